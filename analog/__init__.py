@@ -1,0 +1,33 @@
+"""Simulated analog hardware: devices, layers, chips, and the wires that leave them."""
+
+from . import xray as xray
+from .check import Broken as Broken
+from .check import check_device as check_device
+from .chip import Chip as Chip
+from .device import Device as Device
+from .devices import Ideal as Ideal
+from .devices import Mismatched as Mismatched
+from .devices import SoftBoundsRRAM as SoftBoundsRRAM
+from .draw import Birth as Birth
+from .draw import Noise as Noise
+from .draw import stream as stream
+from .layers import Layer as Layer
+from .layers import conv2d as conv2d
+from .layers import dense as dense
+from .layers import grouped as grouped
+from .layers import patches as patches
+from .port import BadInput as BadInput
+from .port import Costs as Costs
+from .port import Dead as Dead
+from .port import Knobs as Knobs
+from .port import Port as Port
+from .port import Probe as Probe
+from .port import Reading as Reading
+from .port import Spec as Spec
+from .port import checked as checked
+from .wires import Ledger as Ledger
+from .wires import OffTape as OffTape
+from .wires import Tape as Tape
+from .wires import metered as metered
+from .wires import replayed as replayed
+from .wires import taped as taped

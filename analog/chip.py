@@ -1,0 +1,161 @@
+"""A device fabricated with an identity, in layers: the only mutable thing in the project."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic
+
+import torch
+from torch import Tensor
+
+from .device import Device, S
+from .draw import Birth, Noise, stream
+from .layers import Layer
+from .port import Dead, Knobs, Port, Probe, Reading, Spec, checked
+
+
+class Chip(Generic[S]):
+    """One chip, or a fleet of them, with a life: it is fabricated, used, ages and dies.
+
+    Args:
+        device: the technology.
+        layers: the wiring, input side first.
+        identity: who the chip is; a sequence of integers makes a fleet with one leading axis.
+        dice: which run of nature's dice; the same chip under other dice has other noise.
+        on: where tensors live, e.g. "cpu" or "cuda".
+        dtype: torch.float32, or torch.float64 for exact work.
+    """
+
+    def __init__(
+        self,
+        device: Device[S],
+        layers: Sequence[Layer],
+        identity: int | Sequence[int] = 0,
+        *,
+        dice: int = 0,
+        on: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        identities = (identity,) if isinstance(identity, int) else tuple(identity)
+        if not identities or any(isinstance(i, bool) or not isinstance(i, int) for i in identities):
+            raise ValueError(f"chip: identity is an integer or a sequence of them, got {identity!r}")
+        if dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"chip: dtype is torch.float32 or torch.float64, got {dtype}")
+        fleet = () if isinstance(identity, int) else (len(identities),)
+        self.device = device
+        self.identity = identity
+        self.spec = Spec(tuple(layers), device.costs, fleet, dtype, on)
+        self._noise = Noise(stream(dice, "noise", *identities, on=on))
+        like = torch.empty(0, dtype=dtype, device=on)
+        self._cells: tuple[S, ...] = tuple(
+            device.fabricate(layer.rows, layer.cols, Birth(identities, fleet, i, layer.tiles, like))
+            for i, layer in enumerate(self.spec.layers)
+        )
+        self._clock = 0.0  # s since fabrication
+        self._alive = True
+
+    @property
+    def clock(self) -> float:
+        """Seconds on the chip's physical clock since fabrication."""
+        return self._clock
+
+    @property
+    def alive(self) -> bool:
+        """False once the chip has died."""
+        return self._alive
+
+    def port(self) -> Port:
+        """The wires; every one raises `Dead` once the chip has died."""
+
+        def alive(wire: Callable[..., Any]) -> Callable[..., Any]:
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                if not self._alive:
+                    raise Dead(f"chip {self.identity} died at {self._clock:.3g} s; fabricate a fresh one")
+                with torch.no_grad():
+                    return wire(*args, **kwargs)
+
+            return guarded
+
+        wires = checked(Port(self.spec, self._program, self._pulse, self._measure))
+        return Port(self.spec, alive(wires.program), alive(wires.pulse), alive(wires.measure))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass. Raises ValueError unless 0 <= seconds < infinity, Dead on a dead chip."""
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(f"chip: cannot wait {seconds} s; give a finite time of at least 0")
+        if not self._alive:
+            raise Dead(f"chip {self.identity} died at {self._clock:.3g} s; fabricate a fresh one")
+        self._elapse(seconds)
+
+    def die(self) -> None:
+        """End the chip's life: its cells are gone and every wire raises `Dead`."""
+        self._alive = False
+        self._cells = ()
+
+    def _program(self, knobs: Knobs) -> None:
+        blank = [self.device.nudge(c, -c.knobs) for c in self._cells]
+        self._push(blank, knobs)
+
+    def _pulse(self, drive: Knobs) -> None:
+        self._push(self._cells, drive)
+
+    def _push(self, cells: Sequence[S], drive: Knobs) -> None:
+        pushed = [
+            self.device.pulse(c, d.detach().clone(), self._noise) for c, d in zip(cells, drive, strict=True)
+        ]
+        self._cells = tuple(pushed)
+        self._elapse(self.spec.costs.pulsing_seconds(drive))
+
+    def _measure(
+        self, x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None
+    ) -> Reading:
+        spec = self.spec.span(first, last)
+        held = self._cells[first : first + len(spec.layers)]
+        taps = propagate(self.device, spec, held, x.detach(), probe, self._noise)
+        self._elapse(self.spec.costs.reading_seconds * self.spec.vectors(taps[-1]) * len(taps))
+        return Reading(taps)
+
+    def _elapse(self, seconds: float) -> None:
+        self._clock += seconds
+        self._cells = tuple(self.device.age(c, seconds, self._noise) for c in self._cells)
+
+
+def propagate(
+    device: Device[S], spec: Spec, cells: Sequence[S], x: Tensor, probe: Probe, noise: Noise
+) -> tuple[Tensor, ...]:
+    """The physics of one measurement of the layers in `spec`; every tap has the probe axes.
+
+    A layer that no probe has touched yet is collected once for all probes, while its noise is drawn
+    for each of them: exact, because what the probes share is deterministic.
+    """
+    nothing = (None,) * len(spec.layers)
+    nudges, nodes = probe.knobs or nothing, probe.nodes or nothing
+    lead = _probe_axes(spec, x, probe)
+    full = len(lead) + len(spec.fleet) + 3
+
+    def dice(value: Tensor) -> Noise:
+        return noise if value.ndim == full else noise.ahead(lead)
+
+    taps = []
+    for layer, held, nudge, push in zip(spec.layers, cells, nudges, nodes, strict=True):
+        z = layer.gather(x)
+        if nudge is not None:
+            held = device.nudge(held, nudge)
+            z = z.expand(*lead, *spec.fleet, *z.shape[-3:])
+        elif z.ndim < len(spec.fleet) + 3:
+            z = z.expand(*spec.fleet, *z.shape[-3:])
+        u = device.collect(held, z, dice(z))
+        if push is not None:
+            u = u + layer.unscatter(push)
+        u = device.sense(held, u, dice(u))
+        x = layer.scatter(u if layer.linear else device.fire(held, u, dice(u)))
+        taps.append(x if x.ndim == full - 1 else x.expand(*lead, *x.shape).clone())
+    return tuple(taps)
+
+
+def _probe_axes(spec: Spec, x: Tensor, probe: Probe) -> tuple[int, ...]:
+    for entry in probe.knobs or ():
+        if entry is not None:
+            return tuple(entry.shape[: entry.ndim - 3 - len(spec.fleet)])
+    for entry in probe.nodes or ():
+        if entry is not None:
+            return tuple(entry.shape[: entry.ndim - 2 - len(spec.fleet)])
+    return tuple(x.shape[: x.ndim - 2 - len(spec.fleet)]) if x.ndim > 2 else ()

@@ -1,0 +1,87 @@
+"""Analog cells and neurons that differ from copy to copy in ways nobody outside knows.
+
+Not one product but the common ground of mixed-signal crossbars: lognormal gain spread of conductance
+cells, additive leakage offsets, compressive cells, amplifiers with gain and offset error, neurons that
+bend differently, white reading noise. Guess: the magnitudes at severity 1; gain errors of tens of per
+cent per cell and of about ten per cent per amplifier are what uncalibrated subthreshold arrays show.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..device import Device
+from ..draw import Birth, Noise
+
+
+class MismatchedCells(NamedTuple):
+    knobs: Tensor  # (*fleet, tiles, rows, cols)
+    weights: Tensor  # what the knobs come to: gain * tanh(knobs) + offset
+    gain: Tensor  # (*fleet, tiles, rows, cols)
+    offset: Tensor  # (*fleet, tiles, rows, cols)
+    amp: Tensor  # (*fleet, tiles, 1, rows), amplifier gain
+    zero: Tensor  # (*fleet, tiles, 1, rows), amplifier offset, V
+    bend: Tensor  # (*fleet, tiles, 1, rows), curvature of the neuron, 1/V
+
+
+@dataclass(frozen=True)
+class Mismatched(Device[MismatchedCells]):
+    """weight = gain * tanh(knob) + offset; u -> amp * u + zero + hiss; fire v -> v / (1 + bend * v), v > 0.
+
+    With severity 0 every cell and neuron is nominal. Valid for 0 <= severity <= 3.
+    """
+
+    severity: float = 1.0  # scales all of the spread between cells, amplifiers and neurons
+    gain_spread: float = 0.4  # sd of ln(cell gain) at severity 1
+    offset_spread: float = 0.05  # sd of the cell offset at severity 1, full scale
+    amp_spread: float = 0.2  # sd of ln(amplifier gain) at severity 1
+    zero_spread: float = 0.2  # V, sd of the amplifier offset at severity 1
+    bend_spread: float = 0.1  # 1/V, mean of the exponentially spread curvature at severity 1
+    hiss: float = 0.02  # V rms, white noise of every reading
+    write_noise: float = 0.05  # sd of a pulse's relative error
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.severity <= 3:
+            raise ValueError(f"Mismatched: severity is {self.severity}, valid from 0 to 3")
+        if min(self.hiss, self.write_noise) < 0:
+            raise ValueError(f"Mismatched: noise cannot be negative, got {self}")
+
+    def fabricate(self, rows: int, cols: int, birth: Birth) -> MismatchedCells:
+        s = self.severity
+        return _settled(
+            MismatchedCells(
+                knobs=birth.normal("knobs", rows, cols) / cols**0.5,
+                weights=torch.empty(0),
+                gain=(s * self.gain_spread * birth.normal("gain", rows, cols)).exp(),
+                offset=s * self.offset_spread * birth.normal("offset", rows, cols),
+                amp=(s * self.amp_spread * birth.normal("amp", 1, rows)).exp(),
+                zero=s * self.zero_spread * birth.normal("zero", 1, rows),
+                bend=-s * self.bend_spread * torch.log1p(-birth.uniform("bend", 1, rows)),
+            )
+        )
+
+    def pulse(self, cells: MismatchedCells, drive: Tensor, noise: Noise) -> MismatchedCells:
+        actual = drive * (1 + self.write_noise * noise.normal(drive))
+        return _settled(cells._replace(knobs=cells.knobs + actual))
+
+    def nudge(self, cells: MismatchedCells, offset: Tensor) -> MismatchedCells:
+        return _settled(cells._replace(knobs=cells.knobs + offset))
+
+    def collect(self, cells: MismatchedCells, x: Tensor, noise: Noise) -> Tensor:
+        del noise  # enters once, at the amplifier
+        return x @ cells.weights.mT
+
+    def sense(self, cells: MismatchedCells, u: Tensor, noise: Noise) -> Tensor:
+        return torch.addcmul(cells.zero, u, cells.amp).add(noise.normal(u), alpha=self.hiss)
+
+    def fire(self, cells: MismatchedCells, u: Tensor, noise: Noise) -> Tensor:
+        del noise  # entered at the amplifier
+        v = u.relu()
+        return v / torch.addcmul(v.new_ones(()), v, cells.bend)
+
+
+def _settled(cells: MismatchedCells) -> MismatchedCells:
+    """Work out the weights once, so that a reading is one product."""
+    return cells._replace(weights=torch.addcmul(cells.offset, cells.gain, cells.knobs.tanh()))

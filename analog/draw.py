@@ -1,0 +1,109 @@
+"""Randomness with a name: who a chip is (Birth) and nature's dice at every use (Noise).
+
+Every random number in the project comes from a generator that `stream` makes from a seed and a path,
+so nothing depends on the order of calls elsewhere and nothing touches torch's global generator.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Generator, Tensor
+
+_WORDS: Final = 624  # 32-bit words in the state of a Mersenne twister
+_HEAD: Final = 3  # 64-bit fields before them in torch's serialised CPU state: seed, left, next
+
+
+def stream(seed: int, *path: str | int, on: str = "cpu") -> Generator:
+    """A generator of its own for every (seed, path).
+
+    torch's CPU generator keeps only 32 bits of a seed, so among 12,000 streams two would coincide
+    with probability 1.7 %. The hash of the path therefore fills the whole Mersenne state.
+
+    Args:
+        seed: any integer.
+        path: words or integers; `("a", 1)` and `("a", "1")` are different streams.
+        on: where the generator lives, e.g. "cpu" or "cuda".
+    """
+    key = repr((int(seed), *path)).encode()
+    made = torch.Generator(device=on)
+    made.manual_seed(int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") >> 1)
+    if made.device.type == "cpu":
+        state = made.get_state()
+        fields = state.view(torch.int64)
+        digest = bytearray(hashlib.shake_256(key).digest(4 * _WORDS))
+        words = torch.frombuffer(digest, dtype=torch.int32)
+        fields[_HEAD : _HEAD + _WORDS] = words.to(torch.int64) & 0xFFFFFFFF
+        made.set_state(state)
+    return made
+
+
+class Birth:
+    """What is fixed at fabrication: named draws keyed by (identity, layer, name).
+
+    Adding a parameter to a device reshuffles none of the others, and a chip alone is bitwise the
+    same as its row in any fleet: numbers are drawn on the CPU in float64, then moved and rounded.
+    """
+
+    def __init__(
+        self, identities: Sequence[int], fleet: tuple[int, ...], layer: int, tiles: int, like: Tensor
+    ) -> None:
+        self._identities = identities
+        self._lead = (*fleet, tiles)
+        self._layer = layer
+        self._tiles = tiles
+        self._like = like  # carries dtype and place, no data
+
+    def normal(self, name: str, *shape: int) -> Tensor:  # (*fleet, tiles, *shape)
+        """Standard normal draws for the parameter called `name`."""
+        size = (self._tiles, *shape)
+        return self._settle(
+            [torch.randn(size, generator=g, dtype=torch.float64) for g in self._streams(name)], shape
+        )
+
+    def uniform(self, name: str, *shape: int) -> Tensor:  # (*fleet, tiles, *shape)
+        """Uniform draws in [0, 1) for the parameter called `name`."""
+        size = (self._tiles, *shape)
+        return self._settle(
+            [torch.rand(size, generator=g, dtype=torch.float64) for g in self._streams(name)], shape
+        )
+
+    def _streams(self, name: str) -> list[Generator]:
+        return [stream(who, "identity", self._layer, name) for who in self._identities]
+
+    def _settle(self, rows: list[Tensor], shape: tuple[int, ...]) -> Tensor:
+        return torch.stack(rows).reshape(*self._lead, *shape).to(self._like)
+
+
+class Noise:
+    """Nature's dice at every use of a device; `Noise.silent()` has none.
+
+    `lead` are the axes of probes that the tensors in hand do not carry yet: a draw gets them in
+    front, because every probe is a measurement of its own with noise of its own.
+    """
+
+    def __init__(self, generator: Generator | None, lead: tuple[int, ...] = ()) -> None:
+        self._generator = generator
+        self._lead = lead
+
+    @classmethod
+    def silent(cls) -> "Noise":
+        """No noise: normal draws are 0, uniform draws are 1/2."""
+        return cls(None)
+
+    def ahead(self, lead: tuple[int, ...]) -> "Noise":
+        """The same dice, with `lead` axes put before every draw."""
+        return Noise(self._generator, lead)
+
+    def normal(self, like: Tensor) -> Tensor:  # (*lead, *like.shape); a scalar 0 when silent
+        """Independent standard normals, one for each element of `like`."""
+        if self._generator is None:
+            return like.new_zeros(())
+        return like.new_empty((*self._lead, *like.shape)).normal_(generator=self._generator)
+
+    def uniform(self, like: Tensor) -> Tensor:  # (*lead, *like.shape); a scalar 1/2 when silent
+        """Independent uniforms in [0, 1), one for each element of `like`."""
+        if self._generator is None:
+            return like.new_full((), 0.5)
+        return like.new_empty((*self._lead, *like.shape)).uniform_(generator=self._generator)

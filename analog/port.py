@@ -1,0 +1,247 @@
+"""The wires that leave a chip: all that a learner ever gets, and the one place where input is checked.
+
+A port may as well belong to a lab instrument: `checked(Port(spec, dac.write, dac.pulse, adc.read))`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from .layers import Layer
+
+Knobs = tuple[Tensor, ...]  # one per layer: (*fleet, tiles, rows, cols)
+
+
+class BadInput(ValueError):
+    """Something sent into a port has the wrong form; the chip did not see it."""
+
+
+class Dead(RuntimeError):
+    """The hardware behind this port has died, and its knowledge with it."""
+
+
+class Probe(NamedTuple):
+    """What is added to knobs or to summing nodes during one measurement.
+
+    One entry per driven layer; None where a layer is left alone.
+    """
+
+    knobs: tuple[Tensor | None, ...] | None = None  # (*probes, *fleet, tiles, rows, cols)
+    nodes: tuple[Tensor | None, ...] | None = None  # (*probes, *fleet, batch, features)
+
+
+class Reading(NamedTuple):
+    """What the taps showed: the output of every driven layer."""
+
+    taps: tuple[Tensor, ...]  # each (*probes, *fleet, batch, features)
+
+    @property
+    def out(self) -> Tensor:
+        """The last driven layer's output."""
+        return self.taps[-1]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What one use of the hardware costs. The defaults are Guess: round figures of analog in-memory
+    computing (10 fJ per multiply, 100 ns per conversion), not a measured device.
+    """
+
+    reading_seconds: float = 100e-9  # s, one vector through one layer
+    reading_joules: float = 10e-15  # J per cell, one vector
+    pulse_seconds: float = 100e-9  # s, one pulse; all cells of a chip are pulsed side by side
+    pulse_joules: float = 100e-15  # J, one pulse on one cell
+    step: float | None = None  # knob change of one pulse; None: one shaped pulse makes any change
+
+    def pulses(self, drive: Tensor) -> Tensor:
+        """Pulses sent to each cell for a drive (the mean number, where the last one is sent by chance)."""
+        return (drive != 0).to(drive.dtype) if self.step is None else drive.abs() / self.step
+
+    def pulsing_seconds(self, drive: Knobs) -> float:
+        """The longest pulse train on any cell of any chip."""
+        return self.pulse_seconds * max(float(self.pulses(d.abs().max())) for d in drive)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The datasheet: nothing sampled, nothing hidden."""
+
+    layers: tuple[Layer, ...]
+    costs: Costs = field(default_factory=Costs)
+    fleet: tuple[int, ...] = ()  # () one chip, (n,) n chips
+    dtype: torch.dtype = torch.float32  # of everything on the wires
+    on: str = "cpu"  # where tensors live
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise BadInput("spec: a chip needs at least one layer, got none")
+        for i, (before, after) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
+            if before.features != after.features_in:
+                raise BadInput(
+                    f"spec: layer {i} has {before.features} outputs, layer {i + 1} wants {after.features_in}"
+                )
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each layer's knobs, (*fleet, tiles, rows, cols)."""
+        return tuple((*self.fleet, la.tiles, la.rows, la.cols) for la in self.layers)
+
+    def zeros(self) -> Knobs:
+        """Knobs that are all zero."""
+        return tuple(torch.zeros(s, dtype=self.dtype, device=self.on) for s in self.shapes)
+
+    def vectors(self, tap: Tensor) -> int:
+        """How many vectors each chip was driven with to give this tap: probes times batch."""
+        return tap.numel() // tap.shape[-1] // math.prod(self.fleet)
+
+    def span(self, first: int = 0, last: int | None = None) -> "Spec":
+        """The datasheet of layers first..last (inclusive; None is the read-out) taken alone."""
+        return replace(self, layers=self.layers[first : None if last is None else last + 1])
+
+
+class Measure(Protocol):
+    """Drive layers first..last (inclusive; None is the read-out) with x, and read every tap.
+
+    x is (batch, features_in), the same for all chips, or (*probes, *fleet, batch, features_in).
+    """
+
+    def __call__(
+        self, x: Tensor, probe: Probe = ..., *, first: int = 0, last: int | None = None
+    ) -> Reading: ...
+
+
+class Port(NamedTuple):
+    """The wires. All run without grad and copy in and out."""
+
+    spec: Spec
+    program: Callable[[Knobs], None]  # set the knobs from blank
+    pulse: Callable[[Knobs], None]  # change the knobs, relatively and imprecisely
+    measure: Measure
+
+
+def checked(port: Port) -> Port:
+    """The same wires, refusing bad input with BadInput before the hardware sees any of it."""
+    spec = port.spec
+
+    def program(knobs: Knobs) -> None:
+        port.program(_knobs(spec, "program: knobs", knobs))
+
+    def pulse(drive: Knobs) -> None:
+        port.pulse(_knobs(spec, "pulse: drive", drive))
+
+    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+        end = _span(spec, first, last)
+        _input(spec, first, x)
+        lead = _probe(spec.span(first, end), first, x, probe)
+        own = x.shape[: x.ndim - 2 - len(spec.fleet)] if x.ndim > 2 else ()
+        if lead and own and lead != own:
+            raise BadInput(
+                f"measure: x has probe axes {tuple(own)}, the probe has {lead}; give both the same"
+            )
+        return port.measure(x, probe, first=first, last=end)
+
+    return port._replace(program=program, pulse=pulse, measure=measure)
+
+
+def _finite(name: str, given: Tensor) -> None:
+    if not torch.isfinite(given.sum()) and not torch.isfinite(given).all():  # a sum may overflow honestly
+        bad = int((~torch.isfinite(given)).sum())
+        raise BadInput(f"{name}: {bad} of {given.numel()} values are NaN or infinite; send finite numbers")
+
+
+def _tensor(spec: Spec, name: str, given: object) -> Tensor:
+    if not isinstance(given, Tensor):
+        raise BadInput(f"{name}: got {type(given).__name__}, wanted a torch tensor")
+    if given.dtype != spec.dtype:
+        raise BadInput(
+            f"{name}: dtype is {given.dtype}, the chip's wires take {spec.dtype}; convert it first"
+        )
+    if given.device.type != torch.device(spec.on).type:
+        raise BadInput(f"{name}: lives on {given.device}, the chip on {spec.on}; move it first")
+    return given
+
+
+def _knobs(spec: Spec, name: str, given: Knobs) -> Knobs:
+    if not isinstance(given, tuple | list) or len(given) != len(spec.layers):
+        count = len(given) if isinstance(given, tuple | list) else type(given).__name__
+        raise BadInput(f"{name}: got {count}, wanted a tuple of {len(spec.layers)} tensors, one per layer")
+    for i, (entry, shape) in enumerate(zip(given, spec.shapes, strict=True)):
+        tensor = _tensor(spec, f"layer {i}: {name}", entry)
+        if tuple(tensor.shape) != shape:
+            raise BadInput(
+                f"layer {i}: {name} is {tuple(tensor.shape)}, knobs are {shape}{_hint(spec, shape, tensor)}"
+            )
+        _finite(f"layer {i}: {name}", tensor)
+    return tuple(given)
+
+
+def _hint(spec: Spec, wanted: tuple[int, ...], tensor: Tensor) -> str:
+    if spec.fleet and tuple(tensor.shape) == wanted[len(spec.fleet) :]:
+        return "; no fleet axis?"
+    return ""
+
+
+def _span(spec: Spec, first: int, last: int | None) -> int:
+    top = len(spec.layers) - 1
+    end = top if last is None else last
+    for name, value in (("first", first), ("last", end)):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
+            raise BadInput(f"measure: {name} is {value!r}, the chip has layers 0..{top}")
+    if first > end:
+        raise BadInput(f"measure: span {first}..{end} runs backwards; first must not be above last")
+    return end
+
+
+def _input(spec: Spec, first: int, x: Tensor) -> None:
+    x = _tensor(spec, "measure: x", x)
+    wanted = spec.layers[first].features_in
+    if x.ndim < 2 or x.shape[-1] != wanted:
+        raise BadInput(f"measure: x is {tuple(x.shape)}, layer {first} wants (..., batch, {wanted})")
+    if x.shape[-2] == 0:
+        raise BadInput(f"measure: x is {tuple(x.shape)}, an empty batch; send at least one example")
+    axes = tuple(x.shape[:-2])
+    if axes and spec.fleet and axes[-len(spec.fleet) :] != spec.fleet:
+        raise BadInput(
+            f"measure: x is {tuple(x.shape)}, leading axes {axes} must end with the fleet {spec.fleet}"
+        )
+    _finite("measure: x", x)
+
+
+def _probe(spec: Spec, first: int, x: Tensor, probe: Probe) -> tuple[int, ...]:
+    """Check a probe against the driven layers `spec`; return its probe axes."""
+    if not isinstance(probe, Probe):
+        raise BadInput(f"measure: probe is {type(probe).__name__}, wanted a Probe")
+    leads: dict[str, tuple[int, ...]] = {}
+    bodies = {
+        "knobs": spec.shapes,
+        "nodes": tuple((*spec.fleet, x.shape[-2], la.features) for la in spec.layers),
+    }
+    for name, wanted in bodies.items():
+        entries = getattr(probe, name)
+        if entries is None:
+            continue
+        if not isinstance(entries, tuple | list) or len(entries) != len(wanted):
+            count = len(entries) if isinstance(entries, tuple | list) else type(entries).__name__
+            raise BadInput(
+                f"measure: probe.{name} has {count} entries, the driven span is layers "
+                f"{first}..{first + len(wanted) - 1}; give one tensor or None for each of the {len(wanted)}"
+            )
+        for i, (entry, body) in enumerate(zip(entries, wanted, strict=True)):
+            if entry is None:
+                continue
+            label = f"layer {first + i}: probe.{name}"
+            tensor = _tensor(spec, label, entry)
+            if tensor.ndim < len(body) or tuple(tensor.shape[tensor.ndim - len(body) :]) != body:
+                raise BadInput(
+                    f"{label} is {tuple(tensor.shape)}, wanted (*probes, {', '.join(map(str, body))})"
+                    f"{_hint(spec, body, tensor)}"
+                )
+            _finite(label, tensor)
+            leads[label] = tuple(tensor.shape[: tensor.ndim - len(body)])
+    if len(set(leads.values())) > 1:
+        raise BadInput(f"measure: probe axes differ between entries: {leads}")
+    return next(iter(leads.values()), ())

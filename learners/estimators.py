@@ -1,0 +1,122 @@
+"""Gradient estimators: probes and losses in, an estimated gradient at the knobs out. No chip in sight."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Generator, Tensor
+
+from analog.layers import Layer
+from analog.port import Knobs, Probe, Reading, Spec
+
+from .probes import Law, Scheme, one_sided, rademacher
+
+
+class Estimator(Protocol):
+    """Asks for measurements and tells what they say about the gradient."""
+
+    def ask(self, spec: Spec, x: Tensor, rng: Generator) -> Probe:
+        """All probes of one step, stacked along the first axis."""
+        ...
+
+    def tell(
+        self, spec: Spec, probe: Probe, x: Tensor, quiet: Reading, losses: Tensor, quiet_loss: Tensor
+    ) -> Knobs:
+        """The estimated gradient of the batch's mean loss; zero where the probe left a layer alone.
+
+        Args:
+            spec: the driven layers.
+            quiet: a reading of the same x without a probe.
+            losses: (probes, *fleet, batch), per example: never averaged over the batch here.
+            quiet_loss: (*fleet, batch), of the quiet reading.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class WeightPerturbation:
+    """All knobs are perturbed at once, one direction shared by the whole batch.
+
+    Per coordinate the variance is (pq - 2 + k) S + ..., p fan-in, q fan-out, so it suits small networks.
+    """
+
+    size: float  # full scale, sd of the probe at each knob
+    probes: int = 1
+    law: Law = rademacher
+    scheme: Scheme = one_sided
+
+    def __post_init__(self) -> None:
+        _positive("WeightPerturbation", self.size, self.probes)
+
+    def ask(self, spec: Spec, x: Tensor, rng: Generator) -> Probe:
+        del x  # knobs do not depend on the input
+        directions = (self.law((self.probes, *shape), spec, rng) for shape in spec.shapes)
+        return Probe(knobs=tuple(self.scheme.send(v).mul_(self.size) for v in directions))
+
+    def tell(
+        self, spec: Spec, probe: Probe, x: Tensor, quiet: Reading, losses: Tensor, quiet_loss: Tensor
+    ) -> Knobs:
+        del x, quiet
+        slopes = self.scheme.slopes(losses.mean(-1), quiet_loss.mean(-1), self.size)[..., None, None, None]
+        sent = probe.knobs or (None,) * len(spec.layers)
+        return tuple(
+            zero if s is None else (slopes * self.scheme.directions(s)).mean(0).div_(self.size)
+            for s, zero in zip(sent, spec.zeros(), strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class NodePerturbation:
+    """Summing nodes are perturbed, each example with directions of its own; the input does the rest.
+
+    The slope at a node times the node's inputs is the gradient at its knobs, as far as anyone outside
+    the chip knows (cells' own gains are not known). Variance: LAWS of node perturbation, q_l T^2 |x_l|^2.
+    """
+
+    size: float  # V, sd of the probe at each summing node
+    probes: int = 1
+    law: Law = rademacher
+    scheme: Scheme = one_sided
+    mask: bool = False  # count only neurons that were not silent (tap exactly 0) in the quiet reading
+
+    def __post_init__(self) -> None:
+        _positive("NodePerturbation", self.size, self.probes)
+
+    def ask(self, spec: Spec, x: Tensor, rng: Generator) -> Probe:
+        directions = (
+            self.law((self.probes, *spec.fleet, x.shape[-2], layer.features), spec, rng)
+            for layer in spec.layers
+        )
+        return Probe(nodes=tuple(self.scheme.send(v).mul_(self.size) for v in directions))
+
+    def tell(
+        self, spec: Spec, probe: Probe, x: Tensor, quiet: Reading, losses: Tensor, quiet_loss: Tensor
+    ) -> Knobs:
+        slopes = self.scheme.slopes(losses, quiet_loss, self.size).unsqueeze(-1)  # (K, *fleet, batch, 1)
+        sent = probe.nodes or (None,) * len(spec.layers)
+        gradient = []
+        for layer, s, given, tap in zip(spec.layers, sent, (x, *quiet.taps[:-1]), quiet.taps, strict=True):
+            if s is None:
+                gradient.append(x.new_zeros((*spec.fleet, layer.tiles, layer.rows, layer.cols)))
+                continue
+            delta = (slopes * self.scheme.directions(s)).mean(0).div_(self.size)
+            if self.mask and not layer.linear:
+                delta = delta * (tap != 0)
+            gradient.append(correlate(layer, delta, given))
+        return tuple(gradient)
+
+
+def correlate(layer: Layer, delta: Tensor, given: Tensor) -> Tensor:
+    """The gradient at a layer's knobs, averaged over the batch, from the gradient at its nodes.
+
+    Args:
+        delta: (..., batch, features), gradient of each example's loss at its summing nodes.
+        given: (..., batch, features_in), what drove the layer.
+    """
+    return (layer.unscatter(delta).mT @ layer.gather(given)).div_(delta.shape[-2])
+
+
+def _positive(name: str, size: float, probes: int) -> None:
+    if not 0 < size < float("inf"):
+        raise ValueError(f"{name}: size is {size}, wanted a finite probe size above 0")
+    if isinstance(probes, bool) or not isinstance(probes, int) or probes < 1:
+        raise ValueError(f"{name}: probes is {probes!r}, wanted an integer of at least 1")

@@ -1,0 +1,51 @@
+"""What a learner is asked to make small: per-example losses of a chip's outputs, computed digitally."""
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+
+class Loss(Protocol):
+    """(out (..., batch, features), target) -> (..., batch): one number per example, never averaged."""
+
+    def __call__(self, out: Tensor, target: Any) -> Tensor: ...
+
+
+class SlopedLoss(Loss, Protocol):
+    """A loss that also knows its slope at the outputs, which the delta rule needs."""
+
+    def slope(self, out: Tensor, target: Any) -> Tensor:
+        """d loss / d out, of the shape of `out`."""
+        ...
+
+
+class CrossEntropy:
+    """Softmax cross-entropy, nats; target holds class numbers (..., batch), dtype int64."""
+
+    def __call__(self, out: Tensor, target: Tensor) -> Tensor:
+        labels = _labels(out, target)
+        return out.logsumexp(-1) - out.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+
+    def slope(self, out: Tensor, target: Tensor) -> Tensor:
+        return out.softmax(-1) - one_hot(_labels(out, target), out.shape[-1]).to(out.dtype)
+
+
+class SquaredError:
+    """Half the squared distance to target (..., batch, features)."""
+
+    def __call__(self, out: Tensor, target: Tensor) -> Tensor:
+        return 0.5 * (out - target).square().sum(-1)
+
+    def slope(self, out: Tensor, target: Tensor) -> Tensor:
+        return out - target
+
+
+def _labels(out: Tensor, target: Tensor) -> Tensor:
+    if target.dtype != torch.int64 or target.shape[-1] != out.shape[-2]:
+        raise ValueError(
+            f"cross-entropy: target is {target.dtype} {tuple(target.shape)}, "
+            f"wanted int64 class numbers (..., {out.shape[-2]})"
+        )
+    return target.expand(out.shape[:-1])

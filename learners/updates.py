@@ -1,0 +1,92 @@
+"""From an estimated gradient to the pulse that is sent: records of pure functions."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from analog.port import Knobs
+
+
+class Update(NamedTuple):
+    """How gradients become drives.
+
+    init: knobs-shaped zeros -> state; step: (gradient, state) -> (drive to pulse, next state).
+    """
+
+    init: Callable[[Knobs], Any]
+    step: Callable[[Knobs, Any], tuple[Knobs, Any]]
+
+
+def sgd(rate: float) -> Update:
+    """drive = -rate * gradient."""
+    _rate("sgd", rate)
+    return Update(lambda zeros: (), lambda gradient, state: (tuple(g * -rate for g in gradient), state))
+
+
+def momentum(rate: float, decay: float = 0.9) -> Update:
+    """Heavy ball (Polyak 1964): velocity <- decay * velocity + gradient; drive = -rate * velocity."""
+    _rate("momentum", rate)
+    _fraction("momentum", "decay", decay)
+
+    def step(gradient: Knobs, velocity: Knobs) -> tuple[Knobs, Knobs]:
+        moved = tuple(g.add(v, alpha=decay) for g, v in zip(gradient, velocity, strict=True))
+        return tuple(v * -rate for v in moved), moved
+
+    return Update(lambda zeros: zeros, step)
+
+
+class AdamState(NamedTuple):
+    steps: int
+    mean: Knobs
+    square: Knobs
+
+
+def adam(rate: float, decay: float = 0.9, square_decay: float = 0.999, epsilon: float = 1e-8) -> Update:
+    """Adam (Kingma and Ba 2015, algorithm 1)."""
+    _rate("adam", rate)
+    _fraction("adam", "decay", decay)
+    _fraction("adam", "square_decay", square_decay)
+
+    def step(gradient: Knobs, state: AdamState) -> tuple[Knobs, AdamState]:
+        count = state.steps + 1
+        mean = tuple(m.lerp(g, 1 - decay) for m, g in zip(state.mean, gradient, strict=True))
+        square = tuple(
+            (s * square_decay).addcmul_(g, g, value=1 - square_decay)
+            for s, g in zip(state.square, gradient, strict=True)
+        )
+        whole = math.sqrt(1 - square_decay**count)
+        scale = -rate * whole / (1 - decay**count)
+
+        def drive(m: Tensor, s: Tensor) -> Tensor:
+            return (m / s.sqrt().add_(epsilon * whole)).mul_(scale)
+
+        drives = tuple(drive(m, s) for m, s in zip(mean, square, strict=True))
+        return drives, AdamState(count, mean, square)
+
+    return Update(lambda zeros: AdamState(0, zeros, tuple(z.clone() for z in zeros)), step)
+
+
+def decayed(update: Update, steps: int, floor: float = 0.0) -> Update:
+    """The same update, its drive shrunk linearly from 1 to `floor` over `steps` steps, then held there."""
+    if steps < 1 or not 0 <= floor <= 1:
+        raise ValueError(f"decayed: wants steps >= 1 and 0 <= floor <= 1, got {steps} and {floor}")
+
+    def step(gradient: Knobs, state: tuple[int, Any]) -> tuple[Knobs, tuple[int, Any]]:
+        count, inner = state
+        scale = max(floor, 1 - (1 - floor) * count / steps)
+        drive, inner = update.step(gradient, inner)
+        return tuple(d.mul_(scale) for d in drive), (count + 1, inner)
+
+    return Update(lambda zeros: (0, update.init(zeros)), step)
+
+
+def _rate(name: str, rate: float) -> None:
+    if not 0 < rate < float("inf"):
+        raise ValueError(f"{name}: rate is {rate}, wanted a finite number above 0")
+
+
+def _fraction(name: str, word: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}: {word} is {value}, wanted 0 <= {word} < 1")

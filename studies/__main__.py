@@ -1,0 +1,93 @@
+"""`python -m studies` lists the studies; `python -m studies NAME --help` shows a study's flags."""
+
+import dataclasses
+import sys
+from types import ModuleType
+from typing import Any
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from . import heirs, in_place, speed
+from .data import BadData
+from .study import How, Refused, Row, conduct, read
+
+STUDIES: tuple[ModuleType, ...] = (heirs, in_place, speed)
+
+
+def main() -> int:
+    console = Console()
+    named = {s.__name__.rpartition(".")[2]: s for s in STUDIES}
+    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
+        _list(console, named)
+        return 0
+    study = named.get(sys.argv[1])
+    if study is None:
+        console.print(f"no study is called {sys.argv[1]!r}; there are {', '.join(named)}")
+        return 2
+    asked = dataclasses.make_dataclass(
+        "Asked",
+        [("args", tyro.conf.OmitArgPrefixes[study.Args]), ("how", tyro.conf.OmitArgPrefixes[How])],
+        frozen=True,
+    )
+    command = f"python -m studies {sys.argv[1]}"
+    given: Any = tyro.cli(asked, prog=command, description=study.__doc__, args=sys.argv[2:])
+    try:
+        folder = _conduct(console, study, given.args, given.how)
+    except (BadData, Refused, ValueError) as error:
+        console.print(f"[red]{type(error).__name__}[/]: {error}", highlight=False)
+        return 1
+    _report(console, study, folder)
+    return 0
+
+
+def _list(console: Console, named: dict[str, ModuleType]) -> None:
+    table = Table("study", "claim", title="python -m studies NAME [--help]")
+    for name, study in named.items():
+        table.add_row(name, (study.__doc__ or "").strip().splitlines()[0])
+    console.print(table)
+
+
+def _conduct(console: Console, study: Any, args: Any, how: How) -> Any:
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(name: str, row: Row) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name, total=1.0, state="")
+            state = ", ".join(
+                f"{k} {v:.4g}" if isinstance(v, float) else str(v)
+                for k, v in row.items()
+                if k in ("what", "who", "method", "step", "accuracy")
+            )
+            progress.update(tasks[name], state=state, **({"completed": row["done"]} if "done" in row else {}))
+
+        folder = conduct(study, args, how, show)
+        for task in tasks.values():
+            progress.update(task, completed=1.0)
+    return folder
+
+
+def _report(console: Console, study: Any, folder: Any) -> None:
+    rows = read(folder)
+    lines = study.table(rows)
+    columns = list(dict.fromkeys(key for line in lines for key in line))
+    table = Table(*columns)
+    for line in lines:
+        table.add_row(*(str(line.get(c, "")) for c in columns))
+    console.print(table)
+    for path in sorted(folder.glob("*.png")):
+        console.print(f"picture: {path.resolve()}", soft_wrap=True, highlight=False)
+    console.print(f"rows:    {(folder / 'rows.jsonl').resolve()}", soft_wrap=True, highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

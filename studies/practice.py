@@ -1,0 +1,141 @@
+"""What studies share: how much of what suits which data, the exact-gradient reference, scores."""
+
+import dataclasses
+import importlib
+from ast import literal_eval
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
+
+import torch
+import tyro
+from torch import Generator, Tensor
+
+from analog import Chip, Device, Knobs, Layer, Port, Spec, dense, xray
+from learners import Batch, Descent, Loss, NodePerturbation, Step, Update, adam, decayed
+from learners.learner import Learner
+
+from .data import Dataset, steps
+
+
+class Scale(NamedTuple):
+    """Sizes that suit a data set, chosen once on training data of digits and MNIST."""
+
+    hidden: int
+    batch: int
+    probes: int
+    epochs: float
+    heirs: int
+    rate: float
+
+
+SMALL = Scale(hidden=64, batch=64, probes=4, epochs=90, heirs=16, rate=1e-2)
+LARGE = Scale(hidden=256, batch=256, probes=8, epochs=50, heirs=4, rate=3e-3)
+PROBE_SIZE = 0.1  # V at the summing node: five times Mismatched's reading noise, small beside its activity
+
+
+def scale(data: Dataset) -> Scale:
+    """SMALL up to 10,000 training examples, LARGE above."""
+    return SMALL if len(data.train.x) <= 10_000 else LARGE
+
+
+def network(data: Dataset, hidden: int) -> tuple[Layer, ...]:
+    """One hidden layer and a linear read-out."""
+    return dense(data.pixels, hidden), dense(hidden, data.classes, linear=True)
+
+
+def by_nodes(probes: int, update: Update) -> Callable[[Loss], Learner[Any]]:
+    """Node perturbation with silent neurons masked and the read-out on its own delta rule."""
+    return lambda loss: Descent(NodePerturbation(PROBE_SIZE, probes, mask=True), update, loss, delta=True)
+
+
+def schedule(data: Dataset, size: int, epochs: float, rate: float) -> Update:
+    """Adam, its rate falling linearly to zero over the whole training."""
+    return decayed(adam(rate), steps(data.train, size, epochs))
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The reference that no real hardware allows: the exact gradient of this very chip, by x-ray."""
+
+    chip: Chip[Any]
+    update: Update
+    loss: Loss
+
+    def init(self, spec: Spec) -> Any:
+        return self.update.init(spec.zeros())
+
+    def step(self, port: Port, batch: Batch, state: Any, rng: Generator) -> tuple[Any, Step]:
+        del rng  # nothing is probed
+        quiet = port.measure(batch.x)
+        gradient = xray.knob_gradient(self.chip, batch.x, batch.target, self.loss)
+        drive, state = self.update.step(gradient, state)
+        port.pulse(drive)
+        return state, Step(self.loss(quiet.out, batch.target).mean(-1), quiet)
+
+
+def answers(port: Port, x: Tensor) -> Tensor:  # (*fleet, examples), int64
+    """The class a chip names for each example, measured in pieces that fit in memory."""
+    return torch.cat([port.measure(piece).out.argmax(-1) for piece in x.split(2500)], -1)
+
+
+def accuracy(port: Port, data: Batch) -> Tensor:  # (*fleet,), float64
+    """Share of examples named rightly."""
+    return right(answers(port, data.x), data.target)
+
+
+def right(named: Tensor, wanted: Tensor) -> Tensor:  # (*fleet,), float64
+    """Share of answers (*fleet, examples) that are as wanted."""
+    return (named == wanted).double().mean(-1)
+
+
+def sampled(learning: Iterator[Step], total: int, points: int = 12) -> Iterator[int]:
+    """Carry learning out, pausing at about `points` evenly spaced steps and the last."""
+    every = max(1, total // points)
+    for number, _ in enumerate(learning, 1):
+        if number % every == 0 or number == total:
+            yield number
+
+
+def repeated(knobs: Knobs, count: int) -> Knobs:
+    """The same knobs for each chip of a fleet."""
+    return tuple(k.expand(count, *k.shape).clone() for k in knobs)
+
+
+def device_from(words: str) -> Device[Any]:
+    """Import a device named `package.module:Class` or `package.module:Class(word=value, ...)`."""
+    name, bracket, inside = words.partition("(")
+    module, colon, kind = name.partition(":")
+    try:
+        if not colon or (bracket and not inside.endswith(")")):
+            raise ValueError("wanted package.module:Class or package.module:Class(word=value)")
+        pairs = [pair.partition("=") for pair in inside[:-1].split(",") if pair.strip()]
+        made: Device[Any] = getattr(importlib.import_module(module), kind)(
+            **{word.strip(): literal_eval(value.strip()) for word, _, value in pairs}
+        )
+    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as error:
+        raise ValueError(f"device {words!r}: {error}") from None
+    return made
+
+
+def device_words(device: Any) -> str:
+    """The inverse of `device_from`, naming only what differs from the defaults."""
+    kind = type(device)
+    changed = [
+        f"{f.name}={getattr(device, f.name)!r}"
+        for f in (dataclasses.fields(device) if dataclasses.is_dataclass(device) else ())
+        if getattr(device, f.name) != f.default
+    ]
+    return f"{kind.__module__}:{kind.__qualname__}" + (f"({', '.join(changed)})" if changed else "")
+
+
+AnyDevice = Annotated[
+    Device[Any],
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="MODULE:CLASS",
+        instance_from_str=lambda words: device_from(words[0]),
+        is_instance=lambda instance: hasattr(instance, "fabricate"),
+        str_from_instance=lambda instance: [device_words(instance)],
+    ),
+]
