@@ -73,33 +73,34 @@ def _births(device: Device[Any], layers: tuple[Layer, ...]) -> None:
 def _purity(device: Device[Any], layers: tuple[Layer, ...]) -> None:
     """Call each function with everything it is given, and see that it altered none of it."""
     chip = Chip(device, layers, range(2))
-    noise = Noise(stream(0, "check"))
-    for i, (cells, layer) in enumerate(zip(chip._cells, layers, strict=True)):
-        x = _draw(chip.spec, "x", 2, layer.tiles, 6, layer.cols)
-        u = _draw(chip.spec, "u", 2, layer.tiles, 6, layer.rows)
-        drive = 0.01 * _draw(chip.spec, "drive", *cells.knobs.shape)
-        wide = 0.01 * _draw(chip.spec, "wide", 3, *cells.knobs.shape)
-        shape = tuple(u.shape)
-        calls: tuple[tuple[str, Callable[[], Any], Tensor, tuple[int, ...]], ...] = (
-            ("pulse", lambda c=cells, d=drive: device.pulse(c, d, noise).knobs, drive, tuple(drive.shape)),
-            ("nudge", lambda c=cells, d=wide: device.nudge(c, d).knobs, wide, tuple(wide.shape)),
-            ("age", lambda c=cells: device.age(c, 1.0, noise).knobs, x, tuple(drive.shape)),
-            ("collect", lambda c=cells, v=x: device.collect(c, v, noise), x, shape),
-            ("sense", lambda c=cells, v=u: device.sense(c, v, noise), u, shape),
-            ("fire", lambda c=cells, v=u: device.fire(c, v, noise), u, shape),
-        )
-        for name, call, sent, wanted in calls:
-            given = {**_copy(_fields(chip, i)), "what was sent": sent.clone()}
-            out = call()
-            _require(
-                tuple(out.shape) == wanted, f"layer {i}: {name} gave {tuple(out.shape)}, wanted {wanted}"
-            )
-            _require(bool(torch.isfinite(out).all()), f"layer {i}: {name} gave values that are not finite")
-            for field, after in {**_fields(chip, i), "what was sent": sent}.items():
-                _same(after, given[field], f"layer {i}: {name} altered {field}; device functions are pure")
-        still = device.pulse(cells, torch.zeros_like(drive), noise)
-        for field, cell in cells._asdict().items():
-            _same(getattr(still, field), cell, f"layer {i}: a pulse of zero changed cells.{field}")
+    for i in range(len(layers)):
+        _pure_layer(device, chip, i)
+
+
+def _pure_layer(device: Device[Any], chip: Chip[Any], i: int) -> None:
+    cells, layer, noise = chip._cells[i], chip.spec.layers[i], Noise(stream(0, "check"))
+    x = _draw(chip.spec, "x", 2, layer.tiles, 6, layer.cols)
+    u = _draw(chip.spec, "u", 2, layer.tiles, 6, layer.rows)
+    drive = 0.01 * _draw(chip.spec, "drive", *cells.knobs.shape)
+    wide = 0.01 * _draw(chip.spec, "wide", 3, *cells.knobs.shape)
+    calls: dict[str, tuple[Callable[[Tensor], Tensor], Tensor, Tensor]] = {  # call, what is sent, shape as
+        "pulse": (lambda d: device.pulse(cells, d, noise).knobs, drive, drive),
+        "nudge": (lambda d: device.nudge(cells, d).knobs, wide, wide),
+        "age": (lambda d: device.age(cells, 1.0, noise).knobs, drive, drive),
+        "collect": (lambda v: device.collect(cells, v, noise), x, u),
+        "sense": (lambda v: device.sense(cells, v, noise), u, u),
+        "fire": (lambda v: device.fire(cells, v, noise), u, u),
+    }
+    for name, (call, sent, like) in calls.items():
+        given = {**_copy(_fields(chip, i)), "what was sent": sent.clone()}
+        out, wanted = call(sent), tuple(like.shape)
+        _require(tuple(out.shape) == wanted, f"layer {i}: {name} gave {tuple(out.shape)}, wanted {wanted}")
+        _require(bool(torch.isfinite(out).all()), f"layer {i}: {name} gave values that are not finite")
+        for field, after in {**_fields(chip, i), "what was sent": sent}.items():
+            _same(after, given[field], f"layer {i}: {name} altered {field}; device functions are pure")
+    still = device.pulse(cells, torch.zeros_like(drive), noise)
+    for field, cell in cells._asdict().items():
+        _same(getattr(still, field), cell, f"layer {i}: a pulse of zero changed cells.{field}")
 
 
 def _probes(device: Device[Any], layers: tuple[Layer, ...]) -> None:

@@ -47,7 +47,7 @@ class Device(Protocol[S]):
         ...
 
     def nudge(self, cells: S, offset: Tensor) -> S:
-        """The cells as they work while `offset` (*probes, *fleet, tiles, rows, cols) is added at their knobs."""
+        """The cells as they work while `offset` (*probes, *fleet, tiles, rows, cols) adds to the knobs."""
         nudged: S = cells._replace(knobs=cells.knobs + offset)
         return nudged
 

@@ -12,7 +12,6 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 
 class Layer(Protocol):
@@ -78,7 +77,7 @@ class Dense:
 
     def gather(self, x: Tensor) -> Tensor:
         wired = x.unflatten(-1, (self.tiles, -1)).transpose(-3, -2) if self.tiles > 1 else x.unsqueeze(-3)
-        return pad(wired, (0, 1), value=1.0) if self.bias else wired
+        return torch.cat((wired, wired.new_ones(()).expand(*wired.shape[:-1], 1)), -1) if self.bias else wired
 
     def scatter(self, u: Tensor) -> Tensor:
         return u.transpose(-3, -2).flatten(-2) if self.tiles > 1 else u.squeeze(-3)

@@ -62,8 +62,11 @@ class Costs:
         return (drive != 0).to(drive.dtype) if self.step is None else drive.abs() / self.step
 
     def pulsing_seconds(self, drive: Knobs) -> float:
-        """The longest pulse train on any cell of any chip."""
-        return self.pulse_seconds * max(float(self.pulses(d.abs().max())) for d in drive)
+        """The longest pulse train on any cell of any chip, at least one pulse."""
+        if self.step is None:
+            return self.pulse_seconds
+        longest = max(torch.linalg.vector_norm(d, torch.inf).item() for d in drive)
+        return self.pulse_seconds * max(1.0, longest / self.step)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ class Spec:
 
     def span(self, first: int = 0, last: int | None = None) -> "Spec":
         """The datasheet of layers first..last (inclusive; None is the read-out) taken alone."""
-        return replace(self, layers=self.layers[first : None if last is None else last + 1])
+        end = len(self.layers) if last is None else last + 1
+        return self if (first, end) == (0, len(self.layers)) else replace(self, layers=self.layers[first:end])
 
 
 class Measure(Protocol):
@@ -148,7 +152,9 @@ def checked(port: Port) -> Port:
 
 
 def _finite(name: str, given: Tensor) -> None:
-    if not torch.isfinite(given.sum()) and not torch.isfinite(given).all():  # a sum may overflow honestly
+    if (
+        not math.isfinite(given.sum().item()) and not torch.isfinite(given).all()
+    ):  # a sum may overflow honestly
         bad = int((~torch.isfinite(given)).sum())
         raise BadInput(f"{name}: {bad} of {given.numel()} values are NaN or infinite; send finite numbers")
 
@@ -242,6 +248,8 @@ def _probe(spec: Spec, first: int, x: Tensor, probe: Probe) -> tuple[int, ...]:
                 )
             _finite(label, tensor)
             leads[label] = tuple(tensor.shape[: tensor.ndim - len(body)])
+            if 0 in leads[label]:
+                raise BadInput(f"{label} is {tuple(tensor.shape)}, no probe at all; send at least one")
     if len(set(leads.values())) > 1:
         raise BadInput(f"measure: probe axes differ between entries: {leads}")
     return next(iter(leads.values()), ())

@@ -1,8 +1,7 @@
 """`python -m studies` lists the studies; `python -m studies NAME --help` shows a study's flags."""
 
-import dataclasses
 import sys
-from types import ModuleType
+from dataclasses import make_dataclass
 from typing import Any
 
 import tyro
@@ -11,15 +10,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from . import heirs, in_place, speed
+from .conduct import conduct
 from .data import BadData
-from .study import How, Refused, Row, conduct, read
+from .results import Refused, read
+from .study import How, Row, claim, short_name
 
-STUDIES: tuple[ModuleType, ...] = (heirs, in_place, speed)
+STUDIES: tuple[Any, ...] = (heirs, in_place, speed)  # a new study is one more name here
 
 
 def main() -> int:
     console = Console()
-    named = {s.__name__.rpartition(".")[2]: s for s in STUDIES}
+    named = {short_name(s): s for s in STUDIES}
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
         _list(console, named)
         return 0
@@ -27,13 +28,15 @@ def main() -> int:
     if study is None:
         console.print(f"no study is called {sys.argv[1]!r}; there are {', '.join(named)}")
         return 2
-    asked = dataclasses.make_dataclass(
-        "Asked",
-        [("args", tyro.conf.OmitArgPrefixes[study.Args]), ("how", tyro.conf.OmitArgPrefixes[How])],
-        frozen=True,
-    )
+    asked: Any = make_dataclass("Asked", [("args", study.Args), ("how", How)], frozen=True)
     command = f"python -m studies {sys.argv[1]}"
-    given: Any = tyro.cli(asked, prog=command, description=study.__doc__, args=sys.argv[2:])
+    given: Any = tyro.cli(
+        asked,
+        prog=command,
+        description=study.__doc__,
+        args=sys.argv[2:],
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
     try:
         folder = _conduct(console, study, given.args, given.how)
     except (BadData, Refused, ValueError) as error:
@@ -43,10 +46,10 @@ def main() -> int:
     return 0
 
 
-def _list(console: Console, named: dict[str, ModuleType]) -> None:
+def _list(console: Console, named: dict[str, Any]) -> None:
     table = Table("study", "claim", title="python -m studies NAME [--help]")
     for name, study in named.items():
-        table.add_row(name, (study.__doc__ or "").strip().splitlines()[0])
+        table.add_row(name, claim(study))
     console.print(table)
 
 

@@ -188,6 +188,6 @@ def _parse(path: Path, content: bytes, magic: int) -> Tensor:
     wanted = prod(words[1:])
     if wanted == 0 or len(content) - header != wanted:
         raise BadData(
-            f"{path}: header promises {words[1:]} = {wanted} bytes of data, the file has {len(content) - header}"
+            f"{path}: header promises {words[1:]}, {wanted} bytes, the file has {len(content) - header}"
         )
     return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header).reshape(words[1:])

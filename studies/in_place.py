@@ -43,12 +43,12 @@ Method = Literal["node perturbation", "weight perturbation", "exact gradient"]
 @dataclass(frozen=True)
 class Args:
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
-    devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())
-    methods: tuple[Method, ...] = get_args(Method)
+    devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each, by every method
+    methods: tuple[Method, ...] = get_args(Method)  # what trains the chips
     chips: int = 3  # identities, each a trial of its own
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # by default 90, or 50 on large data
-    seed: int = 0
+    seed: int = 0  # of data order, probes and nature's dice
 
 
 @dataclass(frozen=True)

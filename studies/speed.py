@@ -26,10 +26,10 @@ from .study import Row
 
 @dataclass(frozen=True)
 class Args:
-    devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())
+    devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each takes a reading
     repeats: int = 200  # timings of each figure, interleaved with its yardstick
     chips: int = 1000  # of the fleet
-    seed: int = 0
+    seed: int = 0  # of the noise
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _reading(device: Any, args: Args) -> Row:
 
 
 def _step(args: Args) -> Row:
-    """A clean reading, one probe, the estimate and a noisy pulse, against its two passes and outer products."""
+    """A clean reading, one probe, the estimate and a noisy pulse, against two passes and outer products."""
     x, target = _normal(512, 784), torch.arange(512) % 10
     a, b, h, d = _normal(256, 784), _normal(10, 256), _normal(512, 256), _normal(512, 10)
     port = Chip(Mismatched(), (dense(784, 256), dense(256, 10, linear=True))).port()

@@ -63,7 +63,7 @@ class Mismatched(Device[MismatchedCells]):
         )
 
     def pulse(self, cells: MismatchedCells, drive: Tensor, noise: Noise) -> MismatchedCells:
-        actual = drive * (1 + self.write_noise * noise.normal(drive))
+        actual = torch.addcmul(drive, drive, noise.normal(drive), value=self.write_noise)
         return _settled(cells._replace(knobs=cells.knobs + actual))
 
     def nudge(self, cells: MismatchedCells, offset: Tensor) -> MismatchedCells:
