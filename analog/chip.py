@@ -34,7 +34,7 @@ class Chip(Generic[S]):
         on: str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        identities = (identity,) if isinstance(identity, int) else tuple(identity)
+        identities = tuple(identity) if isinstance(identity, Sequence) else (identity,)
         if not identities or any(isinstance(i, bool) or not isinstance(i, int) for i in identities):
             raise ValueError(f"chip: identity is an integer or a sequence of them, got {identity!r}")
         if dtype not in (torch.float32, torch.float64):

@@ -39,7 +39,7 @@ def knob_gradient(
     offsets = tuple(z.requires_grad_() for z in spec.zeros())
     out = _silent(chip, x, Probe(knobs=offsets), first, last)[-1]
     total = loss(out, target).mean(-1).sum()  # chips of a fleet do not touch each other
-    return torch.autograd.grad(total, offsets)
+    return _slopes(total, offsets)
 
 
 def node_gradient(
@@ -52,10 +52,17 @@ def node_gradient(
         for la in spec.layers
     )
     out = _silent(chip, x, Probe(nodes=pushes), first, last)[-1]
-    return torch.autograd.grad(loss(out, target).sum(), pushes)
+    return _slopes(loss(out, target).sum(), pushes)
 
 
 def _silent(chip: Chip[Any], x: Tensor, probe: Probe, first: int, last: int | None) -> tuple[Tensor, ...]:
     spec = chip.spec.span(first, last)
     cells = chip._cells[first : first + len(spec.layers)]
     return propagate(chip.device, spec, cells, x.detach(), probe, Noise.silent())
+
+
+def _slopes(total: Tensor, at: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Zero where the device lets nothing through."""
+    if not total.requires_grad:
+        return tuple(torch.zeros_like(a) for a in at)
+    return torch.autograd.grad(total, at, allow_unused=True, materialize_grads=True)

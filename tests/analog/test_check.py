@@ -1,0 +1,138 @@
+"""Every shipped device keeps the contract, and every law of the contract can be broken and is caught."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from analog import Birth, Broken, Device, Ideal, Mismatched, Noise, SoftBoundsRRAM, check_device
+from analog.devices.ideal import IdealCells
+
+DEVICES = [Ideal(), Mismatched(), Mismatched(severity=0.3), SoftBoundsRRAM()]
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=str)
+def test_our_devices_keep_the_contract(device: Device[Any]) -> None:
+    check_device(device)
+
+
+class Bent(Ideal):
+    """An ideal device with one function replaced."""
+
+    def __init__(self, **functions: Callable[..., Any]) -> None:
+        for name, function in functions.items():
+            object.__setattr__(self, name, function)
+
+
+def twins(rows: int, cols: int, birth: Birth) -> IdealCells:
+    return IdealCells(
+        birth.normal("knobs", rows, cols)[..., :1, :1].expand_as(birth.normal("k", rows, cols)) * 0
+    )
+
+
+def forgetful(rows: int, cols: int, birth: Birth) -> IdealCells:
+    made = birth.normal("knobs", rows, cols)
+    return IdealCells(made * (1 + sum(made.shape) * 1e-9))  # depends on the size of the fleet
+
+
+COUNT = iter(range(10**6))
+FRESH = iter(range(10**6))
+
+
+def restless(rows: int, cols: int, birth: Birth) -> IdealCells:
+    return IdealCells(birth.normal(f"knobs {next(FRESH)}", rows, cols))
+
+
+def eager(cells: IdealCells, drive: Tensor, noise: Noise) -> IdealCells:
+    cells.knobs.add_(drive)
+    return cells
+
+
+def meddling(cells: IdealCells, x: Tensor, noise: Noise) -> Tensor:
+    return x.mul_(1.0001) @ cells.knobs.mT
+
+
+def global_dice(cells: IdealCells, u: Tensor, noise: Noise) -> Tensor:
+    return u + 0 * torch.rand(())
+
+
+BREACHES: list[tuple[str, Device[Any], str]] = [
+    ("all chips alike", Bent(fabricate=twins), "chips 3 and 4 are the same"),
+    ("a birth that knows the fleet", Bent(fabricate=forgetful), "row 3 of a fleet is not chip 3"),
+    ("a birth that never repeats", Bent(fabricate=restless), "same identity gave another chip"),
+    (
+        "not finite",
+        Bent(fabricate=lambda r, c, b: IdealCells(b.normal("k", r, c) / 0)),
+        "layer 0: cells.knobs is not finite",
+    ),
+    (
+        "knobs of the wrong shape",
+        Bent(fabricate=lambda r, c, b: IdealCells(b.normal("k", c, r))),
+        "layer 0: cells.knobs is",
+    ),
+    ("a pulse in place", Bent(pulse=eager), "pulse altered knobs"),
+    ("a changed input", Bent(collect=meddling), "collect altered what was sent"),
+    (
+        "a restless pulse",
+        Bent(pulse=lambda c, d, n: IdealCells(c.knobs + d + 1e-6)),
+        "a pulse of zero changed cells.knobs",
+    ),
+    ("a sum over the fleet", Bent(fire=lambda c, u, n: u.sum(0)), "fire gave"),
+    (
+        "neurons that leak between chips",
+        Bent(fire=lambda c, u, n: u.relu() + 0.01 * u.sum() / u.numel()),
+        "does not respond as chip 3 alone",
+    ),
+    ("infinite outputs", Bent(sense=lambda c, u, n: u / 0), "not finite"),
+    (
+        "memory shared with the cells",
+        Bent(sense=lambda c, u, n: c.knobs[..., :1, :1].expand_as(u)),
+        "layer 1: cells.knobs shares memory",
+    ),
+    (
+        "a drive kept as the knobs",
+        Bent(age=lambda c, s, n: IdealCells(c.knobs.mul_(0.9))),
+        "age altered knobs",
+    ),
+    (
+        "noise drawn once for all probes",
+        Bent(sense=lambda c, u, n: u + n.normal(u[-1:] if u.ndim > 3 else u)),
+        "shared their noise|sense gave",
+    ),
+    (
+        "a kink that hides its slope",
+        Bent(fire=lambda c, u, n: u.detach().relu()),
+        "layer 0: a probe of the knobs changes nothing",
+    ),
+    (
+        "a probe without effect",
+        Bent(nudge=lambda c, o: IdealCells(c.knobs + 0 * o.round())),
+        "probe of the knobs changes nothing",
+    ),
+    ("global dice", Bent(sense=global_dice), "global torch generator"),
+]
+
+
+@pytest.mark.parametrize(("device", "says"), [b[1:] for b in BREACHES], ids=[b[0] for b in BREACHES])
+def test_every_breach_is_caught(device: Device[Any], says: str) -> None:
+    before = torch.get_rng_state()
+    with pytest.raises((Broken, RuntimeError), match=says):
+        check_device(device)
+    torch.set_rng_state(before)
+
+
+@dataclass(frozen=True)
+class Lazy(Ideal):
+    """Detaches half of its gradient: right values, wrong slope."""
+
+    def collect(self, cells: IdealCells, x: Tensor, noise: Noise) -> Tensor:
+        full = x @ cells.knobs.mT
+        return 0.5 * full + 0.5 * full.detach()
+
+
+def test_a_wrong_slope_is_caught_with_its_size() -> None:
+    with pytest.raises(Broken, match=r"layer \d: slope at the knobs: differs by .* at a scale of"):
+        check_device(Lazy())

@@ -1,0 +1,174 @@
+from dataclasses import dataclass
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analog import Chip, Dead, Ideal, Mismatched, Probe, SoftBoundsRRAM, dense, stream, xray
+from analog.devices.ideal import IdealCells
+
+LAYERS = (dense(6, 5), dense(5, 4), dense(4, 3, linear=True))
+DEVICES = [Ideal(), Mismatched(), SoftBoundsRRAM()]
+
+
+def draw(*shape: int) -> torch.Tensor:
+    return torch.randn(shape, generator=stream(0, "chip", *shape))
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=lambda d: type(d).__name__)
+def test_same_identity_and_dice_same_life(device: Mismatched) -> None:
+    taps = []
+    for _ in range(2):
+        port = Chip(device, LAYERS, 7).port()
+        port.program(tuple(torch.full(s, 0.1) for s in port.spec.shapes))
+        port.pulse(tuple(torch.full(s, 0.01) for s in port.spec.shapes))
+        taps.append(port.measure(draw(3, 6)).out)
+    assert torch.equal(*taps)
+
+
+def test_other_dice_other_noise_same_chip() -> None:
+    a, b = Chip(Mismatched(), LAYERS, 7), Chip(Mismatched(), LAYERS, 7, dice=1)
+    assert all(torch.equal(p, q) for p, q in zip(xray.knobs(a), xray.knobs(b), strict=True))
+    assert not torch.equal(a.port().measure(draw(3, 6)).out, b.port().measure(draw(3, 6)).out)
+
+
+@given(first=st.integers(0, 2), length=st.integers(1, 3), fleet=st.sampled_from([0, 3]))
+def test_spans_make_up_the_whole(first: int, length: int, fleet: int) -> None:
+    """Driving a span with the taps before it gives the taps that the whole chip shows."""
+    last = min(2, first + length - 1)
+    port = Chip(Mismatched(hiss=0), LAYERS, range(fleet) if fleet else 0).port()
+    whole = port.measure(draw(4, 6)).taps
+    given_to = draw(4, 6) if first == 0 else whole[first - 1]
+    part = port.measure(given_to, first=first, last=last).taps
+    assert len(part) == last - first + 1
+    for a, b in zip(part, whole[first : last + 1], strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_node_probes_enter_before_the_neuron() -> None:
+    """At a nominal neuron relu(u + probe), and exactly u + probe at the read-out."""
+    chip = Chip(Ideal(), (dense(6, 5), dense(5, 3, linear=True)), dtype=torch.float64)
+    x, push = draw(4, 6).double(), draw(2, 4, 5).double()
+    w = xray.knobs(chip)
+    u = x @ w[0][0, :, :6].T + w[0][0, :, 6]
+    reading = chip.port().measure(x, Probe(nodes=(push, None)))
+    torch.testing.assert_close(reading.taps[0], (u + push).relu())
+    top = draw(2, 4, 3).double()
+    clean = chip.port().measure(x).out
+    torch.testing.assert_close(chip.port().measure(x, Probe(nodes=(None, top))).out, clean + top)
+
+
+def test_knob_probes_are_written_nowhere_and_work_like_knobs() -> None:
+    x, shift = draw(4, 6), 0.1 * draw(1, 5, 7)
+    probed, written = (Chip(Mismatched(hiss=0, write_noise=0), (dense(6, 5),)) for _ in range(2))
+    before = xray.knobs(probed)
+    with_probe = probed.port().measure(x, Probe(knobs=(shift,))).out
+    assert torch.equal(before[0], xray.knobs(probed)[0])
+    written.port().pulse((shift,))
+    torch.testing.assert_close(with_probe, written.port().measure(x).out)
+
+
+@pytest.mark.parametrize(
+    "device", [Mismatched(hiss=1.0), SoftBoundsRRAM(hiss=1.0)], ids=lambda d: type(d).__name__
+)
+@pytest.mark.parametrize("fleet", [0, 2])
+def test_every_probe_of_every_chip_has_its_own_noise(device: Mismatched, fleet: int) -> None:
+    """Also in layers that the probe has not reached, which are simulated once for all probes."""
+    chip = Chip(device, LAYERS, range(fleet) if fleet else 0)
+    lead = (fleet,) if fleet else ()
+    none = torch.zeros(2, *lead, 4, 3)
+    taps = chip.port().measure(draw(4, 6), Probe(nodes=(None, None, none))).taps
+    for tap, layer in zip(taps, LAYERS, strict=True):
+        assert tap.shape == (2, *lead, 4, layer.features)
+        rows = tap.reshape(-1, layer.features) if layer.linear else tap.reshape(2, -1)
+        assert rows.unique(dim=0).shape == rows.shape
+        assert not torch.equal(tap[0], tap[1])
+
+
+def test_x_may_differ_by_chip_and_by_probe() -> None:
+    chip = Chip(Mismatched(hiss=0), LAYERS, range(2))
+    x = draw(3, 2, 4, 6)
+    taps = chip.port().measure(x).taps
+    for p in range(3):
+        torch.testing.assert_close(taps[-1][p], chip.port().measure(x[p]).out)
+    lone = Chip(Mismatched(hiss=0), LAYERS, 1).port()
+    torch.testing.assert_close(taps[-1][2, 1], lone.measure(x[2, 1]).out)
+
+
+def test_program_starts_from_blank() -> None:
+    chip = Chip(Mismatched(write_noise=0), LAYERS, dtype=torch.float64)
+    wanted = tuple(0.1 * draw(*s).double() for s in chip.spec.shapes)
+    for _ in range(2):
+        chip.port().program(wanted)
+        torch.testing.assert_close(xray.knobs(chip), wanted)
+    chip.port().pulse(wanted)
+    torch.testing.assert_close(xray.knobs(chip), tuple(2 * w for w in wanted))
+
+
+def test_one_clock_runs_through_measurements_pulses_and_waits() -> None:
+    chip = Chip(Ideal(), LAYERS, range(2))
+    port, costs = chip.port(), chip.spec.costs
+    port.measure(draw(4, 6), Probe(nodes=(torch.zeros(5, 2, 4, 5), None, None)))
+    assert chip.clock == pytest.approx(5 * 4 * 3 * costs.reading_seconds)
+    port.measure(draw(4, 5), first=1, last=1)
+    assert chip.clock == pytest.approx((5 * 4 * 3 + 4) * costs.reading_seconds)
+    before = chip.clock
+    port.pulse(chip.spec.zeros())
+    assert chip.clock == pytest.approx(before + costs.pulse_seconds)
+    before = chip.clock
+    chip.wait(2.5)
+    assert chip.clock == pytest.approx(before + 2.5)
+
+
+@dataclass(frozen=True)
+class Leaky(Ideal):
+    """Knobs leak away with a time constant of 10 s."""
+
+    def age(self, cells: IdealCells, seconds: float, noise: object) -> IdealCells:
+        del noise
+        return IdealCells(cells.knobs * torch.tensor(-seconds / 10).exp())
+
+
+def test_ageing_runs_along_the_clock() -> None:
+    chip = Chip(Leaky(), LAYERS)
+    before = xray.knobs(chip)[0]
+    chip.wait(5.0)
+    chip.wait(5.0)
+    torch.testing.assert_close(xray.knobs(chip)[0], before * torch.tensor(-1.0).exp())
+    with pytest.raises(ValueError, match="finite time"):
+        chip.wait(float("inf"))
+    with pytest.raises(ValueError, match="at least 0"):
+        chip.wait(-1.0)
+
+
+def test_a_dead_chip_is_dead_at_every_wire_for_ever() -> None:
+    chip = Chip(Ideal(), LAYERS)
+    port = chip.port()
+    chip.die()
+    for wire in (port, chip.port()):
+        for send in (
+            lambda p: p.measure(draw(4, 6)),
+            lambda p: p.measure("nonsense"),
+            lambda p: p.pulse(p.spec.zeros()),
+            lambda p: p.program(p.spec.zeros()),
+        ):
+            with pytest.raises(Dead, match="died"):
+                send(wire)
+    with pytest.raises(Dead):
+        chip.wait(1.0)
+    assert not chip.alive and chip._cells == ()
+
+
+@pytest.mark.parametrize(
+    ("identity", "dtype", "says"),
+    [
+        ((), torch.float32, "identity"),
+        ("seven", torch.float32, "identity"),
+        (1.5, torch.float32, "identity"),
+        (0, torch.float16, "dtype"),
+    ],
+)
+def test_bad_chips_are_refused(identity: object, dtype: torch.dtype, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Chip(Ideal(), LAYERS, identity, dtype=dtype)  # type: ignore[arg-type]

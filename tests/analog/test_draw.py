@@ -1,0 +1,77 @@
+import math
+
+import pytest
+import torch
+from scipy import stats
+
+from analog import Birth, Noise, stream
+
+LIKE = torch.empty(0)
+
+
+def draws(*path: str | int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(2000, generator=stream(seed, *path))
+
+
+def test_a_path_names_one_stream() -> None:
+    assert torch.equal(draws("a", 1), draws("a", 1))
+    others = [draws("a", 2), draws("b", 1), draws("a", "1"), draws("a"), draws("a", 1, seed=1), draws("a1")]
+    for other in others:
+        assert not torch.equal(draws("a", 1), other)
+
+
+def test_more_than_32_bits_of_the_path_reach_the_generator() -> None:
+    """torch's CPU generator keeps 32 bits of a seed; streams that agree in those must still differ."""
+    states = [stream(0, i).get_state().view(torch.int64)[3:627] for i in range(50)]
+    assert all(int(s.unique().numel()) > 600 for s in states)  # words are hashed, not grown from one
+    a, b = (stream(0, i) for i in range(2))
+    assert a.initial_seed() != b.initial_seed()
+    plain = torch.Generator().manual_seed(a.initial_seed())
+    assert not torch.equal(torch.rand(9, generator=plain), torch.rand(9, generator=a))
+
+
+def test_streams_are_uniform_and_independent() -> None:
+    """Kolmogorov-Smirnov and correlation over 200 streams; false-alarm rate 2 * 1e-6, seeds fixed."""
+    rows = torch.stack([torch.rand(500, generator=stream(3, "ks", i)) for i in range(200)])
+    assert stats.kstest(rows.flatten().numpy(), "uniform").pvalue > 1e-6
+    centred = (rows - 0.5) * math.sqrt(12)
+    neighbours = (centred[1:] * centred[:-1]).sum() / math.sqrt(199 * 500)
+    assert abs(float(neighbours)) < 4.9  # two-sided 1e-6
+
+
+def test_birth_is_keyed_by_identity_layer_and_name() -> None:
+    birth = Birth((3,), (), 0, 2, LIKE)
+    assert birth.normal("gain", 4, 5).shape == (2, 4, 5)
+    assert torch.equal(birth.normal("gain", 4), birth.normal("gain", 4))
+    assert not torch.equal(birth.normal("gain", 4), birth.normal("offset", 4))
+    assert not torch.equal(birth.normal("gain", 4), Birth((4,), (), 0, 2, LIKE).normal("gain", 4))
+    assert not torch.equal(birth.normal("gain", 4), Birth((3,), (), 1, 2, LIKE).normal("gain", 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_row_of_a_fleet_is_the_chip_alone(dtype: torch.dtype) -> None:
+    like = torch.empty(0, dtype=dtype)
+    fleet = Birth(range(5), (5,), 1, 2, like)
+    for draw in ("normal", "uniform"):
+        rows = getattr(fleet, draw)("x", 3, 4)
+        assert rows.shape == (5, 2, 3, 4) and rows.dtype == dtype
+        assert torch.equal(rows[3], getattr(Birth((3,), (), 1, 2, like), draw)("x", 3, 4))
+
+
+def test_both_precisions_are_the_same_chip() -> None:
+    double = Birth((3,), (), 0, 1, torch.empty(0, dtype=torch.float64)).normal("x", 50)
+    assert torch.equal(double.float(), Birth((3,), (), 0, 1, LIKE).normal("x", 50))
+
+
+def test_noise_is_new_at_every_use_and_for_every_probe() -> None:
+    noise, like = Noise(stream(0)), torch.zeros(3, 4)
+    assert not torch.equal(noise.normal(like), noise.normal(like))
+    ahead = noise.ahead((2,)).normal(like)
+    assert ahead.shape == (2, 3, 4) and not torch.equal(ahead[0], ahead[1])
+    assert 0 <= float(noise.uniform(like).min()) and float(noise.uniform(like).max()) < 1
+
+
+def test_silent_noise_is_the_median() -> None:
+    silent, like = Noise.silent(), torch.ones(3)
+    assert float(silent.normal(like)) == 0.0 and float(silent.uniform(like)) == 0.5
+    assert float(silent.ahead((2,)).normal(like)) == 0.0

@@ -1,0 +1,232 @@
+"""Bad input at the port: one clear error each, and the chip is bitwise unchanged afterwards."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from analog import BadInput, Chip, Mismatched, Port, Probe, Spec, checked, dense, stream, xray
+
+LAYERS = (dense(6, 4), dense(4, 3, linear=True))
+FLEET = (2,)
+
+
+def chip() -> Chip[Any]:
+    return Chip(Mismatched(), LAYERS, range(2))
+
+
+def knobs(*shapes: tuple[int, ...], dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, ...]:
+    return tuple(torch.full(s, 0.01, dtype=dtype) for s in shapes or ((2, 1, 4, 7), (2, 1, 3, 5)))
+
+
+def broken(at: float) -> tuple[torch.Tensor, ...]:
+    made = knobs()
+    made[1][1, 0, 2, 4] = at
+    return made
+
+
+X = torch.ones(5, 6)
+NODES = (torch.zeros(2, 2, 5, 4), torch.zeros(2, 2, 5, 3))
+BAD: list[tuple[str, Callable[[Port], Any], str]] = [
+    (
+        "x too wide",
+        lambda p: p.measure(torch.ones(5, 7)),
+        r"x is \(5, 7\), layer 0 wants \(\.\.\., batch, 6\)",
+    ),
+    ("x a vector", lambda p: p.measure(torch.ones(6)), r"x is \(6,\)"),
+    ("x of another fleet", lambda p: p.measure(torch.ones(3, 5, 6)), r"must end with the fleet \(2,\)"),
+    ("x of another dtype", lambda p: p.measure(X.double()), r"dtype is torch.float64, .* torch.float32"),
+    ("x no tensor", lambda p: p.measure([[1.0] * 6]), "got list, wanted a torch tensor"),
+    ("x not a number", lambda p: p.measure(X * float("nan")), "30 of 30 values are NaN or infinite"),
+    ("x infinite", lambda p: p.measure(X / 0), "30 of 30 values are NaN or infinite"),
+    ("no examples", lambda p: p.measure(torch.ones(0, 6)), "empty batch"),
+    ("span backwards", lambda p: p.measure(torch.ones(5, 4), first=1, last=0), "span 1..0 runs backwards"),
+    ("span too far", lambda p: p.measure(X, last=2), r"last is 2, the chip has layers 0..1"),
+    ("span negative", lambda p: p.measure(X, first=-1), r"first is -1, the chip has layers 0..1"),
+    ("span no number", lambda p: p.measure(X, first="0"), "first is '0'"),
+    (
+        "x of the wrong layer",
+        lambda p: p.measure(X, first=1),
+        r"x is \(5, 6\), layer 1 wants \(\.\.\., batch, 4\)",
+    ),
+    (
+        "probe for a layer that does not exist",
+        lambda p: p.measure(X, Probe(nodes=(*NODES, NODES[1]))),
+        r"probe.nodes has 3 entries, the driven span is layers 0..1",
+    ),
+    (
+        "probe outside the span",
+        lambda p: p.measure(X, Probe(nodes=NODES), last=0),
+        r"probe.nodes has 2 entries, the driven span is layers 0..0",
+    ),
+    (
+        "probe of another batch",
+        lambda p: p.measure(X, Probe(nodes=(torch.zeros(2, 2, 4, 4), None))),
+        r"layer 0: probe.nodes is \(2, 2, 4, 4\), wanted \(\*probes, 2, 5, 4\)",
+    ),
+    (
+        "probe without the fleet",
+        lambda p: p.measure(X, Probe(nodes=(torch.zeros(5, 4), None))),
+        "no fleet axis",
+    ),
+    (
+        "knob probe of the wrong shape",
+        lambda p: p.measure(X, Probe(knobs=(None, torch.zeros(2, 1, 5, 3)))),
+        r"layer 1: probe.knobs is \(2, 1, 5, 3\)",
+    ),
+    (
+        "no probe at all",
+        lambda p: p.measure(X, Probe(nodes=(torch.zeros(0, 2, 5, 4), None))),
+        "send at least one",
+    ),
+    (
+        "probes that differ in number",
+        lambda p: p.measure(X, Probe(nodes=(NODES[0], torch.zeros(3, 2, 5, 3)))),
+        "probe axes differ",
+    ),
+    (
+        "x and probe that differ in number",
+        lambda p: p.measure(X.expand(3, 2, 5, 6), Probe(nodes=NODES)),
+        r"x has probe axes \(3,\), the probe has \(2,\)",
+    ),
+    ("probe no probe", lambda p: p.measure(X, NODES), "wanted a Probe"),
+    (
+        "probe not a number",
+        lambda p: p.measure(X, Probe(nodes=(NODES[0] * float("nan"), None))),
+        "layer 0: probe.nodes: 80 of 80 values are NaN",
+    ),
+]
+for wire in ("pulse", "program"):
+    BAD += [
+        (
+            f"{wire} too few layers",
+            lambda p, w=wire: getattr(p, w)(knobs()[:1]),
+            "wanted a tuple of 2 tensors",
+        ),
+        (f"{wire} one tensor", lambda p, w=wire: getattr(p, w)(knobs()[0]), "got Tensor, wanted a tuple"),
+        (
+            f"{wire} wrong shape",
+            lambda p, w=wire: getattr(p, w)(knobs((2, 1, 4, 7), (2, 1, 5, 3))),
+            r"layer 1: .* is \(2, 1, 5, 3\), knobs are \(2, 1, 3, 5\)",
+        ),
+        (
+            f"{wire} wrong fleet",
+            lambda p, w=wire: getattr(p, w)(knobs((3, 1, 4, 7), (3, 1, 3, 5))),
+            r"layer 0: .* is \(3, 1, 4, 7\), knobs are \(2, 1, 4, 7\)",
+        ),
+        (
+            f"{wire} no fleet",
+            lambda p, w=wire: getattr(p, w)(knobs((1, 4, 7), (1, 3, 5))),
+            r"layer 0: .* is \(1, 4, 7\), knobs are \(2, 1, 4, 7\); no fleet axis\?",
+        ),
+        (
+            f"{wire} wrong dtype",
+            lambda p, w=wire: getattr(p, w)(knobs(dtype=torch.float64)),
+            "layer 0: .*dtype is torch.float64",
+        ),
+        (f"{wire} NaN", lambda p, w=wire: getattr(p, w)(broken(float("nan"))), "layer 1: .*1 of 30 values"),
+        (
+            f"{wire} infinity",
+            lambda p, w=wire: getattr(p, w)(broken(float("inf"))),
+            "layer 1: .*1 of 30 values",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(("send", "says"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
+def test_bad_input_is_refused_and_nothing_changed(send: Callable[[Port], Any], says: str) -> None:
+    used, spared = chip(), chip()
+    with pytest.raises(BadInput, match=says):
+        send(used.port())
+    for a, b in zip(used._cells, spared._cells, strict=True):
+        assert all(torch.equal(p, q) for p, q in zip(a, b, strict=True))
+    assert used.clock == spared.clock == 0.0
+    assert torch.equal(used.port().measure(X).out, spared.port().measure(X).out)  # the dice did not roll
+
+
+def test_a_finite_sum_may_overflow() -> None:
+    """Large finite numbers are not mistaken for infinity."""
+    large = torch.full((5, 6), 3e38)
+    chip().port().measure(large)
+
+
+def test_checked_guards_an_instrument_too() -> None:
+    sent: list[Any] = []
+    spec = Spec(LAYERS)
+    bench = checked(Port(spec, sent.append, sent.append, chip().port().measure))
+    with pytest.raises(BadInput, match="layer 0"):
+        bench.pulse((torch.zeros(4, 7), torch.zeros(3, 5)))
+    assert not sent
+    bench.pulse(spec.zeros())
+    assert len(sent) == 1
+
+
+def test_layers_must_fit() -> None:
+    with pytest.raises(BadInput, match="layer 0 has 4 outputs, layer 1 wants 5"):
+        Spec((dense(6, 4), dense(5, 3)))
+    with pytest.raises(BadInput, match="at least one layer"):
+        Spec(())
+
+
+def test_wires_carry_no_gradient() -> None:
+    port = chip().port()
+    x = torch.ones(5, 6, requires_grad=True)
+    reading = port.measure(x, Probe(nodes=(NODES[0].clone().requires_grad_(), None)))
+    assert not any(t.requires_grad or t.grad_fn for t in reading.taps)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        reading.out.sum().backward()
+
+
+def test_editing_what_was_read_or_sent_changes_nothing() -> None:
+    used, spared = chip(), chip()
+    for made, edited in ((used, True), (spared, False)):
+        drive = knobs()
+        port = made.port()
+        port.program(drive)
+        reading = port.measure(X)
+        if edited:
+            for t in (*drive, *reading.taps):
+                t.fill_(7.0)
+    torch.testing.assert_close(xray.knobs(used), xray.knobs(spared), rtol=0, atol=0)
+
+
+def test_no_attribute_of_a_port_leads_to_cells() -> None:
+    """Walk everything public that hangs on a port: no tensor shaped like knobs is there.
+
+    Closures of Python functions cannot be hidden; the tape is the proof that nobody uses them.
+    """
+    assert _leaks(chip().port()) == []
+
+
+def test_the_walk_can_find_a_leak() -> None:
+    made = chip()
+    leaky = made.port()._replace(pulse=made._pulse)  # a bound method: __self__ is the chip
+    assert _leaks(leaky) != []
+
+
+def _leaks(root: Any) -> list[str]:
+    shapes = {tuple(k.shape) for k in knobs()}
+    found, seen, todo = [], set(), [("port", root, 0)]
+    while todo:
+        name, thing, depth = todo.pop()
+        if id(thing) in seen or depth > 6:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, torch.Tensor):
+            if tuple(thing.shape) in shapes:
+                found.append(name)
+            continue
+        if isinstance(thing, tuple | list):
+            todo += [(f"{name}[{i}]", v, depth + 1) for i, v in enumerate(thing)]
+        words = [w for w in dir(thing) if not w.startswith("__") or w == "__self__"]
+        if type(thing).__module__ == "builtins" and not callable(thing):
+            continue
+        todo += [(f"{name}.{w}", getattr(thing, w, None), depth + 1) for w in words]
+    return found
+
+
+def test_a_stream_for_tests_is_not_the_chips() -> None:
+    """The learner's dice and nature's dice have different names, so they never coincide."""
+    a = torch.rand(5, generator=stream(0, "noise", 0, 1))
+    assert not torch.equal(a, torch.rand(5, generator=stream(0, "probes", 0, 1)))
