@@ -1,0 +1,83 @@
+from typing import Any
+
+import pytest
+import torch
+
+from analog import Chip, Ledger, Mismatched, dense, metered, stream, xray
+from distill import Matching, distill, lessons, soften
+from learners import Batch, Descent, Learner, Loss, NodePerturbation, adam
+
+LAYERS = (dense(8, 12), dense(12, 3, linear=True))
+X = torch.randn(64, 8, generator=stream(0, "x"))
+
+
+def learner(loss: Loss) -> Learner[Any]:
+    return Descent(NodePerturbation(0.1, probes=4, mask=True), adam(0.02), loss, delta=True)
+
+
+def test_lessons_are_the_teachers_softened_readings() -> None:
+    teacher, twin = (Chip(Mismatched(), LAYERS, 1).port() for _ in range(2))
+    made = list(lessons(teacher, [Batch(X), Batch(X[:5], torch.zeros(5))], temperature=3.0))
+    for lesson, x in zip(made, (X, X[:5]), strict=True):
+        assert torch.equal(lesson.target.soft, soften(twin.measure(x).out, 3.0))
+        assert torch.equal(lesson.x, x)
+    assert made[0].target.label is None and made[1].target.label is not None
+
+
+def test_a_fleet_of_heirs_learns_in_one_call_and_pays_the_teacher_once() -> None:
+    teacher = Chip(Mismatched(hiss=0), LAYERS, 1)
+    ledger = Ledger(teacher.spec)
+    heirs = Chip(Mismatched(), LAYERS, range(2, 6))
+    wanted = xray.respond(teacher, X).out.argmax(-1)
+    before = (xray.respond(heirs, X).out.argmax(-1) == wanted).double().mean(-1)
+    steps = list(
+        distill(
+            metered(teacher.port(), ledger),
+            heirs.port(),
+            learner,
+            [Batch(X)] * 300,
+            temperature=2.0,
+            rng=stream(0, "heirs"),
+        )
+    )
+    after = (xray.respond(heirs, X).out.argmax(-1) == wanted).double().mean(-1)
+    assert ledger.readings == [64 * 300] * 2
+    assert float(after.mean()) > 0.9 and float((after - before).min()) > 0.1
+    assert steps[0].loss.shape == (4,) and bool((steps[-1].loss < 0.2 * steps[0].loss).all())
+
+
+def test_teachers_may_be_a_fleet_of_as_many() -> None:
+    """Each pupil learns from its own teacher: it agrees with it more than with the other's."""
+    teachers = Chip(Mismatched(), LAYERS, range(2))
+    heirs = Chip(Mismatched(), LAYERS, range(2, 4))
+    list(
+        distill(
+            teachers.port(), heirs.port(), learner, [Batch(X)] * 300, temperature=2.0, rng=stream(0, "own")
+        )
+    )
+    said, learnt = (xray.respond(c, X).out.argmax(-1) for c in (teachers, heirs))
+    own = float((said == learnt).double().mean())
+    assert own > 0.9 > float((said.flip(0) == learnt).double().mean())
+
+
+def test_the_learner_is_handed_the_loss_of_the_one_temperature() -> None:
+    given: list[Loss] = []
+
+    def note(loss: Loss) -> Learner[Any]:
+        given.append(loss)
+        return learner(loss)
+
+    port = Chip(Mismatched(), LAYERS).port()
+    distill(port, port, note, [], temperature=7.0, rng=stream(0), soft_weight=0.5, hard_weight=0.25)
+    assert given == [Matching(7.0, 0.5, 0.25)]
+
+
+def test_chips_that_cannot_understand_each_other_are_refused() -> None:
+    teacher = Chip(Mismatched(), (dense(8, 4, linear=True),)).port()
+    with pytest.raises(ValueError, match="teacher has 4 outputs, student 3"):
+        distill(teacher, Chip(Mismatched(), LAYERS).port(), learner, [], temperature=1.0, rng=stream(0))
+    fleet = Chip(Mismatched(), LAYERS, range(3)).port()
+    with pytest.raises(ValueError, match="as many as students"):
+        distill(
+            fleet, Chip(Mismatched(), LAYERS, range(2)).port(), learner, [], temperature=1.0, rng=stream(0)
+        )

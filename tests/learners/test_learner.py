@@ -1,0 +1,157 @@
+"""The central property: a learner is a function of its measurements, over learners x devices x shapes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analog import (
+    Chip,
+    Device,
+    Ideal,
+    Mismatched,
+    OffTape,
+    Port,
+    SoftBoundsRRAM,
+    conv2d,
+    dense,
+    grouped,
+    stream,
+    xray,
+)
+from learners import (
+    Batch,
+    CrossEntropy,
+    Descent,
+    Learner,
+    NodePerturbation,
+    SquaredError,
+    Step,
+    WeightPerturbation,
+    adam,
+    antithetic,
+    check_learner,
+    decayed,
+    fit,
+    gaussian,
+    momentum,
+    sgd,
+)
+
+LEARNERS: dict[str, Learner[Any]] = {
+    "nodes": Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy()),
+    "nodes, delta, mask": Descent(
+        NodePerturbation(0.1, probes=3, mask=True), decayed(adam(0.01), 100), CrossEntropy(), delta=True
+    ),
+    "nodes, pairs": Descent(
+        NodePerturbation(0.1, law=gaussian, scheme=antithetic), momentum(0.1), CrossEntropy()
+    ),
+    "weights": Descent(WeightPerturbation(0.01, probes=2), adam(0.01), CrossEntropy()),
+    "weights, pairs, delta": Descent(
+        WeightPerturbation(0.01, law=gaussian, scheme=antithetic), sgd(0.1), CrossEntropy(), delta=True
+    ),
+}
+DEVICES: list[Device[Any]] = [Ideal(), Mismatched(), SoftBoundsRRAM()]
+WIRINGS = {
+    "dense": (dense(16, 5), dense(5, 3, linear=True)),
+    "conv, grouped": (conv2d((1, 4, 4), 2, 2, stride=2), grouped(8, 4, 2), dense(4, 3, linear=True)),
+    "one layer": (dense(16, 3, linear=True),),
+}
+
+
+def lessons(count: int, batch: int) -> list[Batch]:
+    rng = stream(0, "lessons")
+    return [
+        Batch(torch.randn(batch, 16, generator=rng), torch.randint(0, 3, (batch,), generator=rng))
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=lambda d: type(d).__name__)
+@pytest.mark.parametrize("name", LEARNERS)
+@settings(max_examples=6)
+@given(wiring=st.sampled_from(sorted(WIRINGS)), fleet=st.sampled_from([0, 1, 3]), batch=st.integers(1, 4))
+def test_a_tape_replayed_with_no_chip_gives_the_same_pulses(
+    name: str, device: Device[Any], wiring: str, fleet: int, batch: int
+) -> None:
+    port = Chip(device, WIRINGS[wiring], range(fleet) if fleet else 3).port()
+    check_learner(LEARNERS[name], port, lessons(3, batch), lambda: stream(0, "probes"))
+
+
+@dataclass(frozen=True)
+class Cheat:
+    """Reads true weights behind the wall."""
+
+    chip: Chip[Any]
+
+    def init(self, spec: object) -> None:
+        return None
+
+    def step(self, port: Port, batch: Batch, state: None, rng: object) -> tuple[None, Step]:
+        quiet = port.measure(batch.x)
+        port.pulse(tuple(-0.1 * k for k in xray.knobs(self.chip)))
+        return None, Step(torch.zeros(()), quiet)
+
+
+class Sloppy(Cheat):
+    """Draws from dice that nobody handed to it."""
+
+    rolls = iter(range(1000))
+
+    def step(self, port: Port, batch: Batch, state: None, rng: object) -> tuple[None, Step]:
+        quiet = port.measure(batch.x)
+        port.pulse(tuple(torch.full_like(k, 0.01 * next(self.rolls)) for k in port.spec.zeros()))
+        return None, Step(torch.zeros(()), quiet)
+
+
+@pytest.mark.parametrize("kind", [Cheat, Sloppy])
+def test_a_cheat_is_caught(kind: type[Cheat]) -> None:
+    chip = Chip(Mismatched(), WIRINGS["dense"])
+    with pytest.raises(OffTape, match="'pulse': what was sent differs"):
+        check_learner(kind(chip), chip.port(), lessons(3, 2), lambda: stream(0, "probes"))
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=lambda d: type(d).__name__)
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_learner_learns_on_every_device(name: str, device: Device[Any]) -> None:
+    """A separable task: the loss of the silent chip falls by at least a tenth."""
+    chip = Chip(device, WIRINGS["dense"], 3)
+    rng = stream(0, "task")
+    x = torch.randn(64, 16, generator=rng)
+    target = x[:, :3].argmax(-1)
+    loss = CrossEntropy()
+    before = loss(xray.respond(chip, x).out, target).mean()
+    for _ in fit(LEARNERS[name], chip.port(), [Batch(x, target)] * 60, stream(0, "probes")):
+        pass
+    assert float(loss(xray.respond(chip, x).out, target).mean()) < 0.9 * float(before)
+
+
+def test_the_delta_rule_is_the_read_outs_exact_gradient() -> None:
+    """On an ideal chip the pulse of the read-out is minus the exact gradient; the hidden probes spare it."""
+    chip = Chip(Ideal(), WIRINGS["dense"], dtype=torch.float64)
+    x, target = torch.randn(6, 16, generator=stream(0, "d"), dtype=torch.float64), torch.zeros(6, 3).double()
+    loss = SquaredError()
+    wanted = xray.knob_gradient(chip, x, target, loss)[1]
+    before = xray.knobs(chip)[1]
+    learner = Descent(NodePerturbation(0.1), sgd(1.0), loss, delta=True)
+    list(fit(learner, chip.port(), [Batch(x, target)], stream(0)))
+    torch.testing.assert_close(xray.knobs(chip)[1], before - wanted)
+
+
+def test_the_delta_rule_needs_a_slope_and_a_linear_read_out() -> None:
+    with pytest.raises(ValueError, match="needs a loss with a slope"):
+        Descent(NodePerturbation(0.1), sgd(0.1), lambda out, target: out.sum(-1), delta=True)
+    learner = Descent(NodePerturbation(0.1), sgd(0.1), SquaredError(), delta=True)
+    with pytest.raises(ValueError, match="needs a linear read-out"):
+        learner.init(Chip(Ideal(), (dense(3, 2),)).spec)
+
+
+def test_fit_is_lazy() -> None:
+    chip = Chip(Ideal(), WIRINGS["dense"])
+    steps = fit(LEARNERS["nodes"], chip.port(), lessons(3, 2), stream(0))
+    assert chip.clock == 0.0
+    first = next(steps)
+    assert chip.clock > 0.0 and first.loss.shape == () and first.quiet.out.shape == (2, 3)

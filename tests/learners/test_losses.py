@@ -1,0 +1,28 @@
+import pytest
+import torch
+
+from analog import stream
+from learners import CrossEntropy, SquaredError
+
+OUT = torch.randn(3, 2, 5, 4, generator=stream(0, "losses"), dtype=torch.float64)
+LABELS = torch.tensor([0, 3, 1, 1, 2])
+
+
+def test_cross_entropy_agrees_with_torch() -> None:
+    ours = CrossEntropy()(OUT, LABELS)
+    assert ours.shape == (3, 2, 5)
+    theirs = torch.nn.functional.cross_entropy(OUT[1, 1], LABELS, reduction="none")
+    torch.testing.assert_close(ours[1, 1], theirs)
+
+
+@pytest.mark.parametrize(("loss", "target"), [(CrossEntropy(), LABELS), (SquaredError(), OUT[0, 0] * 0.5)])
+def test_slopes_are_slopes(loss: CrossEntropy, target: torch.Tensor) -> None:
+    out = OUT.clone().requires_grad_()
+    (wanted,) = torch.autograd.grad(loss(out, target).sum(), out)
+    torch.testing.assert_close(loss.slope(OUT, target), wanted)
+
+
+@pytest.mark.parametrize("target", [LABELS.float(), LABELS[:4]])
+def test_bad_labels_are_refused(target: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="wanted int64 class numbers"):
+        CrossEntropy()(OUT, target)

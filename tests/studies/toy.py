@@ -1,0 +1,53 @@
+"""A study for tests: quick trials that draw, wait and yield.
+
+Kept beside the tests and importable, because worker processes import it by name.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from analog import stream
+from studies.study import Row
+
+
+@dataclass(frozen=True)
+class Args:
+    trials: int = 6
+    wait: float = 0.0  # s between rows
+    seed: int = 0
+    uneven: bool = False  # earlier trials take longer
+
+
+@dataclass(frozen=True)
+class Trial:
+    number: int
+    args: Args
+
+    @property
+    def name(self) -> str:
+        return f"toy {self.number}"
+
+
+def plan(args: Args) -> list[Trial]:
+    return [Trial(i, args) for i in range(args.trials)]
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    rng = stream(trial.args.seed, "toy", trial.name)
+    for k in range(4):
+        share = (trial.args.trials - trial.number) if trial.args.uneven else 1
+        time.sleep(trial.args.wait * share)
+        yield {"k": k, "value": float(torch.rand((), generator=rng)), "done": (k + 1) / 4}
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    return [{"rows": len(rows)}]
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    (folder / "drawn.txt").write_text(str(len(rows)))
+    return [folder / "drawn.txt"]
