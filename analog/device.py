@@ -1,5 +1,6 @@
 """The Device protocol: the physics of one technology, which is what a user writes."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -38,10 +39,12 @@ class Device(Protocol[S]):
         """Seconds and joules per reading and per pulse."""
         return Costs()
 
+    @abstractmethod
     def fabricate(self, rows: int, cols: int, birth: Birth) -> S:
         """One layer's cells as the factory delivers them (knobs not all equal, or nothing can learn)."""
         ...
 
+    @abstractmethod
     def pulse(self, cells: S, drive: Tensor, noise: Noise) -> S:
         """Change knobs by about `drive` (*fleet, tiles, rows, cols); a drive of 0 changes nothing."""
         ...
@@ -51,6 +54,7 @@ class Device(Protocol[S]):
         nudged: S = cells._replace(knobs=cells.knobs + offset)
         return nudged
 
+    @abstractmethod
     def collect(self, cells: S, x: Tensor, noise: Noise) -> Tensor:
         """Synapses to summing nodes: x (..., n, cols) -> (..., n, rows)."""
         ...
@@ -60,6 +64,7 @@ class Device(Protocol[S]):
         del cells, noise  # a perfect amplifier
         return u
 
+    @abstractmethod
     def fire(self, cells: S, u: Tensor, noise: Noise) -> Tensor:
         """Neurons of hidden layers: (..., n, rows) -> the same."""
         ...

@@ -46,7 +46,7 @@ class Args:
     teachers: int = 1  # teachers, each with heirs of its own
     heirs: int | None = None  # fresh chips to teach and to copy to; by default 16, or 4 on large data
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # of the teacher and of its heirs; by default 90, or 50 on large data
+    epochs: float | None = None  # of the teacher and of its heirs; by default 90, or 25 on large data
     temperature: float = 4.0  # of the teacher's answers
     seed: int = 0  # of data order, probes and nature's dice
 
@@ -166,9 +166,9 @@ def table(rows: Sequence[Row]) -> list[Row]:
             {
                 "chips": f"{len(chosen)} x {what}",
                 "accuracy %": _percent(mean("accuracy")),
-                "agrees with teacher %": _percent(mean("agreement")),
-                "measurements": _short(mean("measurements")),
-                "pulses per cell": _short(mean("pulses_per_cell")),
+                "agrees %": _percent(mean("agreement")),
+                "readings": _short(mean("measurements")),
+                "pulses/cell": _short(mean("pulses_per_cell")),
                 "joules": _short(mean("joules")),
                 "seconds": _short(mean("seconds")),
             }
@@ -181,7 +181,7 @@ def _percent(value: float | None) -> str:
 
 
 def _short(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+    return "" if value is None else f"{value:.2g}"
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

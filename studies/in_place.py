@@ -3,7 +3,8 @@
 Every method trains the same chips from the same data with the same batches and the same update rule
 (Adam, rate falling linearly to zero): node perturbation and weight perturbation through the wires alone,
 and the exact gradient by x-ray, which no real hardware allows. Perturbation methods use the same number of
-measurements per step. Rates were chosen once, on training loss.
+measurements per step. The one rate was chosen on held-out training data; it is the best of 3e-3, 6e-3 and
+1e-2 for node and weight perturbation alike on MNIST.
 
 Beside ours: the digital 784-256-10 network with backprop gives 98.1 % on MNIST; published in-place results:
 active node perturbation 92.9 %, decorrelated node perturbation 96.4 %, weight-perturbation forward gradient
@@ -19,7 +20,7 @@ from typing import Any, Literal, get_args
 from matplotlib.figure import Figure
 
 from analog import Chip, Ideal, Ledger, Mismatched, SoftBoundsRRAM, metered, stream
-from learners import CrossEntropy, Descent, Update, WeightPerturbation, fit
+from learners import CrossEntropy, Descent, WeightPerturbation, fit
 from learners.learner import Learner
 
 from .data import Dataset, batches, load, steps
@@ -47,7 +48,7 @@ class Args:
     methods: tuple[Method, ...] = get_args(Method)  # what trains the chips
     chips: int = 3  # identities, each a trial of its own
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # by default 90, or 50 on large data
+    epochs: float | None = None  # by default 90, or 25 on large data
     seed: int = 0  # of data order, probes and nature's dice
 
 
@@ -103,19 +104,15 @@ def run(trial: Trial) -> Iterator[Row]:
 
 
 def _learner(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale, epochs: float) -> Learner[Any]:
-    def update(rate: float) -> Update:
-        return schedule(data, size.batch, epochs, rate)
-
+    update = schedule(data, size.batch, epochs, size.rate)
     if trial.method == "node perturbation":
-        return by_nodes(size.probes, update(size.rate))(CrossEntropy())
+        return by_nodes(size.probes, update)(CrossEntropy())
     if trial.method == "exact gradient":
-        return Exact(chip, update(size.rate), CrossEntropy())
-    estimator = WeightPerturbation(size=WEIGHT_PROBE, probes=size.probes)
-    return Descent(estimator, update(size.rate * WEIGHT_RATE), CrossEntropy())
+        return Exact(chip, update, CrossEntropy())
+    return Descent(WeightPerturbation(WEIGHT_PROBE, size.probes), update, CrossEntropy())
 
 
-WEIGHT_PROBE = 0.003  # full scale
-WEIGHT_RATE = 0.3  # of the rate of the other methods, whose estimates are less noisy
+WEIGHT_PROBE = 0.003  # full scale; best of .001, .003, .006 and .012 on held-out training data, MNIST
 
 
 def table(rows: Sequence[Row]) -> list[Row]:

@@ -68,7 +68,7 @@ def test_noise_is_new_at_every_use_and_for_every_probe() -> None:
     assert not torch.equal(noise.normal(like), noise.normal(like))
     ahead = noise.ahead((2,)).normal(like)
     assert ahead.shape == (2, 3, 4) and not torch.equal(ahead[0], ahead[1])
-    assert 0 <= float(noise.uniform(like).min()) and float(noise.uniform(like).max()) < 1
+    assert float(noise.uniform(like).min()) >= 0 and float(noise.uniform(like).max()) < 1
 
 
 def test_silent_noise_is_the_median() -> None:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from analog import (
     Ledger,
     Mismatched,
     OffTape,
+    Port,
     Probe,
     SoftBoundsRRAM,
     Tape,
@@ -92,19 +95,19 @@ def test_a_tape_answers_as_the_chip_did() -> None:
     assert torch.equal(session(replayed(tape)), wanted.out)  # and again, whoever edited what it gave
 
 
-@pytest.mark.parametrize("what", ["other pulse", "other probe", "other wire", "too long"])
-def test_off_the_tape_is_an_error(what: str) -> None:
-    port = replayed(recorded())
-    with pytest.raises(OffTape, match="event"):
-        if what == "other pulse":
-            session(port, gain=1.0000001)
-        elif what == "other probe":
-            session(port, probe=Probe(nodes=(torch.zeros(1, 5, 4), None)))
-        elif what == "other wire":
-            port.measure(X)
-        else:
-            session(port)
-            port.measure(X)
+@pytest.mark.parametrize(
+    ("play", "says"),
+    [
+        (lambda p: session(p, gain=1.0000001), "event 2, 'pulse': what was sent differs"),
+        (lambda p: session(p, probe=Probe(nodes=(torch.zeros(1, 5, 4), None))), "event 1, 'measure'"),
+        (lambda p: p.measure(X), "event 0 is 'measure', the recording has 'program'"),
+        (lambda p: (session(p), p.measure(X)), "event 3 is 'measure', the recording has 'nothing'"),
+    ],
+    ids=["other pulse", "other probe", "other wire", "too long"],
+)
+def test_off_the_tape_is_an_error(play: Callable[[Port], object], says: str) -> None:
+    with pytest.raises(OffTape, match=says):
+        play(replayed(recorded()))
 
 
 def test_editing_a_replayed_reading_does_not_edit_the_tape() -> None:

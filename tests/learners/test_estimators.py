@@ -95,7 +95,7 @@ def test_weight_perturbation_of_a_linear_loss(g: object, size: float, both: bool
     g=arrays(float, 6, elements=NUMBERS), h=arrays(float, (6, 6), elements=NUMBERS), size=st.floats(0.1, 1.0)
 )
 def test_weight_perturbation_of_a_quadratic_loss(g: object, h: object, size: float) -> None:
-    """No bias at any probe size. One-sided adds (s^2/4) D [(tr H)^2 + 2(|H|^2 - sum H_ii^2)], pairs nothing."""
+    """No bias at any size. One-sided adds (s^2/4) D [(tr H)^2 + 2(|H|^2 - sum H_ii^2)], pairs nothing."""
     slope, hessian = torch.tensor(g, dtype=F64), torch.tensor(h, dtype=F64)
     hessian = (hessian + hessian.T) / 2
     linear = law_of(slope).trace()

@@ -152,7 +152,7 @@ def test_digits_split_is_fixed_and_disjoint() -> None:
     data = load("digits")
     assert data.checksum == load("digits").checksum
     assert len(data.train.x) == 1437 and len(data.test.x) == 360 and data.classes == 10
-    assert 0 <= float(data.train.x.min()) and float(data.train.x.max()) == 1.0
+    assert float(data.train.x.min()) >= 0 and float(data.train.x.max()) == 1.0
 
 
 def test_batches_visit_everything_once_an_epoch() -> None:

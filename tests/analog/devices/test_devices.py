@@ -118,7 +118,7 @@ def test_a_fraction_of_a_pulse_is_sent_by_chance() -> None:
 
 
 def test_cycle_and_write_noise_are_as_stated() -> None:
-    """One pulse from zero on 40,000 cells: sd of step and of what is shown, within 3 % (8 standard errors)."""
+    """One pulse from zero on 40,000 cells: sd of step and of what is shown, within 3 % (8 sigma)."""
     device = quiet_rram(cycle_noise=3.75, write_noise=56.0)
     cells = blank(device, 40_000)
     after = device.pulse(cells, torch.full_like(cells.knobs, device.step), Noise(stream(0, "cycle")))

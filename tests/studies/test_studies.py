@@ -1,0 +1,146 @@
+"""Every study at toy size, as a function and from the command line."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analog import Ideal, Mismatched, SoftBoundsRRAM
+from studies import heirs, in_place, speed
+from studies.__main__ import STUDIES, main
+from studies.conduct import conduct
+from studies.practice import device_from, device_words
+from studies.study import How, claim
+
+TOYS: dict[Any, Any] = {
+    heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
+    in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
+    speed: speed.Args(repeats=1, chips=3),
+}
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=claim)
+def test_every_study_runs_at_toy_size(study: Any, tmp_path: Path) -> None:
+    args = TOYS[study]
+    trials = study.plan(args)
+    assert pickle.loads(pickle.dumps(trials)) == trials
+    rows = [{"trial": t.name, **row} for t in trials for row in study.run(t)]
+    json.dumps(rows)
+    shares = [r["done"] for r in rows if r["trial"] == trials[0].name and "done" in r]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert study.table(rows)
+    for path in study.figures(rows, tmp_path):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("study", [heirs, in_place], ids=claim)
+def test_rows_depend_on_the_trial_alone(study: Any, tmp_path: Path) -> None:
+    """In the order of the plan or one trial by itself: the same rows."""
+    trials = study.plan(TOYS[study])
+    inside = [list(study.run(t)) for t in trials][-1]
+    assert list(study.run(trials[-1])) == inside
+
+
+def test_a_study_is_a_function() -> None:
+    rows = list(heirs.run(heirs.Trial(heirs.Args(heirs=1, epochs=0.1, hidden=4))))
+    assert rows[-1]["what"] == "heir" and 0 <= rows[-1]["accuracy"] <= 1
+
+
+def test_heirs_tells_the_story_in_order() -> None:
+    rows = list(heirs.run(heirs.Trial(heirs.Args(heirs=2, epochs=0.1, hidden=4))))
+    story = list(dict.fromkeys(r["what"] for r in rows))
+    wanted = ["curve", "teacher", "teacher, read again", "copy", "heir before", "teacher, dead", "heir"]
+    assert story == wanted
+    last = [r for r in rows if r["what"] == "heir"]
+    assert [r["chip"] for r in last] == [1, 2] and all(r["joules"] > 0 for r in last)
+
+
+def test_short_training_already_separates_heirs_from_copies() -> None:
+    """A tenth of the demo's training: heirs beat weight copies of the same teacher by 5 points or more."""
+    rows = list(heirs.run(heirs.Trial(heirs.Args(heirs=4, epochs=10))))
+    mean = {w: [r["accuracy"] for r in rows if r["what"] == w] for w in ("teacher", "copy", "heir")}
+    score = {w: sum(v) / len(v) for w, v in mean.items()}
+    assert score["teacher"] > 0.85 and score["heir"] > score["copy"] + 0.05
+
+
+@pytest.mark.parametrize(
+    "device", [Ideal(), Mismatched(), Mismatched(severity=0.5, hiss=0.1), SoftBoundsRRAM(step=0.01)], ids=str
+)
+def test_devices_on_the_command_line(device: Any) -> None:
+    assert device_from(device_words(device)) == device
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Mismatched",
+        "analog:Nothing",
+        "nowhere:Class",
+        "analog:Mismatched(severity=9)",
+        "analog:Mismatched(colour=1)",
+        "analog:Mismatched(severity=__import__('os'))",
+        "analog:Mismatched(severity=1",
+    ],
+)
+def test_bad_devices_are_named(words: str) -> None:
+    with pytest.raises(ValueError, match=r"device ['\"]"):
+        device_from(words)
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["studies", *words])
+    return main()
+
+
+def test_the_list_names_every_study(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(monkeypatch) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for study in STUDIES:
+        assert claim(study) in shown
+
+
+def test_the_command_line_runs_reports_and_refuses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["heirs", "--heirs", "1", "--epochs", "0.1", "--hidden", "4", "--out", str(tmp_path)]
+    words += ["--device", "analog:Mismatched(severity=0.5)"]
+    assert command(monkeypatch, *words) == 0
+    assert "heirs.png" in capsys.readouterr().out
+    assert command(monkeypatch, *words, "--seed", "1") == 1
+    assert "other arguments" in capsys.readouterr().out
+    assert command(monkeypatch, "heirs", "--data", str(tmp_path)) == 1
+    assert "BadData" in capsys.readouterr().out
+    assert command(monkeypatch, "nonsense") == 2
+    assert "no study is called" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["heirs", "in_place", "speed"])
+def test_help_shows_each_flag_with_its_meaning(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as stop:
+        command(monkeypatch, name, "--help")
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    assert "--seed" in shown and "--workers" in shown and "processes" in shown
+    assert "{seed" not in shown
+
+
+def test_it_runs_from_any_folder(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "studies"], cwd=tmp_path, capture_output=True, text=True, env={**os.environ}
+    )
+    assert done.returncode == 0 and "heirs" in done.stdout
+
+
+def test_conduct_draws_and_keeps(tmp_path: Path) -> None:
+    folder = conduct(heirs, TOYS[heirs], How(tmp_path, workers=2, threads=1))
+    assert (folder / "heirs.png").exists() and len((folder / "rows.jsonl").read_text()) > 1000

@@ -1,0 +1,71 @@
+"""The README is true: its code runs as written, and what it promises exists."""
+
+import re
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analog import Broken, check_device
+from studies.__main__ import STUDIES
+from studies.study import short_name
+from tests.source import ROOT
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def run(code: str, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    module = types.ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(compile(code, f"README.md: {name}", "exec"), module.__dict__)
+    return module.__dict__
+
+
+def test_the_example_in_use_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(BLOCKS[0], "in_use", monkeypatch)
+    assert made["accuracy"].shape == (16,) and float(made["accuracy"].mean()) > 0.7
+
+
+def test_the_custom_device_is_short_and_keeps_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(BLOCKS[1], "memristor", monkeypatch)
+    body = re.search(r"class Cells.*?(?=\ncheck_device)", BLOCKS[1], re.DOTALL)
+    assert body is not None and len([line for line in body[0].splitlines() if line.strip()]) <= 22
+    broken = made["Memristor"](spread=0.0)  # all chips' gains alike is fine: knobs still differ
+    check_device(broken)
+    with pytest.raises(Broken, match="not finite"):
+        check_device(made["Memristor"](spread=float("nan")))
+
+
+def test_the_custom_learner_is_honest(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(BLOCKS[2], "coin_flip", monkeypatch)
+
+
+def test_what_the_readme_names_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
+        assert f"\n{target}:" in makefile
+    for link in re.findall(r"\]\(((?!https?:)[^)]+)\)", README):
+        assert (ROOT / link).exists(), link
+    for study in STUDIES:
+        assert f"`{short_name(study)}`" in README
+
+
+def test_no_file_names_a_place_of_one_machine() -> None:
+    """The project's files name no folder outside it; .ci/run alone may hand the data's place over."""
+    for path in sorted(ROOT.rglob("*")):
+        parts = path.relative_to(ROOT).parts
+        if path.suffix not in (".py", ".md", ".toml", ".txt", "") or not path.is_file():
+            continue
+        if any(p.startswith(".") or p in ("results", "build") or p.endswith(".egg-info") for p in parts):
+            continue
+        text = path.read_text(errors="ignore")
+        assert not re.search(r"\.\./" + "shared|/" + "work/|/" + "root/", text), path
+
+
+def test_notes_are_kept() -> None:
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
+        assert len((ROOT / name).read_text()) > 500
+    assert Path(ROOT / ".ci/run").stat().st_mode & 0o100
