@@ -1,7 +1,10 @@
+import functools
 import gzip
 import hashlib
+import http.server
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import torch
 
 from analog import stream
 from learners import Batch
+from studies import data
 from studies.data import BadData, batches, load, steps
 
 
@@ -122,37 +126,53 @@ def test_named_sets_are_taken_from_the_users_folder(
     reason="no MNIST at $MORTAL_DATA",
 )
 def test_the_real_mnist() -> None:
-    data = load("mnist")
-    assert data.train.x.shape == (60_000, 784) and data.test.x.shape == (10_000, 784)
-    assert data.train.target[:5].tolist() == [5, 0, 4, 1, 9]
-    assert data.test.target.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    made = load("mnist")
+    assert made.train.x.shape == (60_000, 784) and made.test.x.shape == (10_000, 784)
+    assert made.train.target[:5].tolist() == [5, 0, 4, 1, 9]
+    assert made.test.target.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
-def test_a_download_is_checked_against_its_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real loading code, on files that are not what they should be."""
-    import pooch
+@pytest.fixture
+def server(folder: Path) -> Iterator[str]:
+    """Serves the folder's four files, gzipped, as the data sets' own servers do."""
+    for name in NAMES:
+        (folder / f"{name}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{made.server_port}/"
+        made.shutdown()
 
-    asked = []
 
-    def from_nowhere(url: str, known_hash: str, fname: str, path: Path) -> None:
-        asked.append(known_hash)
-        source = tmp_path / "junk"
-        source.write_bytes(b"not the data")
-        if hashlib.md5(source.read_bytes(), usedforsecurity=False).hexdigest() != known_hash[4:]:
-            raise ValueError(f"MD5 hash of downloaded file ({fname}) does not match the known hash")
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *words: object) -> None:
+        del words
 
+
+def test_a_download_is_cached_and_checked(
+    server: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MORTAL_DATA", raising=False)
-    monkeypatch.setattr(pooch, "retrieve", from_nowhere)
-    with pytest.raises(BadData, match="cannot download mnist .*does not match.*--data FOLDER"):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    right = tuple(hashlib.md5((folder / f"{n}.gz").read_bytes()).hexdigest() for n in NAMES)
+    monkeypatch.setitem(data._SOURCES, "fashion-mnist", (server, right))
+    first = load("fashion-mnist")
+    assert first.checksum == load(str(folder)).checksum
+    monkeypatch.setitem(data._SOURCES, "fashion-mnist", ("http://127.0.0.1:9/", right))
+    assert load("fashion-mnist").checksum == first.checksum  # from the cache, nobody is asked
+    monkeypatch.setitem(data._SOURCES, "mnist", (server, ("0" * 32,) * 4))
+    with pytest.raises(BadData, match="cannot download mnist .*--data FOLDER"):
         load("mnist")
-    assert asked == ["md5:f68b3c2dcbeaaa9fbdd348bbdeb94873"]
+    monkeypatch.setitem(data._SOURCES, "mnist", ("http://127.0.0.1:9/", right))
+    with pytest.raises(BadData, match="cannot download mnist"):
+        load("mnist")
 
 
 def test_digits_split_is_fixed_and_disjoint() -> None:
-    data = load("digits")
-    assert data.checksum == load("digits").checksum
-    assert len(data.train.x) == 1437 and len(data.test.x) == 360 and data.classes == 10
-    assert float(data.train.x.min()) >= 0 and float(data.train.x.max()) == 1.0
+    made = load("digits")
+    assert made.checksum == load("digits").checksum
+    assert len(made.train.x) == 1437 and len(made.test.x) == 360 and made.classes == 10
+    assert float(made.train.x.min()) >= 0 and float(made.train.x.max()) == 1.0
 
 
 def test_batches_visit_everything_once_an_epoch() -> None:
