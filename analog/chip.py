@@ -9,7 +9,7 @@ from torch import Tensor
 from .device import Device, S
 from .draw import Birth, Noise, stream
 from .layers import Layer
-from .port import Dead, Knobs, Port, Probe, Reading, Spec, checked
+from .port import Costs, Dead, Knobs, Port, Probe, Reading, Spec, checked
 
 
 class Chip(Generic[S]):
@@ -34,6 +34,14 @@ class Chip(Generic[S]):
         on: str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
+        if isinstance(device, type):
+            raise TypeError(
+                f"chip: got the class {device.__name__}, wanted a device; write {device.__name__}()"
+            )
+        if not isinstance(device.costs, Costs):
+            raise TypeError(f"chip: device.costs is {device.costs!r}, wanted Costs; is costs a property?")
+        if not isinstance(layers, Sequence):
+            raise TypeError(f"chip: layers is {type(layers).__name__}, wanted a tuple of layers")
         identities = tuple(identity) if isinstance(identity, Sequence) else (identity,)
         if not identities or any(isinstance(i, bool) or not isinstance(i, int) for i in identities):
             raise ValueError(f"chip: identity is an integer or a sequence of them, got {identity!r}")
@@ -62,13 +70,17 @@ class Chip(Generic[S]):
         """False once the chip has died."""
         return self._alive
 
+    def require_alive(self) -> None:
+        """Raise `Dead` if the chip has died."""
+        if not self._alive:
+            raise Dead(f"chip {self.identity} died at {self._clock:.3g} s; fabricate a fresh one")
+
     def port(self) -> Port:
         """The wires; every one raises `Dead` once the chip has died."""
 
         def alive(wire: Callable[..., Any]) -> Callable[..., Any]:
             def guarded(*args: Any, **kwargs: Any) -> Any:
-                if not self._alive:
-                    raise Dead(f"chip {self.identity} died at {self._clock:.3g} s; fabricate a fresh one")
+                self.require_alive()
                 with torch.no_grad():
                     return wire(*args, **kwargs)
 
@@ -81,8 +93,7 @@ class Chip(Generic[S]):
         """Let time pass. Raises ValueError unless 0 <= seconds < infinity, Dead on a dead chip."""
         if not 0 <= seconds < float("inf"):
             raise ValueError(f"chip: cannot wait {seconds} s; give a finite time of at least 0")
-        if not self._alive:
-            raise Dead(f"chip {self.identity} died at {self._clock:.3g} s; fabricate a fresh one")
+        self.require_alive()
         self._elapse(seconds)
 
     def die(self) -> None:
@@ -129,33 +140,29 @@ def propagate(
     nothing = (None,) * len(spec.layers)
     nudges, nodes = probe.knobs or nothing, probe.nodes or nothing
     lead = _probe_axes(spec, x, probe)
-    full = len(lead) + len(spec.fleet) + 3
-
-    def dice(value: Tensor) -> Noise:
-        return noise if value.ndim == full else noise.ahead(lead)
-
+    bare = len(spec.fleet) + 3  # axes of cells and of activity that carries no probe axes
+    full = len(lead) + bare
+    dice = noise.across(lead, full)
     taps = []
     for layer, held, nudge, push in zip(spec.layers, cells, nudges, nodes, strict=True):
         z = layer.gather(x)
+        if z.ndim < bare:
+            z = z.expand(*spec.fleet, *z.shape[-3:])
         if nudge is not None:
             held = device.nudge(held, nudge)
-            z = z.expand(*lead, *spec.fleet, *z.shape[-3:])
-        elif z.ndim < len(spec.fleet) + 3:
-            z = z.expand(*spec.fleet, *z.shape[-3:])
-        u = device.collect(held, z, dice(z))
+            z = z.expand(*lead, *z.shape[-bare:])
+        u = device.collect(held, z, dice)
         if push is not None:
             u = u + layer.unscatter(push)
-        u = device.sense(held, u, dice(u))
-        x = layer.scatter(u if layer.linear else device.fire(held, u, dice(u)))
+        u = device.sense(held, u, dice)
+        x = layer.scatter(u if layer.linear else device.fire(held, u, dice))
         taps.append(x if x.ndim == full - 1 else x.expand(*lead, *x.shape).clone())
     return tuple(taps)
 
 
 def _probe_axes(spec: Spec, x: Tensor, probe: Probe) -> tuple[int, ...]:
-    for entry in probe.knobs or ():
-        if entry is not None:
-            return tuple(entry.shape[: entry.ndim - 3 - len(spec.fleet)])
-    for entry in probe.nodes or ():
-        if entry is not None:
-            return tuple(entry.shape[: entry.ndim - 2 - len(spec.fleet)])
-    return tuple(x.shape[: x.ndim - 2 - len(spec.fleet)]) if x.ndim > 2 else ()
+    """The probe axes, which the probe or x or both carry."""
+    fleet = len(spec.fleet)
+    entries = [(e, 3) for e in probe.knobs or ()] + [(e, 2) for e in (*(probe.nodes or ()), x)]
+    leads = [tuple(e.shape[: max(0, e.ndim - own - fleet)]) for e, own in entries if e is not None]
+    return max(leads, key=len)

@@ -26,7 +26,9 @@ def stream(seed: int, *path: str | int, on: str = "cpu") -> Generator:
         path: words or integers; `("a", 1)` and `("a", "1")` are different streams.
         on: where the generator lives, e.g. "cpu" or "cuda".
     """
-    key = repr((int(seed), *path)).encode()
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ValueError(f"stream: a seed is an integer, got {seed!r}")
+    key = repr((seed, *path)).encode()
     made = torch.Generator(device=on)
     made.manual_seed(int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") >> 1)
     if made.device.type == "cpu":
@@ -79,31 +81,36 @@ class Birth:
 class Noise:
     """Nature's dice at every use of a device; `Noise.silent()` has none.
 
-    `lead` are the axes of probes that the tensors in hand do not carry yet: a draw gets them in
-    front, because every probe is a measurement of its own with noise of its own.
+    Every probe is a measurement of its own with noise of its own. During one measurement `lead` are the
+    probe axes and `rank` the number of axes of a tensor that carries them; a draw like a tensor with fewer
+    axes (cells, or activity that no probe has reached yet) gets `lead` in front.
     """
 
-    def __init__(self, generator: Generator | None, lead: tuple[int, ...] = ()) -> None:
+    def __init__(self, generator: Generator | None, lead: tuple[int, ...] = (), rank: int = 0) -> None:
         self._generator = generator
         self._lead = lead
+        self._rank = rank
 
     @classmethod
     def silent(cls) -> "Noise":
         """No noise: normal draws are 0, uniform draws are 1/2."""
         return cls(None)
 
-    def ahead(self, lead: tuple[int, ...]) -> "Noise":
-        """The same dice, with `lead` axes put before every draw."""
-        return Noise(self._generator, lead)
+    def across(self, lead: tuple[int, ...], rank: int) -> "Noise":
+        """The same dice during a measurement with probe axes `lead`."""
+        return Noise(self._generator, lead, rank)
 
-    def normal(self, like: Tensor) -> Tensor:  # (*lead, *like.shape); a scalar 0 when silent
-        """Independent standard normals, one for each element of `like`."""
+    def normal(self, like: Tensor) -> Tensor:  # ([*lead,] *like.shape); a scalar 0 when silent
+        """Independent standard normals for each element of `like`, and for each probe."""
         if self._generator is None:
             return like.new_zeros(())
-        return like.new_empty((*self._lead, *like.shape)).normal_(generator=self._generator)
+        return like.new_empty(self._shape(like)).normal_(generator=self._generator)
 
-    def uniform(self, like: Tensor) -> Tensor:  # (*lead, *like.shape); a scalar 1/2 when silent
-        """Independent uniforms in [0, 1), one for each element of `like`."""
+    def uniform(self, like: Tensor) -> Tensor:  # ([*lead,] *like.shape); a scalar 1/2 when silent
+        """Independent uniforms in [0, 1) for each element of `like`, and for each probe."""
         if self._generator is None:
             return like.new_full((), 0.5)
-        return like.new_empty((*self._lead, *like.shape)).uniform_(generator=self._generator)
+        return like.new_empty(self._shape(like)).uniform_(generator=self._generator)
+
+    def _shape(self, like: Tensor) -> tuple[int, ...]:
+        return (*self._lead, *like.shape) if like.ndim < self._rank else tuple(like.shape)

@@ -173,16 +173,20 @@ def conv2d(
         groups: for each group of maps the input planes that it sees; one tile per group,
             maps divided evenly. None: one group that sees all planes.
     """
-    planes, height, width = image
+    planes, height, width = _image("conv2d", image)
+    if min(maps, kernel, stride) < 1 or border < 0:
+        raise ValueError(
+            f"conv2d: maps {maps}, kernel {kernel}, stride {stride} below 1, or border {border} below 0"
+        )
     seen = [list(range(planes))] if groups is None else [list(g) for g in groups]
     if biases not in ("shared", "per-site", "none"):
         raise ValueError(f"conv2d: biases are 'shared', 'per-site' or 'none', got {biases!r}")
-    if maps % len(seen) or len({len(g) for g in seen}) != 1:
+    if not seen or maps % len(seen) or len({len(g) for g in seen}) != 1 or not seen[0]:
         raise ValueError(f"conv2d: {maps} maps over {len(seen)} groups, which must be equal in size")
     if any(not 0 <= p < planes for g in seen for p in g):
         raise ValueError(f"conv2d: groups {seen} name a plane outside 0..{planes - 1}")
     down, across = ((side + 2 * border - kernel) // stride + 1 for side in (height, width))
-    if min(down, across, kernel, stride, maps) < 1:
+    if min(down, across) < 1:
         raise ValueError(f"conv2d: kernel {kernel}, stride {stride} leave no site of image {image}")
     one, zero, outside = (planes * height * width + k for k in range(3))
 
@@ -226,9 +230,16 @@ def patches(
     Args:
         own: True gives every patch a tile of its own; False shares one tile between them.
     """
-    planes, height, width = image
-    if height % size or width % size:
+    planes, height, width = _image("patches", image)
+    if size < 1 or height % size or width % size:
         raise ValueError(f"patches: size {size} does not divide an image of {height} x {width}")
     shared = conv2d(image, features, size, stride=size, biases="shared" if bias else "none").table[0]
     table = tuple((site,) for site in shared) if own else (shared,)
     return Sites(planes * height * width, features, table, planes_first=False, linear=linear)
+
+
+def _image(name: str, image: Sequence[int]) -> tuple[int, int, int]:
+    if len(image) != 3 or min(image) < 1:
+        raise ValueError(f"{name}: image is (planes, height, width), each at least 1, got {image}")
+    planes, height, width = image
+    return planes, height, width

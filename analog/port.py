@@ -57,6 +57,11 @@ class Costs:
     pulse_joules: float = 100e-15  # J, one pulse on one cell
     step: float | None = None  # knob change of one pulse; None: one shaped pulse makes any change
 
+    def __post_init__(self) -> None:
+        each = (self.reading_seconds, self.reading_joules, self.pulse_seconds, self.pulse_joules)
+        if not all(0 <= c < math.inf for c in each) or not (self.step is None or 0 < self.step < math.inf):
+            raise ValueError(f"costs are finite and at least 0, a step above 0; got {self}")
+
     def pulses(self, drive: Tensor) -> Tensor:
         """Pulses sent to each cell for a drive (the mean number, where the last one is sent by chance)."""
         return (drive != 0).to(drive.dtype) if self.step is None else drive.abs() / self.step
@@ -103,8 +108,14 @@ class Spec:
 
     def span(self, first: int = 0, last: int | None = None) -> "Spec":
         """The datasheet of layers first..last (inclusive; None is the read-out) taken alone."""
-        end = len(self.layers) if last is None else last + 1
-        return self if (first, end) == (0, len(self.layers)) else replace(self, layers=self.layers[first:end])
+        top = len(self.layers) - 1
+        end = top if last is None else last
+        for name, value in (("first", first), ("last", end)):
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
+                raise BadInput(f"span: {name} is {value!r}, the chip has layers 0..{top}")
+        if first > end:
+            raise BadInput(f"span: {first}..{end} runs backwards; first must not be above last")
+        return self if (first, end) == (0, top) else replace(self, layers=self.layers[first : end + 1])
 
 
 class Measure(Protocol):
@@ -138,15 +149,15 @@ def checked(port: Port) -> Port:
         port.pulse(_knobs(spec, "pulse: drive", drive))
 
     def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
-        end = _span(spec, first, last)
-        _input(spec, first, x)
-        lead = _probe(spec.span(first, end), first, x, probe)
-        own = x.shape[: x.ndim - 2 - len(spec.fleet)] if x.ndim > 2 else ()
+        driven = spec.span(first, last)
+        _input(driven, first, x)
+        if not isinstance(probe, Probe):
+            raise BadInput(f"measure: probe is {type(probe).__name__}, wanted a Probe")
+        lead = _probe(driven, first, x, probe)
+        own = tuple(x.shape[: x.ndim - 2 - len(spec.fleet)]) if x.ndim > 2 else ()
         if lead and own and lead != own:
-            raise BadInput(
-                f"measure: x has probe axes {tuple(own)}, the probe has {lead}; give both the same"
-            )
-        return port.measure(x, probe, first=first, last=end)
+            raise BadInput(f"measure: x has probe axes {own}, the probe has {lead}; give both the same")
+        return port.measure(x, probe, first=first, last=first + len(driven.layers) - 1)
 
     return port._replace(program=program, pulse=pulse, measure=measure)
 
@@ -191,23 +202,12 @@ def _hint(spec: Spec, wanted: tuple[int, ...], tensor: Tensor) -> str:
     return ""
 
 
-def _span(spec: Spec, first: int, last: int | None) -> int:
-    top = len(spec.layers) - 1
-    end = top if last is None else last
-    for name, value in (("first", first), ("last", end)):
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
-            raise BadInput(f"measure: {name} is {value!r}, the chip has layers 0..{top}")
-    if first > end:
-        raise BadInput(f"measure: span {first}..{end} runs backwards; first must not be above last")
-    return end
-
-
 def _input(spec: Spec, first: int, x: Tensor) -> None:
     x = _tensor(spec, "measure: x", x)
-    wanted = spec.layers[first].features_in
+    wanted = spec.layers[0].features_in
     if x.ndim < 2 or x.shape[-1] != wanted:
         raise BadInput(f"measure: x is {tuple(x.shape)}, layer {first} wants (..., batch, {wanted})")
-    if x.shape[-2] == 0:
+    if 0 in x.shape:
         raise BadInput(f"measure: x is {tuple(x.shape)}, an empty batch; send at least one example")
     axes = tuple(x.shape[:-2])
     if axes and spec.fleet and axes[-len(spec.fleet) :] != spec.fleet:
@@ -219,8 +219,6 @@ def _input(spec: Spec, first: int, x: Tensor) -> None:
 
 def _probe(spec: Spec, first: int, x: Tensor, probe: Probe) -> tuple[int, ...]:
     """Check a probe against the driven layers `spec`; return its probe axes."""
-    if not isinstance(probe, Probe):
-        raise BadInput(f"measure: probe is {type(probe).__name__}, wanted a Probe")
     leads: dict[str, tuple[int, ...]] = {}
     bodies = {
         "knobs": spec.shapes,

@@ -1,6 +1,5 @@
 """Wrappers around wires, Port -> Port: a meter, a tape recorder and its playback."""
 
-import copy
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,6 +61,8 @@ class Ledger:
 
 def metered(port: Port, ledger: Ledger) -> Port:
     """The same wires, booking in `ledger` whatever the hardware accepted."""
+    if ledger.spec != port.spec:
+        raise ValueError("metered: this ledger was opened for another datasheet; use Ledger(port.spec)")
 
     def program(knobs: Knobs) -> None:
         port.program(knobs)
@@ -95,7 +96,7 @@ def taped(port: Port, tape: Tape) -> Port:
     """The same wires, recorded on `tape`."""
 
     def exchange(wire: str, sent: Any, back: Reading | None = None) -> Reading | None:
-        tape.events.append((wire, copy.deepcopy(sent), copy.deepcopy(back)))
+        tape.events.append((wire, _copy(sent), _copy(back)))
         return back
 
     def program(knobs: Knobs) -> None:
@@ -126,9 +127,9 @@ def replayed(tape: Tape) -> Port:
         at, (recorded, before, back) = next(position, (len(tape.events), ("nothing", None, None)))
         if recorded != wire:
             raise OffTape(f"tape: event {at} is {wire!r}, the recording has {recorded!r}")
-        if not _same(sent, before):
+        if not _same(_copy(sent), before):
             raise OffTape(f"tape: event {at}, {wire!r}: what was sent differs from the recording")
-        return copy.deepcopy(back)
+        return _copy(back)
 
     def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
         reading = exchange("measure", (x, probe, first, last))
@@ -141,6 +142,15 @@ def replayed(tape: Tape) -> Port:
         lambda drive: (exchange("pulse", tuple(drive)), None)[1],
         measure,
     )
+
+
+def _copy(sent: Any) -> Any:
+    """Nested tuples, tensors in them without a graph and with memory of their own."""
+    if isinstance(sent, Tensor):
+        return sent.detach().clone()
+    if isinstance(sent, Probe | Reading):
+        return type(sent)(*map(_copy, sent))
+    return tuple(map(_copy, sent)) if isinstance(sent, tuple | list) else sent
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -20,6 +20,7 @@ LossFn = Callable[[Tensor, Any], Tensor]  # (out (..., batch, features), target)
 
 def knobs(chip: Chip[Any]) -> Knobs:
     """The true knobs, (*fleet, tiles, rows, cols) each: what a digital copy of the chip would copy."""
+    chip.require_alive()
     return tuple(c.knobs.clone() for c in chip._cells)
 
 
@@ -56,6 +57,7 @@ def node_gradient(
 
 
 def _silent(chip: Chip[Any], x: Tensor, probe: Probe, first: int, last: int | None) -> tuple[Tensor, ...]:
+    chip.require_alive()
     spec = chip.spec.span(first, last)
     cells = chip._cells[first : first + len(spec.layers)]
     return propagate(chip.device, spec, cells, x.detach(), probe, Noise.silent())

@@ -50,7 +50,7 @@ class WeightPerturbation:
     def ask(self, spec: Spec, x: Tensor, rng: Generator) -> Probe:
         del x  # knobs do not depend on the input
         directions = (self.law((self.probes, *shape), spec, rng) for shape in spec.shapes)
-        return Probe(knobs=tuple(self.scheme.send(v).mul_(self.size) for v in directions))
+        return Probe(knobs=tuple(self.scheme.send(v) * self.size for v in directions))
 
     def tell(
         self, spec: Spec, probe: Probe, x: Tensor, quiet: Reading, losses: Tensor, quiet_loss: Tensor
@@ -86,7 +86,7 @@ class NodePerturbation:
             self.law((self.probes, *spec.fleet, x.shape[-2], layer.features), spec, rng)
             for layer in spec.layers
         )
-        return Probe(nodes=tuple(self.scheme.send(v).mul_(self.size) for v in directions))
+        return Probe(nodes=tuple(self.scheme.send(v) * self.size for v in directions))
 
     def tell(
         self, spec: Spec, probe: Probe, x: Tensor, quiet: Reading, losses: Tensor, quiet_loss: Tensor

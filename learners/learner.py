@@ -18,7 +18,7 @@ L = TypeVar("L")
 class Batch(NamedTuple):
     """Examples and what is wanted of them; the target's form is the loss's business."""
 
-    x: Tensor  # (batch, features_in)
+    x: Tensor  # (batch, features_in), or (*fleet, batch, features_in)
     target: Any = None
 
 
@@ -65,7 +65,7 @@ class Descent:
 
     def step(self, port: Port, batch: Batch, state: Any, rng: Generator) -> tuple[Any, Step]:
         quiet = port.measure(batch.x)
-        quiet_loss = self.loss(quiet.out, batch.target)
+        quiet_loss = self._losses(quiet, batch)
         if self.delta and len(port.spec.layers) == 1:
             gradient = port.spec.zeros()
         else:
@@ -82,8 +82,17 @@ class Descent:
         probe = self.estimator.ask(port.spec, batch.x, rng)
         if self.delta:
             probe = Probe(*(None if part is None else (*part[:-1], None) for part in probe))
-        losses = self.loss(port.measure(batch.x, probe).out, batch.target)
+        losses = self._losses(port.measure(batch.x, probe), batch)
         return self.estimator.tell(port.spec, probe, batch.x, quiet, losses, quiet_loss)
+
+    def _losses(self, reading: Reading, batch: Batch) -> Tensor:
+        losses = self.loss(reading.out, batch.target)
+        if losses.shape != reading.out.shape[:-1] or losses.dtype != reading.out.dtype:
+            raise ValueError(
+                f"Descent: the loss gave {losses.dtype} {tuple(losses.shape)} for outputs "
+                f"{reading.out.dtype} {tuple(reading.out.shape)}; wanted one number per example, not averaged"
+            )
+        return losses
 
     def _delta_rule(self, spec: Spec, batch: Batch, quiet: Reading) -> Tensor:
         slope = self.loss.slope(quiet.out, batch.target)  # type: ignore[attr-defined]
@@ -92,8 +101,8 @@ class Descent:
 
 
 def fit(learner: Learner[L], port: Port, batches: Iterable[Batch], rng: Generator) -> Iterator[Step]:
-    """Step a learner once per batch, lazily: nothing happens until the steps are iterated."""
+    """Step a learner once per batch (x, target), lazily: nothing happens until the steps are iterated."""
     state = learner.init(port.spec)
     for batch in batches:
-        state, step = learner.step(port, batch, state, rng)
+        state, step = learner.step(port, Batch(*batch), state, rng)
         yield step

@@ -36,16 +36,27 @@ class SquaredError:
     """Half the squared distance to target (..., batch, features)."""
 
     def __call__(self, out: Tensor, target: Tensor) -> Tensor:
-        return 0.5 * (out - target).square().sum(-1)
+        return 0.5 * self.slope(out, target).square().sum(-1)
 
     def slope(self, out: Tensor, target: Tensor) -> Tensor:
+        if target.shape[-2:] != out.shape[-2:] or target.dtype != out.dtype:
+            raise ValueError(
+                f"squared error: target is {target.dtype} {tuple(target.shape)}, "
+                f"wanted {out.dtype} (..., {out.shape[-2]}, {out.shape[-1]}) like the outputs"
+            )
         return out - target
 
 
 def _labels(out: Tensor, target: Tensor) -> Tensor:
-    if target.dtype != torch.int64 or target.shape[-1] != out.shape[-2]:
+    fits = (
+        isinstance(target, Tensor) and target.dtype == torch.int64 and target.shape[-1:] == out.shape[-2:-1]
+    )
+    if not fits or not 0 <= int(target.min()) <= int(target.max()) < out.shape[-1]:
+        came = (
+            f"{target.dtype} {tuple(target.shape)}" if isinstance(target, Tensor) else type(target).__name__
+        )
         raise ValueError(
-            f"cross-entropy: target is {target.dtype} {tuple(target.shape)}, "
-            f"wanted int64 class numbers (..., {out.shape[-2]})"
+            f"cross-entropy: target is {came}, wanted int64 class numbers (..., {out.shape[-2]}) "
+            f"from 0 to {out.shape[-1] - 1}"
         )
     return target.expand(out.shape[:-1])

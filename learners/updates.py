@@ -77,7 +77,7 @@ def decayed(update: Update, steps: int, floor: float = 0.0) -> Update:
         count, inner = state
         scale = max(floor, 1 - (1 - floor) * count / steps)
         drive, inner = update.step(gradient, inner)
-        return tuple(d.mul_(scale) for d in drive), (count + 1, inner)
+        return tuple(d * scale for d in drive), (count + 1, inner)
 
     return Update(lambda zeros: (0, update.init(zeros)), step)
 

@@ -35,14 +35,14 @@ def conduct(study: Study, args: Any, how: How = How(), show: Show = lambda name,
     if not names or len(set(names)) != len(names):
         raise ValueError(f"{study.__name__}: a plan needs trials with different names, got {names}")
     made = manifest(study, args, threads, names)
-    folder = how.out or Path("results") / f"{short_name(study)}-{identity(made)}"
+    folder = Path(how.out or f"results/{short_name(study)}-{identity(made)}")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock", timeout=0):
             results = Results(folder, made, names)
             todo = results.missing
             if how.workers == 1 and how.cluster is None:
-                for i in todo:
+                for i in todo:  # one after another, up to the first that fails
                     results.keep(i, *_here(study.run, trials[i], threads, show))
             else:
                 _spread(study.run, {i: trials[i] for i in todo}, how, threads, show, results)
@@ -54,6 +54,7 @@ def conduct(study: Study, args: Any, how: How = How(), show: Show = lambda name,
 
 
 def _spread(run: Run, todo: dict[int, Trial], how: How, threads: int, show: Show, results: Results) -> None:
+    failed: dict[str, BaseException] = {}
     with _executor(how) as (executor, progress):
         running: dict[Future[tuple[list[Row], float]], int] = {
             executor.submit(_there, run, trial, threads): i for i, trial in todo.items()
@@ -66,7 +67,16 @@ def _spread(run: Run, todo: dict[int, Trial], how: How, threads: int, show: Show
                 except Empty:
                     break
             for future in done:
-                results.keep(running.pop(future), *future.result())
+                index = running.pop(future)
+                error = future.exception()
+                if error is None:
+                    results.keep(index, *future.result())
+                else:
+                    failed[todo[index].name] = error
+    for name, error in failed.items():  # everything that could be finished is kept
+        raise RuntimeError(
+            f"{len(failed)} of {len(todo)} trials failed; the first, {name!r}: {error}"
+        ) from error
 
 
 @contextmanager

@@ -94,9 +94,9 @@ def load(where: str) -> Dataset:
 
 def batches(data: Batch, size: int, epochs: float, rng: Generator) -> Iterator[Batch]:
     """Shuffled batches, a fresh order each epoch; a fraction of an epoch ends early."""
+    left = steps(data, size, epochs)
     count = data.x.shape[0]
     size = min(size, count)
-    left = steps(data, size, epochs)
     while left > 0:
         order = torch.randperm(count, generator=rng)
         for chosen in order[: count - count % size].split(size)[:left]:
@@ -106,6 +106,10 @@ def batches(data: Batch, size: int, epochs: float, rng: Generator) -> Iterator[B
 
 def steps(data: Batch, size: int, epochs: float) -> int:
     """How many batches `batches` gives."""
+    if size < 1 or not 0 < epochs < float("inf"):
+        raise ValueError(
+            f"batches: size is at least 1 and epochs above 0 and finite, got {size} and {epochs}"
+        )
     count = data.x.shape[0]
     return max(1, round(epochs * (count // min(size, count))))
 

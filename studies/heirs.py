@@ -46,7 +46,7 @@ class Args:
     teachers: int = 1  # teachers, each with heirs of its own
     heirs: int | None = None  # fresh chips to teach and to copy to; by default 16, or 4 on large data
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # of the teacher and of its heirs; by default 90, or 25 on large data
+    epochs: float | None = None  # of the teacher and of its heirs; by default 90, or 15 on large data
     temperature: float = 4.0  # of the teacher's answers
     seed: int = 0  # of data order, probes and nature's dice
 
@@ -67,9 +67,8 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
-    size = scale(data)
-    heirs, epochs = args.heirs or size.heirs, args.epochs or size.epochs
-    layers = network(data, args.hidden or size.hidden)
+    size = scale(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
+    heirs, epochs, layers = size.heirs, size.epochs, network(data, size.hidden)
     first = 1000 * trial.teacher  # identities: the teacher, then copies and heirs on the same chips' twins
     fresh = range(first + 1, first + 1 + heirs)
     update = schedule(data, size.batch, epochs, size.rate)

@@ -48,7 +48,8 @@ class Args:
     methods: tuple[Method, ...] = get_args(Method)  # what trains the chips
     chips: int = 3  # identities, each a trial of its own
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # by default 90, or 25 on large data
+    epochs: float | None = None  # by default 90, or 15 on large data
+    probes: int | None = None  # measured directions a step; by default 4, or 16 on large data
     seed: int = 0  # of data order, probes and nature's dice
 
 
@@ -70,18 +71,17 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
-    size = scale(data)
-    epochs = args.epochs or size.epochs
-    chip = Chip(trial.device, network(data, args.hidden or size.hidden), trial.chip, dice=args.seed)
+    size = scale(data, hidden=args.hidden, epochs=args.epochs, probes=args.probes)
+    chip = Chip(trial.device, network(data, size.hidden), trial.chip, dice=args.seed)
     port, ledger = chip.port(), Ledger(chip.spec)
 
     def rng(*path: str | int) -> Any:
         return stream(args.seed, "in_place", trial.chip, *path)  # every method sees the same batches
 
-    lessons = batches(data.train, size.batch, epochs, rng("data"))
-    learning = fit(_learner(trial, chip, data, size, epochs), metered(port, ledger), lessons, rng("probes"))
+    lessons = batches(data.train, size.batch, size.epochs, rng("data"))
+    learning = fit(_learner(trial, chip, data, size), metered(port, ledger), lessons, rng("probes"))
     about = {"device": device_words(trial.device), "method": trial.method, "chip": trial.chip}
-    total = steps(data.train, size.batch, epochs)
+    total = steps(data.train, size.batch, size.epochs)
     for step in sampled(learning, total):
         score = float(accuracy(port, data.test))
         yield {
@@ -103,8 +103,8 @@ def run(trial: Trial) -> Iterator[Row]:
     }
 
 
-def _learner(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale, epochs: float) -> Learner[Any]:
-    update = schedule(data, size.batch, epochs, size.rate)
+def _learner(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale) -> Learner[Any]:
+    update = schedule(data, size.batch, size.epochs, size.rate)
     if trial.method == "node perturbation":
         return by_nodes(size.probes, update)(CrossEntropy())
     if trial.method == "exact gradient":

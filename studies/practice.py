@@ -30,13 +30,17 @@ class Scale(NamedTuple):
 
 
 SMALL = Scale(hidden=64, batch=64, probes=4, epochs=90, heirs=16, rate=1e-2)
-LARGE = Scale(hidden=256, batch=512, probes=8, epochs=25, heirs=4, rate=6e-3)
+LARGE = Scale(hidden=256, batch=512, probes=16, epochs=15, heirs=4, rate=6e-3)
 PROBE_SIZE = 0.1  # V at the summing node: five times Mismatched's reading noise, small beside its activity
 
 
-def scale(data: Dataset) -> Scale:
-    """SMALL up to 10,000 training examples, LARGE above."""
-    return SMALL if len(data.train.x) <= 10_000 else LARGE
+def scale(data: Dataset, **wanted: Any) -> Scale:
+    """SMALL up to 10,000 training examples, LARGE above, with what a user wants otherwise (not None)."""
+    chosen = {word: value for word, value in wanted.items() if value is not None}
+    for word, value in chosen.items():
+        if not 0 < value < float("inf"):
+            raise ValueError(f"{word} is {value}, wanted a finite number above 0")
+    return (SMALL if len(data.train.x) <= 10_000 else LARGE)._replace(**chosen)
 
 
 def network(data: Dataset, hidden: int) -> tuple[Layer, ...]:

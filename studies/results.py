@@ -5,10 +5,13 @@ turn waits in `spool/`, written all or nothing, so nothing that was computed is 
 """
 
 import dataclasses
+import hashlib
 import importlib.metadata
+import inspect
 import json
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -18,6 +21,8 @@ import torch
 
 from .data import load
 from .study import Row, Study, claim, plain
+
+_HOME = Path(__file__).parent.parent
 
 
 class Refused(RuntimeError):
@@ -37,6 +42,7 @@ def manifest(study: Study, args: Any, threads: int, names: Sequence[str]) -> Row
     if getattr(args, "data", None) is not None:
         data = load(args.data)
         made_by |= {"data_md5": data.checksum, "data_sizes": [len(data.train.x), len(data.test.x)]}
+    made_by["code_md5"] = _code(args)
     packages = ("mortal", "torch", "numpy", "scipy", "scikit-learn")
     return {
         "made_by": {**made_by, "threads": threads, "torch": torch.__version__},
@@ -44,6 +50,26 @@ def manifest(study: Study, args: Any, threads: int, names: Sequence[str]) -> Row
         "seeds": {"seed": made_by.get("seed"), "trials": list(names)},
         "versions": {"python": platform.python_version(), **{p: _version(p) for p in packages}},
     }
+
+
+def _code(args: Any) -> str:
+    """One MD5 over the source of this toolkit and of the devices that the arguments bring along."""
+    sources = {
+        p
+        for package in ("analog", "learners", "distill", "studies")
+        for p in _HOME.glob(f"{package}/**/*.py")
+    }
+    values = [getattr(args, f.name) for f in dataclasses.fields(args)]
+    for value in [v for held in values for v in (held if isinstance(held, tuple | list) else (held,))]:
+        if dataclasses.is_dataclass(value):
+            for kind in inspect.getmro(type(value))[:-1]:
+                file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+                if file and kind.__module__.split(".")[0] not in sys.stdlib_module_names:
+                    sources.add(Path(file))
+    digest = hashlib.md5(usedforsecurity=False)
+    for path in sorted(sources):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def identity(made: Row) -> str:
@@ -76,6 +102,8 @@ class Results:
     def keep(self, index: int, rows: Sequence[Row], seconds: float) -> None:
         """Keep a finished trial's rows."""
         name = self._names[index]
+        if not rows or any("trial" in row for row in rows):
+            raise ValueError(f"trial {name!r}: a trial yields at least one row, and no row has a key 'trial'")
         _write(self._waiting(index), "".join(json.dumps({"trial": name, **row}) + "\n" for row in rows))
         with self._times.open("a") as file:
             file.write(json.dumps({"trial": name, "seconds": round(seconds, 3)}) + "\n")
@@ -83,7 +111,8 @@ class Results:
 
     def close(self) -> None:
         """All trials are in."""
-        self._spool.rmdir()
+        if not any(self._spool.iterdir()):
+            self._spool.rmdir()
 
     def _waiting(self, index: int) -> Path:
         return self._spool / f"{index}.json"

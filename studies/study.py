@@ -2,8 +2,11 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
+
+from torch import Tensor
 
 Row = dict[str, Any]  # flat and JSON-able; "done" (0..1) says how far its trial has come
 Show = Callable[[str, Row], None]  # called with a trial's name and each row as it comes
@@ -69,10 +72,22 @@ def claim(study: Study) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it; a device or another dataclass becomes its class and parameters."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        kind = f"{type(value).__module__}:{type(value).__qualname__}"
-        return {"class": kind, **{f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}}
+    """A value as JSON can hold it; a device or another dataclass becomes its class and all that it holds.
+
+    Raises:
+        ValueError: nothing stable can be said of it, so results could not be told apart.
+    """
+    if isinstance(value, str | int | float | bool | None):
+        return value
     if isinstance(value, tuple | list):
         return [plain(v) for v in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    if isinstance(value, Tensor):
+        content = value.detach().cpu().contiguous().numpy().tobytes()
+        return f"{value.dtype} {tuple(value.shape)} {blake2b(content, digest_size=8).hexdigest()}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kind = f"{type(value).__module__}:{type(value).__qualname__}"
+        held = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)} | vars(value)
+        return {"class": kind, **{name: plain(v) for name, v in sorted(held.items())}}
+    if isinstance(value, Path):
+        return str(value)
+    raise ValueError(f"cannot describe {value!r} in a manifest; make {type(value).__name__} a dataclass")

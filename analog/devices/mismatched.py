@@ -6,6 +6,7 @@ bend differently, white reading noise. Guess: the magnitudes at severity 1; gain
 cent per cell and of about ten per cent per amplifier are what uncalibrated subthreshold arrays show.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,8 +46,8 @@ class Mismatched(Device[MismatchedCells]):
     def __post_init__(self) -> None:
         if not 0 <= self.severity <= 3:
             raise ValueError(f"Mismatched: severity is {self.severity}, valid from 0 to 3")
-        if min(self.hiss, self.write_noise) < 0:
-            raise ValueError(f"Mismatched: noise cannot be negative, got {self}")
+        if not all(0 <= s < float("inf") for s in dataclasses.astuple(self)):
+            raise ValueError(f"Mismatched: spreads and noise are finite and at least 0, got {self}")
 
     def fabricate(self, rows: int, cols: int, birth: Birth) -> MismatchedCells:
         s = self.severity

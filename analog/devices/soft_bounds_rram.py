@@ -50,6 +50,10 @@ class SoftBoundsRRAM(Device[RRAMCells]):
         if not 0 < self.step <= 0.1 * (self.top - self.bottom) or not self.bottom < 0 < self.top:
             raise ValueError(f"SoftBoundsRRAM: wants 0 < step <= range/10 and bottom < 0 < top, got {self}")
 
+        rest = (self.step_spread, self.asymmetry_spread, self.top_spread, self.bottom_spread)
+        if not all(0 <= s < float("inf") for s in (*rest, self.cycle_noise, self.write_noise, self.hiss)):
+            raise ValueError(f"SoftBoundsRRAM: spreads and noise are finite and at least 0, got {self}")
+
     @property
     def costs(self) -> Costs:
         return Costs(step=self.step)  # joules and seconds: Guess, the defaults of Costs

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Birth, Broken, Device, Ideal, Mismatched, Noise, SoftBoundsRRAM, check_device
+from analog import Birth, Broken, Costs, Device, Ideal, Mismatched, Noise, SoftBoundsRRAM, check_device
 from analog.devices.ideal import IdealCells
+from analog.devices.mismatched import MismatchedCells
 
 DEVICES = [Ideal(), Mismatched(), Mismatched(severity=0.3), SoftBoundsRRAM()]
 
@@ -21,6 +22,8 @@ def test_our_devices_keep_the_contract(device: Device[Any]) -> None:
 
 class Bent(Ideal):
     """An ideal device with one function replaced."""
+
+    costs = Costs()
 
     def __init__(self, **functions: Callable[..., Any]) -> None:
         for name, function in functions.items():
@@ -99,18 +102,58 @@ BREACHES: list[tuple[str, Device[Any], str]] = [
     ),
     (
         "noise drawn once for all probes",
-        Bent(sense=lambda c, u, n: u + n.normal(u[-1:] if u.ndim > 3 else u)),
-        "shared their noise|sense gave",
+        Bent(sense=lambda c, u, n: u + n.normal(u[:1]) if u.ndim > 4 else u),
+        "layer 0: sense, .*: probes or chips of a fleet share their noise",
+    ),
+    (
+        "noise drawn once for a fleet",
+        Bent(collect=lambda c, x, n: x @ (c.knobs + n.normal(c.knobs[:1])).mT),
+        "layer 0: collect, .*: probes or chips of a fleet share their noise|row 3",
+    ),
+    (
+        "write noise drawn once for a fleet",
+        Bent(pulse=lambda c, d, n: IdealCells(c.knobs + d * (1 + 0.1 * n.normal(d[0])))),
+        "two chips of a fleet share their write noise",
+    ),
+    ("a pulse that does nothing", Bent(pulse=lambda c, d, n: c), "moves the knobs by 0 of what it is told"),
+    ("a pulse backwards", Bent(pulse=lambda c, d, n: IdealCells(c.knobs - d)), "moves the knobs by -1"),
+    (
+        "a pulse that leaks between chips",
+        Bent(pulse=lambda c, d, n: IdealCells(c.knobs + d + 0.1 * d.sum())),
+        "row 3 does not move as chip 3 pulsed alone",
+    ),
+    (
+        "a pulse with dice of its own",
+        Bent(pulse=lambda c, d, n: IdealCells(c.knobs + d * (1 + next(COUNT)))),
+        "differs between two chips of the same identity|does not move as chip 3",
+    ),
+    (
+        "a nudge backwards",
+        Bent(nudge=lambda c, o: IdealCells(c.knobs - o)),
+        "nudge.* does not add the offset",
+    ),
+    ("readings of another dtype", Bent(sense=lambda c, u, n: u.double()), "sense gave torch.float64"),
+    ("a function left empty", Bent(fire=lambda c, u, n: None), "While checking this: AttributeError"),
+    (
+        "noise of a width of its own",
+        Bent(sense=lambda c, u, n: u + n.normal(u)[..., :1]),
+        "While checking this: IndexError|share their noise",
+    ),
+    ("a class", Mismatched, "got the class Mismatched"),  # type: ignore[list-item]
+    (
+        "costs that are no property",
+        Bent(costs=lambda: None),
+        "wanted Costs; is costs a property",
     ),
     (
         "a kink that hides its slope",
         Bent(fire=lambda c, u, n: u.detach().relu()),
-        "layer 0: a probe of the knobs changes nothing",
+        "changes nothing, so nothing can be learned|slope",
     ),
     (
         "a probe without effect",
         Bent(nudge=lambda c, o: IdealCells(c.knobs + 0 * o.round())),
-        "probe of the knobs changes nothing",
+        "does not add the offset",
     ),
     ("global dice", Bent(sense=global_dice), "global torch generator"),
 ]
@@ -122,6 +165,34 @@ def test_every_breach_is_caught(device: Device[Any], says: str) -> None:
     with pytest.raises((Broken, RuntimeError), match=says):
         check_device(device)
     torch.set_rng_state(before)
+
+
+@dataclass(frozen=True)
+class Stale(Mismatched):
+    """Moves its knobs and forgets to work out the weights again: it would never learn."""
+
+    def pulse(self, cells: MismatchedCells, drive: Tensor, noise: Noise) -> MismatchedCells:
+        return cells._replace(knobs=cells.knobs + drive)
+
+
+def test_stale_weights_are_caught() -> None:
+    with pytest.raises(Broken, match="after a pulse the response is stale"):
+        check_device(Stale())
+
+
+@dataclass(frozen=True)
+class Warm(Ideal):
+    """Honest: thermal noise in every cell at every reading, and knobs that drift at random."""
+
+    def collect(self, cells: IdealCells, x: Tensor, noise: Noise) -> Tensor:
+        return x @ (cells.knobs + 0.1 * noise.normal(cells.knobs)).mT
+
+    def age(self, cells: IdealCells, seconds: float, noise: Noise) -> IdealCells:
+        return IdealCells(cells.knobs + 0.01 * seconds**0.5 * noise.normal(cells.knobs))
+
+
+def test_noise_in_cells_and_noisy_ageing_are_honest() -> None:
+    check_device(Warm())
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analog import Chip, Dead, Ideal, Mismatched, Probe, SoftBoundsRRAM, dense, stream, xray
+from analog import Chip, Costs, Dead, Ideal, Mismatched, Noise, Probe, SoftBoundsRRAM, dense, stream, xray
 from analog.devices.ideal import IdealCells
 
 LAYERS = (dense(6, 5), dense(5, 4), dense(4, 3, linear=True))
@@ -86,6 +86,40 @@ def test_every_probe_of_every_chip_has_its_own_noise(device: Mismatched, fleet: 
         assert not torch.equal(tap[0], tap[1])
 
 
+@dataclass(frozen=True)
+class Thermal(Ideal):
+    """Noise in every cell, which has no probe axes of its own."""
+
+    def collect(self, cells: IdealCells, x: torch.Tensor, noise: Noise) -> torch.Tensor:
+        return x @ (cells.knobs + noise.normal(cells.knobs)).mT
+
+
+@pytest.mark.parametrize("fleet", [0, 2])
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["knobs", "nodes", "x"])
+def test_noise_in_cells_is_drawn_for_every_probe(kind: str, at: int, fleet: int) -> None:
+    """Whatever carries the probe axes, in whichever layer, no two probes or chips share noise in any tap."""
+    chip = Chip(Thermal(), LAYERS, [3] * fleet if fleet else 3)
+    lead = (fleet,) if fleet else ()
+    x = draw(4, 6).expand(3, *lead, 4, 6) if kind == "x" else draw(4, 6)
+    entries: list[torch.Tensor | None] = [None, None, None]
+    entries[at] = torch.zeros(
+        3, *(chip.spec.shapes[at] if kind == "knobs" else (*lead, 4, LAYERS[at].features))
+    )
+    probe = Probe() if kind == "x" else Probe(**{kind: tuple(entries)})
+    for tap in chip.port().measure(x, probe).taps:
+        rows = tap.reshape(3 * max(1, fleet), -1)
+        assert rows.unique(dim=0).shape == rows.shape
+
+
+def test_x_and_a_probe_may_carry_the_probe_axes_apart() -> None:
+    chip = Chip(Mismatched(hiss=0), LAYERS, range(2))
+    x, shift = draw(3, 2, 4, 6), 0.1 * draw(*chip.spec.shapes[1])
+    apart = chip.port().measure(x, Probe(knobs=(None, shift, None))).out
+    together = chip.port().measure(x, Probe(knobs=(None, shift.expand(3, *shift.shape), None))).out
+    torch.testing.assert_close(apart, together)
+
+
 def test_x_may_differ_by_chip_and_by_probe() -> None:
     chip = Chip(Mismatched(hiss=0), LAYERS, range(2))
     x = draw(3, 2, 4, 6)
@@ -157,6 +191,9 @@ def test_a_dead_chip_is_dead_at_every_wire_for_ever() -> None:
                 send(wire)
     with pytest.raises(Dead):
         chip.wait(1.0)
+    for look in (lambda: xray.knobs(chip), lambda: xray.respond(chip, draw(4, 6))):
+        with pytest.raises(Dead):
+            look()
     assert not chip.alive and chip._cells == ()
 
 
@@ -172,3 +209,14 @@ def test_a_dead_chip_is_dead_at_every_wire_for_ever() -> None:
 def test_bad_chips_are_refused(identity: object, dtype: torch.dtype, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Chip(Ideal(), LAYERS, identity, dtype=dtype)  # type: ignore[arg-type]
+
+
+def test_common_slips_have_clear_errors() -> None:
+    with pytest.raises(TypeError, match=r"got the class Ideal, wanted a device; write Ideal\(\)"):
+        Chip(Ideal, LAYERS)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="wanted a tuple of layers"):
+        Chip(Ideal(), LAYERS[0])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="a seed is an integer"):
+        Chip(Ideal(), LAYERS, dice=0.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="costs are finite"):
+        Costs(step=0.0)

@@ -66,12 +66,14 @@ def test_both_precisions_are_the_same_chip() -> None:
 def test_noise_is_new_at_every_use_and_for_every_probe() -> None:
     noise, like = Noise(stream(0)), torch.zeros(3, 4)
     assert not torch.equal(noise.normal(like), noise.normal(like))
-    ahead = noise.ahead((2,)).normal(like)
-    assert ahead.shape == (2, 3, 4) and not torch.equal(ahead[0], ahead[1])
+    probed = noise.across((2,), 3)
+    fresh = probed.normal(like)
+    assert fresh.shape == (2, 3, 4) and not torch.equal(fresh[0], fresh[1])
+    assert probed.uniform(torch.zeros(2, 3, 4)).shape == (2, 3, 4)  # this one carries the probe axis already
     assert float(noise.uniform(like).min()) >= 0 and float(noise.uniform(like).max()) < 1
 
 
 def test_silent_noise_is_the_median() -> None:
     silent, like = Noise.silent(), torch.ones(3)
     assert float(silent.normal(like)) == 0.0 and float(silent.uniform(like)) == 0.5
-    assert float(silent.ahead((2,)).normal(like)) == 0.0
+    assert float(silent.across((2,), 2).normal(like)) == 0.0

@@ -113,6 +113,10 @@ def test_lecun_1989_has_9760_knobs() -> None:
         (lambda: conv2d((2, 4, 4), 2, 2, groups=[[0], [0, 1]]), "equal in size"),
         (lambda: conv2d((2, 4, 4), 2, 2, biases="each"), "'shared', 'per-site' or 'none'"),
         (lambda: patches((1, 5, 4), 2, 3), "does not divide"),
+        (lambda: patches((1, 4, 4), 0, 3), "does not divide"),
+        (lambda: conv2d((1, 4, 4), 2, 2, stride=0), "stride 0 below 1"),
+        (lambda: conv2d((2, 4, 4), 2, 2, groups=[]), "equal in size"),
+        (lambda: conv2d((4, 4), 2, 2), "image is"),
     ],
 )
 def test_bad_wiring_is_refused(make: object, says: str) -> None:

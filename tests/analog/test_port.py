@@ -41,7 +41,7 @@ BAD: list[tuple[str, Callable[[Port], Any], str]] = [
     ("x not a number", lambda p: p.measure(X * float("nan")), "30 of 30 values are NaN or infinite"),
     ("x infinite", lambda p: p.measure(X / 0), "30 of 30 values are NaN or infinite"),
     ("no examples", lambda p: p.measure(torch.ones(0, 6)), "empty batch"),
-    ("span backwards", lambda p: p.measure(torch.ones(5, 4), first=1, last=0), "span 1..0 runs backwards"),
+    ("span backwards", lambda p: p.measure(torch.ones(5, 4), first=1, last=0), "span: 1..0 runs backwards"),
     ("span too far", lambda p: p.measure(X, last=2), r"last is 2, the chip has layers 0..1"),
     ("span negative", lambda p: p.measure(X, first=-1), r"first is -1, the chip has layers 0..1"),
     ("span no number", lambda p: p.measure(X, first="0"), "first is '0'"),

@@ -117,3 +117,17 @@ def test_editing_a_replayed_reading_does_not_edit_the_tape() -> None:
     before = kept.out.clone()
     session(replayed(tape)).fill_(9.0)
     assert torch.equal(before, kept.out)
+
+
+def test_a_ledger_belongs_to_one_datasheet() -> None:
+    lone, fleet = Chip(Ideal(), LAYERS), Chip(Ideal(), LAYERS, range(2))
+    with pytest.raises(ValueError, match="another datasheet"):
+        metered(lone.port(), Ledger(fleet.spec))
+
+
+def test_lists_and_graphs_are_recorded_as_what_they_are() -> None:
+    port = Chip(Ideal(), LAYERS).port()
+    tape = Tape(port.spec)
+    for wire in (taped(port, tape), replayed(tape)):
+        wire.measure(X, Probe(nodes=[torch.zeros(1, 5, 4), None]))  # type: ignore[arg-type]
+        wire.pulse(tuple(torch.full(s, 0.1, requires_grad=True) * 2 for s in port.spec.shapes))

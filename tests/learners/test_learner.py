@@ -155,3 +155,48 @@ def test_fit_is_lazy() -> None:
     assert chip.clock == 0.0
     first = next(steps)
     assert chip.clock > 0.0 and first.loss.shape == () and first.quiet.out.shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda out, target: (out - 1).square().mean(),
+        lambda out, target: (out - 1).square().mean((-1, -2)),
+        lambda out, target: (out - 1).square(),
+        lambda out, target: (out - 1).square().sum(-1).double(),
+    ],
+    ids=["mean of all", "mean of the batch", "not summed", "other dtype"],
+)
+@pytest.mark.parametrize("kind", [NodePerturbation, WeightPerturbation])
+def test_a_loss_that_is_not_per_example_is_refused(loss: Any, kind: Any) -> None:
+    chip = Chip(Ideal(), WIRINGS["dense"], range(2))
+    before = xray.knobs(chip)
+    with pytest.raises(ValueError, match="wanted one number per example, not averaged"):
+        list(fit(Descent(kind(0.1, probes=4), sgd(0.1), loss), chip.port(), lessons(1, 4), stream(0)))
+    assert all(torch.equal(a, b) for a, b in zip(before, xray.knobs(chip), strict=True))
+
+
+def test_an_iterator_of_batches_does_not_hide_a_cheat() -> None:
+    chip = Chip(Mismatched(), WIRINGS["dense"])
+    with pytest.raises(OffTape):
+        check_learner(Cheat(chip), chip.port(), iter(lessons(3, 2)), lambda: stream(0))
+    with pytest.raises(ValueError, match="no batch"):
+        check_learner(Cheat(chip), chip.port(), [], lambda: stream(0))
+
+
+class Quitter(Cheat):
+    """Stops early when it has seen this before."""
+
+    seen = iter(range(1000))
+
+    def step(self, port: Port, batch: Batch, state: None, rng: object) -> tuple[None, Step]:
+        quiet = port.measure(batch.x)
+        if next(self.seen) < 3:
+            port.pulse(port.spec.zeros())
+        return None, Step(torch.zeros(()), quiet)
+
+
+def test_a_tape_that_is_not_played_to_its_end_is_caught() -> None:
+    chip = Chip(Mismatched(), WIRINGS["dense"])
+    with pytest.raises(OffTape):
+        check_learner(Quitter(chip), chip.port(), lessons(3, 2), lambda: stream(0))

@@ -22,7 +22,14 @@ def test_slopes_are_slopes(loss: CrossEntropy, target: torch.Tensor) -> None:
     torch.testing.assert_close(loss.slope(OUT, target), wanted)
 
 
-@pytest.mark.parametrize("target", [LABELS.float(), LABELS[:4]])
+@pytest.mark.parametrize("target", [LABELS.float(), LABELS[:4], LABELS + 1, LABELS - 1, None])
 def test_bad_labels_are_refused(target: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="wanted int64 class numbers"):
         CrossEntropy()(OUT, target)
+
+
+@pytest.mark.parametrize("target", [torch.zeros(5).double(), torch.zeros(5, 1), torch.zeros(1, 4).double()])
+def test_a_target_unlike_the_outputs_is_refused(target: torch.Tensor) -> None:
+    """(5, 1) outputs against (5,) targets would broadcast to 25 differences without a word."""
+    with pytest.raises(ValueError, match="squared error: target is"):
+        SquaredError()(OUT[0, 0, :, :1] if target.shape[-1] != 4 else OUT[0, 0], target)

@@ -63,3 +63,17 @@ def test_updates_keep_no_state_of_their_own() -> None:
 def test_bad_settings_are_refused(make: object) -> None:
     with pytest.raises(ValueError, match="wanted|wants"):
         make()  # type: ignore[operator]
+
+
+def test_decaying_leaves_the_inner_update_alone() -> None:
+    """An update that returns its own velocity as the drive keeps it whole."""
+
+    def step(gradient: tuple[torch.Tensor, ...], state: tuple[torch.Tensor, ...]) -> object:
+        moved = tuple(0.9 * v - g for g, v in zip(gradient, state, strict=True))
+        return moved, moved
+
+    shared = decayed(Update(lambda zeros: zeros, step), 4)  # type: ignore[arg-type]
+    drives = walk(shared, -torch.ones(4, 4, dtype=torch.float64)).diff(dim=0)[:, 0]
+    torch.testing.assert_close(
+        drives, torch.tensor([1.9 * 0.75, 2.71 * 0.5, 3.439 * 0.25], dtype=torch.float64)
+    )

@@ -1,5 +1,6 @@
 """Studies are resumable: killed for real, at any moment, they end with the rows of an uninterrupted run."""
 
+import importlib
 import json
 import os
 import signal
@@ -12,8 +13,8 @@ import pytest
 import torch
 
 from studies.conduct import conduct
-from studies.results import Refused, read
-from studies.study import How
+from studies.results import Refused, Results, manifest, read
+from studies.study import How, plain
 from tests.studies import toy
 
 CHILD = """
@@ -181,3 +182,44 @@ def test_trials_run_on_a_cluster(tmp_path: Path, whole: Path) -> None:
         args = toy.Args(trials=6, wait=0.05, uneven=True)
         folder = conduct(toy, args, How(tmp_path, threads=1, cluster=cluster.scheduler_address))
     assert rows_text(folder) == rows_text(whole)
+
+
+def test_what_finished_is_kept_when_another_trial_fails(tmp_path: Path) -> None:
+    args = toy.Args(trials=4, broken=1)
+    for workers, kept in ((1, ["toy 0"]), (2, ["toy 0", "toy 2", "toy 3"])):
+        folder = tmp_path / str(workers)
+        with pytest.raises((RuntimeError, ArithmeticError), match="broken on purpose"):
+            conduct(toy, args, How(folder, workers, threads=1))
+        names = [json.loads(t)["trial"] for t in (folder / "times.jsonl").read_text().splitlines()]
+        assert sorted(names) == kept
+
+
+@pytest.mark.parametrize("rows", [[], [{"trial": 1}]])
+def test_rows_that_could_not_be_found_again_are_refused(tmp_path: Path, rows: list[dict[str, int]]) -> None:
+    made = Results(tmp_path, {"made_by": {}}, ["a"])
+    with pytest.raises(ValueError, match="at least one row"):
+        made.keep(0, rows, 0.0)
+
+
+def test_code_and_devices_are_part_of_what_made_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Editing a device's file, or anything in it, gives another folder; an unknown thing is refused."""
+    from studies import heirs
+
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "from analog import Mismatched\nfrom dataclasses import dataclass\n@dataclass(frozen=True)\n"
+    made = []
+    for name, body in (("mine_a", "class Mine(Mismatched):\n    extra: float = 1.0\n"), ("mine_b", "")):
+        path = tmp_path / f"{name}.py"
+        path.write_text(source + (body or "class Mine(Mismatched):\n    extra: float = 2.0\n"))
+        device = importlib.import_module(name).Mine()
+        before = manifest(heirs, heirs.Args(device=device), 1, ["t"])["made_by"]
+        path.write_text(path.read_text() + "# edited\n")
+        after = manifest(heirs, heirs.Args(device=device), 1, ["t"])["made_by"]
+        assert before["code_md5"] != after["code_md5"]
+        made.append(before["device"])
+    assert made[0]["extra"] == 1.0 and made[1]["extra"] == 2.0
+    assert plain(torch.zeros(2000)) != plain(torch.zeros(2000).index_fill(0, torch.tensor(7), 1.0))
+    with pytest.raises(ValueError, match="make object a dataclass"):
+        plain(object())

@@ -144,3 +144,9 @@ def test_it_runs_from_any_folder(tmp_path: Path) -> None:
 def test_conduct_draws_and_keeps(tmp_path: Path) -> None:
     folder = conduct(heirs, TOYS[heirs], How(tmp_path, workers=2, threads=1))
     assert (folder / "heirs.png").exists() and len((folder / "rows.jsonl").read_text()) > 1000
+
+
+@pytest.mark.parametrize("args", [heirs.Args(heirs=0), heirs.Args(hidden=-1), heirs.Args(epochs=0)], ids=str)
+def test_zero_is_not_the_default(args: heirs.Args) -> None:
+    with pytest.raises(ValueError, match="wanted a finite number above 0"):
+        next(heirs.run(heirs.Trial(args)))

@@ -20,6 +20,7 @@ class Args:
     wait: float = 0.0  # s between rows
     seed: int = 0
     uneven: bool = False  # earlier trials take longer
+    broken: int | None = None  # this trial fails
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     rng = stream(trial.args.seed, "toy", trial.name)
+    if trial.number == trial.args.broken:
+        raise ArithmeticError("broken on purpose")
     for k in range(4):
         share = (trial.args.trials - trial.number) if trial.args.uneven else 1
         time.sleep(trial.args.wait * share)

@@ -1,0 +1,45 @@
+"""The contract every device must keep, ours and the user's: `check_device(MyDevice())`."""
+
+from typing import Any
+
+import torch
+
+from ..device import Device
+from ..layers import Layer, conv2d, dense, grouped
+from .cells import births, histories, pulses, purity, rows
+from .readings import gradients, memory, noises
+from .verdict import Broken as Broken
+from .verdict import require
+
+_WIRINGS: tuple[tuple[Layer, ...], ...] = (
+    (dense(5, 4), dense(4, 3, linear=True)),
+    (conv2d((2, 4, 4), 4, 2, stride=2, groups=[[0], [1]]), grouped(16, 6, 2), dense(6, 3, linear=True)),
+)
+
+
+def check_device(device: Device[Any]) -> None:
+    """Raise `Broken` unless a device keeps every law of the Device protocol.
+
+    Laws: no function alters its arguments; shapes and dtype follow the input; outputs are finite; the
+    same identity with the same history is the same chip, bitwise, and another identity is another; a
+    fleet's row is the lone chip, bitwise at birth and to rounding in its silent response and pulses;
+    noise is drawn for each chip, probe and example; pulses move knobs the way they are told, a pulse of
+    zero not at all; a probe leaves no trace; nothing read or sent shares memory with cells; the exact
+    gradient agrees with central differences of the silent chip; the global generators are left alone.
+    """
+    if isinstance(device, type):
+        raise Broken(f"got the class {device.__name__}, wanted a device: write {device.__name__}()")
+    before = torch.get_rng_state()
+    for law in (births, purity, rows, pulses, histories, noises, memory, gradients):
+        for layers in _WIRINGS:
+            try:
+                law(device, layers)
+            except Broken:
+                raise
+            except Exception as error:
+                about = (law.__doc__ or "").strip().splitlines()[0]
+                raise Broken(f"{about} While checking this: {type(error).__name__}: {error}") from error
+    require(
+        torch.equal(before, torch.get_rng_state()),
+        "the global torch generator was used; draw from `birth` and `noise` only",
+    )
