@@ -1,5 +1,6 @@
 """Learning through wires alone: estimators, updates, and the learners that step a port."""
 
+from . import laws as laws
 from .check import check_learner as check_learner
 from .estimators import Estimator as Estimator
 from .estimators import NodePerturbation as NodePerturbation
@@ -12,10 +13,21 @@ from .learner import fit as fit
 from .losses import CrossEntropy as CrossEntropy
 from .losses import Loss as Loss
 from .losses import SquaredError as SquaredError
-from .probes import antithetic as antithetic
+from .probes import Law as Law
+from .probes import coordinates as coordinates
 from .probes import gaussian as gaussian
-from .probes import one_sided as one_sided
+from .probes import haar as haar
+from .probes import hadamard as hadamard
 from .probes import rademacher as rademacher
+from .probes import sparse as sparse
+from .probes import sphere as sphere
+from .probes import uniform as uniform
+from .schemes import OneSided as OneSided
+from .schemes import Scheme as Scheme
+from .schemes import antithetic as antithetic
+from .schemes import leave_one_out as leave_one_out
+from .schemes import one_sided as one_sided
+from .schemes import own_baseline as own_baseline
 from .updates import Update as Update
 from .updates import adam as adam
 from .updates import decayed as decayed

@@ -8,7 +8,8 @@ from torch import Generator, Tensor
 from analog.layers import Layer
 from analog.port import Knobs, Probe, Reading, Spec
 
-from .probes import Law, Scheme, one_sided, rademacher
+from .probes import Law, rademacher
+from .schemes import LeaveOneOut, Scheme, one_sided
 
 
 class Estimator(Protocol):
@@ -45,11 +46,12 @@ class WeightPerturbation:
     scheme: Scheme = one_sided
 
     def __post_init__(self) -> None:
-        _positive("WeightPerturbation", self.size, self.probes)
+        _meaningful("WeightPerturbation", self.size, self.probes, self.scheme)
 
     def ask(self, spec: Spec, x: Tensor, rng: Generator) -> Probe:
         del x  # knobs do not depend on the input
-        directions = (self.law((self.probes, *shape), spec, rng) for shape in spec.shapes)
+        bodies = [shape[len(spec.fleet) :] for shape in spec.shapes]
+        directions = self.law.draw(self.probes, spec.fleet, bodies, spec, rng)
         return Probe(knobs=tuple(self.scheme.send(v) * self.size for v in directions))
 
     def tell(
@@ -79,13 +81,11 @@ class NodePerturbation:
     mask: bool = False  # count only neurons that were not silent (tap exactly 0) in the quiet reading
 
     def __post_init__(self) -> None:
-        _positive("NodePerturbation", self.size, self.probes)
+        _meaningful("NodePerturbation", self.size, self.probes, self.scheme)
 
     def ask(self, spec: Spec, x: Tensor, rng: Generator) -> Probe:
-        directions = (
-            self.law((self.probes, *spec.fleet, x.shape[-2], layer.features), spec, rng)
-            for layer in spec.layers
-        )
+        bodies = [(layer.features,) for layer in spec.layers]
+        directions = self.law.draw(self.probes, (*spec.fleet, x.shape[-2]), bodies, spec, rng)
         return Probe(nodes=tuple(self.scheme.send(v) * self.size for v in directions))
 
     def tell(
@@ -115,8 +115,10 @@ def correlate(layer: Layer, delta: Tensor, given: Tensor) -> Tensor:
     return (layer.unscatter(delta).mT @ layer.gather(given)).div_(delta.shape[-2])
 
 
-def _positive(name: str, size: float, probes: int) -> None:
+def _meaningful(name: str, size: float, probes: int, scheme: Scheme) -> None:
     if not 0 < size < float("inf"):
         raise ValueError(f"{name}: size is {size}, wanted a finite probe size above 0")
     if isinstance(probes, bool) or not isinstance(probes, int) or probes < 1:
         raise ValueError(f"{name}: probes is {probes!r}, wanted an integer of at least 1")
+    if isinstance(scheme, LeaveOneOut) and probes < 2:
+        raise ValueError(f"{name}: leave-one-out compares probes with each other; wanted at least 2, got 1")

@@ -5,14 +5,15 @@ estimate in one call. Losses are made here from the probes, so no chip is needed
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from torch import Generator, Tensor
+from torch import Tensor
 
 from analog import Chip, Ideal, Mismatched, Reading, Spec, conv2d, dense, stream, xray
 from learners import (
@@ -23,6 +24,7 @@ from learners import (
     WeightPerturbation,
     antithetic,
     gaussian,
+    leave_one_out,
     one_sided,
 )
 from learners.estimators import correlate
@@ -36,17 +38,24 @@ def signs(count: int) -> Tensor:  # (2^count, count)
     return torch.tensor(list(itertools.product((1.0, -1.0), repeat=count)), dtype=F64)
 
 
-def dealt(rows: Tensor) -> Callable[[tuple[int, ...], Spec, Generator], Tensor]:
-    """A law that deals the columns of (2^D, D) out to one request after another."""
-    at = 0
+@dataclass(frozen=True)
+class Dealt:
+    """A law that deals the coordinates of (probes, 2^D, D) out to one body after another."""
 
-    def law(shape: tuple[int, ...], spec: Spec, rng: Generator) -> Tensor:
-        nonlocal at
-        size = torch.Size(shape).numel() // len(rows)
-        at += size
-        return rows[:, at - size : at].reshape(shape)
+    rows: Tensor
+    kurtosis: float = 1.0
 
-    return law
+    def draw(
+        self, count: int, lead: object, bodies: Sequence[tuple[int, ...]], *rest: object
+    ) -> tuple[Tensor, ...]:
+        whole = self.rows.view(count, len(self.rows), -1)
+        batch = lead[1:] if isinstance(lead, tuple) else ()
+        sizes = [torch.Size((*batch, *body)).numel() for body in bodies]
+        parts = whole.split(sizes, -1)
+        return tuple(p.reshape(count, whole.shape[1], *batch, *b) for p, b in zip(parts, bodies, strict=True))
+
+    def covariance(self, g: Tensor, count: int) -> Tensor:
+        return law_of(g) / count
 
 
 def fleet_spec(rows: Tensor, *layers: object) -> Spec:
@@ -71,7 +80,7 @@ def weight_estimates(g: Tensor, hessian: Tensor, scheme: object, size: float) ->
     """All estimates of L(w) = g.w + w'Hw/2 at w = 0; the knobs are 2 x 2 and 1 x 2."""
     rows = signs(6)
     spec = fleet_spec(rows, dense(2, 2, bias=False), dense(2, 1, bias=False, linear=True))
-    estimator = WeightPerturbation(size, law=dealt(rows), scheme=scheme)  # type: ignore[arg-type]
+    estimator = WeightPerturbation(size, law=Dealt(rows), scheme=scheme)  # type: ignore[arg-type]
     probe = estimator.ask(spec, torch.zeros(1, 2, dtype=F64), RNG)
     assert probe.knobs is not None
     w = torch.cat([k.flatten(-3) for k in probe.knobs if k is not None], -1)  # (probes, fleet, 6)
@@ -114,7 +123,7 @@ def node_estimates(
     batch, q = d.shape
     rows = signs(batch * q)
     spec = fleet_spec(rows, dense(x.shape[-1], q, bias=False, linear=True))
-    estimator = NodePerturbation(size, law=dealt(rows), scheme=scheme)  # type: ignore[arg-type]
+    estimator = NodePerturbation(size, law=Dealt(rows), scheme=scheme)  # type: ignore[arg-type]
     probe = estimator.ask(spec, x, RNG)
     assert probe.nodes is not None and probe.nodes[0] is not None
     losses = (probe.nodes[0] * d).sum(-1)
@@ -153,7 +162,7 @@ def test_layers_perturbed_together_leak_into_each_other(d: object, x: object) ->
     slopes, inputs = torch.tensor(d, dtype=F64), torch.tensor(x, dtype=F64).unsqueeze(0)
     rows = signs(5)
     spec = fleet_spec(rows, dense(2, 3, bias=False), dense(3, 2, bias=False, linear=True))
-    estimator = NodePerturbation(0.5, law=dealt(rows))
+    estimator = NodePerturbation(0.5, law=Dealt(rows))
     probe = estimator.ask(spec, inputs, RNG)
     assert probe.nodes is not None
     losses = torch.cat([n for n in probe.nodes if n is not None], -1) @ slopes  # (1, fleet, batch)
@@ -232,10 +241,11 @@ def test_the_mean_over_all_probes_of_a_real_chip_is_its_gradient() -> None:
     target = torch.zeros(3, 2, dtype=F64)
     rows = signs(6)
 
-    def law(shape: tuple[int, ...], spec: Spec, rng: Generator) -> Tensor:
-        return rows.reshape(shape)
+    class All(Dealt):
+        def draw(self, count: int, lead: object, bodies: object, *rest: object) -> tuple[Tensor, ...]:
+            return (self.rows.reshape(64, 3, 2),)
 
-    estimator = NodePerturbation(0.3, probes=64, law=law, scheme=antithetic)
+    estimator = NodePerturbation(0.3, probes=64, law=All(rows), scheme=antithetic)
     probe = estimator.ask(chip.spec, x, RNG)
     quiet, reading = chip.port().measure(x), chip.port().measure(x, probe)
     loss = SquaredError()
@@ -273,6 +283,12 @@ def test_a_layer_left_alone_has_no_gradient() -> None:
         told = estimator.tell(spec, part, x, quiet, losses, losses[0] * 0)
         assert float(told[0].abs().sum()) > 0 and float(told[1].abs().sum()) == 0
         assert tuple(told[1].shape) == (1, 2, 4)
+
+
+@pytest.mark.parametrize("kind", [NodePerturbation, WeightPerturbation])
+def test_leave_one_out_needs_two(kind: type) -> None:
+    with pytest.raises(ValueError, match="leave-one-out compares probes"):
+        kind(0.1, probes=1, scheme=leave_one_out)
 
 
 @pytest.mark.parametrize("kind", [NodePerturbation, WeightPerturbation])

@@ -1,48 +1,136 @@
+"""Every probe law against its stated moments: sampled by the two-stage rule, about 3,000 means in all."""
+
 import pytest
 import torch
+from torch import Generator, Tensor
 
 from analog import Spec, dense, stream
-from learners import antithetic, gaussian, one_sided, rademacher
+from learners import Law, coordinates, gaussian, haar, hadamard, rademacher, sparse, sphere, uniform
+from tests.twostage import kept
 
 SPEC = Spec((dense(2, 2),), dtype=torch.float64)
+LAWS: dict[str, Law] = {
+    "gaussian": gaussian,
+    "rademacher": rademacher,
+    "uniform": uniform,
+    "sparse": sparse(4.0),
+    "sphere": sphere,
+    "haar": haar,
+    "hadamard": hadamard,
+    "coordinates": coordinates,
+}
+ORTHOGONAL = ("haar", "hadamard", "coordinates")
 
 
-@pytest.mark.parametrize(("law", "kurtosis"), [(gaussian, 3.0), (rademacher, 1.0)])
-def test_laws_have_mean_0_variance_1_and_their_kurtosis(law: object, kurtosis: float) -> None:
-    """Over 400,000 draws; z below 6 for the mean and variance, 2 % (over 6 standard errors) for kurtosis."""
-    v = law((400, 1000), SPEC, stream(0, "law"))  # type: ignore[operator]
-    assert v.dtype == torch.float64
-    assert abs(float(v.mean())) * 632 < 6
-    assert abs(float(v.square().mean()) - 1) <= 6 * ((kurtosis - 1) / 4e5) ** 0.5 + 1e-12
-    assert float(v.pow(4).mean()) == pytest.approx(kurtosis, rel=0.04)
+def directions(law: Law, count: int, size: int, n: int, rng: Generator) -> Tensor:  # (count, n, size)
+    bodies = [(size - 2,), (2,)] if size > 2 else [(size,)]
+    return torch.cat(law.draw(count, (n,), bodies, SPEC, rng), -1)
 
 
-def test_signs_are_signs_and_every_bit_is_used() -> None:
-    v = rademacher((64, 4096), SPEC, stream(0, "bits"))
-    assert torch.equal(v.abs(), torch.ones_like(v))
-    assert float(v.mean(0).abs().max()) < 6 / 8  # no column is stuck: each is a sum of 64 fair signs
-    assert float((v[:, 1:] * v[:, :-1]).mean().abs()) < 6 / 512  # neighbouring bits are independent
-    assert not torch.equal(v, rademacher((64, 4096), SPEC, stream(1, "bits")))
+@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("name", LAWS)
+def test_directions_have_mean_0_and_identity_covariance(name: str, count: int, size: int) -> None:
+    """E v = 0, E v v' = I and, between two directions of a step, E v_1 v_2' = 0 or all orthogonal."""
+
+    def sample(n: int, rng: Generator) -> Tensor:
+        v = directions(LAWS[name], count, size, n, rng)
+        moments = [v[0], torch.einsum("ni,nj->nij", v[0], v[0]).flatten(1)]
+        if count > 1:
+            moments.append(torch.einsum("ni,nj->nij", v[0], v[1]).flatten(1))
+        return torch.cat(moments, -1)
+
+    eye = torch.eye(size, dtype=torch.float64).flatten()
+    wanted = [torch.zeros(size, dtype=torch.float64), eye] + ([0 * eye] if count > 1 else [])
+    assert kept(sample, torch.cat(wanted), 4000, name, count, size)
+
+
+@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("name", LAWS)
+def test_the_estimate_spreads_as_the_law_says(name: str, count: int, size: int) -> None:
+    """Second moments of (1/K) sum (g.v) v about g, against `covariance`."""
+    g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)[:size]
+    law = LAWS[name]
+
+    def sample(n: int, rng: Generator) -> Tensor:
+        v = directions(law, count, size, n, rng)
+        gap = torch.einsum("kn,kni->ni", v @ g, v) / count - g
+        return torch.cat((gap, torch.einsum("ni,nj->nij", gap, gap).flatten(1)), -1)
+
+    wanted = torch.cat((0 * g, law.covariance(g, count).flatten()))
+    assert kept(sample, wanted, 6000, name, count, size)
+
+
+@pytest.mark.parametrize(
+    ("name", "kurtosis"), [("gaussian", 3), ("rademacher", 1), ("uniform", 1.8), ("sparse", 4)]
+)
+def test_kurtosis_is_as_stated(name: str, kurtosis: float) -> None:
+    def sample(n: int, rng: Generator) -> Tensor:
+        return directions(LAWS[name], 1, 4, n, rng)[0].pow(4)
+
+    assert LAWS[name].kurtosis == kurtosis  # type: ignore[attr-defined]
+    assert kept(sample, torch.full((4,), float(kurtosis), dtype=torch.float64), 20_000, name, "kurtosis")
+
+
+@pytest.mark.parametrize("name", ORTHOGONAL)
+def test_orthogonal_sets_are_orthogonal_and_exact_when_complete(name: str) -> None:
+    v = directions(LAWS[name], 8, 8, 5, stream(0, name))
+    gram = torch.einsum("kni,lni->nkl", v, v)
+    torch.testing.assert_close(gram, 8 * torch.eye(8, dtype=torch.float64).expand(5, 8, 8))
+    g = torch.arange(8.0, dtype=torch.float64)
+    estimate = torch.einsum("kn,kni->ni", v @ g, v) / 8
+    torch.testing.assert_close(estimate, g.expand(5, 8))
+    assert float(LAWS[name].covariance(g, 8).abs().max()) < 1e-12
+
+
+@pytest.mark.parametrize("name", ORTHOGONAL)
+def test_more_orthogonal_directions_than_coordinates_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="orthogonal directions asked for"):
+        LAWS[name].draw(9, (), [(8,)], SPEC, stream(0))
+
+
+def test_a_padded_hadamard_set_is_not_exact_and_says_so() -> None:
+    """D = 5 in a matrix of order 8: Var = (D - 1)(8 - K) / (7 K) |g|^2, at K = D too."""
+    g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)
+    wanted = 4 * 3 / (7 * 5) * float(g.square().sum())
+    assert float(hadamard.covariance(g, 5).trace()) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "total"),
+    [("gaussian", 6), ("rademacher", 4), ("uniform", 4.8), ("sparse", 7), ("sphere", 4), ("haar", 4)],
+)
+def test_total_variances_are_the_known_ones(name: str, total: float) -> None:
+    """In units of |g|^2 at D = 5: D + 1, D - 1, D - 1/5, D - 2 + q, D - 1, D - 1; orthogonal D/K - 1."""
+    g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)
+    square = float(g.square().sum())
+    assert float(LAWS[name].covariance(g, 1).trace()) == pytest.approx(total * square)
+    for orthogonal in (haar, coordinates):
+        assert float(orthogonal.covariance(g, 2).trace()) == pytest.approx((5 / 2 - 1) * square)
 
 
 @pytest.mark.parametrize("shape", [(1,), (7,), (8,), (9,), (3, 21), (5, 64)])
 def test_any_shape(shape: tuple[int, ...]) -> None:
-    assert tuple(rademacher(shape, SPEC, stream(0)).shape) == shape
+    for law in LAWS.values():
+        (v,) = law.draw(1, (2,), [shape], SPEC, stream(0))
+        assert tuple(v.shape) == (1, 2, *shape) and v.dtype == torch.float64
 
 
-def test_schemes_send_and_get_back() -> None:
-    v = gaussian((3, 2, 4), SPEC, stream(0))
-    assert torch.equal(one_sided.directions(one_sided.send(v)), v)
-    sent = antithetic.send(v)
-    assert sent.shape == (6, 2, 4) and torch.equal(antithetic.directions(sent), v)
-    assert torch.equal(sent[::2], -sent[1::2])  # pairs side by side
+def test_a_wrong_law_is_caught() -> None:
+    """The two-stage rule refuses a variance 4 % too large, and a mean off by 3 % of a standard deviation."""
+
+    def stretched(n: int, rng: Generator) -> Tensor:
+        return 1.02 * torch.randn(n, 1, generator=rng, dtype=torch.float64)
+
+    assert not kept(lambda n, rng: stretched(n, rng) ** 2, torch.ones(1, dtype=torch.float64), 20_000, "wide")
+    assert not kept(
+        lambda n, rng: stretched(n, rng) + 0.04, torch.zeros(1, dtype=torch.float64), 20_000, "off"
+    )
+    assert kept(lambda n, rng: stretched(n, rng) / 1.02, torch.zeros(1, dtype=torch.float64), 20_000, "right")
 
 
-def test_schemes_measure_the_slope() -> None:
-    """On L = b.v + c |v|^2: pairs see b.v exactly, one side adds size * c |v|^2."""
-    v, b, size = gaussian((5, 4), SPEC, stream(0)), torch.arange(4.0, dtype=torch.float64), 0.1
-    for scheme, curvature in ((one_sided, 1.0), (antithetic, 0.0)):
-        u = scheme.send(v) * size
-        losses = u @ b + 3 * u.square().sum(-1) + 7
-        slopes = scheme.slopes(losses, torch.tensor(7.0, dtype=torch.float64), size)
-        torch.testing.assert_close(slopes, v @ b + curvature * size * 3 * v.square().sum(-1))
+@pytest.mark.parametrize("rarity", [0.5, float("nan"), float("inf")])
+def test_bad_rarity_is_refused(rarity: float) -> None:
+    with pytest.raises(ValueError, match="rarity"):
+        sparse(rarity)

@@ -1,0 +1,159 @@
+"""Closed forms: the mean and covariance of every estimator, to be known before anything is measured.
+
+Notation: D coordinates, g gradient, H Hessian, K probes, s probe size, m standard deviation of one
+loss reading, N batch. Re-derived for this project; each is tested by enumeration (tests/learners).
+
+What the derivation corrected in the notes that this project began from:
+- the leave-one-out signal law replaces the plain one instead of adding to it, and in a quadratic loss
+  its (tr H)^2 term cancels: it does not suffer from curvature as one-sided differences do;
+- one-sided curvature variance is per probe: K directions divide it by K;
+- a baseline of B averaged readings shared by all directions costs (1 + 1/B), whatever K is;
+- Hadamard rows with signs on the columns only are biased under leave-one-out (ours have row signs);
+- a padded Hadamard set of order D' > D is not exact at K = D.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .estimators import NodePerturbation, WeightPerturbation
+from .probes import Independent, Joint, Law
+from .schemes import Antithetic, LeaveOneOut, Scheme
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What an estimate of a gradient is distributed like, its covariance in three independent parts."""
+
+    mean: Tensor  # (D,)
+    perturbation: Tensor  # (D, D), from the choice of directions
+    reading: Tensor  # (D, D), from noise of the loss readings
+    minibatch: Tensor  # (D, D), from the choice of examples
+
+    @property
+    def covariance(self) -> Tensor:  # (D, D)
+        return self.perturbation + self.reading + self.minibatch
+
+    @property
+    def variance(self) -> float:
+        """Total variance, E |ghat - E ghat|^2."""
+        return float(self.covariance.trace())
+
+
+def along_directions(
+    law: Law,
+    scheme: Scheme,
+    g: Tensor,  # (D,)
+    *,
+    probes: int,
+    size: float = 1.0,
+    reading_noise: float = 0.0,  # m
+    hessian: Tensor | None = None,  # (D, D), of a quadratic loss; its curvature adds no bias
+) -> Prediction:
+    """An estimate from `probes` directions of one loss with gradient g.
+
+    Raises:
+        ValueError: no closed form is known for this law and scheme with curvature.
+    """
+    eye = torch.eye(len(g), dtype=g.dtype, device=g.device)
+    signal = _signal(law, scheme, g, probes)
+    if hessian is not None and not isinstance(scheme, Antithetic):
+        signal = signal + _curvature(law, scheme, hessian, probes) * size**2 / 4
+    reading = scheme.reading_noise(probes) * reading_noise**2 / size**2 * eye
+    return Prediction(g, signal, reading, torch.zeros_like(eye))
+
+
+def weights(
+    estimator: WeightPerturbation, gradients: Tensor, batch: int, reading_noise: float = 0.0
+) -> Prediction:
+    """Weight perturbation of a batch drawn with replacement from examples with these gradients.
+
+    Args:
+        gradients: (examples, D), each example's gradient at the knobs, of a loss that is linear at the
+            probe size; `reading_noise` is that of one example's loss, averaged over the batch.
+    """
+    mean = gradients.mean(0)
+    scatter = (gradients - mean).T @ (gradients - mean) / len(gradients) / batch
+    law, scheme, probes = estimator.law, estimator.scheme, estimator.probes
+    made = along_directions(
+        law, scheme, mean, probes=probes, size=estimator.size, reading_noise=reading_noise / batch**0.5
+    )
+    # the direction's spread is quadratic in g, so its mean over batches is that of the mean gradient plus
+    # that of the batch's scatter, taken along the scatter's own axes
+    values, axes = torch.linalg.eigh(scatter)
+    around = sum(
+        (
+            _signal(law, scheme, axis * value.clamp(min=0).sqrt(), probes)
+            for value, axis in zip(values, axes.T, strict=True)
+        ),
+        torch.zeros_like(scatter),
+    )
+    return Prediction(mean, made.perturbation + around, made.reading, scatter)
+
+
+def nodes(
+    estimator: NodePerturbation,
+    slopes: Tensor,  # (N, q), each example's gradient at the layer's summing nodes
+    inputs: Tensor,  # (N, p), what drove the layer
+    others: Tensor | None = None,  # (N,), squared node gradient of the other layers perturbed with it
+    reading_noise: float = 0.0,  # m, of one example's loss
+) -> Prediction:
+    """Node perturbation of one dense layer for a given batch, flattened (q, p) -> q * p coordinates.
+
+    Other layers that are perturbed at the same time leak in through their squared gradient:
+    Var_l = |x|^2 (q_l T^2 + (k - 2) |d_l|^2) for independent coordinates.
+    """
+    count, units = slopes.shape
+    eye = torch.eye(units, dtype=slopes.dtype, device=slopes.device)
+    mean = (slopes.T @ inputs / count).flatten()
+    signal, reading = torch.zeros(len(mean), len(mean)).to(mean), torch.zeros(len(mean), len(mean)).to(mean)
+    leak = torch.zeros(count).to(mean) if others is None else others
+    if bool(leak.any()) and (
+        not isinstance(estimator.law, Independent) or isinstance(estimator.scheme, LeaveOneOut)
+    ):
+        raise ValueError(
+            "laws: leaking layers have a closed form for independent coordinates with a baseline"
+        )
+    for d, x, other in zip(slopes, inputs, leak, strict=True):
+        square = torch.outer(x, x) / count**2
+        spread = (
+            _signal(estimator.law, estimator.scheme, d, estimator.probes) + other / estimator.probes * eye
+        )
+        signal += torch.kron(spread, square)
+        added = estimator.scheme.reading_noise(estimator.probes) * reading_noise**2 / estimator.size**2
+        reading += torch.kron(added * eye, square)
+    return Prediction(mean, signal, reading, torch.zeros_like(signal))
+
+
+def best_rate(law: Independent, probes: int, coordinates: int, curvature: float) -> float:
+    """The rate at which plain descent gains most per step where H = curvature * I; twice it gains nothing."""
+    return 1 / (curvature * (1 + (coordinates - 2 + law.kurtosis) / probes))
+
+
+def _signal(law: Law, scheme: Scheme, g: Tensor, probes: int) -> Tensor:
+    """Covariance from the directions, for a linear loss."""
+    if not isinstance(scheme, LeaveOneOut):
+        return law.covariance(g, probes)
+    if isinstance(law, Joint) and law.most is not None:  # orthogonal: one direction's worth is lost
+        return law.covariance(g, probes - 1)
+    eye = torch.eye(len(g), dtype=g.dtype, device=g.device)
+    return law.covariance(g, 1) / probes + (g.square().sum() * eye + torch.outer(g, g)) / (
+        probes * (probes - 1)
+    )
+
+
+def _curvature(law: Law, scheme: Scheme, hessian: Tensor, probes: int) -> Tensor:
+    """E [(v'Hv)^2 v v'] over the probes, in units of s^2 / 4, for Gaussian and Rademacher coordinates."""
+    if not isinstance(law, Independent) or law.kurtosis not in (1.0, 3.0):
+        raise ValueError("laws: curvature has a closed form for Gaussian and Rademacher directions")
+    eye = torch.eye(len(hessian), dtype=hessian.dtype, device=hessian.device)
+    trace = hessian.trace()
+    h = hessian if law.kurtosis == 3.0 else hessian - torch.diag(hessian.diagonal())
+    square = h @ h
+    if law.kurtosis == 1.0:
+        square = square - torch.diag(square.diagonal())
+    spread = 2 * h.square().sum() * eye + 8 * square  # of v'Hv around its mean
+    if isinstance(scheme, LeaveOneOut):
+        return spread / probes + 2 * h.square().sum() * eye / (probes * (probes - 1))
+    return (spread + trace**2 * eye + 4 * trace * h) / probes

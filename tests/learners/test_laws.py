@@ -1,0 +1,165 @@
+"""`learners.laws` against enumeration: every sign vector of every direction, in float64, no sampling."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torch import Tensor
+
+from learners import (
+    NodePerturbation,
+    OneSided,
+    Scheme,
+    WeightPerturbation,
+    antithetic,
+    gaussian,
+    haar,
+    laws,
+    leave_one_out,
+    one_sided,
+    own_baseline,
+    rademacher,
+    sparse,
+    sphere,
+)
+
+F64 = torch.float64
+NUMBERS = st.floats(-2, 2, width=32).map(lambda v: round(v, 3))
+SCHEMES = [one_sided, OneSided(2), own_baseline, antithetic, leave_one_out]
+
+
+def signs(count: int) -> Tensor:
+    return torch.tensor(list(itertools.product((1.0, -1.0), repeat=count)), dtype=F64)
+
+
+def estimates(scheme: Scheme, g: Tensor, hessian: Tensor, probes: int, size: float) -> Tensor:
+    """All estimates of g.w + w'Hw/2 at 0 from `probes` directions of signs: (2^(K D), D)."""
+    v = signs(probes * len(g)).view(-1, probes, len(g)).transpose(0, 1)
+    u = scheme.send(v) * size
+    losses = u @ g + 0.5 * torch.einsum("...i,ij,...j->...", u, hessian, u)
+    slopes = scheme.slopes(losses, torch.zeros(v.shape[1], dtype=F64), size)
+    return (slopes.unsqueeze(-1) * v).mean(0)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
+@pytest.mark.parametrize("probes", [2, 3])
+@given(
+    g=arrays(float, 3, elements=NUMBERS),
+    h=arrays(float, (3, 3), elements=NUMBERS),
+    size=st.floats(0.1, 1.0),
+    curved=st.booleans(),
+)
+def test_mean_and_covariance_of_signs(
+    scheme: Scheme, probes: int, g: object, h: object, size: float, curved: bool
+) -> None:
+    slope, hessian = torch.tensor(g, dtype=F64), torch.tensor(h, dtype=F64)
+    hessian = (hessian + hessian.T) / 2 * curved
+    all_of_them = estimates(scheme, slope, hessian, probes, size)
+    predicted = laws.along_directions(rademacher, scheme, slope, probes=probes, size=size, hessian=hessian)
+    mean = all_of_them.mean(0)
+    covariance = (all_of_them - mean).T @ (all_of_them - mean) / len(all_of_them)
+    torch.testing.assert_close(mean, predicted.mean, rtol=0, atol=2e-12)
+    torch.testing.assert_close(covariance, predicted.covariance, rtol=1e-10, atol=5e-12)
+
+
+@given(
+    g=arrays(float, 2, elements=NUMBERS), h=arrays(float, (2, 2), elements=NUMBERS), size=st.floats(0.1, 1.0)
+)
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
+def test_mean_and_covariance_of_gaussians(scheme: Scheme, g: object, h: object, size: float) -> None:
+    """Gauss-Hermite quadrature with 4 nodes per coordinate: exact up to degree 7, the law needs 6."""
+    off = torch.tensor([1.0, 2.0, 3.0], dtype=F64).sqrt()
+    nodes, vectors = torch.linalg.eigh(torch.diag(off, 1) + torch.diag(off, -1))  # Golub and Welsch
+    chance = vectors[0].square()
+    slope, hessian = torch.tensor(g, dtype=F64), torch.tensor(h, dtype=F64)
+    hessian = (hessian + hessian.T) / 2
+    grid = torch.cartesian_prod(*[torch.arange(4)] * 4).view(-1, 2, 2)  # K = 2 directions of D = 2
+    v, p = nodes[grid].transpose(0, 1), chance[grid].prod(-1).prod(-1)
+    u = scheme.send(v) * size
+    losses = u @ slope + 0.5 * torch.einsum("...i,ij,...j->...", u, hessian, u)
+    slopes = scheme.slopes(losses, torch.zeros(len(p), dtype=F64), size)
+    made = (slopes.unsqueeze(-1) * v).mean(0)
+    predicted = laws.along_directions(gaussian, scheme, slope, probes=2, size=size, hessian=hessian)
+    mean = (p.unsqueeze(-1) * made).sum(0)
+    covariance = torch.einsum("n,ni,nj->ij", p, made - mean, made - mean)
+    torch.testing.assert_close(mean, predicted.mean, rtol=0, atol=1e-10)
+    torch.testing.assert_close(covariance, predicted.covariance, rtol=1e-9, atol=1e-10)
+
+
+@given(
+    gradients=arrays(float, (3, 3), elements=NUMBERS),
+    scheme=st.sampled_from([one_sided, antithetic, leave_one_out]),
+)
+def test_weight_perturbation_of_a_batch(gradients: object, scheme: Scheme) -> None:
+    """All batches of two out of three examples, all signs of two directions: the total law."""
+    each = torch.tensor(gradients, dtype=F64)
+    zero = torch.zeros(3, 3, dtype=F64)
+    pairs = [(each[a] + each[b]) / 2 for a in range(3) for b in range(3)]
+    made = torch.cat([estimates(scheme, g, zero, 2, 1.0) for g in pairs])
+    mean = made.mean(0)
+    covariance = (made - mean).T @ (made - mean) / len(made)
+    predicted = laws.weights(WeightPerturbation(1.0, probes=2, scheme=scheme), each, batch=2)
+    torch.testing.assert_close(mean, predicted.mean, rtol=0, atol=1e-12)
+    torch.testing.assert_close(covariance, predicted.covariance, rtol=0, atol=1e-11)
+    if scheme is one_sided:  # the table of Ren et al.: (pq + 2)V/N + (pq + 1)S with k = 1, K = 1
+        single = laws.weights(WeightPerturbation(1.0, scheme=scheme), each, batch=2)
+        v, s = float(each.var(0, correction=0).mean()), float(each.mean(0).square().mean())
+        assert single.variance == pytest.approx(3 * ((3 - 1 + 1) * v / 2 + (3 - 2 + 1) * s), abs=1e-12)
+
+
+@given(
+    d=arrays(float, (2, 2), elements=NUMBERS),
+    x=arrays(float, (2, 2), elements=NUMBERS),
+    other=st.floats(0, 3),
+)
+@pytest.mark.parametrize("scheme", [one_sided, antithetic, leave_one_out], ids=str)
+def test_node_perturbation_of_a_layer(scheme: Scheme, d: object, x: object, other: float) -> None:
+    """Two examples, two units, K = 2, all signs; a further perturbed unit elsewhere leaks in."""
+    slopes, inputs = torch.tensor(d, dtype=F64), torch.tensor(x, dtype=F64)
+    leak = 0.0 if scheme is leave_one_out else other
+    units = 3 if leak else 2  # the third is another layer's
+    whole = torch.cat((slopes, torch.full((2, 1), leak**0.5, dtype=F64)), -1)[:, :units]
+    mean, covariance = torch.zeros(4, dtype=F64), torch.zeros(4, 4, dtype=F64)
+    for n in range(2):  # examples are independent, so their moments add
+        each = estimates(scheme, whole[n], torch.zeros(units, units, dtype=F64), 2, 1.0)[:, :2]
+        rows = torch.einsum("mi,j->mij", each, inputs[n]).flatten(1) / 2
+        mean += rows.mean(0)
+        covariance += (rows - rows.mean(0)).T @ (rows - rows.mean(0)) / len(rows)
+    estimator = NodePerturbation(1.0, probes=2, scheme=scheme)
+    predicted = laws.nodes(estimator, slopes, inputs, torch.full((2,), leak, dtype=F64))
+    torch.testing.assert_close(mean, predicted.mean, rtol=0, atol=1e-12)
+    torch.testing.assert_close(covariance, predicted.covariance, rtol=0, atol=1e-11)
+
+
+def test_the_best_rate_is_the_best() -> None:
+    """E |w - eta ghat|^2 for L = h |w|^2 / 2 falls most at `best_rate`, and not at all at twice that."""
+    g = torch.tensor([1.0, -2.0, 0.5, 0.3], dtype=F64)
+    for law, probes in ((gaussian, 1), (rademacher, 3), (sparse(5.0), 2)):
+        rate = laws.best_rate(law, probes, 4, 2.0)
+        second = float((law.covariance(g, probes) + torch.outer(g, g)).trace())
+
+        def gain(eta: float, second: float = second) -> float:
+            return eta * float(g.square().sum()) - eta**2 * 2.0 / 2 * second
+
+        assert gain(rate) > max(gain(0.99 * rate), gain(1.01 * rate)) and gain(2 * rate) == pytest.approx(0)
+
+
+def test_parts_are_what_they_say() -> None:
+    g = torch.tensor([1.0, -2.0, 0.5], dtype=F64)
+    quiet = laws.along_directions(sphere, antithetic, g, probes=4, size=0.1)
+    noisy = laws.along_directions(sphere, antithetic, g, probes=4, size=0.1, reading_noise=0.2)
+    assert float((noisy.perturbation - quiet.perturbation).abs().max()) == 0
+    assert noisy.variance - quiet.variance == pytest.approx(3 * 0.04 / (2 * 4 * 0.01))
+    complete = laws.along_directions(haar, one_sided, g, probes=3)
+    assert complete.variance == pytest.approx(0, abs=1e-12)
+
+
+def test_what_has_no_closed_form_says_so() -> None:
+    eye = torch.eye(3, dtype=F64)
+    with pytest.raises(ValueError, match="closed form for Gaussian and Rademacher"):
+        laws.along_directions(haar, one_sided, eye[0], probes=2, hessian=eye)
+    with pytest.raises(ValueError, match="leaking layers"):
+        laws.nodes(NodePerturbation(1.0, law=haar), eye, eye, torch.ones(3, dtype=F64))
