@@ -1,6 +1,8 @@
 """Learning through wires alone: estimators, updates, and the learners that step a port."""
 
 from . import laws as laws
+from .check import Unlawful as Unlawful
+from .check import check_estimator as check_estimator
 from .check import check_learner as check_learner
 from .estimators import Estimator as Estimator
 from .estimators import NodePerturbation as NodePerturbation

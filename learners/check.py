@@ -1,14 +1,23 @@
-"""The contract every learner must keep: it is a function of its measurements."""
+"""Contracts for users' own parts: `check_learner(...)` and `check_estimator(MyEstimator())`."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from torch import Generator
+import torch
+from torch import Generator, Tensor
 
-from analog.port import Port
+from analog.layers import dense
+from analog.port import Port, Probe, Reading, Spec
 from analog.wires import OffTape, Tape, replayed, taped
 
+from .estimators import Estimator, correlate
 from .learner import Batch, Learner, fit
+
+STAGES = ((1, 3.2905), (10, 4.8916))  # (sample factor, bound on |z|): two-sided 1e-3, then 1e-6
+
+
+class Unlawful(AssertionError):
+    """An estimator breaks a law; the message says which, and by how much."""
 
 
 def check_learner(
@@ -34,3 +43,188 @@ def check_learner(
     list(fit(learner, taped(replayed(live), again), lessons, rng()))
     if len(again.events) != len(live.events):
         raise OffTape(f"tape: {len(again.events)} events played back, the recording has {len(live.events)}")
+
+
+def two_stage(
+    sample: Callable[[int, Generator], Tensor], wanted: Tensor, size: int, rng: Generator
+) -> tuple[float, ...]:
+    """Worst |z| of sampled means against a law, at each stage that was needed.
+
+    Stage 1 tests at 1e-3; only on failure stage 2 draws an independent ten-fold sample and tests at
+    1e-6. A true law fails both with probability about 1e-9 per mean, while the normal limit is trusted
+    only to moderate z.
+
+    Args:
+        sample: (n, rng) -> (n, means), independent rows.
+        wanted: (means,) by the law.
+    """
+    worst: list[float] = []
+    for factor, bound in STAGES:
+        drawn = sample(size * factor, rng)
+        error = drawn.std(0) / len(drawn) ** 0.5
+        gap = (drawn.mean(0) - wanted).abs()
+        exact = gap <= 1e-12 * (1 + wanted.abs())
+        worst.append(float(torch.where(exact, torch.zeros_like(gap), gap / error).max()))
+        if worst[-1] <= bound:
+            break
+    return tuple(worst)
+
+
+def refused(worst: tuple[float, ...]) -> bool:
+    """Whether `two_stage` found the law broken."""
+    return not worst[-1] <= STAGES[len(worst) - 1][1]
+
+
+def check_estimator(estimator: Estimator, rng: Generator, samples: int = 4000) -> None:
+    """Raise `Unlawful` unless an estimator keeps the laws of unbiased perturbation estimates.
+
+    Tried on a made-up chip of two layers (3 -> 4 -> 2), five examples and losses that are linear in
+    what the probe adds, where the exact gradient is known. Exactly: the estimate is linear in the
+    losses, does not change when all losses move by a constant, nor when examples are reordered. By the
+    two-stage rule: its mean is the gradient; probes have mean zero; chips of a fleet and, for probes at
+    nodes, examples are probed independently. About 200 means, so a false alarm once in 5e6 calls.
+
+    Args:
+        estimator: for losses smooth enough that its probe size does not matter.
+        rng: dice of the check; every call may have others.
+        samples: independent estimates of the first stage.
+    """
+    made = _Made()
+    _exact_laws(estimator, made, rng)
+    _probe_laws(estimator, made, samples, rng)
+
+    def estimates(n: int, rng: Generator) -> Tensor:
+        spec = made.spec(n)
+        probe = estimator.ask(spec, made.x, rng)
+        return torch.cat([k.flatten(1) for k in made.tell(estimator, spec, probe)], -1)
+
+    worst = two_stage(estimates, torch.cat([g.flatten() for g in made.gradient]), samples, rng)
+    if refused(worst):
+        raise Unlawful(f"the mean of the estimate is not the gradient: |z| = {_listed(worst)}")
+
+
+class _Made:
+    """A made-up chip with a loss that is linear in what is added at its nodes and knobs."""
+
+    layers = (dense(3, 4), dense(4, 2, linear=True))
+
+    def __init__(self) -> None:
+        grid = torch.linspace(-1, 1, 41, dtype=torch.float64)
+        self.x = (3 * grid[:15]).sin().view(5, 3) + 0.5
+        self.taps = ((7 * grid[:20]).cos().view(5, 4) + 0.3, (5 * grid[:10]).sin().view(5, 2))
+        self.slopes = ((11 * grid[:20]).sin().view(5, 4), (9 * grid[10:20]).cos().view(5, 2))
+        given = (self.x, self.taps[0])
+        self.gathered = tuple(la.gather(g)[0] for la, g in zip(self.layers, given, strict=True))
+        self.gradient = tuple(
+            correlate(la, d, g) for la, d, g in zip(self.layers, self.slopes, given, strict=True)
+        )
+
+    def spec(self, fleet: int) -> Spec:
+        return Spec(self.layers, fleet=(fleet,), dtype=torch.float64)
+
+    def losses(self, probe: Probe) -> Tensor:  # (probes, fleet, batch)
+        total: Tensor | float = 0.3
+        for d, push in zip(self.slopes, probe.nodes or (None, None), strict=True):
+            total = total if push is None else total + (push * d).sum(-1)
+        for d, z, nudge in zip(self.slopes, self.gathered, probe.knobs or (None, None), strict=True):
+            if nudge is not None:
+                total = total + torch.einsum("nr,nc,...trc->...n", d, z, nudge)
+        if not isinstance(total, Tensor):
+            raise Unlawful("ask gave an empty probe, so nothing can be measured")
+        return total
+
+    def tell(
+        self,
+        estimator: Estimator,
+        spec: Spec,
+        probe: Probe,
+        scale: float = 1.0,
+        shift: float = 0.0,
+        order: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        """The estimate, with losses scaled and shifted and examples reordered."""
+        fleet = spec.fleet[0]
+        losses, quiet = (
+            scale * self.losses(probe) + shift,
+            torch.full((fleet, 5), 0.3 * scale + shift, dtype=torch.float64),
+        )
+        taps = tuple(t.expand(fleet, *t.shape) for t in self.taps)
+        if order is None:
+            return estimator.tell(spec, probe, self.x, Reading(taps), losses, quiet)
+        nodes = (
+            None
+            if probe.nodes is None
+            else tuple(None if p is None else p[..., order, :] for p in probe.nodes)
+        )
+        taps = tuple(t[:, order] for t in taps)
+        moved = probe._replace(nodes=nodes)
+        return estimator.tell(spec, moved, self.x[order], Reading(taps), losses[..., order], quiet[:, order])
+
+
+def _exact_laws(estimator: Estimator, made: _Made, rng: Generator) -> None:
+    spec = made.spec(3)
+    probe = estimator.ask(spec, made.x, rng)
+    plain = made.tell(estimator, spec, probe)
+    for i, (told, shape) in enumerate(zip(plain, spec.shapes, strict=True)):
+        if tuple(told.shape) != shape:
+            raise Unlawful(f"layer {i}: tell gave {tuple(told.shape)}, knobs are {shape}")
+    order = torch.tensor([3, 0, 4, 2, 1])
+    for law, other, factor in (
+        (
+            "three times the losses give three times the estimate",
+            made.tell(estimator, spec, probe, scale=3.0),
+            3.0,
+        ),
+        (
+            "a constant added to all losses changes nothing",
+            made.tell(estimator, spec, probe, shift=10.0),
+            1.0,
+        ),
+        ("the order of the examples changes nothing", made.tell(estimator, spec, probe, order=order), 1.0),
+    ):
+        for i, (a, b) in enumerate(zip(other, plain, strict=True)):
+            gap, size = float((a - factor * b).abs().max()), float(b.abs().max())
+            if not gap <= 1e-7 * (size + 1e-3):
+                raise Unlawful(
+                    f"layer {i}: {law}, but it does: by {gap:.3g} where estimates are about {size:.3g}"
+                )
+
+
+def _probe_laws(estimator: Estimator, made: _Made, samples: int, rng: Generator) -> None:
+    def pushes(n: int, rng: Generator) -> dict[str, Tensor]:
+        probe = estimator.ask(made.spec(2 * n), made.x, rng)
+        return {
+            f"{kind} of layer {i}": p[0]
+            for kind, part in (("knobs", probe.knobs), ("nodes", probe.nodes))
+            for i, p in enumerate(part or ())
+            if p is not None and bool(p[0].any())
+        }
+
+    for name in pushes(2, rng):
+        scale = float(pushes(100, rng)[name].std())
+
+        def means(n: int, rng: Generator, name: str = name) -> Tensor:
+            return pushes((n + 1) // 2, rng)[name].flatten(1)[:n]
+
+        def chips(n: int, rng: Generator, name: str = name) -> Tensor:
+            first, second = pushes(n, rng)[name].flatten(1).unflatten(0, (n, 2)).unbind(1)
+            return first * second
+
+        def examples(n: int, rng: Generator, name: str = name) -> Tensor:
+            drawn = pushes((n + 1) // 2, rng)[name][:n]
+            return (drawn[:, 1:] * drawn[:, :-1]).flatten(1)
+
+        laws = [("have a mean", means), ("of two chips of a fleet hang together", chips)]
+        if name.startswith("nodes"):
+            laws.append(("of two examples hang together", examples))
+        for law, sample in laws:
+            wanted = torch.zeros(sample(4, rng).shape[1], dtype=torch.float64)
+            worst = two_stage(sample, wanted, samples // 4, rng)
+            if refused(worst):
+                raise Unlawful(
+                    f"probes of {name} {law}: |z| = {_listed(worst)}, probe size about {scale:.3g}"
+                )
+
+
+def _listed(worst: tuple[float, ...]) -> str:
+    return ", then ".join(f"{z:.1f}" for z in worst)
