@@ -2,13 +2,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check format clean
+.PHONY: demo test fuzz check format clean
 
 demo: $(READY)  ## run the main job on embedded data
 	$(BIN)/python -m studies heirs
 
 test: check  ## lint, types and the whole test suite
 	$(BIN)/python -m pytest -n 2
+
+fuzz: $(READY)  ## property tests on fresh examples and more of them
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n 2
 
 check: $(READY)  ## lint and types
 	$(BIN)/ruff format --check .

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from analog import Ideal, Mismatched, SoftBoundsRRAM
-from studies import heirs, in_place, speed
+from studies import heirs, in_place, laws, speed
 from studies.__main__ import STUDIES, main
 from studies.conduct import conduct
 from studies.practice import device_from, device_words
@@ -20,6 +20,7 @@ from studies.study import How, claim
 TOYS: dict[Any, Any] = {
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
+    laws: laws.Args(samples=500),
     speed: speed.Args(repeats=1, chips=3),
 }
 
@@ -38,7 +39,7 @@ def test_every_study_runs_at_toy_size(study: Any, tmp_path: Path) -> None:
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("study", [heirs, in_place], ids=claim)
+@pytest.mark.parametrize("study", [heirs, in_place, laws], ids=claim)
 def test_rows_depend_on_the_trial_alone(study: Any, tmp_path: Path) -> None:
     """In the order of the plan or one trial by itself: the same rows."""
     trials = study.plan(TOYS[study])
@@ -121,7 +122,7 @@ def test_the_command_line_runs_reports_and_refuses(
     assert "no study is called" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["heirs", "in_place", "speed"])
+@pytest.mark.parametrize("name", ["heirs", "in_place", "laws", "speed"])
 def test_help_shows_each_flag_with_its_meaning(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
