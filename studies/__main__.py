@@ -65,7 +65,7 @@ def _conduct(console: Console, study: Any, args: Any, how: How) -> Any:
 
         def show(name: str, row: Row) -> None:
             if name not in tasks:
-                tasks[name] = progress.add_task(name, total=1.0, state="")
+                tasks[name] = progress.add_task(name.rpartition(":")[2], total=1.0, state="")
             state = ", ".join(
                 f"{k} {v:.4g}" if isinstance(v, float) else str(v)
                 for k, v in row.items()

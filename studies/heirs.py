@@ -69,7 +69,7 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
     heirs, epochs, layers = size.heirs, size.epochs, network(data, size.hidden)
-    first = 1000 * trial.teacher  # identities: the teacher, then copies and heirs on the same chips' twins
+    first = 1_000_000 * trial.teacher  # identities: the teacher, then copies and heirs on the same chips' twins
     fresh = range(first + 1, first + 1 + heirs)
     update = schedule(data, size.batch, epochs, size.rate)
     learner = by_nodes(size.probes, update)

@@ -126,12 +126,12 @@ def table(rows: Sequence[Row]) -> list[Row]:
             made.append(
                 {
                     "device": device.rpartition(":")[2],
-                    "method": method,
-                    "chips": len(chosen),
-                    "test accuracy %": f"{fmean(scores):.2f} ({min(scores):.2f} to {max(scores):.2f})",
-                    "behind exact, points": f"{100 * fmean(exact) - fmean(scores):.2f}" if exact else "",
-                    "measurements": f"{fmean(r['measurements'] for r in chosen):.4g}",
-                    "pulses per cell": f"{fmean(r['pulses_per_cell'] for r in chosen):.4g}",
+                    "method": method.split()[0],
+                    "accuracy %": f"{fmean(scores):.2f}",
+                    "from to %": f"{min(scores):.2f} {max(scores):.2f}",
+                    "behind": f"{100 * fmean(exact) - fmean(scores):.2f}" if exact else "",
+                    "readings": f"{fmean(r['measurements'] for r in chosen):.2g}",
+                    "pulses/cell": f"{fmean(r['pulses_per_cell'] for r in chosen):.2g}",
                 }
             )
     return made
