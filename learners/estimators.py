@@ -91,14 +91,15 @@ class NodePerturbation:
     def tell(
         self, spec: Spec, probe: Probe, x: Tensor, quiet: Reading, losses: Tensor, quiet_loss: Tensor
     ) -> Knobs:
-        slopes = self.scheme.slopes(losses, quiet_loss, self.size).unsqueeze(-1)  # (K, *fleet, batch, 1)
+        slopes = self.scheme.slopes(losses, quiet_loss, self.size) / (self.probes * self.size)
+        share = slopes.unsqueeze(-1)  # (K, *fleet, batch, 1), of each direction in the mean
         sent = probe.nodes or (None,) * len(spec.layers)
         gradient = []
         for layer, s, given, tap in zip(spec.layers, sent, (x, *quiet.taps[:-1]), quiet.taps, strict=True):
             if s is None:
                 gradient.append(x.new_zeros((*spec.fleet, layer.tiles, layer.rows, layer.cols)))
                 continue
-            delta = (slopes * self.scheme.directions(s)).mean(0).div_(self.size)
+            delta = (share * self.scheme.directions(s)).sum(0)
             if self.mask and not layer.linear:
                 delta = delta * (tap != 0)
             gradient.append(correlate(layer, delta, given))

@@ -69,7 +69,9 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
     heirs, epochs, layers = size.heirs, size.epochs, network(data, size.hidden)
-    first = 1_000_000 * trial.teacher  # identities: the teacher, then copies and heirs on the same chips' twins
+    first = (
+        1_000_000 * trial.teacher
+    )  # identities: the teacher, then copies and heirs on the same chips' twins
     fresh = range(first + 1, first + 1 + heirs)
     update = schedule(data, size.batch, epochs, size.rate)
     learner = by_nodes(size.probes, update)
@@ -152,7 +154,15 @@ def _spent(ledger: Ledger) -> Row:
 
 def table(rows: Sequence[Row]) -> list[Row]:
     made = []
-    for what in ("teacher", "teacher, read again", "copy", "heir before", "heir", "teacher, dead"):
+    shown = {
+        "teacher": "teacher",
+        "teacher, read again": "read again",
+        "copy": "copies",
+        "heir before": "heirs, fresh",
+        "heir": "heirs, taught",
+        "teacher, dead": "teacher, dead",
+    }
+    for what, words in shown.items():
         chosen = [r for r in rows if r["what"] == what]
         if not chosen:
             continue
@@ -163,11 +173,12 @@ def table(rows: Sequence[Row]) -> list[Row]:
 
         made.append(
             {
-                "chips": f"{len(chosen)} x {what}",
-                "accuracy %": _percent(mean("accuracy")),
+                "chips": words,
+                "n": len(chosen),
+                "right %": _percent(mean("accuracy")),
                 "agrees %": _percent(mean("agreement")),
                 "readings": _short(mean("measurements")),
-                "pulses/cell": _short(mean("pulses_per_cell")),
+                "pulses": _short(mean("pulses_per_cell")),
                 "joules": _short(mean("joules")),
                 "seconds": _short(mean("seconds")),
             }
@@ -185,22 +196,26 @@ def _short(value: float | None) -> str:
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(10, 4), layout="constrained")
-    left, middle = figure.subplots(1, 2)
+    left, right = figure.subplots(1, 2)
+    colours = {"teacher": "tab:blue", "heirs": "tab:green", "heir": "tab:green", "copy": "tab:red"}
     for who in ("teacher", "heirs"):
-        for trial in dict.fromkeys(r["trial"] for r in rows):
+        for number, trial in enumerate(dict.fromkeys(r["trial"] for r in rows)):
             points = [r for r in rows if r["what"] == "curve" and r["who"] == who and r["trial"] == trial]
-            colour = "tab:blue" if who == "teacher" else "tab:green"
-            left.plot([p["step"] for p in points], [100 * p["accuracy"] for p in points], "o-", color=colour)
-    left.set(
-        xlabel="step", ylabel="test accuracy %", title="learning in place: teacher (blue), heirs (green)"
-    )
+            label = (
+                None if number else "teacher, from labels" if who == "teacher" else "heirs, from its answers"
+            )
+            errors = [100 * (1 - p["accuracy"]) for p in points]
+            left.plot([p["step"] for p in points], errors, "o-", color=colours[who], label=label)
+    left.set(xlabel="step", ylabel="test error %", xscale="log", yscale="log", title="learning in place")
+    left.grid(which="both", alpha=0.3)
+    left.legend()
     kinds = ("teacher", "copy", "heir before", "heir")
     for place, what in enumerate(kinds):
         scores = [100 * r["accuracy"] for r in rows if r["what"] == what]
         spread = [place + 0.3 * (i / max(1, len(scores) - 1) - 0.5) for i in range(len(scores))]
-        middle.plot(spread, scores, "o", alpha=0.6)
-    middle.set_xticks(range(len(kinds)), ["teacher", "weight copies", "heirs, fresh", "heirs, taught"])
-    middle.set(ylabel="test accuracy %", title="what survives the teacher's death")
+        right.plot(spread, scores, "o", alpha=0.6, color=colours.get(what, "tab:gray"))
+    right.set_xticks(range(len(kinds)), ["teacher", "weight copies", "heirs, fresh", "heirs, taught"])
+    right.set(ylabel="test accuracy %", title="what survives the teacher's death", ylim=(0, 100))
     path = folder / "heirs.png"
     figure.savefig(path, dpi=130)
     return [path]

@@ -149,11 +149,14 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
             method = points[0]["method"]
             axis.plot(
                 [p["step"] for p in points],
-                [100 * p["accuracy"] for p in points],
+                [100 * (1 - p["accuracy"]) for p in points],
                 color=colours[method],
                 label=method if first else None,
             )
-        axis.set(title=device.rpartition(":")[2], xlabel="step", ylabel="test accuracy %")
+        axis.set(
+            title=device.rpartition(":")[2], xlabel="step", ylabel="test error %", xscale="log", yscale="log"
+        )
+        axis.grid(which="both", alpha=0.3)
         axis.legend()
     path = folder / "in_place.png"
     figure.savefig(path, dpi=130)

@@ -94,10 +94,10 @@ def right(named: Tensor, wanted: Tensor) -> Tensor:  # (*fleet,), float64
 
 
 def sampled(learning: Iterator[Step], total: int, points: int = 12) -> Iterator[int]:
-    """Carry learning out, pausing at about `points` evenly spaced steps and the last."""
-    every = max(1, total // points)
+    """Carry learning out, pausing at about `points` steps, each a like factor after the one before."""
+    pauses = {round(total ** (k / points)) for k in range(points)} | {total}
     for number, _ in enumerate(learning, 1):
-        if number % every == 0 or number == total:
+        if number in pauses:
             yield number
 
 
