@@ -178,13 +178,9 @@ def conv2d(
         raise ValueError(
             f"conv2d: maps {maps}, kernel {kernel}, stride {stride} below 1, or border {border} below 0"
         )
-    seen = [list(range(planes))] if groups is None else [list(g) for g in groups]
     if biases not in ("shared", "per-site", "none"):
         raise ValueError(f"conv2d: biases are 'shared', 'per-site' or 'none', got {biases!r}")
-    if not seen or maps % len(seen) or len({len(g) for g in seen}) != 1 or not seen[0]:
-        raise ValueError(f"conv2d: {maps} maps over {len(seen)} groups, which must be equal in size")
-    if any(not 0 <= p < planes for g in seen for p in g):
-        raise ValueError(f"conv2d: groups {seen} name a plane outside 0..{planes - 1}")
+    seen = _seen(planes, maps, groups)
     down, across = ((side + 2 * border - kernel) // stride + 1 for side in (height, width))
     if min(down, across) < 1:
         raise ValueError(f"conv2d: kernel {kernel}, stride {stride} leave no site of image {image}")
@@ -236,6 +232,16 @@ def patches(
     shared = conv2d(image, features, size, stride=size, biases="shared" if bias else "none").table[0]
     table = tuple((site,) for site in shared) if own else (shared,)
     return Sites(planes * height * width, features, table, planes_first=False, linear=linear)
+
+
+def _seen(planes: int, maps: int, groups: Sequence[Sequence[int]] | None) -> list[list[int]]:
+    """The input planes of each group of maps."""
+    seen = [list(range(planes))] if groups is None else [list(g) for g in groups]
+    if not seen or maps % len(seen) or len({len(g) for g in seen}) != 1 or not seen[0]:
+        raise ValueError(f"conv2d: {maps} maps over {len(seen)} groups, which must be equal in size")
+    if any(not 0 <= p < planes for g in seen for p in g):
+        raise ValueError(f"conv2d: groups {seen} name a plane outside 0..{planes - 1}")
+    return seen
 
 
 def _image(name: str, image: Sequence[int]) -> tuple[int, int, int]:

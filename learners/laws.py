@@ -107,8 +107,8 @@ def nodes(
     count, units = slopes.shape
     eye = torch.eye(units, dtype=slopes.dtype, device=slopes.device)
     mean = (slopes.T @ inputs / count).flatten()
-    signal, reading = torch.zeros(len(mean), len(mean)).to(mean), torch.zeros(len(mean), len(mean)).to(mean)
-    leak = torch.zeros(count).to(mean) if others is None else others
+    signal, reading = mean.new_zeros(len(mean), len(mean)), mean.new_zeros(len(mean), len(mean))
+    leak = mean.new_zeros(count) if others is None else others
     if bool(leak.any()) and (
         not isinstance(estimator.law, Independent) or isinstance(estimator.scheme, LeaveOneOut)
     ):

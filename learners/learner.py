@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from torch import Generator, Tensor
 
 from analog.port import Knobs, Port, Probe, Reading, Spec
 
 from .estimators import Estimator, correlate
-from .losses import Loss
+from .losses import Loss, SlopedLoss
 from .updates import Update
 
 L = TypeVar("L")
@@ -66,24 +66,25 @@ class Descent:
     def step(self, port: Port, batch: Batch, state: Any, rng: Generator) -> tuple[Any, Step]:
         quiet = port.measure(batch.x)
         quiet_loss = self._losses(quiet, batch)
-        if self.delta and len(port.spec.layers) == 1:
-            gradient = port.spec.zeros()
-        else:
-            gradient = self._estimate(port, batch, quiet, quiet_loss, rng)
+        probed = len(port.spec.layers) - self.delta
+        gradient = self._estimate(port, batch, quiet, quiet_loss, rng, probed) if probed else ()
         if self.delta:
-            gradient = (*gradient[:-1], self._delta_rule(port.spec, batch, quiet))
+            gradient = (*gradient, self._delta_rule(port.spec, batch, quiet))
         drive, state = self.update.step(gradient, state)
         port.pulse(drive)
         return state, Step(quiet_loss.mean(-1), quiet)
 
     def _estimate(
-        self, port: Port, batch: Batch, quiet: Reading, quiet_loss: Tensor, rng: Generator
+        self, port: Port, batch: Batch, quiet: Reading, quiet_loss: Tensor, rng: Generator, probed: int
     ) -> Knobs:
-        probe = self.estimator.ask(port.spec, batch.x, rng)
-        if self.delta:
-            probe = Probe(*(None if part is None else (*part[:-1], None) for part in probe))
-        losses = self._losses(port.measure(batch.x, probe), batch)
-        return self.estimator.tell(port.spec, probe, batch.x, quiet, losses, quiet_loss)
+        """The gradient at the first `probed` layers; the others are measured without a probe."""
+        spec = port.spec.span(last=probed - 1)
+        spared = (None,) * (len(port.spec.layers) - probed)
+        probe = self.estimator.ask(spec, batch.x, rng)
+        sent = Probe(*(None if part is None else (*part, *spared) for part in probe))
+        losses = self._losses(port.measure(batch.x, sent), batch)
+        seen = Reading(quiet.taps[:probed])
+        return self.estimator.tell(spec, probe, batch.x, seen, losses, quiet_loss)
 
     def _losses(self, reading: Reading, batch: Batch) -> Tensor:
         losses = self.loss(reading.out, batch.target)
@@ -95,7 +96,7 @@ class Descent:
         return losses
 
     def _delta_rule(self, spec: Spec, batch: Batch, quiet: Reading) -> Tensor:
-        slope = self.loss.slope(quiet.out, batch.target)  # type: ignore[attr-defined]
+        slope = cast(SlopedLoss, self.loss).slope(quiet.out, batch.target)
         given = quiet.taps[-2] if len(quiet.taps) > 1 else batch.x
         return correlate(spec.layers[-1], slope, given)
 

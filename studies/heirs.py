@@ -14,18 +14,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip, Dead, Ledger, Mismatched, metered, stream, xray
+from analog import Chip, Dead, Layer, Ledger, Mismatched, metered, stream, xray
 from distill import distill
-from learners import Batch, CrossEntropy, fit
+from learners import Batch, CrossEntropy, Learner, Loss, fit
 
 from .data import Dataset, batches, load, steps
 from .practice import (
     AnyDevice,
+    Scale,
     accuracy,
     answers,
     by_nodes,
@@ -65,62 +66,93 @@ def plan(args: Args) -> list[Trial]:
     return [Trial(args, i) for i in range(args.teachers)]
 
 
+class _Scene(NamedTuple):
+    """What the three acts share."""
+
+    trial: Trial
+    data: Dataset
+    size: Scale
+    layers: tuple[Layer, ...]
+    teacher: Chip[Any]
+    fresh: range  # identities of the chips that copies and heirs are made on
+
+    @property
+    def total(self) -> int:
+        return steps(self.data.train, self.size.batch, self.size.epochs)
+
+    def rng(self, *path: str) -> Generator:
+        return stream(self.trial.args.seed, "heirs", self.trial.name, *path)
+
+    def examples(self, who: str) -> Iterator[Batch]:
+        return batches(self.data.train, self.size.batch, self.size.epochs, self.rng(who, "data"))
+
+    def learner(self, loss: Loss) -> Learner[Any]:
+        update = schedule(self.data, self.size.batch, self.size.epochs, self.size.rate)
+        return by_nodes(self.size.probes, update)(loss)
+
+    def chips(self, dice: int) -> Chip[Any]:
+        return Chip(self.trial.args.device, self.layers, self.fresh, dice=self.trial.args.seed + dice)
+
+
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
-    heirs, epochs, layers = size.heirs, size.epochs, network(data, size.hidden)
-    first = (
-        1_000_000 * trial.teacher
-    )  # identities: the teacher, then copies and heirs on the same chips' twins
-    fresh = range(first + 1, first + 1 + heirs)
-    update = schedule(data, size.batch, epochs, size.rate)
-    learner = by_nodes(size.probes, update)
-    total = steps(data.train, size.batch, epochs)
-
-    def rng(*path: str) -> Any:
-        return stream(args.seed, "heirs", trial.name, *path)
-
+    layers = network(data, size.hidden)
+    first = 1_000_000 * trial.teacher
     teacher = Chip(args.device, layers, first, dice=args.seed)
-    port, ledger = teacher.port(), Ledger(teacher.spec)
-    lessons = batches(data.train, size.batch, epochs, rng("teacher", "data"))
-    learning = fit(learner(CrossEntropy()), metered(port, ledger), lessons, rng("teacher", "probes"))
-    for step in sampled(learning, total):
-        yield _point("teacher", step, total, accuracy(port, data.test), 0.0)
-    named = answers(port, data.test.x)
-    yield {
-        "what": "teacher",
-        "chip": first,
-        "accuracy": _one(right(named, data.test.target)),
-        **_spent(ledger),
-    }
-    again = right(answers(port, data.test.x), named)
+    scene = _Scene(trial, data, size, layers, teacher, range(first + 1, first + 1 + size.heirs))
+    yield from _learn(scene)
+    named = answers(teacher.port(), data.test.x)
+    again = right(answers(teacher.port(), data.test.x), named)
     yield {"what": "teacher, read again", "chip": first, "agreement": _one(again)}
+    yield from _copy(scene, named)
+    yield from _hand_over(scene, named)
 
-    copies = Chip(args.device, layers, fresh, dice=args.seed + 1).port()
-    copies.program(repeated(xray.knobs(teacher), heirs))
-    yield from _chips("copy", fresh, answers(copies, data.test.x), data, named)
 
-    pupils = Chip(args.device, layers, fresh, dice=args.seed + 2)
-    heir, ledger = pupils.port(), Ledger(pupils.spec)
-    yield from _chips("heir before", fresh, answers(heir, data.test.x), data, named)
-    stimuli = (Batch(b.x) for b in batches(data.train, size.batch, epochs, rng("heirs", "data")))
-    teaching = distill(
-        port,
-        metered(heir, ledger),
-        learner,
-        stimuli,
-        temperature=args.temperature,
-        rng=rng("heirs", "probes"),
+def _learn(scene: _Scene) -> Iterator[Row]:
+    """The teacher learns from labels, in place."""
+    port, ledger, test = scene.teacher.port(), Ledger(scene.teacher.spec), scene.data.test
+    learning = fit(
+        scene.learner(CrossEntropy()),
+        metered(port, ledger),
+        scene.examples("teacher"),
+        scene.rng("teacher", "probes"),
     )
-    for step in sampled(teaching, total):
-        yield _point("heirs", step, total, accuracy(heir, data.test), 1 / (1 + heirs))
+    for step in sampled(learning, scene.total):
+        yield _point("teacher", step, scene.total, accuracy(port, test), 0.0)
+    score = right(answers(port, test.x), test.target)
+    yield {"what": "teacher", "chip": scene.fresh[0] - 1, "accuracy": _one(score), **_spent(ledger)}
 
-    teacher.die()
+
+def _copy(scene: _Scene, named: Tensor) -> Iterator[Row]:
+    """The digital way: the teacher's true knobs are programmed into fresh chips."""
+    copies = scene.chips(dice=1).port()
+    copies.program(repeated(xray.knobs(scene.teacher), len(scene.fresh)))
+    yield from _chips("copy", scene.fresh, answers(copies, scene.data.test.x), scene.data, named)
+
+
+def _hand_over(scene: _Scene, named: Tensor) -> Iterator[Row]:
+    """Fresh chips learn what the teacher answers; then it dies, and they are asked."""
+    pupils, test = scene.chips(dice=2), scene.data.test
+    heirs, ledger = pupils.port(), Ledger(pupils.spec)
+    yield from _chips("heir before", scene.fresh, answers(heirs, test.x), scene.data, named)
+    teaching = distill(
+        scene.teacher.port(),
+        metered(heirs, ledger),
+        scene.learner,
+        (Batch(b.x) for b in scene.examples("heirs")),
+        temperature=scene.trial.args.temperature,
+        rng=scene.rng("heirs", "probes"),
+    )
+    for step in sampled(teaching, scene.total):
+        yield _point("heirs", step, scene.total, accuracy(heirs, test), 1 / (1 + len(scene.fresh)))
+    port = scene.teacher.port()
+    scene.teacher.die()
     try:
-        port.measure(data.test.x[:1])
+        port.measure(test.x[:1])
     except Dead:
-        yield {"what": "teacher, dead", "chip": first, "accuracy": None}
-    yield from _chips("heir", fresh, answers(heir, data.test.x), data, named, _spent(ledger))
+        yield {"what": "teacher, dead", "chip": scene.fresh[0] - 1, "accuracy": None}
+    yield from _chips("heir", scene.fresh, answers(heirs, test.x), scene.data, named, _spent(ledger))
 
 
 def _point(who: str, step: int, total: int, score: Tensor, begun: float) -> Row:

@@ -5,20 +5,11 @@ import torch
 from torch import Generator, Tensor
 
 from analog import Spec, dense, stream
-from learners import Law, coordinates, gaussian, haar, hadamard, rademacher, sparse, sphere, uniform
+from learners import Law, coordinates, haar, hadamard, sparse
+from studies.laws import LAWS
 from tests.twostage import kept
 
 SPEC = Spec((dense(2, 2),), dtype=torch.float64)
-LAWS: dict[str, Law] = {
-    "gaussian": gaussian,
-    "rademacher": rademacher,
-    "uniform": uniform,
-    "sparse": sparse(4.0),
-    "sphere": sphere,
-    "haar": haar,
-    "hadamard": hadamard,
-    "coordinates": coordinates,
-}
 ORTHOGONAL = ("haar", "hadamard", "coordinates")
 
 

@@ -2,18 +2,12 @@ import pytest
 import torch
 
 from analog import Spec, dense, stream
-from learners import OneSided, Scheme, antithetic, gaussian, leave_one_out, one_sided, own_baseline
+from learners import OneSided, antithetic, gaussian, one_sided, own_baseline
+from studies.laws import SCHEMES
 
 SPEC = Spec((dense(2, 2),), dtype=torch.float64)
-SCHEMES: dict[str, Scheme] = {
-    "one-sided": one_sided,
-    "one-sided, 3 baselines": OneSided(3),
-    "own baseline": own_baseline,
-    "antithetic": antithetic,
-    "leave-one-out": leave_one_out,
-}
 READINGS = {
-    "one-sided": 5,
+    "one-sided": 6,
     "one-sided, 3 baselines": 8,
     "own baseline": 10,
     "antithetic": 10,
@@ -30,6 +24,13 @@ def test_what_is_sent_comes_back(name: str) -> None:
     v, scheme = directions(), SCHEMES[name]
     sent = scheme.send(v)
     assert torch.equal(scheme.directions(sent), v) and len(sent) == READINGS[name]
+
+
+def test_the_learners_own_quiet_reading_may_be_the_baseline() -> None:
+    v, quiet = directions(), torch.tensor(7.0, dtype=torch.float64)
+    assert torch.equal(one_sided.send(v), v)
+    torch.testing.assert_close(one_sided.slopes(v.sum(-1) + 7, quiet, 0.5), 2 * v.sum(-1))
+    assert one_sided.reading_noise(5) == OneSided(1).reading_noise(5)
 
 
 def test_pairs_stand_side_by_side() -> None:
