@@ -11,7 +11,7 @@ from analog.port import Port, Probe, Reading, Spec
 from analog.wires import OffTape, Tape, replayed, taped
 
 from .estimators import Estimator, correlate
-from .learner import Batch, Learner, fit
+from .learner import Batch, Learner, Step, fit
 
 STAGES = ((1, 3.2905), (10, 4.8916))  # (sample factor, bound on |z|): two-sided 1e-3, then 1e-6
 
@@ -42,7 +42,9 @@ def check_learner(
     if not lessons:
         raise ValueError("check_learner: no batch to learn from; give at least one")
     live, again = Tape(port.spec), Tape(port.spec)
-    list(fit(learner, taped(port, live), lessons, rng()))
+    for step in fit(learner, taped(port, live), lessons, rng()):
+        if not isinstance(step, Step):
+            raise TypeError(f"check_learner: step gave {type(step).__name__} second; wanted (state, Step)")
     list(fit(learner, taped(replayed(live), again), lessons, rng()))
     if len(again.events) != len(live.events):
         raise OffTape(f"tape: {len(again.events)} events played back, the recording has {len(live.events)}")
@@ -92,6 +94,10 @@ def check_estimator(estimator: Estimator, rng: Generator, samples: int = 4000) -
         rng: dice of the check; every call may have others.
         samples: independent estimates of the first stage.
     """
+    if isinstance(estimator, type):
+        raise Unlawful(
+            f"got the class {estimator.__name__}, wanted an estimator: write {estimator.__name__}(...)"
+        )
     made = _Made()
     _exact_laws(estimator, made, rng)
     _probe_laws(estimator, made, samples, rng)
@@ -101,9 +107,19 @@ def check_estimator(estimator: Estimator, rng: Generator, samples: int = 4000) -
         probe = estimator.ask(spec, made.x, rng)
         return torch.cat([k.flatten(1) for k in made.tell(estimator, spec, probe)], -1)
 
-    worst = two_stage(estimates, torch.cat([g.flatten() for g in made.gradient]), samples, rng)
+    wanted = torch.cat([g.flatten() for g in made.gradient])
+    worst = two_stage(estimates, wanted, samples, rng)
     if refused(worst):
-        raise Unlawful(f"the mean of the estimate is not the gradient: |z| = {_listed(worst)}")
+        cut = made.gradient[0].numel()
+        mean = estimates(samples, rng).mean(0)
+        share = [
+            float(m @ g / (g @ g))
+            for m, g in zip(mean.tensor_split([cut]), wanted.tensor_split([cut]), strict=True)
+        ]
+        raise Unlawful(
+            f"the mean of the estimate is not the gradient: along it, {share[0]:.2f} times the gradient "
+            f"in layer 0 and {share[1]:.2f} times in layer 1; |z| = {_listed(worst)}"
+        )
 
 
 class _Made:
@@ -167,7 +183,15 @@ class _Made:
 def _exact_laws(estimator: Estimator, made: _Made, rng: Generator) -> None:
     spec = made.spec(3)
     probe = estimator.ask(spec, made.x, rng)
+    if not isinstance(probe, Probe):
+        raise Unlawful(f"ask gave {type(probe).__name__}, wanted a Probe")
+    if _alike(probe, estimator.ask(spec, made.x, rng)):
+        raise Unlawful(
+            "ask gave the same probe twice from dice that rolled on; draw from the rng it is handed"
+        )
     plain = made.tell(estimator, spec, probe)
+    if not isinstance(plain, tuple) or len(plain) != len(spec.layers):
+        raise Unlawful(f"tell gave {type(plain).__name__}, wanted a tuple of {len(spec.layers)} tensors")
     for i, (told, shape) in enumerate(zip(plain, spec.shapes, strict=True)):
         if tuple(told.shape) != shape:
             raise Unlawful(f"layer {i}: tell gave {tuple(told.shape)}, knobs are {shape}")
@@ -226,6 +250,11 @@ def _probe_laws(estimator: Estimator, made: _Made, samples: int, rng: Generator)
             worst = two_stage(sample, wanted, samples // 4, rng)
             if refused(worst):
                 raise Unlawful(f"probes of {name} {law}: |z| = {_listed(worst)}")
+
+
+def _alike(a: Probe, b: Probe) -> bool:
+    pairs = [(p, q) for x, y in zip(a, b, strict=True) for p, q in zip(x or (), y or (), strict=True)]
+    return all(p is None or q is None or torch.equal(p, q) for p, q in pairs)
 
 
 def _listed(worst: tuple[float, ...]) -> str:

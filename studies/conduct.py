@@ -29,12 +29,11 @@ def conduct(study: Study, args: Any, how: How = How(), show: Show = lambda name,
     Raises:
         Refused: the folder was made by other arguments, or another run is using it.
     """
-    threads = how.threads or max(1, (os.cpu_count() or 1) // how.workers)
     trials = list(study.plan(args))
     names = [t.name for t in trials]
     if not names or len(set(names)) != len(names):
         raise ValueError(f"{study.__name__}: a plan needs trials with different names, got {names}")
-    made = manifest(study, args, threads, names)
+    made = manifest(study, args, how.threads, names)
     folder = Path(how.out or f"results/{short_name(study)}-{identity(made)}")
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -43,9 +42,9 @@ def conduct(study: Study, args: Any, how: How = How(), show: Show = lambda name,
             todo = results.missing
             if how.workers == 1 and how.cluster is None:
                 for i in todo:  # one after another, up to the first that fails
-                    results.keep(i, *_here(study.run, trials[i], threads, show))
+                    results.keep(i, *_here(study.run, trials[i], how.threads, show))
             else:
-                _spread(study.run, {i: trials[i] for i in todo}, how, threads, show, results)
+                _spread(study.run, {i: trials[i] for i in todo}, how, show, results)
             results.close()
             study.figures(read(folder), folder)
     except Timeout:
@@ -53,11 +52,11 @@ def conduct(study: Study, args: Any, how: How = How(), show: Show = lambda name,
     return folder
 
 
-def _spread(run: Run, todo: dict[int, Trial], how: How, threads: int, show: Show, results: Results) -> None:
+def _spread(run: Run, todo: dict[int, Trial], how: How, show: Show, results: Results) -> None:
     failed: dict[str, BaseException] = {}
     with _executor(how) as (executor, progress):
         running: dict[Future[tuple[list[Row], float]], int] = {
-            executor.submit(_there, run, trial, threads): i for i, trial in todo.items()
+            executor.submit(_there, run, trial, how.threads): i for i, trial in todo.items()
         }
         while running:
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)

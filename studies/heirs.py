@@ -207,12 +207,12 @@ def table(rows: Sequence[Row]) -> list[Row]:
             {
                 "chips": words,
                 "n": len(chosen),
-                "right %": _percent(mean("accuracy")),
+                "right %": "dead" if what == "teacher, dead" else _percent(mean("accuracy")),
                 "agrees %": _percent(mean("agreement")),
                 "readings": _short(mean("measurements")),
                 "pulses": _short(mean("pulses_per_cell")),
-                "joules": _short(mean("joules")),
-                "seconds": _short(mean("seconds")),
+                "chip joules": _short(mean("joules")),
+                "chip s": _short(mean("seconds")),
             }
         )
     return made

@@ -129,7 +129,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
                     "method": method.split()[0],
                     "accuracy %": f"{fmean(scores):.2f}",
                     "from to %": f"{min(scores):.2f} {max(scores):.2f}",
-                    "behind": f"{100 * fmean(exact) - fmean(scores):.2f}" if exact else "",
+                    "behind exact": f"{100 * fmean(exact) - fmean(scores):.2f}" if exact else "",
                     "readings": f"{fmean(r['measurements'] for r in chosen):.2g}",
                     "pulses/cell": f"{fmean(r['pulses_per_cell'] for r in chosen):.2g}",
                 }

@@ -1,8 +1,8 @@
 """What studies share: how much of what suits which data, the exact-gradient reference, scores."""
 
+import ast
 import dataclasses
 import importlib
-from ast import literal_eval
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
@@ -108,17 +108,26 @@ def repeated(knobs: Knobs, count: int) -> Knobs:
 
 def device_from(words: str) -> Device[Any]:
     """Import a device named `package.module:Class` or `package.module:Class(word=value, ...)`."""
-    name, bracket, inside = words.partition("(")
+    name, bracket, _ = words.partition("(")
     module, colon, kind = name.partition(":")
     try:
-        if not colon or (bracket and not inside.endswith(")")):
-            raise ValueError("wanted package.module:Class or package.module:Class(word=value)")
-        pairs = [pair.partition("=") for pair in inside[:-1].split(",") if pair.strip()]
-        made: Device[Any] = getattr(importlib.import_module(module), kind)(
-            **{word.strip(): literal_eval(value.strip()) for word, _, value in pairs}
-        )
-    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as error:
-        raise ValueError(f"device {words!r}: {error}") from None
+        if not colon or not kind:
+            raise ValueError(
+                "wanted package.module:Class, as in analog:Mismatched or mine:Memristor(hiss=0.1)"
+            )
+        call = ast.parse(f"made{words[len(name) :]}" if bracket else "made()", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
+            raise ValueError("wanted package.module:Class(word=value, ...)")
+        values = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        made: Device[Any] = getattr(importlib.import_module(module), kind)(**values)
+        if not callable(getattr(made, "fabricate", None)):
+            raise ValueError(f"{kind} is not a device: it cannot fabricate")
+    except ValueError as error:
+        hint = "; values are numbers, strings, tuples" if "malformed node" in str(error) else ""
+        raise ValueError(f"device {words!r}: {str(error).partition(' on line')[0]}{hint}") from None
+    except (ImportError, AttributeError, TypeError, SyntaxError) as error:
+        hint = f"; for a file write {module.removesuffix('.py')}:{kind}" if module.endswith(".py") else ""
+        raise ValueError(f"device {words!r}: {error}{hint}") from None
     return made
 
 

@@ -45,7 +45,7 @@ def manifest(study: Study, args: Any, threads: int, names: Sequence[str]) -> Row
     made_by["code_md5"] = _code(args)
     packages = ("mortal", "torch", "numpy", "scipy", "scikit-learn")
     return {
-        "made_by": {**made_by, "threads": threads, "torch": torch.__version__},
+        "made_by": {**made_by, "threads": threads, "torch": torch.__version__, "cpu": _cpu()},
         "claim": claim(study),
         "seeds": {"seed": made_by.get("seed"), "trials": list(names)},
         "versions": {"python": platform.python_version(), **{p: _version(p) for p in packages}},
@@ -165,6 +165,14 @@ def _agree(folder: Path, made: Row) -> None:
             if before.get(key) != now.get(key)
         ]
         raise Refused(f"{folder}: was made by other arguments ({'; '.join(gaps)}); give another --out")
+
+
+def _cpu() -> str:
+    """What float sums depend on besides the code: the processor and what torch makes of it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return f"{platform.machine()} {model} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _version(package: str) -> str:

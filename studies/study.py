@@ -49,15 +49,15 @@ class Study(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class How:
-    """How a study is carried out; no result depends on it but `threads` (the order of float sums)."""
+    """How a study is carried out; of it, rows depend only on `threads` (and on the kind of CPU)."""
 
     out: Path | None = None  # results folder; by default results/NAME-HASH, HASH from the arguments
     workers: int = 1  # processes
-    threads: int | None = None  # torch threads of each worker; by default cores divided by workers
+    threads: int = 1  # torch threads of each worker; more may be slower where others use the machine
     cluster: str | None = None  # address of a dask scheduler to run the trials on (extra "dask")
 
     def __post_init__(self) -> None:
-        if self.workers < 1 or (self.threads is not None and self.threads < 1):
+        if min(self.workers, self.threads) < 1:
             raise ValueError(f"workers and threads are at least 1, got {self.workers} and {self.threads}")
 
 

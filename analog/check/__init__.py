@@ -23,7 +23,7 @@ def check_device(device: Device[Any]) -> None:
     Laws: no function alters its arguments; shapes and dtype follow the input; outputs are finite; the
     same identity with the same history is the same chip, bitwise, and another identity is another; a
     fleet's row is the lone chip, bitwise at birth and to rounding in its silent response and pulses;
-    noise is drawn for each chip, probe and example; pulses move knobs the way they are told, a pulse of
+    noise is drawn for each chip and probe; pulses move knobs the way they are told, a pulse of
     zero not at all; a probe leaves no trace; nothing read or sent shares memory with cells; the exact
     gradient agrees with central differences of the silent chip; the global generators are left alone.
     """
@@ -39,7 +39,8 @@ def check_device(device: Device[Any]) -> None:
             except Exception as error:
                 about = (law.__doc__ or "").strip().splitlines()[0]
                 raise Broken(f"{about} While checking this: {type(error).__name__}: {error}") from error
-    require(
-        torch.equal(before, torch.get_rng_state()),
-        "the global torch generator was used; draw from `birth` and `noise` only",
-    )
+            finally:  # this says why another law may look broken, so it goes first
+                require(
+                    torch.equal(before, torch.get_rng_state()),
+                    "the global torch generator was used; draw from `birth` and `noise` only",
+                )

@@ -20,6 +20,11 @@ def births(device: Device[Any], layers: tuple[Layer, ...]) -> None:
     fleet = Chip(device, layers, range(5), dtype=torch.float64)
     differs = False
     for i, layer in enumerate(layers):
+        shape = (layer.tiles, layer.rows, layer.cols)
+        knobs = alone._cells[i].knobs
+        require(
+            tuple(knobs.shape) == shape, f"layer {i}: cells.knobs is {tuple(knobs.shape)}, wanted {shape}"
+        )
         for name, cell in fields(alone, i).items():
             where = f"layer {i}: cells.{name}"
             require(isinstance(cell, Tensor), f"{where} is {type(cell).__name__}, wanted a tensor")
@@ -30,11 +35,6 @@ def births(device: Device[Any], layers: tuple[Layer, ...]) -> None:
             same(fields(again, i)[name], cell, f"{where}: the same identity gave another chip")
             same(fields(fleet, i)[name][3], cell, f"{where}: row 3 of a fleet is not chip 3")
             differs = differs or not torch.equal(fields(other, i)[name], cell)
-        shape = (layer.tiles, layer.rows, layer.cols)
-        knobs = alone._cells[i].knobs
-        require(
-            tuple(knobs.shape) == shape, f"layer {i}: cells.knobs is {tuple(knobs.shape)}, wanted {shape}"
-        )
     require(differs, "chips 3 and 4 are the same; draw what differs between chips from `birth`")
 
 

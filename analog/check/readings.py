@@ -3,87 +3,64 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from .. import xray
 from ..chip import Chip, propagate
 from ..device import Device
 from ..draw import Noise, stream
 from ..layers import Layer
-from ..port import Probe, Spec
+from ..port import Probe
 from .verdict import close, copy, draw, fields, require, same
 
 
 def noises(device: Device[Any], layers: tuple[Layer, ...]) -> None:
     """Every chip of a fleet and every probe has noise of its own, and a probe leaves no trace."""
-    chip = Chip(device, layers, (1, 1))  # twins: alike but for their noise
-    spec, noise = chip.spec, Noise(stream(0, "check"))
+    chip = Chip(device, layers, (1, 1))
+    spec = chip.spec
     for i, cells in enumerate(chip._cells):
-        drive = (0.05 * draw(spec, "drive", *spec.shapes[i][1:])).expand(spec.shapes[i])
-        for name, cell in device.pulse(cells, drive, noise)._asdict().items():
-            quiet = getattr(device.pulse(cells, drive, Noise.silent()), name)
-            shared = torch.equal(cell[0], cell[1]) and not torch.equal(cell, quiet)
-            require(not shared, f"layer {i}: two chips of a fleet share their write noise (cells.{name})")
-    for i in range(len(layers)):  # one layer at a time, so that noise of others cannot hide what is shared
+        dice = _Heard(stream(0, "check"))
+        device.pulse(cells, 0.05 * draw(spec, "drive", *spec.shapes[i]), dice)
+        for shape in dice.drawn:
+            require(shape[:1] == (2,), f"layer {i}: two chips of a fleet share write noise drawn as {shape}")
         alone = spec.span(i, i)
         x = draw(spec, "x", 6, layers[i].features_in)
-        knobs = torch.zeros(2, *spec.shapes[i], dtype=spec.dtype)
-        nodes = torch.zeros(2, 2, 6, layers[i].features, dtype=spec.dtype)
         ways = {
-            "a probe of knobs": (x, Probe(knobs=(knobs,))),
-            "a probe of nodes": (x, Probe(nodes=(nodes,))),
-            "x with probe axes": (x.expand(2, 2, *x.shape), Probe()),
+            "a probe of knobs": (x, Probe(knobs=(torch.zeros(3, *spec.shapes[i], dtype=spec.dtype),))),
+            "a probe of nodes": (x, Probe(nodes=(x.new_zeros(3, 2, 6, layers[i].features),))),
+            "x with probe axes": (x.expand(3, 2, *x.shape), Probe()),
         }
         for way, (sent, probe) in ways.items():
-            held = copy(fields(chip, i))
-            for stage, tap in _stages(device, alone, chip._cells[i], sent, probe, noise).items():
-                _own_noise(tap, f"layer {i}: {stage}, {way}")
+            held, dice = copy(fields(chip, i)), _Heard(stream(0, "check"))
+            propagate(device, alone, (cells,), sent, probe, dice)
+            for shape in dice.drawn:
+                require(
+                    shape[:2] == (3, 2),
+                    f"layer {i}: with {way}, 3 probes of 2 chips share noise drawn as {shape}",
+                )
             for name, cell in fields(chip, i).items():
                 same(cell, held[name], f"layer {i}: {way} changed cells.{name}")
 
 
-def _stages(
-    device: Device[Any], spec: Spec, cells: Any, x: Tensor, probe: Probe, noise: Noise
-) -> dict[str, Tensor]:
-    """A measurement of one layer with the noise of one device function at a time."""
-    silent = Noise.silent()
-    taps = {}
-    for name in ("collect", "sense", "fire"):
-        kept = _Loud(device, name, silent)
-        taps[name] = propagate(kept, spec, (cells,), x, probe, noise)[0]
-    return taps
+class _Heard(Noise):
+    """Dice that remember the shape of every draw."""
 
+    def __init__(
+        self,
+        generator: Generator | None,
+        lead: tuple[int, ...] = (),
+        rank: int = 0,
+        drawn: list[tuple[int, ...]] | None = None,
+    ) -> None:
+        super().__init__(generator, lead, rank)
+        self.drawn: list[tuple[int, ...]] = [] if drawn is None else drawn
 
-class _Loud(Device[Any]):
-    """A device of whose functions only one hears the noise."""
+    def across(self, lead: tuple[int, ...], rank: int) -> "_Heard":
+        return _Heard(self._generator, lead, rank, self.drawn)
 
-    def __init__(self, device: Device[Any], name: str, silent: Noise) -> None:
-        self._device, self._name, self._silent = device, name, silent
-
-    def fabricate(self, rows: int, cols: int, birth: Any) -> Any:
-        return self._device.fabricate(rows, cols, birth)
-
-    def pulse(self, cells: Any, drive: Tensor, noise: Noise) -> Any:
-        return self._device.pulse(cells, drive, noise)
-
-    def nudge(self, cells: Any, offset: Tensor) -> Any:
-        return self._device.nudge(cells, offset)
-
-    def collect(self, cells: Any, x: Tensor, noise: Noise) -> Tensor:
-        return self._device.collect(cells, x, noise if self._name == "collect" else self._silent)
-
-    def sense(self, cells: Any, u: Tensor, noise: Noise) -> Tensor:
-        return self._device.sense(cells, u, noise if self._name == "sense" else self._silent)
-
-    def fire(self, cells: Any, u: Tensor, noise: Noise) -> Tensor:
-        return self._device.fire(cells, u, noise if self._name == "fire" else self._silent)
-
-
-def _own_noise(tap: Tensor, law: str) -> None:
-    """tap (2 probes, 2 twins, batch, features): all alike (no noise here), or no two alike."""
-    rows = tap.flatten(0, 1).flatten(1)
-    distinct = rows.unique(dim=0).shape[0]
-    require(distinct in (1, len(rows)), f"{law}: probes or chips of a fleet share their noise")
+    def _shape(self, like: Tensor) -> tuple[int, ...]:
+        self.drawn.append(super()._shape(like))
+        return self.drawn[-1]
 
 
 def memory(device: Device[Any], layers: tuple[Layer, ...]) -> None:
@@ -105,7 +82,7 @@ def memory(device: Device[Any], layers: tuple[Layer, ...]) -> None:
 
 
 def gradients(device: Device[Any], layers: tuple[Layer, ...]) -> None:
-    """Exact gradients agree with central differences of the silent chip."""
+    """Exact gradients agree with central differences of the silent chip (or all are zero: a converter)."""
     chip = Chip(device, layers, 5, dtype=torch.float64)
     x = draw(chip.spec, "x", 3, layers[0].features_in)
     weights = draw(chip.spec, "target", 3, layers[-1].features)
@@ -126,13 +103,22 @@ def gradients(device: Device[Any], layers: tuple[Layer, ...]) -> None:
             f"the exact gradient at {kind} is not finite",
         )
         for i, g in enumerate(gradient):
-            require(
-                bool(g.any()), f"layer {i}: a probe of the {kind} changes nothing, so nothing can be learned"
-            )
             way = draw(chip.spec, f"{kind}{i}", *g.shape)
-            entries = tuple(size * way if j == i else None for j in range(len(layers)))
-            against = tuple(-size * way if j == i else None for j in range(len(layers)))
-            high, low = (
-                loss(xray.respond(chip, x, Probe(**{kind: e})).out, weights).sum() for e in (entries, against)
-            )
-            close((high - low) / (2 * size), (g * way).sum(), 1e-4, f"layer {i}: slope at the {kind}")
+
+            def effect(step: float, kind: str = kind, i: int = i, way: Tensor = way) -> float:
+                """By how much the loss of +step * way differs from that of -step * way."""
+                probes = (
+                    Probe(**{kind: tuple(s * way if j == i else None for j in range(len(layers)))})
+                    for s in (step, -step)
+                )
+                high, low = (loss(xray.respond(chip, x, p).out, weights).sum() for p in probes)
+                return float(high - low)
+
+            law = f"layer {i}: slope at the {kind}"
+            if bool(g.any()):
+                slope = torch.tensor(effect(size) / (2 * size), dtype=torch.float64)
+                close(slope, (g * way).sum(), 1e-4, law)
+            else:  # a converter rounds: every slope is zero, and only a finite probe shows an effect
+                require(effect(1e-9) == 0, f"{law} is zero by autograd, and is not by differences")
+                law = f"layer {i}: a probe of the {kind} changes nothing, so nothing can be learned"
+                require(effect(1.0) != 0, law)

@@ -114,6 +114,27 @@ def test_every_defect_is_caught(defect: Defect, says: str) -> None:
         check_estimator(defect, stream(0, "defect", defect.what))
 
 
+class Deaf(Defect):
+    """Rolls dice of its own."""
+
+    def ask(self, spec: Spec, x: Tensor, rng: Generator) -> Probe:
+        return super().ask(spec, x, stream(0))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "says"),
+    [
+        (Deaf("deaf"), "ask gave the same probe twice"),
+        (NodePerturbation, "got the class NodePerturbation"),
+        (Defect("missing 1/size"), "0.(29|30|31) times the gradient in layer 0"),
+    ],
+    ids=["deaf", "class", "how much"],
+)
+def test_slips_have_clear_errors(estimator: Any, says: str) -> None:
+    with pytest.raises(Unlawful, match=says):
+        check_estimator(estimator, stream(0, "slips"))
+
+
 def test_true_nulls_alarm_no_more_than_stated() -> None:
     """20,000 true laws of 400 draws: stage 1 alone alarms at 1e-3 (here 20 expected, 45 is 5 sigma)."""
     rng = stream(0, "nulls")

@@ -184,6 +184,19 @@ def test_an_iterator_of_batches_does_not_hide_a_cheat() -> None:
         check_learner(Cheat(chip), chip.port(), [], lambda: stream(0))
 
 
+class Forgetful(Cheat):
+    """Returns its step without a state; a Step is itself a pair, so it would pass for one."""
+
+    def step(self, port: Port, batch: Batch, state: None, rng: object) -> Any:
+        return Step(torch.zeros(()), port.measure(batch.x))
+
+
+def test_a_forgotten_state_is_named() -> None:
+    chip = Chip(Mismatched(), WIRINGS["dense"])
+    with pytest.raises(TypeError, match=r"wanted \(state, Step\)"):
+        check_learner(Forgetful(chip), chip.port(), lessons(3, 2), lambda: stream(0))
+
+
 class Quitter(Cheat):
     """Stops early when it has seen this before."""
 

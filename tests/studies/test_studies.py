@@ -86,6 +86,9 @@ def test_devices_on_the_command_line(device: Any) -> None:
         "analog:Mismatched(colour=1)",
         "analog:Mismatched(severity=__import__('os'))",
         "analog:Mismatched(severity=1",
+        "analog:Mismatched(1.0)",
+        "analog:Port",
+        "mine.py:Memristor",
     ],
 )
 def test_bad_devices_are_named(words: str) -> None:
