@@ -33,7 +33,7 @@ def conduct(study: Study, args: Any, how: How = How(), show: Show = lambda name,
     names = [t.name for t in trials]
     if not names or len(set(names)) != len(names):
         raise ValueError(f"{study.__name__}: a plan needs trials with different names, got {names}")
-    made = manifest(study, args, how.threads, names)
+    made = manifest(study, args, how.share, names)
     folder = Path(how.out or f"results/{short_name(study)}-{identity(made)}")
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -42,7 +42,7 @@ def conduct(study: Study, args: Any, how: How = How(), show: Show = lambda name,
             todo = results.missing
             if how.workers == 1 and how.cluster is None:
                 for i in todo:  # one after another, up to the first that fails
-                    results.keep(i, *_here(study.run, trials[i], how.threads, show))
+                    results.keep(i, *_here(study.run, trials[i], how.share, show))
             else:
                 _spread(study.run, {i: trials[i] for i in todo}, how, show, results)
             results.close()
@@ -56,7 +56,7 @@ def _spread(run: Run, todo: dict[int, Trial], how: How, show: Show, results: Res
     failed: dict[str, BaseException] = {}
     with _executor(how) as (executor, progress):
         running: dict[Future[tuple[list[Row], float]], int] = {
-            executor.submit(_there, run, trial, how.threads): i for i, trial in todo.items()
+            executor.submit(_there, run, trial, how.share): i for i, trial in todo.items()
         }
         while running:
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)

@@ -29,7 +29,7 @@ class Scale(NamedTuple):
     rate: float
 
 
-SMALL = Scale(hidden=64, batch=64, probes=4, epochs=90, heirs=16, rate=1e-2)
+SMALL = Scale(hidden=64, batch=64, probes=8, epochs=90, heirs=16, rate=1e-2)
 LARGE = Scale(hidden=256, batch=512, probes=16, epochs=15, heirs=4, rate=6e-3)
 PROBE_SIZE = 0.1  # V at the summing node: five times Mismatched's reading noise, small beside its activity
 

@@ -1,6 +1,7 @@
 """What a study is: a module with one claim, a plan of trials, rows, a table and figures."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -53,12 +54,17 @@ class How:
 
     out: Path | None = None  # results folder; by default results/NAME-HASH, HASH from the arguments
     workers: int = 1  # processes
-    threads: int = 1  # torch threads of each worker; more may be slower where others use the machine
+    threads: int | None = None  # torch threads of each worker; by default cores divided by workers
     cluster: str | None = None  # address of a dask scheduler to run the trials on (extra "dask")
 
     def __post_init__(self) -> None:
-        if min(self.workers, self.threads) < 1:
+        if self.workers < 1 or (self.threads is not None and self.threads < 1):
             raise ValueError(f"workers and threads are at least 1, got {self.workers} and {self.threads}")
+
+    @property
+    def share(self) -> int:
+        """Torch threads of each worker."""
+        return self.threads or max(1, (os.cpu_count() or 1) // self.workers)
 
 
 def short_name(study: Study) -> str:
