@@ -54,7 +54,9 @@ class How:
 
     out: Path | None = None  # results folder; by default results/NAME-HASH, HASH from the arguments
     workers: int = 1  # processes
-    threads: int | None = None  # torch threads of each worker; by default cores divided by workers
+    threads: int | None = (
+        None  # torch threads of each worker, by default cores / workers; 1 on a busy machine
+    )
     cluster: str | None = None  # address of a dask scheduler to run the trials on (extra "dask")
 
     def __post_init__(self) -> None:
