@@ -4,7 +4,11 @@ from . import laws as laws
 from .check import Unlawful as Unlawful
 from .check import check_estimator as check_estimator
 from .check import check_learner as check_learner
+from .control import Control as Control
+from .control import Feedback as Feedback
+from .control import RunningMean as RunningMean
 from .estimators import Estimator as Estimator
+from .estimators import Evidence as Evidence
 from .estimators import NodePerturbation as NodePerturbation
 from .estimators import WeightPerturbation as WeightPerturbation
 from .learner import Batch as Batch
@@ -15,12 +19,14 @@ from .learner import fit as fit
 from .losses import CrossEntropy as CrossEntropy
 from .losses import Loss as Loss
 from .losses import SquaredError as SquaredError
+from .probes import Blocks as Blocks
 from .probes import Law as Law
 from .probes import coordinates as coordinates
 from .probes import gaussian as gaussian
 from .probes import haar as haar
 from .probes import hadamard as hadamard
 from .probes import rademacher as rademacher
+from .probes import rank_one as rank_one
 from .probes import sparse as sparse
 from .probes import sphere as sphere
 from .probes import uniform as uniform

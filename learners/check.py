@@ -10,7 +10,7 @@ from analog.layers import dense
 from analog.port import Port, Probe, Reading, Spec
 from analog.wires import OffTape, Tape, replayed, taped
 
-from .estimators import Estimator, correlate
+from .estimators import Estimator, Evidence, correlate
 from .learner import Batch, Learner, Step, fit
 
 STAGES = ((1, 3.2905), (10, 4.8916))  # (sample factor, bound on |z|): two-sided 1e-3, then 1e-6
@@ -104,7 +104,7 @@ def check_estimator(estimator: Estimator, rng: Generator, samples: int = 4000) -
 
     def estimates(n: int, rng: Generator) -> Tensor:
         spec = made.spec(n)
-        probe = estimator.ask(spec, made.x, rng)
+        probe = made.ask(estimator, spec, rng)
         return torch.cat([k.flatten(1) for k in made.tell(estimator, spec, probe)], -1)
 
     wanted = torch.cat([g.flatten() for g in made.gradient])
@@ -152,6 +152,12 @@ class _Made:
             raise Unlawful("ask gave an empty probe, so nothing can be measured")
         return total
 
+    def ask(self, estimator: Estimator, spec: Spec, rng: Generator) -> Probe:
+        return estimator.ask(spec, self.x, self._quiet(spec), rng)
+
+    def _quiet(self, spec: Spec) -> Reading:
+        return Reading(tuple(t.expand(*spec.fleet, *t.shape) for t in self.taps))
+
     def tell(
         self,
         estimator: Estimator,
@@ -162,30 +168,35 @@ class _Made:
         order: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """The estimate, with losses scaled and shifted and examples reordered."""
-        fleet = spec.fleet[0]
-        losses, quiet = (
-            scale * self.losses(probe) + shift,
-            torch.full((fleet, 5), 0.3 * scale + shift, dtype=torch.float64),
+        losses = scale * self.losses(probe) + shift
+        quiet_loss = torch.full((*spec.fleet, 5), 0.3 * scale + shift, dtype=torch.float64)
+        probed = Reading(
+            tuple(
+                tap if push is None else tap + push
+                for tap, push in zip(
+                    self._quiet(spec).taps, probe.nodes or (None,) * len(self.layers), strict=True
+                )
+            )
         )
-        taps = tuple(t.expand(fleet, *t.shape) for t in self.taps)
-        if order is None:
-            return estimator.tell(spec, probe, self.x, Reading(taps), losses, quiet)
-        nodes = (
-            None
-            if probe.nodes is None
-            else tuple(None if p is None else p[..., order, :] for p in probe.nodes)
-        )
-        taps = tuple(t[:, order] for t in taps)
-        moved = probe._replace(nodes=nodes)
-        return estimator.tell(spec, moved, self.x[order], Reading(taps), losses[..., order], quiet[:, order])
+        seen = Evidence(self.x, self._quiet(spec), quiet_loss, probe, probed, losses)
+        return estimator.tell(spec, seen if order is None else _reordered(seen, order))
+
+
+def _reordered(seen: Evidence, order: Tensor) -> Evidence:
+    """The same evidence with its examples in another order."""
+    nodes = seen.probe.nodes
+    moved = None if nodes is None else tuple(None if p is None else p[..., order, :] for p in nodes)
+    quiet, probed = (Reading(tuple(t[..., order, :] for t in r.taps)) for r in (seen.quiet, seen.probed))
+    probe = seen.probe._replace(nodes=moved)
+    return Evidence(seen.x[order], quiet, seen.quiet_loss[..., order], probe, probed, seen.losses[..., order])
 
 
 def _exact_laws(estimator: Estimator, made: _Made, rng: Generator) -> None:
     spec = made.spec(3)
-    probe = estimator.ask(spec, made.x, rng)
+    probe = made.ask(estimator, spec, rng)
     if not isinstance(probe, Probe):
         raise Unlawful(f"ask gave {type(probe).__name__}, wanted a Probe")
-    if _alike(probe, estimator.ask(spec, made.x, rng)):
+    if _alike(probe, made.ask(estimator, spec, rng)):
         raise Unlawful(
             "ask gave the same probe twice from dice that rolled on; draw from the rng it is handed"
         )
@@ -219,7 +230,7 @@ def _exact_laws(estimator: Estimator, made: _Made, rng: Generator) -> None:
 
 def _probe_laws(estimator: Estimator, made: _Made, samples: int, rng: Generator) -> None:
     def entries(n: int, rng: Generator) -> dict[str, Tensor]:
-        probe = estimator.ask(made.spec(n), made.x, rng)
+        probe = made.ask(estimator, made.spec(n), rng)
         parts = (("knobs", probe.knobs), ("nodes", probe.nodes))
         return {
             f"{k} of layer {i}": p for k, part in parts for i, p in enumerate(part or ()) if p is not None

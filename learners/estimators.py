@@ -1,35 +1,42 @@
 """Gradient estimators: probes and losses in, an estimated gradient at the knobs out. No chip in sight."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Generator, Tensor
 
 from analog.layers import Layer
 from analog.port import Knobs, Probe, Reading, Spec
 
-from .probes import Law, rademacher
+from .probes import Blocks, Law, RankOne, rademacher
 from .schemes import LeaveOneOut, Scheme, one_sided
+
+
+class Evidence(NamedTuple):
+    """What one question to the hardware showed, all of it measured or sent by the learner itself."""
+
+    x: Tensor  # (batch, features_in), or (*fleet, batch, features_in)
+    quiet: Reading  # taps (*fleet, batch, features), of x without a probe
+    quiet_loss: Tensor  # (*fleet, batch)
+    probe: Probe  # what was asked, (probes, ...)
+    probed: Reading  # taps (probes, *fleet, batch, features)
+    losses: Tensor  # (probes, *fleet, batch), per example: never averaged over the batch here
 
 
 class Estimator(Protocol):
     """Asks for measurements and tells what they say about the gradient."""
 
-    def ask(self, spec: Spec, x: Tensor, rng: Generator) -> Probe:
-        """All probes of one step, stacked along the first axis."""
-        ...
-
-    def tell(
-        self, spec: Spec, probe: Probe, x: Tensor, quiet: Reading, losses: Tensor, quiet_loss: Tensor
-    ) -> Knobs:
-        """The estimated gradient of the batch's mean loss; zero where the probe left a layer alone.
+    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+        """All probes of one step, stacked along the first axis.
 
         Args:
-            spec: the driven layers.
-            quiet: a reading of the same x without a probe.
-            losses: (probes, *fleet, batch), per example: never averaged over the batch here.
-            quiet_loss: (*fleet, batch), of the quiet reading.
+            spec: the layers to be probed.
+            quiet: a reading of x without a probe, just made.
         """
+        ...
+
+    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
+        """The estimated gradient of the batch's mean loss; zero where the probe left a layer alone."""
         ...
 
 
@@ -46,20 +53,18 @@ class WeightPerturbation:
     scheme: Scheme = one_sided
 
     def __post_init__(self) -> None:
-        _meaningful("WeightPerturbation", self.size, self.probes, self.scheme)
+        _meaningful("WeightPerturbation", self.size, self.probes, self.law, self.scheme)
 
-    def ask(self, spec: Spec, x: Tensor, rng: Generator) -> Probe:
-        del x  # knobs do not depend on the input
+    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+        del x, quiet  # knobs do not depend on the input
         bodies = [shape[len(spec.fleet) :] for shape in spec.shapes]
         directions = self.law.draw(self.probes, spec.fleet, bodies, spec, rng)
         return Probe(knobs=tuple(self.scheme.send(v) * self.size for v in directions))
 
-    def tell(
-        self, spec: Spec, probe: Probe, x: Tensor, quiet: Reading, losses: Tensor, quiet_loss: Tensor
-    ) -> Knobs:
-        del x, quiet
-        slopes = self.scheme.slopes(losses.mean(-1), quiet_loss.mean(-1), self.size)[..., None, None, None]
-        sent = probe.knobs or (None,) * len(spec.layers)
+    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
+        slopes = self.scheme.slopes(seen.losses.mean(-1), seen.quiet_loss.mean(-1), self.size)
+        slopes = slopes[..., None, None, None]
+        sent = seen.probe.knobs or (None,) * len(spec.layers)
         return tuple(
             zero if s is None else (slopes * self.scheme.directions(s)).mean(0).div_(self.size)
             for s, zero in zip(sent, spec.zeros(), strict=True)
@@ -81,23 +86,25 @@ class NodePerturbation:
     mask: bool = False  # count only neurons that were not silent (tap exactly 0) in the quiet reading
 
     def __post_init__(self) -> None:
-        _meaningful("NodePerturbation", self.size, self.probes, self.scheme)
+        _meaningful("NodePerturbation", self.size, self.probes, self.law, self.scheme)
+        if isinstance(self.law, RankOne):
+            raise ValueError("NodePerturbation: rank-one directions are for knobs; nodes have no columns")
 
-    def ask(self, spec: Spec, x: Tensor, rng: Generator) -> Probe:
+    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+        del quiet  # directions do not depend on the activity
         bodies = [(layer.features,) for layer in spec.layers]
         directions = self.law.draw(self.probes, (*spec.fleet, x.shape[-2]), bodies, spec, rng)
         return Probe(nodes=tuple(self.scheme.send(v) * self.size for v in directions))
 
-    def tell(
-        self, spec: Spec, probe: Probe, x: Tensor, quiet: Reading, losses: Tensor, quiet_loss: Tensor
-    ) -> Knobs:
-        slopes = self.scheme.slopes(losses, quiet_loss, self.size) / (self.probes * self.size)
+    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
+        slopes = self.scheme.slopes(seen.losses, seen.quiet_loss, self.size) / (self.probes * self.size)
         share = slopes.unsqueeze(-1)  # (K, *fleet, batch, 1), of each direction in the mean
-        sent = probe.nodes or (None,) * len(spec.layers)
+        sent = seen.probe.nodes or (None,) * len(spec.layers)
+        taps = seen.quiet.taps
         gradient = []
-        for layer, s, given, tap in zip(spec.layers, sent, (x, *quiet.taps[:-1]), quiet.taps, strict=True):
+        for layer, s, given, tap in zip(spec.layers, sent, (seen.x, *taps[:-1]), taps, strict=True):
             if s is None:
-                gradient.append(x.new_zeros((*spec.fleet, layer.tiles, layer.rows, layer.cols)))
+                gradient.append(seen.x.new_zeros((*spec.fleet, layer.tiles, layer.rows, layer.cols)))
                 continue
             delta = (share * self.scheme.directions(s)).sum(0)
             if self.mask and not layer.linear:
@@ -116,10 +123,14 @@ def correlate(layer: Layer, delta: Tensor, given: Tensor) -> Tensor:
     return (layer.unscatter(delta).mT @ layer.gather(given)).div_(delta.shape[-2])
 
 
-def _meaningful(name: str, size: float, probes: int, scheme: Scheme) -> None:
+def _meaningful(name: str, size: float, probes: int, law: Law, scheme: Scheme) -> None:
     if not 0 < size < float("inf"):
         raise ValueError(f"{name}: size is {size}, wanted a finite probe size above 0")
     if isinstance(probes, bool) or not isinstance(probes, int) or probes < 1:
         raise ValueError(f"{name}: probes is {probes!r}, wanted an integer of at least 1")
     if isinstance(scheme, LeaveOneOut) and probes < 2:
         raise ValueError(f"{name}: leave-one-out compares probes with each other; wanted at least 2, got 1")
+    if isinstance(law, Blocks) and probes % law.blocks:
+        raise ValueError(
+            f"{name}: {law.blocks} blocks take turns, so probes is a multiple of that, got {probes}"
+        )

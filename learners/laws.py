@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from .estimators import NodePerturbation, WeightPerturbation
-from .probes import Independent, Joint, Law
+from .probes import Blocks, Independent, Joint, Law
 from .schemes import Antithetic, LeaveOneOut, Scheme
 
 
@@ -44,7 +44,7 @@ class Prediction:
 def along_directions(
     law: Law,
     scheme: Scheme,
-    g: Tensor,  # (D,)
+    g: Tensor,  # (D,), or of a body for laws that ask for its shape; the prediction is flat
     *,
     probes: int,
     size: float = 1.0,
@@ -56,12 +56,12 @@ def along_directions(
     Raises:
         ValueError: no closed form is known for this law and scheme with curvature.
     """
-    eye = torch.eye(len(g), dtype=g.dtype, device=g.device)
+    eye = torch.eye(g.numel(), dtype=g.dtype, device=g.device)
     signal = _signal(law, scheme, g, probes)
     if hessian is not None and not isinstance(scheme, Antithetic):
         signal = signal + _curvature(law, scheme, hessian, probes) * size**2 / 4
     reading = scheme.reading_noise(probes) * reading_noise**2 / size**2 * eye
-    return Prediction(g, signal, reading, torch.zeros_like(eye))
+    return Prediction(g.flatten(), signal, reading, torch.zeros_like(eye))
 
 
 def weights(
@@ -133,14 +133,19 @@ def best_rate(law: Independent, probes: int, coordinates: int, curvature: float)
 
 def _signal(law: Law, scheme: Scheme, g: Tensor, probes: int) -> Tensor:
     """Covariance from the directions, for a linear loss."""
+    signal = law.covariance(g, probes)
     if not isinstance(scheme, LeaveOneOut):
-        return law.covariance(g, probes)
+        return signal
     if isinstance(law, Joint) and law.most is not None:  # orthogonal: one direction's worth is lost
         return law.covariance(g, probes - 1)
-    eye = torch.eye(len(g), dtype=g.dtype, device=g.device)
-    return law.covariance(g, 1) / probes + (g.square().sum() * eye + torch.outer(g, g)) / (
-        probes * (probes - 1)
-    )
+    flat = g.flatten()
+    exchanged = flat.square().sum() * torch.eye(len(flat)).to(flat) + torch.outer(flat, flat)
+    if isinstance(law, Blocks):  # probes of the same block exchange less
+        block = law.block(len(flat)).to(flat.device)
+        together = (block.unsqueeze(-1) == block).to(flat.dtype)
+        own = torch.diag(together @ flat.square()) + together * torch.outer(flat, flat)
+        return signal + (exchanged - own * law.blocks / probes) / (probes - 1) ** 2
+    return signal + exchanged / (probes * (probes - 1))
 
 
 def _curvature(law: Law, scheme: Scheme, hessian: Tensor, probes: int) -> Tensor:

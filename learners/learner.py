@@ -8,8 +8,9 @@ from torch import Generator, Tensor
 
 from analog.port import Knobs, Port, Probe, Reading, Spec
 
-from .estimators import Estimator, correlate
-from .losses import Loss, SlopedLoss
+from .control import Control, Feedback, at_knobs, expected
+from .estimators import Estimator, Evidence, correlate
+from .losses import Loss
 from .updates import Update
 
 L = TypeVar("L")
@@ -41,50 +42,101 @@ class Learner(Protocol[L]):
         ...
 
 
+class Memory(NamedTuple):
+    """What a `Descent` remembers from step to step."""
+
+    update: Any
+    controls: tuple[Any, ...]  # one per span that is probed
+
+
 @dataclass(frozen=True)
 class Descent:
     """Descend an estimated gradient.
 
     delta: train the linear read-out by its own delta rule (slope of the loss at the outputs, known
-    digitally, times the inputs read at the last hidden tap) and spare it the perturbation.
+        digitally, times the inputs read at the last hidden tap) and spare it the perturbation.
+    in_turn: probe one layer after another, each in measurements of its own that drive only it and what
+        comes after it. Layers then do not leak into each other, at one set of probes for each.
+    control: foresees losses from the past, so that only what it did not foresee has to be estimated.
     """
 
     estimator: Estimator
     update: Update
     loss: Loss
     delta: bool = False
+    in_turn: bool = False
+    control: Control[Any] | None = None
 
     def __post_init__(self) -> None:
-        if self.delta and not callable(getattr(self.loss, "slope", None)):
+        known = callable(getattr(self.loss, "slope", None))
+        if self.delta and not known:
             raise ValueError(f"Descent: the delta rule needs a loss with a slope, {self.loss!r} has none")
+        if isinstance(self.control, Feedback) and not known:
+            raise ValueError(f"Descent: feedback needs a loss with a slope, {self.loss!r} has none")
 
-    def init(self, spec: Spec) -> Any:
+    def init(self, spec: Spec) -> Memory:
         if self.delta and not spec.layers[-1].linear:
             raise ValueError("Descent: the delta rule needs a linear read-out as the last layer")
-        return self.update.init(spec.zeros())
+        control, spans = self.control, self._spans(spec)
+        held = () if control is None else tuple(control.init(spec.span(*s), spec) for s in spans)
+        return Memory(self.update.init(spec.zeros()), held)
 
-    def step(self, port: Port, batch: Batch, state: Any, rng: Generator) -> tuple[Any, Step]:
+    def step(self, port: Port, batch: Batch, state: Memory, rng: Generator) -> tuple[Memory, Step]:
         quiet = port.measure(batch.x)
         quiet_loss = self._losses(quiet, batch)
-        probed = len(port.spec.layers) - self.delta
-        gradient = self._estimate(port, batch, quiet, quiet_loss, rng, probed) if probed else ()
+        slope = self._slope(quiet, batch)
+        gradient: list[Tensor] = []
+        controls: list[Any] = []
+        for at, span in enumerate(self._spans(port.spec)):
+            seen = self._ask(port, batch, quiet, quiet_loss, span, rng)
+            part, held = self._tell(port.spec.span(*span), seen, slope, state.controls[at : at + 1])
+            gradient += part
+            controls += held
         if self.delta:
-            gradient = (*gradient, self._delta_rule(port.spec, batch, quiet))
-        drive, state = self.update.step(gradient, state)
+            given = quiet.taps[-2] if len(quiet.taps) > 1 else batch.x
+            gradient.append(correlate(port.spec.layers[-1], cast(Tensor, slope), given))
+        drive, update = self.update.step(tuple(gradient), state.update)
         port.pulse(drive)
-        return state, Step(quiet_loss.mean(-1), quiet)
+        return Memory(update, tuple(controls)), Step(quiet_loss.mean(-1), quiet)
 
-    def _estimate(
-        self, port: Port, batch: Batch, quiet: Reading, quiet_loss: Tensor, rng: Generator, probed: int
-    ) -> Knobs:
-        """The gradient at the first `probed` layers; the others are measured without a probe."""
-        spec = port.spec.span(last=probed - 1)
-        spared = (None,) * (len(port.spec.layers) - probed)
-        probe = self.estimator.ask(spec, batch.x, rng)
+    def _spans(self, spec: Spec) -> list[tuple[int, int]]:
+        """First and last layer of each set of probes."""
+        probed = len(spec.layers) - self.delta
+        if self.in_turn:
+            return [(i, i) for i in range(probed)]
+        return [(0, probed - 1)] if probed else []
+
+    def _ask(
+        self,
+        port: Port,
+        batch: Batch,
+        quiet: Reading,
+        quiet_loss: Tensor,
+        span: tuple[int, int],
+        rng: Generator,
+    ) -> Evidence:
+        """Probe the layers of a span, driven by what drove them when nothing was probed."""
+        first, last = span
+        x = quiet.taps[first - 1] if first else batch.x
+        own = Reading(quiet.taps[first : last + 1])
+        probe = self.estimator.ask(port.spec.span(first, last), x, own, rng)
+        spared = (None,) * (len(port.spec.layers) - 1 - last)
         sent = Probe(*(None if part is None else (*part, *spared) for part in probe))
-        losses = self._losses(port.measure(batch.x, sent), batch)
-        seen = Reading(quiet.taps[:probed])
-        return self.estimator.tell(spec, probe, batch.x, seen, losses, quiet_loss)
+        reading = port.measure(x, sent, first=first)
+        probed = Reading(reading.taps[: last + 1 - first])
+        return Evidence(x, own, quiet_loss, probe, probed, self._losses(reading, batch))
+
+    def _tell(
+        self, spec: Spec, seen: Evidence, slope: Tensor | None, held: tuple[Any, ...]
+    ) -> tuple[Knobs, tuple[Any, ...]]:
+        """The gradient at the knobs of a span, and what its control remembers then."""
+        if self.control is None:
+            return self.estimator.tell(spec, seen), ()
+        foreseen = self.control.foresee(held[0], spec, seen, slope)
+        surprise = seen._replace(losses=seen.losses - expected(foreseen, seen.probe))
+        parts = zip(self.estimator.tell(spec, surprise), at_knobs(spec, foreseen, seen), strict=True)
+        gradient = tuple(self.control.trust * told + known for told, known in parts)
+        return gradient, (self.control.learn(held[0], spec, foreseen, surprise, slope, gradient),)
 
     def _losses(self, reading: Reading, batch: Batch) -> Tensor:
         losses = self.loss(reading.out, batch.target)
@@ -95,10 +147,12 @@ class Descent:
             )
         return losses
 
-    def _delta_rule(self, spec: Spec, batch: Batch, quiet: Reading) -> Tensor:
-        slope = cast(SlopedLoss, self.loss).slope(quiet.out, batch.target)
-        given = quiet.taps[-2] if len(quiet.taps) > 1 else batch.x
-        return correlate(spec.layers[-1], slope, given)
+    def _slope(self, quiet: Reading, batch: Batch) -> Tensor | None:
+        """The loss's slope at the outputs, where a part of this learner has a use for it."""
+        if not self.delta and self.control is None:
+            return None
+        known = getattr(self.loss, "slope", None)
+        return None if known is None else cast(Tensor, known(quiet.out, batch.target))
 
 
 def fit(learner: Learner[L], port: Port, batches: Iterable[Batch], rng: Generator) -> Iterator[Step]:

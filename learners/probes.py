@@ -27,7 +27,7 @@ class Law(Protocol):
         """`count` directions per index of `lead`, over all bodies together: (count, *lead, *body) each."""
         ...
 
-    def covariance(self, g: Tensor, count: int) -> Tensor:  # (D,) -> (D, D)
+    def covariance(self, g: Tensor, count: int) -> Tensor:  # (D,) or a body -> (D, D)
         """Covariance of the mean of (g.v) v over a step's `count` directions."""
         ...
 
@@ -48,7 +48,7 @@ class Independent:
         return tuple(self.coordinate((count, *lead, *body), spec, rng) for body in bodies)
 
     def covariance(self, g: Tensor, count: int) -> Tensor:
-        return _spread(g, self.kurtosis) / count
+        return _spread(g.flatten(), self.kurtosis) / count
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,85 @@ class Joint:
         return tuple(part.reshape(count, *lead, *body) for part, body in zip(parts, bodies, strict=True))
 
     def covariance(self, g: Tensor, count: int) -> Tensor:
-        return self.spread(g, count)
+        return self.spread(g.flatten(), count)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Each direction stays in one of `blocks` equal stretches of the coordinates; they take turns.
+
+    It is sqrt(blocks) longer there, so that E v v' = I over a step; probes are a multiple of blocks.
+    Var = sum over blocks (D/B - 2 + kurtosis) |g_b|^2 / (K/B): for K/B = 1 a B-th of one whole probe's,
+    as B whole probes. At equal length per coordinate its reading noise is B times theirs.
+    """
+
+    law: Independent
+    blocks: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.blocks, bool) or not isinstance(self.blocks, int) or self.blocks < 1:
+            raise ValueError(f"Blocks: blocks is {self.blocks!r}, wanted an integer of at least 1")
+
+    def draw(
+        self, count: int, lead: tuple[int, ...], bodies: Sequence[tuple[int, ...]], spec: Spec, rng: Generator
+    ) -> tuple[Tensor, ...]:
+        sizes = [prod(body) for body in bodies]
+        if count % self.blocks or self.blocks > sum(sizes):
+            raise ValueError(
+                f"Blocks: {count} probes in {sum(sizes)} coordinates; wanted a multiple of {self.blocks} "
+                "probes and at least as many coordinates as blocks"
+            )
+        turn = (torch.arange(count) % self.blocks).unsqueeze(-1).to(spec.on)
+        here = (turn == self.block(sum(sizes)).to(spec.on)).to(spec.dtype) * self.blocks**0.5  # (count, D)
+        masks = here.view(count, *(1 for _ in lead), -1).split(sizes, -1)
+        drawn = self.law.draw(count, lead, bodies, spec, rng)
+        return tuple(
+            v * mask.reshape(count, *(1 for _ in lead), *body)
+            for v, mask, body in zip(drawn, masks, bodies, strict=True)
+        )
+
+    def block(self, size: int) -> Tensor:  # (D,), int64
+        """The block that each coordinate belongs to."""
+        return torch.arange(size) * self.blocks // size
+
+    def covariance(self, g: Tensor, count: int) -> Tensor:
+        flat = g.flatten()
+        block = self.block(len(flat)).to(g.device)
+        together = (block.unsqueeze(-1) == block).to(g.dtype)
+        own = torch.diag(together @ flat.square())
+        spread = own + together * torch.outer(flat, flat) + (self.law.kurtosis - 3) * torch.diag(flat**2)
+        return spread * self.blocks / count
+
+
+@dataclass(frozen=True)
+class RankOne:
+    """Signs of a tile's rows times signs of its columns, v = r s': p + q random bits instead of p q.
+
+    For knobs. Var = (p q - 1) |g|^2 / K, as Rademacher; the closed form is that of one tile.
+    """
+
+    def draw(
+        self, count: int, lead: tuple[int, ...], bodies: Sequence[tuple[int, ...]], spec: Spec, rng: Generator
+    ) -> tuple[Tensor, ...]:
+        if any(len(body) < 2 for body in bodies):
+            raise ValueError("rank_one: directions are outer products over rows and columns of knobs")
+        return tuple(
+            _signs((count, *lead, *body[:-1], 1), spec, rng)
+            * _signs((count, *lead, *body[:-2], 1, body[-1]), spec, rng)
+            for body in bodies
+        )
+
+    def covariance(self, g: Tensor, count: int) -> Tensor:  # (rows, cols) -> (D, D)
+        if g.ndim != 2:
+            raise ValueError(f"rank_one: wanted the gradient of one tile (rows, cols), got {tuple(g.shape)}")
+        row = torch.eye(len(g), dtype=torch.bool, device=g.device)[:, None, :, None]
+        col = torch.eye(g.shape[1], dtype=torch.bool, device=g.device)[None, :, None, :]
+        straight, crossed = torch.einsum("ij,kl->ijkl", g, g), torch.einsum("il,kj->ijkl", g, g)
+        # E (r'Gs)^2 r_i r_k s_j s_l: where rows are equal only the columns' signs are left, and so on
+        second = torch.where(row, (g.mT @ g)[None, :, None, :], straight + crossed)
+        second = 2 * torch.where(col & ~row, (g @ g.mT)[:, None, :, None], second)
+        second = torch.where(row & col, g.square().sum(), second)
+        return (second - straight).reshape(g.numel(), g.numel()) / count
 
 
 def _spread(g: Tensor, kurtosis: float) -> Tensor:
@@ -164,6 +242,7 @@ def _without_replacement(
     return spread
 
 
+rank_one = RankOne()
 gaussian = Independent(_normal, 3.0)
 rademacher = Independent(_signs, 1.0)  # fair signs: the least kurtosis there is
 uniform = Independent(_flat, 9 / 5)

@@ -18,6 +18,7 @@ from learners import (
     check_estimator,
 )
 from learners.check import STAGES, refused, two_stage
+from learners.estimators import Evidence
 from studies.laws import LAWS, SCHEMES
 
 PAIRS = list(itertools.product(LAWS.values(), SCHEMES.values()))
@@ -39,8 +40,8 @@ class Defect:
     what: str
     inner: Any = NodePerturbation(0.3, probes=2)
 
-    def ask(self, spec: Spec, x: Tensor, rng: Generator) -> Probe:
-        probe = self.inner.ask(spec, x, rng)
+    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+        probe = self.inner.ask(spec, x, quiet, rng)
         change = {
             "noise reused across examples": lambda p: p[..., :1, :].expand(p.shape).clone(),
             "noise shared by the fleet": lambda p: p[:, :1].expand(p.shape).clone(),
@@ -50,9 +51,8 @@ class Defect:
             return probe  # type: ignore[no-any-return]
         return Probe(*(None if part is None else tuple(map(change, part)) for part in probe))
 
-    def tell(
-        self, spec: Spec, probe: Probe, x: Tensor, quiet: Reading, losses: Tensor, quiet_loss: Tensor
-    ) -> Knobs:
+    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
+        x, losses, quiet_loss = seen.x, seen.losses, seen.quiet_loss
         if self.what == "batch-mean loss":
             losses = losses.mean(-1, keepdim=True).expand(losses.shape)
             quiet_loss = quiet_loss.mean(-1, keepdim=True).expand(quiet_loss.shape)
@@ -68,7 +68,7 @@ class Defect:
             losses = losses.argsort(-1).argsort(-1).double()
         if self.what == "inputs of neighbouring examples":
             x = x.roll(1, -2)
-        told: Knobs = self.inner.tell(spec, probe, x, quiet, losses, quiet_loss)
+        told: Knobs = self.inner.tell(spec, seen._replace(x=x, losses=losses, quiet_loss=quiet_loss))
         factor = {
             "missing 1/size": 0.3,
             "pair not halved": 2.0,
@@ -117,8 +117,8 @@ def test_every_defect_is_caught(defect: Defect, says: str) -> None:
 class Deaf(Defect):
     """Rolls dice of its own."""
 
-    def ask(self, spec: Spec, x: Tensor, rng: Generator) -> Probe:
-        return super().ask(spec, x, stream(0))
+    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+        return super().ask(spec, x, quiet, stream(0))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ The trick: a fleet of 2^D identical "chips", each probed along its own sign vect
 estimate in one call. Losses are made here from the probes, so no chip is needed either.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from analog import Chip, Ideal, Mismatched, Reading, Spec, conv2d, dense, stream, xray
+from analog import Chip, Ideal, Knobs, Mismatched, Probe, Reading, Spec, conv2d, dense, stream, xray
 from learners import (
     CrossEntropy,
     Estimator,
@@ -27,15 +26,20 @@ from learners import (
     leave_one_out,
     one_sided,
 )
-from learners.estimators import correlate
+from learners.estimators import Evidence, correlate
+from tests.signs import moments, signs
 
 F64 = torch.float64
 NUMBERS = st.floats(-2, 2, width=32).map(lambda v: round(v, 3))
 RNG = stream(0, "unused")
+NOTHING = Reading(())
 
 
-def signs(count: int) -> Tensor:  # (2^count, count)
-    return torch.tensor(list(itertools.product((1.0, -1.0), repeat=count)), dtype=F64)
+def told_by(
+    estimator: Estimator, spec: Spec, probe: Probe, x: Tensor, quiet: Reading, losses: Tensor, low: Tensor
+) -> Knobs:
+    """`tell` of estimators that take no notice of the probed taps."""
+    return estimator.tell(spec, Evidence(x, quiet, low, probe, NOTHING, losses))
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,6 @@ def fleet_spec(rows: Tensor, *layers: object) -> Spec:
     return Spec(layers, fleet=(len(rows),), dtype=F64)  # type: ignore[arg-type]
 
 
-def moments(estimates: Tensor) -> tuple[Tensor, Tensor]:  # (2^D, D) -> mean, covariance
-    mean = estimates.mean(0)
-    return mean, (estimates - mean).T @ (estimates - mean) / len(estimates)
-
-
 def law_of(g: Tensor, kurtosis: float = 1.0) -> Tensor:
     """Covariance of (g.v) v: |g|^2 I + g g' + (k - 3) diag(g^2)."""
     return (
@@ -81,11 +80,11 @@ def weight_estimates(g: Tensor, hessian: Tensor, scheme: object, size: float) ->
     rows = signs(6)
     spec = fleet_spec(rows, dense(2, 2, bias=False), dense(2, 1, bias=False, linear=True))
     estimator = WeightPerturbation(size, law=Dealt(rows), scheme=scheme)  # type: ignore[arg-type]
-    probe = estimator.ask(spec, torch.zeros(1, 2, dtype=F64), RNG)
+    probe = estimator.ask(spec, torch.zeros(1, 2, dtype=F64), NOTHING, RNG)
     assert probe.knobs is not None
     w = torch.cat([k.flatten(-3) for k in probe.knobs if k is not None], -1)  # (probes, fleet, 6)
     losses = (w @ g + 0.5 * torch.einsum("...i,ij,...j->...", w, hessian, w)).unsqueeze(-1)
-    told = estimator.tell(spec, probe, torch.zeros(1, 2, dtype=F64), Reading(()), losses, losses[0] * 0)
+    told = told_by(estimator, spec, probe, torch.zeros(1, 2, dtype=F64), Reading(()), losses, losses[0] * 0)
     return torch.cat([k.flatten(-3) for k in told], -1)
 
 
@@ -124,15 +123,15 @@ def node_estimates(
     rows = signs(batch * q)
     spec = fleet_spec(rows, dense(x.shape[-1], q, bias=False, linear=True))
     estimator = NodePerturbation(size, law=Dealt(rows), scheme=scheme)  # type: ignore[arg-type]
-    probe = estimator.ask(spec, x, RNG)
+    probe = estimator.ask(spec, x, NOTHING, RNG)
     assert probe.nodes is not None and probe.nodes[0] is not None
     losses = (probe.nodes[0] * d).sum(-1)
     if batch_mean:
         losses = losses.mean(-1, keepdim=True).expand(losses.shape)
     quiet = Reading((torch.ones(len(rows), batch, q, dtype=F64),))
-    return estimator.tell(spec, probe, x, quiet, losses, torch.zeros(len(rows), batch, dtype=F64))[0].flatten(
-        1
-    )
+    return told_by(estimator, spec, probe, x, quiet, losses, torch.zeros(len(rows), batch, dtype=F64))[
+        0
+    ].flatten(1)
 
 
 @given(
@@ -163,11 +162,11 @@ def test_layers_perturbed_together_leak_into_each_other(d: object, x: object) ->
     rows = signs(5)
     spec = fleet_spec(rows, dense(2, 3, bias=False), dense(3, 2, bias=False, linear=True))
     estimator = NodePerturbation(0.5, law=Dealt(rows))
-    probe = estimator.ask(spec, inputs, RNG)
+    probe = estimator.ask(spec, inputs, NOTHING, RNG)
     assert probe.nodes is not None
     losses = torch.cat([n for n in probe.nodes if n is not None], -1) @ slopes  # (1, fleet, batch)
     hidden = torch.tensor([[0.5, 1.5, -1.0]], dtype=F64).expand(len(rows), 1, 3)
-    told = estimator.tell(spec, probe, inputs, Reading((hidden, hidden[..., :2])), losses, losses[0] * 0)
+    told = told_by(estimator, spec, probe, inputs, Reading((hidden, hidden[..., :2])), losses, losses[0] * 0)
     total = slopes.square().sum()
     for estimate, given_to, part in zip(
         told, (inputs[0], hidden[0, 0]), (slopes[:3], slopes[3:]), strict=True
@@ -185,17 +184,17 @@ def test_k_probes_are_the_mean_of_single_probes(scheme: object, law: object) -> 
     x, target = torch.ones(2, 4, dtype=F64), torch.tensor([0, 1])
     for kind in (NodePerturbation, WeightPerturbation):
         many: Estimator = kind(0.1, probes=3, law=law, scheme=scheme)  # type: ignore[arg-type]
-        probe = many.ask(chip.spec, x, stream(0, "k"))
+        probe = many.ask(chip.spec, x, NOTHING, stream(0, "k"))
         quiet = xray.respond(chip, x)
         losses, quiet_loss = (CrossEntropy()(r.out, target) for r in (xray.respond(chip, x, probe), quiet))
-        whole = many.tell(chip.spec, probe, x, quiet, losses, quiet_loss)
+        whole = told_by(many, chip.spec, probe, x, quiet, losses, quiet_loss)
         each = losses.shape[0] // 3
         parts = []
         for k in range(3):
             cut = slice(k * each, (k + 1) * each)
             single: Estimator = kind(0.1, law=law, scheme=scheme)  # type: ignore[arg-type]
             part = type(probe)(*(None if p is None else tuple(e[cut] for e in p) for p in probe))
-            parts.append(single.tell(chip.spec, part, x, quiet, losses[cut], quiet_loss))
+            parts.append(told_by(single, chip.spec, part, x, quiet, losses[cut], quiet_loss))
         for i, w in enumerate(whole):
             torch.testing.assert_close(w, sum(p[i] for p in parts) / 3)
 
@@ -207,11 +206,11 @@ def test_losses_scale_and_shift(a: float, b: float, nodes: bool) -> None:
     x, target = torch.ones(2, 4, dtype=F64), torch.tensor([0, 1])
     for scheme in (one_sided, antithetic):
         estimator = (NodePerturbation if nodes else WeightPerturbation)(0.1, probes=2, scheme=scheme)
-        probe = estimator.ask(chip.spec, x, stream(0, "ab"))
+        probe = estimator.ask(chip.spec, x, NOTHING, stream(0, "ab"))
         quiet = xray.respond(chip, x)
         high, low = (CrossEntropy()(r.out, target) for r in (xray.respond(chip, x, probe), quiet))
-        plain = estimator.tell(chip.spec, probe, x, quiet, high, low)
-        moved = estimator.tell(chip.spec, probe, x, quiet, a * high + b, a * low + b)
+        plain = told_by(estimator, chip.spec, probe, x, quiet, high, low)
+        moved = told_by(estimator, chip.spec, probe, x, quiet, a * high + b, a * low + b)
         torch.testing.assert_close(moved, tuple(a * p for p in plain), rtol=1e-9, atol=1e-9)
 
 
@@ -246,10 +245,10 @@ def test_the_mean_over_all_probes_of_a_real_chip_is_its_gradient() -> None:
             return (self.rows.reshape(64, 3, 2),)
 
     estimator = NodePerturbation(0.3, probes=64, law=All(rows), scheme=antithetic)
-    probe = estimator.ask(chip.spec, x, RNG)
+    probe = estimator.ask(chip.spec, x, NOTHING, RNG)
     quiet, reading = chip.port().measure(x), chip.port().measure(x, probe)
     loss = SquaredError()
-    told = estimator.tell(chip.spec, probe, x, quiet, loss(reading.out, target), loss(quiet.out, target))
+    told = told_by(estimator, chip.spec, probe, x, quiet, loss(reading.out, target), loss(quiet.out, target))
     torch.testing.assert_close(told, xray.knob_gradient(chip, x, target, loss))
 
 
@@ -258,10 +257,10 @@ def test_the_mask_forgets_silent_neurons_only() -> None:
     chip = Chip(Mismatched(hiss=0), (dense(6, 8), dense(8, 3, linear=True)), 1, dtype=F64)
     x, target = torch.randn(4, 6, generator=stream(0, "mask"), dtype=F64), torch.tensor([0, 1, 2, 0])
     masked, bare = NodePerturbation(0.01, mask=True), NodePerturbation(0.01)
-    probe = bare.ask(chip.spec, x, stream(0, "m"))
+    probe = bare.ask(chip.spec, x, NOTHING, stream(0, "m"))
     quiet = chip.port().measure(x)
     high, low = (CrossEntropy()(r.out, target) for r in (chip.port().measure(x, probe), quiet))
-    a, b = (e.tell(chip.spec, probe, x, quiet, high, low) for e in (masked, bare))
+    a, b = (told_by(e, chip.spec, probe, x, quiet, high, low) for e in (masked, bare))
     torch.testing.assert_close(a[1], b[1])
     active = quiet.taps[0] != 0
     assert 0 < int(active.sum()) < active.numel()
@@ -278,9 +277,9 @@ def test_a_layer_left_alone_has_no_gradient() -> None:
     )
     losses = torch.ones(1, 2, dtype=F64)
     for estimator in (NodePerturbation(0.1), WeightPerturbation(0.1)):
-        probe = estimator.ask(spec, x, stream(0, "alone"))
+        probe = estimator.ask(spec, x, NOTHING, stream(0, "alone"))
         part = type(probe)(*(None if p is None else (p[0], None) for p in probe))
-        told = estimator.tell(spec, part, x, quiet, losses, losses[0] * 0)
+        told = told_by(estimator, spec, part, x, quiet, losses, losses[0] * 0)
         assert float(told[0].abs().sum()) > 0 and float(told[1].abs().sum()) == 0
         assert tuple(told[1].shape) == (1, 2, 4)
 

@@ -1,7 +1,5 @@
 """`learners.laws` against enumeration: every sign vector of every direction, in float64, no sampling."""
 
-import itertools
-
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
 from learners import (
+    Blocks,
     NodePerturbation,
     OneSided,
     Scheme,
@@ -22,17 +21,15 @@ from learners import (
     one_sided,
     own_baseline,
     rademacher,
+    rank_one,
     sparse,
     sphere,
 )
+from tests.signs import signs
 
 F64 = torch.float64
 NUMBERS = st.floats(-2, 2, width=32).map(lambda v: round(v, 3))
 SCHEMES = [one_sided, OneSided(2), own_baseline, antithetic, leave_one_out]
-
-
-def signs(count: int) -> Tensor:
-    return torch.tensor(list(itertools.product((1.0, -1.0), repeat=count)), dtype=F64)
 
 
 def estimates(scheme: Scheme, g: Tensor, hessian: Tensor, probes: int, size: float) -> Tensor:
@@ -132,6 +129,26 @@ def test_node_perturbation_of_a_layer(scheme: Scheme, d: object, x: object, othe
     predicted = laws.nodes(estimator, slopes, inputs, torch.full((2,), leak, dtype=F64))
     torch.testing.assert_close(mean, predicted.mean, rtol=0, atol=1e-12)
     torch.testing.assert_close(covariance, predicted.covariance, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
+@given(g=arrays(float, (2, 2), elements=NUMBERS))
+def test_rank_one_and_blocks_with_every_scheme(scheme: Scheme, g: object) -> None:
+    """All signs of two directions: mean and covariance of the estimate of a linear loss."""
+    slope = torch.tensor(g, dtype=F64)
+    sides = signs(8).view(-1, 2, 2, 2)  # directions, row or column, sign
+    rank = (sides[:, :, 0].unsqueeze(-1) * sides[:, :, 1].unsqueeze(-2)).flatten(2)
+    halves = signs(8).view(-1, 2, 4) * torch.tensor([[1.0, 1, 0, 0], [0, 0, 1, 1]], dtype=F64) * 2**0.5
+    for law, drawn in ((rank_one, rank), (Blocks(rademacher, 2), halves)):
+        v = drawn.transpose(0, 1)
+        losses = scheme.send(v) @ slope.flatten()
+        slopes = scheme.slopes(losses, torch.zeros(len(drawn), dtype=F64), 1.0)
+        made = (slopes.unsqueeze(-1) * v).mean(0)
+        predicted = laws.along_directions(law, scheme, slope, probes=2)
+        mean = made.mean(0)
+        covariance = (made - mean).T @ (made - mean) / len(made)
+        torch.testing.assert_close(mean, predicted.mean, rtol=0, atol=2e-12)
+        torch.testing.assert_close(covariance, predicted.covariance, rtol=1e-10, atol=5e-12)
 
 
 def test_the_best_rate_is_the_best() -> None:

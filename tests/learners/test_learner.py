@@ -12,6 +12,8 @@ from analog import (
     Chip,
     Device,
     Ideal,
+    Knobs,
+    Ledger,
     Mismatched,
     OffTape,
     Port,
@@ -19,6 +21,7 @@ from analog import (
     conv2d,
     dense,
     grouped,
+    metered,
     stream,
     xray,
 )
@@ -26,8 +29,10 @@ from learners import (
     Batch,
     CrossEntropy,
     Descent,
+    Feedback,
     Learner,
     NodePerturbation,
+    RunningMean,
     SquaredError,
     Step,
     WeightPerturbation,
@@ -40,6 +45,7 @@ from learners import (
     momentum,
     sgd,
 )
+from tests.signs import moments, signs
 
 LEARNERS: dict[str, Learner[Any]] = {
     "nodes": Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy()),
@@ -48,6 +54,17 @@ LEARNERS: dict[str, Learner[Any]] = {
     ),
     "nodes, pairs": Descent(
         NodePerturbation(0.1, law=gaussian, scheme=antithetic), momentum(0.1), CrossEntropy()
+    ),
+    "nodes in turn, feedback": Descent(
+        NodePerturbation(0.1, probes=2, mask=True),
+        adam(0.01),
+        CrossEntropy(),
+        delta=True,
+        in_turn=True,
+        control=Feedback(trust=0.5),
+    ),
+    "weights, running mean": Descent(
+        WeightPerturbation(0.01, probes=2), adam(0.01), CrossEntropy(), control=RunningMean()
     ),
     "weights": Descent(WeightPerturbation(0.01, probes=2), adam(0.01), CrossEntropy()),
     "weights, pairs, delta": Descent(
@@ -139,6 +156,47 @@ def test_the_delta_rule_is_the_read_outs_exact_gradient() -> None:
     learner = Descent(NodePerturbation(0.1), sgd(1.0), loss, delta=True)
     list(fit(learner, chip.port(), [Batch(x, target)], stream(0)))
     torch.testing.assert_close(xray.knobs(chip)[1], before - wanted)
+
+
+def test_layers_in_turn_do_not_leak_into_each_other() -> None:
+    """Var_l = |x_l|^2 (q_l - 1)|d_l|^2 for each layer, exactly: one chip for every pair of sign vectors.
+
+    The chips are one and the same, its losses are linear in what the probes add (they are so small), and
+    its pulses are caught at the wires.
+    """
+    rows = signs(5)
+    chip = Chip(Ideal(), (dense(3, 3), dense(3, 2, linear=True)), [4] * 32, dtype=torch.float64)
+    x, target = torch.tensor([[0.4, -1.0, 0.7]]).double(), torch.tensor([[0.3, -0.8]]).double()
+
+    class Dealt:
+        def draw(self, count: int, lead: Any, bodies: Any, spec: Any, rng: Any) -> tuple[torch.Tensor]:
+            ((units,),) = bodies
+            return ((rows[:, :3] if units == 3 else rows[:, 3:]).view(1, 32, 1, units),)
+
+        def covariance(self, g: torch.Tensor, count: int) -> torch.Tensor:
+            raise NotImplementedError
+
+    caught: list[Knobs] = []
+    port = chip.port()._replace(pulse=caught.append)
+    learner = Descent(NodePerturbation(1e-6, law=Dealt()), sgd(1.0), SquaredError(), in_turn=True)
+    list(fit(learner, port, [Batch(x, target)], stream(0)))
+    hidden = xray.respond(chip, x).taps[0][0, 0]
+    slopes = xray.node_gradient(chip, x, target, SquaredError())
+    for told, d, given_to in zip(caught[0], slopes, (x[0], hidden), strict=True):
+        mean, covariance = moments(-told.flatten(1))
+        whole = torch.cat((given_to, torch.ones(1).double()))  # the bias
+        torch.testing.assert_close(mean, torch.outer(d[0, 0], whole).flatten(), rtol=1e-4, atol=1e-5)
+        wanted = whole.square().sum() * (d.shape[-1] - 1) * d[0, 0].square().sum()
+        assert float(covariance.trace()) == pytest.approx(float(wanted), rel=1e-4)
+
+
+def test_layers_in_turn_are_driven_alone() -> None:
+    chip = Chip(Ideal(), WIRINGS["conv, grouped"])
+    ledger = Ledger(chip.spec)
+    learner = Descent(NodePerturbation(0.1, probes=3), sgd(0.1), SquaredError(), in_turn=True)
+    batch = Batch(torch.ones(2, 16), torch.zeros(2, 3))
+    list(fit(learner, metered(chip.port(), ledger), [batch], stream(0)))
+    assert ledger.readings == [2 * (1 + 3), 2 * (1 + 3 + 3), 2 * (1 + 3 + 3 + 3)]
 
 
 def test_the_delta_rule_needs_a_slope_and_a_linear_read_out() -> None:
