@@ -1,16 +1,21 @@
 """Learning through wires alone: estimators, updates, and the learners that step a port."""
 
 from . import laws as laws
+from .active import ActiveNodePerturbation as ActiveNodePerturbation
 from .check import Unlawful as Unlawful
 from .check import check_estimator as check_estimator
 from .check import check_learner as check_learner
 from .control import Control as Control
 from .control import Feedback as Feedback
 from .control import RunningMean as RunningMean
+from .decorrelation import Decorrelated as Decorrelated
+from .decorrelation import decorrelated as decorrelated
+from .decorrelation import mixed as mixed
 from .estimators import Estimator as Estimator
 from .estimators import Evidence as Evidence
 from .estimators import NodePerturbation as NodePerturbation
 from .estimators import WeightPerturbation as WeightPerturbation
+from .flipout import Flipout as Flipout
 from .learner import Batch as Batch
 from .learner import Descent as Descent
 from .learner import Learner as Learner

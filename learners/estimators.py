@@ -53,7 +53,7 @@ class WeightPerturbation:
     scheme: Scheme = one_sided
 
     def __post_init__(self) -> None:
-        _meaningful("WeightPerturbation", self.size, self.probes, self.law, self.scheme)
+        meaningful("WeightPerturbation", self.size, self.probes, self.law, self.scheme)
 
     def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
         del x, quiet  # knobs do not depend on the input
@@ -86,7 +86,7 @@ class NodePerturbation:
     mask: bool = False  # count only neurons that were not silent (tap exactly 0) in the quiet reading
 
     def __post_init__(self) -> None:
-        _meaningful("NodePerturbation", self.size, self.probes, self.law, self.scheme)
+        meaningful("NodePerturbation", self.size, self.probes, self.law, self.scheme)
         if isinstance(self.law, RankOne):
             raise ValueError("NodePerturbation: rank-one directions are for knobs; nodes have no columns")
 
@@ -123,7 +123,8 @@ def correlate(layer: Layer, delta: Tensor, given: Tensor) -> Tensor:
     return (layer.unscatter(delta).mT @ layer.gather(given)).div_(delta.shape[-2])
 
 
-def _meaningful(name: str, size: float, probes: int, law: Law, scheme: Scheme) -> None:
+def meaningful(name: str, size: float, probes: int, law: Law, scheme: Scheme) -> None:
+    """Raise ValueError for settings of an estimator that make no sense, or not together."""
     if not 0 < size < float("inf"):
         raise ValueError(f"{name}: size is {size}, wanted a finite probe size above 0")
     if isinstance(probes, bool) or not isinstance(probes, int) or probes < 1:

@@ -92,6 +92,19 @@ def weights(
     return Prediction(mean, made.perturbation + around, made.reading, scatter)
 
 
+def flipout(law: Independent, gradients: Tensor, *, probes: int) -> Prediction:
+    """Flipout for a given batch of one tile, whose examples have these gradients (N, D) at the knobs.
+
+    Cov = [sum_n cov(g_n) + (k - 1) diag(sum over n != m of g_n o g_m)] / (N^2 K), cov(g) that of a single
+    direction: with signs (k = 1) examples are as good as independent.
+    """
+    count, total = len(gradients), gradients.sum(0)
+    own = sum((law.covariance(g, 1) for g in gradients), torch.zeros(len(total), len(total)).to(total))
+    shared = torch.diag(total.square() - gradients.square().sum(0)) * (law.kurtosis - 1)
+    signal = (own + shared) / (count**2 * probes)
+    return Prediction(total / count, signal, torch.zeros_like(signal), torch.zeros_like(signal))
+
+
 def nodes(
     estimator: NodePerturbation,
     slopes: Tensor,  # (N, q), each example's gradient at the layer's summing nodes

@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 from analog.port import Knobs, Port, Probe, Reading, Spec
 
+from .active import ActiveNodePerturbation
 from .control import Control, Feedback, at_knobs, expected
 from .estimators import Estimator, Evidence, correlate
 from .losses import Loss
@@ -71,6 +72,10 @@ class Descent:
         known = callable(getattr(self.loss, "slope", None))
         if self.delta and not known:
             raise ValueError(f"Descent: the delta rule needs a loss with a slope, {self.loss!r} has none")
+        if self.control is not None and isinstance(self.estimator, ActiveNodePerturbation):
+            raise ValueError(
+                "Descent: a control foresees probes that were sent; active perturbation sends none"
+            )
         if isinstance(self.control, Feedback) and not known:
             raise ValueError(f"Descent: feedback needs a loss with a slope, {self.loss!r} has none")
 

@@ -26,10 +26,13 @@ from analog import (
     xray,
 )
 from learners import (
+    ActiveNodePerturbation,
     Batch,
     CrossEntropy,
+    Decorrelated,
     Descent,
     Feedback,
+    Flipout,
     Learner,
     NodePerturbation,
     RunningMean,
@@ -63,6 +66,9 @@ LEARNERS: dict[str, Learner[Any]] = {
         in_turn=True,
         control=Feedback(trust=0.5),
     ),
+    "nodes, active": Descent(ActiveNodePerturbation(8), adam(0.01), CrossEntropy(), delta=True),
+    "weights, flipped": Descent(Flipout(0.03, probes=2), adam(0.01), CrossEntropy()),
+    "decorrelated": Decorrelated(Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy()), 0.01),
     "weights, running mean": Descent(
         WeightPerturbation(0.01, probes=2), adam(0.01), CrossEntropy(), control=RunningMean()
     ),
