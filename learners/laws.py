@@ -15,10 +15,11 @@ What the derivation corrected in the notes that this project began from:
 from dataclasses import dataclass
 
 import torch
+from scipy.optimize import brentq
 from torch import Tensor
 
 from .estimators import NodePerturbation, WeightPerturbation
-from .probes import Blocks, Independent, Joint, Law
+from .probes import Blocks, Independent, Joint, Law, gaussian, sphere
 from .schemes import Antithetic, LeaveOneOut, Scheme
 
 
@@ -142,6 +143,103 @@ def nodes(
 def best_rate(law: Independent, probes: int, coordinates: int, curvature: float) -> float:
     """The rate at which plain descent gains most per step where H = curvature * I; twice it gains nothing."""
     return 1 / (curvature * (1 + (coordinates - 2 + law.kurtosis) / probes))
+
+
+def bias(law: Law, third: Tensor, size: float) -> Tensor:  # (D,)
+    """What an estimate is off on average, the same for every scheme, where third derivatives are (D, D, D).
+
+    s^2 (t_i / 2 + (k - 3)/6 d_i^3 L), t the gradient of the Laplacian; on the sphere s^2/2 D/(D + 2) t.
+    """
+    turn = torch.einsum("ijj->i", third)
+    if law is sphere:
+        return size**2 / 2 * len(turn) / (len(turn) + 2) * turn
+    if not isinstance(law, Independent):
+        raise ValueError("laws: bias has a closed form for independent coordinates and the sphere")
+    return size**2 * (turn / 2 + (law.kurtosis - 3) / 6 * torch.einsum("iii->i", third))
+
+
+def best_size(
+    law: Law,
+    scheme: Scheme,
+    g: Tensor,  # (D,)
+    *,
+    probes: int,
+    reading_noise: float,
+    hessian: Tensor | None = None,
+    third: Tensor | None = None,
+) -> float:
+    """The probe size of least mean squared error.
+
+    One-sided differences and leave-one-out are bounded by curvature, s^4 = reading / curvature part;
+    pairs by third derivatives (D, D, D): with Gaussian directions 2b x^3 + a x^2 = D m^2/(2K), x = s^2,
+    a = (D + 3) g.t/K, b = (1 - 1/K)|t|^2/4 + (D + 6)(6|T|^2 + 9|t|^2)/(36K). In the notes that this
+    project began from b lacks its second part, which rules unless K is far above D.
+
+    Raises:
+        ValueError: no closed form is known.
+    """
+    if isinstance(scheme, Antithetic):
+        return _best_pair(law, g, probes, reading_noise, third)
+    if hessian is None:
+        raise ValueError("laws: the best size of one-sided differences follows from a Hessian; give one")
+    made = along_directions(law, scheme, g, probes=probes, reading_noise=reading_noise, hessian=hessian)
+    curved = float((made.perturbation - _signal(law, scheme, g, probes)).trace())
+    return (float(made.reading.trace()) / curved) ** 0.25
+
+
+def _best_pair(law: Law, g: Tensor, probes: int, noise: float, third: Tensor | None) -> float:
+    if third is None or law is not gaussian:
+        raise ValueError(
+            "laws: the best size of pairs is known for Gaussian directions and third derivatives"
+        )
+    turn = torch.einsum("ijj->i", third)
+    square = float(turn.square().sum())
+    a = (len(g) + 3) * float(g @ turn) / probes
+    cubic = 6 * float(third.square().sum()) + 9 * square
+    b = (1 - 1 / probes) * square / 4 + (len(g) + 6) * cubic / (36 * probes)
+    c = len(g) * noise**2 / (2 * probes)
+    return brentq(lambda x: 2 * b * x**3 + a * x**2 - c, *_bracket(a, b, c)) ** 0.5
+
+
+def _bracket(a: float, b: float, c: float) -> tuple[float, float]:
+    """Where 2b x^3 + a x^2 - c is negative, and where it is positive for good."""
+    low = max(0.0, -a / (2 * b))
+    high = low + (c / b) ** (1 / 3) + 1e-300
+    return low, high
+
+
+def size_from_curvature(scheme: Scheme, probes: int, noise: float, second: float) -> float:
+    """s^4 = 4 c K m^2 / E (v'Hv)^2 for directions of fixed length: best size of one-sided differences.
+
+    Args:
+        noise: m, of one loss reading.
+        second: mean square of second differences (L(+sv) + L(-sv) - 2L)/s^2; around their mean for
+            leave-one-out, which does not suffer from what all directions have in common.
+    """
+    return (4 * scheme.reading_noise(probes) * probes * noise**2 / second) ** 0.25
+
+
+def size_from_twist(noise: float, third: float) -> float:
+    """s^6 = 9 m^2 / E T(v, v, v)^2 for directions of fixed length, fewer than coordinates: pairs.
+
+    Args:
+        noise: m, of one loss reading.
+        third: mean square of the third derivative along a direction.
+    """
+    return (9 * noise**2 / third) ** (1 / 6)
+
+
+def best_probes(perturbation: float, others: float, readings: float = 1.0) -> float:
+    """K that descends most per reading at the best rate: sqrt(perturbation / (others readings)).
+
+    A step of K probes costs 1 + readings K vectors an example and gains 1 / (others + perturbation / K).
+
+    Args:
+        perturbation: variance of an estimate from one probe, reading noise and all.
+        others: |g|^2 and the mini-batch's variance, what is left of E |ghat|^2 with endless probes.
+        readings: per probe; 2 for pairs.
+    """
+    return (perturbation / (others * readings)) ** 0.5
 
 
 def _signal(law: Law, scheme: Scheme, g: Tensor, probes: int) -> Tensor:

@@ -1,14 +1,17 @@
 """`learners.laws` against enumeration: every sign vector of every direction, in float64, no sampling."""
 
+import itertools
+
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
 from learners import (
     Blocks,
+    Law,
     NodePerturbation,
     OneSided,
     Scheme,
@@ -164,6 +167,107 @@ def test_the_best_rate_is_the_best() -> None:
         assert gain(rate) > max(gain(0.99 * rate), gain(1.01 * rate)) and gain(2 * rate) == pytest.approx(0)
 
 
+def hermite(nodes: int, size: int) -> tuple[Tensor, Tensor]:
+    """Gauss-Hermite grid for `size` standard normals: points (n, size) and weights (n,). Golub and Welsch."""
+    off = torch.arange(1.0, nodes, dtype=F64).sqrt()
+    values, vectors = torch.linalg.eigh(torch.diag(off, 1) + torch.diag(off, -1))
+    grid = torch.cartesian_prod(*[torch.arange(nodes)] * size).view(-1, size)
+    return values[grid], vectors[0].square()[grid].prod(-1)
+
+
+def cubic(t: object) -> Tensor:
+    third = torch.tensor(t, dtype=F64)
+    orders = [third.permute(*order) for order in itertools.permutations(range(3))]
+    return sum(orders, torch.zeros_like(third)) / 6
+
+
+@given(t=arrays(float, (2, 2, 2), elements=NUMBERS), size=st.floats(0.1, 1.0))
+def test_bias_of_a_cubic_loss(t: object, size: float) -> None:
+    """One- and two-sided differences are biased alike; by enumeration and quadrature."""
+    third = cubic(t)
+    for law, (v, chance) in (
+        (rademacher, (signs(2), torch.full((4,), 0.25, dtype=F64))),
+        (gaussian, hermite(4, 2)),
+        (sphere, on_the_circle(8)),
+    ):
+        losses = torch.einsum("ijk,...i,...j,...k->...", third, *[scheme_sent(v, size)] * 3) / 6
+        for scheme, at in ((one_sided, losses[:1]), (antithetic, losses)):
+            slopes = scheme.slopes(at, torch.zeros(len(v), dtype=F64), size)
+            mean = (chance * slopes[0]) @ v
+            torch.testing.assert_close(mean, laws.bias(law, third, size), rtol=1e-9, atol=1e-12)
+
+
+def scheme_sent(v: Tensor, size: float) -> Tensor:
+    return torch.stack((v, -v)) * size
+
+
+def on_the_circle(count: int) -> tuple[Tensor, Tensor]:
+    """Equally spaced directions of length sqrt 2: exact for polynomials below that degree."""
+    angle = torch.arange(count, dtype=F64) * 2 * torch.pi / count
+    return torch.stack((angle.cos(), angle.sin()), -1) * 2**0.5, torch.full((count,), 1 / count, dtype=F64)
+
+
+@given(
+    t=arrays(float, (2, 2, 2), elements=NUMBERS),
+    g=arrays(float, 2, elements=NUMBERS),
+    noise=st.floats(0.01, 1.0),
+)
+def test_the_best_size_of_pairs(t: object, g: object, noise: float) -> None:
+    """Two Gaussian directions on a cubic, by quadrature: error at the best size and a little beside it."""
+    third, slope = cubic(t), torch.tensor(g, dtype=F64)
+    assume(float(third.square().sum()) > 0.1)
+    size = laws.best_size(gaussian, antithetic, slope, probes=2, reading_noise=noise, third=third)
+    points, chance = hermite(5, 4)
+    v = points.view(-1, 2, 2).transpose(0, 1)
+
+    def error(s: float) -> float:
+        slopes = v @ slope + torch.einsum("ijk,...i,...j,...k->...", third, v, v, v) * s**2 / 6
+        made = (slopes.unsqueeze(-1) * v).mean(0)
+        signal = float(chance @ (made - slope).square().sum(-1))
+        return signal + 2 * noise**2 / (2 * 2 * s**2)
+
+    assert error(size) <= min(error(0.98 * size), error(1.02 * size)) + 1e-12
+
+
+@pytest.mark.parametrize("scheme", [one_sided, own_baseline, leave_one_out], ids=str)
+@pytest.mark.parametrize("law", [gaussian, rademacher], ids=["gaussian", "rademacher"])
+def test_the_best_size_against_curvature(law: Law, scheme: Scheme) -> None:
+    g, hessian = torch.tensor([1.0, -0.5], dtype=F64), torch.tensor([[1.0, 0.4], [0.4, -2.0]], dtype=F64)
+    know = {"probes": 3, "reading_noise": 0.2, "hessian": hessian}
+    size = laws.best_size(law, scheme, g, **know)  # type: ignore[arg-type]
+
+    def total(s: float) -> float:
+        return laws.along_directions(law, scheme, g, size=s, **know).variance  # type: ignore[arg-type]
+
+    assert total(size) < min(total(0.98 * size), total(1.02 * size))
+    if law is rademacher and scheme is not leave_one_out:  # directions of fixed length: the short form
+        second = float((signs(2) @ hessian * signs(2)).sum(-1).square().mean())
+        assert laws.size_from_curvature(scheme, 3, 0.2, second) == pytest.approx(size)
+
+
+def test_the_best_size_of_pairs_of_signs_against_the_twist() -> None:
+    """One pair of signs on a cubic without mean twist, all of them: the short form is the best."""
+    third = cubic([[[0.0, 0, 0], [0, 0, 1], [0, 1, 0]]] * 3)[:, :, :] * 1.0
+    third = third - torch.diag_embed(torch.diag_embed(torch.einsum("iii->i", third)))
+    v, noise = signs(3), 0.1
+    twist = torch.einsum("ijk,...i,...j,...k->...", third, v, v, v)
+    size = laws.size_from_twist(noise, float(twist.square().mean()))
+
+    def error(s: float) -> float:
+        return float((twist * s**2 / 6).square().mean()) * 3 + 3 * noise**2 / (2 * s**2)
+
+    assert error(size) < min(error(0.98 * size), error(1.02 * size))
+
+
+@given(perturbation=st.floats(0.1, 1e3), others=st.floats(0.1, 10), readings=st.sampled_from([1.0, 2.0]))
+def test_the_best_number_of_probes(perturbation: float, others: float, readings: float) -> None:
+    def gain(probes: float) -> float:
+        return 1 / ((1 + readings * probes) * (others + perturbation / probes))
+
+    best = laws.best_probes(perturbation, others, readings)
+    assert gain(best) > max(gain(0.98 * best), gain(1.02 * best))
+
+
 def test_parts_are_what_they_say() -> None:
     g = torch.tensor([1.0, -2.0, 0.5], dtype=F64)
     quiet = laws.along_directions(sphere, antithetic, g, probes=4, size=0.1)
@@ -178,5 +282,11 @@ def test_what_has_no_closed_form_says_so() -> None:
     eye = torch.eye(3, dtype=F64)
     with pytest.raises(ValueError, match="closed form for Gaussian and Rademacher"):
         laws.along_directions(haar, one_sided, eye[0], probes=2, hessian=eye)
+    with pytest.raises(ValueError, match="follows from a Hessian"):
+        laws.best_size(rademacher, one_sided, eye[0], probes=2, reading_noise=0.1)
+    with pytest.raises(ValueError, match="best size of pairs"):
+        laws.best_size(rademacher, antithetic, eye[0], probes=2, reading_noise=0.1)
+    with pytest.raises(ValueError, match="bias has a closed form"):
+        laws.bias(haar, torch.zeros(3, 3, 3), 0.1)
     with pytest.raises(ValueError, match="leaking layers"):
         laws.nodes(NodePerturbation(1.0, law=haar), eye, eye, torch.ones(3, dtype=F64))
