@@ -41,6 +41,8 @@ from .schemes import antithetic as antithetic
 from .schemes import leave_one_out as leave_one_out
 from .schemes import one_sided as one_sided
 from .schemes import own_baseline as own_baseline
+from .tuning import Tuning as Tuning
+from .tuning import tuned as tuned
 from .updates import Update as Update
 from .updates import adam as adam
 from .updates import decayed as decayed
