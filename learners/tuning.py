@@ -46,7 +46,7 @@ class Tuning:
     def __str__(self) -> str:
         return (
             f"a loss reading has noise {self.noise:.3g} and the loss bends (mean square {self.bend:.3g}): "
-            f"by law the best probe size is {self.size:.3g}. One probe's variance is {self.perturbation:.3g}, "
+            f"by law the best size is {self.size:.3g}. One probe has a variance of {self.perturbation:.3g}, "
             f"the signal {self.signal:.3g} and the batch's own variance {self.minibatch:.3g}: most descent "
             f"per reading with {self.probes} probes. Found with {self.readings} readings."
         )

@@ -12,10 +12,10 @@ import tyro
 from torch import Generator, Tensor
 
 from analog import Chip, Device, Knobs, Layer, Port, Spec, dense, xray
-from learners import Batch, Descent, Loss, NodePerturbation, Step, Update, adam, decayed
+from learners import Batch, CrossEntropy, Descent, Loss, NodePerturbation, Step, Update, adam, decayed, fit
 from learners.learner import Learner
 
-from .data import Dataset, steps
+from .data import Dataset, batches, steps
 
 
 class Scale(NamedTuple):
@@ -76,6 +76,27 @@ class Exact:
         drive, state = self.update.step(gradient, state)
         port.pulse(drive)
         return state, Step(self.loss(quiet.out, batch.target).mean(-1), quiet)
+
+
+def within(
+    budget: int,
+    port: Port,
+    estimator: NodePerturbation,
+    data: Dataset,
+    size: Scale,
+    order: Generator,
+    probes: Generator,
+) -> int:
+    """Train by node perturbation with `budget` measurements of single examples; how many steps that was.
+
+    The quiet reading of a step is charged as one more probe.
+    """
+    silent = torch.zeros(estimator.probes, 1)
+    each = min(size.batch, len(data.train.x)) * (1 + len(estimator.scheme.send(silent)))
+    count = max(1, budget // each)
+    epochs = count / (len(data.train.x) // min(size.batch, len(data.train.x)))
+    learner = Descent(estimator, decayed(adam(size.rate), count), CrossEntropy(), delta=True)
+    return sum(1 for _ in fit(learner, port, batches(data.train, size.batch, epochs, order), probes))
 
 
 def answers(port: Port, x: Tensor) -> Tensor:  # (*fleet, examples), int64
