@@ -11,6 +11,7 @@ from .devices import SoftBoundsRRAM as SoftBoundsRRAM
 from .draw import Birth as Birth
 from .draw import Noise as Noise
 from .draw import stream as stream
+from .effects import Wearing as Wearing
 from .layers import Layer as Layer
 from .layers import conv2d as conv2d
 from .layers import dense as dense

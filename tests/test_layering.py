@@ -16,6 +16,7 @@ MAY: dict[str, set[str]] = {  # module or package -> what it may import beside i
     "analog.draw": set(),
     "analog.device": {"analog.port", "analog.layers", "analog.draw"},
     "analog.devices": {"analog.device", "analog.port", "analog.layers", "analog.draw"},
+    "analog.effects": {"analog.device", "analog.port", "analog.layers", "analog.draw"},
     "analog.chip": {"analog.device", "analog.port", "analog.layers", "analog.draw"},
     "analog.wires": {"analog.port", "analog.layers"},
     "analog.xray": {"analog.chip", "analog.device", "analog.port", "analog.layers", "analog.draw"},
