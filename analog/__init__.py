@@ -26,6 +26,9 @@ from .port import Probe as Probe
 from .port import Reading as Reading
 from .port import Spec as Spec
 from .port import checked as checked
+from .store import BadFile as BadFile
+from .store import load as load
+from .store import save as save
 from .wires import Ledger as Ledger
 from .wires import OffTape as OffTape
 from .wires import Tape as Tape
