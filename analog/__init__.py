@@ -1,6 +1,8 @@
 """Simulated analog hardware: devices, layers, chips, and the wires that leave them."""
 
 from . import xray as xray
+from .budget import OverBudget as OverBudget
+from .budget import budgeted as budgeted
 from .check import Broken as Broken
 from .check import check_device as check_device
 from .chip import Chip as Chip

@@ -29,6 +29,7 @@ MAY: dict[str, set[str]] = {  # module or package -> what it may import beside i
         "analog.draw",
     },
     "analog.remote": {"analog.frames", "analog.port", "analog.layers", "analog.wires"},
+    "analog.budget": {"analog.port", "analog.layers", "analog.wires"},
     "analog.xray": {"analog.chip", "analog.device", "analog.port", "analog.layers", "analog.draw"},
     "analog.check": {
         "analog",
