@@ -25,11 +25,21 @@ class BadFrame(ValueError):
 
 
 def pack(words: Words, tensors: Mapping[str, Tensor]) -> bytes:
-    """One block; tensors keep every bit."""
+    """One block; tensors keep every bit, and their order in memory, on which a product's last bits hang."""
+    orders = {name: _order(t) for name, t in tensors.items()}
     held = {
-        name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()
+        name: t.detach().cpu().permute(orders[name]).clone(memory_format=torch.contiguous_format)
+        for name, t in tensors.items()
     }
-    return safetensors.torch.save(held, metadata={"words": json.dumps(words, sort_keys=True)})
+    odd = {name: order for name, order in orders.items() if order != sorted(order)}
+    said = {"words": json.dumps(words, sort_keys=True), "orders": json.dumps(odd)}
+    return safetensors.torch.save(held, metadata=said)
+
+
+def _order(tensor: Tensor) -> list[int]:
+    """The axes from the slowest to the fastest in memory."""
+    strides = tensor.stride()
+    return sorted(range(tensor.ndim), key=lambda axis: -strides[axis])
 
 
 def unpack(block: bytes) -> tuple[Words, dict[str, Tensor]]:
@@ -37,8 +47,18 @@ def unpack(block: bytes) -> tuple[Words, dict[str, Tensor]]:
     try:
         tensors = safetensors.torch.load(block)
         head = int.from_bytes(block[:8], "little")
-        words = json.loads(json.loads(block[8 : 8 + head])["__metadata__"]["words"])
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:  # recursion is the last
+        said = json.loads(block[8 : 8 + head])["__metadata__"]
+        words = json.loads(said["words"])
+        for name, order in json.loads(said["orders"]).items():
+            tensors[name] = tensors[name].permute([order.index(axis) for axis in range(len(order))])
+    except (
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+    ) as error:  # recursion is the last
         pickled = block[:1] == b"\x80" or block[:4] == b"PK\x03\x04"  # or a size by chance, so asked last
         what = "a pickle, or an archive of one: nothing in it was executed" if pickled else error
         raise BadFrame(f"{len(block)} bytes that are not a whole block of ours: {what}") from None

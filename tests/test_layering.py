@@ -28,7 +28,7 @@ MAY: dict[str, set[str]] = {  # module or package -> what it may import beside i
         "analog.layers",
         "analog.draw",
     },
-    "analog.remote": {"analog.frames", "analog.port", "analog.layers", "analog.wires"},
+    "analog.remote": {"analog.frames", "analog.port", "analog.layers"},
     "analog.budget": {"analog.port", "analog.layers", "analog.wires"},
     "analog.xray": {"analog.chip", "analog.device", "analog.port", "analog.layers", "analog.draw"},
     "analog.check": {
