@@ -1,6 +1,8 @@
 """Simulated analog hardware: devices, layers, chips, and the wires that leave them."""
 
 from . import xray as xray
+from .budget import OverBudget as OverBudget
+from .budget import budgeted as budgeted
 from .check import Broken as Broken
 from .check import check_device as check_device
 from .chip import Chip as Chip
@@ -11,6 +13,7 @@ from .devices import SoftBoundsRRAM as SoftBoundsRRAM
 from .draw import Birth as Birth
 from .draw import Noise as Noise
 from .draw import stream as stream
+from .effects import Wearing as Wearing
 from .layers import Layer as Layer
 from .layers import conv2d as conv2d
 from .layers import dense as dense
@@ -25,6 +28,9 @@ from .port import Probe as Probe
 from .port import Reading as Reading
 from .port import Spec as Spec
 from .port import checked as checked
+from .store import BadFile as BadFile
+from .store import load as load
+from .store import save as save
 from .wires import Ledger as Ledger
 from .wires import OffTape as OffTape
 from .wires import Tape as Tape

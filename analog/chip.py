@@ -1,6 +1,8 @@
 """A device fabricated with an identity, in layers: the only mutable thing in the project."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import replace
 from typing import Any, Generic
 
 import torch
@@ -51,7 +53,8 @@ class Chip(Generic[S]):
         self.device = device
         self.identity = identity
         self.spec = Spec(tuple(layers), device.costs, fleet, dtype, on)
-        self._noise = Noise(stream(dice, "noise", *identities, on=on))
+        self._dice = stream(dice, "noise", *identities, on=on)
+        self._noise = Noise(self._dice)
         like = torch.empty(0, dtype=dtype, device=on)
         self._cells: tuple[S, ...] = tuple(
             device.fabricate(layer.rows, layer.cols, Birth(identities, fleet, i, layer.tiles, like))
@@ -59,11 +62,18 @@ class Chip(Generic[S]):
         )
         self._clock = 0.0  # s since fabrication
         self._alive = True
+        self._lost: tuple[int, ...] = ()  # rows of the fleet whose cells came to their end
+        self._rest: tuple[S, ...] = ()  # cells of the chips that a fleet's dead left alive
 
     @property
     def clock(self) -> float:
         """Seconds on the chip's physical clock since fabrication."""
         return self._clock
+
+    @property
+    def identities(self) -> tuple[int, ...]:
+        """The identity of every chip of the fleet."""
+        return (self.identity,) if isinstance(self.identity, int) else tuple(self.identity)
 
     @property
     def alive(self) -> bool:
@@ -72,8 +82,17 @@ class Chip(Generic[S]):
 
     def require_alive(self) -> None:
         """Raise `Dead` if the chip has died."""
-        if not self._alive:
-            raise Dead(f"chip {self.identity} died at {self._clock:.3g} s; fabricate a fresh one")
+        if self._alive:
+            return
+        who = f"chip {self.identity}"
+        how, advice = ("its cells are worn out" if self._lost else "killed"), "fabricate a fresh one"
+        if self._rest:
+            lost = [self.identities[i] for i in self._lost]
+            few = ", ".join(map(str, lost[:8])) + (", ..." if len(lost) > 8 else "")
+            who = f"{len(lost)} of a fleet of {len(self.identities)}, chips {few},"
+            how = "their cells are worn out, and the fleet's common wires with them"
+            advice = "go on with chip.survivors()"
+        raise Dead(f"{who} died at {self._clock:.3g} s, {how}; {advice}")
 
     def port(self) -> Port:
         """The wires; every one raises `Dead` once the chip has died."""
@@ -95,11 +114,32 @@ class Chip(Generic[S]):
             raise ValueError(f"chip: cannot wait {seconds} s; give a finite time of at least 0")
         self.require_alive()
         self._elapse(seconds)
+        self._bury_spent()
 
     def die(self) -> None:
         """End the chip's life: its cells are gone and every wire raises `Dead`."""
         self._alive = False
-        self._cells = ()
+        self._cells = self._rest = ()
+
+    def survivors(self) -> "Chip[S]":
+        """The chips of a fleet that are left when some of it wore out, as a fleet of their own.
+
+        They take cells, clock and dice along, and are handed over once.
+
+        Raises:
+            Dead: nothing is left, or it has been handed over.
+            ValueError: nobody has died.
+        """
+        if self._alive:
+            raise ValueError(f"chip {self.identity}: all are alive; there is nobody to survive")
+        if not self._rest:
+            raise Dead(f"chip {self.identity} died at {self._clock:.3g} s, and nothing is left of it")
+        left = copy(self)
+        left.identity = tuple(who for row, who in enumerate(self.identities) if row not in self._lost)
+        left.spec = replace(self.spec, fleet=(len(left.identity),))
+        left._cells, left._rest, left._lost, left._alive = self._rest, (), (), True
+        self._rest = ()
+        return left
 
     def _program(self, knobs: Knobs) -> None:
         blank = [self.device.nudge(c, -c.knobs) for c in self._cells]
@@ -114,6 +154,7 @@ class Chip(Generic[S]):
         ]
         self._cells = tuple(pushed)
         self._elapse(self.spec.costs.pulsing_seconds(drive))
+        self._bury_spent()
 
     def _measure(
         self, x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None
@@ -128,6 +169,25 @@ class Chip(Generic[S]):
         self._clock += seconds
         self._cells = tuple(self.device.age(c, seconds, self._noise) for c in self._cells)
 
+    def _bury_spent(self) -> None:
+        """Let the chip die if its cells say so; what it was doing has been done."""
+        ends = [e for e in map(self.device.spent, self._cells) if e is not None]
+        if not ends:
+            return
+        gone = torch.stack([e.reshape(-1) for e in ends]).any(0)  # (chips,)
+        if not bool(gone.any()):
+            return
+        self._lost = tuple(row for row, end in enumerate(gone.tolist()) if end)
+        rest = () if bool(gone.all()) else tuple(_rows(c, ~gone) for c in self._cells)
+        self._alive, self._cells, self._rest = False, (), rest
+
+
+def _rows(cells: Any, kept: Tensor) -> Any:
+    """Those rows of a fleet's cells, nested as they may be."""
+    if isinstance(cells, Tensor):
+        return cells[kept]
+    return type(cells)(*(_rows(c, kept) for c in cells))
+
 
 def propagate(
     device: Device[S], spec: Spec, cells: Sequence[S], x: Tensor, probe: Probe, noise: Noise
@@ -139,7 +199,7 @@ def propagate(
     """
     nothing = (None,) * len(spec.layers)
     nudges, nodes = probe.knobs or nothing, probe.nodes or nothing
-    lead = _probe_axes(spec, x, probe)
+    lead = spec.lead(x, probe)
     bare = len(spec.fleet) + 3  # axes of cells and of activity that carries no probe axes
     full = len(lead) + bare
     dice = noise.across(lead, full)
@@ -158,11 +218,3 @@ def propagate(
         x = layer.scatter(u if layer.linear else device.fire(held, u, dice))
         taps.append(x if x.ndim == full - 1 else x.expand(*lead, *x.shape).clone())
     return tuple(taps)
-
-
-def _probe_axes(spec: Spec, x: Tensor, probe: Probe) -> tuple[int, ...]:
-    """The probe axes, which the probe or x or both carry."""
-    fleet = len(spec.fleet)
-    entries = [(e, 3) for e in probe.knobs or ()] + [(e, 2) for e in (*(probe.nodes or ()), x)]
-    leads = [tuple(e.shape[: max(0, e.ndim - own - fleet)]) for e, own in entries if e is not None]
-    return max(leads, key=len)

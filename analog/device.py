@@ -13,6 +13,9 @@ from .port import Costs
 class Cells(Protocol):
     """What the chip really holds in one layer: a NamedTuple of tensors, one field called `knobs`.
 
+    A device that wraps another holds that one's cells as a field, and shows their knobs as a property.
+    Tensors keep their names, shapes and dtypes through life.
+
     `knobs` (*fleet, tiles, rows, cols) is where the additive input of a probe enters, what `program`
     sets, and what anybody who copies a chip's weights would copy.
     """
@@ -73,3 +76,19 @@ class Device(Protocol[S]):
         """The cells after `seconds` have passed on the chip's clock."""
         del seconds, noise  # does not age
         return cells
+
+    def spent(self, cells: S) -> Tensor | None:
+        """Which chips this layer's cells have brought to their end: (*fleet,), True is the end; None: never.
+
+        Asked after every pulse and every wait; one spent layer ends the chip.
+        """
+        del cells  # does not end
+        return None
+
+    def bounds(self, cells: S) -> tuple[Tensor, Tensor] | None:
+        """The lowest and the highest knobs that pulses can reach, cell by cell; None: not stated.
+
+        `check_device` keeps a device to what it states here.
+        """
+        del cells  # states none
+        return None

@@ -106,6 +106,13 @@ class Spec:
         """How many vectors each chip was driven with to give this tap: probes times batch."""
         return tap.numel() // tap.shape[-1] // math.prod(self.fleet)
 
+    def lead(self, x: Tensor, probe: Probe) -> tuple[int, ...]:
+        """The probe axes, which the probe or x or both carry."""
+        fleet = len(self.fleet)
+        entries = [(e, 3) for e in probe.knobs or ()] + [(e, 2) for e in (*(probe.nodes or ()), x)]
+        leads = [tuple(e.shape[: max(0, e.ndim - own - fleet)]) for e, own in entries if e is not None]
+        return max(leads, key=len)
+
     def span(self, first: int = 0, last: int | None = None) -> "Spec":
         """The datasheet of layers first..last (inclusive; None is the read-out) taken alone."""
         top = len(self.layers) - 1

@@ -43,6 +43,12 @@ def test_the_custom_learner_is_honest(monkeypatch: pytest.MonkeyPatch) -> None:
     run(BLOCKS[2], "coin_flip", monkeypatch)
 
 
+def test_the_life_with_an_end_is_lived(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = run(BLOCKS[3], "life", monkeypatch)
+    assert made["chip"].clock == 3600.0 and made["chip"].identity == 7
+
+
 def test_what_the_readme_names_is_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", README, re.MULTILINE):

@@ -6,8 +6,8 @@ import torch
 
 from ..device import Device
 from ..layers import Layer, conv2d, dense, grouped
-from .cells import births, histories, pulses, purity, rows
-from .readings import gradients, memory, noises
+from .cells import ageing, births, histories, pulses, purity, rows
+from .readings import examples, gradients, memory, noises
 from .verdict import Broken as Broken
 from .verdict import require
 
@@ -17,20 +17,30 @@ _WIRINGS: tuple[tuple[Layer, ...], ...] = (
 )
 
 
-def check_device(device: Device[Any]) -> None:
+def check_device(device: Device[Any], *, steps: int = 200, fresh: bool = False) -> None:
     """Raise `Broken` unless a device keeps every law of the Device protocol.
+
+    Args:
+        steps: of the lives that its chips live after that (program, pulse, probe, measure, span, wait, save,
+            load, kill), about a second's worth; 0 leaves them out.
+        fresh: True for other lives at every call.
 
     Laws: no function alters its arguments; shapes and dtype follow the input; outputs are finite; the
     same identity with the same history is the same chip, bitwise, and another identity is another; a
     fleet's row is the lone chip, bitwise at birth and to rounding in its silent response and pulses;
-    noise is drawn for each chip and probe; pulses move knobs the way they are told, a pulse of
+    noise is drawn for each chip, probe and example; pulses move knobs the way they are told, a pulse of
     zero not at all; a probe leaves no trace; nothing read or sent shares memory with cells; the exact
-    gradient agrees with central differences of the silent chip; the global generators are left alone.
+    gradient agrees with central differences of the silent chip; ageing for two times is ageing for
+    their sum; the global generators are left alone.
+
+    And at any point of any life: cells stay finite, of their shapes, and within the bounds if the device
+    states them; two chips of one history are the same, one of them through files; the clock shows what
+    uses and waits took; dead is `Dead`, always.
     """
     if isinstance(device, type):
         raise Broken(f"got the class {device.__name__}, wanted a device: write {device.__name__}()")
     before = torch.get_rng_state()
-    for law in (births, purity, rows, pulses, histories, noises, memory, gradients):
+    for law in (births, purity, rows, pulses, histories, noises, examples, memory, gradients, ageing):
         for layers in _WIRINGS:
             try:
                 law(device, layers)
@@ -44,3 +54,7 @@ def check_device(device: Device[Any]) -> None:
                     torch.equal(before, torch.get_rng_state()),
                     "the global torch generator was used; draw from `birth` and `noise` only",
                 )
+    if steps:
+        from .life import live  # brings hypothesis along, which nothing else here needs
+
+        live(device, _WIRINGS, steps, fresh=fresh)

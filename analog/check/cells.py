@@ -11,6 +11,7 @@ from ..chip import Chip
 from ..device import Device
 from ..draw import Noise, stream
 from ..layers import Layer
+from ..store import leaves
 from .verdict import close, copy, draw, fields, require, same
 
 
@@ -111,8 +112,8 @@ def pulses(device: Device[Any], layers: tuple[Layer, ...]) -> None:
             f"layer {i}: after a pulse the response is stale; knobs moved, weights did not",
         )
         still = device.pulse(cells, torch.zeros_like(drive), Noise(stream(0, "check")))
-        for field, cell in cells._asdict().items():
-            same(getattr(still, field), cell, f"layer {i}: a pulse of zero changed cells.{field}")
+        for field, cell in leaves(still).items():
+            same(cell, leaves(cells)[field], f"layer {i}: a pulse of zero changed cells.{field}")
 
 
 def histories(device: Device[Any], layers: tuple[Layer, ...]) -> None:
@@ -127,3 +128,42 @@ def histories(device: Device[Any], layers: tuple[Layer, ...]) -> None:
         for name, cell in fields(chips[0], i).items():
             law = f"layer {i}: cells.{name} differs between two chips of the same identity, dice and history"
             same(fields(chips[1], i)[name], cell, law)
+
+
+def ageing(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+    """Ageing runs along the clock: two waits are one long one, no time changes nothing, all stays finite."""
+    chip = Chip(device, layers, 1, dtype=torch.float64)
+    for i, cells in enumerate(chip._cells):
+        x = draw(chip.spec, "x", layers[i].tiles, 6, layers[i].cols)
+
+        def shown(held: Any, x: Tensor = x) -> Tensor:
+            return device.collect(held, x, Noise.silent())
+
+        dice = _Silence()
+        once = device.age(cells, 4e3, dice)
+        zeros = torch.zeros_like(cells.knobs)
+        law = f"layer {i}: after ageing the response is stale; knobs drifted, weights did not"
+        close(shown(once), shown(device.nudge(once, zeros)), 1e-9, law)
+        for name, cell in leaves(device.age(cells, 1e9, Noise(stream(0, "check")))).items():
+            require(bool(torch.isfinite(cell).all()), f"layer {i}: after 1e9 s cells.{name} is not finite")
+        if dice.tossed:  # a switch that is thrown by chance has no course of its own
+            continue
+        law = f"layer {i}: age(cells, 0) changes the response"
+        close(shown(device.age(cells, 0.0, Noise.silent())), shown(cells), 1e-9, law)
+        twice = device.age(device.age(cells, 1e3, Noise.silent()), 3e3, Noise.silent())
+        law = (
+            f"layer {i}: ageing by 1000 s and then 3000 s is not ageing by 4000 s; keep the age in the cells"
+        )
+        close(shown(twice), shown(once), 1e-6, law)
+
+
+class _Silence(Noise):
+    """Silent dice that remember whether a uniform was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.tossed = False
+
+    def uniform(self, like: Tensor) -> Tensor:
+        self.tossed = True
+        return super().uniform(like)

@@ -1,5 +1,6 @@
 """Laws of readings: whose noise is whose, whose memory, and the exact gradient."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -61,6 +62,49 @@ class _Heard(Noise):
     def _shape(self, like: Tensor) -> tuple[int, ...]:
         self.drawn.append(super()._shape(like))
         return self.drawn[-1]
+
+
+def examples(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+    """Every example of a batch has noise of its own."""
+    chip = Chip(device, layers, (1, 1), dtype=torch.float64)
+    for i, (cells, layer) in enumerate(zip(chip._cells, layers, strict=True)):
+        x = draw(chip.spec, "x", 2, layer.tiles, 6, layer.cols)
+        u = draw(chip.spec, "u", 2, layer.tiles, 1, layer.rows).expand(2, layer.tiles, 6, layer.rows)
+        stages: dict[str, tuple[Callable[[Any, Tensor, Noise], Tensor], Tensor]] = {
+            "collect": (device.collect, x),  # noise in cells acts on different inputs differently
+            "sense": (device.sense, u),
+            "fire": (device.fire, u),
+        }
+        for name, (call, sent) in stages.items():
+            heard = _Heard(stream(0, "check"))
+            call(cells, sent, heard)
+            quiet = call(cells, sent, Noise.silent())
+            for k, shape in enumerate(heard.drawn):
+                effect = call(cells, sent, _Only(stream(0, "check"), k)) - quiet
+                spread = (effect - effect[..., :1, :]).abs().max()
+                require(
+                    float(spread) > 1e-9 * float(effect.abs().max()) or not bool(effect.any()),
+                    f"layer {i}: {name} draws noise as {shape} and gives every example of a batch the same; "
+                    "draw it like the activity, as in noise.normal(u)",
+                )
+
+
+class _Only(Noise):
+    """Dice that are silent but for one draw."""
+
+    def __init__(self, generator: Generator, live: int) -> None:
+        super().__init__(generator)
+        self._wait = live
+
+    def normal(self, like: Tensor) -> Tensor:
+        return super().normal(like) if self._turn() else Noise.silent().normal(like)
+
+    def uniform(self, like: Tensor) -> Tensor:
+        return super().uniform(like) if self._turn() else Noise.silent().uniform(like)
+
+    def _turn(self) -> bool:
+        self._wait -= 1
+        return self._wait == -1
 
 
 def memory(device: Device[Any], layers: tuple[Layer, ...]) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..chip import Chip
 from ..draw import stream
 from ..port import Spec
+from ..store import leaves
 
 
 class Broken(AssertionError):
@@ -20,8 +21,8 @@ def draw(spec: Spec, name: str, *shape: int) -> Tensor:
 
 
 def fields(chip: Chip[Any], layer: int) -> dict[str, Tensor]:
-    held: dict[str, Tensor] = chip._cells[layer]._asdict()
-    return held
+    """The cells of one layer by name, those of wrapped devices as in `inner.knobs`."""
+    return leaves(chip._cells[layer])
 
 
 def copy(fields: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -8,16 +8,43 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Birth, Broken, Costs, Device, Ideal, Mismatched, Noise, SoftBoundsRRAM, check_device
+from analog import (
+    Birth,
+    Broken,
+    Costs,
+    Device,
+    Ideal,
+    Mismatched,
+    Noise,
+    SoftBoundsRRAM,
+    Wearing,
+    check_device,
+)
 from analog.devices.ideal import IdealCells
 from analog.devices.mismatched import MismatchedCells
 
-DEVICES = [Ideal(), Mismatched(), Mismatched(severity=0.3), SoftBoundsRRAM()]
+DEVICES = [
+    Ideal(),
+    Mismatched(),
+    Mismatched(severity=0.3),
+    SoftBoundsRRAM(),
+    Wearing(Mismatched()),
+    Wearing(Wearing(Ideal())),
+]
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=str)
 def test_our_devices_keep_the_contract(device: Device[Any]) -> None:
-    check_device(device)
+    check_device(device, steps=0)  # their lives are lived in check/test_life.py
+
+
+def test_lives_are_part_of_the_contract() -> None:
+    """An ideal device states no bounds; one that does has to keep them."""
+    check_device(Ideal())
+    broken = Bent(bounds=lambda c: (-torch.ones_like(c.knobs), torch.ones_like(c.knobs)))
+    check_device(broken, steps=0)
+    with pytest.raises(Broken, match="outside the bounds that the device states"):
+        check_device(broken)
 
 
 class Bent(Ideal):
@@ -115,6 +142,46 @@ BREACHES: list[tuple[str, Device[Any], str]] = [
         Bent(pulse=lambda c, d, n: IdealCells(c.knobs + d * (1 + 0.1 * n.normal(d[0])))),
         "two chips of a fleet share write noise drawn as",
     ),
+    (
+        "an amplifier's noise drawn once for a batch",
+        Bent(sense=lambda c, u, n: u + 0.1 * n.normal(u[..., :1, :])),
+        r"layer 0: sense draws noise as .* gives every example of a batch the same; draw it like the act",
+    ),
+    (
+        "a gain drawn once for a batch",
+        Bent(sense=lambda c, u, n: u * (1 + 0.1 * n.normal(u[..., :1, :]))),
+        "layer 0: sense draws noise",
+    ),
+    (
+        "a neuron's noise drawn once for a batch",
+        Bent(fire=lambda c, u, n: (u + 0.1 * n.normal(u) + 0.1 * n.normal(u[..., :1, :])).relu()),
+        "layer 0: fire draws noise",
+    ),
+    (
+        "synapses' noise drawn once for a batch",
+        Bent(collect=lambda c, x, n: x @ c.knobs.mT + 0.1 * n.normal(c.knobs[..., :1].mT)),
+        "layer 0: collect draws noise",
+    ),
+    (
+        "dithering drawn once for a batch",
+        Bent(sense=lambda c, u, n: u + n.uniform(u[..., :1, :])),
+        "layer 0: sense draws noise",
+    ),
+    (
+        "a drift that begins anew at every look",
+        Bent(age=lambda c, s, n: IdealCells(c.knobs * (1 + s) ** -0.05)),
+        "ageing by 1000 s and then 3000 s is not ageing by 4000 s; keep the age in the cells",
+    ),
+    (
+        "a drift in no time",
+        Bent(age=lambda c, s, n: IdealCells(c.knobs * 0.99)),
+        r"layer 0: age\(cells, 0\) changes the response",
+    ),
+    (
+        "a drift without end",
+        Bent(age=lambda c, s, n: IdealCells(c.knobs * torch.tensor(s / 1e5).exp2())),
+        "after 1e9 s cells.knobs is not finite",
+    ),
     ("a pulse that does nothing", Bent(pulse=lambda c, d, n: c), "moves the knobs by 0 of what it is told"),
     ("a pulse backwards", Bent(pulse=lambda c, d, n: IdealCells(c.knobs - d)), "moves the knobs by -1"),
     (
@@ -175,7 +242,17 @@ class Stale(Mismatched):
         return cells._replace(knobs=cells.knobs + drive)
 
 
+@dataclass(frozen=True)
+class Faded(Mismatched):
+    """Its knobs drift and its weights do not."""
+
+    def age(self, cells: MismatchedCells, seconds: float, noise: Noise) -> MismatchedCells:
+        return cells._replace(knobs=cells.knobs * 2 ** (-seconds / 1e6))
+
+
 def test_stale_weights_are_caught() -> None:
+    with pytest.raises(Broken, match="after ageing the response is stale"):
+        check_device(Faded())
     with pytest.raises(Broken, match="after a pulse the response is stale"):
         check_device(Stale())
 
@@ -195,12 +272,24 @@ def test_noise_in_cells_and_noisy_ageing_are_honest() -> None:
     check_device(Warm())
 
 
+@dataclass(frozen=True)
+class Switching(Ideal):
+    """Honest: cells fall back to zero by chance, each with its own die, at a rate along the clock."""
+
+    def age(self, cells: IdealCells, seconds: float, noise: Noise) -> IdealCells:
+        return IdealCells(cells.knobs * (noise.uniform(cells.knobs) < 2 ** (-seconds / 1e7)))
+
+
+def test_cells_that_switch_by_chance_are_honest() -> None:
+    check_device(Switching())
+
+
 @pytest.mark.parametrize("step", [1 / 16, 1 / 4096])
 @pytest.mark.parametrize("hiss", [0.0, 0.01, 0.1])
 def test_converters_and_switches_are_honest(step: float, hiss: float) -> None:
     """Slopes of zero are lawful where a finite probe shows an effect; readings may coincide."""
-    check_device(Bent(sense=lambda c, u, n: ((u + hiss * n.normal(u)) / step).round() * step))
-    check_device(Bent(fire=lambda c, u, n: (u + hiss * n.normal(u)).sign()))
+    check_device(Bent(sense=lambda c, u, n: ((u + hiss * n.normal(u)) / step).round() * step), steps=0)
+    check_device(Bent(fire=lambda c, u, n: (u + hiss * n.normal(u)).sign()), steps=0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,176 @@
+"""Laws of a whole life, as a state machine: program, pulse, probe, measure, span, wait, save, load, kill."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import torch
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from torch import Tensor
+
+from ..chip import Chip
+from ..device import Device
+from ..layers import Layer
+from ..port import Port, Probe
+from ..store import load, save
+from .twins import Twins
+from .verdict import Broken
+
+_LENGTH: Final = 25  # steps of one life, at most
+_DTYPES: Final = {"float32": torch.float32, "float64": torch.float64}
+
+
+def live(
+    device: Device[Any], wirings: tuple[tuple[Layer, ...], ...], steps: int, *, fresh: bool = False
+) -> int:
+    """Let chips of a device live about that many steps; how many it came to. Raises Broken.
+
+    The same lives every time, unless they shall be `fresh`.
+    """
+    taken: list[str] = []
+    machine = type("Life", (_Life,), {"device": device, "wirings": wirings, "taken": taken})
+    how = settings(
+        max_examples=max(1, steps // _LENGTH),
+        stateful_step_count=min(steps, _LENGTH),
+        derandomize=not fresh,
+        database=None,
+        deadline=None,
+        print_blob=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
+    )
+    try:
+        run_state_machine_as_test(machine, settings=how)
+    except Flaky as error:
+        raise Broken(
+            "the same life, lived twice, kept a law and broke it; a device keeps no state but its cells, "
+            "and draws from `birth` and `noise` alone"
+        ) from error
+    return len(taken)
+
+
+class _Life(RuleBasedStateMachine):
+    device: Device[Any]
+    wirings: tuple[tuple[Layer, ...], ...]
+    taken: list[str]  # one entry for every step of every life
+    twins: Twins | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.path = Path(self.folder.name) / "chip"
+        self.graves: list[Port] = []
+
+    def teardown(self) -> None:
+        self.folder.cleanup()
+
+    @initialize(
+        wiring=st.integers(0, 1),
+        who=st.sampled_from([(3,), (3, 5), 3]),
+        dtype=st.sampled_from(sorted(_DTYPES)),
+    )
+    def fabricate(self, wiring: int, who: int | tuple[int, ...], dtype: str) -> None:
+        self.twins = Twins(self.device, self.wirings[wiring], who, _DTYPES[dtype])
+
+    @property
+    def here(self) -> Twins:
+        assert self.twins is not None
+        self.taken.append("step")
+        return self.twins
+
+    @rule(size=st.sampled_from([0.1, 0.5]))
+    def program(self, size: float) -> None:
+        def act(chip: Chip[Any], port: Port) -> tuple[Tensor, ...]:
+            port.program(knobs)
+            return ()
+
+        knobs = self._drive(here := self.here, size)
+        here.step(f"program {size}", act)
+        self._bury(here)
+
+    @rule(size=st.sampled_from([0.0, 1e-3, 0.05, 0.5]))
+    def pulse(self, size: float) -> None:
+        def act(chip: Chip[Any], port: Port) -> tuple[Tensor, ...]:
+            port.pulse(drive)
+            return ()
+
+        drive = self._drive(here := self.here, size)
+        here.step(f"pulse {size}", act)
+        self._bury(here)
+
+    @rule()
+    def measure(self) -> None:
+        x = self._x(here := self.here, 0)
+        here.step("measure", lambda chip, port: port.measure(x).taps)
+
+    @rule(first=st.integers(0, 2), last=st.integers(0, 2))
+    def span(self, first: int, last: int) -> None:
+        here = self.here
+        first, last = sorted(min(layer, len(here.layers) - 1) for layer in (first, last))
+        x = self._x(here, first)
+        here.step(f"measure {first}..{last}", lambda chip, port: port.measure(x, first=first, last=last).taps)
+
+    @rule(at=st.integers(0, 2), kind=st.sampled_from(["knobs", "nodes"]), size=st.sampled_from([0.01, 0.5]))
+    def probe(self, at: int, kind: str, size: float) -> None:
+        here = self.here
+        spec, at = here.spec, min(at, len(here.layers) - 1)
+        shape = spec.shapes[at] if kind == "knobs" else (*spec.fleet, 4, here.layers[at].features)
+        body = size * here.draw("probe", 2, *shape)
+        probe = Probe(**{kind: tuple(body if i == at else None for i in range(len(here.layers)))})
+        here.probed(f"probe the {kind} of layer {at} by {size}", self._x(here, 0), probe)
+
+    @rule(seconds=st.sampled_from([0.0, 1e-6, 1.0, 3600.0, 1e7]))
+    def wait(self, seconds: float) -> None:
+        def act(chip: Chip[Any], port: Port) -> tuple[Tensor, ...]:
+            chip.wait(seconds)
+            return ()
+
+        here = self.here
+        here.waited += seconds
+        here.step(f"wait {seconds:g} s", act)
+        self._bury(here)
+
+    @rule()
+    def save_and_load(self) -> None:
+        self.here.through_a_file(self.path)
+        self.measure()
+
+    @rule()
+    def kill(self) -> None:
+        here = self.here
+        here.told.append("kill")
+        for chip in (here.chip, here.twin):
+            chip.die()
+        self._bury(here)
+
+    @invariant()
+    def laws_hold(self) -> None:
+        if self.twins is not None:
+            self.twins.sound()
+            self.twins.bounded()
+            self.twins.clocked()
+            for port in self.graves[-2:]:
+                self.twins.dead(port)
+
+    def _bury(self, here: Twins) -> None:
+        """Dead means Dead, also after a file; chips of another identity take the place."""
+        if here.chip.alive:
+            return
+        self.graves.append(here.chip.port())
+        here.dead(self.graves[-1])
+        save(here.chip, self.path)
+        here.dead(load(self.path, here.device, here.layers).port(), "a dead chip that was saved and loaded")
+        who = here.who + 10 if isinstance(here.who, int) else tuple(i + 10 for i in here.who)
+        self.twins = Twins(here.device, here.layers, who, here.dtype)
+
+    @staticmethod
+    def _x(here: Twins, first: int) -> Tensor:
+        return here.draw("x", 4, here.layers[first].features_in)
+
+    @staticmethod
+    def _drive(here: Twins, size: float) -> tuple[Tensor, ...]:
+        return tuple((size * here.draw("drive", *s)).clamp(-1, 1) for s in here.spec.shapes)

@@ -1,0 +1,214 @@
+"""Every device lives through any history, and every law of a life can be broken and is caught."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import settings
+from torch import Tensor
+
+from analog import (
+    Broken,
+    Chip,
+    Costs,
+    Device,
+    Ideal,
+    Mismatched,
+    Noise,
+    SoftBoundsRRAM,
+    Wearing,
+    load,
+    stream,
+)
+from analog.check import _WIRINGS
+from analog.check.life import live
+from analog.devices.ideal import IdealCells
+
+MORTAL = Wearing(Mismatched(), endurance=6, spread=0.5)  # dies of use within most lives
+ZOO: list[Device[Any]] = [
+    Ideal(),
+    Mismatched(),
+    Mismatched(severity=0.3),
+    SoftBoundsRRAM(),
+    Wearing(SoftBoundsRRAM(), endurance=300),
+    Wearing(Wearing(Ideal()), endurance=20),
+    MORTAL,
+]
+
+
+def test_ten_thousand_steps_across_the_zoo() -> None:
+    """In `make fuzz`, other ones at every run; a few of the same ones otherwise."""
+    many = settings.get_current_profile_name() == "fuzz"
+    wanted, taken = 10_000 if many else 700, 0
+    while taken < wanted:
+        for device in ZOO:
+            taken += live(device, _WIRINGS, 1 + 11 * wanted // (10 * len(ZOO)), fresh=many)
+
+
+class Watched(Ideal):
+    """Writes down what it was sent."""
+
+    sent: list[float] = []  # noqa: RUF012
+
+    def pulse(self, cells: IdealCells, drive: Tensor, noise: Noise) -> IdealCells:
+        self.sent.append(float(drive.sum()))
+        return super().pulse(cells, drive, noise)
+
+
+def test_lives_are_the_same_every_time() -> None:
+    seen = []
+    for _ in range(2):
+        Watched.sent.clear()
+        live(Watched(), _WIRINGS, 200)
+        seen.append(list(Watched.sent))
+    assert seen[0] == seen[1] and len(seen[0]) > 10
+
+
+def test_chips_die_of_use_within_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The laws of the dead are reached without `kill` too."""
+    ends: list[int] = []
+    bury = Chip._bury_spent
+
+    def counted(chip: Chip[Any]) -> None:
+        bury(chip)
+        if not chip.alive:
+            ends.append(len(ends))
+
+    monkeypatch.setattr(Chip, "_bury_spent", counted)
+    live(MORTAL, _WIRINGS, 200)
+    assert ends
+
+
+class Bent(Ideal):
+    """An ideal device with one function replaced."""
+
+    costs = Costs()
+
+    def __init__(self, **functions: Callable[..., Any]) -> None:
+        for name, function in functions.items():
+            object.__setattr__(self, name, function)
+
+
+COUNT = iter(range(10**9))
+
+
+def tallied(cells: IdealCells, drive: Tensor, noise: Noise) -> IdealCells:
+    """Counts pulses beside the cells, where no file finds the count."""
+    made = cells.knobs + drive
+    made.tally = getattr(cells.knobs, "tally", 0) + 1  # type: ignore[attr-defined]
+    return IdealCells(made)
+
+
+def tired(cells: IdealCells, x: Tensor, noise: Noise) -> Tensor:
+    return x @ cells.knobs.mT * 0.9 ** getattr(cells.knobs, "tally", 0)
+
+
+def burnt(cells: IdealCells, u: Tensor, noise: Noise) -> Tensor:
+    if float(cells.knobs.abs().max()) > 1.5:
+        raise ArithmeticError("burnt through")
+    return u.relu()
+
+
+def worn(cells: IdealCells, x: Tensor, noise: Noise) -> Tensor:
+    cells.knobs.mul_(0.999)
+    return x @ cells.knobs.mT
+
+
+BREACHES: dict[str, tuple[Device[Any], str]] = {
+    "knobs that run away": (
+        Bent(pulse=lambda c, d, n: IdealCells(c.knobs * (1e300 * d.abs() + 1))),
+        r"is not finite. This life: fabricate .*; p",
+    ),
+    "readings that run away": (
+        Bent(sense=lambda c, u, n: u / (c.knobs.abs().amax((-2, -1), keepdim=True) < 1.4)),
+        r"a reading is not finite. This life: ",
+    ),
+    "bounds that are not kept": (
+        Bent(bounds=lambda c: (-torch.ones_like(c.knobs), torch.ones_like(c.knobs))),
+        r"layer \d: knobs are .* outside the bounds that the device states; clamp them",
+    ),
+    "cells that change their dtype": (
+        Bent(age=lambda c, s, n: IdealCells(c.knobs.half())),
+        r"layer 0: cells.knobs is .* torch.float16, and was .* at birth",
+    ),
+    "state beside the cells": (
+        Bent(pulse=tallied, collect=tired),
+        r"read differently; keep all state in cells. This life: .*p.*; save and load; measure",
+    ),
+    "dice of its own": (
+        Bent(pulse=lambda c, d, n: IdealCells(c.knobs + d * (1 + next(COUNT)))),
+        "differs between two chips of one history; draw from `noise` alone",
+    ),
+    "readings with dice of their own": (
+        Bent(fire=lambda c, u, n: u.relu() + next(COUNT)),
+        "two chips of one identity, dice and history read differently",
+    ),
+    "an end by chance": (
+        Bent(spent=lambda c: torch.full(c.knobs.shape[:-3], next(COUNT) % 5 == 0)),
+        "of two chips of one history one died and the other did not|lived twice",
+    ),
+    "a reading that leaves a trace": (Bent(collect=worn), r"layer \d: cells.knobs was altered by a reading"),
+    "a function that fails late": (
+        Bent(fire=burnt),
+        r"[mp].* raised ArithmeticError: burnt through. This life: fabricate .*; p",
+    ),
+}
+
+
+@pytest.mark.parametrize(("device", "says"), BREACHES.values(), ids=BREACHES)
+def test_every_breach_is_caught(device: Device[Any], says: str) -> None:
+    with pytest.raises(Broken, match=says):
+        live(device, _WIRINGS, 200)
+
+
+def test_the_history_told_is_a_short_one() -> None:
+    """It is the shortest that hypothesis finds, so that an author sees what matters."""
+    with pytest.raises(Broken) as error:
+        live(BREACHES["bounds that are not kept"][0], _WIRINGS, 500)
+    assert str(error.value).count(";") <= 3
+
+
+def revived(chip: Chip[Any]) -> None:
+    """A chip that forgets that it died."""
+
+
+def silent(chip: Chip[Any], seconds: float) -> None:
+    """A clock that stands still."""
+
+
+def backwards(chip: Chip[Any], seconds: float) -> None:
+    chip._clock -= seconds
+
+
+CHIPS: dict[str, tuple[str, Any, str]] = {
+    "the dead answer": (
+        "require_alive",
+        revived,
+        "a dead chip should raise Dead at every wire; one gave ValueError",
+    ),
+    "a clock that stands still": ("_elapse", silent, r"the clock shows 0.0 s, uses and waits took"),
+    "a clock that runs back": ("_elapse", backwards, "the clock ran back from 0.0 to -"),
+}
+
+
+@pytest.mark.parametrize(("name", "bad", "says"), CHIPS.values(), ids=CHIPS)
+def test_laws_of_the_chip_are_caught_too(
+    name: str, bad: Any, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Chip, name, bad)
+    with pytest.raises(Broken, match=says):
+        live(Ideal(), _WIRINGS, 200)
+
+
+def test_a_file_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dice that begin anew after loading show in the next reading."""
+
+    def forgetful(*given: Any) -> Chip[Any]:
+        chip = load(*given)
+        chip._dice.set_state(stream(0, "other dice").get_state())
+        return chip
+
+    monkeypatch.setattr("analog.check.twins.load", forgetful)
+    with pytest.raises(Broken, match=r"read differently.*save and load; measure"):
+        live(Mismatched(), _WIRINGS, 200)
