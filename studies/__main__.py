@@ -9,13 +9,21 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from . import heirs, in_place, laws, speed, tuning
+from . import heirs, in_place, laws, probes, scaling, speed, tuning
 from .conduct import conduct
 from .data import BadData
 from .results import Refused, read
 from .study import How, Row, claim, short_name
 
-STUDIES: tuple[Any, ...] = (heirs, in_place, laws, speed, tuning)  # a new study is one more name here
+STUDIES: tuple[Any, ...] = (
+    heirs,
+    in_place,
+    laws,
+    probes,
+    scaling,
+    tuning,
+    speed,
+)  # a new study is one more name here
 
 
 def main() -> int:
