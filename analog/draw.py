@@ -112,5 +112,17 @@ class Noise:
             return like.new_full((), 0.5)
         return like.new_empty(self._shape(like)).uniform_(generator=self._generator)
 
+    def whole(self, count: Tensor) -> Tensor:
+        """`count` made whole by chance, right on average; silent: `count` itself, its mean."""
+        return count if self._generator is None else (count + self.uniform(count)).floor()
+
+    def rounded(self, value: Tensor) -> Tensor:
+        """`value` to the nearest whole number, as converters give it; silent: `value` itself.
+
+        Rounding is counted among the noise: the silent response is that of infinitely many bits, so it
+        has the slope that a learner sees from afar instead of none at all.
+        """
+        return value if self._generator is None else value.round()
+
     def _shape(self, like: Tensor) -> tuple[int, ...]:
         return (*self._lead, *like.shape) if like.ndim < self._rank else tuple(like.shape)
