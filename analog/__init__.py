@@ -24,6 +24,15 @@ from .devices import WanRRAM as WanRRAM
 from .draw import Birth as Birth
 from .draw import Noise as Noise
 from .draw import stream as stream
+from .effects import Clipped as Clipped
+from .effects import Converters as Converters
+from .effects import DifferentialPair as DifferentialPair
+from .effects import Effect as Effect
+from .effects import Stuck as Stuck
+from .effects import Temperature as Temperature
+from .effects import Tiled as Tiled
+from .effects import Wafer as Wafer
+from .effects import WireDrop as WireDrop
 from .layers import Layer as Layer
 from .layers import conv2d as conv2d
 from .layers import dense as dense

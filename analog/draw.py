@@ -49,13 +49,31 @@ class Birth:
     """
 
     def __init__(
-        self, identities: Sequence[int], fleet: tuple[int, ...], layer: int, tiles: int, like: Tensor
+        self,
+        identities: Sequence[int],
+        fleet: tuple[int, ...],
+        layer: int,
+        tiles: int,
+        like: Tensor,
+        part: str = "",
     ) -> None:
         self._identities = identities
         self._lead = (*fleet, tiles)
         self._layer = layer
         self._tiles = tiles
         self._like = like  # carries dtype and place, no data
+        self._part = part  # in front of every name
+
+    def split(self, parts: int) -> "Birth":
+        """The birth of the same layer with every tile made of `parts` tiles."""
+        return Birth(
+            self._identities, self._lead[:-1], self._layer, self._tiles * parts, self._like, self._part
+        )
+
+    def part(self, name: str) -> "Birth":
+        """The birth of a part of the same layer, whose draws have names of their own."""
+        inside = f"{self._part}{name}: "
+        return Birth(self._identities, self._lead[:-1], self._layer, self._tiles, self._like, inside)
 
     def normal(self, name: str, *shape: int) -> Tensor:  # (*fleet, tiles, *shape)
         """Standard normal draws for the parameter called `name`."""
@@ -72,7 +90,7 @@ class Birth:
         )
 
     def _streams(self, name: str) -> list[Generator]:
-        return [stream(who, "identity", self._layer, name) for who in self._identities]
+        return [stream(who, "identity", self._layer, self._part + name) for who in self._identities]
 
     def _settle(self, rows: list[Tensor], shape: tuple[int, ...]) -> Tensor:
         return torch.stack(rows).reshape(*self._lead, *shape).to(self._like)

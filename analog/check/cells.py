@@ -11,7 +11,7 @@ from ..chip import Chip
 from ..device import Device
 from ..draw import Noise, stream
 from ..layers import Layer
-from .verdict import close, copy, draw, fields, require, same
+from .verdict import close, copy, draw, fields, require, same, tensors
 
 
 def births(device: Device[Any], layers: tuple[Layer, ...]) -> None:
@@ -111,8 +111,9 @@ def pulses(device: Device[Any], layers: tuple[Layer, ...]) -> None:
             f"layer {i}: after a pulse the response is stale; knobs moved, weights did not",
         )
         still = device.pulse(cells, torch.zeros_like(drive), Noise(stream(0, "check")))
-        for field, cell in cells._asdict().items():
-            same(getattr(still, field), cell, f"layer {i}: a pulse of zero changed cells.{field}")
+        after = tensors(still)
+        for field, cell in tensors(cells).items():
+            same(after[field], cell, f"layer {i}: a pulse of zero changed cells.{field}")
 
 
 def histories(device: Device[Any], layers: tuple[Layer, ...]) -> None:

@@ -20,8 +20,16 @@ def draw(spec: Spec, name: str, *shape: int) -> Tensor:
 
 
 def fields(chip: Chip[Any], layer: int) -> dict[str, Tensor]:
-    held: dict[str, Tensor] = chip._cells[layer]._asdict()
-    return held
+    return tensors(chip._cells[layer])
+
+
+def tensors(cells: Any, within: str = "") -> dict[str, Tensor]:
+    """Every tensor of cells by its name, dotted where a wrapper's cells hold those of what it wraps."""
+    found: dict[str, Tensor] = {}
+    for name, held in cells._asdict().items():
+        nested = isinstance(held, tuple)
+        found |= tensors(held, f"{within}{name}.") if nested else {f"{within}{name}": held}
+    return found
 
 
 def copy(fields: dict[str, Tensor]) -> dict[str, Tensor]:

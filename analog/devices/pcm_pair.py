@@ -8,7 +8,7 @@ quarters of the range; hiss, the usual output noise of simulated periphery.
 Mapping: w = G+ - G-, both from 0 to 2 full scales. A drive upwards pulses G+, one downwards G-. A pulse
 moves G by step * (1 + height * exp(-2 * steepness * G / top)): 28 nominal steps when empty, 1.2 when full.
 Since 13 pulses bring an empty cell to 1, n = |drive| / reach with reach = .075, a fraction by chance.
-A train runs along the smooth flow (see `trains`; from empty its first pulse overshoots by some 30 %).
+After its first pulse a train runs along the smooth flow (see `trains`), at most 5 % short of its pulses.
 When either cell passes `full`, both are reset and the difference is written into one of them.
 
 Where we differ and why: the fit's two further terms of cycle noise are left out; a pair is refreshed when

@@ -17,10 +17,9 @@ def affine(start: Tensor, count: Tensor, step: Tensor, bend: Tensor) -> tuple[Te
     Exact, at any step size: the recursion is geometric. `step` is signed; step * bend lies in [0, 1].
     """
     fade = (step * bend).clamp(1e-12, 1 - 1e-6)  # what each pulse takes off the speed; 0 and 1 in the limit
-    slower = torch.log1p(-fade)
     first = step * (1 - start * bend)
-    end = start - first * torch.expm1(count * slower) / fade
-    return end, first * ((count - 1) * slower).exp()
+    lost = torch.expm1(count * torch.log1p(-fade))  # of the speed, negative
+    return start - first * lost / fade, first * (1 + lost) / (1 - fade)
 
 
 def exponential(
@@ -28,13 +27,16 @@ def exponential(
 ) -> tuple[Tensor, Tensor]:
     """Steps of step * (1 + height * exp(rate * (w - zero))), height at least 0; `step` is signed.
 
-    With p = exp(-rate * (w - zero)) the flow dw/dn is dp/dn = -k * (p + height), k = rate * step, so p is
-    geometric. Pulses are steps of finite size, where the flow is smooth: the error is about half the
-    relative change of speed over one pulse.
+    The first pulse is exact; those after it follow the flow dw/dn, which with p = exp(-rate * (w - zero)) is
+    dp/dn = -k * (p + height), k = rate * step, so p is geometric. Pulses are steps of finite size, where
+    the flow is smooth: each that follows it errs by about half the relative change of speed over a pulse.
     """
-    p = (-rate * (start - zero)).exp()
+    first = step * (1 + height * (rate * (start - zero)).exp())
+    once = torch.addcmul(start, first, count.clamp(max=1))
+    p = (-rate * (once - zero)).exp()
     k = rate * step
-    grown = (p + height) * (-k * count).clamp(-60, 60).exp()  # 60: far beyond any bound, and finite
+    grown = (p + height) * (-k * (count - 1).clamp(min=0)).clamp(-60, 60).exp()  # 60: far beyond any bound
     end = (grown - height).clamp(min=1e-30)
     before = (grown * k.exp() - height).clamp(min=1e-30)
-    return zero - end.log() / rate, step * (1 + height / before)
+    last = torch.where(count > 1, step * (1 + height / before), first)
+    return torch.where(count > 1, zero - end.log() / rate, once), last

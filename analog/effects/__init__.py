@@ -1,0 +1,11 @@
+"""Effects that compose with any device by wrapping it; one effect, one file."""
+
+from .clipped import Clipped as Clipped
+from .converters import Converters as Converters
+from .differential_pair import DifferentialPair as DifferentialPair
+from .effect import Effect as Effect
+from .stuck import Stuck as Stuck
+from .temperature import Temperature as Temperature
+from .tiled import Tiled as Tiled
+from .wafer import Wafer as Wafer
+from .wire_drop import WireDrop as WireDrop
