@@ -28,6 +28,7 @@ from .effects import Clipped as Clipped
 from .effects import Converters as Converters
 from .effects import DifferentialPair as DifferentialPair
 from .effects import Effect as Effect
+from .effects import Plain as Plain
 from .effects import Stuck as Stuck
 from .effects import Temperature as Temperature
 from .effects import Tiled as Tiled

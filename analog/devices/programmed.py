@@ -107,7 +107,7 @@ class Programmed(Device[H]):
 
     def pulse(self, cells: H, drive: Tensor, noise: Noise) -> H:
         target = (cells.knobs + drive).clamp(-1, 1)
-        touched = target != cells.target
+        touched = (drive != 0) | (cells.knobs != cells.target)  # the latter: somebody erased it
         dice = (noise.normal(drive), noise.normal(drive))
         written = self.rewritten(cells, target, touched, dice)
         return self.weighed(

@@ -82,6 +82,17 @@ def test_only_touched_cells_are_written(device: Any) -> None:
     assert float((after.since + after.idle)[:, :100].abs().max()) == 0  # their clock starts again
 
 
+def test_programming_the_same_again_is_a_fresh_write() -> None:
+    """As in a periodic refresh: erased and set to what it was, a cell misses anew and its clock restarts."""
+    device, noise = CMOHfOxRRAM(), Noise(stream(0, "again"))
+    cells = device.age(many(device, 100), 50.0, noise)
+    blank = device.nudge(cells, -cells.knobs)
+    after = device.pulse(blank, cells.knobs, noise)
+    assert torch.equal(after.knobs, cells.knobs)
+    assert not torch.isclose(after.plus, cells.plus).any()
+    assert float((after.since + after.idle).abs().max()) == 0
+
+
 def test_targets_stay_within_full_scale() -> None:
     cells = written(WanRRAM(), 5.0, Noise.silent(), 3)
     assert torch.equal(cells.knobs, torch.ones_like(cells.knobs))

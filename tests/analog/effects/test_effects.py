@@ -8,6 +8,7 @@ import torch
 
 from analog import (
     PCM,
+    Broken,
     CapacitorCell,
     Chip,
     Clipped,
@@ -79,6 +80,19 @@ def test_any_device_can_be_wrapped(device: Device[Any]) -> None:
 )
 def test_effects_nest(device: Device[Any]) -> None:
     check_device(device)
+
+
+class Meddling(Clipped[Any]):
+    """A wrapper that ages its inner cells when it is not asked to."""
+
+    def collect(self, cells: Any, x: torch.Tensor, noise: Any) -> torch.Tensor:
+        cells.cells.knobs.mul_(1.0001)
+        return super().collect(cells, x, noise)
+
+
+def test_the_contract_looks_into_nested_cells() -> None:
+    with pytest.raises(Broken, match="collect altered cells.knobs"):
+        check_device(Meddling(Stuck(Ideal())))
 
 
 @pytest.mark.parametrize("effect", NOTHING)
