@@ -94,9 +94,17 @@ class PCMPair(Device[PairCells]):
         erased = cells.knobs != cells.plus - cells.minus  # somebody set the knobs: one cell holds them
         plus = torch.where(erased, cells.knobs.clamp(min=0), cells.plus)
         minus = torch.where(erased, (-cells.knobs).clamp(min=0), cells.minus)
-        dice = noise.normal(drive)
-        plus = self._grown(plus, count * (drive > 0), cells.step_plus, cells.top_plus, dice)
-        minus = self._grown(minus, count * (drive < 0), cells.step_minus, cells.top_minus, dice)
+        rising = drive > 0
+        start, step, top = (
+            torch.where(rising, up, down)
+            for up, down in (
+                (plus, minus),
+                (cells.step_plus, cells.step_minus),
+                (cells.top_plus, cells.top_minus),
+            )
+        )
+        grown = self._grown(start, count, step, top, noise.normal(drive))
+        plus, minus = torch.where(rising, grown, plus), torch.where(rising, minus, grown)
         plus, minus = self._refreshed(cells, plus, minus, noise)
         return cells._replace(knobs=plus - minus, plus=plus, minus=minus)
 
@@ -112,6 +120,8 @@ class PCMPair(Device[PairCells]):
     ) -> tuple[Tensor, Tensor]:
         """Pairs with a full cell, reset and written anew; the others as they are."""
         full = (plus > self.full * cells.top_plus) | (minus > self.full * cells.top_minus)
+        if not bool(full.any()):
+            return plus, minus
         rest = plus - minus
         held = rest.abs().minimum(self.full * torch.where(rest > 0, cells.top_plus, cells.top_minus))
         step = torch.where(rest > 0, cells.step_plus, cells.step_minus)
