@@ -49,13 +49,31 @@ class Birth:
     """
 
     def __init__(
-        self, identities: Sequence[int], fleet: tuple[int, ...], layer: int, tiles: int, like: Tensor
+        self,
+        identities: Sequence[int],
+        fleet: tuple[int, ...],
+        layer: int,
+        tiles: int,
+        like: Tensor,
+        part: str = "",
     ) -> None:
         self._identities = identities
         self._lead = (*fleet, tiles)
         self._layer = layer
         self._tiles = tiles
         self._like = like  # carries dtype and place, no data
+        self._part = part  # in front of every name
+
+    def split(self, parts: int) -> "Birth":
+        """The birth of the same layer with every tile made of `parts` tiles."""
+        return Birth(
+            self._identities, self._lead[:-1], self._layer, self._tiles * parts, self._like, self._part
+        )
+
+    def part(self, name: str) -> "Birth":
+        """The birth of a part of the same layer, whose draws have names of their own."""
+        inside = f"{self._part}{name}: "
+        return Birth(self._identities, self._lead[:-1], self._layer, self._tiles, self._like, inside)
 
     def normal(self, name: str, *shape: int) -> Tensor:  # (*fleet, tiles, *shape)
         """Standard normal draws for the parameter called `name`."""
@@ -72,7 +90,7 @@ class Birth:
         )
 
     def _streams(self, name: str) -> list[Generator]:
-        return [stream(who, "identity", self._layer, name) for who in self._identities]
+        return [stream(who, "identity", self._layer, self._part + name) for who in self._identities]
 
     def _settle(self, rows: list[Tensor], shape: tuple[int, ...]) -> Tensor:
         return torch.stack(rows).reshape(*self._lead, *shape).to(self._like)
@@ -111,6 +129,18 @@ class Noise:
         if self._generator is None:
             return like.new_full((), 0.5)
         return like.new_empty(self._shape(like)).uniform_(generator=self._generator)
+
+    def whole(self, count: Tensor) -> Tensor:
+        """`count` made whole by chance, right on average; silent: `count` itself, its mean."""
+        return count if self._generator is None else (count + self.uniform(count)).floor()
+
+    def rounded(self, value: Tensor) -> Tensor:
+        """`value` to the nearest whole number, as converters give it; silent: `value` itself.
+
+        Rounding is counted among the noise: the silent response is that of infinitely many bits, so it
+        has the slope that a learner sees from afar instead of none at all.
+        """
+        return value if self._generator is None else value.round()
 
     def _shape(self, like: Tensor) -> tuple[int, ...]:
         return (*self._lead, *like.shape) if like.ndim < self._rank else tuple(like.shape)

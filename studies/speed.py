@@ -17,16 +17,55 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from analog import Chip, Ideal, Mismatched, SoftBoundsRRAM, dense, stream
+from analog import (
+    PCM,
+    SONOS,
+    CapacitorCell,
+    Chip,
+    CMOHfOxRRAM,
+    ConstantStep,
+    ExponentialRRAM,
+    Ideal,
+    LinearECRAM,
+    MiloRRAM,
+    Mismatched,
+    ModulatorBank,
+    PCMPair,
+    RRAMArray,
+    SoftBoundsRRAM,
+    UnknownNeurons,
+    WanRRAM,
+    dense,
+    stream,
+)
 from learners import Batch, CrossEntropy, Descent, NodePerturbation, fit, sgd
 
 from .practice import AnyDevice, device_words
 from .study import Row
 
+DEVICES: tuple[AnyDevice, ...] = (
+    Ideal(),
+    Mismatched(),
+    SoftBoundsRRAM(),
+    ExponentialRRAM(),
+    LinearECRAM(),
+    CapacitorCell(),
+    ConstantStep(),
+    RRAMArray(),
+    PCMPair(),
+    WanRRAM(),
+    MiloRRAM(),
+    CMOHfOxRRAM(),
+    SONOS(),
+    PCM(),
+    ModulatorBank(),
+    UnknownNeurons(),
+)
+
 
 @dataclass(frozen=True)
 class Args:
-    devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each takes a reading
+    devices: tuple[AnyDevice, ...] = DEVICES  # each takes a reading
     repeats: int = 200  # timings of each figure, interleaved with its yardstick
     chips: int = 1000  # of the fleet
     seed: int = 0  # of the noise

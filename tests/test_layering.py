@@ -86,6 +86,8 @@ def test_nobody_climbs_the_wall(name: str) -> None:
         ("distill.cheat", "from studies import heirs"),
         ("analog.port", "from .chip import Chip"),
         ("analog.devices.cheat", "from ..chip import Chip"),
+        ("analog.effects.cheat", "from ..chip import Chip"),
+        ("analog.effects.cheat", "from ..devices import Ideal"),  # an effect composes with any device
         ("analog.layers", "from . import draw"),
         ("analog.wires", "from learners.learner import fit"),
     ],

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..device import Device, S
 from ..draw import Birth, Noise
-from ..port import Costs
+from .effect import Effect
 
 
 class WornCells(NamedTuple, Generic[S]):
@@ -37,7 +37,7 @@ class WornCells(NamedTuple, Generic[S]):
 
 
 @dataclass(frozen=True)
-class Wearing(Device[WornCells[Any]]):
+class Wearing(Effect[WornCells[Any], Any]):
     """Any device, with an end."""
 
     device: Device[Any]  # what wears
@@ -53,9 +53,11 @@ class Wearing(Device[WornCells[Any]]):
                 f"{self.endurance}, {self.spread}, {self.dead_share}"
             )
 
-    @property
-    def costs(self) -> Costs:
-        return self.device.costs
+    def inner(self, cells: WornCells[Any]) -> Any:
+        return cells.inner
+
+    def outer(self, cells: WornCells[Any], inner: Any) -> WornCells[Any]:
+        return cells._replace(inner=inner)
 
     def fabricate(self, rows: int, cols: int, birth: Birth) -> WornCells[Any]:
         inner = self.device.fabricate(rows, cols, birth)
@@ -72,22 +74,7 @@ class Wearing(Device[WornCells[Any]]):
     def nudge(self, cells: WornCells[Any], offset: Tensor) -> WornCells[Any]:
         return cells._replace(inner=self.device.nudge(cells.inner, offset * ~cells.worn))
 
-    def collect(self, cells: WornCells[Any], x: Tensor, noise: Noise) -> Tensor:
-        return self.device.collect(cells.inner, x, noise)
-
-    def sense(self, cells: WornCells[Any], u: Tensor, noise: Noise) -> Tensor:
-        return self.device.sense(cells.inner, u, noise)
-
-    def fire(self, cells: WornCells[Any], u: Tensor, noise: Noise) -> Tensor:
-        return self.device.fire(cells.inner, u, noise)
-
-    def age(self, cells: WornCells[Any], seconds: float, noise: Noise) -> WornCells[Any]:
-        return cells._replace(inner=self.device.age(cells.inner, seconds, noise))
-
     def spent(self, cells: WornCells[Any]) -> Tensor:
         over = cells.worn.double().mean((-3, -2, -1)) > self.dead_share
         also = self.device.spent(cells.inner)
         return over if also is None else over | also
-
-    def bounds(self, cells: WornCells[Any]) -> tuple[Tensor, Tensor] | None:
-        return self.device.bounds(cells.inner)

@@ -77,3 +77,18 @@ def test_silent_noise_is_the_median() -> None:
     silent, like = Noise.silent(), torch.ones(3)
     assert float(silent.normal(like)) == 0.0 and float(silent.uniform(like)) == 0.5
     assert float(silent.across((2,), 2).normal(like)) == 0.0
+
+
+def test_whole_numbers_by_chance_are_right_on_average() -> None:
+    """Floor or ceiling only, the mean kept (z below 6), and the number itself in silence."""
+    count = torch.full((40_000,), 2.3, dtype=torch.float64)
+    drawn = Noise(stream(0, "whole")).whole(count)
+    assert torch.equal(drawn.unique(), torch.tensor([2.0, 3.0], dtype=torch.float64))
+    assert abs(float(drawn.mean()) - 2.3) < 6 * (0.21 / 40_000) ** 0.5
+    assert Noise.silent().whole(count) is count
+
+
+def test_rounding_is_noise_and_silence_has_none() -> None:
+    value = torch.tensor([0.2, 0.7, -1.4])
+    assert torch.equal(Noise(stream(0, "rounded")).rounded(value), torch.tensor([0.0, 1.0, -1.0]))
+    assert Noise.silent().rounded(value) is value

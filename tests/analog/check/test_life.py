@@ -9,31 +9,46 @@ from hypothesis import settings
 from torch import Tensor
 
 from analog import (
+    PCM,
     Broken,
+    CapacitorCell,
     Chip,
+    Clipped,
+    Converters,
     Costs,
     Device,
+    DifferentialPair,
     Ideal,
     Mismatched,
     Noise,
+    PCMPair,
     SoftBoundsRRAM,
+    Stuck,
+    Temperature,
+    Tiled,
+    Wafer,
     Wearing,
+    WireDrop,
     load,
     stream,
 )
 from analog.check import _WIRINGS
 from analog.check.life import live
 from analog.devices.ideal import IdealCells
+from tests.zoo import ZOO
 
 MORTAL = Wearing(Mismatched(), endurance=6, spread=0.5)  # dies of use within most lives
-ZOO: list[Device[Any]] = [
+LIVES: list[Device[Any]] = [
     Ideal(),
     Mismatched(),
     Mismatched(severity=0.3),
-    SoftBoundsRRAM(),
+    *ZOO,
     Wearing(SoftBoundsRRAM(), endurance=300),
     Wearing(Wearing(Ideal()), endurance=20),
     MORTAL,
+    Converters(WireDrop(Temperature(Wafer(Stuck(CapacitorCell()))))),
+    DifferentialPair(Tiled(Clipped(PCMPair()), 2, 2)),
+    Wearing(Stuck(PCM()), endurance=300),
 ]
 
 
@@ -42,8 +57,8 @@ def test_ten_thousand_steps_across_the_zoo() -> None:
     many = settings.get_current_profile_name() == "fuzz"
     wanted, taken = 10_000 if many else 700, 0
     while taken < wanted:
-        for device in ZOO:
-            taken += live(device, _WIRINGS, 1 + 11 * wanted // (10 * len(ZOO)), fresh=many)
+        for device in LIVES:
+            taken += live(device, _WIRINGS, 1 + 11 * wanted // (10 * len(LIVES)), fresh=many)
 
 
 class Watched(Ideal):

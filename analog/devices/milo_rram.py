@@ -1,0 +1,95 @@
+"""Resistive memory programmed in levels, whose current is not quite linear in the voltage.
+
+Milo et al., "Optimized programming algorithms for multilevel RRAM in hardware neural networks", IRPS 2021,
+Fig. 4. Provenance: digitised linear fit (IGVVA-100): sd = 4.782321 - .009107 G uS, 50 to 225 uS; current
+I = G V + c2 V^2 + c3 V^3 for |V| <= .5 V, with L = log10(G in S), c2 = 1.388e-4 L^3 + 1.541e-3 L^2 +
+5.711e-3 L + 7.063e-3 A/V^2 and c3 = 8.871e-5 L^2 + 6.7919e-4 L + 1.2968e-3 A/V^3: a fit as published, in
+which large terms cancel, so that c2 is known to about 1e-5. Guess: volts per unit of input; hiss, the
+usual output noise of simulated periphery. Cells hold what they have; no drift is modelled.
+
+Where we differ and why: to read with two products instead of three, c3 is taken as .0348 G - .7234 c2 and a
+constant, which a pair cancels: least squares over the range, off by .8 % of the current at .5 V, less below.
+
+Mapping: G+ = 50 uS + w * 175 uS for w > 0 and G- = 50 uS, the other way round for w < 0; weight =
+(G+ - G-) / 175 uS. Inputs become voltages and saturate at +-.5 V, the end of the fit. Written
+conductances are held to the fit's range.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..draw import Birth, Noise
+from .programmed import Programmed, at_least_zero, fresh
+from .wan_rram import polynomial
+
+LOWEST, HIGHEST = 50.0, 225.0  # uS
+SQUARE = (7.063e-3, 5.711e-3, 1.541e-3, 1.388e-4)  # A/V^2, of powers of log10(G / S)
+CUBE = (1.2968e-3, 6.7919e-4, 8.871e-5)  # A/V^3, likewise; what WITH_LINEAR and WITH_SQUARE stand for
+WITH_LINEAR, WITH_SQUARE = 3.48067584e-2, -0.723371437  # 1/V^2, 1/V
+
+
+class MiloCells(NamedTuple):
+    """As `HeldCells`, and the part of the response that goes with the voltage squared."""
+
+    knobs: Tensor  # (*fleet, tiles, rows, cols)
+    weights: Tensor
+    target: Tensor
+    plus: Tensor  # uS
+    minus: Tensor  # uS
+    since: Tensor
+    idle: Tensor
+    square: Tensor  # per unit of input squared, full scale
+
+
+@dataclass(frozen=True)
+class MiloRRAM(Programmed[MiloCells]):
+    """Written with an error of 2.7 to 4.3 uS, read with a bent current. Valid for 0 < volts <= .5."""
+
+    hiss: float = 0.06
+    volts: float = 0.1  # V per unit of input
+    miss_scale: float = 1.0  # of the programming error
+
+    def __post_init__(self) -> None:
+        at_least_zero(self, hiss=self.hiss, miss_scale=self.miss_scale)
+        if not 0 < self.volts <= 0.5:
+            raise ValueError(f"MiloRRAM: {self.volts} V per unit of input, measured up to .5 V in all")
+
+    @property
+    def full(self) -> float:
+        return HIGHEST - LOWEST
+
+    def pair(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        return LOWEST + self.full * target.clamp(min=0), LOWEST + self.full * (-target).clamp(min=0)
+
+    def miss(self, wanted: Tensor) -> Tensor:
+        return self.miss_scale * (4.782321 - 0.009107 * wanted)
+
+    def rewritten(
+        self, cells: MiloCells, target: Tensor, touched: Tensor, dice: tuple[Tensor, Tensor]
+    ) -> MiloCells:
+        written = super().rewritten(cells, target, touched, dice)
+        plus, minus = (g.clamp(LOWEST, HIGHEST) for g in (written.plus, written.minus))
+        return written._replace(plus=plus, minus=minus)
+
+    def weighed(self, cells: MiloCells) -> MiloCells:
+        plus, minus = ((g * 1e-6).log10() for g in (cells.plus, cells.minus))
+        unit = self.full * 1e-6  # A/V
+        return cells._replace(
+            weights=(cells.plus - cells.minus) / self.full,
+            square=(polynomial(plus, SQUARE) - polynomial(minus, SQUARE)) * (self.volts / unit),
+        )
+
+    def fabricate(self, rows: int, cols: int, birth: Birth) -> MiloCells:
+        blank = torch.zeros_like(birth.normal("knobs", rows, cols))
+        return self.born(MiloCells(**fresh(rows, cols, birth), square=blank), birth)
+
+    def collect(self, cells: MiloCells, x: Tensor, noise: Noise) -> Tensor:
+        del noise  # enters once, at the amplifier
+        v = x.clamp(-0.5 / self.volts, 0.5 / self.volts)  # in units of `volts`
+        squared = v * v
+        cubed = squared * v
+        linear = torch.add(v, cubed, alpha=WITH_LINEAR * self.volts**2) @ cells.weights.mT
+        return linear + torch.add(squared, cubed, alpha=WITH_SQUARE * self.volts) @ cells.square.mT

@@ -1,0 +1,64 @@
+"""Resistive memory programmed by write-verify, as it is one second later.
+
+Wan et al., "A compute-in-memory chip based on resistive random-access memory", Nature 608 (2022), Extended
+Data Fig. 3. Provenance: two public fits to that figure, both digitised, which disagree; sd in uS of the
+conductance around a target G, one second after writing:
+quartic, x = G / 40 uS: .348 + 16.030 x - 43.853 x^2 + 45.393 x^3 - 16.815 x^4 (.35 at 0, 1.17 at 39 uS);
+cubic: 1.053 + .2374 G - 1.167e-2 G^2 + 1.536e-4 G^3 (1.05 at 0, 1.67 at 39 uS). Valid up to 39.26 uS.
+hiss: Guess, the usual output noise of simulated periphery. Nothing is said about later times here: cells
+hold what they have.
+
+Mapping: w > 0 is G+ = w * g_max, G- = 0; w < 0 the other way round; weight = (G+ - G-) / g_max. A cell
+that falls below 0 is at 0.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from ..draw import Birth
+from .programmed import HeldCells, Programmed, at_least_zero, fresh
+
+FITS: dict[str, tuple[float, ...]] = {  # coefficients of G^k, uS
+    "quartic": tuple(c / 40.0**k for k, c in enumerate((0.348, 16.030, -43.853, 45.393, -16.815))),
+    "cubic": (1.053, 0.2374, -1.167e-2, 1.536e-4),
+}
+
+
+@dataclass(frozen=True)
+class WanRRAM(Programmed[HeldCells]):
+    """Written with an error that depends on the conductance, then stable. Valid for 0 < g_max <= 39.26 uS."""
+
+    hiss: float = 0.06
+    g_max: float = 39.26  # uS
+    fit: Literal["quartic", "cubic"] = "quartic"
+    miss_scale: float = 1.0  # of the programming error
+
+    def __post_init__(self) -> None:
+        at_least_zero(self, hiss=self.hiss, miss_scale=self.miss_scale)
+        if not 0 < self.g_max <= 39.26:
+            raise ValueError(f"WanRRAM: g_max is {self.g_max} uS, measured up to 39.26 uS")
+        if self.fit not in FITS:
+            raise ValueError(f"WanRRAM: fit is {self.fit!r}, wanted one of {', '.join(FITS)}")
+
+    @property
+    def full(self) -> float:
+        return self.g_max
+
+    def pair(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        return self.g_max * target.clamp(min=0), self.g_max * (-target).clamp(min=0)
+
+    def miss(self, wanted: Tensor) -> Tensor:
+        return self.miss_scale * polynomial(wanted, FITS[self.fit])
+
+    def fabricate(self, rows: int, cols: int, birth: Birth) -> HeldCells:
+        return self.born(HeldCells(**fresh(rows, cols, birth)), birth)
+
+
+def polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
+    """The sum of coefficients[k] * x^k."""
+    total = x.new_zeros(())
+    for c in reversed(coefficients):
+        total = total * x + c
+    return total

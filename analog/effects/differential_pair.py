@@ -1,0 +1,71 @@
+"""Every weight as the difference of two cells of any technology, driven in opposition.
+
+Law: weight = plus - minus; a drive moves one by half of it and the other by minus half, and so does a probe.
+Both are cells of their own, born, pulsed and aged apart; the amplifier and the neuron are those of the first.
+"""
+
+from dataclasses import dataclass
+from typing import Generic, NamedTuple
+
+from torch import Tensor
+
+from ..device import Device, S
+from ..draw import Birth, Noise
+from ..port import Costs
+from .effect import Effect
+
+
+class PairedCells(NamedTuple, Generic[S]):
+    plus: S
+    minus: S
+
+    @property
+    def knobs(self) -> Tensor:
+        return self.plus.knobs - self.minus.knobs
+
+
+@dataclass(frozen=True)
+class DifferentialPair(Effect[PairedCells[S], S]):
+    """Any device in pairs: common errors cancel, others add up, and a reading costs two."""
+
+    device: Device[S]
+
+    @property
+    def costs(self) -> Costs:
+        one = self.device.costs
+        return Costs(
+            one.reading_seconds,
+            2 * one.reading_joules,
+            one.pulse_seconds,
+            one.pulse_joules if one.step else 2 * one.pulse_joules,  # a shaped pulse on each of two cells
+            one.step,
+        )
+
+    def inner(self, cells: PairedCells[S]) -> S:
+        return cells.plus
+
+    def outer(self, cells: PairedCells[S], inner: S) -> PairedCells[S]:
+        return cells._replace(plus=inner)
+
+    def fabricate(self, rows: int, cols: int, birth: Birth) -> PairedCells[S]:
+        return PairedCells(
+            self.device.fabricate(rows, cols, birth), self.device.fabricate(rows, cols, birth.part("minus"))
+        )
+
+    def pulse(self, cells: PairedCells[S], drive: Tensor, noise: Noise) -> PairedCells[S]:
+        half = drive / 2
+        return PairedCells(
+            self.device.pulse(cells.plus, half, noise), self.device.pulse(cells.minus, -half, noise)
+        )
+
+    def nudge(self, cells: PairedCells[S], offset: Tensor) -> PairedCells[S]:
+        half = offset / 2
+        return PairedCells(self.device.nudge(cells.plus, half), self.device.nudge(cells.minus, -half))
+
+    def collect(self, cells: PairedCells[S], x: Tensor, noise: Noise) -> Tensor:
+        return self.device.collect(cells.plus, x, noise) - self.device.collect(cells.minus, x, noise)
+
+    def age(self, cells: PairedCells[S], seconds: float, noise: Noise) -> PairedCells[S]:
+        return PairedCells(
+            self.device.age(cells.plus, seconds, noise), self.device.age(cells.minus, seconds, noise)
+        )

@@ -1,0 +1,72 @@
+"""What all effects have in common: they hold a device and are one, and pass on what they leave alone."""
+
+from abc import abstractmethod
+from typing import Generic, TypeVar
+
+from torch import Tensor
+
+from ..device import Cells, Device, S
+from ..draw import Birth, Noise
+from ..port import Costs
+
+C = TypeVar("C", bound=Cells)
+
+
+class Effect(Device[C], Generic[C, S]):
+    """A device around a device. An effect is a frozen dataclass with a field `device` and scalars; its
+    cells hold the device's cells and perhaps tensors of their own.
+    """
+
+    device: Device[S]
+
+    @abstractmethod
+    def inner(self, cells: C) -> S:
+        """The cells of the device that is wrapped."""
+        ...
+
+    @abstractmethod
+    def outer(self, cells: C, inner: S) -> C:
+        """`cells` with those of the wrapped device replaced."""
+        ...
+
+    @property
+    def costs(self) -> Costs:
+        return self.device.costs
+
+    def pulse(self, cells: C, drive: Tensor, noise: Noise) -> C:
+        return self.outer(cells, self.device.pulse(self.inner(cells), drive, noise))
+
+    def nudge(self, cells: C, offset: Tensor) -> C:
+        return self.outer(cells, self.device.nudge(self.inner(cells), offset))
+
+    def collect(self, cells: C, x: Tensor, noise: Noise) -> Tensor:
+        return self.device.collect(self.inner(cells), x, noise)
+
+    def sense(self, cells: C, u: Tensor, noise: Noise) -> Tensor:
+        return self.device.sense(self.inner(cells), u, noise)
+
+    def fire(self, cells: C, u: Tensor, noise: Noise) -> Tensor:
+        return self.device.fire(self.inner(cells), u, noise)
+
+    def age(self, cells: C, seconds: float, noise: Noise) -> C:
+        return self.outer(cells, self.device.age(self.inner(cells), seconds, noise))
+
+    def spent(self, cells: C) -> Tensor | None:
+        return self.device.spent(self.inner(cells))
+
+    def bounds(self, cells: C) -> tuple[Tensor, Tensor] | None:
+        return self.device.bounds(self.inner(cells))
+
+
+class Plain(Effect[S, S]):
+    """An effect whose cells are just those of the device."""
+
+    def inner(self, cells: S) -> S:
+        return cells
+
+    def outer(self, cells: S, inner: S) -> S:
+        del cells  # nothing of our own to keep
+        return inner
+
+    def fabricate(self, rows: int, cols: int, birth: Birth) -> S:
+        return self.device.fabricate(rows, cols, birth)

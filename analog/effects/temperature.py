@@ -1,0 +1,76 @@
+"""A chip that is warmer or colder than it was calibrated for.
+
+Law: amplifier gains change by a coefficient of their own per kelvin; noise that is thermal grows with the
+square root of temperature; whatever ages does so faster by Arrhenius' law, seconds becoming
+seconds * exp(activation / k * (1 / 300 K - 1 / T)). At 300 K nothing happens.
+Guess: all magnitudes (.1 % per kelvin, spread as much between amplifiers; activation .6 eV is of the order
+reported for retention of filaments and of amorphous phases).
+Where this falls short: conductances of single cells keep their ratios.
+Valid from 233 to 398 K (-40 to 125 C).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Generic, NamedTuple
+
+from torch import Tensor
+
+from ..device import Device, S
+from ..draw import Birth, Noise
+from .effect import Effect
+
+BOLTZMANN = 8.617333e-5  # eV/K
+NOMINAL = 300.0  # K
+
+
+class TemperedCells(NamedTuple, Generic[S]):
+    cells: S
+    gain: Tensor  # (*fleet, tiles, 1, rows), of each amplifier at this temperature
+
+    @property
+    def knobs(self) -> Tensor:
+        return self.cells.knobs
+
+
+@dataclass(frozen=True)
+class Temperature(Effect[TemperedCells[S], S]):
+    """Any device at another temperature."""
+
+    device: Device[S]
+    kelvin: float = 330.0
+    gain_per_kelvin: float = -1e-3  # mean relative change of gain
+    gain_spread: float = 1e-3  # 1/K, sd between amplifiers
+    hiss: float = 0.02  # V rms, thermal part at 300 K of the device's own noise
+    activation: float = 0.6  # eV, of ageing
+
+    def __post_init__(self) -> None:
+        if not 233 <= self.kelvin <= 398:
+            raise ValueError(f"Temperature: {self.kelvin} K, valid from 233 to 398 K")
+        if not all(0 <= v < math.inf for v in (self.gain_spread, self.hiss, self.activation)):
+            raise ValueError(f"Temperature: spread, hiss and activation are finite and at least 0: {self}")
+        if not abs(self.gain_per_kelvin) <= 5e-3:
+            raise ValueError(f"Temperature: gain_per_kelvin is {self.gain_per_kelvin}, valid within 5e-3")
+
+    @property
+    def haste(self) -> float:
+        """How many seconds at 300 K age the cells as one second here."""
+        return math.exp(self.activation / BOLTZMANN * (1 / NOMINAL - 1 / self.kelvin))
+
+    def inner(self, cells: TemperedCells[S]) -> S:
+        return cells.cells
+
+    def outer(self, cells: TemperedCells[S], inner: S) -> TemperedCells[S]:
+        return cells._replace(cells=inner)
+
+    def fabricate(self, rows: int, cols: int, birth: Birth) -> TemperedCells[S]:
+        slope = self.gain_per_kelvin + self.gain_spread * birth.normal("gain per kelvin", 1, rows)
+        gain = (slope * (self.kelvin - NOMINAL)).exp()
+        return TemperedCells(self.device.fabricate(rows, cols, birth), gain)
+
+    def sense(self, cells: TemperedCells[S], u: Tensor, noise: Noise) -> Tensor:
+        sensed = self.device.sense(cells.cells, u * cells.gain, noise)
+        more = self.hiss * max(0.0, self.kelvin / NOMINAL - 1) ** 0.5  # cold noise is not taken away
+        return sensed.add(noise.normal(sensed), alpha=more) if more else sensed
+
+    def age(self, cells: TemperedCells[S], seconds: float, noise: Noise) -> TemperedCells[S]:
+        return super().age(cells, seconds * self.haste, noise)

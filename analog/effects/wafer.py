@@ -1,0 +1,69 @@
+"""Mismatch that is correlated over the wafer: near cells are alike, far ones are not.
+
+Law: the gain of the cell at (i, j) of a tile is exp(across_j + down_i), two stationary Gaussian processes
+with standard deviation `spread` and correlation exp(-distance / reach), drawn at birth. Where this falls
+short: the field is separable, so that a reading costs two scalings instead of a second array of weights;
+correlation between tiles and chips is left out. Guess: both magnitudes.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Generic, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..device import Device, S
+from ..draw import Birth, Noise
+from .effect import Effect
+
+
+class WaferCells(NamedTuple, Generic[S]):
+    cells: S
+    across: Tensor  # (*fleet, tiles, 1, cols), gain of each input line
+    down: Tensor  # (*fleet, tiles, 1, rows), gain of each output line
+
+    @property
+    def knobs(self) -> Tensor:
+        return self.cells.knobs
+
+
+@dataclass(frozen=True)
+class Wafer(Effect[WaferCells[S], S]):
+    """Any device with smooth gain over its array. Valid for spread up to 1."""
+
+    device: Device[S]
+    spread: float = 0.1  # sd of ln(gain), each way
+    reach: float = 50.0  # cells, correlation length
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.spread <= 1 or not 0 < self.reach < math.inf:
+            raise ValueError(f"Wafer: wants spread in [0, 1] and a finite reach above 0, got {self}")
+
+    def inner(self, cells: WaferCells[S]) -> S:
+        return cells.cells
+
+    def outer(self, cells: WaferCells[S], inner: S) -> WaferCells[S]:
+        return cells._replace(cells=inner)
+
+    def fabricate(self, rows: int, cols: int, birth: Birth) -> WaferCells[S]:
+        return WaferCells(
+            self.device.fabricate(rows, cols, birth),
+            (self.spread * correlated(birth.normal("across", 1, cols), self.reach)).exp(),
+            (self.spread * correlated(birth.normal("down", 1, rows), self.reach)).exp(),
+        )
+
+    def collect(self, cells: WaferCells[S], x: Tensor, noise: Noise) -> Tensor:
+        return self.device.collect(cells.cells, x * cells.across, noise) * cells.down
+
+
+def correlated(fresh: Tensor, reach: float) -> Tensor:
+    """Standard normals along the last axis with correlation exp(-distance / reach), from fresh ones.
+
+    One by one, since a product with a matrix would not be bitwise the same for a fleet and for one chip.
+    """
+    kept = math.exp(-1 / reach)
+    walk = list(fresh.unbind(-1))
+    for i in range(1, len(walk)):
+        walk[i] = kept * walk[i - 1] + (1 - kept**2) ** 0.5 * walk[i]
+    return torch.stack(walk, -1)

@@ -1,0 +1,115 @@
+"""What holds for every device of the zoo."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from analog import (
+    PCM,
+    SONOS,
+    CapacitorCell,
+    CMOHfOxRRAM,
+    Device,
+    ExponentialRRAM,
+    LinearECRAM,
+    MiloRRAM,
+    ModulatorBank,
+    Noise,
+    PCMPair,
+    RRAMArray,
+    UnknownNeurons,
+    WanRRAM,
+    check_device,
+    stream,
+)
+from tests.twostage import kept
+from tests.zoo import PROGRAMMED, ZOO, many, name
+
+
+@pytest.mark.parametrize("device", ZOO, ids=name)
+def test_keeps_the_contract(device: Device[Any]) -> None:
+    check_device(device, steps=0)  # their lives are lived in check/test_life.py
+
+
+@pytest.mark.parametrize("device", ZOO, ids=name)
+def test_a_blank_chip_can_be_programmed(device: Device[Any]) -> None:
+    """From knobs erased by a nudge, one drive brings the reading near what was asked, on average."""
+    cells = many(device, 4000)
+    blank = device.nudge(cells, -cells.knobs)
+    wanted = torch.linspace(-0.5, 0.5, 4000, dtype=torch.float64).reshape(1, 4000, 1)
+    after = device.pulse(blank, wanted, Noise(stream(0, "programmed", name(device))))
+    read = device.collect(after, torch.ones(1, 1, 1, dtype=torch.float64), Noise.silent()).flatten()
+    slope = float((read * wanted.flatten()).sum() / wanted.square().sum())
+    assert 0.3 < slope < 2.2  # asymmetric cells miss by what they are; a stale state would give about 0
+
+
+@pytest.mark.parametrize("device", [*PROGRAMMED, CapacitorCell()], ids=name)
+@pytest.mark.parametrize("seconds", [0.7, 30.0, 4e5])
+def test_ageing_composes(device: Device[Any], seconds: float) -> None:
+    """Ageing in three parts has the moments of ageing in one; 4 means a case, 108 in all."""
+
+    def moments(parts: tuple[float, ...]) -> Any:
+        def sample(count: int, rng: Generator) -> Tensor:
+            noise = Noise(rng)
+            cells = many(device, count)
+            cells = device.nudge(cells, -cells.knobs)
+            cells = device.pulse(cells, torch.full_like(cells.knobs, 0.4), noise)
+            start = cells.weights.flatten()
+            for part in parts:
+                cells = device.age(cells, part * seconds, noise)
+            end = cells.weights.flatten()
+            return torch.stack((end - start, (end - start).square(), end, end * start), -1)
+
+        return sample
+
+    three = moments((0.2, 0.5, 0.3))
+
+    def gap(count: int, rng: Generator) -> Tensor:
+        """Three parts against one with the same cells; dice of their own."""
+        once = moments((1.0,))(count, rng)
+        return three(count, rng) - once
+
+    assert kept(gap, torch.zeros(4, dtype=torch.float64), 4000, "composes", name(device), str(seconds))
+
+
+@pytest.mark.parametrize("device", [d for d in ZOO if type(d).age is not Device.age], ids=name)
+def test_waiting_a_little_changes_little(device: Device[Any]) -> None:
+    """What is put off: a thousand waits of a thousandth of the patience come to one wait."""
+    cells = many(device, 50)
+    patience = min(getattr(device, "patience", 1e-4), 10.0)
+    many_waits = cells
+    for _ in range(1000):
+        many_waits = device.age(many_waits, patience / 500, Noise.silent())
+    once = device.age(cells, 2 * patience, Noise.silent())
+    torch.testing.assert_close(many_waits.weights, once.weights, rtol=2e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda: ExponentialRRAM(step=0.1), "step"),
+        (lambda: ExponentialRRAM(scale=0.5), "scale"),
+        (lambda: LinearECRAM(fading_up=1.5), "fading"),
+        (lambda: LinearECRAM(cycle_noise=-1), "cycle_noise"),
+        (lambda: LinearECRAM(asymmetry=1.0), "asymmetry"),
+        (lambda: CapacitorCell(lifetime=0.0), "lifetime"),
+        (lambda: RRAMArray(dead=1.0), "dead"),
+        (lambda: PCMPair(full=1.5), "full"),
+        (lambda: PCMPair(cycle_noise=math.nan), "noise"),
+        (lambda: WanRRAM(g_max=50.0), "g_max"),
+        (lambda: WanRRAM(fit="quintic"), "fit"),  # type: ignore[arg-type]
+        (lambda: MiloRRAM(volts=1.0), "volts|V per"),
+        (lambda: CMOHfOxRRAM(acceptance="5%"), "acceptance"),  # type: ignore[arg-type]
+        (lambda: SONOS(i_max=4000.0), "i_max"),
+        (lambda: PCM(g_max=30.0), "g_max"),
+        (lambda: PCM(drift_scale=-1.0), "drift_scale"),
+        (lambda: ModulatorBank(crosstalk=0.2), "crosstalk"),
+        (lambda: UnknownNeurons(strangeness=3.0), "strangeness"),
+    ],
+)
+def test_out_of_range_raises(make: Any, word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        make()
