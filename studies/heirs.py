@@ -44,10 +44,10 @@ from .study import Row
 class Args:
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
-    teachers: int = 1  # teachers, each with heirs of its own
+    teachers: int = 2  # teachers, each with heirs of its own
     heirs: int | None = None  # fresh chips to teach and to copy to; by default 16, or 4 on large data
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # of the teacher and of its heirs; by default 90, or 15 on large data
+    epochs: float | None = None  # of the teacher and of its heirs; by default 45, or 15 on large data
     temperature: float = 4.0  # of the teacher's answers
     seed: int = 0  # of data order, probes and nature's dice
 

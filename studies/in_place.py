@@ -48,8 +48,8 @@ class Args:
     methods: tuple[Method, ...] = get_args(Method)  # what trains the chips
     chips: int = 3  # identities, each a trial of its own
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # by default 90, or 15 on large data
-    probes: int | None = None  # measured directions a step; by default 8, or 16 on large data
+    epochs: float | None = None  # by default 45, or 15 on large data
+    probes: int | None = None  # measured directions a step; by default 4
     seed: int = 0  # of data order, probes and nature's dice
 
 

@@ -12,7 +12,19 @@ import tyro
 from torch import Generator, Tensor
 
 from analog import Chip, Device, Knobs, Layer, Port, Spec, dense, xray
-from learners import Batch, CrossEntropy, Descent, Loss, NodePerturbation, Step, Update, adam, decayed, fit
+from learners import (
+    Batch,
+    CrossEntropy,
+    Descent,
+    Feedback,
+    Loss,
+    NodePerturbation,
+    Step,
+    Update,
+    adam,
+    decayed,
+    fit,
+)
 from learners.learner import Learner
 
 from .data import Dataset, batches, steps
@@ -29,9 +41,10 @@ class Scale(NamedTuple):
     rate: float
 
 
-SMALL = Scale(hidden=64, batch=64, probes=8, epochs=90, heirs=16, rate=1e-2)
-LARGE = Scale(hidden=256, batch=512, probes=16, epochs=15, heirs=4, rate=6e-3)
-PROBE_SIZE = 0.1  # V at the summing node: five times Mismatched's reading noise, small beside its activity
+SMALL = Scale(hidden=64, batch=64, probes=4, epochs=45, heirs=16, rate=1e-2)
+LARGE = Scale(hidden=256, batch=256, probes=4, epochs=15, heirs=4, rate=6e-3)
+PROBE_SIZE = 0.15  # V at the summing node: what `tuned` finds for Mismatched, give or take a fifth
+FEEDBACK = Feedback(decay=0.98, trust=0.2)  # on noisy chips the surprise is mostly noise
 
 
 def scale(data: Dataset, **wanted: Any) -> Scale:
@@ -49,8 +62,9 @@ def network(data: Dataset, hidden: int) -> tuple[Layer, ...]:
 
 
 def by_nodes(probes: int, update: Update) -> Callable[[Loss], Learner[Any]]:
-    """Node perturbation with silent neurons masked and the read-out on its own delta rule."""
-    return lambda loss: Descent(NodePerturbation(PROBE_SIZE, probes, mask=True), update, loss, delta=True)
+    """Node perturbation with learned feedback, silent neurons masked, the read-out on its own delta rule."""
+    estimator = NodePerturbation(PROBE_SIZE, probes, mask=True)
+    return lambda loss: Descent(estimator, update, loss, delta=True, control=FEEDBACK)
 
 
 def schedule(data: Dataset, size: int, epochs: float, rate: float) -> Update:

@@ -1,0 +1,69 @@
+"""Do the sampled checks alarm as seldom as they say? True laws, over and over, with other dice each time.
+
+    python -m tests.nulls 1000
+
+repeats every sampled check of the probe laws and `check_estimator` on an estimator of ours, and prints how
+often the first stage alarmed (1e-3 per mean is stated) and how often both did (1e-9 per mean).
+"""
+
+import itertools
+import os
+import sys
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from analog import stream
+from learners import check, check_estimator
+from studies.laws import LAWS
+from tests import twostage
+from tests.learners import test_probes
+from tests.learners.test_check import LAWFUL
+
+
+class Count(NamedTuple):
+    """What a repetition showed."""
+
+    means: int  # tested against a law
+    first: int  # checks whose first stage alarmed
+    expected: float  # of them, at 1e-3 for each mean
+    both: int  # checks that refused a true law
+
+
+def repetition(seed: int) -> Count:
+    """Every sampled check once, with dice of its own."""
+    tally = [0, 0, 0.0, 0]
+
+    def counting(sample: object, wanted: torch.Tensor, size: int, rng: torch.Generator) -> tuple[float, ...]:
+        worst = check_two_stage(sample, wanted, size, rng)  # type: ignore[arg-type]
+        tally[0] += wanted.numel()
+        tally[1] += len(worst) > 1
+        tally[2] += 1 - (1 - 1e-3) ** wanted.numel()
+        tally[3] += check.refused(worst)
+        return worst
+
+    check_two_stage = check.two_stage
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MORTAL_SEED", str(seed))
+        patch.setattr(twostage, "two_stage", counting)
+        patch.setattr(check, "two_stage", counting)
+        for name, size in itertools.product(LAWS, (4, 5)):
+            for count in (1, 3):
+                test_probes.test_directions_have_mean_0_and_identity_covariance(name, count, size)
+            for count in (1, 2, 4):
+                test_probes.test_the_estimate_spreads_as_the_law_says(name, count, size)
+        check_estimator(LAWFUL[seed % len(LAWFUL)], stream(seed, "nulls"), samples=1000)
+    return Count(int(tally[0]), int(tally[1]), tally[2], int(tally[3]))
+
+
+def main() -> None:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    counts = [repetition(seed) for seed in range(1, 1 + int(sys.argv[1]))]
+    means, first, expected, both = (sum(part) for part in zip(*counts, strict=True))
+    print(f"{len(counts)} repetitions, {means} means: the first stage alarmed in {first} checks,")
+    print(f"{expected:.0f} expected where means are independent; both stages in {both}")
+
+
+if __name__ == "__main__":
+    main()
