@@ -22,7 +22,7 @@ TOYS: dict[Any, Any] = {
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
     probes: probes.Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8),
-    scaling: scaling.Args(widths=(4, 6), chips=1, loss=2.2),
+    scaling: scaling.Args(widths=(4, 6), chips=1, loss=2.28, most=2e6),
     speed: speed.Args(repeats=1, chips=3),
     tuning: tuning.Args(sizes=(0.1,), probes=(1, 4), chips=2, budget=3, hidden=8),
 }
