@@ -11,6 +11,7 @@ of weight perturbation grows with p q, that of node perturbation with q.
 Open questions: what the powers become where the batch grows with the network.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -74,8 +75,9 @@ def run(trial: Trial) -> Iterator[Row]:
     best: int | None = steps
     if trial.method != "exact gradient":
         best = None
+        cap = min(cap // cost, math.ceil(4 * steps * excess))  # a rate too high may never blow up nor arrive
         for share in (1.0, 0.5):  # of the rate that the law allows: it is a law for quadratics
-            found = _steps(trial, layers, batch, trial.method, share * rate / excess, best or cap // cost)
+            found = _steps(trial, layers, batch, trial.method, share * rate / excess, best or cap)
             best = found if found is not None else best
     yield {
         "width": trial.width,

@@ -65,11 +65,11 @@ class _Heard(Noise):
 
 
 def examples(device: Device[Any], layers: tuple[Layer, ...]) -> None:
-    """Every example of a batch has noise of its own."""
-    chip = Chip(device, layers, (1, 1), dtype=torch.float64)
+    """Every example of a batch has noise of its own, and so has every chip of a fleet."""
+    chip = Chip(device, layers, (1, 1), dtype=torch.float64)  # twins, driven alike: only noise differs
     for i, (cells, layer) in enumerate(zip(chip._cells, layers, strict=True)):
-        x = draw(chip.spec, "x", 2, layer.tiles, 6, layer.cols)
-        u = draw(chip.spec, "u", 2, layer.tiles, 1, layer.rows).expand(2, layer.tiles, 6, layer.rows)
+        x = draw(chip.spec, "x", 1, layer.tiles, 64, layer.cols).expand(2, layer.tiles, 64, layer.cols)
+        u = draw(chip.spec, "u", 1, layer.tiles, 1, layer.rows).expand(2, layer.tiles, 64, layer.rows)
         stages: dict[str, tuple[Callable[[Any, Tensor, Noise], Tensor], Tensor]] = {
             "collect": (device.collect, x),  # noise in cells acts on different inputs differently
             "sense": (device.sense, u),
@@ -78,15 +78,19 @@ def examples(device: Device[Any], layers: tuple[Layer, ...]) -> None:
         for name, (call, sent) in stages.items():
             heard = _Heard(stream(0, "check"))
             call(cells, sent, heard)
-            quiet = call(cells, sent, Noise.silent())
+            quiet = call(cells, sent, _Only(stream(0, "check"), -1))  # converters round here too
             for k, shape in enumerate(heard.drawn):
                 effect = call(cells, sent, _Only(stream(0, "check"), k)) - quiet
-                spread = (effect - effect[..., :1, :]).abs().max()
-                require(
-                    float(spread) > 1e-9 * float(effect.abs().max()) or not bool(effect.any()),
-                    f"layer {i}: {name} draws noise as {shape} and gives every example of a batch the same; "
-                    "draw it like the activity, as in noise.normal(u)",
-                )
+                for who, first in (
+                    ("example of a batch", effect[..., :1, :]),
+                    ("chip of a fleet", effect[:1]),
+                ):
+                    spread = float((effect - first).abs().max())
+                    require(
+                        spread > 1e-9 * float(effect.abs().max()) or not bool(effect.any()),
+                        f"layer {i}: {name} draws noise as {shape} and gives every {who} the same; "
+                        "draw it like the activity, as in noise.normal(u)",
+                    )
 
 
 class _Only(Noise):
