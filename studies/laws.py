@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from analog import Spec, dense, stream
 from learners import (
+    Blocks,
     Law,
     OneSided,
     Scheme,
@@ -29,6 +30,7 @@ from learners import (
     leave_one_out,
     own_baseline,
     rademacher,
+    rank_one,
     sparse,
     sphere,
     uniform,
@@ -46,6 +48,7 @@ LAWS: dict[str, Law] = {
     "hadamard": hadamard,
     "coordinates": coordinates,
 }
+SPECIAL: dict[str, Law] = {"2 blocks": Blocks(rademacher, 2), "rank one": rank_one}  # fit some shapes only
 SCHEMES: dict[str, Scheme] = {
     "one-sided": OneSided(1),
     "one-sided, 3 baselines": OneSided(3),
@@ -74,7 +77,7 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, law, scheme) for law in LAWS for scheme in SCHEMES]
+    return [Trial(args, law, scheme) for law in LAWS | SPECIAL for scheme in SCHEMES]
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -104,7 +107,8 @@ def _point(
     trial: Trial, size: int, probes: int, probe_size: float, noise: float, curvature: float
 ) -> tuple[float, float, float]:
     """Measured total variance, its standard error, and the prediction."""
-    law, scheme, args = LAWS[trial.law], SCHEMES[trial.scheme], trial.args
+    law, scheme, args = (LAWS | SPECIAL)[trial.law], SCHEMES[trial.scheme], trial.args
+    body = (2 ** (size.bit_length() // 2), size // 2 ** (size.bit_length() // 2))  # rows and columns
     rng = stream(args.seed, "laws", trial.name, size, probes, str((probe_size, noise, curvature)))
     spec = Spec((dense(1, 1),), dtype=torch.float64)
     g = torch.randn(size, generator=rng, dtype=torch.float64)
@@ -113,7 +117,7 @@ def _point(
     made = laws.along_directions(
         law,
         scheme,
-        g,
+        g.view(body),
         probes=probes,
         size=probe_size,
         reading_noise=noise,
@@ -122,7 +126,7 @@ def _point(
     gaps = []
     for piece in range(0, args.samples, 10_000):
         count = min(10_000, args.samples - piece)
-        (v,) = law.draw(probes, (count,), [(size,)], spec, rng)
+        v = law.draw(probes, (count,), [body], spec, rng)[0].flatten(-2)
         u = scheme.send(v) * probe_size
         losses = u @ g + (0.5 * ((u @ hessian) * u).sum(-1) if curvature else 0.0)
         losses = losses + noise * torch.randn(losses.shape, generator=rng, dtype=torch.float64)
