@@ -1,6 +1,6 @@
 """A learner steps a port: measure, estimate, pulse. It is a function of what it measured."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
@@ -88,12 +88,11 @@ class Descent:
 
     def step(self, port: Port, batch: Batch, state: Memory, rng: Generator) -> tuple[Memory, Step]:
         quiet = port.measure(batch.x)
-        quiet_loss = self._losses(quiet, batch)
         slope = self._slope(quiet, batch)
         gradient: list[Tensor] = []
         controls: list[Any] = []
         for at, span in enumerate(self._spans(port.spec)):
-            seen = self._ask(port, batch, quiet, quiet_loss, span, rng)
+            seen = evidence(self.estimator, port, batch, self._losses, quiet, span, rng)
             part, held = self._tell(port.spec.span(*span), seen, slope, state.controls[at : at + 1])
             gradient += part
             controls += held
@@ -102,7 +101,7 @@ class Descent:
             gradient.append(correlate(port.spec.layers[-1], cast(Tensor, slope), given))
         drive, update = self.update.step(tuple(gradient), state.update)
         port.pulse(drive)
-        return Memory(update, tuple(controls)), Step(quiet_loss.mean(-1), quiet)
+        return Memory(update, tuple(controls)), Step(self._losses(quiet, batch).mean(-1), quiet)
 
     def _spans(self, spec: Spec) -> list[tuple[int, int]]:
         """First and last layer of each set of probes."""
@@ -110,26 +109,6 @@ class Descent:
         if self.in_turn:
             return [(i, i) for i in range(probed)]
         return [(0, probed - 1)] if probed else []
-
-    def _ask(
-        self,
-        port: Port,
-        batch: Batch,
-        quiet: Reading,
-        quiet_loss: Tensor,
-        span: tuple[int, int],
-        rng: Generator,
-    ) -> Evidence:
-        """Probe the layers of a span, driven by what drove them when nothing was probed."""
-        first, last = span
-        x = quiet.taps[first - 1] if first else batch.x
-        own = Reading(quiet.taps[first : last + 1])
-        probe = self.estimator.ask(port.spec.span(first, last), x, own, rng)
-        spared = (None,) * (len(port.spec.layers) - 1 - last)
-        sent = Probe(*(None if part is None else (*part, *spared) for part in probe))
-        reading = port.measure(x, sent, first=first)
-        probed = Reading(reading.taps[: last + 1 - first])
-        return Evidence(x, own, quiet_loss, probe, probed, self._losses(reading, batch))
 
     def _tell(
         self, spec: Spec, seen: Evidence, slope: Tensor | None, held: tuple[Any, ...]
@@ -158,6 +137,27 @@ class Descent:
             return None
         known = getattr(self.loss, "slope", None)
         return None if known is None else cast(Tensor, known(quiet.out, batch.target))
+
+
+def evidence(
+    estimator: Estimator,
+    port: Port,
+    batch: Batch,
+    losses: Callable[[Reading, Batch], Tensor],
+    quiet: Reading,
+    span: tuple[int, int],
+    rng: Generator,
+) -> Evidence:
+    """Probe the layers of a span, driven by what drove them in the quiet reading of the whole chip."""
+    first, last = span
+    x = quiet.taps[first - 1] if first else batch.x
+    own = Reading(quiet.taps[first : last + 1])
+    probe = estimator.ask(port.spec.span(first, last), x, own, rng)
+    spared = (None,) * (len(port.spec.layers) - 1 - last)
+    sent = Probe(*(None if part is None else (*part, *spared) for part in probe))
+    reading = port.measure(x, sent, first=first)
+    probed = Reading(reading.taps[: last + 1 - first])
+    return Evidence(x, own, losses(quiet, batch), probe, probed, losses(reading, batch))
 
 
 def fit(learner: Learner[L], port: Port, batches: Iterable[Batch], rng: Generator) -> Iterator[Step]:

@@ -6,6 +6,7 @@ variances by estimates that were probed independently; `learners.laws` does the 
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,8 +17,9 @@ from analog.port import Port, Probe, Reading
 
 from . import laws
 from .estimators import Estimator, Evidence, NodePerturbation, WeightPerturbation
-from .learner import Batch
+from .learner import Batch, evidence
 from .losses import Loss
+from .probes import Blocks
 from .schemes import Antithetic, LeaveOneOut, one_sided
 
 E = TypeVar("E", NodePerturbation, WeightPerturbation)
@@ -25,6 +27,7 @@ E = TypeVar("E", NodePerturbation, WeightPerturbation)
 _READS = 16  # repetitions that the noise is measured from
 _LOOKS = 12  # most rounds of measuring how the loss bends and moving the size to where the law wants it
 _STEP = 30.0  # a round moves the size by at most this factor
+_FURTHER = 3.0  # where nothing stands out of the noise
 _CLOSE = 1.2  # a round that moves it less is the last
 _PROBES = 8  # directions of each measurement of curvature and of each trial estimate
 _TRIALS = 4  # estimates on each half of the batch
@@ -82,19 +85,27 @@ def tuned(
     noise = bench.noise(averaged)
     size, bend = estimator.size, 0.0
     for _ in range(_LOOKS):
-        bend = bench.bend(dataclasses.replace(estimator, size=size), noise, averaged)
+        bend, hidden = bench.bend(dataclasses.replace(estimator, size=size), noise, averaged)
         before, wanted = size, _best_size(estimator, noise, bend)
+        if hidden:  # noise covers how the loss bends: look further out
+            wanted = max(wanted, size * _FURTHER)
         size = min(max(wanted, size / _STEP), size * _STEP)
         if max(size / before, before / size) < _CLOSE:
             break
-    trial = dataclasses.replace(estimator, size=size, probes=_PROBES)
+    turn = _turn(estimator)
+    trial = dataclasses.replace(estimator, size=size, probes=turn * math.ceil(_PROBES / turn))
     signal, minibatch, perturbation = bench.variances(trial)
     cost = 2.0 if isinstance(estimator.scheme, Antithetic) else 1.0
     wanted = laws.best_probes(perturbation, signal + minibatch, cost) if signal + minibatch > 0 else most
     least = 2 if isinstance(estimator.scheme, LeaveOneOut) else 1
-    probes = int(min(max(round(wanted), least), most))
+    probes = turn * max(1, round(min(max(wanted, least), most) / turn))
     report = Tuning(noise, bend, signal, minibatch, perturbation, size, probes, bench.readings)
     return dataclasses.replace(estimator, size=size, probes=probes), report
+
+
+def _turn(estimator: NodePerturbation | WeightPerturbation) -> int:
+    """Probes come in multiples of this."""
+    return estimator.law.blocks if isinstance(estimator.law, Blocks) else 1
 
 
 def _best_size(estimator: NodePerturbation | WeightPerturbation, noise: float, bend: float) -> float:
@@ -121,6 +132,9 @@ class _Bench:
         self.readings += self.port.spec.vectors(reading.out)
         return reading, self.loss(reading.out, target)
 
+    def _told(self, reading: Reading, batch: Batch) -> Tensor:
+        return self.loss(reading.out, batch.target)
+
     def noise(self, averaged: bool) -> float:
         """Root mean variance of a loss, of an example or (averaged) of a batch; at least its rounding."""
         reads = torch.stack([self.losses(*self.batch)[1] for _ in range(_READS)])
@@ -128,9 +142,15 @@ class _Bench:
         rounding = torch.finfo(reads.dtype).eps * float(reads.abs().mean())
         return max(float(reads.var(0).mean()) ** 0.5, rounding)
 
-    def bend(self, estimator: NodePerturbation | WeightPerturbation, noise: float, averaged: bool) -> float:
-        """Mean square of the second or third derivative along probes of this size, noise taken off."""
-        single = dataclasses.replace(estimator, probes=_PROBES, scheme=one_sided)
+    def bend(
+        self, estimator: NodePerturbation | WeightPerturbation, noise: float, averaged: bool
+    ) -> tuple[float, bool]:
+        """Mean square of the second or third derivative along probes of this size, noise taken off.
+
+        And whether it is hidden in the noise; it is then the most that noise can hide.
+        """
+        turn = _turn(estimator)
+        single = dataclasses.replace(estimator, probes=turn * math.ceil(_PROBES / turn), scheme=one_sided)
         x, target = self.batch
         quiet, low = self.losses(x, target)
         probe = single.ask(self.port.spec.span(last=self.last), x, quiet, self.rng)
@@ -148,12 +168,14 @@ class _Bench:
         else:
             raw, squares, scale = at(1) + at(-1) - 2 * low, 6.0, estimator.size**2
         if isinstance(estimator.scheme, LeaveOneOut):
-            raw = (raw - raw.mean(0)) * (_PROBES / (_PROBES - 1)) ** 0.5
+            raw = (raw - raw.mean(0)) * (len(raw) / (len(raw) - 1)) ** 0.5
             squares = 2.0
         power = float(raw.square().mean())
-        # what stands out of the noise, and at least what noise may hide: its own sampling error
-        hidden = squares * noise**2 * (2 / raw.numel()) ** 0.5
-        return max(power - squares * noise**2, hidden) / scale**2
+        error = squares * noise**2 * (2 / raw.numel()) ** 0.5  # of a mean square that is noise alone
+        stands_out = power - squares * noise**2
+        if not max(stands_out, error) > 0:
+            raise ValueError("tuned: no probe changes the loss, so there is nothing to tune by")
+        return max(stands_out, 2 * error) / scale**2, stands_out < 2 * error
 
     def variances(self, trial: NodePerturbation | WeightPerturbation) -> tuple[float, float, float]:
         """|g|^2, the batch's variance and that of one probe, from products of independent estimates."""
@@ -167,14 +189,11 @@ class _Bench:
 
     def _halves(self, trial: Estimator) -> Tensor:  # (2, knobs of all layers and chips)
         """One estimate from each half of the batch, in one measurement."""
-        x, target = self.batch
-        spec = self.port.spec.span(last=self.last)
-        quiet, low = self.losses(x, target)
-        own = Reading(quiet.taps[: self.last + 1])
-        probe = trial.ask(spec, x, own, self.rng)
-        reading, losses = self.losses(x, target, probe)
-        seen = Evidence(x, own, low, probe, Reading(reading.taps[: self.last + 1]), losses)
-        half = x.shape[-2] // 2
+        port, spec = self.port, self.port.spec.span(last=self.last)
+        quiet = port.measure(self.batch.x)
+        seen = evidence(trial, port, self.batch, self._told, quiet, (0, self.last), self.rng)
+        self.readings += port.spec.vectors(quiet.out) * (1 + len(seen.losses))
+        half = self.batch.x.shape[-2] // 2
         told = (trial.tell(spec, _part(seen, cut)) for cut in (slice(0, half), slice(half, 2 * half)))
         return torch.stack([torch.cat([k.flatten() for k in knobs]) for knobs in told])
 
