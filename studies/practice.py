@@ -61,9 +61,9 @@ def network(data: Dataset, hidden: int) -> tuple[Layer, ...]:
     return dense(data.pixels, hidden), dense(hidden, data.classes, linear=True)
 
 
-def by_nodes(probes: int, update: Update) -> Callable[[Loss], Learner[Any]]:
+def by_nodes(probes: int, update: Update, size: float = PROBE_SIZE) -> Callable[[Loss], Learner[Any]]:
     """Node perturbation with learned feedback, silent neurons masked, the read-out on its own delta rule."""
-    estimator = NodePerturbation(PROBE_SIZE, probes, mask=True)
+    estimator = NodePerturbation(size, probes, mask=True)
     return lambda loss: Descent(estimator, update, loss, delta=True, control=FEEDBACK)
 
 
