@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import torch
 
-from analog import CapacitorCell, Chip, Dead, Ideal, Noise, Probe, dense, stream
+from analog import CapacitorCell, Chip, Dead, Ideal, Noise, Probe, Wearing, dense, stream
 from analog.devices.ideal import IdealCells
 from learners import Batch
-from studies import aging
+from studies import aging, care
 from studies.conduct import conduct
 from studies.practice import SMALL
 from studies.study import How
@@ -34,17 +34,17 @@ class Fading(Ideal):
         return IdealCells(cells.knobs * 2**-seconds)
 
 
-def scene(chip: Chip[Any], data: Any = None) -> aging.Scene:
+def scene(chip: Chip[Any], data: Any = None) -> care.Scene:
     few = Batch(torch.rand(20, 64, generator=stream(0, "few")), torch.arange(20) % 10)
-    return aging.Scene(aging.Trial(), data, SMALL, few, chip.port().measure(few.x).taps)
+    return care.Scene(data, SMALL, few, chip.port().measure(few.x).taps, lambda *path: stream(0, *path))
 
 
 def test_rescaling_undoes_what_all_cells_lose_alike() -> None:
     chip = Chip(Fading(), LAYERS)
-    held, life = scene(chip), aging.Life(chip, 0.0)
+    held, life = scene(chip), care.Life(chip, 0.0)
     chip.wait(3.0)
     faded = life.port.measure(held.few.x).taps
-    mended = aging.CARE["rescaling"](held, life, 0).port.measure(held.few.x).taps
+    mended = care.CARE["rescaling"](held, life, 0).port.measure(held.few.x).taps
     for fresh, now, back in zip(held.fresh, faded, mended, strict=True):
         assert float((now - fresh).abs().max()) > 0.1
         torch.testing.assert_close(back, fresh, rtol=1e-4, atol=1e-4)
@@ -53,7 +53,7 @@ def test_rescaling_undoes_what_all_cells_lose_alike() -> None:
 def test_rescaled_wires_multiply_layer_by_layer() -> None:
     chip = Chip(Ideal(), (dense(64, 8, bias=False), dense(8, 10, bias=False, linear=True)))
     x = torch.rand(5, 64, generator=stream(0, "x"))
-    plain, scaled = chip.port(), aging.rescaled(chip.port(), (2.0, 3.0))
+    plain, scaled = chip.port(), care.rescaled(chip.port(), (2.0, 3.0))
     torch.testing.assert_close(scaled.measure(x).taps[0], 2 * plain.measure(x).taps[0])
     torch.testing.assert_close(scaled.measure(x).out, 6 * plain.measure(x).out)
     with pytest.raises(ValueError, match="without probes"):
@@ -73,10 +73,19 @@ def test_an_heir_takes_over_at_its_moment_and_the_teacher_is_dead() -> None:
     chip = Chip(CapacitorCell(), (dense(64, 64), dense(64, 10, linear=True)))
     held = scene(chip, load("digits"))
     chip.wait(0.5)
-    life = aging.CARE["heir"](held._replace(size=SMALL._replace(epochs=0.3)), aging.Life(chip, 0.0), 0)
+    life = care.CARE["heir"](held._replace(size=SMALL._replace(epochs=0.3)), care.Life(chip, 0.0), 0)
     with pytest.raises(Dead):
         chip.port().measure(held.few.x)
     assert life.chip.identities != chip.identities and life.chip.clock < 0.1 and 0.5 < life.now < 0.6
+
+
+def test_the_dead_know_nothing() -> None:
+    """A chip that relearns itself to death is dead at all later moments, and its run goes on."""
+    device = Wearing(Ideal(), endurance=80, spread=0)  # drives are owed while it learns, and not later
+    args = aging.Args(devices=(device,), remedies=("relearning",), moments=(1.0, 2.0, 3.0), epochs=1)
+    rows = list(aging.run(aging.Trial(args, device, "relearning")))
+    assert [r["after"] for r in rows[-2:]] == [0.0, 0.0] and rows[0]["after"] > 0
+    assert "worn out" in rows[-1]["died"] and rows[-1]["done"] == 1.0
 
 
 def test_a_remedy_fails_where_two_points_are_lost() -> None:
