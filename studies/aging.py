@@ -1,4 +1,4 @@
-"""A trained chip forgets along its clock; relearning in place and handing over to heirs outlast rescaling.
+"""What was learnt in place lasts a year on most devices; where it leaks away, only labels bring it back.
 
 A chip learns in place, then time passes, from a second to a year. At every moment somebody may take care of
 it: nobody does; one digital factor for each layer is estimated anew from a few reference inputs, so that
@@ -9,6 +9,11 @@ before and after. Care comes at the listed moments only, so that a chip must las
 
 A remedy fails at the first moment at which accuracy, after care, is more than 2 points below the fresh
 chip's.
+
+Ours on digits (seed 0, mean of 3 chips): PCM from 96.6 to 94.4 % in a year with nothing done, 95.2 rescaled,
+95.5 relearnt, 94.3 by heirs; CMO/HfOx and SONOS stay within 1.5 points with nothing done. A capacitor of a
+second's lifetime has 91.4 % left after one second, 21.4 after three (50.7 rescaled); after ten only relearning
+helps, up to the 87 % that a hundred examples can teach.
 
 Published beside ours: Joshi et al., Nature Communications 11 (2020), keep 93.5 % and more of 93.7 % for a day
 on phase-change memory (ResNet-32 on CIFAR-10), compensating by the parameters of batch normalisation.

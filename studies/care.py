@@ -111,10 +111,13 @@ def _relearn(scene: Scene, life: Life, k: int) -> Life:
 
 
 def _hand_over(scene: Scene, life: Life, k: int) -> Life:
-    """A fresh chip learns what this one answers; then this one dies."""
+    """A fresh chip learns what this one answers, at the size it once answered; then this one dies.
+
+    Without rescaling, every generation of drifted teachers answers more faintly, and heirs sink in the noise.
+    """
     if _well(scene, life):
         return life
-    size = scene.size
+    size, teacher = scene.size, _rescale(scene, life, k).port
     heir = Chip(life.chip.device, life.chip.spec.layers, scene.heirs + k, dice=scene.dice)
 
     def learner(loss: Loss) -> Learner[Any]:
@@ -124,7 +127,7 @@ def _hand_over(scene: Scene, life: Life, k: int) -> Life:
         Batch(b.x) for b in batches(scene.data.train, size.batch, size.epochs, scene.rng("stimuli", k))
     )
     rng, began = scene.rng("heir", k), -life.now
-    for _ in distill(life.chip.port(), heir.port(), learner, stimuli, temperature=4.0, rng=rng):
+    for _ in distill(teacher, heir.port(), learner, stimuli, temperature=4.0, rng=rng):
         pass
     life.chip.die()
     return Life(heir, began, heir.port().measure(scene.few.x).taps)
