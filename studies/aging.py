@@ -12,8 +12,8 @@ chip's.
 
 Ours on digits (seed 0, mean of 3 chips): PCM from 96.6 to 94.4 % in a year with nothing done, 95.2 rescaled,
 95.5 relearnt, 94.3 by heirs; CMO/HfOx and SONOS stay within 1.5 points with nothing done. A capacitor of a
-second's lifetime has 91.4 % left after one second, 21.4 after three (50.7 rescaled); after ten only relearning
-helps, up to the 87 % that a hundred examples can teach.
+lifetime of a second has 91.4 % left after one second, 21.4 after three (50.7 rescaled); after ten only
+relearning helps, up to the 87 % that a hundred examples can teach.
 
 Published beside ours: Joshi et al., Nature Communications 11 (2020), keep 93.5 % and more of 93.7 % for a day
 on phase-change memory (ResNet-32 on CIFAR-10), compensating by the parameters of batch normalisation.
