@@ -11,9 +11,13 @@ seldom and by enough is worth up to 12 points. The tenth was chosen on held-out 
 (or over one step, where that is more), median over cells. `unmoved` is the share of cells that no drive
 moves.
 
+Ours on digits (seed 0, mean of 3 chips): from .2 points before the exact gradient to 1.3 behind it. Only the
+HfO2 array stays far behind the digital network's 97.1 %, at 91.1 in place and 90.9 by its exact gradient: its
+cells have 5 levels, and a tenth of them do not move. Its heirs come to 84.9, those of others within 1 point.
+
 Published beside ours: none for in-place learning of the whole zoo; the devices' sources are in their files.
 
-Open questions: cells of few levels (the HfO2 array) stay behind the digital network by any gradient.
+Open questions: whether pairs of cells, or more of them, would lift cells of few levels.
 """
 
 from collections.abc import Iterator, Sequence
