@@ -44,6 +44,7 @@ from .schemes import own_baseline as own_baseline
 from .tuning import Tuning as Tuning
 from .tuning import tuned as tuned
 from .updates import Update as Update
+from .updates import accumulated as accumulated
 from .updates import adam as adam
 from .updates import decayed as decayed
 from .updates import momentum as momentum

@@ -3,7 +3,7 @@
 import ast
 import dataclasses
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
@@ -11,7 +11,7 @@ import torch
 import tyro
 from torch import Generator, Tensor
 
-from analog import Chip, Device, Knobs, Layer, Port, Spec, dense, xray
+from analog import Chip, Dead, Device, Knobs, Layer, Port, Spec, dense, xray
 from learners import (
     Batch,
     CrossEntropy,
@@ -21,6 +21,7 @@ from learners import (
     NodePerturbation,
     Step,
     Update,
+    accumulated,
     adam,
     decayed,
     fit,
@@ -43,6 +44,7 @@ class Scale(NamedTuple):
 
 SMALL = Scale(hidden=64, batch=64, probes=4, epochs=45, heirs=16, rate=1e-2)
 LARGE = Scale(hidden=256, batch=256, probes=4, epochs=15, heirs=4, rate=6e-3)
+OWED = 0.1  # full scale, what drives come to before they are sent, where writes blur; on held-out digits
 PROBE_SIZE = 0.15  # V at the summing node: what `tuned` finds for Mismatched, give or take a fifth
 FEEDBACK = Feedback(decay=0.98, trust=0.2)  # on noisy chips the surprise is mostly noise
 
@@ -70,6 +72,21 @@ def by_nodes(probes: int, update: Update, size: float = PROBE_SIZE) -> Callable[
 def schedule(data: Dataset, size: int, epochs: float, rate: float) -> Update:
     """Adam, its rate falling linearly to zero over the whole training."""
     return decayed(adam(rate), steps(data.train, size, epochs))
+
+
+def sparing(data: Dataset, size: Scale) -> Update:
+    """The schedule of such a size, its drives owed until a write is worth what it blurs."""
+    return accumulated(schedule(data, size.batch, size.epochs, size.rate), OWED)
+
+
+def lived(life: Iterable[object]) -> str | None:
+    """Carry learning out to its end; what was said if the chip died on the way."""
+    try:
+        for _ in life:
+            pass
+    except Dead as end:
+        return str(end)
+    return None
 
 
 @dataclass(frozen=True)
@@ -175,6 +192,14 @@ def device_words(device: Any) -> str:
         if getattr(device, f.name) != f.default
     ]
     return f"{kind.__module__}:{kind.__qualname__}" + (f"({', '.join(changed)})" if changed else "")
+
+
+def short_words(device: str) -> str:
+    """Of `device_words`, the class and the first word that differs from its defaults."""
+    name = device.partition(":")[2] or device
+    kind, bracket, words = name.partition("(")
+    first, comma, _ = words.rstrip(")").partition(", ")
+    return f"{kind}({first}{', ...' if comma else ''})" if bracket else kind
 
 
 AnyDevice = Annotated[

@@ -1,49 +1,10 @@
-"""Every device of the zoo, and cells in number: for the tests of their laws."""
+"""Cells of the zoo in number: for the tests of their laws."""
 
 from typing import Any
 
 import torch
 
-from analog import (
-    PCM,
-    SONOS,
-    Birth,
-    CapacitorCell,
-    CMOHfOxRRAM,
-    ConstantStep,
-    Device,
-    ExponentialRRAM,
-    LinearECRAM,
-    MiloRRAM,
-    ModulatorBank,
-    PCMPair,
-    RRAMArray,
-    SoftBoundsRRAM,
-    UnknownNeurons,
-    WanRRAM,
-)
-
-PULSED: tuple[Device[Any], ...] = (
-    SoftBoundsRRAM(),
-    ExponentialRRAM(),
-    LinearECRAM(),
-    LinearECRAM.metal_oxide(),
-    CapacitorCell(),
-    ConstantStep(),
-    RRAMArray(),
-    RRAMArray.hfo2(),
-)
-PROGRAMMED: tuple[Device[Any], ...] = (
-    WanRRAM(),
-    WanRRAM(fit="cubic"),
-    MiloRRAM(),
-    CMOHfOxRRAM(),
-    CMOHfOxRRAM(acceptance="2%"),
-    SONOS(),
-    PCM(),
-    PCM(fit="joshi"),
-)
-ZOO = (*PULSED, PCMPair(), *PROGRAMMED, ModulatorBank(), UnknownNeurons())
+from analog import Birth, Device
 
 
 def birth(identity: int = 1) -> Birth:

@@ -16,3 +16,6 @@ from .soft_bounds_rram import SoftBoundsRRAM as SoftBoundsRRAM
 from .sonos import SONOS as SONOS
 from .unknown_neurons import UnknownNeurons as UnknownNeurons
 from .wan_rram import WanRRAM as WanRRAM
+from .zoo import PROGRAMMED as PROGRAMMED
+from .zoo import PULSED as PULSED
+from .zoo import ZOO as ZOO

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analog import stream
-from learners import Update, adam, decayed, momentum, sgd
+from learners import Update, accumulated, adam, decayed, momentum, sgd
 
 
 def walk(update: Update, gradients: torch.Tensor) -> torch.Tensor:
@@ -42,7 +42,7 @@ def test_a_decayed_drive_falls_linearly_to_its_floor() -> None:
 
 def test_updates_keep_no_state_of_their_own() -> None:
     """One update may serve two learners: what is remembered is in the state that is handed around."""
-    update = decayed(adam(0.1), 10)
+    update = decayed(accumulated(adam(0.1), 0.05), 10)
     gradients = torch.randn(5, 4, generator=stream(0, "pure"), dtype=torch.float64)
     first = walk(update, gradients)
     assert torch.equal(first, walk(update, gradients))
@@ -58,6 +58,7 @@ def test_updates_keep_no_state_of_their_own() -> None:
         lambda: momentum(0.1, -0.1),
         lambda: decayed(sgd(1), 0),
         lambda: decayed(sgd(1), 5, floor=2),
+        lambda: accumulated(sgd(1), 0.0),
     ],
 )
 def test_bad_settings_are_refused(make: object) -> None:
@@ -77,3 +78,19 @@ def test_decaying_leaves_the_inner_update_alone() -> None:
     torch.testing.assert_close(
         drives, torch.tensor([1.9 * 0.75, 2.71 * 0.5, 3.439 * 0.25], dtype=torch.float64)
     )
+
+
+@given(threshold=st.floats(0.01, 2.0), seed=st.integers(0, 5))
+def test_what_is_owed_is_sent_late_and_whole(threshold: float, seed: int) -> None:
+    """Sent and owed together are the inner update's drives; what is sent are multiples of the threshold."""
+    gradients = torch.randn(30, 4, generator=stream(0, "owed", seed), dtype=torch.float64)
+    late, early = walk(accumulated(adam(0.1), threshold), gradients), walk(adam(0.1), gradients)
+    assert float((late - early).abs().max()) < threshold * (1 + 1e-9)
+    sent = late.diff(dim=0, prepend=torch.zeros(1, 4, dtype=torch.float64)) / threshold
+    torch.testing.assert_close(sent, sent.round(), rtol=0, atol=1e-9)
+
+
+def test_a_small_threshold_sends_at_once() -> None:
+    gradients = torch.randn(30, 4, generator=stream(0, "at once"), dtype=torch.float64)
+    at_once = walk(accumulated(momentum(0.1), 1e-9), gradients)
+    torch.testing.assert_close(at_once, walk(momentum(0.1), gradients), rtol=0, atol=1e-8)

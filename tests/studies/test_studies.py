@@ -10,20 +10,24 @@ from typing import Any
 
 import pytest
 
-from analog import Ideal, Mismatched, SoftBoundsRRAM
-from studies import heirs, in_place, laws, probes, scaling, speed, tuning
+from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM
+from studies import aging, heirs, in_place, laws, probes, scaling, speed, tuning, zoo
 from studies.__main__ import STUDIES, main
 from studies.conduct import conduct
 from studies.practice import device_from, device_words
 from studies.study import How, claim
 
 TOYS: dict[Any, Any] = {
+    aging: aging.Args(
+        devices=(SONOS(),), remedies=("rescaling", "relearning"), moments=(1.0, 1e7), chips=1, epochs=0.3
+    ),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
     probes: probes.Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8),
     scaling: scaling.Args(widths=(4, 6), chips=1, loss=2.28, most=2e6),
     speed: speed.Args(repeats=1, chips=3),
+    zoo: zoo.Args(devices=(SoftBoundsRRAM(), SONOS()), chips=1, heirs=1, budget=3, hidden=8),
     tuning: tuning.Args(sizes=(0.1,), probes=(1, 4), chips=2, budget=3, hidden=8),
 }
 
@@ -42,7 +46,7 @@ def test_every_study_runs_at_toy_size(study: Any, tmp_path: Path) -> None:
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("study", [heirs, in_place, laws, probes, scaling, tuning], ids=claim)
+@pytest.mark.parametrize("study", [aging, heirs, in_place, laws, probes, scaling, tuning, zoo], ids=claim)
 def test_rows_depend_on_the_trial_alone(study: Any, tmp_path: Path) -> None:
     """In the order of the plan or one trial by itself: the same rows."""
     trials = study.plan(TOYS[study])
@@ -128,7 +132,9 @@ def test_the_command_line_runs_reports_and_refuses(
     assert "no study is called" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["heirs", "in_place", "laws", "probes", "scaling", "speed", "tuning"])
+@pytest.mark.parametrize(
+    "name", ["aging", "heirs", "in_place", "laws", "probes", "scaling", "speed", "tuning", "zoo"]
+)
 def test_help_shows_each_flag_with_its_meaning(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

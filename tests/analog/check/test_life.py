@@ -34,8 +34,8 @@ from analog import (
 )
 from analog.check import _WIRINGS
 from analog.check.life import live
+from analog.devices import ZOO
 from analog.devices.ideal import IdealCells
-from tests.zoo import ZOO
 
 MORTAL = Wearing(Mismatched(), endurance=6, spread=0.5)  # dies of use within most lives
 LIVES: list[Device[Any]] = [

@@ -9,9 +9,9 @@ import torch
 from torch import Generator, Tensor
 
 from analog import PCM, SONOS, CMOHfOxRRAM, MiloRRAM, Noise, WanRRAM, stream
-from analog.devices import cmo_hfox_rram, milo_rram, sonos
+from analog.devices import PROGRAMMED, cmo_hfox_rram, milo_rram, sonos
 from tests.twostage import kept
-from tests.zoo import PROGRAMMED, many, name
+from tests.zoo import many, name
 
 
 def written(device: Any, target: float, noise: Noise, count: int) -> Any:

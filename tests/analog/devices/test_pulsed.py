@@ -18,9 +18,10 @@ from analog import (
     SoftBoundsRRAM,
     stream,
 )
+from analog.devices import PULSED
 from analog.devices.trains import affine, exponential
 from tests.twostage import kept
-from tests.zoo import PULSED, many, name
+from tests.zoo import many, name
 
 
 def still(device: Any, **changes: float) -> Any:

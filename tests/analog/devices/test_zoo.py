@@ -25,8 +25,9 @@ from analog import (
     check_device,
     stream,
 )
+from analog.devices import PROGRAMMED, ZOO
 from tests.twostage import kept
-from tests.zoo import PROGRAMMED, ZOO, many, name
+from tests.zoo import many, name
 
 
 @pytest.mark.parametrize("device", ZOO, ids=name)

@@ -29,7 +29,7 @@ from analog import (
     stream,
     xray,
 )
-from tests.zoo import ZOO
+from analog.devices import ZOO
 
 Wrap = Callable[[Device[Any]], Device[Any]]
 
