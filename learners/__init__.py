@@ -24,6 +24,7 @@ from .learner import fit as fit
 from .losses import CrossEntropy as CrossEntropy
 from .losses import Loss as Loss
 from .losses import SquaredError as SquaredError
+from .made_up import MadeUp as MadeUp
 from .probes import Blocks as Blocks
 from .probes import Law as Law
 from .probes import coordinates as coordinates

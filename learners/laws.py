@@ -5,7 +5,8 @@ loss reading, N batch. Re-derived for this project; each is tested by enumeratio
 
 What the derivation corrected in the notes that this project began from:
 - the leave-one-out signal law replaces the plain one instead of adding to it, and in a quadratic loss
-  its (tr H)^2 term cancels: it does not suffer from curvature as one-sided differences do;
+  its (tr H)^2 term cancels: it does not suffer from curvature as one-sided differences do. For orthogonal
+  sets it has the total variance of one direction less, but not its covariance (unless Haar);
 - one-sided curvature variance is per probe: K directions divide it by K;
 - a baseline of B averaged readings shared by all directions costs (1 + 1/B), whatever K is;
 - Hadamard rows with signs on the columns only are biased under leave-one-out (ours have row signs);
@@ -247,10 +248,12 @@ def _signal(law: Law, scheme: Scheme, g: Tensor, probes: int) -> Tensor:
     signal = law.covariance(g, probes)
     if not isinstance(scheme, LeaveOneOut):
         return signal
-    if isinstance(law, Joint) and law.most is not None:  # orthogonal: one direction's worth is lost
-        return law.covariance(g, probes - 1)
     flat = g.flatten()
     exchanged = flat.square().sum() * torch.eye(len(flat)).to(flat) + torch.outer(flat, flat)
+    if isinstance(law, Joint) and law.most is not None:  # no two directions of an orthogonal set are alike
+        total = law.most(len(flat))
+        twice = 2 * (law.covariance(flat, 1) + torch.outer(flat, flat))
+        return signal + (total * exchanged - twice) / ((total - 1) * probes * (probes - 1))
     if isinstance(law, Blocks):  # probes of the same block exchange less
         block = law.block(len(flat)).to(flat.device)
         together = (block.unsqueeze(-1) == block).to(flat.dtype)

@@ -1,6 +1,7 @@
 """Our estimators are lawful, and deliberate defects are caught: which by which law, the table says."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,14 @@ from torch import Generator, Tensor
 from analog import Knobs, Probe, Reading, Spec, stream
 from learners import (
     Estimator,
+    MadeUp,
     NodePerturbation,
     Unlawful,
     WeightPerturbation,
     antithetic,
     check_estimator,
+    gaussian,
+    laws,
 )
 from learners.check import STAGES, refused, two_stage
 from learners.estimators import Evidence
@@ -150,3 +154,43 @@ def test_true_nulls_alarm_no_more_than_stated() -> None:
         for _ in range(100)
     )
     assert alarms == 0
+
+
+def predicted_by(estimator: Any) -> Callable[[MadeUp], Tensor]:
+    """The laws' variances on the made-up chip, layer by layer."""
+
+    def of_weights(made: MadeUp) -> Tensor:
+        g = torch.cat([part.flatten() for part in made.gradient])
+        law, scheme, probes = estimator.law, estimator.scheme, estimator.probes
+        return laws.along_directions(law, scheme, g, probes=probes).covariance.diagonal()
+
+    def of_nodes(made: MadeUp) -> Tensor:
+        own = [d.square().sum(-1) for d in made.slopes]
+        return torch.cat(
+            [
+                laws.nodes(estimator, d, z, sum(own) - mine).covariance.diagonal()
+                for d, z, mine in zip(made.slopes, made.gathered, own, strict=True)
+            ]
+        )
+
+    return of_weights if isinstance(estimator, WeightPerturbation) else of_nodes
+
+
+SPREAD: list[Any] = [
+    *(WeightPerturbation(0.3, probes=3, law=law, scheme=s) for law, s in PAIRS[::3]),
+    NodePerturbation(0.3, probes=2),
+    NodePerturbation(0.3, law=gaussian, scheme=antithetic),
+]
+
+
+@pytest.mark.parametrize("at", range(len(SPREAD)))
+def test_our_estimators_vary_as_predicted(at: int) -> None:
+    check_estimator(SPREAD[at], stream(0, "spread", at), variance=predicted_by(SPREAD[at]))
+
+
+def test_a_variance_that_is_not_as_predicted_is_named() -> None:
+    wrong = predicted_by(NodePerturbation(0.3, probes=3))  # a third probe that is not there
+    with pytest.raises(Unlawful, match=r"variance is not as predicted: at knob \d+ it is .*, predicted"):
+        check_estimator(NodePerturbation(0.3, probes=2), stream(0, "wrong spread"), variance=wrong)
+    with pytest.raises(ValueError, match="variance gave"):
+        check_estimator(NodePerturbation(0.3), stream(0), variance=lambda made: torch.zeros(3))

@@ -18,8 +18,10 @@ from learners import (
     Scheme,
     WeightPerturbation,
     antithetic,
+    coordinates,
     gaussian,
     haar,
+    hadamard,
     laws,
     leave_one_out,
     one_sided,
@@ -29,7 +31,7 @@ from learners import (
     sparse,
     sphere,
 )
-from tests.signs import signs
+from tests.signs import moments, signs
 
 F64 = torch.float64
 NUMBERS = st.floats(-2, 2, width=32).map(lambda v: round(v, 3))
@@ -153,6 +155,22 @@ def test_rank_one_and_blocks_with_every_scheme(scheme: Scheme, g: object) -> Non
         covariance = (made - mean).T @ (made - mean) / len(made)
         torch.testing.assert_close(mean, predicted.mean, rtol=0, atol=2e-12)
         torch.testing.assert_close(covariance, predicted.covariance, rtol=1e-10, atol=5e-12)
+
+
+@given(g=arrays(float, 4, elements=NUMBERS))
+def test_leave_one_out_with_orthogonal_sets(g: object) -> None:
+    """Every ordered pair of axes, or of Hadamard rows with every sign of columns, and all signs of both."""
+    slope, eye = torch.tensor(g, dtype=F64), torch.eye(4, dtype=F64)
+    walsh = torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]], dtype=F64)
+    sets = {coordinates: eye.unsqueeze(0) * 2, hadamard: walsh * signs(4).unsqueeze(1)}  # (sets, rows, D)
+    for law, rows in sets.items():
+        pairs = torch.stack([rows[:, [a, b]] for a, b in itertools.permutations(range(4), 2)])
+        v = (pairs.unsqueeze(2) * signs(2).view(4, 2, 1)).flatten(0, 2).transpose(0, 1)  # (K, n, D)
+        slopes = leave_one_out.slopes(v @ slope, torch.zeros(v.shape[1], dtype=F64), 1.0)
+        mean, covariance = moments((slopes.unsqueeze(-1) * v).mean(0))
+        predicted = laws.along_directions(law, leave_one_out, slope, probes=2)
+        torch.testing.assert_close(mean, slope, rtol=0, atol=1e-12)
+        torch.testing.assert_close(covariance, predicted.covariance, rtol=1e-10, atol=1e-12)
 
 
 def test_the_best_rate_is_the_best() -> None:
