@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from . import heirs, in_place, laws, probes, scaling, speed, tuning
+from . import calibrate, heirs, in_place, laws, probes, scaling, speed, tuning
 from .conduct import conduct
 from .data import BadData
 from .results import Refused, read
@@ -23,6 +23,7 @@ STUDIES: tuple[Any, ...] = (
     scaling,
     tuning,
     speed,
+    calibrate,
 )  # a new study is one more name here
 
 
