@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..device import Device
 from ..draw import Birth, Noise, stream
-from .tables import BadTable, Plan, Table
+from .tables import Plan, Table
 
 AWAY = 2**40  # identities of the cells that are simulated lie this far from anybody's chips
 
@@ -70,11 +70,11 @@ def lived(device: Device[Any], plan: Plan, copies: int, identity: int, dice: int
     """Readings (copies, cells, rows) of `copies` columns of cells with the plan's histories; float64.
 
     Raises:
-        BadTable: the plan counts pulses and the device does not say how far a pulse goes.
+        ValueError: the plan counts pulses and the device does not say how far a pulse goes.
     """
     step = (device.costs.step or 0.0) if plan.kind == "pulses" else 1.0
     if not step:
-        raise BadTable(
+        raise ValueError(
             f"{type(device).__name__} does not say how far one pulse goes (costs.step); it is calibrated "
             "from a table with targets"
         )
