@@ -53,7 +53,8 @@ def fit(
         weights: a law for weights and slopes; by default the law, but simulated with other dice.
         copies: simulated cells for each measured one; standard errors grow by 1 / (2 copies).
         seed: of the simulated moments.
-        limit: relative standard error beyond which a parameter counts as not identifiable.
+        limit: relative standard error beyond which a parameter of one sign counts as not identifiable;
+            for one of both signs it is a standard error of .5.
 
     Raises:
         BadTable: readings are beyond what the device can show.
