@@ -7,7 +7,7 @@ whether the residuals are such as the fitted device would leave; the figure show
 With --coverage N: for every device, N tables are simulated along `analog.calibrate.suggested(device)`, each
 is calibrated, and the true parameters should lie within their intervals in 95 % of the repeats.
 
-Beside ours: no public simulator of analog hardware states errors of the parameters that it is given.
+Beside ours: we know of no public simulator of analog hardware that says how well its parameters are known.
 """
 
 import statistics

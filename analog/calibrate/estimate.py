@@ -9,7 +9,7 @@ sign, the plain value otherwise.
 
 What a table cannot tell (standard error expected of it, from the start, above `limit` of the value) is
 held at the device's own value and named; the worst goes first, so that of two parameters that only show
-together one is left.
+together one is left. Intervals take what is held as true.
 """
 
 import math
@@ -28,6 +28,7 @@ from .tables import Table
 
 COPIES = 20  # simulated cells for each measured one
 APART = 2**39  # between seeds of simulated moments and those of their weights
+EITHER_SIGN = 0.5  # standard error beyond which a parameter of either sign counts as not identifiable
 BEYOND = 20.0  # times what a device shows: a reading beyond it is in another unit
 
 
@@ -54,7 +55,7 @@ def fit(
         copies: simulated cells for each measured one; standard errors grow by 1 / (2 copies).
         seed: of the simulated moments.
         limit: relative standard error beyond which a parameter of one sign counts as not identifiable;
-            for one of both signs it is a standard error of .5.
+            for one of either sign it is a standard error of .5.
 
     Raises:
         BadTable: readings are beyond what the device can show.
@@ -112,7 +113,7 @@ def identifiable(problem: Problem, limit: float, notes: list[str]) -> Problem:
     kept = list(range(len(scales)))
     while kept:
         errors = [_expected(slopes[:, kept], j) for j in range(len(kept))]
-        allowed = [limit if scales[k].sign else 0.5 for k in kept]
+        allowed = [limit if scales[k].sign else EITHER_SIGN for k in kept]
         worst = max(range(len(kept)), key=lambda j: errors[j] / allowed[j])
         if errors[worst] <= allowed[worst]:
             break
@@ -181,7 +182,7 @@ def _doubts(scales: tuple[Scale, ...], at: Tensor, spread: Tensor, limit: float)
         f"{s.name} is not identifiable from this table: relative standard error {e:.2g}; its interval is a "
         "lower bound of what is not known"
         for s, e in zip(scales, errors, strict=True)
-        if not 0 < e <= (1.5 * limit if s.sign else 1.0)
+        if not 0 < e <= 1.5 * (limit if s.sign else EITHER_SIGN)
     ]
 
 

@@ -3,16 +3,20 @@
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+from torch import Tensor
 
 from analog import (
+    Birth,
     CapacitorCell,
+    Device,
     LinearECRAM,
     Mismatched,
     ModulatorBank,
+    Noise,
     SoftBoundsRRAM,
     WanRRAM,
     stream,
@@ -108,6 +112,48 @@ def test_too_narrow_intervals_would_be_seen() -> None:
         found = fit(truth, line_table(truth, 200, "narrow", repeat), law=line_law, free=("slope",))["slope"]
         inside.append(abs(found.value - truth.slope) < 0.98 * found.error)
     assert sum(inside) / 100 < 0.8
+
+
+class Cells(NamedTuple):
+    knobs: Tensor
+    gain: Tensor
+
+
+@dataclass(frozen=True)
+class Own(Device[Cells]):
+    """A user's device, with no line about calibration."""
+
+    spread: float = 0.3  # relative sd of the cells' gain
+    hiss: float = 0.01  # V rms
+
+    def __post_init__(self) -> None:
+        if self.spread < 0 or self.hiss < 0:
+            raise ValueError("Own: spread and hiss are at least 0")
+
+    def fabricate(self, rows: int, cols: int, birth: Birth) -> Cells:
+        return Cells(birth.normal("knobs", rows, cols), 1 + self.spread * birth.normal("gain", rows, cols))
+
+    def pulse(self, cells: Cells, drive: Tensor, noise: Noise) -> Cells:
+        return cells._replace(knobs=cells.knobs + drive)
+
+    def collect(self, cells: Cells, x: Tensor, noise: Noise) -> Tensor:
+        return x @ (cells.gain * cells.knobs).mT
+
+    def sense(self, cells: Cells, u: Tensor, noise: Noise) -> Tensor:
+        return u + self.hiss * noise.normal(u)
+
+    def fire(self, cells: Cells, u: Tensor, noise: Noise) -> Tensor:
+        return u.relu()
+
+
+def test_a_device_of_ones_own_needs_no_line_for_it() -> None:
+    """Errors are those of theory: 1 / sqrt(2 n) of a spread seen plainly, by 400 of the 500 cells."""
+    truth = Own(0.2, 0.02)
+    found = fit(Own(), measured(truth, suggested(truth), 8))
+    assert {p.name for p in found.parameters} == {"spread", "hiss"}
+    assert found["spread"].error / found["spread"].value == pytest.approx(1 / 800**0.5, rel=0.2)
+    for p in found.parameters:
+        assert abs(p.value - getattr(truth, p.name)) < 4.5 * p.error
 
 
 def test_a_distant_start_comes_to_the_same() -> None:
