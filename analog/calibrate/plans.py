@@ -117,9 +117,9 @@ def _(device: ModulatorBank, cells: int = 500) -> Plan:
 def _(device: UnknownNeurons, cells: int = 500) -> Plan:
     """The neurons' own answers over their range."""
     del device
-    inputs = (0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 2.0, 4.0) * 2
-    times = tuple(0.01 * k for k in range(8)) * 2
-    return _targets(cells, (-0.8, -0.3, 0.3, 0.8), times, inputs, "activity")
+    inputs = (0.0, 0.5, 1.0, 2.0, 4.0) * 2
+    times = tuple(0.01 * k for k in range(5)) * 2
+    return _targets(cells, (-0.6, 0.6), times, inputs, "activity")
 
 
 def _trains(cells: int, pulses: Sequence[int], seconds: Sequence[float] | None = None) -> Plan:

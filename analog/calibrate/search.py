@@ -5,6 +5,7 @@ score of a Gaussian with these moments is solved by least squares on whitened fi
 weights and slopes that belong to the solution, both are the same equations.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +23,7 @@ class Frame(NamedTuple):
     """Weights and slopes of the moments at one setting of the parameters."""
 
     at: Tensor  # (parameters,), search coordinates
+    ways: Tensor  # (parameters, parameters), steps over which slopes were taken, as columns
     mean: Tensor  # (histories, rows)
     whiten: Tensor  # (histories, rows, rows), inverse Cholesky factor of the covariance
     slopes: Tensor  # (histories * moments, parameters), of the weighted moments
@@ -59,19 +61,25 @@ class Problem:
         """Weights and slopes at `at`; `ways` (parameters, parameters) has the steps of slopes as columns."""
         here = self.sketch(at)
         whiten = whitener(here.covariance)
+        slopes = self.slopes(self.sketch, at, ways, here.mean, whiten)
+        return Frame(at, ways, here.mean, whiten, slopes, _inverse(slopes.T @ slopes))
+
+    def slopes(
+        self, look: Callable[[Tensor], Moments], at: Tensor, ways: Tensor, mean: Tensor, whiten: Tensor
+    ) -> Tensor:  # (histories * moments, parameters)
+        """How the weighted moments that `look` shows change with the parameters."""
         slopes = []
         for way in ways.unbind(1):
             ends, width = [], 0
             for side in (1, -1):  # one-sided where the device refuses the other
                 try:
-                    ends.append(self.sketch(at + side * way))
+                    ends.append(look(at + side * way))
                     width += 1
                 except ValueError:
-                    ends.append(here)
-            ahead, behind = (self.weighted(e, here.mean, whiten) for e in ends)
+                    ends.append(look(at))
+            ahead, behind = (self.weighted(e, mean, whiten) for e in ends)
             slopes.append((self.count.sqrt()[:, None] * (ahead - behind)).flatten() / max(width, 1))
-        along = torch.stack(slopes, -1) @ torch.linalg.inv(ways)
-        return Frame(at, here.mean, whiten, along, _inverse(along.T @ along))
+        return torch.stack(slopes, -1) @ torch.linalg.inv(ways)
 
     def plainly(self, at: Tensor) -> Frame:
         """A first look: slopes parameter by parameter."""
@@ -130,7 +138,10 @@ class Problem:
         slopes = frame.slopes.unflatten(0, (len(self.count), -1))[self.which]  # (cells, moments, parameters)
         scores = torch.einsum("cm,cmp->cp", apart, slopes) / self.count.sqrt()[self.which, None]
         scores = scores * (self.count / (self.count - 1)).sqrt()[self.which, None]
-        found = frame.spread @ (scores.T @ scores) @ frame.spread
+        # the estimate moves by the slopes of its own moments; those of the frame, squared, count their noise
+        moving = self.slopes(self.moments, frame.at, frame.ways, frame.mean, frame.whiten)
+        turned = torch.linalg.pinv(frame.slopes.T @ moving)
+        found = turned @ (scores.T @ scores) @ turned.T
         blind = frame.spread.diagonal().clamp(min=found.diagonal())  # slopes of nothing are rounding errors
         return torch.where(torch.eye(len(found)).bool() & (frame.spread > 1), blind, found)
 
