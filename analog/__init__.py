@@ -1,5 +1,6 @@
 """Simulated analog hardware: devices, layers, chips, and the wires that leave them."""
 
+from . import calibrate as calibrate
 from . import xray as xray
 from .budget import OverBudget as OverBudget
 from .budget import budgeted as budgeted

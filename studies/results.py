@@ -39,8 +39,11 @@ def manifest(study: Study, args: Any, threads: int, names: Sequence[str]) -> Row
     """`made_by` is what the rows depend on; the rest is for the reader."""
     made_by: Row = {"study": study.__name__}
     made_by |= {f.name: plain(getattr(args, f.name)) for f in dataclasses.fields(args)}
-    if getattr(args, "data", None) is not None:
-        data = load(args.data)
+    given = getattr(args, "data", None)
+    if isinstance(given, Path):  # a file of measurements
+        made_by["data_md5"] = hashlib.md5(given.read_bytes(), usedforsecurity=False).hexdigest()
+    elif given is not None:
+        data = load(given)
         made_by |= {"data_md5": data.checksum, "data_sizes": [len(data.train.x), len(data.test.x)]}
     made_by["code_md5"] = _code(args)
     packages = ("mortal", "torch", "numpy", "scipy", "scikit-learn")

@@ -43,9 +43,14 @@ def test_the_custom_learner_is_honest(monkeypatch: pytest.MonkeyPatch) -> None:
     run(BLOCKS[2], "coin_flip", monkeypatch)
 
 
+def test_a_device_comes_out_of_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(BLOCKS[3], "calibration", monkeypatch)
+    assert made["step"].low < 0.003 < made["step"].high
+
+
 def test_the_life_with_an_end_is_lived(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    made = run(BLOCKS[3], "life", monkeypatch)
+    made = run(BLOCKS[4], "life", monkeypatch)
     assert made["chip"].clock == 3600.0 and made["chip"].identity == 7
 
 

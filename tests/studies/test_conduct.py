@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from studies import calibrate
 from studies.conduct import conduct
 from studies.results import Refused, Results, manifest, read
 from studies.study import How, plain
@@ -223,3 +224,14 @@ def test_code_and_devices_are_part_of_what_made_the_rows(
     assert plain(torch.zeros(2000)) != plain(torch.zeros(2000).index_fill(0, torch.tensor(7), 1.0))
     with pytest.raises(ValueError, match="make object a dataclass"):
         plain(object())
+
+
+def test_a_file_of_measurements_is_told_by_its_content(tmp_path: Path) -> None:
+    """The same path with other numbers in it is another run."""
+    path = tmp_path / "pulses.csv"
+    path.write_text(calibrate.EXAMPLE.read_text())
+    first = manifest(calibrate, calibrate.Args(data=path), 1, ["calibrate"])["made_by"]
+    again = manifest(calibrate, calibrate.Args(data=path), 1, ["calibrate"])["made_by"]
+    path.write_text(calibrate.EXAMPLE.read_text().replace("0.01805", "0.01806"))
+    other = manifest(calibrate, calibrate.Args(data=path), 1, ["calibrate"])["made_by"]
+    assert first == again and first["data_md5"] != other["data_md5"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM
-from studies import aging, heirs, in_place, laws, probes, scaling, speed, tuning, zoo
+from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, WanRRAM
+from studies import aging, calibrate, heirs, in_place, laws, probes, scaling, speed, tuning, zoo
 from studies.__main__ import STUDIES, main
 from studies.conduct import conduct
 from studies.practice import device_from, device_words
@@ -21,6 +21,7 @@ TOYS: dict[Any, Any] = {
     aging: aging.Args(
         devices=(SONOS(),), remedies=("rescaling", "relearning"), moments=(1.0, 1e7), chips=1, epochs=0.3
     ),
+    calibrate: calibrate.Args(copies=4),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
@@ -46,7 +47,9 @@ def test_every_study_runs_at_toy_size(study: Any, tmp_path: Path) -> None:
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("study", [aging, heirs, in_place, laws, probes, scaling, tuning, zoo], ids=claim)
+@pytest.mark.parametrize(
+    "study", [aging, calibrate, heirs, in_place, laws, probes, scaling, tuning, zoo], ids=claim
+)
 def test_rows_depend_on_the_trial_alone(study: Any, tmp_path: Path) -> None:
     """In the order of the plan or one trial by itself: the same rows."""
     trials = study.plan(TOYS[study])
@@ -133,7 +136,7 @@ def test_the_command_line_runs_reports_and_refuses(
 
 
 @pytest.mark.parametrize(
-    "name", ["aging", "heirs", "in_place", "laws", "probes", "scaling", "speed", "tuning", "zoo"]
+    "name", ["aging", "calibrate", "heirs", "in_place", "laws", "probes", "scaling", "speed", "tuning", "zoo"]
 )
 def test_help_shows_each_flag_with_its_meaning(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -152,6 +155,37 @@ def test_it_runs_from_any_folder(tmp_path: Path) -> None:
         [sys.executable, "-m", "studies"], cwd=tmp_path, capture_output=True, text=True, env={**os.environ}
     )
     assert done.returncode == 0 and "heirs" in done.stdout
+
+
+def test_the_example_is_calibrated_to_what_it_was_made_with() -> None:
+    """Of the cells in pulses.csv; each within 4 standard errors, false alarm below 1e-3."""
+    made_with = {"step": 2.5e-3, "step_spread": 0.2, "top": 1.1, "bottom": -0.9, "top_spread": 0.15}
+    made_with |= {"bottom_spread": 0.2, "cycle_noise": 3.75, "write_noise": 25.0, "hiss": 0.02}
+    rows = [r for r in calibrate.run(calibrate.Trial()) if r["what"] == "parameter"]
+    found = {r["name"]: r for r in rows}
+    for name, truth in made_with.items():
+        assert abs(found[name]["value"] - truth) < 4 * found[name]["error"], name
+
+
+def test_a_coverage_run_counts_each_device(tmp_path: Path) -> None:
+    args = calibrate.Args(coverage=30, devices=(WanRRAM(),), cells=100, copies=4)
+    trials = calibrate.plan(args)
+    assert [(t.first, t.last) for t in trials] == [(0, 24), (25, 29)]
+    rows = list(calibrate.run(trials[1]))
+    assert {r["name"] for r in rows} >= {"hiss"} and all(r["repeats"] == 5 >= r["within"] for r in rows)
+    (line,) = calibrate.table(rows)
+    assert line["device"] == "WanRRAM" and line["repeats"] == 5
+    assert calibrate.figures(rows, tmp_path)[0].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_bad_table_is_named_on_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path, out = tmp_path / "mine.csv", str(tmp_path / "out")
+    path.write_text("cell,pulses,reading\n1,0,0.5\n1,1,NaN\n")
+    assert command(monkeypatch, "calibrate", "--data", str(path), "--out", out) == 1
+    assert "column reading, row 3: is NaN" in " ".join(capsys.readouterr().out.split())
+    assert not (tmp_path / "out").exists()
 
 
 def test_conduct_draws_and_keeps(tmp_path: Path) -> None:

@@ -1,0 +1,185 @@
+"""Tables of measurements from CSV files or columns, and what is wrong with them.
+
+A file has one row for each reading, in the order in which a cell's were taken, with the columns
+`cell`     any name; cells come in the order in which they lie on their wire;
+`pulses`   how many equal pulses were sent before this reading, negative downwards, 0 for another reading;
+           or instead `target`, the knob to which the cell was last written, full scale, from -1 to 1;
+`seconds`  with `target`: since the last write (where it does not grow, the cell was written again); with
+           `pulses`: on the clock, never going back, and may be left out;
+`input`    what the cell's wire carried during the reading, 1 if left out;
+`reading`  the summing node behind its amplifier, full scale; or instead `activity`, behind the neuron.
+Cells begin blank (knob 0), as `program` has them. All go through the same number of rows at the same times
+and inputs; pulses and targets may differ from cell to cell.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from .tables import Plan, Table
+
+FEWEST = 20  # cells for each history: below it, no variance between cells is worth its name
+
+
+class BadTable(ValueError):
+    """A table that cannot be used; says which column and row, and what was wanted."""
+
+
+def read(path: Path | str) -> Table:
+    """A table from a CSV file.
+
+    Raises:
+        BadTable: it is not what the head of this module describes; the message names column and row.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            lines = csv.DictReader(file)
+            names, rows = [n.strip() for n in lines.fieldnames or ()], list(lines)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadTable(f"{path}: cannot be read as CSV: {error}") from None
+    if len(set(names)) < len(names):
+        raise BadTable(f"{path}: a column comes twice; there are {', '.join(names)}")
+    for number, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            raise BadTable(f"{path}, row {number}: wanted {len(names)} values, one for each column")
+    columns = {n: [row[k] for row in rows] for n, k in zip(names, rows[0] if rows else (), strict=False)}
+    return table(columns or {n: [] for n in names}, str(path), first=2)
+
+
+def table(columns: Mapping[str, Sequence[object]], where: str = "table", *, first: int = 0) -> Table:
+    """A table from columns of equal length; `first` is the number by which errors call the first row."""
+    kind, shown = _kinds(columns, where)
+    count = len(columns["cell"])
+    if any(len(c) != count for c in columns.values()):
+        raise BadTable(f"{where}: columns are of different lengths")
+
+    def numbers(name: str, fallback: float, fits: Callable[[float], bool], wanted: str) -> list[float]:
+        given = columns.get(name)
+        if given is None:
+            return [fallback] * count
+        return [
+            _number(v, f"{where}, column {name}, row {i}", fits, wanted) for i, v in enumerate(given, first)
+        ]
+
+    if kind == "pulses":
+        actions = numbers("pulses", 0, float.is_integer, "a whole number of pulses, negative downwards")
+    else:
+        actions = numbers("target", 0, lambda v: -1 <= v <= 1, "a target from -1 to 1, in full scales")
+    seconds = numbers(
+        "seconds", 0, lambda v: v >= 0, "seconds of at least 0; nothing is read before it is done"
+    )
+    inputs = numbers("input", 1, lambda v: True, "a number")
+    shows = numbers(shown, 0, lambda v: True, "a number, in full scales")
+
+    cells: dict[object, list[int]] = {}
+    for i, cell in enumerate(columns["cell"]):
+        if cell is None or not str(cell).strip():
+            raise BadTable(f"{where}, column cell, row {i + first}: is empty; wanted the cell's name")
+        cells.setdefault(str(cell).strip(), []).append(i)
+    histories = list(cells.values())
+    _same_schedule(cells, seconds, inputs, where, first)
+    model = histories[0]
+    plan = Plan(
+        kind,
+        torch.tensor([[actions[i] for i in h] for h in histories], dtype=torch.float64),
+        tuple(seconds[i] for i in model),
+        tuple(inputs[i] for i in model),
+        shown,
+    )
+    _consistent(plan, list(cells), histories, where, first)
+    return Table(plan, torch.tensor([[shows[i] for i in h] for h in histories], dtype=torch.float64))
+
+
+def write(made: Table, path: Path | str, digits: int = 6) -> None:
+    """The table as a CSV file that `read` takes."""
+    plan = made.plan
+    with Path(path).open("w", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(("cell", plan.kind, "seconds", "input", plan.shown))
+        for cell, (actions, readings) in enumerate(
+            zip(plan.actions.tolist(), made.readings.tolist(), strict=True)
+        ):
+            for row in zip(actions, plan.seconds, plan.inputs, readings, strict=True):
+                lines.writerow((cell, *(f"{v:.{digits}g}" for v in row)))
+
+
+def _kinds(
+    columns: Mapping[str, Sequence[object]], where: str
+) -> tuple[Literal["pulses", "target"], Literal["reading", "activity"]]:
+    there = ", ".join(columns) or "no columns"
+    if "cell" not in columns:
+        raise BadTable(f"{where}: column cell is missing; there are {there}")
+    for one, other in (("pulses", "target"), ("reading", "activity")):
+        if (one in columns) == (other in columns):
+            raise BadTable(f"{where}: wanted column {one} or else column {other}; there are {there}")
+    unknown = [c for c in columns if c not in _KNOWN]
+    if unknown:
+        raise BadTable(f"{where}: column {unknown[0]} is unknown; wanted some of {', '.join(_KNOWN)}")
+    if "target" in columns and "seconds" not in columns:
+        raise BadTable(f"{where}: column seconds (since the last write) is missing; there are {there}")
+    return ("pulses" if "pulses" in columns else "target"), (
+        "reading" if "reading" in columns else "activity"
+    )
+
+
+_KNOWN = ("cell", "pulses", "target", "seconds", "input", "reading", "activity")
+
+
+def _number(value: object, where: str, fits: Callable[[float], bool], wanted: str) -> float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        raise BadTable(f"{where}: {value!r} is not a number; wanted {wanted}") from None
+    if not math.isfinite(number) or not fits(number):
+        raise BadTable(f"{where}: is {value}; wanted {wanted}")
+    return number
+
+
+def _same_schedule(
+    cells: Mapping[object, list[int]], seconds: list[float], inputs: list[float], where: str, first: int
+) -> None:
+    if not cells:
+        raise BadTable(f"{where}: has no rows; wanted at least {FEWEST} cells")
+    name, model = next(iter(cells.items()))
+    for cell, own in cells.items():
+        if len(own) != len(model):
+            raise BadTable(
+                f"{where}: cell {cell} has {len(own)} rows, cell {name} has {len(model)}; wanted as many"
+            )
+        for what, column in (("seconds", seconds), ("input", inputs)):
+            for i, j in zip(own, model, strict=True):
+                if column[i] != column[j]:
+                    raise BadTable(
+                        f"{where}, column {what}, row {i + first}: is {column[i]:g} for cell {cell}, "
+                        f"{column[j]:g} for cell {name} (row {j + first}); wanted the same for all cells"
+                    )
+
+
+def _consistent(plan: Plan, names: list[object], rows: list[list[int]], where: str, first: int) -> None:
+    for k in range(1, len(plan.seconds)):
+        row = rows[0][k] + first
+        if plan.kind == "pulses" and plan.seconds[k] < plan.seconds[k - 1]:
+            raise BadTable(
+                f"{where}, column seconds, row {row}: the clock goes back from {plan.seconds[k - 1]:g} to "
+                f"{plan.seconds[k]:g}"
+            )
+        if plan.kind == "target" and not plan.written[k]:
+            changed = (plan.actions[:, k] != plan.actions[:, k - 1]).nonzero()
+            if len(changed):
+                cell = int(changed[0])
+                raise BadTable(
+                    f"{where}, column target, row {rows[cell][k] + first}: changes while seconds go on for "
+                    f"cell {names[cell]}; a row after a write starts its seconds anew"
+                )
+    different, which = plan.histories
+    few = which.bincount(minlength=len(different))
+    if int(few.min()) < FEWEST:
+        cell = int((which == int(few.argmin())).nonzero()[0])
+        raise BadTable(
+            f"{where}: {int(few.min())} cells have the history of cell {names[cell]} (row "
+            f"{rows[cell][0] + first}); too few rows, wanted at least {FEWEST} cells for each history"
+        )
