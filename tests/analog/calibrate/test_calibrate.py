@@ -24,9 +24,10 @@ from analog import (
 from analog.calibrate import Moments, Plan, Table, fit, measured, settings, simulated, suggested
 from analog.calibrate.scales import numbers, scale, stated
 from analog.chip import Chip
+from analog.devices import ZOO
 from analog.devices.pulsed import Pulsed
 from analog.layers import dense
-from tests.zoo import ZOO, name
+from tests.zoo import name
 
 
 @dataclass(frozen=True)
