@@ -145,8 +145,13 @@ class PCM(Programmed[PCMCells]):
 
     def collect(self, cells: PCMCells, x: Tensor, noise: Noise) -> Tensor:
         mean = x @ cells.weights.mT
-        spread = (x.square() @ cells.hum.mT).sqrt().detach()  # noise has no slope
-        return mean + spread * noise.normal(mean)
+        with torch.no_grad():  # noise has no slope
+            spread = (x.square() @ cells.hum.mT).add_(self.hiss**2).sqrt_()
+        return torch.addcmul(mean, spread, noise.normal(mean))
+
+    def sense(self, cells: PCMCells, u: Tensor, noise: Noise) -> Tensor:
+        del cells, noise  # the amplifier's hiss was drawn together with the cells', which is cheaper
+        return u
 
 
 def exponent(log: Tensor, quirk: Tensor) -> Tensor:
