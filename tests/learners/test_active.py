@@ -69,8 +69,30 @@ def test_the_mean_over_many_readings_of_a_real_chip_points_along_its_gradient() 
     assert float(torch.cosine_similarity(told, true, 0)) > 0.8
 
 
+def test_layers_and_readings_are_weighed_together() -> None:
+    """dW_l = mean over readings of (L' - L) N da_l / |da|^2 x_l', N the activities that moved, by hand."""
+    spec = Spec((dense(2, 2, bias=False), dense(2, 1, bias=False, linear=True)), dtype=F64)
+    x, quiet = (
+        torch.tensor([[1.0, -2.0]]).double(),
+        Reading((torch.tensor([[0.5, 0.0]]).double(), torch.ones(1, 1).double())),
+    )
+    hidden = torch.tensor([[[0.5 + 0.3, 0.0]], [[0.5 - 1.0, 0.0]]], dtype=F64)  # the second is silent
+    out = torch.tensor([[[1.4]], [[3.0]]], dtype=F64)
+    probe = ActiveNodePerturbation(2).ask(spec, x, quiet, stream(0))
+    losses, low = torch.tensor([[2.0], [-1.0]], dtype=F64), torch.tensor([0.5], dtype=F64)
+    seen = Evidence(x, quiet, low, probe, Reading((hidden, out)), losses)
+    told = ActiveNodePerturbation(2).tell(spec, seen)
+    shares = [1.5 * 2 / (0.3**2 + 0.4**2), -1.5 * 2 / (1.0**2 + 2.0**2)]
+    first = (shares[0] * 0.3 - shares[1] * 1.0) / 2
+    torch.testing.assert_close(told[0][0], torch.tensor([[first, -2 * first], [0.0, 0.0]]).double())
+    last = (shares[0] * 0.4 + shares[1] * 2.0) / 2
+    torch.testing.assert_close(told[1][0], torch.tensor([[last * 0.5, 0.0]]).double())
+
+
 def test_misuse_is_refused() -> None:
     with pytest.raises(ValueError, match="active perturbation sends none"):
         Descent(ActiveNodePerturbation(), sgd(0.1), CrossEntropy(), control=Feedback())
     with pytest.raises(ValueError, match="probes is 0"):
         ActiveNodePerturbation(0)
+    with pytest.raises(ValueError, match="probes is True"):
+        ActiveNodePerturbation(True)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from analog import Chip, Ideal, Knobs, Mismatched, Probe, Reading, Spec, conv2d, dense, stream, xray
 from learners import (
+    Blocks,
     CrossEntropy,
     Estimator,
     NodePerturbation,
@@ -25,6 +26,8 @@ from learners import (
     gaussian,
     leave_one_out,
     one_sided,
+    rademacher,
+    rank_one,
 )
 from learners.estimators import Evidence, correlate
 from tests.signs import moments, signs
@@ -295,3 +298,52 @@ def test_leave_one_out_needs_two(kind: type) -> None:
 def test_bad_settings_are_refused(kind: type, size: float, probes: int) -> None:
     with pytest.raises(ValueError, match=r"size is|probes is"):
         kind(size, probes=probes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(NodePerturbation, "NodePerturbation"), (WeightPerturbation, "WeightPerturbation")]
+)
+def test_settings_that_do_not_go_together_are_named(kind: type, name: str) -> None:
+    for settings, says in (
+        ({"size": float("inf")}, f"^{name}: size is inf"),
+        ({"size": 0.1, "probes": True}, f"^{name}: probes is True"),
+        ({"size": 0.1, "probes": 3, "law": Blocks(rademacher, 2)}, f"^{name}: 2 blocks take turns"),
+        ({"size": 0.1, "scheme": leave_one_out}, f"^{name}: leave-one-out"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            kind(**settings)
+    kind(0.1, probes=2, scheme=leave_one_out)
+    kind(0.1, probes=4, law=Blocks(rademacher, 2))
+    with pytest.raises(ValueError, match="^NodePerturbation: rank-one directions are for knobs"):
+        NodePerturbation(0.1, law=rank_one)
+    WeightPerturbation(0.1, law=rank_one)
+
+
+def test_the_first_layer_may_be_left_alone_too_and_nothing_asked_tells_nothing() -> None:
+    spec = Spec((dense(4, 3), dense(3, 2, linear=True)), dtype=F64)
+    x, taps = torch.ones(2, 4, dtype=F64), (torch.zeros(2, 3, dtype=F64), torch.ones(2, 2, dtype=F64))
+    losses = torch.ones(1, 2, dtype=F64)
+    estimators: tuple[Estimator, ...] = (NodePerturbation(0.1), WeightPerturbation(0.1))
+    for estimator in estimators:
+        probe = estimator.ask(spec, x, NOTHING, stream(0, "late"))
+        late = type(probe)(*(None if p is None else (None, p[1]) for p in probe))
+        told = told_by(estimator, spec, late, x, Reading(taps), losses, losses[0] * 0)
+        assert float(told[0].abs().sum()) == 0 and float(told[1].abs().sum()) > 0
+        none = told_by(estimator, spec, Probe(), x, Reading(taps), losses, losses[0] * 0)
+        assert all(float(t.abs().sum()) == 0 for t in none)
+
+
+def test_without_a_mask_silent_neurons_count_and_every_chip_has_its_own_baseline() -> None:
+    spec = Spec((dense(4, 3), dense(3, 2, linear=True)), fleet=(2,), dtype=F64)
+    x = torch.ones(2, 4, dtype=F64)
+    quiet = Reading((torch.zeros(2, 2, 3, dtype=F64), torch.ones(2, 2, 2, dtype=F64)))
+    low = torch.tensor([[1.0, 2.0], [30.0, 40.0]], dtype=F64)
+    bare = NodePerturbation(0.1)
+    probe = bare.ask(spec, x, quiet, stream(0, "silent"))
+    assert float(told_by(bare, spec, probe, x, quiet, low[None] + 1, low)[0].abs().sum()) > 0
+    masked = told_by(NodePerturbation(0.1, mask=True), spec, probe, x, quiet, low[None] + 1, low)
+    assert float(masked[0].abs().sum()) == 0 and float(masked[1].abs().sum()) > 0
+    whole = WeightPerturbation(0.1)
+    probe = whole.ask(spec, x, quiet, stream(0, "chips"))
+    told = told_by(whole, spec, probe, x, quiet, low[None], low)
+    assert all(float(t.abs().max()) == 0 for t in told)  # no chip's losses moved
