@@ -174,7 +174,7 @@ class Feedback:
     ) -> Pathway:
         power = sent.square().mean() * len(sent)
         found = torch.einsum("k...n,k...ni->...ni", change, sent) / power + known
-        weight = _weights(change, slope)
+        weight = weights(change, slope)
         weighed = slope * weight
         product = path.product * self.decay + (found * active).mT @ weighed
         outer = (weighed.unsqueeze(-1) * slope.unsqueeze(-2)).flatten(-2)
@@ -188,13 +188,14 @@ class Feedback:
         return Pathway(product, square, samples, back)
 
 
-def _weights(change: Tensor, slope: Tensor) -> Tensor:  # (*fleet, batch, 1)
+def weights(change: Tensor, slope: Tensor) -> Tensor:  # (*fleet, batch, 1)
     """One over the variance of each example's surprise: a part like its slope's square, and a floor."""
     strength, surprise = slope.square().sum(-1), change.square().mean(0)
     loud = strength >= strength.median(-1, keepdim=True).values
     tiny = torch.finfo(slope.dtype).tiny ** 0.5
     share = (surprise * loud).sum(-1, keepdim=True) / ((strength * loud).sum(-1, keepdim=True) + tiny)
-    floor = (surprise * ~loud).sum(-1, keepdim=True) / ((~loud).sum(-1, keepdim=True) + tiny)
+    quiet = (~loud).to(slope.dtype)
+    floor = (surprise * quiet).sum(-1, keepdim=True) / (quiet.sum(-1, keepdim=True) + tiny)
     return (strength + floor / (share + tiny) + tiny).reciprocal().unsqueeze(-1)
 
 

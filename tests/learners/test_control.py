@@ -25,7 +25,7 @@ from learners import (
     one_sided,
     sgd,
 )
-from learners.control import Control, at_knobs, expected
+from learners.control import Control, at_knobs, expected, weights
 from tests.signs import moments, signs
 
 F64 = torch.float64
@@ -157,6 +157,19 @@ def test_without_trust_only_what_was_foreseen_counts(control: Control[Any]) -> N
     before = xray.knobs(chip)
     list(fit(learner, chip.port(), lessons(1), stream(0, "nothing")))
     torch.testing.assert_close(xray.knobs(chip), before, rtol=0, atol=0)
+
+
+def test_examples_weigh_as_their_surprise_varies() -> None:
+    """Loud examples tell how surprise grows with the slope's square, quiet ones its floor; chip by chip."""
+    slope = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [0.0, 4.0]], dtype=F64)
+    strength = torch.tensor([1.0, 4.0, 9.0, 16.0], dtype=F64)
+    floors = torch.tensor([[0.2, 2.0, 4.5, 8.0], [0.0, 4.0, 9.0, 16.0]], dtype=F64)  # of two chips
+    change = torch.stack((floors.sqrt(), -floors.sqrt()))  # two probes
+    made = weights(change, slope.expand(2, 4, 2)).squeeze(-1)
+    wanted = torch.stack((1 / (strength + 0.2 / 0.5), 1 / strength))
+    torch.testing.assert_close(made, wanted)
+    one = weights(torch.ones(1, 1, dtype=F64), torch.zeros(1, 2, dtype=F64))
+    assert bool(torch.isfinite(one).all())
 
 
 class Unsloped:

@@ -317,3 +317,44 @@ def test_what_has_no_closed_form_says_so() -> None:
         laws.bias(haar, torch.zeros(3, 3, 3), 0.1)
     with pytest.raises(ValueError, match="leaking layers"):
         laws.nodes(NodePerturbation(1.0, law=haar), eye, eye, torch.ones(3, dtype=F64))
+
+
+def exactly(law: Law, v: Tensor, slope: Tensor) -> None:
+    """Leave-one-out over all sets of directions (K, n, D): the mean and the whole covariance."""
+    slopes = leave_one_out.slopes(v @ slope, torch.zeros(v.shape[1], dtype=F64), 1.0)
+    mean, covariance = moments((slopes.unsqueeze(-1) * v).mean(0))
+    predicted = laws.along_directions(law, leave_one_out, slope, probes=len(v))
+    torch.testing.assert_close(mean, slope, rtol=0, atol=1e-12)
+    torch.testing.assert_close(covariance, predicted.covariance, rtol=1e-10, atol=1e-12)
+
+
+def test_leave_one_out_of_more_than_two() -> None:
+    """Every ordered triple of axes with all signs, and two turns of two blocks with all signs."""
+    slope = torch.tensor([1.0, -0.5, 0.25, 2.0], dtype=F64)
+    axes = torch.eye(4, dtype=F64) * 2
+    triples = torch.stack([axes[list(t)] for t in itertools.permutations(range(4), 3)])
+    exactly(coordinates, (triples.unsqueeze(1) * signs(3).unsqueeze(-1)).flatten(0, 1).transpose(0, 1), slope)
+    turns = torch.eye(2, dtype=F64).repeat(2, 1) * 2**0.5  # blocks 0, 1, 0, 1 of one coordinate each
+    exactly(Blocks(rademacher, 2), (turns * signs(4).unsqueeze(-1)).transpose(0, 1), slope[:2])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
+def test_reading_noise_reaches_nodes_and_weights(scheme: Scheme) -> None:
+    """Per coordinate c m^2 / s^2: times |x|^2 / N^2 summed over examples at nodes, an N-th at knobs."""
+    slopes = torch.tensor([[1.0, -0.5], [0.3, 2.0], [0.0, 1.0]], dtype=F64)
+    inputs = torch.tensor([[0.5, 1.5, 1.0], [-1.0, 0.7, 1.0], [2.0, 0.1, 1.0]], dtype=F64)
+    c = scheme.reading_noise(4) * 0.3**2 / 0.2**2
+    nodes = laws.nodes(NodePerturbation(0.2, 4, scheme=scheme), slopes, inputs, reading_noise=0.3)
+    wanted = c * torch.kron(torch.eye(2, dtype=F64), inputs.T @ inputs) / 9
+    torch.testing.assert_close(nodes.reading, wanted)
+    each = torch.einsum("ni,nj->nij", slopes, inputs).flatten(1)
+    knobs = laws.weights(WeightPerturbation(0.2, 4, scheme=scheme), each, batch=5, reading_noise=0.3)
+    torch.testing.assert_close(knobs.reading, c / 5 * torch.eye(6, dtype=F64))
+    around = each - each.mean(0)
+    torch.testing.assert_close(knobs.minibatch, around.T @ around / 15)
+
+
+def test_more_probes_divide_flipouts_covariance() -> None:
+    each = torch.tensor([[1.0, -0.5], [0.3, 2.0], [1.0, 1.0]], dtype=F64)
+    one, four = (laws.flipout(gaussian, each, probes=k).covariance for k in (1, 4))
+    torch.testing.assert_close(one, 4 * four)
