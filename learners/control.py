@@ -62,7 +62,8 @@ def expected(foreseen: Probe, probe: Probe) -> Tensor | float:
 def at_knobs(spec: Spec, foreseen: Probe, seen: Evidence) -> Knobs:
     """The foreseen gradient at the knobs."""
     if foreseen.nodes is None:
-        return foreseen.knobs or spec.zeros()  # type: ignore[return-value]
+        slopes_at_knobs = foreseen.knobs or (None,) * len(spec.layers)
+        return tuple(z if k is None else k for k, z in zip(slopes_at_knobs, spec.zeros(), strict=True))
     inputs = (seen.x, *seen.quiet.taps[:-1])
     return tuple(
         zero if slopes is None else correlate(layer, slopes, given)
@@ -174,7 +175,7 @@ class Feedback:
     ) -> Pathway:
         power = sent.square().mean() * len(sent)
         found = torch.einsum("k...n,k...ni->...ni", change, sent) / power + known
-        weight = weights(change, slope)
+        weight = reliability(change, slope)
         weighed = slope * weight
         product = path.product * self.decay + (found * active).mT @ weighed
         outer = (weighed.unsqueeze(-1) * slope.unsqueeze(-2)).flatten(-2)
@@ -188,7 +189,7 @@ class Feedback:
         return Pathway(product, square, samples, back)
 
 
-def weights(change: Tensor, slope: Tensor) -> Tensor:  # (*fleet, batch, 1)
+def reliability(change: Tensor, slope: Tensor) -> Tensor:  # (*fleet, batch, 1)
     """One over the variance of each example's surprise: a part like its slope's square, and a floor."""
     strength, surprise = slope.square().sum(-1), change.square().mean(0)
     loud = strength >= strength.median(-1, keepdim=True).values

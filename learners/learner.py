@@ -88,11 +88,11 @@ class Descent:
 
     def step(self, port: Port, batch: Batch, state: Memory, rng: Generator) -> tuple[Memory, Step]:
         quiet = port.measure(batch.x)
-        slope = self._slope(quiet, batch)
+        losses, slope = self._losses(quiet, batch), self._slope(quiet, batch)
         gradient: list[Tensor] = []
         controls: list[Any] = []
         for at, span in enumerate(self._spans(port.spec)):
-            seen = evidence(self.estimator, port, batch, self._losses, quiet, span, rng)
+            seen = evidence(self.estimator, port, batch, self._losses, quiet, losses, span, rng)
             part, held = self._tell(port.spec.span(*span), seen, slope, state.controls[at : at + 1])
             gradient += part
             controls += held
@@ -101,7 +101,7 @@ class Descent:
             gradient.append(correlate(port.spec.layers[-1], cast(Tensor, slope), given))
         drive, update = self.update.step(tuple(gradient), state.update)
         port.pulse(drive)
-        return Memory(update, tuple(controls)), Step(self._losses(quiet, batch).mean(-1), quiet)
+        return Memory(update, tuple(controls)), Step(losses.mean(-1), quiet)
 
     def _spans(self, spec: Spec) -> list[tuple[int, int]]:
         """First and last layer of each set of probes."""
@@ -145,6 +145,7 @@ def evidence(
     batch: Batch,
     losses: Callable[[Reading, Batch], Tensor],
     quiet: Reading,
+    quiet_loss: Tensor,
     span: tuple[int, int],
     rng: Generator,
 ) -> Evidence:
@@ -157,7 +158,7 @@ def evidence(
     sent = Probe(*(None if part is None else (*part, *spared) for part in probe))
     reading = port.measure(x, sent, first=first)
     probed = Reading(reading.taps[: last + 1 - first])
-    return Evidence(x, own, losses(quiet, batch), probe, probed, losses(reading, batch))
+    return Evidence(x, own, quiet_loss, probe, probed, losses(reading, batch))
 
 
 def fit(learner: Learner[L], port: Port, batches: Iterable[Batch], rng: Generator) -> Iterator[Step]:

@@ -198,11 +198,12 @@ class _Bench:
         """One estimate from each half of the batch, in one measurement."""
         port, spec = self.port, self.port.spec.span(last=self.last)
         quiet = port.measure(self.batch.x)
-        seen = evidence(trial, port, self.batch, self._told, quiet, (0, self.last), self.rng)
+        told = self._told(quiet, self.batch)
+        seen = evidence(trial, port, self.batch, self._told, quiet, told, (0, self.last), self.rng)
         self.readings += port.spec.vectors(quiet.out) * (1 + len(seen.losses))
         half = self.batch.x.shape[-2] // 2
-        told = (trial.tell(spec, _part(seen, cut)) for cut in (slice(0, half), slice(half, 2 * half)))
-        return torch.stack([torch.cat([k.flatten() for k in knobs]) for knobs in told])
+        estimates = (trial.tell(spec, _part(seen, cut)) for cut in (slice(0, half), slice(half, 2 * half)))
+        return torch.stack([torch.cat([k.flatten() for k in knobs]) for knobs in estimates])
 
 
 def _part(seen: Evidence, cut: slice) -> Evidence:

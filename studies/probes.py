@@ -18,7 +18,7 @@ from scipy.stats import t
 from torch import Generator
 
 from analog import Chip, Ledger, Mismatched, metered, stream
-from learners import CrossEntropy, NodePerturbation, one_sided, rademacher, tuned
+from learners import CrossEntropy, NodePerturbation, tuned
 
 from .data import batches, load
 from .laws import LAWS, SCHEMES
@@ -52,6 +52,9 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
+    strange = [*(w for w in args.laws if w not in LAWS), *(w for w in args.schemes if w not in SCHEMES)]
+    if strange:
+        raise ValueError(f"no probe law or scheme {strange[0]!r}; known are {', '.join((*LAWS, *SCHEMES))}")
     pairs = [(law, "one-sided") for law in args.laws] + [("rademacher", s) for s in args.schemes]
     return [Trial(args, d, law, s, c) for d in args.devices for law, s in pairs for c in range(args.chips)]
 
@@ -67,8 +70,7 @@ def run(trial: Trial) -> Iterator[Row]:
     def rng(what: str) -> Generator:  # every law and scheme meets the same chips and examples
         return stream(args.seed, "probes", trial.chip, what)
 
-    law = LAWS.get(trial.law, rademacher)
-    scheme = one_sided if trial.scheme == "one-sided" else SCHEMES[trial.scheme]
+    law, scheme = LAWS[trial.law], SCHEMES[trial.scheme]
     (batch,) = batches(data.train, size.batch, 1e-9, rng("first"))
     start = NodePerturbation(0.1, 8, law, scheme, mask=True)
     estimator, found = tuned(start, port, batch, CrossEntropy(), rng("tune"), last=0, most=size.hidden)

@@ -25,7 +25,7 @@ from learners import (
     one_sided,
     sgd,
 )
-from learners.control import Control, at_knobs, expected, weights
+from learners.control import Control, at_knobs, expected, reliability
 from tests.signs import moments, signs
 
 F64 = torch.float64
@@ -165,10 +165,10 @@ def test_examples_weigh_as_their_surprise_varies() -> None:
     strength = torch.tensor([1.0, 4.0, 9.0, 16.0], dtype=F64)
     floors = torch.tensor([[0.2, 2.0, 4.5, 8.0], [0.0, 4.0, 9.0, 16.0]], dtype=F64)  # of two chips
     change = torch.stack((floors.sqrt(), -floors.sqrt()))  # two probes
-    made = weights(change, slope.expand(2, 4, 2)).squeeze(-1)
+    made = reliability(change, slope.expand(2, 4, 2)).squeeze(-1)
     wanted = torch.stack((1 / (strength + 0.2 / 0.5), 1 / strength))
     torch.testing.assert_close(made, wanted)
-    one = weights(torch.ones(1, 1, dtype=F64), torch.zeros(1, 2, dtype=F64))
+    one = reliability(torch.ones(1, 1, dtype=F64), torch.zeros(1, 2, dtype=F64))
     assert bool(torch.isfinite(one).all())
 
 
