@@ -1,25 +1,67 @@
-"""A teacher's knowledge goes to fresh hardware as lessons: stimuli with the teacher's softened answers."""
+"""A teacher's knowledge goes to fresh hardware as lessons: stimuli with what the teacher said to them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Generator
 
 from analog.port import Port
 from learners.learner import Batch, Learner, Step, fit
 from learners.losses import Loss
 
-from .softening import Answer, Matching, soften
+from .answers import Answers, Soft
 
 
-def lessons(teacher: Port, stimuli: Iterable[Batch], *, temperature: float) -> Iterator[Batch]:
+@dataclass
+class Traffic:
+    """What a teacher has sent; stimuli are taken to be at hand on both sides unless they are booked too."""
+
+    lessons: int = 0
+    bits: int = 0
+
+    def book(self, lessons: int, bits_each: int) -> None:
+        """So many lessons of so many bits each."""
+        self.lessons += lessons
+        self.bits += lessons * bits_each
+
+
+def lessons(
+    teacher: Port,
+    stimuli: Iterable[Batch],
+    answers: Answers,
+    *,
+    rng: Generator,
+    traffic: Traffic | None = None,
+) -> Iterator[Batch]:
     """One measurement of the teacher per stimulus: its answers, noise and all, become the targets.
+
+    Booked is what each student hears: of a fleet of teachers, the lessons of one.
 
     Args:
         stimuli: batches of inputs; a target, if there is one, is the label and travels along.
+        rng: for answers that are drawn by lot.
     """
     for x, label in stimuli:
-        yield Batch(x, Answer(soften(teacher.measure(x).out, temperature), label))
+        out = teacher.measure(x).out
+        if traffic is not None:
+            traffic.book(teacher.spec.vectors(out), answers.bits(out.shape[-1]))
+        yield Batch(x, answers.said(out, label, rng))
+
+
+def written(taught: Iterable[Batch]) -> Batch:
+    """Lessons of one teacher written down together, to be studied long after its death."""
+    x, targets = zip(*taught, strict=True)
+    return Batch(torch.cat(x), _joined(targets))
+
+
+def _joined(targets: Sequence[Any]) -> Any:
+    """Targets of several lessons as of one: tensors (examples, ...), None, or tuples of these."""
+    first = targets[0]
+    if first is None or isinstance(first, torch.Tensor):
+        return None if first is None else torch.cat(tuple(targets))
+    return type(first)(*(_joined(parts) for parts in zip(*targets, strict=True)))
 
 
 def distill(
@@ -28,21 +70,26 @@ def distill(
     learner: Callable[[Loss], Learner[Any]],
     stimuli: Iterable[Batch],
     *,
-    temperature: float,
+    temperature: float | None = None,
+    answers: Answers | None = None,
     rng: Generator,
-    soft_weight: float = 1.0,
-    hard_weight: float = 0.0,
+    traffic: Traffic | None = None,
 ) -> Iterator[Step]:
     """Teach a student chip, or a whole fleet of them in one go, what a teacher chip answers.
 
-    The temperature is stated once: the lessons are softened with it and the learner is handed the
-    loss that goes with it. A fleet of students may be taught by one teacher, or by a fleet of as many.
+    How the teacher answers is stated once, and the learner is handed the loss that goes with it. A fleet
+    of students may be taught by one teacher, or by a fleet of as many.
 
     Args:
         learner: makes a learner from a loss, e.g. `lambda loss: Descent(estimator, update, loss)`.
-        stimuli: batches of inputs; labels are needed only for `hard_weight` above 0.
-        rng: the learner's probes.
+        stimuli: batches of inputs; labels are needed only by answers that weigh them in.
+        temperature: short for answers=Soft(temperature).
+        rng: the learner's probes, and lots that the teacher draws.
     """
+    if answers is None and temperature is not None:
+        answers = Soft(temperature)
+    elif answers is None or temperature is not None:
+        raise ValueError("distill: wanted either a temperature or answers, and not both")
     if teacher.spec.layers[-1].features != student.spec.layers[-1].features:
         raise ValueError(
             f"distill: teacher has {teacher.spec.layers[-1].features} outputs, "
@@ -53,5 +100,5 @@ def distill(
             f"distill: a teacher fleet of {teacher.spec.fleet} cannot teach students {student.spec.fleet}; "
             "want one teacher, or as many as students"
         )
-    loss = Matching(temperature, soft_weight, hard_weight)
-    return fit(learner(loss), student, lessons(teacher, stimuli, temperature=temperature), rng)
+    taught = lessons(teacher, stimuli, answers, rng=rng, traffic=traffic)
+    return fit(learner(answers.loss), student, taught, rng)

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pooch
 import torch
@@ -100,8 +100,15 @@ def batches(data: Batch, size: int, epochs: float, rng: Generator) -> Iterator[B
     while left > 0:
         order = torch.randperm(count, generator=rng)
         for chosen in order[: count - count % size].split(size)[:left]:
-            yield Batch(data.x[chosen], None if data.target is None else data.target[chosen])
+            yield Batch(data.x[chosen], picked(data.target, chosen))
         left -= count // size
+
+
+def picked(target: Any, chosen: Tensor) -> Any:
+    """The chosen examples' targets: of a tensor (examples, ...), or of a tuple of them such as an Answer."""
+    if target is None or isinstance(target, Tensor):
+        return None if target is None else target[chosen]
+    return type(target)(*(picked(part, chosen) for part in target))
 
 
 def steps(data: Batch, size: int, epochs: float) -> int:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from analog import Chip, Ledger, Mismatched, dense, metered, stream, xray
-from distill import Matching, distill, lessons, soften
+from distill import Matching, Soft, Traffic, distill, lessons, soften, written
 from learners import Batch, Descent, Learner, Loss, NodePerturbation, adam
 
 LAYERS = (dense(8, 12), dense(12, 3, linear=True))
@@ -17,7 +17,9 @@ def learner(loss: Loss) -> Learner[Any]:
 
 def test_lessons_are_the_teachers_softened_readings() -> None:
     teacher, twin = (Chip(Mismatched(), LAYERS, 1).port() for _ in range(2))
-    made = list(lessons(teacher, [Batch(X), Batch(X[:5], torch.zeros(5))], temperature=3.0))
+    traffic, stimuli = Traffic(), [Batch(X), Batch(X[:5], torch.zeros(5))]
+    made = list(lessons(teacher, stimuli, Soft(3.0), rng=stream(0), traffic=traffic))
+    assert traffic == Traffic(69, 69 * 64)
     for lesson, x in zip(made, (X, X[:5]), strict=True):
         assert torch.equal(lesson.target.soft, soften(twin.measure(x).out, 3.0))
         assert torch.equal(lesson.x, x)
@@ -68,8 +70,12 @@ def test_the_learner_is_handed_the_loss_of_the_one_temperature() -> None:
         return learner(loss)
 
     port = Chip(Mismatched(), LAYERS).port()
-    distill(port, port, note, [], temperature=7.0, rng=stream(0), soft_weight=0.5, hard_weight=0.25)
-    assert given == [Matching(7.0, 0.5, 0.25)]
+    distill(port, port, note, [], temperature=7.0, rng=stream(0))
+    distill(port, port, note, [], answers=Soft(7.0, 0.5, 0.25), rng=stream(0))
+    assert given == [Matching(7.0), Matching(7.0, 0.5, 0.25)]
+    for both in ({}, {"temperature": 2.0, "answers": Soft(2.0)}):
+        with pytest.raises(ValueError, match="not both"):
+            distill(port, port, note, [], rng=stream(0), **both)  # type: ignore[arg-type]
 
 
 def test_chips_that_cannot_understand_each_other_are_refused() -> None:
@@ -81,3 +87,16 @@ def test_chips_that_cannot_understand_each_other_are_refused() -> None:
         distill(
             fleet, Chip(Mismatched(), LAYERS, range(2)).port(), learner, [], temperature=1.0, rng=stream(0)
         )
+
+
+def test_lessons_written_down_are_the_same_lessons() -> None:
+    """A book is what was said, one lesson after another; labels travel along or are nowhere."""
+    made = [
+        list(lessons(Chip(Mismatched(), LAYERS).port(), s, Soft(2.0), rng=stream(0)))
+        for s in ([Batch(X[:5], torch.arange(5)), Batch(X[5:8], torch.arange(3))], [Batch(X[:5]), Batch(X)])
+    ]
+    books = [written(m) for m in made]
+    for book, parts in zip(books, made, strict=True):
+        assert torch.equal(book.x, torch.cat([p.x for p in parts]))
+        assert torch.equal(book.target.soft, torch.cat([p.target.soft for p in parts]))
+    assert books[0].target.label.tolist() == [0, 1, 2, 3, 4, 0, 1, 2] and books[1].target.label is None
