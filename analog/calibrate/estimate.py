@@ -4,8 +4,11 @@ Cells are independent; the readings of one cell are not. The estimate solves the
 the device's mean and covariance of a cell's readings, which is unbiased whatever the distribution
 (Gourieroux, Monfort and Trognon, Econometrica 52 (1984) 681). Standard errors are a sandwich clustered by
 cell, and count the chance of simulated moments as 1 / copies of the table's own (McFadden, Econometrica 57
-(1989) 995). Intervals are 1.96 standard errors on the scale of the search: a logarithm for what has one
-sign, the plain value otherwise.
+(1989) 995). Intervals are on the scale of the search, a logarithm for what has one sign, the plain value
+otherwise. Where few cells of a long tail decide, their width allows for the chance in the standard error
+itself, by Student's law with Satterthwaite's degrees of freedom, and their centre for the skewness: an
+estimate that such cells would raise is low, and so is its standard error, when they are absent (Hall,
+Journal of the Royal Statistical Society B 54 (1992) 221).
 
 What a table cannot tell (standard error expected of it, from the start, above `limit` of the value) is
 held at the device's own value and named; the worst goes first, so that of two parameters that only show
@@ -17,6 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from scipy.stats import t as student
 from torch import Tensor
 
 from .moments import Law, measured, simulated
@@ -73,13 +77,16 @@ def fit(
     if not settled:
         notes.append("the search did not settle; start from a device nearer to the table")
     there = problem.moments(at)
-    spread = problem.covariance(frame) * (1 + 1 / there.copies)
+    chance = problem.chance(frame)
+    spread = chance.covariance * (1 + 1 / there.copies)
     made = rebuilt(device, problem.scales, at)
     notes += _doubts(problem.scales, at, spread, limit)
     comments = stated(device.__class__)
+    errors = spread.diagonal().clamp(min=0).sqrt().tolist()
+    around = zip(chance.skewness.tolist(), chance.freedom.tolist(), strict=True)
     parameters = tuple(
-        _parameter(s, float(u), float(e), comments.get(s.name, ""))
-        for s, u, e in zip(problem.scales, at, spread.diagonal().clamp(min=0).sqrt(), strict=True)
+        _parameter(s, u, e, _ends(*shape), comments.get(s.name, ""))
+        for s, u, e, shape in zip(problem.scales, at.tolist(), errors, around, strict=True)
     )
     return Calibration(
         device=made,
@@ -186,7 +193,14 @@ def _doubts(scales: tuple[Scale, ...], at: Tensor, spread: Tensor, limit: float)
     ]
 
 
-def _parameter(scale: Scale, at: float, error: float, comment: str) -> Parameter:
-    ends = sorted(scale.outward(at + side * 1.959964 * error) for side in (-1, 1))
+def _ends(skewness: float, freedom: float) -> tuple[float, float]:
+    """The interval's ends in standard errors from the estimate; -1.96 and 1.96 for many Gaussian cells."""
+    reach = float(student.ppf(0.975, max(freedom, 1.0)))
+    shift = min(max(skewness, -1.0), 1.0) * (2 * 1.959964**2 + 1) / 6
+    return shift - reach, shift + reach
+
+
+def _parameter(scale: Scale, at: float, error: float, ends: tuple[float, float], comment: str) -> Parameter:
+    low, high = sorted(scale.outward(at + end * error) for end in ends)
     value = scale.outward(at)
-    return Parameter(scale.name, comment, value, error * (abs(value) if scale.sign else 1), ends[0], ends[1])
+    return Parameter(scale.name, comment, value, error * (abs(value) if scale.sign else 1), low, high)

@@ -30,6 +30,16 @@ class Frame(NamedTuple):
     spread: Tensor  # (parameters, parameters), expected covariance of the estimate
 
 
+class Chance(NamedTuple):
+    """How an estimate scatters, from what each cell adds to it."""
+
+    covariance: Tensor  # (parameters, parameters)
+    skewness: Tensor  # (parameters,), of the estimate
+    freedom: (
+        Tensor  # (parameters,), degrees of freedom of its standard error, 2 / its square's relative variance
+    )
+
+
 class Problem:
     """One table, one device to start from, the parameters that are free."""
 
@@ -112,26 +122,32 @@ class Problem:
         return frame, at, False
 
     def solved(self, frame: Frame) -> Tensor:
+        """Where the frame's slopes see nothing of the gap between the table's moments and the device's.
+
+        As many equations as parameters. The gap itself, which is mostly what no parameter can mend, is not
+        made small: its own slopes are by other dice than the frame's.
+        """
         own = _means(self.shown(frame), self.which)
         root = self.count.sqrt()[:, None]
-        refused = 10.0 * (1.0 + float((root * own).norm())) * torch.ones_like(own)
+        seen, slopes = torch.linalg.qr(frame.slopes)
+        refused = 10.0 * (1.0 + float((root * own).norm())) * torch.ones(len(frame.at), dtype=own.dtype)
 
         def gap(u: Any) -> Any:
             at = torch.as_tensor(u, dtype=torch.float64)
             try:
                 made = self.weighted(self.moments(at), frame.mean, frame.whiten)
             except ValueError:  # out of the device's range
-                return refused.flatten().numpy()
-            return (root * (made - own)).nan_to_num(1e6, 1e6, -1e6).flatten().numpy()
+                return refused.numpy()
+            return (seen.T @ (root * (made - own)).nan_to_num(1e6, 1e6, -1e6).flatten()).numpy()
 
         def slope(u: Any) -> Any:
             del u  # those of the frame, until the next
-            return frame.slopes.numpy()
+            return slopes.numpy()
 
         found = least_squares(gap, frame.at.numpy(), slope, x_scale="jac", ftol=1e-5, xtol=1e-5, max_nfev=15)
         return torch.as_tensor(found.x)
 
-    def covariance(self, frame: Frame) -> Tensor:
+    def chance(self, frame: Frame) -> Chance:
         """The sandwich of the estimate, clustered by cell; where nothing shows, what that leaves open."""
         own = self.shown(frame)
         apart = own - _means(own, self.which)[self.which]
@@ -141,9 +157,13 @@ class Problem:
         # the estimate moves by the slopes of its own moments; those of the frame, squared, count their noise
         moving = self.slopes(self.moments, frame.at, frame.ways, frame.mean, frame.whiten)
         turned = torch.linalg.pinv(frame.slopes.T @ moving)
-        found = turned @ (scores.T @ scores) @ turned.T
+        pulls = scores @ turned.T  # (cells, parameters), of each cell at the estimate
+        found = pulls.T @ pulls
+        square = found.diagonal().clamp(min=torch.finfo(found.dtype).tiny)
+        skewness, fourth = (pulls**3).sum(0) / square**1.5, (pulls**4).sum(0) / square**2
         blind = frame.spread.diagonal().clamp(min=found.diagonal())  # slopes of nothing are rounding errors
-        return torch.where(torch.eye(len(found)).bool() & (frame.spread > 1), blind, found)
+        covariance = torch.where(torch.eye(len(found)).bool() & (frame.spread > 1), blind, found)
+        return Chance(covariance, skewness, 2 / (fourth - 1 / len(pulls)).clamp(min=1e-9))
 
 
 def _inverse(information: Tensor) -> Tensor:

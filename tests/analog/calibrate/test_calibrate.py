@@ -18,10 +18,12 @@ from analog import (
     ModulatorBank,
     Noise,
     SoftBoundsRRAM,
+    UnknownNeurons,
     WanRRAM,
     stream,
 )
 from analog.calibrate import Moments, Plan, Table, fit, measured, settings, simulated, suggested
+from analog.calibrate.estimate import _ends
 from analog.calibrate.scales import numbers, scale, stated
 from analog.chip import Chip
 from analog.devices import ZOO
@@ -177,6 +179,25 @@ def test_a_distant_start_comes_to_the_same() -> None:
     for p in near.parameters:
         assert abs(far[p.name].value - p.value) < 0.1 * p.error + 1e-9, p.name
     assert not far.warnings
+
+
+def test_a_start_at_the_truth_is_left_as_any_other() -> None:
+    """By this table's dice the search once stayed where it began, which a start at the truth flatters."""
+    device = UnknownNeurons()
+    table = measured(device, suggested(device, 500), 4, 4)
+    starts = device, replace(device, strangeness=1.15, hiss=0.023)
+    at, off = (fit(d, table, free=("strangeness", "hiss"), copies=10, seed=40_000_005) for d in starts)
+    for one, other in zip(at.parameters, off.parameters, strict=True):
+        assert one.value != getattr(device, one.name)
+        assert abs(one.value - other.value) < 0.5 * one.error
+
+
+def test_ends_of_intervals() -> None:
+    """Many Gaussian cells: 1.96. Few: Student's. Skewed: shifted to the tail by 1.447 of the skewness."""
+    assert _ends(0.0, 1e9) == pytest.approx((-1.959964, 1.959964), abs=1e-5)
+    assert _ends(0.0, 10.0) == pytest.approx((-2.228139, 2.228139), abs=1e-5)
+    low, high = _ends(0.2, 1e9)
+    assert (low + high) / 2 == pytest.approx(0.2 * 8.682918 / 6, abs=1e-5)
 
 
 def test_a_law_that_does_not_suit_the_table_is_seen() -> None:
