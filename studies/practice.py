@@ -131,8 +131,13 @@ def within(
 
 
 def answers(port: Port, x: Tensor) -> Tensor:  # (*fleet, examples), int64
-    """The class a chip names for each example, measured in pieces that fit in memory."""
-    return torch.cat([port.measure(piece).out.argmax(-1) for piece in x.split(2500)], -1)
+    """The class a chip names for each example."""
+    return outputs(port, x).argmax(-1)
+
+
+def outputs(port: Port, x: Tensor) -> Tensor:  # (*fleet, examples, classes)
+    """What a chip says to each example, measured in pieces that fit in memory."""
+    return torch.cat([port.measure(piece).out for piece in x.split(2500)], -2)
 
 
 def accuracy(port: Port, data: Batch) -> Tensor:  # (*fleet,), float64
