@@ -130,19 +130,20 @@ class Fidelity(NamedTuple):
         """How much of the gap in agreement from independent student to noise floor is closed.
 
         0 an independent student, 1 the teacher's own second reading, means over fleets; above 1 is a
-        student that is less noisy than its teacher. None where there is no gap.
+        student that is less noisy than its teacher. None where there is no gap: the independent student
+        is as like the teacher as the teacher itself.
         """
         return _closed(self.student.agreement, self.independent.agreement, self.floor.agreement)
 
     @property
     def closed_divergence(self) -> float | None:
         """The same of the divergence."""
-        return _closed(self.student.divergence, self.independent.divergence, self.floor.divergence)
+        return _closed(-self.student.divergence, -self.independent.divergence, -self.floor.divergence)
 
 
 def _closed(student: Tensor, independent: Tensor, floor: Tensor) -> float | None:
     start, end = float(independent.mean()), float(floor.mean())
-    return None if start == end else (float(student.mean()) - start) / (end - start)
+    return (float(student.mean()) - start) / (end - start) if end > start else None
 
 
 def _alike(teacher: Tensor, other: Tensor) -> None:

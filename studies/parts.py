@@ -9,8 +9,12 @@ Beside them what the laws say. With g_n = d_n x_n' the gradient of example n (d 
 batch, K probes of size s and kurtosis k, m_n the noise of one reading of the loss:
 
     mini-batch  (E|g_n|^2 / |g|^2 - 1) / N       (less, as batches are drawn without replacement)
-    probes      E (q_n - 2 + k)|g_n|^2 / (K N |g|^2)
+    answers     E|g'_n - g_n|^2 / (N |g|^2)
+    probes      E (q_n - 2 + k)|g'_n|^2 / (K N |g|^2)
     readings    c E q_n |x_n|^2 m_n^2 / (s^2 N |g|^2),  c = 2/K against one quiet reading
+
+where g'_n follows from what the teacher answered once, g_n from its mean answer. They leave out what the
+loss curves within a probe. All of them but the answers shrink together when examples' gradients agree.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,6 +49,7 @@ class Parts(NamedTuple):
     readings: Tensor
     total: Tensor
     predicted_minibatch: Tensor
+    predicted_answers: Tensor
     predicted_probes: Tensor
     predicted_readings: Tensor
 
@@ -90,7 +95,8 @@ def parts(
             steps[name].append(torch.stack([*gaps, _square(read - mean[name])]))
     made = {}
     for name, way in asked.items():
-        laws = _laws(chip, lessons.x, slopes[name], way.loss, wanted[name], estimator, batch)
+        once = way.said(heard[0], lessons.target, rng)
+        laws = _laws(chip, lessons.x, slopes[name], way.loss, once, estimator, batch)
         scale = _square(mean[name])
         made[name] = Parts(*(torch.stack(steps[name]).mean(0) / scale), *(law / scale for law in laws))
     return made
@@ -131,28 +137,24 @@ def _told(chip: Chip[Any], estimator: NodePerturbation, seen: _Seen, loss: Loss,
 
 
 def _laws(
-    chip: Chip[Any],
-    x: Tensor,
-    slopes: Tensor,
-    loss: Loss,
-    wanted: Any,
-    estimator: NodePerturbation,
-    batch: int,
-) -> tuple[Tensor, Tensor, Tensor]:
+    chip: Chip[Any], x: Tensor, slopes: Tensor, loss: Loss, once: Any, estimator: NodePerturbation, batch: int
+) -> tuple[Tensor, ...]:
+    """Of gradients that follow from mean answers, and from answers given once."""
     if not isinstance(estimator.law, Independent):
         raise ValueError(f"parts: no law for probes {estimator.law!r}; wanted independent coordinates")
-    count, port, probes = len(x), chip.port(), estimator.probes
-    power = chip.spec.layers[0].gather(x).square().sum(-1).flatten().double()  # (examples,)
+    count, port, layer = len(x), chip.port(), chip.spec.layers[0]
+    power = layer.gather(x).square().sum(-1).flatten().double()  # (examples,), |x_n|^2
     tap = xray.respond(chip, x).taps[0]
-    counted = tap != 0 if estimator.mask else torch.ones_like(tap)
-    active = counted.sum(-1).double()  # (*fleet, examples), q_n
-    own = slopes.double().square().sum(-1) * power  # |g_n|^2
-    noise = torch.stack([loss(port.measure(x).out, wanted) for _ in range(READINGS)]).double().var(0)
-    spread = own.sum(-1) - count * _square(correlate(chip.spec.layers[0], slopes, x))
+    active = (tap != 0 if estimator.mask else torch.ones_like(tap)).sum(-1).double()  # q_n
+    noisy = xray.node_gradient(chip, x, once, loss)[0]
+    known, said, differ = ((d.double().square().sum(-1) * power) for d in (slopes, noisy, noisy - slopes))
+    noise = torch.stack([loss(port.measure(x).out, once) for _ in range(READINGS)]).double().var(0)
+    spread = known.sum(-1) - count * _square(correlate(layer, slopes, x))
     minibatch = spread / (count - 1) / batch * (1 - batch / count)
-    perturbation = ((active - 2 + estimator.law.kurtosis) * own).mean(-1) / (probes * batch)
-    added = estimator.scheme.reading_noise(probes) / estimator.size**2 / batch
-    return minibatch, perturbation, added * (active * power * noise).mean(-1)
+    share = (active - 2 + estimator.law.kurtosis) / (estimator.probes * batch)
+    added = estimator.scheme.reading_noise(estimator.probes) / estimator.size**2 / batch
+    answers = differ.mean(-1) / batch * READINGS / (READINGS - 1)  # the mean answer holds this one too
+    return minibatch, answers, (share * said).mean(-1), added * (active * power * noise).mean(-1)
 
 
 def _square(gradient: Tensor) -> Tensor:  # (*fleet,), float64

@@ -68,7 +68,9 @@ def test_the_teacher_closes_the_whole_gap_and_a_stranger_nothing_of_it() -> None
     assert whole.closed == 1.0 and whole.closed_divergence == 1.0
     nothing = Fidelity.of(teacher, again, stranger, stranger, labels)
     assert nothing.closed == 0.0 and nothing.closed_divergence == 0.0
-    assert Fidelity.of(teacher, teacher, teacher, teacher, labels).closed is None
+    for second in (teacher, stranger):  # the teacher no more like itself than the control is
+        none = Fidelity.of(teacher, second, again, teacher, labels)
+        assert none.closed is None and none.closed_divergence is None
     quieter = Fidelity.of(teacher, again, teacher, stranger, labels)  # less noisy than its teacher
     assert quieter.closed is not None and quieter.closed >= 1 and float(quieter.student.divergence) == 0
 

@@ -43,7 +43,7 @@ TOYS: dict[Any, Any] = {
     scaling: scaling.Args(widths=(4, 6), chips=1, loss=2.28, most=2e6),
     speed: speed.Args(repeats=1, chips=3),
     temperature: temperature.Args(
-        temperatures=(2.0, 20.0), sizes=(0.125,), hisses=(0.0, 0.5), teachers=2, epochs=0.3, repeats=2
+        temperatures=(4.0,), sizes=(0.125,), hisses=(0.5,), teachers=1, epochs=0.1, moments=(0.5,), repeats=2
     ),
     zoo: zoo.Args(devices=(SoftBoundsRRAM(), SONOS()), chips=1, heirs=1, budget=3, hidden=8),
     tuning: tuning.Args(sizes=(0.1,), probes=(1, 4), chips=2, budget=3, hidden=8),
