@@ -16,7 +16,7 @@ all temperatures above 8 did alike, with 30 units 2.5 to 4 did best. None for a 
 Open questions: a temperature that falls while the student learns.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -27,11 +27,22 @@ from torch import Generator
 
 from analog import Chip, Mismatched, Port, stream, xray
 from distill import Answers, Fidelity, Likeness, Soft, distill
-from learners import Batch, CrossEntropy, NodePerturbation, fit
+from learners import Batch, CrossEntropy, Learner, Loss, NodePerturbation, fit
 
 from .data import Dataset, batches, load, steps
 from .parts import parts, ways
-from .practice import PROBE_SIZE, AnyDevice, Scale, likeness_words, network, outputs, scale, usual
+from .practice import (
+    PROBE_SIZE,
+    AnyDevice,
+    Exact,
+    Scale,
+    likeness_words,
+    network,
+    outputs,
+    scale,
+    schedule,
+    usual,
+)
 from .study import Row
 
 POPULATION = 2000  # examples that batches are drawn from where variance is measured
@@ -47,6 +58,7 @@ class Args:
     teachers: int = 4  # each with a student of its own for every temperature
     epochs: float | None = None  # of teacher and students; by default 45, or 15 on large data
     moments: tuple[float, ...] = (0.1, 0.5)  # when variance is measured, of the training by labels
+    exact: bool = False  # whether students learn by their own exact gradients, which no real hardware allows
     repeats: int = 100  # gradient estimates that their variance is taken from
     seed: int = 0  # of data order, probes and nature's dice
 
@@ -77,7 +89,7 @@ def run(trial: Trial) -> Iterator[Row]:
     learner = usual(data, size)(CrossEntropy())
     for _ in fit(learner, teachers.port(), examples, trial.rng("teacher", "probes")):
         pass
-    scene = _Scene(trial, data, size, louder(teachers, trial.hiss, args.seed + 2).port())
+    scene = _Scene(trial, data, size, louder(teachers, trial.hiss, args.seed).port())
     first, again = (outputs(scene.teacher, data.test.x) for _ in range(2))
     yield _row(trial, "teacher again", Likeness.of(first, again, data.test.target), None) | {"done": 0.1}
     control = scene.students()
@@ -120,17 +132,23 @@ class _Scene(NamedTuple):
     def examples(self) -> Iterator[Batch]:
         return batches(self.data.train, self.size.batch, self.size.epochs, self.trial.rng("data"))
 
+    def learner(self, chip: Chip[Any]) -> Callable[[Loss], Learner[Any]]:
+        if not self.trial.args.exact:
+            return usual(self.data, self.size)
+        update = schedule(self.data, self.size.batch, self.size.epochs, self.size.rate)
+        return lambda loss: Exact(chip, update, loss)
+
     def taught(self, temperature: float) -> Port:
-        port, rng = self.students().port(), self.trial.rng("probes")
-        stimuli, learner = (Batch(b.x) for b in self.examples()), usual(self.data, self.size)
-        for _ in distill(self.teacher, port, learner, stimuli, temperature=temperature, rng=rng):
+        chip, rng = self.students(), self.trial.rng("probes")
+        stimuli, learner = (Batch(b.x) for b in self.examples()), self.learner(chip)
+        for _ in distill(self.teacher, chip.port(), learner, stimuli, temperature=temperature, rng=rng):
             pass
-        return port
+        return chip.port()
 
 
 def _control(scene: _Scene, chip: Chip[Any]) -> Iterator[Row]:
     """Students learn from labels; on the way, the variance of what they might learn from is measured."""
-    trial, learner = scene.trial, usual(scene.data, scene.size)(CrossEntropy())
+    trial, learner = scene.trial, scene.learner(chip)(CrossEntropy())
     total = steps(scene.data.train, scene.size.batch, scene.size.epochs)
     pauses = {max(1, round(moment * total)): moment for moment in trial.args.moments}
     learning = fit(learner, chip.port(), scene.examples(), trial.rng("probes"))
@@ -185,12 +203,14 @@ def table(rows: Sequence[Row]) -> list[Row]:
         line |= {"off %": _percent(r["calibration_error"])}
         spread = [s for s in rows if s["what"] == "variance" and all(s[k] == r[k] for k in _CASE)]
         for found in spread[:1]:
-            line |= {word: f"{found[word]:.2f}" for word in ("minibatch", "answers", "probes", "readings")}
+            line |= {word: f"{found[word]:.2f}" for word in _PARTS}
+            line |= {"laws": f"{sum(found[f'predicted_{word}'] for word in _PARTS):.2f}"}
         made.append(line | {f"total at {s['moment']:g}": f"{s['total']:.2f}" for s in spread})
     return made
 
 
 _CASE = ("hiss", "size", "taught")
+_PARTS = ("minibatch", "answers", "probes", "readings")
 
 
 def _percent(value: float | None) -> str:
