@@ -1,4 +1,4 @@
-"""A student of a teacher that learnt from bad labels does as well as its teacher, and makes its mistakes.
+"""A student repeats the particular mistakes of a teacher that learnt bad labels, and outdoes it at the worst.
 
 Half of the training images get labels of which a share is random (drawn from all classes, so that a tenth
 of these are right by chance), and teacher chips learn them, each pair of teacher and student other ones.
@@ -10,9 +10,16 @@ All of them get as many lessons.
 of the classes named, `errors' kappa` that of who is right and who wrong; those taught by the same bad labels
 are the independent control (`closed`: see `distill.fidelity`).
 
-Published beside ours: Guan, Gulshan, Dai and Hinton, "Who said what" (2017), from memory and not looked up
-again: a convolutional network on MNIST errs in 1.01 % after right labels, in 2.29 % when half of the labels
-were wrong. Hinton's talk: students learn from a teacher's mistakes. None by perturbation.
+Ours on digits (seed 0, 4 pairs), 20 / 50 / 80 % random. Test accuracy: teachers 92.4 / 83.0 / 56.0; their
+students 91.5 / 83.1 / 59.6, on images held back 91.5 / 82.7 / 57.9; by the same bad labels 92.5 / 83.6 /
+55.6; by right ones 95.6. Of the teacher's mistakes repeated: students 75 / 68 / 64 % (held back 77 / 66 /
+64), by the same bad labels 63 / 51 / 43, by other bad labels 30 / 9 / 5. At 80 % each of the 4 students is
+above its teacher, by 3.5 points +- 1.0; at 20 and 50 % none is clearly.
+
+Published beside ours: Guan, Gulshan, Dai and Hinton, "Who said what" (2017), numbers from memory: a
+convolutional network on MNIST errs in 1.01 % after right labels, in 2.29 % when half of them were wrong: it
+outdoes its labels, as all of ours do. Hinton's talk: students learn from a teacher's mistakes. None by
+perturbation.
 
 Open questions: whether stopping early, which a mortal teacher may have to, would serve its student better.
 """

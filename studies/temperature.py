@@ -1,17 +1,27 @@
-"""Soft answers serve a perturbation student by making its gradient agree with itself from example to example.
+"""Soft answers quiet a perturbation student's gradient tenfold; a large one gets truer for it, none righter.
 
 A teacher chip learns from labels, in place. Fresh chips, an eighth of its size or as large, learn what it
-answers at temperatures from 1 to 40, read without noise or by a loud amplifier (the same cells, another
-hiss); the same chips taught by labels are the independent control. All temperatures see the same chips,
-batches and probes. Fidelity is on test data (see `distill.fidelity`): `closed` is how much of the way from
-the independent student to the teacher's second reading was gone, in agreement and in divergence (KL).
+answers at temperatures T, read without noise or by a loud amplifier (the same cells, another hiss); the
+same chips taught by labels are the independent control. All see the same batches and probes. `closed`: see
+`distill.fidelity`. On the way of those taught by labels, at fixed knobs, the variance of the estimate by
+node perturbation falls into mini-batch, answers (a noisy teacher never says the same twice), probes and
+readings, in multiples of the squared mean gradient, beside what the laws say (see `studies.parts`).
 
-At fixed knobs, a tenth of the way of the label-taught students and half of it, the variance of the estimate
-by node perturbation falls into mini-batch, answers (a noisy teacher never says the same twice), probes and
-readings, each in multiples of the squared mean gradient, beside what the laws say (see `studies.parts`).
+Ours on digits (seed 0, 4 pairs), by labels / T 1 / 4 / 40. Variance at a tenth of the training: 22.7 / 18.0
+/ 7.1 / 2.4 for students of 64 hidden neurons, 6.8 / 6.3 / 1.3 / 0.6 for those of 8. It is one number that T
+lowers, how long examples' gradients are beside their mean: by the laws (within 7 % there, within 40
+halfway, when losses curve) the parts keep their ratio, and reading noise stays 3 to 5 % of the whole. KL to
+the teacher: 0.011 / 0.008 / 0.005 / 0.007 and 0.22 / 0.21 / 0.26 / 0.45; test accuracy: 96.9 / 96.8 / 96.6
+/ 96.5 (teacher 96.7) and 92.1 / 92.1 / 88.4 / 81.2. A teacher that hisses at 0.5 V reads 95.4 %; its
+students of 64 come to 96.3 to 96.5.
+
+So variance is not what limits them. After 4 epochs the 64 have 94.2 / 92.8 / 91.2 % by labels / T 1 / 4,
+and by their exact gradients (--exact) 94.4 / 92.9 / 92.4. Guess: a higher T asks for all outputs to be
+right, also those of classes that nobody would name, and small chips have no room for that.
 
 Published beside ours: Hinton, Vinyals and Dean (2015), MNIST: with 300 units or more in each of two layers
-all temperatures above 8 did alike, with 30 units 2.5 to 4 did best. None for a student by perturbation.
+all T above 8 did alike (so do ours), with 30 units 2.5 to 4 did best (ours with 8: 1 in accuracy, 2 in KL).
+None for a student by perturbation.
 
 Open questions: a temperature that falls while the student learns.
 """
