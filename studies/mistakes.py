@@ -1,4 +1,4 @@
-"""A student repeats the particular mistakes of a teacher that learnt bad labels, and outdoes it at the worst.
+"""A student repeats the particular mistakes of a teacher that learnt bad labels, and may outdo it then.
 
 Half of the training images get labels of which a share is random (drawn from all classes, so that a tenth
 of these are right by chance), and teacher chips learn them, each pair of teacher and student other ones.
@@ -15,6 +15,10 @@ students 91.5 / 83.1 / 59.6, on images held back 91.5 / 82.7 / 57.9; by the same
 55.6; by right ones 95.6. Of the teacher's mistakes repeated: students 75 / 68 / 64 % (held back 77 / 66 /
 64), by the same bad labels 63 / 51 / 43, by other bad labels 30 / 9 / 5. At 80 % each of the 4 students is
 above its teacher, by 3.5 points +- 1.0; at 20 and 50 % none is clearly.
+
+Ours on MNIST (--data mnist --teachers 1 --epochs 3, one pair): teachers 95.8 / 94.3 / 89.3; students 95.1 /
+93.8 / 89.7, held back 95.0 / 93.8 / 89.3; same bad labels 95.5 / 93.9 / 89.7; right ones 96.3. Mistakes
+repeated: students 80 / 76 / 66 %, same bad labels 65 / 63 / 48, others 62 / 56 / 39.
 
 Published beside ours: Guan, Gulshan, Dai and Hinton, "Who said what" (2017), numbers from memory: a
 convolutional network on MNIST errs in 1.01 % after right labels, in 2.29 % when half of them were wrong: it
