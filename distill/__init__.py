@@ -6,6 +6,14 @@ from .answers import Quantised as Quantised
 from .answers import Raw as Raw
 from .answers import Samples as Samples
 from .answers import Soft as Soft
+from .fidelity import Fidelity as Fidelity
+from .fidelity import Likeness as Likeness
+from .fidelity import Repeated as Repeated
+from .fidelity import agreement as agreement
+from .fidelity import calibration_error as calibration_error
+from .fidelity import divergence as divergence
+from .fidelity import kappa as kappa
+from .fidelity import repeated_mistakes as repeated_mistakes
 from .handover import Traffic as Traffic
 from .handover import distill as distill
 from .handover import lessons as lessons

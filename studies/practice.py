@@ -12,6 +12,7 @@ import tyro
 from torch import Generator, Tensor
 
 from analog import Chip, Dead, Device, Knobs, Layer, Port, Spec, dense, xray
+from distill import Likeness
 from learners import (
     Batch,
     CrossEntropy,
@@ -67,6 +68,11 @@ def by_nodes(probes: int, update: Update, size: float = PROBE_SIZE) -> Callable[
     """Node perturbation with learned feedback, silent neurons masked, the read-out on its own delta rule."""
     estimator = NodePerturbation(size, probes, mask=True)
     return lambda loss: Descent(estimator, update, loss, delta=True, control=FEEDBACK)
+
+
+def usual(data: Dataset, size: Scale) -> Callable[[Loss], Learner[Any]]:
+    """Node perturbation for a training of such a size."""
+    return by_nodes(size.probes, schedule(data, size.batch, size.epochs, size.rate))
 
 
 def schedule(data: Dataset, size: int, epochs: float, rate: float) -> Update:
@@ -131,8 +137,13 @@ def within(
 
 
 def answers(port: Port, x: Tensor) -> Tensor:  # (*fleet, examples), int64
-    """The class a chip names for each example, measured in pieces that fit in memory."""
-    return torch.cat([port.measure(piece).out.argmax(-1) for piece in x.split(2500)], -1)
+    """The class a chip names for each example."""
+    return outputs(port, x).argmax(-1)
+
+
+def outputs(port: Port, x: Tensor) -> Tensor:  # (*fleet, examples, classes)
+    """What a chip says to each example, measured in pieces that fit in memory."""
+    return torch.cat([port.measure(piece).out for piece in x.split(2500)], -2)
 
 
 def accuracy(port: Port, data: Batch) -> Tensor:  # (*fleet,), float64
@@ -151,6 +162,18 @@ def sampled(learning: Iterator[Step], total: int, points: int = 12) -> Iterator[
     for number, _ in enumerate(learning, 1):
         if number in pauses:
             yield number
+
+
+def likeness_words(like: Likeness) -> dict[str, Any]:
+    """A likeness as a row holds it: means over the fleet, and each chip's accuracy."""
+    return {
+        "accuracy": [round(a, 6) for a in like.accuracy.reshape(-1).tolist()],
+        "agreement": float(like.agreement.mean()),
+        "divergence": float(like.divergence.mean()),
+        "kappa": float(like.kappa.mean()),
+        "repeated": like.repeated.share,  # of the teachers' mistakes
+        "calibration_error": float(like.calibration_error.mean()),
+    }
 
 
 def repeated(knobs: Knobs, count: int) -> Knobs:
