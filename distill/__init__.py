@@ -6,6 +6,11 @@ from .answers import Quantised as Quantised
 from .answers import Raw as Raw
 from .answers import Samples as Samples
 from .answers import Soft as Soft
+from .community import Mail as Mail
+from .community import Sharing as Sharing
+from .community import community as community
+from .community import taken as taken
+from .community import turns as turns
 from .handover import Traffic as Traffic
 from .handover import distill as distill
 from .handover import lessons as lessons
