@@ -193,16 +193,15 @@ class _Post:
 
     def book(self, shown: Tensor, whom: Tensor) -> None:
         """What each chip showed, (chips, shown), was heard by those who listened, (chips, heard)."""
-        chips = len(shown)
-        fresh = self._given(torch.arange(chips).unsqueeze(-1), whom, shown)  # (chips, heard)
-        self._add(self._mail.received, torch.full((chips,), whom[0].numel()), fresh.sum(-1), shown)
-        times, new = (
-            torch.ones(chips, dtype=torch.int64),
-            self._given(torch.tensor([[chips]]), torch.arange(chips).unsqueeze(0), shown)[0],
-        )
+        chips, each = len(shown), torch.arange(len(shown))
+        fresh = self._given(each.unsqueeze(-1), whom, shown)  # (chips, heard)
+        self._add(self._mail.received, torch.full_like(each, whom.shape[-1]), fresh.sum(-1), shown)
         if self._direct:
             times = torch.bincount(whom.flatten(), minlength=chips)
-            new = torch.zeros_like(times).index_add(0, whom.flatten(), fresh.flatten())
+            new = torch.zeros_like(each).index_add(0, whom.flatten(), fresh.flatten())
+        else:
+            times = torch.ones_like(each)
+            new = self._given(torch.tensor([[chips]]), each.unsqueeze(0), shown)[0]
         self._add(self._mail.sent, times, new, shown)
 
     def _given(self, to: Tensor, by: Tensor, shown: Tensor) -> Tensor:  # (to, by)
