@@ -107,7 +107,7 @@ def shared(args: Args, size: Scale, chips: int, examples: int) -> Sharing:
     if chips == 1:
         return Sharing(min(size.batch, examples), 0, answers)
     heard = chips - 1 if args.peers is None else args.peers
-    shown = max(1, min(round(LESSONS * size.batch / heard), size.batch // (heard + 1)))
+    shown = max(1, min(round(LESSONS * size.batch / heard), size.batch // (heard + 1), examples))
     return Sharing(min(max(size.batch - heard * shown, shown), examples), shown, answers, args.peers)
 
 
