@@ -8,7 +8,7 @@ sender's answer to it, read from the chip as it is in that round.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -19,9 +19,7 @@ from learners.learner import Batch, Learner, Step, fit
 from learners.losses import CrossEntropy, Loss, SlopedLoss
 
 from .answers import Answers, Soft, code
-from .handover import Traffic
-
-PIXEL = 8  # bits of one number of a stimulus that travels
+from .mail import Mail, Post
 
 
 @dataclass(frozen=True)
@@ -51,23 +49,6 @@ class Sharing:
         if self.peers is not None and not 1 <= others <= chips - 1:
             raise ValueError(f"Sharing: peers is {self.peers}, wanted 1 to {chips - 1} of {chips} chips")
         return others * self.shown
-
-
-@dataclass
-class Mail:
-    """What went over each chip's wires to the others: lessons, and bits, stimuli included.
-
-    A lesson is the answer, the label if it travels, and the number of the stimulus. The stimulus itself, 8
-    bits a pixel, travels when it is first sent to somebody, who keeps it; a coordinator keeps it too.
-    """
-
-    sent: list[Traffic] = field(default_factory=list)  # by each chip: to a coordinator, or to each listener
-    received: list[Traffic] = field(default_factory=list)  # by each chip
-
-    @property
-    def bits(self) -> list[int]:
-        """Through each chip's wires, both ways."""
-        return [up.bits + down.bits for up, down in zip(self.sent, self.received, strict=True)]
 
 
 class Learnt(NamedTuple):
@@ -148,7 +129,8 @@ def _rounds(
 ) -> Iterator[Batch]:
     """What every chip learns from, round by round."""
     chips, outputs = _chips(port, shards), port.spec.layers[-1].features
-    post = _Post(shards, sharing, outputs, mail)
+    lesson = sharing.answers.bits(outputs) + sharing.labelled * code(outputs)
+    post = Post(mail, shards, lesson, direct=sharing.peers is not None)
     for chosen in turns(shards, sharing.own, rounds, order):
         own = taken(shards, chosen)
         if sharing.heard(chips) == 0:
@@ -176,45 +158,6 @@ def _passed_on(said: Any, whom: Tensor) -> Any:
     if isinstance(said, Tensor):
         return said[whom].flatten(1, 2)
     return None if said is None else type(said)(*(_passed_on(part, whom) for part in said))
-
-
-class _Post:
-    """Knows who has got which stimulus already, and books what goes from chip to chip."""
-
-    def __init__(self, shards: Batch, sharing: Sharing, outputs: int, mail: Mail) -> None:
-        chips, count = shards.target.shape
-        self._mail = mail
-        self._direct = sharing.peers is not None
-        self._lesson = sharing.answers.bits(outputs) + sharing.labelled * code(outputs) + code(chips * count)
-        self._stimulus = PIXEL * shards.x.shape[-1]
-        self._known = torch.zeros((chips + 1, chips, count), dtype=torch.bool)  # by each, and a coordinator
-        for side in (mail.sent, mail.received):
-            side.extend(Traffic() for _ in range(chips - len(side)))
-
-    def book(self, shown: Tensor, whom: Tensor) -> None:
-        """What each chip showed, (chips, shown), was heard by those who listened, (chips, heard)."""
-        chips, each = len(shown), torch.arange(len(shown))
-        fresh = self._given(each.unsqueeze(-1), whom, shown)  # (chips, heard)
-        self._add(self._mail.received, torch.full_like(each, whom.shape[-1]), fresh.sum(-1), shown)
-        if self._direct:
-            times = torch.bincount(whom.flatten(), minlength=chips)
-            new = torch.zeros_like(each).index_add(0, whom.flatten(), fresh.flatten())
-        else:
-            times = torch.ones_like(each)
-            new = self._given(torch.tensor([[chips]]), each.unsqueeze(0), shown)[0]
-        self._add(self._mail.sent, times, new, shown)
-
-    def _given(self, to: Tensor, by: Tensor, shown: Tensor) -> Tensor:  # (to, by)
-        """How many of the shown stimuli are new to whom they are given; from now on they are known."""
-        at = (to.unsqueeze(-1), by.unsqueeze(-1), shown[by])
-        new = (~self._known[at]).sum(-1)
-        self._known[at] = True
-        return new
-
-    def _add(self, side: list[Traffic], times: Tensor, new: Tensor, shown: Tensor) -> None:
-        for traffic, heard, stimuli in zip(side, times.tolist(), new.tolist(), strict=True):
-            traffic.book(heard * shown.shape[-1], self._lesson)
-            traffic.bits += stimuli * self._stimulus
 
 
 def _chips(port: Port, shards: Batch) -> int:

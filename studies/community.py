@@ -8,15 +8,22 @@ N identical digital machines that average exact gradients at every step (one mac
 and N that average weights ten times. All mortal chips make the same number of measurements, answers
 included; no digital machine sees more examples than that takes.
 
-Chosen on held-out digits (1,200 to learn from, 237 to choose by, 3 seeds): 4 bits an output at temperature 1,
+Chosen on held-out digits (1,200 to learn from, 237 to choose by, 1 to 3 seeds): 4 bits an output at temperature 1,
 seven tenths of a batch from others; gradients at three tenths of the chips' rounds, the fewest that lost
 nothing there.
+
+Ours on digits (python -m studies community --threads 1; seed 0, mean of 3 communities each): 16 chips
+come to 96.84 % (the worst of 48 to 95.83), a chip that saw everything to 96.74, alone on a shard to 88.56.
+3.13 Mbit go through each chip's wires, 91.4 where machines average gradients (96.48 %; 305 at every one of
+the chips' steps), 3.08 where they average weights ten times (96.11 %). N = 2 to 32: sharing 96.6 to 96.8,
+gradients 95.7 to 96.5, weights 95.4 to 96.9, alone from 95.9 down to 80.1 %.
 
 Published beside ours: none. Hinton's talk: identical digital agents can average weights or gradients, mortal
 ones can only distil; no numbers.
 
-Open questions: shards that hold different classes; chips of different technologies; studying an old answer
-again instead of hearing a new one.
+Open questions: images travel here, so their labels could, and every image once with its label is .73 Mbit:
+answers pay where labels must stay, or where everybody has the images. Also shards that hold different
+classes; chips of different technologies; studying an old answer again instead of hearing a new one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,6 +46,7 @@ from .practice import AnyDevice, Exact, Scale, accuracy, by_nodes, network, repe
 from .study import Row
 
 Way = Literal["everything", "alone", "community", "gradients", "weights"]
+SHARING: Final = ("community", "gradients", "weights")  # who sends anything
 FEW = 4  # chips that stand for all who learn without others
 LESSONS = 0.7  # of a batch, what others said; on held-out digits
 FEWER = 0.3  # of the chips' rounds, steps of machines that average gradients; on held-out digits
@@ -195,11 +203,12 @@ def table(rows: Sequence[Row]) -> list[Row]:
         ends = {way: _ends(rows, way, chips) for way in get_args(Way)}
         line: Row = {"chips": chips}
         for way, chosen in ends.items():
-            line[f"{way} %"] = f"{100 * fmean(r['accuracy'] for r in chosen):.2f}" if chosen else ""
+            shares = chips > 1 and way in SHARING
+            score = f"{100 * fmean(r['accuracy'] for r in chosen):.2f}" if chosen else ""
+            sent = f", {fmean(r['bits'] for r in chosen) / 1e6:.3g}" if chosen and shares else ""
+            line[f"{way} %, Mbit" if way in SHARING else f"{way} %"] = score + sent
         ours = ends["community"]
-        line["worst chip %"] = f"{100 * min(r['worst'] for r in ours):.2f}" if ours else ""
-        for way in ("community", "gradients", "weights"):
-            line[f"{way} Mbit"] = f"{fmean(r['bits'] for r in ends[way]) / 1e6:.3g}" if ends[way] else ""
+        line["worst %"] = f"{100 * min(r['worst'] for r in ours):.2f}" if ours else ""
         line["readings"] = f"{fmean(r['measurements'] for r in ours):.3g}" if ours else ""
         made.append(line)
     return made
@@ -225,7 +234,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
             sizes, [100 * min(s) for s in scores], [100 * max(s) for s in scores], color=colour, alpha=0.15
         )
         bits = [(n, fmean(r["bits"] for r in _ends(rows, way, n)) / 1e6) for n in sizes]
-        if sent := [(n, b) for n, b in bits if b > 0 and way != "everything"]:
+        if sent := [(n, b) for n, b in bits if b > 0]:
             right.plot(*zip(*sent, strict=True), look, color=colour, label=label)
     left.set(xscale="log", xlabel="chips N, each with 1/N of the labelled images", ylabel="test accuracy %")
     right.set(
