@@ -8,9 +8,9 @@ N identical digital machines that average exact gradients at every step (one mac
 and N that average weights ten times. All mortal chips make the same number of measurements, answers
 included; no digital machine sees more examples than that takes.
 
-Chosen on held-out digits (1,200 to learn from, 237 to choose by, 1 to 3 seeds): 4 bits an output at temperature 1,
-seven tenths of a batch from others; gradients at three tenths of the chips' rounds, the fewest that lost
-nothing there.
+Chosen on held-out digits (1,200 to learn from, 237 to choose by, 1 to 3 seeds): 4 bits an output at
+temperature 1, seven tenths of a batch from others; gradients at three tenths of the chips' rounds, the
+fewest that lost nothing there.
 
 Ours on digits (python -m studies community --threads 1; seed 0, mean of 3 communities each): 16 chips
 come to 96.84 % (the worst of 48 to 95.83), a chip that saw everything to 96.74, alone on a shard to 88.56.
@@ -168,8 +168,7 @@ def _digital(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterato
     if together:
         drawn = (Batch(b.x.flatten(0, 1), b.target.flatten()) for b in drawn)
     learner, port = Exact(chip, decayed(adam(size.rate), rounds), CrossEntropy()), chip.port()
-    exchanges = 0
-    every = 1 if together else -(-rounds // TIMES)
+    exchanges, every = 0, 1 if together else -(-rounds // TIMES)
     for step, _ in enumerate(fit(learner, port, drawn, trial.rng("unused")), 1):
         if step % every and step < rounds:
             continue
