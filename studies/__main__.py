@@ -12,6 +12,7 @@ from rich.table import Table
 from . import (
     aging,
     calibrate,
+    community,
     heirs,
     in_place,
     laws,
@@ -37,6 +38,7 @@ STUDIES: tuple[Any, ...] = (
     tuning,
     speed,
     zoo,
+    community,
     aging,
     calibrate,
     temperature,
