@@ -121,6 +121,23 @@ def steps(data: Batch, size: int, epochs: float) -> int:
     return max(1, round(epochs * (count // min(size, count))))
 
 
+def drawn(data: Batch, count: int, rng: Generator) -> Batch:
+    """So many examples drawn at random; with the same dice, fewer are the first of more.
+
+    Raises:
+        ValueError: there are not so many.
+    """
+    if not 1 <= count <= len(data.x):
+        raise ValueError(f"drawn: wanted {count} of {len(data.x)} examples")
+    chosen = torch.randperm(len(data.x), generator=rng)[:count]
+    return Batch(data.x[chosen], picked(data.target, chosen))
+
+
+def rounds(data: Batch, size: int, count: int) -> float:
+    """The epochs in which `batches` gives so many batches."""
+    return count / (len(data.x) // min(size, len(data.x)))
+
+
 def _digits() -> Dataset:
     raw = load_digits()
     x = torch.tensor(raw.data, dtype=torch.float32) / 16
