@@ -10,6 +10,7 @@ mini-batch; here each example bears its own share, how alike it is to the others
 By symmetry its slope is half that of the sum, and probes at other examples average out of it. Outputs are
 compared by their direction, centred over the subclasses of one example and not over the mini-batch, and only
 those of the example's own class with examples of the same class: the label keeps the others apart already.
+A direction of two subclasses has nowhere to turn; so it is blunt, and small outputs have little of one.
 """
 
 from dataclasses import dataclass
@@ -21,16 +22,16 @@ from learners.losses import CrossEntropy
 
 from .answers import whole
 
-TINY = 1e-6  # of a squared length, so that outputs that are all alike have a direction: none
+BLUNT = 1.0  # of a squared length: outputs much smaller have no direction yet, and can still turn round
 
 
 @dataclass(frozen=True)
 class Subclassed:
     """Cross-entropy to the class, its subclasses summed, and `apart` times how alike its choices are.
 
-    An example's subclass outputs of its own class, centred and of length 1, are r; how alike it is to
-    others of its class is `width` log mean exp(r . r' / width): 1 when all agree, below 0 when they fill
-    all directions. An example that is alone of its class has none.
+    An example's subclass outputs of its own class, centred, are z, and r = z / sqrt(|z|^2 + 1); how alike it
+    is to others of its class is `width` log mean exp(r . r' / width): 1 when all agree and are large,
+    below that when they fill all directions. An example that is alone of its class has none.
     """
 
     classes: int
@@ -65,7 +66,7 @@ class Subclassed:
         """How alike each example is to others of its class (..., batch); the slope (..., batch, S) there."""
         z = each.gather(-2, _own(target, each)).squeeze(-2)  # (..., batch, S)
         z = z - z.mean(-1, keepdim=True)
-        length = (z.square().sum(-1, keepdim=True) + TINY).sqrt()
+        length = (z.square().sum(-1, keepdim=True) + BLUNT).sqrt()
         r = z / length
         mates = target.unsqueeze(-1) == target.unsqueeze(-2)
         mates = mates & ~torch.eye(target.shape[-1], dtype=torch.bool, device=target.device)

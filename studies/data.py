@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import math
 import os
 import zlib
 from collections.abc import Iterator
@@ -131,6 +132,16 @@ def drawn(data: Batch, count: int, rng: Generator) -> Batch:
         raise ValueError(f"drawn: wanted {count} of {len(data.x)} examples")
     chosen = torch.randperm(len(data.x), generator=rng)[:count]
     return Batch(data.x[chosen], picked(data.target, chosen))
+
+
+def regions(data: Dataset, across: int = 4) -> Tensor:  # (examples, across^2)
+    """Mean ink of each of so many times as many regions of every training image."""
+    side = math.isqrt(data.pixels)
+    if side * side != data.pixels or side < across:
+        raise ValueError(f"regions: {data.pixels} pixels are no square of at least {across} x {across}")
+    lines = data.train.x.unflatten(-1, (side, side)).tensor_split(across, -2)
+    parts = [part for line in lines for part in line.tensor_split(across, -1)]
+    return torch.stack([part.mean((-2, -1)) for part in parts], -1)
 
 
 def rounds(data: Batch, size: int, count: int) -> float:

@@ -20,7 +20,7 @@ Way = Literal[
 SAMPLED: Final = 2.0  # temperature at which classes are drawn; on held-out digits
 SPAN: Final = 16.0  # of rounded outputs; on held-out digits
 
-WAYS: Final[dict[Way, Callable[[float], Answers]]] = {  # by temperature
+WAYS: Final[dict[str, Callable[[float], Answers]]] = {  # by temperature
     "label": lambda temperature: Label(),
     "sample": lambda temperature: Samples(1, SAMPLED),
     "samples-4": lambda temperature: Samples(4, SAMPLED),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, WanRRAM
-from studies import aging, calibrate, heirs, in_place, laws, probes, scaling, speed, tuning, zoo
+from studies import aging, bits, calibrate, heirs, in_place, laws, probes, scaling, speed, tuning, zoo
 from studies.__main__ import STUDIES, main
 from studies.conduct import conduct
 from studies.practice import device_from, device_words
@@ -20,6 +20,14 @@ from studies.study import How, claim
 TOYS: dict[Any, Any] = {
     aging: aging.Args(
         devices=(SONOS(),), remedies=("rescaling", "relearning"), moments=(1.0, 1e7), chips=1, epochs=0.3
+    ),
+    bits: bits.Args(
+        ways=("label", "captions", "weights", "gradients", "subclasses"),
+        lessons=(64,),
+        teachers=1,
+        heirs=1,
+        hidden=8,
+        epochs=0.3,
     ),
     calibrate: calibrate.Args(copies=4),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
@@ -48,7 +56,7 @@ def test_every_study_runs_at_toy_size(study: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "study", [aging, calibrate, heirs, in_place, laws, probes, scaling, tuning, zoo], ids=claim
+    "study", [aging, bits, calibrate, heirs, in_place, laws, probes, scaling, tuning, zoo], ids=claim
 )
 def test_rows_depend_on_the_trial_alone(study: Any, tmp_path: Path) -> None:
     """In the order of the plan or one trial by itself: the same rows."""
@@ -136,7 +144,20 @@ def test_the_command_line_runs_reports_and_refuses(
 
 
 @pytest.mark.parametrize(
-    "name", ["aging", "calibrate", "heirs", "in_place", "laws", "probes", "scaling", "speed", "tuning", "zoo"]
+    "name",
+    [
+        "aging",
+        "bits",
+        "calibrate",
+        "heirs",
+        "in_place",
+        "laws",
+        "probes",
+        "scaling",
+        "speed",
+        "tuning",
+        "zoo",
+    ],
 )
 def test_help_shows_each_flag_with_its_meaning(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
