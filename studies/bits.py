@@ -83,7 +83,7 @@ class Trial:
         return f"{self.way}, teacher {self.teacher}"
 
 
-class _School(NamedTuple):
+class School(NamedTuple):
     """Who is taught what, in which words."""
 
     outputs: int
@@ -96,19 +96,19 @@ class _School(NamedTuple):
         return dense(data.pixels, size.hidden), dense(size.hidden, self.outputs, linear=True)
 
 
-def _school(way: Sent, data: Dataset, temperature: float) -> _School:
+def school(way: Sent, data: Dataset, temperature: float) -> School:
     classes, labels = data.classes, data.train.target
     if way in ("captions", "plain-captions"):
         ink = regions(data)
         caption = Caption(labels, (ink > ink.median(0).values).to(ink.dtype))
         rich = Captions(classes, temperature) if way == "captions" else PlainCaptions(classes)
         outputs = classes + ink.shape[-1]
-        return _School(outputs, caption, Captioned(classes), rich, lambda p: uncaptioned(p, classes))
+        return School(outputs, caption, Captioned(classes), rich, lambda p: uncaptioned(p, classes))
     if way == "subclasses":
         loss, soft = Subclassed(classes), Soft(temperature)
-        return _School(EACH * classes, labels, loss, soft, lambda port: merged(port, classes))
+        return School(EACH * classes, labels, loss, soft, lambda port: merged(port, classes))
     plain = WAYS.get(way, WAYS["label"])(temperature)
-    return _School(classes, labels, CrossEntropy(), plain, lambda port: port)
+    return School(classes, labels, CrossEntropy(), plain, lambda port: port)
 
 
 def plan(args: Args) -> list[Trial]:
@@ -121,25 +121,25 @@ def run(trial: Trial) -> Iterator[Row]:
     if trial.way == "gradients":
         yield from _gradients(trial, data, size)
         return
-    school = _school(trial.way, data, args.temperature)
+    subject = school(trial.way, data, args.temperature)
     first = 1_000_000 * trial.teacher
-    teacher = Chip(args.device, school.layers(data, size), first, dice=args.seed)
+    teacher = Chip(args.device, subject.layers(data, size), first, dice=args.seed)
     order = stream(args.seed, "bits", trial.teacher, "teacher", "data")
-    taught = batches(Batch(data.train.x, school.wanted), size.batch, size.epochs, order)
-    learner = by_nodes(size.probes, schedule(data, size.batch, size.epochs, size.rate))(school.loss)
+    taught = batches(Batch(data.train.x, subject.wanted), size.batch, size.epochs, order)
+    learner = by_nodes(size.probes, schedule(data, size.batch, size.epochs, size.rate))(subject.loss)
     for _ in fit(learner, teacher.port(), taught, stream(args.seed, "bits", trial.teacher, "teacher")):
         pass
-    score = float(accuracy(school.read(teacher.port()), data.test))
+    score = float(accuracy(subject.read(teacher.port()), data.test))
     yield {"what": "teacher", "way": trial.way, "accuracy": round(score, 6), "done": 0.1}
     if trial.way == "weights":
         copies = Chip(args.device, teacher.spec.layers, _who(trial, size), dice=args.seed + 1).port()
         copies.program(repeated(xray.knobs(teacher), size.heirs))
         yield _row(trial, 0, NUMBER * _knobs(teacher), accuracy(copies, data.test), 1.0)
         return
-    yield from _curve(trial, data, size, school, teacher)
+    yield from _curve(trial, data, size, subject, teacher)
 
 
-def _curve(trial: Trial, data: Dataset, size: Scale, school: _School, teacher: Chip[Any]) -> Iterator[Row]:
+def _curve(trial: Trial, data: Dataset, size: Scale, subject: School, teacher: Chip[Any]) -> Iterator[Row]:
     """Books of more and more lessons, each studied by fresh chips."""
     args, total = trial.args, steps(data.train, size.batch, size.epochs)
     counts = sorted({min(n, len(data.train.x)) for n in (*args.lessons, len(data.train.x))})
@@ -150,15 +150,15 @@ def _curve(trial: Trial, data: Dataset, size: Scale, school: _School, teacher: C
 
         stimuli = drawn(Batch(data.train.x), count, stream(args.seed, "bits", trial.teacher, "stimuli"))
         traffic = Traffic()
-        asked = lessons(teacher.port(), [stimuli], school.answers, rng=rng("lots"), traffic=traffic)
+        asked = lessons(teacher.port(), [stimuli], subject.answers, rng=rng("lots"), traffic=traffic)
         book = written(asked)
         heirs = Chip(args.device, teacher.spec.layers, _who(trial, size), dice=args.seed + 1)
         update = decayed(adam(size.rate), total)
-        learner: Learner[Any] = by_nodes(size.probes, update)(school.answers.loss)
+        learner: Learner[Any] = by_nodes(size.probes, update)(subject.answers.loss)
         studied = batches(book, size.batch, rounds(book, size.batch, total), rng("order"))
         for _ in fit(learner, heirs.port(), studied, rng("probes")):
             pass
-        scores = accuracy(school.read(heirs.port()), data.test)
+        scores = accuracy(subject.read(heirs.port()), data.test)
         yield _row(trial, traffic.lessons, traffic.bits, scores, 0.1 + 0.9 * k / len(counts))
 
 

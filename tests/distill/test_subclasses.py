@@ -43,7 +43,7 @@ def test_how_alike_the_choices_are() -> None:
 
     def alike(first: list[float], second: list[float]) -> Tensor:
         out[0, :2], out[1, :2] = torch.tensor(first), torch.tensor(second)
-        return Subclassed(2)(out, labels) - Subclassed(2, apart=0.0)(out, labels)
+        return Subclassed(2, 1.0)(out, labels) - Subclassed(2, apart=0.0)(out, labels)
 
     near: dict[str, float] = {"rtol": 1e-4, "atol": 0}  # large outputs; smaller ones are less alike
     torch.testing.assert_close(
