@@ -54,7 +54,7 @@ from .ways import WAYS, Way
 
 Sent = Way | Literal["plain-captions", "captions", "subclasses", "weights", "gradients"]
 SENT: tuple[Sent, ...] = (*get_args(Way), "plain-captions", "captions", "subclasses", "weights", "gradients")
-EACH = 2  # subclasses of a class
+EACH = 4  # subclasses of a class
 NUMBER = 32  # bits of a knob, and of a gradient at it
 
 

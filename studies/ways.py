@@ -17,7 +17,7 @@ Way = Literal[
     "soft",
     "raw",
 ]
-SAMPLED: Final = 2.0  # temperature at which classes are drawn; on held-out digits
+SAMPLED: Final = 1.0  # temperature at which classes are drawn; on held-out digits
 SPAN: Final = 16.0  # of rounded outputs; on held-out digits
 
 WAYS: Final[dict[str, Callable[[float], Answers]]] = {  # by temperature

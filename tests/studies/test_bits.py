@@ -74,4 +74,4 @@ def test_heirs_of_few_images_take_as_many_steps() -> None:
 def test_every_way_has_its_temperature() -> None:
     for way, made in WAYS.items():
         answers = made(7.0)
-        assert math.isclose(getattr(answers, "temperature", 7.0), 2.0 if "sample" in way else 7.0)
+        assert math.isclose(getattr(answers, "temperature", 7.0), 1.0 if "sample" in way else 7.0)
