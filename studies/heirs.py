@@ -4,10 +4,17 @@ A teacher chip is trained in place from labels by node perturbation. Its true kn
 chips (the digital way, by x-ray); other fresh chips learn what it answers, at a temperature, by node
 perturbation of their own. Then the teacher dies.
 
-No published student was trained by perturbation from a teacher. Beside ours: backprop on the digital
-784-256-10 network gives 98.1 % on MNIST.
+Heirs may be shown only N images, without labels, and told labels instead of softened answers. Ours on digits
+(--teachers 3 --heirs 4 --temperature 10, seed 0), labels / soft: 86.3 / 94.6 from 50 images, 90.1 / 95.9 from
+100, 93.0 / 96.3 from 200, 96.4 / 96.6 from 1,000, where the teacher's labels already carry all that the
+teacher (96.7) knows. On MNIST (--stimuli 1000 --teachers 1 --temperature 10 --epochs 5): 90.3 / 95.2 from
+1,000 images, of a teacher's 98.0. The temperature was chosen on held-out training data.
 
-Open questions: how few stimuli suffice; how the temperature matters to a noisy student.
+No published student was trained by perturbation from a teacher. Beside ours: backprop on the digital
+784-256-10 network gives 98.1 % on MNIST; Hinton, Vinyals and Dean (2015) keep most of a speech model's
+accuracy with 3 % of its data by soft targets (57.0 % of frames, labels 44.5, all data 58.9).
+
+Open questions: how the temperature matters to a noisy student.
 """
 
 from collections.abc import Iterator, Sequence

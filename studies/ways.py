@@ -18,17 +18,22 @@ Way = Literal[
     "raw",
 ]
 SAMPLED: Final = 1.0  # temperature at which classes are drawn; on held-out digits
-SPAN: Final = 16.0  # of rounded outputs; on held-out digits
+SPANS: Final = {
+    1: 8.0,
+    2: 16.0,
+    4: 32.0,
+    8: 32.0,
+}  # V, of outputs rounded to so many bits; on held-out digits
 
 WAYS: Final[dict[str, Callable[[float], Answers]]] = {  # by temperature
     "label": lambda temperature: Label(),
     "sample": lambda temperature: Samples(1, SAMPLED),
     "samples-4": lambda temperature: Samples(4, SAMPLED),
     "samples-16": lambda temperature: Samples(16, SAMPLED),
-    "rounded-1": lambda temperature: Quantised(1, SPAN, temperature),
-    "rounded-2": lambda temperature: Quantised(2, SPAN, temperature),
-    "rounded-4": lambda temperature: Quantised(4, SPAN, temperature),
-    "rounded-8": lambda temperature: Quantised(8, SPAN, temperature),
+    "rounded-1": lambda temperature: Quantised(1, SPANS[1], temperature),
+    "rounded-2": lambda temperature: Quantised(2, SPANS[2], temperature),
+    "rounded-4": lambda temperature: Quantised(4, SPANS[4], temperature),
+    "rounded-8": lambda temperature: Quantised(8, SPANS[8], temperature),
     "soft": lambda temperature: Soft(temperature),
     "raw": lambda temperature: Raw(),
 }
