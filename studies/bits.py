@@ -1,4 +1,4 @@
-"""Labels reach an accuracy with the fewest bits, soft answers with the fewest lessons; weights say little.
+"""Labels reach an accuracy in the fewest bits, softened answers in the fewest lessons.
 
 A chip that has learnt in place answers N unlabelled stimuli once. Its answers are written down, it is not
 asked again, and a small fleet of fresh chips studies the book by node perturbation, as many steps whatever
@@ -10,6 +10,14 @@ are invented by the teacher. Teachers of these have more outputs and learn with 
 digital references: the teacher's weights copied to other chips at 32 bits a knob, and gradients sent at 32
 bits a knob and step to an identical digital network, which is what identical machines can do that mortal
 ones cannot.
+
+Ours on digits (--teachers 1 --lessons 16 64 256, seed 0, 4 heirs; the teacher 96.9 %), bits and lessons to
+90 %, and what all 1,437 lessons come to: labels 650 bits, 160 lessons, 96.7 %; 4-bit outputs 1,800, 46, 96.5;
+softened answers 12,000, 43, 96.7; softened subclasses (of another teacher, 97.5 %) 38,000, 30, 96.8; plain
+captions 4,000, 200, 96.0. One drawn class is as good as a label up to 256 lessons (93.2) and a point worse
+at the end. Bits are cheapest where stimuli are plenty, down to a label's four; where they are few, 4 bits of
+each output say nearly all that 32 do. Copied weights are 154,000 bits and 85.5 %; gradients take 4.8 million
+bits to 90 %, 152 million to 97.2. Captions of what can be seen in the image anyway help no class.
 
 Published beside ours: Hinton's talk, by which a label among 1,024 classes constrains by 10 bits and the
 teacher's distribution by 1,023 numbers. Mueller, Kornblith and Hinton (2020) find subclasses of use where
@@ -213,15 +221,18 @@ def table(rows: Sequence[Row]) -> list[Row]:
         points = course(rows, way)
         teachers = [r["accuracy"] for r in rows if r["what"] == "teacher" and r["way"] == way]
         line: Row = {"sent": way, "teacher %": f"{100 * fmean(teachers):.2f}" if teachers else ""}
-        lessons_of = points[-1][0]
-        line["bits each"] = f"{points[-1][1] // lessons_of:,}" if lessons_of else ""
-        for wanted in (0.8, 0.9, 0.95):
-            bits = reached([(b, s) for _, b, s in points], wanted)
-            line[f"bits to {wanted:.0%}"] = "" if bits is None else f"{bits:.2g}"
-        few = reached([(n, s) for n, _, s in points], 0.9) if lessons_of else None
-        line["lessons to 90%"] = "" if few is None else f"{few:.0f}"
-        made.append({**line, "all bits": f"{points[-1][1]:.2g}", "right %": f"{100 * points[-1][2]:.2f}"})
+        asked = way not in ("weights", "gradients")
+        line["bits each"] = f"{points[-1][1] // points[-1][0]:,}" if asked else ""
+        for wanted in (0.9, 0.95):
+            line[f"bits to {wanted:.0%}"] = _short(reached([(b, s) for _, b, s in points], wanted))
+        line["lessons to 90%"] = _short(reached([(n, s) for n, _, s in points], 0.9)) if asked else ""
+        made.append({**line, "bits of all": f"{points[-1][1]:,}", "right %": f"{100 * points[-1][2]:.2f}"})
     return made
+
+
+def _short(count: float | None) -> str:
+    """Two digits of a count."""
+    return "" if count is None else f"{float(f'{count:.2g}'):,.0f}"
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

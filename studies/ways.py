@@ -18,12 +18,7 @@ Way = Literal[
     "raw",
 ]
 SAMPLED: Final = 1.0  # temperature at which classes are drawn; on held-out digits
-SPANS: Final = {
-    1: 8.0,
-    2: 16.0,
-    4: 32.0,
-    8: 32.0,
-}  # V, of outputs rounded to so many bits; on held-out digits
+SPANS: Final = {1: 8.0, 2: 16.0, 4: 32.0, 8: 32.0}  # V, by bits of an output; on held-out digits
 
 WAYS: Final[dict[str, Callable[[float], Answers]]] = {  # by temperature
     "label": lambda temperature: Label(),
