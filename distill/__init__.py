@@ -6,6 +6,14 @@ from .answers import Quantised as Quantised
 from .answers import Raw as Raw
 from .answers import Samples as Samples
 from .answers import Soft as Soft
+from .captions import Caption as Caption
+from .captions import Captioned as Captioned
+from .captions import CaptionMatching as CaptionMatching
+from .captions import Captions as Captions
+from .captions import PlainCaptions as PlainCaptions
+from .captions import Softened as Softened
+from .classes import merged as merged
+from .classes import uncaptioned as uncaptioned
 from .community import Sharing as Sharing
 from .community import community as community
 from .community import taken as taken
@@ -26,5 +34,6 @@ from .mail import Mail as Mail
 from .softening import Answer as Answer
 from .softening import Matching as Matching
 from .softening import soften as soften
+from .subclasses import Subclassed as Subclassed
 from .teachers import steadied as steadied
 from .teachers import together as together

@@ -110,8 +110,7 @@ class Samples:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
-            raise ValueError(f"Samples: count is {self.count!r}, wanted an integer of at least 1")
+        whole("Samples: count", self.count)
         _ = self.loss
 
     @property
@@ -139,8 +138,7 @@ class Quantised:
     temperature: float = 4.0  # at which the student softens what was said
 
     def __post_init__(self) -> None:
-        if isinstance(self.bits_each, bool) or not isinstance(self.bits_each, int) or self.bits_each < 1:
-            raise ValueError(f"Quantised: bits_each is {self.bits_each!r}, wanted an integer of at least 1")
+        whole("Quantised: bits_each", self.bits_each)
         if not 0 < self.span < float("inf"):
             raise ValueError(f"Quantised: span is {self.span}, wanted a finite number above 0")
         _ = self.loss
@@ -162,3 +160,9 @@ class Quantised:
 def code(choices: int) -> int:
     """Bits that tell one of so many choices: ceil(log2 choices), exactly."""
     return (choices - 1).bit_length()
+
+
+def whole(name: str, value: object, least: int = 1) -> None:
+    """Refuse what is no integer, or too small a one."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} is {value!r}, wanted an integer of at least {least}")

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from . import (
     aging,
+    bits,
     calibrate,
     community,
     heirs,
@@ -43,6 +44,7 @@ STUDIES: tuple[Any, ...] = (
     calibrate,
     temperature,
     mistakes,
+    bits,
 )  # a new study is one more name here
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import math
 import os
 import zlib
 from collections.abc import Iterator
@@ -119,6 +120,33 @@ def steps(data: Batch, size: int, epochs: float) -> int:
         )
     count = data.x.shape[0]
     return max(1, round(epochs * (count // min(size, count))))
+
+
+def drawn(data: Batch, count: int, rng: Generator) -> Batch:
+    """So many examples drawn at random; with the same dice, fewer are the first of more.
+
+    Raises:
+        ValueError: there are not so many.
+    """
+    if not 1 <= count <= len(data.x):
+        raise ValueError(f"drawn: wanted {count} of {len(data.x)} examples")
+    chosen = torch.randperm(len(data.x), generator=rng)[:count]
+    return Batch(data.x[chosen], picked(data.target, chosen))
+
+
+def regions(data: Dataset, across: int = 4) -> Tensor:  # (examples, across^2)
+    """Mean ink of each of so many times as many regions of every training image."""
+    side = math.isqrt(data.pixels)
+    if side * side != data.pixels or side < across:
+        raise ValueError(f"regions: {data.pixels} pixels are no square of at least {across} x {across}")
+    lines = data.train.x.unflatten(-1, (side, side)).tensor_split(across, -2)
+    parts = [part for line in lines for part in line.tensor_split(across, -1)]
+    return torch.stack([part.mean((-2, -1)) for part in parts], -1)
+
+
+def rounds(data: Batch, size: int, count: int) -> float:
+    """The epochs in which `batches` gives so many batches."""
+    return count / (len(data.x) // min(size, len(data.x)))
 
 
 def _digits() -> Dataset:

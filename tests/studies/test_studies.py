@@ -13,6 +13,7 @@ import pytest
 from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, WanRRAM
 from studies import (
     aging,
+    bits,
     calibrate,
     community,
     heirs,
@@ -34,6 +35,14 @@ from studies.study import How, claim
 TOYS: dict[Any, Any] = {
     aging: aging.Args(
         devices=(SONOS(),), remedies=("rescaling", "relearning"), moments=(1.0, 1e7), chips=1, epochs=0.3
+    ),
+    bits: bits.Args(
+        ways=("label", "captions", "weights", "gradients", "subclasses"),
+        lessons=(64,),
+        teachers=1,
+        heirs=1,
+        hidden=8,
+        epochs=0.3,
     ),
     calibrate: calibrate.Args(copies=4),
     community: community.Args(chips=(1, 3), communities=1, epochs=0.3, hidden=8),
@@ -156,6 +165,7 @@ def test_the_command_line_runs_reports_and_refuses(
     "name",
     [
         "aging",
+        "bits",
         "calibrate",
         "community",
         "heirs",
