@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import pooch
 import torch
@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 from torch import Generator, Tensor
 
 from analog.draw import stream
+from distill.stimuli import kept
 from learners.learner import Batch
 
 _IMAGES, _LABELS = 0x803, 0x801  # IDX magic numbers: unsigned bytes in 3 and in 1 dimensions
@@ -92,6 +93,14 @@ def load(where: str) -> Dataset:
     return _idx(folder.name, folder, None)
 
 
+def held_out(data: Dataset) -> Dataset:
+    """A fifth of the training images, by lot, in place of the test images: what settings are chosen by."""
+    order = torch.randperm(len(data.train.x), generator=stream(0, "data", "held out", data.name))
+    cut = len(order) // 5
+    test, train = kept(data.train, order[:cut]), kept(data.train, order[cut:])
+    return data._replace(train=train, test=test)
+
+
 def batches(data: Batch, size: int, epochs: float, rng: Generator) -> Iterator[Batch]:
     """Shuffled batches, a fresh order each epoch; a fraction of an epoch ends early."""
     left = steps(data, size, epochs)
@@ -100,15 +109,8 @@ def batches(data: Batch, size: int, epochs: float, rng: Generator) -> Iterator[B
     while left > 0:
         order = torch.randperm(count, generator=rng)
         for chosen in order[: count - count % size].split(size)[:left]:
-            yield Batch(data.x[chosen], picked(data.target, chosen))
+            yield kept(data, chosen)
         left -= count // size
-
-
-def picked(target: Any, chosen: Tensor) -> Any:
-    """The chosen examples' targets: of a tensor (examples, ...), or of a tuple of them such as an Answer."""
-    if target is None or isinstance(target, Tensor):
-        return None if target is None else target[chosen]
-    return type(target)(*(picked(part, chosen) for part in target))
 
 
 def steps(data: Batch, size: int, epochs: float) -> int:

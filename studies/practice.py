@@ -79,6 +79,14 @@ def sparing(data: Dataset, size: Scale) -> Update:
     return accumulated(schedule(data, size.batch, size.epochs, size.rate), OWED)
 
 
+def schooled(chip: Chip[Any], data: Dataset, size: Scale, order: Generator, probes: Generator) -> None:
+    """Let a chip learn from labels, in place, as teachers do before they teach."""
+    update = schedule(data, size.batch, size.epochs, size.rate)
+    learner = by_nodes(size.probes, update)(CrossEntropy())
+    for _ in fit(learner, chip.port(), batches(data.train, size.batch, size.epochs, order), probes):
+        pass
+
+
 def lived(life: Iterable[object]) -> str | None:
     """Carry learning out to its end; what was said if the chip died on the way."""
     try:
@@ -132,7 +140,12 @@ def within(
 
 def answers(port: Port, x: Tensor) -> Tensor:  # (*fleet, examples), int64
     """The class a chip names for each example, measured in pieces that fit in memory."""
-    return torch.cat([port.measure(piece).out.argmax(-1) for piece in x.split(2500)], -1)
+    return readings(port, x).argmax(-1)
+
+
+def readings(port: Port, x: Tensor) -> Tensor:  # (*fleet, examples, outputs)
+    """What a chip's outputs read for each example, measured in pieces that fit in memory."""
+    return torch.cat([port.measure(piece).out for piece in x.split(2500)], -2)
 
 
 def accuracy(port: Port, data: Batch) -> Tensor:  # (*fleet,), float64
