@@ -24,6 +24,7 @@ from torch import Tensor
 from analog.port import Port, Probe, Reading
 
 MET = 1e-6  # how near a mean probability comes to its prior
+FAR = 1000.0  # of one output from another; further apart, double precision may not find the way
 
 
 def prior_shift(out: Tensor, prior: Mapping[int, float]) -> Tensor:  # (..., classes), float64
@@ -38,7 +39,7 @@ def prior_shift(out: Tensor, prior: Mapping[int, float]) -> Tensor:  # (..., cla
 
     Raises:
         ValueError: priors that no probabilities can have, outputs that are not finite, or so far apart
-            that no shift meets the priors to 1e-6.
+            that nothing was found which meets the priors to 1e-6.
     """
     _possible(out, prior)
     fleet = out.detach().to("cpu", torch.float64).reshape(-1, *out.shape[-2:]).numpy()
@@ -91,7 +92,7 @@ def _solved(out: NDArray[np.float64], prior: Mapping[int, float]) -> NDArray[np.
     )
     worst = float(np.abs(lacking(found.x)).max())
     if not worst <= MET:
-        raise ValueError(f"prior_shift: priors missed by {worst:.2g}; outputs spread over {np.ptp(out):.3g}")
+        raise ValueError(f"prior_shift: priors missed by {worst:.2g}: {found.message}")
     shift = np.zeros(classes)
     shift[free] = found.x
     return shift - shift.mean() if len(prior) == classes else shift
@@ -103,6 +104,9 @@ def _possible(out: Tensor, prior: Mapping[int, float]) -> None:
         raise ValueError(
             f"prior_shift: wanted finite outputs (..., stimuli, classes), got {tuple(out.shape)}"
         )
+    spread = float(out.max() - out.min())
+    if spread > FAR:
+        raise ValueError(f"prior_shift: outputs spread over {spread:.4g}, wanted at most {FAR:.4g}")
     classes, total = out.shape[-1], sum(prior.values())
     strange = [c for c in prior if not 0 <= c < classes]
     if strange or not prior:

@@ -113,6 +113,11 @@ def batches(data: Batch, size: int, epochs: float, rng: Generator) -> Iterator[B
         left -= count // size
 
 
+def drawn(data: Batch, size: int, count: int, rng: Generator) -> Iterator[Batch]:
+    """So many shuffled batches, epoch after epoch."""
+    return batches(data, size, count / (len(data.x) // min(size, len(data.x))), rng)
+
+
 def steps(data: Batch, size: int, epochs: float) -> int:
     """How many batches `batches` gives."""
     if size < 1 or not 0 < epochs < float("inf"):

@@ -17,7 +17,7 @@ from analog import Chip, Mismatched, Port, stream
 from distill import distill, prior_shift, shifted, without
 from learners import Batch, Learner, Loss, adam, decayed
 
-from .data import Dataset, batches, held_out, load, steps
+from .data import Dataset, drawn, held_out, load, steps
 from .practice import AnyDevice, Scale, answers, by_nodes, network, readings, scale, schooled
 from .study import Row
 
@@ -88,8 +88,7 @@ def _heirs(scene: _Scene, words: str, classes: tuple[int, ...], first: int) -> I
     trial, data, size, teacher = scene
     pool = without(data.train, classes)
     total = steps(data.train, size.batch, size.epochs)  # as many as if nothing were left out
-    epochs = total / (len(pool.x) // min(size.batch, len(pool.x)))
-    stimuli = batches(Batch(pool.x), size.batch, epochs, trial.rng(words, "data"))
+    stimuli = drawn(Batch(pool.x), size.batch, total, trial.rng(words, "data"))
     who = range(first, first + size.heirs)
     heirs = Chip(trial.args.device, teacher.spec.layers, who, dice=trial.args.seed + 1).port()
 

@@ -11,7 +11,20 @@ from typing import Any
 import pytest
 
 from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, WanRRAM
-from studies import aging, calibrate, heirs, in_place, laws, probes, scaling, speed, tuning, zoo
+from studies import (
+    aging,
+    calibrate,
+    heirs,
+    in_place,
+    laws,
+    left_out,
+    probes,
+    scaling,
+    speed,
+    stimuli,
+    tuning,
+    zoo,
+)
 from studies.__main__ import STUDIES, main
 from studies.conduct import conduct
 from studies.practice import device_from, device_words
@@ -25,9 +38,11 @@ TOYS: dict[Any, Any] = {
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
+    left_out: left_out.Args(left_out=("3", "0,1"), teachers=1, heirs=2, epochs=0.3),
     probes: probes.Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8),
     scaling: scaling.Args(widths=(4, 6), chips=1, loss=2.28, most=2e6),
     speed: speed.Args(repeats=1, chips=3),
+    stimuli: stimuli.Args(readings=(0.1,), teachers=1, heirs=2, epochs=0.1, hidden=8, another="digits"),
     zoo: zoo.Args(devices=(SoftBoundsRRAM(), SONOS()), chips=1, heirs=1, budget=3, hidden=8),
     tuning: tuning.Args(sizes=(0.1,), probes=(1, 4), chips=2, budget=3, hidden=8),
 }
@@ -48,7 +63,9 @@ def test_every_study_runs_at_toy_size(study: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "study", [aging, calibrate, heirs, in_place, laws, probes, scaling, tuning, zoo], ids=claim
+    "study",
+    [aging, calibrate, heirs, in_place, laws, left_out, probes, scaling, stimuli, tuning, zoo],
+    ids=claim,
 )
 def test_rows_depend_on_the_trial_alone(study: Any, tmp_path: Path) -> None:
     """In the order of the plan or one trial by itself: the same rows."""
