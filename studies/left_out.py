@@ -34,8 +34,8 @@ class Args:
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     left_out: tuple[str, ...] = (*map(str, range(10)), "0,1,2,3,4,5,6,9")  # classes; each by heirs of its own
-    teachers: int = 2  # each a trial of its own
-    heirs: int | None = None  # fresh chips for each; by default 16, or 4 on large data
+    teachers: int = 3  # each a trial of its own
+    heirs: int = 4  # fresh chips for each
     epochs: float | None = None  # of teachers; heirs make as many steps; by default 45, or 15 on large data
     temperature: float = 4.0  # of the teacher's answers
     held_out: bool = False  # judge by a fifth of the training images, kept from all, and not by the test's

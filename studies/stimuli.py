@@ -33,7 +33,7 @@ class Args:
     another: str | None = None  # a data set of square images, resampled; None: without that kind
     candidates: int = 4  # for each stimulus that is chosen
     teachers: int = 2  # each a trial of its own
-    heirs: int | None = None  # fresh chips for each; by default 16, or 4 on large data
+    heirs: int = 4  # fresh chips for each
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # of the teacher; by default 45, or 15 on large data
     temperature: float = 4.0  # of the teacher's answers
