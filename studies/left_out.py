@@ -1,6 +1,24 @@
-"""A student chip that never sees a class learns it from the teacher's soft answers, but for its frequency.
+"""A student chip that never sees a class learns it from a teacher's soft answers, but for how often it comes.
 
-PUBLISHED AND OURS
+A teacher chip learns from all labels, in place. Fresh chips learn what it answers to images without a class
+(or with 7s and 8s only), as many lessons as if nothing were left out, by node perturbation. Then one digital
+number for each left-out class is added to their outputs, so that its mean probability meets a prior:
+- by frequency: how often the class came among the teacher's labels, over all training images, without
+  labels: the student is read for them, and learns nothing. `all by frequency` shifts every class so.
+- by the teacher: the teacher's mean probability of it, over the very images that the student was taught
+  with. This needs no other image, and helps little: on these, students meet the teacher already.
+No test image is consulted. The temperature was chosen on held-out training images, leaving out 1, 5, 8 or 9
+(`--held-out --left-out 1 5 8 9 --teachers 1`; T = 1, 2, 4, 10: 4.8, 2.2, 1.7, 1.8 % wrong by frequency).
+
+Published (Hinton, Vinyals and Dean 2015, section 3; digital, shift tuned on the test set), errors of 10,000:
+without 3s 206, shifted by 3.5 109, of 1,010 threes 133 and 14; with 7s and 8s only 47.3 % and 13.2 %.
+
+Ours on MNIST (seed 0, a teacher with 179 errors, mean of 4 heirs): without 3s 252, shifted by frequency
+221, of the threes 89 and 28 (the teacher 17), so 97.2 % right, at shifts of 2.8 to 3.1; with 7s and 8s only
+9.5 % and 5.2 %. On digits (seed 0, 3 teachers, 4 heirs each) of the classes left out, each in turn, 91.1 %
+are right as taught, 95.8 shifted, 96.9 for the teachers that saw them; of threes 88.6, 93.9 and 95.9.
+
+Open questions: whether fewer unlabelled images would do.
 """
 
 from collections.abc import Iterator, Sequence

@@ -153,7 +153,21 @@ def test_the_command_line_runs_reports_and_refuses(
 
 
 @pytest.mark.parametrize(
-    "name", ["aging", "calibrate", "heirs", "in_place", "laws", "probes", "scaling", "speed", "tuning", "zoo"]
+    "name",
+    [
+        "aging",
+        "calibrate",
+        "heirs",
+        "in_place",
+        "laws",
+        "left_out",
+        "probes",
+        "scaling",
+        "speed",
+        "stimuli",
+        "tuning",
+        "zoo",
+    ],
 )
 def test_help_shows_each_flag_with_its_meaning(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
