@@ -1,6 +1,23 @@
-"""A teacher need not be asked about real stimuli, and it matters little which of them it is asked about.
+"""Heirs learn from a teacher's answers to mere noise nearly what real images teach; choosing helps little.
 
-PUBLISHED AND OURS
+A teacher chip learns from labels, in place. Fresh chips learn what it answers to stimuli of one kind, by node
+perturbation, in equally many steps and for equally many readings of the teacher:
+- real; a few real ones, over and over; noise with every pixel's mean and spread; mixtures of two real ones;
+  another data set, resampled to as many pixels.
+- chosen by the fleet of heirs at every step, one of 4 candidates on average: by doubt (entropy of an
+  heir), by dispute (among heirs), by surprise (distance from the teacher, which is then read for candidates
+  too, so that batches are a fourth). Heirs are read for candidates, and pay for it.
+
+Published beside ours: none found for students that are trained by perturbation.
+
+Ours on digits (`--another mnist`, seed 0, 2 teachers of 96.5 %, 4 heirs each), at 5 and 25 readings of the
+teacher for each training image, % right: real 91.6, 96.1; 200 real images 92.1, 95.7; noise 69.8, 94.7;
+mixtures 90.6, 96.1; MNIST 16.0, 75.6; surprise 90.4, 96.1; dispute 84.0, 96.2; doubt 91.8, 96.6. Teachers
+differ by up to 1 point at 25 readings, by 10 where heirs have hardly begun (noise, dispute, at 5) and by 16
+for MNIST. Doubt and dispute cost heirs 1.8 times as many readings of their own.
+
+Open questions: what noise would teach best; why resampled MNIST, whose digits are smaller and fainter,
+teaches less than noise; whether one rate is fair to all kinds.
 """
 
 from collections.abc import Iterator, Sequence
