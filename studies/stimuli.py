@@ -4,7 +4,7 @@ A teacher chip learns from labels, in place. Fresh chips learn what it answers t
 perturbation, in equally many steps and for equally many readings of the teacher:
 - real; a few real ones, over and over; noise with every pixel's mean and spread; mixtures of two real ones;
   another data set, resampled to as many pixels.
-- chosen by the fleet of heirs at every step, one of 4 candidates on average: by doubt (entropy of an
+- chosen by the fleet of heirs at every step, one of 4 candidates each: by doubt (entropy of an
   heir), by dispute (among heirs), by surprise (distance from the teacher, which is then read for candidates
   too, so that batches are a fourth). Heirs are read for candidates, and pay for it.
 
