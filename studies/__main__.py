@@ -17,10 +17,12 @@ from . import (
     heirs,
     in_place,
     laws,
+    left_out,
     mistakes,
     probes,
     scaling,
     speed,
+    stimuli,
     temperature,
     tuning,
     zoo,
@@ -34,6 +36,7 @@ STUDIES: tuple[Any, ...] = (
     heirs,
     in_place,
     laws,
+    left_out,
     probes,
     scaling,
     tuning,
@@ -45,6 +48,7 @@ STUDIES: tuple[Any, ...] = (
     temperature,
     mistakes,
     bits,
+    stimuli,
 )  # a new study is one more name here
 
 

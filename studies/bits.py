@@ -50,12 +50,13 @@ from distill import (
     Traffic,
     lessons,
     merged,
+    some,
     uncaptioned,
     written,
 )
 from learners import Batch, CrossEntropy, Learner, Loss, adam, decayed, fit
 
-from .data import Dataset, batches, drawn, load, regions, rounds, steps
+from .data import Dataset, batches, drawn, load, regions, steps
 from .practice import AnyDevice, Exact, Scale, accuracy, by_nodes, network, repeated, sampled, scale, schedule
 from .study import Row
 from .ways import WAYS, Way
@@ -156,14 +157,14 @@ def _curve(trial: Trial, data: Dataset, size: Scale, subject: School, teacher: C
         def rng(*path: str | int, count: int = count) -> Generator:
             return stream(args.seed, "bits", trial.teacher, count, *path)
 
-        stimuli = drawn(Batch(data.train.x), count, stream(args.seed, "bits", trial.teacher, "stimuli"))
+        stimuli = some(Batch(data.train.x), count, stream(args.seed, "bits", trial.teacher, "stimuli"))
         traffic = Traffic()
         asked = lessons(teacher.port(), [stimuli], subject.answers, rng=rng("lots"), traffic=traffic)
         book = written(asked)
         heirs = Chip(args.device, teacher.spec.layers, _who(trial, size), dice=args.seed + 1)
         update = decayed(adam(size.rate), total)
         learner: Learner[Any] = by_nodes(size.probes, update)(subject.answers.loss)
-        studied = batches(book, size.batch, rounds(book, size.batch, total), rng("order"))
+        studied = drawn(book, size.batch, total, rng("order"))
         for _ in fit(learner, heirs.port(), studied, rng("probes")):
             pass
         scores = accuracy(subject.read(heirs.port()), data.test)

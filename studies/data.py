@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import pooch
 import torch
@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 from torch import Generator, Tensor
 
 from analog.draw import stream
+from distill.stimuli import kept
 from learners.learner import Batch
 
 _IMAGES, _LABELS = 0x803, 0x801  # IDX magic numbers: unsigned bytes in 3 and in 1 dimensions
@@ -93,6 +94,14 @@ def load(where: str) -> Dataset:
     return _idx(folder.name, folder, None)
 
 
+def held_out(data: Dataset) -> Dataset:
+    """A fifth of the training images, by lot, in place of the test images: what settings are chosen by."""
+    order = torch.randperm(len(data.train.x), generator=stream(0, "data", "held out", data.name))
+    cut = len(order) // 5
+    test, train = kept(data.train, order[:cut]), kept(data.train, order[cut:])
+    return data._replace(train=train, test=test)
+
+
 def batches(data: Batch, size: int, epochs: float, rng: Generator) -> Iterator[Batch]:
     """Shuffled batches, a fresh order each epoch; a fraction of an epoch ends early."""
     left = steps(data, size, epochs)
@@ -101,15 +110,13 @@ def batches(data: Batch, size: int, epochs: float, rng: Generator) -> Iterator[B
     while left > 0:
         order = torch.randperm(count, generator=rng)
         for chosen in order[: count - count % size].split(size)[:left]:
-            yield Batch(data.x[chosen], picked(data.target, chosen))
+            yield kept(data, chosen)
         left -= count // size
 
 
-def picked(target: Any, chosen: Tensor) -> Any:
-    """The chosen examples' targets: of a tensor (examples, ...), or of a tuple of them such as an Answer."""
-    if target is None or isinstance(target, Tensor):
-        return None if target is None else target[chosen]
-    return type(target)(*(picked(part, chosen) for part in target))
+def drawn(data: Batch, size: int, count: int, rng: Generator) -> Iterator[Batch]:
+    """So many shuffled batches, epoch after epoch."""
+    return batches(data, size, count / (len(data.x) // min(size, len(data.x))), rng)
 
 
 def steps(data: Batch, size: int, epochs: float) -> int:
@@ -122,18 +129,6 @@ def steps(data: Batch, size: int, epochs: float) -> int:
     return max(1, round(epochs * (count // min(size, count))))
 
 
-def drawn(data: Batch, count: int, rng: Generator) -> Batch:
-    """So many examples drawn at random; with the same dice, fewer are the first of more.
-
-    Raises:
-        ValueError: there are not so many.
-    """
-    if not 1 <= count <= len(data.x):
-        raise ValueError(f"drawn: wanted {count} of {len(data.x)} examples")
-    chosen = torch.randperm(len(data.x), generator=rng)[:count]
-    return Batch(data.x[chosen], picked(data.target, chosen))
-
-
 def regions(data: Dataset, across: int = 4) -> Tensor:  # (examples, across^2)
     """Mean ink of each of so many times as many regions of every training image."""
     side = math.isqrt(data.pixels)
@@ -142,11 +137,6 @@ def regions(data: Dataset, across: int = 4) -> Tensor:  # (examples, across^2)
     lines = data.train.x.unflatten(-1, (side, side)).tensor_split(across, -2)
     parts = [part for line in lines for part in line.tensor_split(across, -1)]
     return torch.stack([part.mean((-2, -1)) for part in parts], -1)
-
-
-def rounds(data: Batch, size: int, count: int) -> float:
-    """The epochs in which `batches` gives so many batches."""
-    return count / (len(data.x) // min(size, len(data.x)))
 
 
 def _digits() -> Dataset:

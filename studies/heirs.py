@@ -27,10 +27,10 @@ from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
 from analog import Chip, Dead, Layer, Ledger, Mismatched, metered, stream, xray
-from distill import distill
+from distill import distill, some
 from learners import Batch, CrossEntropy, Learner, Loss, fit
 
-from .data import Dataset, batches, drawn, load, rounds, steps
+from .data import Dataset, drawn, load, steps
 from .practice import (
     AnyDevice,
     Scale,
@@ -96,14 +96,13 @@ class _Scene(NamedTuple):
         return stream(self.trial.args.seed, "heirs", self.trial.name, *path)
 
     def examples(self, who: str, data: Batch) -> Iterator[Batch]:
-        epochs = rounds(data, self.size.batch, self.total)
-        return batches(data, self.size.batch, epochs, self.rng(who, "data"))
+        return drawn(data, self.size.batch, self.total, self.rng(who, "data"))
 
     @property
     def stimuli(self) -> Batch:
         """What the heirs see: no labels."""
         unlabelled, count = Batch(self.data.train.x), self.trial.args.stimuli
-        return unlabelled if count is None else drawn(unlabelled, count, self.rng("stimuli"))
+        return unlabelled if count is None else some(unlabelled, count, self.rng("stimuli"))
 
     def learner(self, loss: Loss) -> Learner[Any]:
         update = schedule(self.data, self.size.batch, self.size.epochs, self.size.rate)

@@ -85,6 +85,13 @@ def sparing(data: Dataset, size: Scale) -> Update:
     return accumulated(schedule(data, size.batch, size.epochs, size.rate), OWED)
 
 
+def schooled(chip: Chip[Any], data: Dataset, size: Scale, order: Generator, probes: Generator) -> None:
+    """Let a chip learn from labels, in place, as teachers do before they teach."""
+    learner = usual(data, size)(CrossEntropy())
+    for _ in fit(learner, chip.port(), batches(data.train, size.batch, size.epochs, order), probes):
+        pass
+
+
 def lived(life: Iterable[object]) -> str | None:
     """Carry learning out to its end; what was said if the chip died on the way."""
     try:

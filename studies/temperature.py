@@ -51,6 +51,7 @@ from .practice import (
     outputs,
     scale,
     schedule,
+    schooled,
     usual,
 )
 from .study import Row
@@ -95,10 +96,7 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, epochs=args.epochs)
     teachers = Chip(args.device, network(data, size.hidden), range(args.teachers), dice=args.seed)
-    examples = batches(data.train, size.batch, size.epochs, trial.rng("teacher", "data"))
-    learner = usual(data, size)(CrossEntropy())
-    for _ in fit(learner, teachers.port(), examples, trial.rng("teacher", "probes")):
-        pass
+    schooled(teachers, data, size, trial.rng("teacher", "data"), trial.rng("teacher", "probes"))
     scene = _Scene(trial, data, size, louder(teachers, trial.hiss, args.seed).port())
     first, again = (outputs(scene.teacher, data.test.x) for _ in range(2))
     yield _row(trial, "teacher again", Likeness.of(first, again, data.test.target), None) | {"done": 0.1}

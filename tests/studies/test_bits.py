@@ -67,7 +67,7 @@ def test_heirs_of_few_images_take_as_many_steps() -> None:
     ]
     curve = [[r for r in rs if r["what"] == "curve" and r["who"] == "heirs"][-1]["step"] for rs in rows]
     assert len(set(curve)) == 1
-    with pytest.raises(ValueError, match="wanted 1438 of 1437"):
+    with pytest.raises(ValueError, match="asked for 1438 of a pool of 1437"):
         list(heirs.run(heirs.Trial(heirs.Args(heirs=1, epochs=0.1, hidden=4, stimuli=1438))))
 
 

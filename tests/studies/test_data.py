@@ -13,7 +13,7 @@ import torch
 from analog import stream
 from learners import Batch
 from studies import data
-from studies.data import BadData, batches, drawn, load, regions, rounds, steps
+from studies.data import BadData, batches, load, regions, steps
 
 
 def idx(array: torch.Tensor) -> bytes:
@@ -185,24 +185,6 @@ def test_batches_visit_everything_once_an_epoch() -> None:
     assert all(torch.equal(b.x[:, 0].long(), b.target) for b in made)
     assert len(list(batches(data, 3, 0.5, stream(0)))) == steps(data, 3, 0.5) == 2
     assert len(list(batches(data, 100, 1, stream(0)))) == 1
-
-
-def test_fewer_drawn_are_the_first_of_more() -> None:
-    given = Batch(torch.arange(20.0)[:, None], torch.arange(20))
-    few, more = (drawn(given, n, stream(0, "few")) for n in (5, 20))
-    assert torch.equal(few.x, more.x[:5]) and torch.equal(few.target, more.target[:5])
-    assert sorted(more.target.tolist()) == list(range(20)) != more.target.tolist()
-    assert drawn(Batch(given.x), 3, stream(0, "few")).target is None
-    for count in (0, 21):
-        with pytest.raises(ValueError, match=f"wanted {count} of 20"):
-            drawn(given, count, stream(0))
-
-
-@pytest.mark.parametrize(("count", "size"), [(20, 8), (5, 8), (64, 64), (100, 7)])
-def test_rounds_are_the_epochs_of_so_many_batches(count: int, size: int) -> None:
-    given = Batch(torch.zeros(count, 1))
-    for wanted in (1, 7, 990):
-        assert steps(given, size, rounds(given, size, wanted)) == wanted
 
 
 def test_regions_share_an_image_among_them() -> None:
