@@ -77,6 +77,8 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
         **terms: Any,
     ) -> None:
         _unseen(render_mode)
+        if num_envs < 1:
+            raise ValueError(f"MortalChip: num_envs is {num_envs}, wanted at least 1")
         self.num_envs = num_envs
         each = tuple(identity) if isinstance(identity, Sequence) else (identity,) * num_envs
         if len(each) != num_envs:

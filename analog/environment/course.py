@@ -17,7 +17,11 @@ BUDGETS = ("readings", "pulses_per_cell", "joules", "seconds")  # what is counte
 
 
 class Task(NamedTuple):
-    """What a chip is to learn: stimuli, what is wanted of them, and how far an answer is from it."""
+    """What a chip is to learn: stimuli, what is wanted of them, and how far an answer is from it.
+
+    All stimuli are read in every step, so that the loss falls by what the chip learnt and not by chance of
+    which were shown; being always the same, they are not shown to the agent.
+    """
 
     layers: tuple[Layer, ...]  # of the chip that is to learn it
     x: Tensor  # (stimuli, features_in)
@@ -54,6 +58,9 @@ class Course:
     on: str = "cpu"  # where tensors live
 
     def __post_init__(self) -> None:
+        if isinstance(self.device, type):
+            name = self.device.__name__
+            raise TypeError(f"MortalChip: got the class {name}, wanted a device; write {name}()")
         if self.act not in ("pulse", "probe"):
             raise ValueError(f"MortalChip: act is {self.act!r}, wanted 'pulse' or 'probe'")
         for word in ("reach", "tremor", "span"):
@@ -64,3 +71,7 @@ class Course:
         limits = {word: getattr(self, word) for word in BUDGETS if getattr(self, word) is not None}
         if not all(0 < limit < math.inf for limit in limits.values()):
             raise ValueError(f"MortalChip: budgets are finite and above 0, or None; got {limits}")
+        if self.task is not None:
+            shape, wanted = tuple(self.task.x.shape), self.task.layers[0].features_in
+            if len(shape) != 2 or shape[0] == 0 or shape[1] != wanted:
+                raise ValueError(f"MortalChip: task.x is {shape}, the first layer wants (stimuli, {wanted})")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from gymnasium import spaces
+from gymnasium.error import ResetNeeded
 from torch import Tensor
 
 from ..draw import stream
@@ -63,6 +64,7 @@ class Episodes:
             if name != "left"
         }
         self._loss = torch.zeros(places, dtype=torch.float64)
+        self._begun = False
 
     @property
     def actions(self) -> spaces.Box:
@@ -97,9 +99,12 @@ class Episodes:
         self._spent[list(places)] = self._read
         still = tuple(z[: len(places)] for z in self._rack.spec.zeros())
         self._look(still, places, torch.ones(len(places), dtype=torch.bool))
+        self._begun = True
 
     def step(self, actions: Any) -> Told:
         """One action for each chip. An action that would go over a budget is not carried out."""
+        if not self._begun:
+            raise ResetNeeded("MortalChip: there is no chip yet; call reset() first")
         drive, probe = self._asked(actions)
         priced = self._slot + self._pulsing(drive)
         refused = self._over(priced)
@@ -159,7 +164,13 @@ class Episodes:
         if self.course.act == "probe":
             sent = Probe(knobs=tuple(torch.stack([torch.zeros_like(p), p]) for p in probe))
         reading = self._rack.measure(self._x, sent, float(self._read[-1]), places)
-        losses = self._task_loss(reading.out, self._target).mean(-1).double().cpu()
+        each = self._task_loss(reading.out, self._target)
+        if each.shape != reading.out.shape[:-1]:
+            raise ValueError(
+                f"MortalChip: the loss gave {tuple(each.shape)} for outputs {tuple(reading.out.shape)}; "
+                "wanted one number per stimulus, not averaged"
+            )
+        losses = each.mean(-1).double().cpu()
         taps = torch.cat([t.flatten(-2) for t in reading.taps], -1).cpu()
         shown = {}
         if self.course.act == "probe":

@@ -48,7 +48,10 @@ class Rack(Generic[S]):
         for place, who, run in zip(places, identities, dice, strict=True):
             self._dice[place] = stream(run, "noise", who, on=self.spec.on)
         if not self._cells:
-            assert list(places) == list(range(len(self._dice))), "a rack is filled before it is used"
+            if list(places) != list(range(len(self._dice))):
+                raise ValueError(
+                    f"rack: got chips for places {list(places)}; first fill all {len(self._dice)}"
+                )
             self._cells = fresh
         else:
             at = torch.tensor(places, device=self.spec.on)

@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
 from analog import BadInput, Chip, Ledger, Mismatched, Probe, SoftBoundsRRAM, Wearing, dense, metered
@@ -255,6 +256,7 @@ def test_a_task_of_ones_own() -> None:
         ({"joules": float("nan")}, "budgets are finite"),
         ({"readings": 7}, "a first reading and one step cost"),
         ({"render_mode": "human"}, "render_mode is 'human'"),
+        ({"task": xor()._replace(x=torch.ones(4, 3))}, "task.x is \\(4, 3\\)"),
     ],
     ids=str,
 )
@@ -270,6 +272,16 @@ def test_calls_are_checked() -> None:
         env.reset(seed=0)
         with pytest.raises(BadInput, match="wanted \\(1, 17\\) finite numbers"):
             env.step(action)
+    with pytest.raises(ResetNeeded):
+        chips.step(np.zeros((2, 17)))
+    with pytest.raises(ValueError, match="first fill all 2"):
+        chips.reset(options={"reset_mask": np.array([True, False])})
+    with pytest.raises(ValueError, match="one number per stimulus"):
+        MortalChip(task=xor()._replace(loss=lambda out, target: (out - target).square().mean())).reset()
+    with pytest.raises(TypeError, match="write Mismatched\\(\\)"):
+        MortalChip(device=Mismatched)
+    with pytest.raises(ValueError, match="num_envs is 0"):
+        MortalChips(0)
     with pytest.raises(ValueError, match="3 identities for 2 chips"):
         MortalChips(2, identity=[1, 2, 3])
     with pytest.raises(ValueError, match="1 seeds for 2 chips"):
