@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -43,14 +43,11 @@ from learners import (
     fit,
 )
 
+from .learned import PUPILS, RATE, REACH, TREMOR, WEIGHTS, Rule, searched, taught
 from .practice import AnyDevice, device_words, short_words
 from .study import Row
 
 Method = Literal["agent", "weight perturbation", "node perturbation", "nodes, delta rule"]
-REACH, TREMOR = 0.1, 0.1  # full scale, the largest pulse and the size of probes; on training chips
-MEANS = (0.0, 0.8, 0.95)  # how slowly the agent's three means of each knob forget
-SPREAD, RATE = 0.1, 0.1  # of the search over weights, the rate falling to zero; on training chips
-PUPILS = 8  # new chips on which each direction is tried
 LAST = 16  # readings whose mean is the score, after the budget
 MET, UNMET = range(64), 1_000_000  # identities that settings are chosen on; first of those nobody has met
 
@@ -99,19 +96,20 @@ class _Score(NamedTuple):
 
 def run(trial: Trial) -> Iterator[Row]:
     args = trial.args
-    weights = mean = torch.zeros(len(MEANS) * 3)
+    weights = torch.zeros(WEIGHTS)
     if trial.method == "agent":
         for generation in range(args.generations):
-            weights, gained = _searched(trial, weights, generation)
-            if generation >= args.generations // 2:  # what is handed out: the mean of the second half
-                mean = mean + weights / (args.generations - args.generations // 2)
+            rng = stream(args.seed, "meta", trial.name, "generation", generation)
+            chips = MortalChips(2 * args.directions * PUPILS, **_terms(args, args.devices[0]))
+            rate = RATE * (1 - generation / args.generations)
+            weights, gained = searched(weights, chips, args.steps, rate, rng)
             share = (generation + 1) / (args.generations + 1)
             yield {"what": "curve", "step": generation, "return": gained, "done": round(share, 4)}
-        yield {"what": "weights", "weights": [round(w, 5) for w in mean.tolist()]}
+        yield {"what": "weights", "weights": [round(w, 5) for w in weights.tolist()]}
     for number, device in enumerate(args.devices):
         who = range(UNMET, UNMET + args.chips)
         if trial.method == "agent":
-            score = _met(args, device, who, mean, stream(args.seed, "meta", trial.name, number))
+            score = _met(args, device, who, weights, stream(args.seed, "meta", trial.name, number))
         else:
             score = _perturbed(args, device, who, trial.method, *_chosen(args, trial.method))
         for chip, loss, right in zip(who, score.loss.tolist(), score.right.tolist(), strict=True):
@@ -131,65 +129,12 @@ def _terms(args: Args, device: Any) -> dict[str, Any]:
     return {"device": device, "act": "probe", "reach": REACH, "tremor": TREMOR, "readings": readings}
 
 
-class _Agent:
-    """A learned update rule, one for each row of weights; it remembers a chip's life and no more."""
-
-    def __init__(self, weights: Tensor, rng: Generator, pupils: int, knobs: int) -> None:
-        self.weights = weights.view(-1, len(MEANS), 3)  # (rows, means, contexts)
-        self.rng, self.pupils = rng, pupils
-        self.probe = torch.zeros(len(weights), knobs)  # what was sent last: nothing
-        self.means = torch.zeros(len(weights), len(MEANS), knobs)
-        self.square = torch.zeros(len(weights), 1)
-        self.decays, self.age = torch.tensor(MEANS)[:, None], 0
-
-    def act(self, seen: dict[str, Any]) -> Any:
-        """The next drive and the next probe."""
-        loss, probed, left = (torch.from_numpy(seen[word]) for word in ("loss", "probed", "left"))
-        slope = (probed - loss) / TREMOR
-        self.means.mul_(self.decays).add_((1 - self.decays) * (slope * self.probe).unsqueeze(1))
-        if self.age:
-            self.square = 0.95 * self.square + 0.05 * slope**2
-        usual = (self.square / (1 - 0.95**self.age + 1e-9)).sqrt() + 1e-6
-        context = torch.cat([torch.ones_like(left), left, loss], -1)
-        wanted = (self.weights @ context.unsqueeze(-1)).mT @ self.means / usual.unsqueeze(-1)
-        self.age += 1
-        signs = torch.randint(0, 2, (self.pupils, self.probe.shape[-1]), generator=self.rng) * 2.0 - 1
-        self.probe = signs.repeat(len(self.weights) // self.pupils, 1)
-        return torch.cat([wanted.squeeze(1).tanh(), self.probe], -1).numpy()
-
-
-def _taught(chips: MortalChips, agent: _Agent, seeds: list[int], steps: int) -> tuple[Any, dict[str, Any]]:
-    """Let an agent play: the return of each episode, and what it saw last."""
-    seen, _ = chips.reset(seed=seeds)
-    gained = np.zeros(chips.num_envs)
-    for _ in range(steps):
-        seen, reward, *_ = chips.step(agent.act(seen))
-        gained += reward
-    return gained, seen
-
-
-def _searched(trial: Trial, weights: Tensor, generation: int) -> tuple[Tensor, float]:
-    """One generation of augmented random search: every direction both ways, on the same new chips."""
-    args = trial.args
-    rate = RATE * (1 - generation / args.generations)
-    rng = stream(args.seed, "meta", trial.name, "generation", generation)
-    tried = torch.randn((args.directions, len(weights)), generator=rng)
-    both = torch.cat([weights + SPREAD * tried, weights - SPREAD * tried]).repeat_interleave(PUPILS, 0)
-    seeds = torch.randint(2**40, (PUPILS,), generator=rng).tolist() * (2 * args.directions)
-    chips = MortalChips(len(both), **_terms(args, args.devices[0]))
-    agent = _Agent(both, rng, PUPILS, chips.single_action_space.shape[0] // 2)
-    gained = torch.from_numpy(_taught(chips, agent, seeds, args.steps)[0]).float()
-    up, down = gained.view(2, args.directions, PUPILS).mean(-1)
-    scale = float(torch.cat([up, down]).std()) + 1e-6
-    return weights + rate / (args.directions * scale) * ((up - down) @ tried), float(gained.mean())
-
-
 def _met(args: Args, device: Any, who: range, weights: Tensor, rng: Generator) -> _Score:
     """The agent meets chips; only readings, no pulses, after its last step."""
     chips = MortalChips(len(who), identity=list(who), **_terms(args, device))
-    knobs = chips.single_action_space.shape[0] // 2
-    agent = _Agent(weights.expand(len(who), -1), rng, len(who), knobs)
-    _taught(chips, agent, [args.seed + row for row in range(len(who))], args.steps)
+    knobs = chips.knobs
+    rule = Rule(weights.expand(len(who), -1), rng, len(who), knobs)
+    taught(chips, rule, [args.seed + row for row in range(len(who))], args.steps)
     still, looks = np.zeros((len(who), 2 * knobs), np.float32), []
     for _ in range(LAST):
         seen, _, terminated, truncated, spent = chips.step(still)
@@ -226,8 +171,8 @@ def _perturbed(args: Args, device: Any, who: range, method: Method, rate: float,
 def _learner(method: Method, size: float, update: Update) -> Learner[Any]:
     if method == "weight perturbation":
         return Descent(WeightPerturbation(size), update, SquaredError())
-    delta = method == "nodes, delta rule"
-    return Descent(NodePerturbation(size, mask=True), update, SquaredError(), delta=delta)
+    # silent neurons are not masked: of four, one that is silent would never be woken
+    return Descent(NodePerturbation(size), update, SquaredError(), delta=method == "nodes, delta rule")
 
 
 def _score(looks: list[tuple[Tensor, Tensor]], readings: int) -> _Score:
@@ -237,22 +182,35 @@ def _score(looks: list[tuple[Tensor, Tensor]], readings: int) -> _Score:
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
+    """By technology; chips are the sample, each the mean of all agents on it."""
     lines = []
     scores = [r for r in rows if r["what"] == "chip"]
-    for device, method in dict.fromkeys((r["device"], r["method"]) for r in scores):
+    by_chip = {(r["device"], r["method"]): _by_chip(scores, r["device"], r["method"]) for r in scores}
+    for (device, method), losses in by_chip.items():
         chosen = [r for r in scores if (r["device"], r["method"]) == (device, method)]
-        losses = [r["loss"] for r in chosen]
-        half = 1.96 * stdev(losses) / len(losses) ** 0.5 if len(losses) > 1 else inf
+        agent = by_chip.get((device, "agent"), losses)
         lines.append(
             {
                 "chips": short_words(device),
                 "method": method,
-                "loss": f"{fmean(losses):.4f}",
-                "95 % interval": f"+-{half:.4f}",
+                "loss": _interval(losses),
+                "less the agent's": "" if method == "agent" else _interval(losses - agent),
                 "all right %": f"{100 * fmean(r['right'] for r in chosen):.1f}",
             }
         )
-    return sorted(lines, key=lambda line: (line["chips"], float(line["loss"])))
+    return lines
+
+
+def _by_chip(scores: Sequence[Row], device: str, method: str) -> Tensor:  # (chips,)
+    found = [(r["chip"], r["loss"]) for r in scores if (r["device"], r["method"]) == (device, method)]
+    who = dict.fromkeys(chip for chip, _ in found)
+    return torch.tensor([fmean(loss for chip, loss in found if chip == each) for each in who])
+
+
+def _interval(values: Tensor) -> str:
+    """The mean and its 95 % interval over chips."""
+    half = 1.96 * float(values.std()) / len(values) ** 0.5 if len(values) > 1 else inf
+    return f"{float(values.mean()):.3f} +- {half:.3f}"
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

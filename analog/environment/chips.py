@@ -37,6 +37,7 @@ class MortalChip(gymnasium.Env[dict[str, Any], Any]):
         _unseen(render_mode)
         self._identity = identity
         self._episodes = Episodes(Course(**terms), 1)
+        self.knobs = self._episodes.knobs  # how many a chip has
         self.action_space = self._episodes.actions
         self.observation_space = self._episodes.seen
 
@@ -85,6 +86,7 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
             raise ValueError(f"MortalChip: {len(each)} identities for {num_envs} chips; give one for each")
         self._identities: tuple[int | None, ...] = each
         self._episodes = Episodes(Course(**terms), num_envs)
+        self.knobs = self._episodes.knobs  # how many a chip has
         self.single_action_space = self._episodes.actions
         self.single_observation_space = self._episodes.seen
         self.action_space = batch_space(self.single_action_space, num_envs)

@@ -47,6 +47,7 @@ class Episodes:
         self._rack: Rack[Any] = Rack(course.device, task.layers, places, on=course.on)
         spec = self._rack.spec
         self._sizes = [math.prod(s[1:]) for s in spec.shapes]
+        self.knobs = sum(self._sizes)
         self._read, self._slot = _prices(spec, len(task.x), course)
         self._seconds = float(self._slot[-1])
         self._limits = _row([getattr(course, word) for word in BUDGETS])
@@ -69,8 +70,7 @@ class Episodes:
     @property
     def actions(self) -> spaces.Box:
         """A drive for every knob of every layer, flat; in the act "probe" a probe for every knob after it."""
-        knobs = sum(self._sizes)
-        size = 2 * knobs if self.course.act == "probe" else knobs
+        size = 2 * self.knobs if self.course.act == "probe" else self.knobs
         return spaces.Box(-1.0, 1.0, (size,), np.float32)
 
     @property
@@ -144,7 +144,7 @@ class Episodes:
                 f"MortalChip: action is {given.shape} or not finite, wanted {wanted} finite numbers"
             )
         flat = torch.from_numpy(given.clip(-1, 1)).to(self.course.on)
-        parts = flat.split(sum(self._sizes), -1)
+        parts = flat.split(self.knobs, -1)
         drive, probe = parts if len(parts) == 2 else (flat, torch.zeros_like(flat))
         return self._knobs(drive * self.course.reach), self._knobs(probe * self.course.tremor)
 
@@ -156,7 +156,7 @@ class Episodes:
         costs = self._rack.spec.costs
         sent = torch.stack([costs.pulses(d).double().sum((-3, -2, -1)).cpu() for d in drive]).sum(0)
         nothing = torch.zeros_like(sent)
-        return torch.stack([nothing, sent / sum(self._sizes), sent * costs.pulse_joules, nothing], -1)
+        return torch.stack([nothing, sent / self.knobs, sent * costs.pulse_joules, nothing], -1)
 
     def _look(self, probe: Knobs, places: Sequence[int] | None, heard: Tensor) -> None:
         """Read the chips at these places, or at all; what is heard is shown, the rest as it was before."""

@@ -8,6 +8,7 @@ import torch
 from analog import Mismatched, stream
 from analog.environment import MortalChips
 from studies import meta
+from studies.learned import PUPILS, Rule, searched, taught
 
 ARGS = meta.Args(
     devices=(Mismatched(),),
@@ -23,8 +24,8 @@ ARGS = meta.Args(
 
 def played(weights: torch.Tensor, device: Any = Mismatched(), chips: int = 16) -> tuple[Any, dict[str, Any]]:
     env = MortalChips(chips, identity=list(range(chips)), **meta._terms(ARGS, device))
-    agent = meta._Agent(weights.expand(chips, -1), stream(0, "test"), chips, 17)
-    return meta._taught(env, agent, list(range(chips)), ARGS.steps)
+    agent = Rule(weights.expand(chips, -1), stream(0, "test"), chips, 17)
+    return taught(env, agent, list(range(chips)), ARGS.steps)
 
 
 def weighed(value: float) -> torch.Tensor:
@@ -49,7 +50,7 @@ def test_against_the_slope_is_down_and_along_it_is_up() -> None:
 def test_knobs_are_alike_to_the_agent() -> None:
     """Slopes and signs in another order give drives in that order."""
     order = torch.randperm(17, generator=stream(0, "order"))
-    agents = [meta._Agent(torch.full((1, 9), 0.1), stream(0), 1, 17) for _ in range(2)]
+    agents = [Rule(torch.full((1, 9), 0.1), stream(0), 1, 17) for _ in range(2)]
     signs = torch.randint(0, 2, (5, 17), generator=stream(0, "signs")) * 2.0 - 1
     for number, each in enumerate(signs):
         agents[0].probe, agents[1].probe = each[None], each[None, order]
@@ -67,17 +68,25 @@ def test_everybody_gets_as_many_readings() -> None:
 
 
 def test_a_short_search_already_learns_to_learn() -> None:
-    """Eight generations from nothing: unmet chips end better than an agent that knows nothing leaves them."""
-    args = meta.Args(generations=20, directions=4, steps=40)
-    weights = torch.zeros(9)
+    """Eight generations from nothing: unmet chips end far better than they were born."""
+    weights, terms = torch.zeros(9), meta._terms(ARGS, Mismatched())
     for generation in range(8):
-        weights, _ = meta._searched(meta.Trial(args), weights, generation)
+        chips = MortalChips(2 * 4 * PUPILS, **terms)
+        weights, _ = searched(weights, chips, ARGS.steps, 0.1, stream(0, "search", generation))
     unmet = range(meta.UNMET, meta.UNMET + 32)
     learnt, nothing = (
-        float(meta._met(args, Mismatched(), unmet, w, stream(0, "probes")).loss.mean())
+        float(meta._met(ARGS, Mismatched(), unmet, w, stream(0, "probes")).loss.mean())
         for w in (weights, torch.zeros(9))
     )
-    assert learnt < 0.6 * nothing
+    assert learnt < 0.7 * nothing
+
+
+def test_only_the_weights_make_a_difference() -> None:
+    """A direction of no length gains the same both ways on every pupil, bitwise."""
+    chips = MortalChips(2 * 2 * PUPILS, **meta._terms(ARGS, Mismatched()))
+    rule = Rule(torch.full((chips.num_envs, 9), -0.1), stream(0, "one"), PUPILS, 17)
+    gained, _ = taught(chips, rule, list(range(PUPILS)) * 4, 10)
+    assert (gained.reshape(4, PUPILS) == gained[:PUPILS]).all() and len(set(gained)) == PUPILS
 
 
 def test_settings_are_those_that_serve_training_chips_best() -> None:

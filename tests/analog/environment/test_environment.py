@@ -62,7 +62,11 @@ def test_gymnasium_finds_nothing_to_say(act: str) -> None:
     vector.close()
 
 
-@pytest.mark.parametrize("terms", [{}, {"act": "probe"}, MORTAL, {**MORTAL, "act": "probe"}], ids=str)
+@pytest.mark.parametrize(
+    "terms",
+    [{}, {"act": "probe"}, MORTAL, {**MORTAL, "act": "probe"}],
+    ids=["pulses", "probes", "pulses, to death", "probes, to death"],
+)
 @pytest.mark.parametrize("mode", MODES, ids=str)
 def test_the_vector_is_single_environments_side_by_side(mode: Any, terms: dict[str, Any]) -> None:
     """Bitwise what gymnasium's own loop over single environments tells, through deaths and budgets."""
