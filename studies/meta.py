@@ -12,6 +12,16 @@ Nothing published trains analog chips in this way. The idea: learned optimisers 
 trained by evolution strategies (Metz et al. 2020, 2022); from memory: they read exact gradients, and beat
 tuned Adam on tasks like those they were trained on.
 
+Ours (defaults, seed 0; three agents, 2.5 minutes of one core), mean loss of 64 unmet chips, born with 0.844:
+agent 0.233 +- 0.022, weight perturbation 0.262 +- 0.031 (chip by chip 0.030 +- 0.029 behind the agent), node
+perturbation 0.235 +- 0.034, with the delta rule 0.175 +- 0.027; all right 63, 56, 66 and 84 %. So the agent
+beats, barely, what learns from the same one slope a step, and loses to what is told each stimulus's loss
+apart and knows the loss's own slope. It does not travel: on twice the mismatch 0.66 +- 0.42 (a few chips run
+away) beside 0.36, 0.31 and 0.28; on `SoftBoundsRRAM` 0.521 beside 0.491, 0.448 and 0.351. An agent trained on
+that (`--devices analog:SoftBoundsRRAM --agents 1`) ends at 0.489 beside 0.495, 0.443 and 0.338 with settings
+chosen there: again about what weight perturbation does. Schooling cost each agent 15.4 million readings,
+choosing the settings of each perturbation 2.5 million.
+
 Open questions: an agent that chooses its probes too; more knobs; longer lives than those it was trained on.
 """
 

@@ -48,6 +48,7 @@ class Episodes:
         spec = self._rack.spec
         self._sizes = [math.prod(s[1:]) for s in spec.shapes]
         self.knobs = sum(self._sizes)
+        self._asks = self.knobs * (2 if course.act == "probe" else 1)  # numbers in an action
         self._read, self._slot = _prices(spec, len(task.x), course)
         self._seconds = float(self._slot[-1])
         self._limits = _row([getattr(course, word) for word in BUDGETS])
@@ -70,8 +71,7 @@ class Episodes:
     @property
     def actions(self) -> spaces.Box:
         """A drive for every knob of every layer, flat; in the act "probe" a probe for every knob after it."""
-        size = 2 * self.knobs if self.course.act == "probe" else self.knobs
-        return spaces.Box(-1.0, 1.0, (size,), np.float32)
+        return spaces.Box(-1.0, 1.0, (self._asks,), np.float32)
 
     @property
     def seen(self) -> spaces.Dict:
@@ -138,7 +138,7 @@ class Episodes:
 
     def _asked(self, actions: Any) -> tuple[Knobs, Knobs]:
         given = np.asarray(actions, np.float32)
-        wanted = (self.places, *self.actions.shape)
+        wanted = (self.places, self._asks)
         if given.shape != wanted or not np.isfinite(given).all():
             raise BadInput(
                 f"MortalChip: action is {given.shape} or not finite, wanted {wanted} finite numbers"
