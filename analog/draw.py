@@ -5,7 +5,7 @@ so nothing depends on the order of calls elsewhere and nothing touches torch's g
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
@@ -99,12 +99,17 @@ class Birth:
 class Noise:
     """Nature's dice at every use of a device; `Noise.silent()` has none.
 
+    Given a generator for each chip of a fleet (its one axis), each chip has dice of its own, and draws what
+    it would draw alone.
+
     Every probe is a measurement of its own with noise of its own. During one measurement `lead` are the
     probe axes and `rank` the number of axes of a tensor that carries them; a draw like a tensor with fewer
     axes (cells, or activity that no probe has reached yet) gets `lead` in front.
     """
 
-    def __init__(self, generator: Generator | None, lead: tuple[int, ...] = (), rank: int = 0) -> None:
+    def __init__(
+        self, generator: Generator | Sequence[Generator] | None, lead: tuple[int, ...] = (), rank: int = 0
+    ) -> None:
         self._generator = generator
         self._lead = lead
         self._rank = rank
@@ -122,13 +127,13 @@ class Noise:
         """Independent standard normals for each element of `like`, and for each probe."""
         if self._generator is None:
             return like.new_zeros(())
-        return like.new_empty(self._shape(like)).normal_(generator=self._generator)
+        return self._filled(like, lambda made, dice: made.normal_(generator=dice))
 
     def uniform(self, like: Tensor) -> Tensor:  # ([*lead,] *like.shape); a scalar 1/2 when silent
         """Independent uniforms in [0, 1) for each element of `like`, and for each probe."""
         if self._generator is None:
             return like.new_full((), 0.5)
-        return like.new_empty(self._shape(like)).uniform_(generator=self._generator)
+        return self._filled(like, lambda made, dice: made.uniform_(generator=dice))
 
     def whole(self, count: Tensor) -> Tensor:
         """`count` made whole by chance, right on average; silent: `count` itself, its mean."""
@@ -141,6 +146,14 @@ class Noise:
         has the slope that a learner sees from afar instead of none at all.
         """
         return value if self._generator is None else value.round()
+
+    def _filled(self, like: Tensor, throw: Callable[[Tensor, Generator], Tensor]) -> Tensor:
+        shape, fleet = self._shape(like), len(self._lead)  # the fleet's axis comes after the probes'
+        if isinstance(self._generator, Generator):
+            return throw(like.new_empty(shape), self._generator)
+        assert self._generator is not None  # silent noise has answered before
+        alone = (*shape[:fleet], *shape[fleet + 1 :])
+        return torch.stack([throw(like.new_empty(alone), dice) for dice in self._generator], fleet)
 
     def _shape(self, like: Tensor) -> tuple[int, ...]:
         return (*self._lead, *like.shape) if like.ndim < self._rank else tuple(like.shape)

@@ -1,6 +1,6 @@
 """Laws of readings: whose noise is whose, whose memory, and the exact gradient."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -48,7 +48,7 @@ class _Heard(Noise):
 
     def __init__(
         self,
-        generator: Generator | None,
+        generator: Generator | Sequence[Generator] | None,
         lead: tuple[int, ...] = (),
         rank: int = 0,
         drawn: list[tuple[int, ...]] | None = None,

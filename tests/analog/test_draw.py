@@ -73,6 +73,21 @@ def test_noise_is_new_at_every_use_and_for_every_probe() -> None:
     assert float(noise.uniform(like).min()) >= 0 and float(noise.uniform(like).max()) < 1
 
 
+def test_a_chip_with_dice_of_its_own_draws_what_it_would_draw_alone() -> None:
+    fleet = Noise([stream(0, "row", i) for i in range(3)])
+    alone = Noise(stream(0, "row", 1))
+    for lead, rank, shape, place in (
+        ((), 0, (2, 4, 5), 0),
+        ((2,), 5, (2, 4, 5), 1),
+        ((7,), 5, (7, 2, 4, 5), 1),
+    ):
+        body = (*shape[:place], 3, *shape[place:]) if len(shape) > 3 else (3, *shape)
+        for word in ("normal", "uniform"):
+            rows = getattr(fleet.across(lead, rank), word)(torch.zeros(body))
+            own = getattr(alone.across(lead, rank - 1), word)(torch.zeros(shape))
+            assert torch.equal(rows.select(len(lead), 1), own)
+
+
 def test_silent_noise_is_the_median() -> None:
     silent, like = Noise.silent(), torch.ones(3)
     assert float(silent.normal(like)) == 0.0 and float(silent.uniform(like)) == 0.5

@@ -20,6 +20,7 @@ from studies import (
     in_place,
     laws,
     left_out,
+    meta,
     mistakes,
     probes,
     scaling,
@@ -52,6 +53,9 @@ TOYS: dict[Any, Any] = {
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
     mistakes: mistakes.Args(shares=(0.5,), teachers=2, epochs=0.3),
+    meta: meta.Args(
+        agents=1, generations=2, directions=1, chips=4, steps=10, rates=(0.05,), sizes=(0.1, 0.2)
+    ),
     probes: probes.Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8),
     scaling: scaling.Args(widths=(4, 6), chips=1, loss=2.28, most=2e6),
     speed: speed.Args(repeats=1, chips=3),
@@ -176,6 +180,7 @@ def test_the_command_line_runs_reports_and_refuses(
         "in_place",
         "laws",
         "left_out",
+        "meta",
         "mistakes",
         "probes",
         "scaling",

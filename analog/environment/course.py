@@ -1,0 +1,77 @@
+"""The terms on which an agent teaches a chip: what is to be learnt, what may be done, and how much of it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..device import Device
+from ..devices import Mismatched
+from ..layers import Layer, dense
+
+Act = Literal["pulse", "probe"]
+BUDGETS = ("readings", "pulses_per_cell", "joules", "seconds")  # what is counted, as in `analog.budget`
+
+
+class Task(NamedTuple):
+    """What a chip is to learn: stimuli, what is wanted of them, and how far an answer is from it.
+
+    All stimuli are read in every step, so that the loss falls by what the chip learnt and not by chance of
+    which were shown; being always the same, they are not shown to the agent.
+    """
+
+    layers: tuple[Layer, ...]  # of the chip that is to learn it
+    x: Tensor  # (stimuli, features_in)
+    target: Any  # whatever the loss takes
+    loss: Callable[[Tensor, Any], Tensor]  # (out (..., stimuli, features), target) -> (..., stimuli)
+
+
+def xor() -> Task:
+    """Four stimuli, wanted 1 V where just one of two inputs is on and -1 V elsewhere: 2-4-1, 17 knobs."""
+    x = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    target = torch.tensor([[-1.0], [1.0], [1.0], [-1.0]])
+    return Task((dense(2, 4), dense(4, 1, linear=True)), x, target, _half_square)
+
+
+def _half_square(out: Tensor, target: Tensor) -> Tensor:
+    return 0.5 * (out - target).square().sum(-1)
+
+
+@dataclass(frozen=True)
+class Course:
+    """The terms on which chips are taught. Budgets of None are none."""
+
+    device: Device[Any] = Mismatched()
+    task: Task | None = None  # by default `xor()`
+    act: Act = "pulse"  # an action is a drive; or "probe": a drive, then a probe, one after the other
+    reach: float = 0.1  # full scale, the drive that an action of 1 asks for
+    tremor: float = 0.1  # full scale, the probe that an action of 1 asks for
+    span: float = 10.0  # V (or units of loss), range of what is shown; what is beyond shows as its end
+    readings: float | None = 2000  # vectors driven through each layer
+    pulses_per_cell: float | None = None  # mean over the cells of a chip
+    joules: float | None = None  # J
+    seconds: float | None = None  # s
+    wait: float = 0.0  # s that pass on the chip's clock between two steps
+    on: str = "cpu"  # where tensors live
+
+    def __post_init__(self) -> None:
+        if isinstance(self.device, type):
+            name = self.device.__name__
+            raise TypeError(f"MortalChip: got the class {name}, wanted a device; write {name}()")
+        if self.act not in ("pulse", "probe"):
+            raise ValueError(f"MortalChip: act is {self.act!r}, wanted 'pulse' or 'probe'")
+        for word in ("reach", "tremor", "span"):
+            if not 0 < getattr(self, word) < math.inf:
+                raise ValueError(f"MortalChip: {word} is {getattr(self, word)}, wanted a finite one above 0")
+        if not 0 <= self.wait < math.inf:
+            raise ValueError(f"MortalChip: wait is {self.wait} s, wanted a finite time of at least 0")
+        limits = {word: getattr(self, word) for word in BUDGETS if getattr(self, word) is not None}
+        if not all(0 < limit < math.inf for limit in limits.values()):
+            raise ValueError(f"MortalChip: budgets are finite and above 0, or None; got {limits}")
+        if self.task is not None:
+            shape, wanted = tuple(self.task.x.shape), self.task.layers[0].features_in
+            if len(shape) != 2 or shape[0] == 0 or shape[1] != wanted:
+                raise ValueError(f"MortalChip: task.x is {shape}, the first layer wants (stimuli, {wanted})")
