@@ -293,7 +293,7 @@ def test_calls_are_checked() -> None:
 
 
 def test_it_is_registered_once_however_often() -> None:
-    """By import, and by whoever asks again; gymnasium warns of what registers twice, and warnings are errors."""
+    """By import, and by whoever asks again; what registers twice is warned of, an error here."""
     register()
     register()
     assert gymnasium.spec("MortalChip-v0").vector_entry_point is not None
