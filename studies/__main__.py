@@ -9,7 +9,20 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from . import aging, calibrate, heirs, in_place, laws, probes, scaling, speed, tuning, zoo
+from . import (
+    aging,
+    apprentice,
+    calibrate,
+    control,
+    heirs,
+    in_place,
+    laws,
+    probes,
+    scaling,
+    speed,
+    tuning,
+    zoo,
+)
 from .conduct import conduct
 from .data import BadData
 from .results import Refused, read
@@ -26,6 +39,8 @@ STUDIES: tuple[Any, ...] = (
     zoo,
     aging,
     calibrate,
+    control,
+    apprentice,
 )  # a new study is one more name here
 
 

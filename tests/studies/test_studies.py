@@ -11,7 +11,20 @@ from typing import Any
 import pytest
 
 from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, WanRRAM
-from studies import aging, calibrate, heirs, in_place, laws, probes, scaling, speed, tuning, zoo
+from studies import (
+    aging,
+    apprentice,
+    calibrate,
+    control,
+    heirs,
+    in_place,
+    laws,
+    probes,
+    scaling,
+    speed,
+    tuning,
+    zoo,
+)
 from studies.__main__ import STUDIES, main
 from studies.conduct import conduct
 from studies.practice import device_from, device_words
@@ -21,7 +34,13 @@ TOYS: dict[Any, Any] = {
     aging: aging.Args(
         devices=(SONOS(),), remedies=("rescaling", "relearning"), moments=(1.0, 1e7), chips=1, epochs=0.3
     ),
+    apprentice: apprentice.Args(
+        tasks=("CartPole-v1", "Pendulum-v1"), apprentices=2, episodes=2, steps=300, rounds=2, lessons=5
+    ),
     calibrate: calibrate.Args(copies=4),
+    control: control.Args(
+        tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300
+    ),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
@@ -48,7 +67,9 @@ def test_every_study_runs_at_toy_size(study: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "study", [aging, calibrate, heirs, in_place, laws, probes, scaling, tuning, zoo], ids=claim
+    "study",
+    [aging, apprentice, calibrate, control, heirs, in_place, laws, probes, scaling, tuning, zoo],
+    ids=claim,
 )
 def test_rows_depend_on_the_trial_alone(study: Any, tmp_path: Path) -> None:
     """In the order of the plan or one trial by itself: the same rows."""
@@ -136,7 +157,11 @@ def test_the_command_line_runs_reports_and_refuses(
 
 
 @pytest.mark.parametrize(
-    "name", ["aging", "calibrate", "heirs", "in_place", "laws", "probes", "scaling", "speed", "tuning", "zoo"]
+    "name",
+    [
+        *("aging", "apprentice", "calibrate", "control", "heirs", "in_place", "laws", "probes", "scaling"),
+        *("speed", "tuning", "zoo"),
+    ],
 )
 def test_help_shows_each_flag_with_its_meaning(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
