@@ -220,4 +220,5 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
         axis.legend(fontsize=7)
     path = folder / "control.png"
     figure.savefig(path, dpi=120)
-    return [path, strip([r for r in rows if r["what"] == "film"], folder / "film.png")]
+    films = {r["task"]: r for r in rows if r["what"] == "film" and r["method"] == "episodes"}
+    return [path, strip(list(films.values()), folder / "film.png")]

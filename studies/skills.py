@@ -59,7 +59,7 @@ SKILLS: Final = {
         Skill("CartPole-v1", (4, 2), Greedy(), 50_000, 4, 1, 0.3, 0.15),
         Skill("Acrobot-v1", (6, 3), Greedy(), 500_000, 4, 2, 0.3, 0.1),
         Skill("MountainCarContinuous-v0", (2, 1), Squashed(-1, 1), 150_000, 4, 1, 0.3, 0.1),
-        Skill("Pendulum-v1", (3, 16, 1), Squashed(-2, 2, 2.0), 2_000_000, 8, 2, 0.3, 0.1),
+        Skill("Pendulum-v1", (3, 16, 1), Squashed(-2, 2, 2.0), 2_000_000, 16, 2, 0.15, 0.3, 4),
     )
 }
 
@@ -79,13 +79,14 @@ def by_episodes(skill: Skill) -> EpisodePerturbation:
 
 STEP_PROBE = 0.3  # V at the summing node, of step-level node perturbation
 STEP_EPISODES = 8
+STEP_RATE = 0.03  # of Adam
 
 
 def by_steps(skill: Skill) -> StepPerturbation:
     """Node perturbation at every step, episodes side by side."""
     return StepPerturbation(
         NodePerturbation(STEP_PROBE, 1, gaussian),
-        adam(skill.rate),
+        adam(STEP_RATE),
         skill.actions,
         most=max(1, skill.most - STEP_EPISODES * skill.limit),
         floor=skill.floor,
