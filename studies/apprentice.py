@@ -1,14 +1,18 @@
-"""A chip that has learnt to act teaches fresh chips to act as it does, which copies of its weights do not.
+"""A chip that has learnt to act teaches fresh chips to act as it does; copies of its weights do less well.
 
-The teacher learns from returns (as in `control`). Its true knobs are copied into 16 fresh chips by x-ray. As
-many other fresh chips learn its answers by distillation, softened at a temperature where actions are named
-and as they are where they are forces: first in the states that the teacher comes through, then, round after
-round, in the states into which the apprentices themselves get (Ross, Gordon and Bagnell, AISTATS 2011:
-dataset aggregation), all kept and all answered by the teacher afresh. The normalisation of what is seen is
-digital and is handed over with the copies as well as with the lessons.
+The teacher learns from returns (as in `control`). Its true knobs are copied into 16 fresh chips by x-ray.
+As many other fresh chips learn its answers by distillation, softened at a temperature where actions are
+named and as they are where they are forces: first in the states that the teacher comes through, then, round
+after round, in the states into which the apprentices themselves get (Ross, Gordon and Bagnell, AISTATS
+2011: dataset aggregation), all kept and all answered by the teacher afresh. The normalisation of what is
+seen is digital and is handed over with the copies as well as with the lessons.
 
 No published figure: we know of no policy that was distilled into analog hardware.
-MEASURED
+
+Ours (seed 0, mean of 16; teacher, copies, apprentices): CartPole 500, 500, 499.9; MountainCarContinuous
+95.3, 94.3, 95.6; Acrobot -87.8, -167.5, -87.6; Pendulum, with a hidden layer, -235, -1267, -229; CartPole
+on hardware of severity 2 500, 290, 487. Linear policies of two actions survive copying at severity 1,
+though copies then do what the teacher does in 60 to 75 % of states only, apprentices in 92 to 100 %.
 
 Open questions: how few lessons suffice; whether the apprentices' own returns could finish what is left.
 """

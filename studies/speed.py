@@ -3,8 +3,9 @@
 Every figure is a ratio inside one run: a time divided by the time of the plain torch products of the same
 shapes, timed in turn with it. What bounds a figure is told by timing its random numbers alone.
 
-A chip acting in 512 CartPoles (gymnasium's own vector environment) makes 2.4 M environment steps/s: reading it
-takes 36 % of the time, the environments 30 %, observations, choices and copies the rest (2 threads, shared).
+A chip acting in 512 CartPoles (gymnasium's own vector environment) makes 2.4 M environment steps/s: reading
+it takes 36 % of the time, the environments 30 %, observations, choices and copies the rest (2 threads,
+shared).
 
 Beside ours: aihwkit 1.2.0 pays 17 to 145 matmuls for a forward pass of 784 -> 256 at batch 256 on 2 cores
 (4.8 for its pure-torch tile), and 43 to 101 for a training step.
