@@ -11,9 +11,11 @@ from rich.table import Table
 
 from . import (
     aging,
+    apprentice,
     bits,
     calibrate,
     community,
+    control,
     heirs,
     in_place,
     laws,
@@ -51,6 +53,8 @@ STUDIES: tuple[Any, ...] = (
     mistakes,
     community,
     meta,
+    control,
+    apprentice,
 )  # a new study is one more name here
 
 

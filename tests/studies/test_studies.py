@@ -13,9 +13,11 @@ import pytest
 from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, WanRRAM
 from studies import (
     aging,
+    apprentice,
     bits,
     calibrate,
     community,
+    control,
     heirs,
     in_place,
     laws,
@@ -49,6 +51,12 @@ TOYS: dict[Any, Any] = {
     ),
     calibrate: calibrate.Args(copies=4),
     community: community.Args(chips=(1, 3), communities=1, epochs=0.3, hidden=8),
+    apprentice: apprentice.Args(
+        tasks=("CartPole-v1", "Pendulum-v1"), apprentices=2, episodes=2, steps=300, rounds=2, lessons=5
+    ),
+    control: control.Args(
+        tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300
+    ),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
@@ -189,6 +197,8 @@ def test_the_command_line_runs_reports_and_refuses(
         "temperature",
         "tuning",
         "zoo",
+        *("aging", "apprentice", "calibrate", "control", "heirs", "in_place", "laws", "probes", "scaling"),
+        *("speed", "tuning", "zoo"),
     ],
 )
 def test_help_shows_each_flag_with_its_meaning(

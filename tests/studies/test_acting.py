@@ -1,0 +1,54 @@
+"""Studies of acting: fleets, intervals, films, and the story an apprentice goes through."""
+
+from dataclasses import replace
+
+import pytest
+
+from analog import Ideal, Mismatched, xray
+from studies import apprentice, control
+from studies.film import DRAWN
+from studies.skills import SKILLS, Skill, by_episodes, by_steps, ground, novices
+
+
+def test_an_interval_by_hand() -> None:
+    """Student's t: mean 2, sd 1, three chips, 4.303 / sqrt 3."""
+    assert control.interval([1.0, 2.0, 3.0]) == pytest.approx((2.0, 2.4841), abs=1e-3)
+    assert control.interval([7.0]) == (7.0, 0.0)
+
+
+@pytest.mark.parametrize("skill", SKILLS.values(), ids=lambda s: s.task)
+def test_a_round_begun_with_steps_left_ends_within_them(skill: Skill) -> None:
+    """However long its episodes are."""
+    for learner in (by_episodes(skill), by_steps(skill)):
+        arena = ground(skill, learner, 1)
+        assert learner.most is not None and learner.most - 1 + arena.num_envs * arena.limit <= skill.most
+    assert skill.task in DRAWN and skill.task in control.PUBLISHED
+
+
+def test_novices_do_nothing_of_their_own_and_are_told_apart() -> None:
+    chip = novices(Ideal(), SKILLS["Pendulum-v1"], range(3), 0)
+    hidden, out = xray.knobs(chip)
+    assert float(out.abs().max()) == 0 and float(hidden.abs().max()) > 0.1
+
+
+def test_unknown_tasks_are_named() -> None:
+    with pytest.raises(ValueError, match="Tetris"):
+        control.plan(control.Args(tasks=("Tetris",)))
+    with pytest.raises(ValueError, match="Tetris"):
+        apprentice.plan(apprentice.Args(tasks=("Tetris",)))
+
+
+def test_a_short_practice_already_balances_and_is_handed_on() -> None:
+    """With a fifth of the steps and a few lessons; well above the 9 steps of a pole that just falls."""
+    args = apprentice.Args(("CartPole-v1",), Mismatched(), apprentices=4, episodes=10, steps=10_000)
+    args = replace(args, rounds=2, lessons=100)
+    rows = list(apprentice.run(apprentice.Trial(args)))
+    mean = {
+        what: sum(r["score"] for r in rows if r["what"] == what) / sum(r["what"] == what for r in rows)
+        for what in ("teacher", "copy", "apprentice")
+    }
+    agreed = {
+        what: sum(r["agreement"] for r in rows if r["what"] == what) / 4 for what in ("copy", "apprentice")
+    }
+    assert mean["teacher"] > 60 and mean["apprentice"] > 60
+    assert agreed["apprentice"] > agreed["copy"]
