@@ -17,6 +17,7 @@ from .scales import Scale, rebuilt
 from .tables import Table
 
 ROUNDS = 12  # of taking weights and slopes anew
+SOLVED = 0.02  # half the squared gap that may be left, in standard errors
 
 
 class Frame(NamedTuple):
@@ -115,22 +116,30 @@ class Problem:
         """Weights and slopes near the estimate, the estimate, and whether the search has settled."""
         frame = self.closely(at, self.plainly(at).spread)
         for _ in range(ROUNDS):
-            at = self.solved(frame)
+            at, whole = self.solved(frame)
             if float(((at - frame.at) / self.reach).abs().max()) <= 1:
-                return frame, at, True
+                return frame, at, whole
             frame = self.closely(at, frame.spread)
         return frame, at, False
 
-    def solved(self, frame: Frame) -> Tensor:
+    def solved(self, frame: Frame) -> tuple[Tensor, bool]:
         """Where the frame's slopes see nothing of the gap between the table's moments and the device's.
 
-        As many equations as parameters. The gap itself, which is mostly what no parameter can mend, is not
-        made small: its own slopes are by other dice than the frame's.
+        As many equations as parameters. The gap itself, which is mostly what no parameter can mend, is made
+        small only where these have no solution, as for a noise that the table shows less of than none.
         """
+        seen, slopes = torch.linalg.qr(frame.slopes)
+        found = self._least(frame, seen.T, slopes)
+        whole = float(found.cost) <= SOLVED
+        if not whole:
+            found = self._least(frame, torch.eye(len(frame.slopes), dtype=seen.dtype), frame.slopes)
+        return torch.as_tensor(found.x), whole
+
+    def _least(self, frame: Frame, view: Tensor, slopes: Tensor) -> Any:
+        """The least squares of a view (equations, histories * moments) of the gap."""
         own = _means(self.shown(frame), self.which)
         root = self.count.sqrt()[:, None]
-        seen, slopes = torch.linalg.qr(frame.slopes)
-        refused = 10.0 * (1.0 + float((root * own).norm())) * torch.ones(len(frame.at), dtype=own.dtype)
+        refused = 10.0 * (1.0 + float((root * own).norm())) * torch.ones(len(view), dtype=own.dtype)
 
         def gap(u: Any) -> Any:
             at = torch.as_tensor(u, dtype=torch.float64)
@@ -138,14 +147,13 @@ class Problem:
                 made = self.weighted(self.moments(at), frame.mean, frame.whiten)
             except ValueError:  # out of the device's range
                 return refused.numpy()
-            return (seen.T @ (root * (made - own)).nan_to_num(1e6, 1e6, -1e6).flatten()).numpy()
+            return (view @ (root * (made - own)).nan_to_num(1e6, 1e6, -1e6).flatten()).numpy()
 
         def slope(u: Any) -> Any:
             del u  # those of the frame, until the next
             return slopes.numpy()
 
-        found = least_squares(gap, frame.at.numpy(), slope, x_scale="jac", ftol=1e-5, xtol=1e-5, max_nfev=15)
-        return torch.as_tensor(found.x)
+        return least_squares(gap, frame.at.numpy(), slope, x_scale="jac", ftol=1e-5, xtol=1e-5, max_nfev=15)
 
     def chance(self, frame: Frame) -> Chance:
         """The sandwich of the estimate, clustered by cell; where nothing shows, what that leaves open."""
