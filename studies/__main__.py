@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from . import aging, calibrate, heirs, in_place, laws, lineage, probes, scaling, speed, tuning, zoo
+from . import aging, calibrate, handover, heirs, in_place, laws, lineage, probes, scaling, speed, tuning, zoo
 from .conduct import conduct
 from .data import BadData
 from .results import Refused, read
@@ -18,6 +18,7 @@ from .study import How, Row, claim, short_name
 STUDIES: tuple[Any, ...] = (
     heirs,
     lineage,
+    handover,
     in_place,
     laws,
     probes,

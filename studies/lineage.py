@@ -8,7 +8,7 @@ of its descendant, and the interval is that of Student's t over lineages, 95 %.
 
 Published beside ours: none found.
 
-Open questions: what a lineage on devices of few levels keeps.
+Open questions: what is kept on devices whose cells have few levels.
 """
 
 from collections.abc import Callable, Iterator, Sequence

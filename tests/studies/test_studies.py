@@ -11,7 +11,20 @@ from typing import Any
 import pytest
 
 from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, WanRRAM
-from studies import aging, calibrate, heirs, in_place, laws, probes, scaling, speed, tuning, zoo
+from studies import (
+    aging,
+    calibrate,
+    handover,
+    heirs,
+    in_place,
+    laws,
+    lineage,
+    probes,
+    scaling,
+    speed,
+    tuning,
+    zoo,
+)
 from studies.__main__ import STUDIES, main
 from studies.conduct import conduct
 from studies.practice import device_from, device_words
@@ -22,9 +35,11 @@ TOYS: dict[Any, Any] = {
         devices=(SONOS(),), remedies=("rescaling", "relearning"), moments=(1.0, 1e7), chips=1, epochs=0.3
     ),
     calibrate: calibrate.Args(copies=4),
+    handover: handover.Args(ages=(0.0,), budgets=(8, 90), teachers=1, heirs=1, epochs=0.3, hidden=8),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
+    lineage: lineage.Args(lineages=2, generations=2, epochs=0.2, hidden=8, rehearsal=(0, 50)),
     probes: probes.Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8),
     scaling: scaling.Args(widths=(4, 6), chips=1, loss=2.28, most=2e6),
     speed: speed.Args(repeats=1, chips=3),
@@ -48,7 +63,9 @@ def test_every_study_runs_at_toy_size(study: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "study", [aging, calibrate, heirs, in_place, laws, probes, scaling, tuning, zoo], ids=claim
+    "study",
+    [aging, calibrate, handover, heirs, in_place, laws, lineage, probes, scaling, tuning, zoo],
+    ids=claim,
 )
 def test_rows_depend_on_the_trial_alone(study: Any, tmp_path: Path) -> None:
     """In the order of the plan or one trial by itself: the same rows."""
@@ -136,7 +153,21 @@ def test_the_command_line_runs_reports_and_refuses(
 
 
 @pytest.mark.parametrize(
-    "name", ["aging", "calibrate", "heirs", "in_place", "laws", "probes", "scaling", "speed", "tuning", "zoo"]
+    "name",
+    [
+        "aging",
+        "calibrate",
+        "handover",
+        "heirs",
+        "in_place",
+        "laws",
+        "lineage",
+        "probes",
+        "scaling",
+        "speed",
+        "tuning",
+        "zoo",
+    ],
 )
 def test_help_shows_each_flag_with_its_meaning(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
