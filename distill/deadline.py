@@ -141,13 +141,18 @@ def listen(teacher: Port, pool: Tensor, readings: int, rng: Generator) -> Pilot:
     return Pilot(chosen, x, first, second)
 
 
-def plan(pilot: Pilot, pool: int, readings: int, rng: Generator) -> Plan:
-    """Spend all of the readings, those of the pilot among them, on a pool of so many stimuli."""
+def plan(pilot: Pilot, pool: int, readings: int, rng: Generator, *, each: int | None = None) -> Plan:
+    """Spend all of the readings, those of the pilot among them, on a pool of so many stimuli.
+
+    Args:
+        each: readings of a stimulus; by default what the law says.
+    """
     counts = torch.zeros(pool, dtype=torch.int64)
     left, rest = readings - 2 * len(pilot.x), torch.ones(pool, dtype=torch.bool)
     rest[pilot.chosen] = False
     others = rest.nonzero()[:, 0][torch.randperm(int(rest.sum()), generator=rng)]
-    each = repeats(pilot.noise, pilot.knowledge + 2 * pilot.doubt)  # only what the pilot can show
+    if each is None:
+        each = repeats(pilot.noise, pilot.knowledge + 2 * pilot.doubt)  # only what the pilot can show
     chosen = others[: max(1, left // each)]
     if len(chosen) and left > 0:
         counts[chosen] = left // len(chosen)
