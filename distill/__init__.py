@@ -18,6 +18,16 @@ from .community import Sharing as Sharing
 from .community import community as community
 from .community import taken as taken
 from .community import turns as turns
+from .deadline import HEARD as HEARD
+from .deadline import Deadline as Deadline
+from .deadline import Pilot as Pilot
+from .deadline import Plan as Plan
+from .deadline import best_share as best_share
+from .deadline import listen as listen
+from .deadline import plan as plan
+from .deadline import repeats as repeats
+from .deadline import saved as saved
+from .deadline import told as told
 from .fidelity import Fidelity as Fidelity
 from .fidelity import Likeness as Likeness
 from .fidelity import Repeated as Repeated
@@ -26,6 +36,8 @@ from .fidelity import calibration_error as calibration_error
 from .fidelity import divergence as divergence
 from .fidelity import kappa as kappa
 from .fidelity import repeated_mistakes as repeated_mistakes
+from .foresight import Foreseen as Foreseen
+from .foresight import foreseen as foreseen
 from .handover import Traffic as Traffic
 from .handover import distill as distill
 from .handover import lessons as lessons

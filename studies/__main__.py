@@ -16,10 +16,12 @@ from . import (
     calibrate,
     community,
     control,
+    handover,
     heirs,
     in_place,
     laws,
     left_out,
+    lineage,
     meta,
     mistakes,
     probes,
@@ -37,6 +39,8 @@ from .study import How, Row, claim, short_name
 
 STUDIES: tuple[Any, ...] = (
     heirs,
+    lineage,
+    handover,
     in_place,
     laws,
     probes,

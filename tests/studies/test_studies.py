@@ -18,10 +18,12 @@ from studies import (
     calibrate,
     community,
     control,
+    handover,
     heirs,
     in_place,
     laws,
     left_out,
+    lineage,
     meta,
     mistakes,
     probes,
@@ -64,6 +66,8 @@ TOYS: dict[Any, Any] = {
     meta: meta.Args(
         agents=1, generations=2, directions=1, chips=4, steps=10, rates=(0.05,), sizes=(0.1, 0.2)
     ),
+    handover: handover.Args(ages=(0.0,), budgets=(8, 90), teachers=1, heirs=1, epochs=0.3, hidden=8),
+    lineage: lineage.Args(lineages=2, generations=2, epochs=0.2, hidden=8, rehearsal=(0, 50)),
     probes: probes.Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8),
     scaling: scaling.Args(widths=(4, 6), chips=1, loss=2.28, most=2e6),
     speed: speed.Args(repeats=1, chips=3),
@@ -199,6 +203,8 @@ def test_the_command_line_runs_reports_and_refuses(
         "zoo",
         *("aging", "apprentice", "calibrate", "control", "heirs", "in_place", "laws", "probes", "scaling"),
         *("speed", "tuning", "zoo"),
+        "handover",
+        "lineage",
     ],
 )
 def test_help_shows_each_flag_with_its_meaning(
