@@ -24,7 +24,7 @@ from .deadline import Pilot as Pilot
 from .deadline import Plan as Plan
 from .deadline import best_share as best_share
 from .deadline import listen as listen
-from .deadline import plan as plan
+from .deadline import planned as planned
 from .deadline import repeats as repeats
 from .deadline import saved as saved
 from .deadline import told as told

@@ -34,13 +34,11 @@ from distill import (
     foreseen,
     lessons,
     listen,
+    planned,
     saved,
     steadied,
     told,
     written,
-)
-from distill import (
-    plan as planned,
 )
 from learners import Batch, CrossEntropy, fit
 

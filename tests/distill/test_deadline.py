@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from analog import Chip, Dead, Ideal, Ledger, Mismatched, OverBudget, Port, budgeted, dense, metered, stream
-from distill import HEARD, Deadline, Pilot, best_share, listen, plan, repeats, saved, soften, told, written
+from distill import HEARD, Deadline, Pilot, best_share, listen, planned, repeats, saved, soften, told, written
 from learners import Batch
 from tests.twostage import kept
 
@@ -22,7 +22,7 @@ F64 = torch.float64
 
 def spending(port: Port, readings: int) -> tuple[Pilot, Any]:
     pilot = listen(port, POOL, readings, stream(0, "pilot"))
-    return pilot, plan(pilot, len(POOL), readings, stream(0, "plan"))
+    return pilot, planned(pilot, len(POOL), readings, stream(0, "plan"))
 
 
 @settings(max_examples=30)
@@ -119,7 +119,7 @@ def test_faint_answers_are_heard_at_full_voice() -> None:
     """A teacher of a thousandth of the size gives the same lessons."""
     pilot, _ = spending(Chip(Ideal(), LAYERS, 1).port(), 80)
     faint = pilot._replace(first=pilot.first / 1000, second=pilot.second / 1000)
-    loud, low = (plan(p, 100, 80, stream(0)).temperature for p in (pilot, faint))
+    loud, low = (planned(p, 100, 80, stream(0)).temperature for p in (pilot, faint))
     assert low == pytest.approx(loud / 1000, rel=1e-4)
     torch.testing.assert_close(soften(pilot.out, loud), soften(faint.out, low), rtol=1e-4, atol=1e-6)
     assert HEARD > 0
