@@ -11,7 +11,7 @@ Heirs that learn their lessons by heart, as those that study for many epochs do:
 numbers on n < p lessons misses s (1 - n/p) and copies noise (v / k) n / (p - n - 1) (isotropic inputs).
 With x = n/p and u = v p / (s B) that is s (1 - x + u x^2 / (1 - x)), least at x = 1 - (1 + 1/u)^(-1/2):
 all distinct while noise is faint, and k = 2 v / s readings each where noise drowns the answers (u >> 1,
-p drops out). `planned` takes this k where it is above 1, so that p may stay unknown. When the pool is used up,
+p drops out). `planned` takes this k where it is above 1; p may stay unknown. When the pool is used up,
 what is left goes into repeats, spread evenly (Jensen again).
 
 Temperature. Fading teachers answer faintly, and heirs that answer as faintly sink in their own noise: the
