@@ -59,7 +59,7 @@ SKILLS: Final = {
         Skill("CartPole-v1", (4, 2), Greedy(), 50_000, 4, 1, 0.3, 0.15),
         Skill("Acrobot-v1", (6, 3), Greedy(), 500_000, 4, 2, 0.3, 0.1),
         Skill("MountainCarContinuous-v0", (2, 1), Squashed(-1, 1), 150_000, 4, 1, 0.3, 0.1),
-        Skill("Pendulum-v1", (3, 16, 1), Squashed(-2, 2, 2.0), 2_000_000, 16, 2, 0.15, 0.3, 4),
+        Skill("Pendulum-v1", (3, 64, 1), Squashed(-2, 2, 1.0), 2_000_000, 16, 2, 0.3, 0.3, 4),
     )
 }
 

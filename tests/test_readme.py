@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from analog import Broken, check_device
 from studies.__main__ import STUDIES
@@ -52,6 +53,19 @@ def test_the_life_with_an_end_is_lived(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.chdir(tmp_path)
     made = run(BLOCKS[4], "life", monkeypatch)
     assert made["chip"].clock == 3600.0 and made["chip"].identity == 7
+
+
+def test_what_was_said_outlives_the_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(BLOCKS[5], "handing_on", monkeypatch)
+    assert made["traffic"].bits == 200 * 3 * 4 and made["book"].x.shape == (200, 4)
+    assert float(made["last"]) < 0.5 * float(
+        made["answers"].loss(torch.zeros(200, 3), made["book"].target).mean()
+    )
+
+
+def test_chips_are_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(BLOCKS[6], "environment", monkeypatch)
+    assert made["reward"].shape == (64,) and not made["dead"].any() and not made["over"].any()
 
 
 def test_what_the_readme_names_is_there() -> None:
