@@ -34,7 +34,7 @@ from .softening import Answer, soften
 from .teachers import steadied
 
 HEARD = 4.0  # temperature at which heirs soften their own outputs
-VOICE = 1.5  # size of the outputs over the temperature: fresh chips on digits and MNIST, at HEARD
+VOICE = 1.5  # size of the outputs over the temperature: fresh chips on digits, at HEARD
 STRAIGHT = 1.0  # Guess: noise of a written answer over the temperature up to which softmax is nearly straight
 SHARE = 8  # one in so many affordable readings buys a stimulus of the pilot, which is read twice
 PIECE = 32  # stimuli read at a time; death costs at most one piece

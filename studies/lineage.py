@@ -6,6 +6,12 @@ independent: generation g of all of them is one fleet, taught by the fleet befor
 founder, `parent` with the generation before, both on test data; `below` is the founder's accuracy less that
 of its descendant, and the interval is that of Student's t over lineages, 95 %.
 
+Ours on digits (seed 0, 16 lineages as one fleet, no label after the founder): founders 96.88 %, after one
+generation .31 +- .21 points below them, after ten .76 +- .32, after thirty .97 +- .36; the founder's answers
+are kept to 98.4 %, and a founder agrees with its own second reading to 99.8 %. What a generation loses is not
+noise but unfinished learning (the exact gradient loses as much on held-out digits), and most of it is lost
+by the first: what is hard to learn is lost, what is left is handed on.
+
 Published beside ours: none found.
 
 Open questions: what is kept on devices whose cells have few levels.
