@@ -9,6 +9,12 @@ stimuli, each read eight times. `lost` is the share of test images that heirs an
 teacher did, without its noise, before it was read; `foreseen` is what the planner foresaw of that from its
 pilot.
 
+Ours on digits (seed 0, one teacher, 2 heirs each, `--teachers 1 --budgets 20 80 320 1280`): of a fresh
+teacher all once is as good as any plan (84, 95, 96 and 96 % right; planner 70, 95, 96 and 96). After 1 s it
+reads 92.8 %: planner 74, 91.8, 92.5 and 92.4, all once at a temperature of 4 75, 88.2, 89.7 and 88.6, few
+eight times 19, 58, 78 and 89. What helps is the temperature that suits faint answers; repeats never helped.
+With 20 readings the pilot costs more than it tells.
+
 Published beside ours: none found.
 
 Open questions: whether stimuli chosen by what heirs do not know yet would save readings.
