@@ -19,7 +19,7 @@ def test_the_same_seeds_give_the_same_episodes(name: str) -> None:
     ours, theirs = Arena(name, 4), gymnasium.make_vec(name, num_envs=4, vectorization_mode="sync")
     assert ours.single_action_space == theirs.single_action_space
     assert ours.single_observation_space == theirs.single_observation_space
-    assert ours.metadata["autoreset_mode"] == theirs.metadata["autoreset_mode"]
+    assert ours.metadata.get("autoreset_mode") == theirs.metadata.get("autoreset_mode")
     first, same = ours.reset(seed=seeds)[0], theirs.reset(seed=seeds)[0]
     assert np.array_equal(first, same) and np.array_equal(first[0], first[3])
     theirs.action_space.seed(0)

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium import Env
 from gymnasium.spaces import Box, Discrete
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import SyncVectorEnv
+
+MODES: Any = getattr(
+    gymnasium.vector, "AutoresetMode", None
+)  # the oldest gymnasium admitted knows but one way
 
 
 class Signs(Env[Any, Any]):
@@ -36,11 +41,11 @@ class Signs(Env[Any, Any]):
         return self._ask(), right, self.done >= self.rounds, self.done >= self.clock, {}
 
 
-def signs(count: int, mode: AutoresetMode = AutoresetMode.NEXT_STEP, **rules: int) -> SyncVectorEnv[Any]:
+def signs(count: int, **rules: int) -> Any:
     """A vector of them."""
-    return SyncVectorEnv([lambda: Signs(**rules)] * count, autoreset_mode=mode)
+    return SyncVectorEnv([lambda: Signs(**rules)] * count)
 
 
-def unequal(rounds: Sequence[int], mode: AutoresetMode = AutoresetMode.NEXT_STEP) -> SyncVectorEnv[Any]:
+def unequal(rounds: Sequence[int], **mode: Any) -> Any:
     """Episodes of several lengths side by side."""
-    return SyncVectorEnv([lambda n=n: Signs(n) for n in rounds], autoreset_mode=mode)
+    return SyncVectorEnv([lambda n=n: Signs(n) for n in rounds], **mode)
