@@ -11,9 +11,9 @@ No published figure: we know of no policy that was distilled into analog hardwar
 
 Ours (seed 0, mean of 16; teacher, copies, apprentices): CartPole 500, 500, 499.9; MountainCarContinuous
 95.3, 94.3, 95.6; Acrobot -87.8, -167.5, -87.6; Pendulum, with a hidden layer, -328, -1198, -340 (500
-episodes each; with the usual 100 -333, -1183, -371: the teacher's score alone errs by some 25). CartPole on hardware of severity 2 500, 290, 487. Linear policies of
-two actions survive copying at severity 1, though copies then do what the teacher does in 60 to 75 % of
-states only, apprentices in 92 to 100 %.
+episodes each; with the usual 100 -333, -1183, -371: the teacher's score alone errs by some 25). CartPole
+on hardware of severity 2 500, 290, 487. Linear policies of two actions survive copying at severity 1,
+though copies then do what the teacher does in 60 to 75 % of states only, apprentices in 92 to 100 %.
 
 Open questions: how few lessons suffice; whether the apprentices' own returns could finish what is left.
 """
