@@ -11,7 +11,20 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from analog import Chip, Dead, Ideal, Ledger, Mismatched, OverBudget, Port, budgeted, dense, metered, stream
-from distill import HEARD, Deadline, Pilot, best_share, listen, planned, repeats, saved, soften, told, written
+from distill import (
+    HEARD,
+    Deadline,
+    Pilot,
+    best_share,
+    by_heart,
+    listen,
+    planned,
+    repeats,
+    saved,
+    soften,
+    told,
+    written,
+)
 from learners import Batch
 from tests.twostage import kept
 
@@ -49,10 +62,13 @@ def test_a_quiet_teacher_is_asked_every_stimulus_before_any_is_repeated(readings
     assert int((how.counts > 0).sum()) == others
 
 
-def test_noise_that_drowns_the_answers_is_read_down() -> None:
+def test_for_heirs_by_heart_noise_that_drowns_the_answers_is_read_down() -> None:
     pilot, how = spending(Chip(Mismatched(hiss=3.0), LAYERS, 1).port(), 400)
-    wanted = repeats(pilot.noise, pilot.knowledge + 2 * pilot.doubt)
-    assert wanted > 1 and int(how.counts.max()) - wanted in (0, 1)
+    assert int((how.counts > 0).sum()) == 50  # the law for those that weigh noise
+    wanted = by_heart(pilot)
+    assert wanted > 1 and wanted == repeats(pilot.noise, pilot.knowledge + 2 * pilot.doubt)
+    how = planned(pilot, len(POOL), 400, stream(0, "plan"), each=wanted)
+    assert int(how.counts.max()) - wanted in (0, 1) and int(how.counts.sum()) == 300
     assert repeats(2.0, 1.0) == 4 and repeats(0.5, 1.0) == 1
 
 
