@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 
 from analog.port import Knobs, Probe, Reading, Spec
 
-from .estimators import Evidence, correlate
+from .estimators import Evidence, correlate, summed
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class ActiveNodePerturbation:
         changes = [after - before for after, before in zip(seen.probed.taps, seen.quiet.taps, strict=True)]
         moved = sum((d != 0).sum(-1) for d in changes)
         power = torch.stack([d.square().sum(-1) for d in changes]).sum(0)
-        surprise = (seen.losses - seen.quiet_loss) * moved / power.clamp(min=torch.finfo(power.dtype).tiny)
+        change = summed(seen.losses, spec.fleet, 1) - summed(seen.quiet_loss, spec.fleet)
+        surprise = change * moved / power.clamp(min=torch.finfo(power.dtype).tiny)
         share = surprise.unsqueeze(-1) / self.probes
         inputs = (seen.x, *seen.quiet.taps[:-1])
         return tuple(

@@ -20,6 +20,7 @@ from torch import Generator, Tensor
 from analog.port import Port, Probe, Reading, Spec
 
 from .learner import Batch, Learner, Step
+from .pieces import alike
 
 Mixers = tuple[Tensor, ...]  # one per layer, (*fleet, features_in, features_in)
 
@@ -52,16 +53,9 @@ def decorrelated(port: Port, mixers: Mixers) -> Port:
             whole = i == len(spec.layers) - 1
             x = tap if whole else mixed(tap, mixers[first + i + 1])
             taps.append(x)
-        return Reading(_alike(taps))
+        return Reading(alike(taps))
 
     return port._replace(measure=measure)
-
-
-def _alike(taps: list[Tensor]) -> tuple[Tensor, ...]:
-    """Taps that no probe had reached yet are the same for all probes."""
-    lead = taps[-1].shape[: -taps[0].ndim] if taps[-1].ndim > taps[0].ndim else ()
-    full = taps[-1].ndim
-    return tuple(t if t.ndim == full else t.expand(*lead, *t.shape) for t in taps)
 
 
 @dataclass(frozen=True)

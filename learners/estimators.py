@@ -22,6 +22,9 @@ class Evidence(NamedTuple):
     probed: Reading  # taps (probes, *fleet, batch, features)
     losses: Tensor  # (probes, *fleet, batch), per example: never averaged over the batch here
 
+    # Where each part of a layer has an objective of its own, losses are (..., batch, parts): what a node
+    # does to the loss of another part is not its concern.
+
 
 class Estimator(Protocol):
     """Asks for measurements and tells what they say about the gradient."""
@@ -62,7 +65,8 @@ class WeightPerturbation:
         return Probe(knobs=tuple(self.scheme.send(v) * self.size for v in directions))
 
     def tell(self, spec: Spec, seen: Evidence) -> Knobs:
-        slopes = self.scheme.slopes(seen.losses.mean(-1), seen.quiet_loss.mean(-1), self.size)
+        losses, before = summed(seen.losses, spec.fleet, 1), summed(seen.quiet_loss, spec.fleet)
+        slopes = self.scheme.slopes(losses.mean(-1), before.mean(-1), self.size)
         slopes = slopes[..., None, None, None]
         sent = seen.probe.knobs or (None,) * len(spec.layers)
         return tuple(
@@ -98,7 +102,8 @@ class NodePerturbation:
 
     def tell(self, spec: Spec, seen: Evidence) -> Knobs:
         slopes = self.scheme.slopes(seen.losses, seen.quiet_loss, self.size) / (self.probes * self.size)
-        share = slopes.unsqueeze(-1)  # (K, *fleet, batch, 1), of each direction in the mean
+        parted = slopes.ndim == len(spec.fleet) + 3
+        share = slopes if parted else slopes.unsqueeze(-1)  # (K, *fleet, batch, parts), of the mean
         sent = seen.probe.nodes or (None,) * len(spec.layers)
         taps = seen.quiet.taps
         gradient = []
@@ -106,11 +111,28 @@ class NodePerturbation:
             if s is None:
                 gradient.append(seen.x.new_zeros((*spec.fleet, layer.tiles, layer.rows, layer.cols)))
                 continue
-            delta = (share * self.scheme.directions(s)).sum(0)
+            delta = (spread(share, s.shape[-1]) * self.scheme.directions(s)).sum(0)
             if self.mask and not layer.linear:
                 delta = delta * (tap != 0)
             gradient.append(correlate(layer, delta, given))
         return tuple(gradient)
+
+
+def summed(losses: Tensor, fleet: tuple[int, ...], probes: int = 0) -> Tensor:
+    """One loss per example, (*probes, *fleet, batch): the sum of its parts', if it has such."""
+    return losses if losses.ndim == probes + len(fleet) + 1 else losses.sum(-1)
+
+
+def spread(parts: Tensor, features: int) -> Tensor:
+    """Each part's number given to all its nodes: (..., parts) -> (..., features) or broadcasting to it.
+
+    Parts are equal and consecutive, as the groups of `grouped` and the patches of `patches` are.
+    """
+    if parts.shape[-1] == 1:
+        return parts
+    if features % parts.shape[-1]:
+        raise ValueError(f"losses of {parts.shape[-1]} parts do not divide a layer of {features} nodes")
+    return parts.repeat_interleave(features // parts.shape[-1], -1)
 
 
 def correlate(layer: Layer, delta: Tensor, given: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 
 from analog.port import Knobs, Probe, Reading, Spec
 
-from .estimators import Evidence, meaningful
+from .estimators import Evidence, meaningful, summed
 from .probes import Law, rademacher
 from .schemes import Scheme, one_sided
 
@@ -62,7 +62,8 @@ class Flipout:
         probe = seen.probe
         if not isinstance(probe, Flipped):
             raise TypeError("Flipout: tell wants the very probe that ask gave; it remembers its flips")
-        slopes = self.scheme.slopes(seen.losses, seen.quiet_loss, self.size)
+        losses, before = summed(seen.losses, spec.fleet, 1), summed(seen.quiet_loss, spec.fleet)
+        slopes = self.scheme.slopes(losses, before, self.size)
         share = slopes.unsqueeze(-1) / (self.probes * slopes.shape[-1])
         gradient = []
         for layer, base, r, s in zip(spec.layers, probe.bases, probe.rows, probe.cols, strict=True):

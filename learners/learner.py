@@ -10,7 +10,7 @@ from analog.port import Knobs, Port, Probe, Reading, Spec
 
 from .active import ActiveNodePerturbation
 from .control import Control, Feedback, at_knobs, expected
-from .estimators import Estimator, Evidence, correlate
+from .estimators import Estimator, Evidence, correlate, summed
 from .losses import Loss
 from .updates import Update
 
@@ -76,6 +76,8 @@ class Descent:
             raise ValueError(
                 "Descent: a control foresees probes that were sent; active perturbation sends none"
             )
+        if self.control is not None and getattr(self.loss, "parts", None) is not None:
+            raise ValueError(f"Descent: a control foresees whole losses, {self.loss!r} gives those of parts")
         if isinstance(self.control, Feedback) and not known:
             raise ValueError(f"Descent: feedback needs a loss with a slope, {self.loss!r} has none")
 
@@ -101,7 +103,7 @@ class Descent:
             gradient.append(correlate(port.spec.layers[-1], cast(Tensor, slope), given))
         drive, update = self.update.step(tuple(gradient), state.update)
         port.pulse(drive)
-        return Memory(update, tuple(controls)), Step(losses.mean(-1), quiet)
+        return Memory(update, tuple(controls)), Step(summed(losses, port.spec.fleet).mean(-1), quiet)
 
     def _spans(self, spec: Spec) -> list[tuple[int, int]]:
         """First and last layer of each set of probes."""
@@ -123,11 +125,14 @@ class Descent:
         return gradient, (self.control.learn(held[0], spec, foreseen, surprise, slope, gradient),)
 
     def _losses(self, reading: Reading, batch: Batch) -> Tensor:
-        losses = self.loss(reading.out, batch.target)
-        if losses.shape != reading.out.shape[:-1] or losses.dtype != reading.out.dtype:
+        losses, out = self.loss(reading.out, batch.target), reading.out
+        parts = getattr(self.loss, "parts", None)  # a local loss says into how many an example falls
+        wanted = out.shape[:-1] if parts is None else (*out.shape[:-1], parts)
+        if losses.shape != wanted or losses.dtype != out.dtype:
             raise ValueError(
                 f"Descent: the loss gave {losses.dtype} {tuple(losses.shape)} for outputs "
-                f"{reading.out.dtype} {tuple(reading.out.shape)}; wanted one number per example, not averaged"
+                f"{out.dtype} {tuple(out.shape)}; wanted one number per example, not averaged"
+                + (f", and for each of its {parts} parts" if parts else "")
             )
         return losses
 

@@ -21,6 +21,18 @@ class SlopedLoss(Loss, Protocol):
         ...
 
 
+class LocalLoss(Protocol):
+    """Each part of a layer has an objective of its own: (out, target) -> (..., batch, parts).
+
+    Parts are consecutive and equal shares of the outputs and of every probed layer's nodes: groups, or
+    patches whose features lie together. What a node does to other parts' losses is not its concern.
+    """
+
+    parts: int
+
+    def __call__(self, out: Tensor, target: Any) -> Tensor: ...
+
+
 class CrossEntropy:
     """Softmax cross-entropy, nats; target holds class numbers (..., batch), dtype int64."""
 
