@@ -20,6 +20,7 @@ from . import (
     heirs,
     in_place,
     laws,
+    lecun1989,
     left_out,
     lineage,
     meta,
@@ -59,6 +60,7 @@ STUDIES: tuple[Any, ...] = (
     meta,
     control,
     apprentice,
+    lecun1989,
 )  # a new study is one more name here
 
 

@@ -22,6 +22,7 @@ from studies import (
     heirs,
     in_place,
     laws,
+    lecun1989,
     left_out,
     lineage,
     meta,
@@ -62,6 +63,7 @@ TOYS: dict[Any, Any] = {
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
+    lecun1989: lecun1989.Args(data="digits", rungs=("base", "dropout, ReLU"), seeds=2, passes=2, images=300),
     mistakes: mistakes.Args(shares=(0.5,), teachers=2, epochs=0.3),
     meta: meta.Args(
         agents=1, generations=2, directions=1, chips=4, steps=10, rates=(0.05,), sizes=(0.1, 0.2)
@@ -191,6 +193,7 @@ def test_the_command_line_runs_reports_and_refuses(
         "heirs",
         "in_place",
         "laws",
+        "lecun1989",
         "left_out",
         "meta",
         "mistakes",
