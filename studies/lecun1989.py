@@ -172,11 +172,11 @@ def _sgd(copies: Copies) -> Any:
 
 def _adamw(copies: Copies) -> Any:
     """torch's, in one kernel; decay 0.01 as by default in the source."""
-    mean, square, count = torch.zeros_like(copies.knobs), torch.zeros_like(copies.knobs), torch.zeros(())
-    lists = [copies.knobs], [copies.slopes], [mean], [square], [], [count]
+    mean, square = torch.zeros_like(copies.knobs), torch.zeros_like(copies.knobs)
     words: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "weight_decay": 0.01, "eps": 1e-8}
     words |= {"amsgrad": False, "maximize": False, "fused": True}
-    return lambda rate: adamw(*lists, lr=rate, **words)
+    knobs, slopes, moments, count = [copies.knobs], [copies.slopes], ([mean], [square]), [torch.zeros(())]
+    return lambda rate: adamw(knobs, slopes, *moments, [], count, lr=rate, **words)
 
 
 def _errors(copies: Copies, images: Tensor, labels: Tensor) -> list[float]:

@@ -83,7 +83,7 @@ class Copies:
             target: (copies, 1, 10); 1 for the right class, else 0 for softmax and -1 for squared error.
         """
         h1, h2, seen, h3, out = self.respond(patches, dropped)
-        w1, _, w2, _, w3, _, w4, _ = self.weights
+        _, _, w2, _, w3, _, w4, _ = self.weights
         g1, d1, g2, d2, g3, d3, g4, d4 = self._gradient  # the slope at a bias is that at its node
         if self.kind.loss == "softmax":
             torch.sub(out.softmax(-1), target, out=d4)
