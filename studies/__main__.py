@@ -30,6 +30,7 @@ from . import (
     speed,
     stimuli,
     temperature,
+    towers,
     tuning,
     zoo,
 )
@@ -61,6 +62,7 @@ STUDIES: tuple[Any, ...] = (
     control,
     apprentice,
     lecun1989,
+    towers,
 )  # a new study is one more name here
 
 

@@ -17,18 +17,18 @@ from learners.towers import DEEPEST, FARTHEST, set_to
 F64 = torch.float64
 SHAPES = ((2, 3, 2), (1, 2, 4))  # tiles, rows, cols of two layers
 LEVELS: dict[str, rules.Rule[Any]] = {
-    "sgd": rules.SGD(0.1),
-    "momentum": rules.Momentum(0.1, 0.8),
-    "adagrad": rules.AdaGrad(0.1),
-    "rmsprop": rules.RMSProp(0.1, 0.9),
-    "adam": rules.Adam(0.1, 0.8, 0.95),
+    "sgd": rules.SGD(0.02),
+    "momentum": rules.Momentum(0.02, 0.8),
+    "adagrad": rules.AdaGrad(0.02),
+    "rmsprop": rules.RMSProp(0.02, 0.9),
+    "adam": rules.Adam(0.02, 0.8, 0.95),
 }
 PLAIN: dict[str, Update] = {
-    "sgd": sgd(0.1),
-    "momentum": momentum(0.1, 0.8),
-    "adagrad": adagrad(0.1),
-    "rmsprop": rmsprop(0.1, 0.9),
-    "adam": adam(0.1, 0.8, 0.95),
+    "sgd": sgd(0.02),
+    "momentum": momentum(0.02, 0.8),
+    "adagrad": adagrad(0.02),
+    "rmsprop": rmsprop(0.02, 0.9),
+    "adam": adam(0.02, 0.8, 0.95),
 }
 
 
@@ -87,7 +87,7 @@ class Oracle:
         return self.last.detach()
 
     def _drive(self, at: int, g: Tensor, dials: list[Tensor]) -> Tensor:
-        hyper = [d.exp() if k == 0 else (d.tanh() + 1) / 2 for k, d in enumerate(dials)]
+        hyper = [d.exp() if k == 0 else ((d / 10).tanh() + 1) / 2 for k, d in enumerate(dials)]
         one, two = self.memory[at]
         self.counts[at] += 1
         count, name, rate = self.counts[at], self.names[at], hyper[0]

@@ -32,6 +32,7 @@ from studies import (
     speed,
     stimuli,
     temperature,
+    towers,
     tuning,
     zoo,
 )
@@ -78,6 +79,9 @@ TOYS: dict[Any, Any] = {
     ),
     left_out: left_out.Args(left_out=("3", "0,1"), teachers=1, heirs=2, epochs=0.3),
     stimuli: stimuli.Args(readings=(0.1,), teachers=1, heirs=2, epochs=0.1, hidden=8, another="digits"),
+    towers: towers.Args(
+        data="digits", where=("digital", "chips"), optimizers=("SGD",), heights=(1, 2), seeds=2, epochs=0.5
+    ),
     zoo: zoo.Args(devices=(SoftBoundsRRAM(), SONOS()), chips=1, heirs=1, budget=3, hidden=8),
     tuning: tuning.Args(sizes=(0.1,), probes=(1, 4), chips=2, budget=3, hidden=8),
 }
@@ -202,6 +206,7 @@ def test_the_command_line_runs_reports_and_refuses(
         "speed",
         "stimuli",
         "temperature",
+        "towers",
         "tuning",
         "zoo",
         *("aging", "apprentice", "calibrate", "control", "heirs", "in_place", "laws", "probes", "scaling"),
