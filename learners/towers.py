@@ -46,8 +46,9 @@ def tower(*levels: Rule[Any], memory: float = 0.0) -> Update:
         each step worth `memory` of the next, as if what they did still stood.
 
     The top's dials stay as they start. Where a rate was far too large (the paper is silent): a hypergradient
-    that is not a number turns nothing, rates rise by a tenth and fall to 1/e a step at most, and stop at 1e-20
-    and 1e20, so that no dial is lost; what the knobs have lost by then is lost.
+    that is not a number turns nothing; rates rise by a tenth and fall to 1/e a step at most, since it is
+    found out late that one is too large; they stop at 1e-20 and 1e20. So no dial is lost, but what the knobs
+    have lost by then is lost.
     """
     if not levels:
         raise ValueError("tower: wants at least one level, the rule that drives the knobs")

@@ -12,7 +12,7 @@ from torch import Tensor
 from analog import stream
 from analog.port import Knobs
 from learners import Update, adagrad, adam, layerwise, momentum, rmsprop, rules, sgd, tower
-from learners.towers import DEEPEST, FARTHEST, set_to
+from learners.towers import DEEPEST, FALL, FARTHEST, RISE, set_to
 
 F64 = torch.float64
 SHAPES = ((2, 3, 2), (1, 2, 4))  # tiles, rows, cols of two layers
@@ -123,7 +123,7 @@ def test_a_tower_does_what_autograd_would(names: tuple[str, ...]) -> None:
         made, torch.stack(wanted), rtol=1e-6, atol=1e-9
     )  # Adam divides rounding by 1e-8
     if len(names) > 1:  # and it makes a difference
-        assert (wanted[-1] - drives(PLAIN[names[0]], given)[-1]).abs().max() > 1e-5
+        assert (wanted[-1] - drives(PLAIN[names[0]], given)[-1]).abs().max() > 1e-6
 
 
 @pytest.mark.parametrize("name", LEVELS)
@@ -200,6 +200,17 @@ def test_it_finds_the_rate_of_a_quadratic() -> None:
     assert bool((set_to(levels, state)[0]["rate"] < 2 / h).all())
 
 
+def test_rates_rise_slowly_and_may_fall_fast() -> None:
+    """However sure the level above is: what is found out late is that a rate is too large."""
+    levels = (rules.SGD(1.0), rules.SGD(1e6))
+    update = tower(*levels)
+    for second, turn in ((1.0, RISE), (-1.0, -FALL)):  # the same gradient again, or its opposite
+        state = update.init((torch.zeros(1, 1, 2),))
+        for sign in (1.0, second):
+            _, state = update.step((torch.full((1, 1, 2), sign),), state)
+        assert float(state[0].turned[0]) == pytest.approx(turn)
+
+
 @pytest.mark.parametrize("kinds", [("sgd", "sgd"), ("momentum", "adam"), ("adam", "adagrad", "rmsprop")])
 def test_nothing_overflows_but_what_was_driven_there(kinds: tuple[str, ...]) -> None:
     """Huge, infinite and lost gradients leave every hyper-parameter finite and within its range."""
@@ -238,11 +249,11 @@ def test_layers_by_themselves() -> None:
     """What needs no common number is the same; a tower's dials then go ways of their own."""
     given = gradients(10, "layerwise")
     close(drives(layerwise(adam(0.1)), given), drives(adam(0.1), given))
-    each = tower(rules.SGD(0.1), rules.RMSProp(0.1))
+    each = tower(rules.SGD(0.1), rules.RMSProp(0.02))
     made = drives(layerwise(each), given)
     for at, part in enumerate((slice(0, 12), slice(12, 20))):
         close([m[part] for m in made], drives(each, [(g[at],) for g in given]))
-    assert (torch.stack(made) - torch.stack(drives(each, given))).abs().max() > 1e-3
+    assert (torch.stack(made) - torch.stack(drives(each, given))).abs().max() > 1e-6
 
 
 @pytest.mark.parametrize(
