@@ -20,6 +20,7 @@ from . import (
     heirs,
     in_place,
     laws,
+    lecun1989,
     left_out,
     lineage,
     meta,
@@ -29,6 +30,7 @@ from . import (
     speed,
     stimuli,
     temperature,
+    towers,
     tuning,
     zoo,
 )
@@ -59,6 +61,8 @@ STUDIES: tuple[Any, ...] = (
     meta,
     control,
     apprentice,
+    lecun1989,
+    towers,
 )  # a new study is one more name here
 
 
