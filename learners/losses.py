@@ -76,11 +76,10 @@ class BinaryCrossEntropy:
 def _shares(out: Tensor, target: Tensor) -> Tensor:
     fits = isinstance(target, Tensor) and target.shape[-2:] == out.shape[-2:] and target.dtype == out.dtype
     if not fits or not 0 <= float(target.min()) <= float(target.max()) <= 1:
-        came = (
-            f"{target.dtype} {tuple(target.shape)} from {float(target.min()):.3g} to {float(target.max()):.3g}"
-            if isinstance(target, Tensor)
-            else type(target).__name__
-        )
+        came = type(target).__name__
+        if isinstance(target, Tensor) and target.numel():
+            low, high = float(target.min()), float(target.max())
+            came = f"{target.dtype} {tuple(target.shape)} from {low:.3g} to {high:.3g}"
         raise ValueError(
             f"binary cross-entropy: target is {came}, wanted {out.dtype} (..., {out.shape[-2]}, "
             f"{out.shape[-1]}) from 0 to 1"

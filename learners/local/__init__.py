@@ -11,3 +11,4 @@ from .neurons import softmax as softmax
 from .neurons import tanh as tanh
 from .slopes import ByProbes as ByProbes
 from .slopes import Slopes as Slopes
+from .target_propagation import TargetPropagation as TargetPropagation

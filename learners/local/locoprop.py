@@ -109,7 +109,5 @@ class LocoProp:
     def _gradient(
         self, spec: Spec, residuals: tuple[Tensor, ...], inputs: tuple[Tensor, ...], sent: Knobs | None
     ) -> Knobs:
-        down = tuple(
-            correlate(la, r, x) for la, r, x in zip(spec.layers, residuals, inputs, strict=True)
-        )
+        down = tuple(correlate(la, r, x) for la, r, x in zip(spec.layers, residuals, inputs, strict=True))
         return down if sent is None else tuple(g + self.pull * s for g, s in zip(down, sent, strict=True))
