@@ -12,6 +12,7 @@ from rich.table import Table
 from . import (
     aging,
     apprentice,
+    autoencoder,
     bits,
     calibrate,
     community,
@@ -59,6 +60,7 @@ STUDIES: tuple[Any, ...] = (
     meta,
     control,
     apprentice,
+    autoencoder,
 )  # a new study is one more name here
 
 

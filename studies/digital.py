@@ -87,3 +87,22 @@ def heavy_rmsprop(
         return velocity, Heavy(held.steps + 1, square, velocity)
 
     return Update(lambda zeros: Heavy(0, tuple(torch.ones_like(z) for z in zeros), zeros), step)
+
+
+def paced(step: int, steps: int, epochs: int) -> float:
+    """Share of the full rate: a twentieth of the epochs of warm-up, then linearly to 0."""
+    at, total = step + 1, steps * epochs
+    warm = total / 20
+    return at / warm if at < warm else (total + 1 - at) / (total + 1 - warm)
+
+
+def scheduled(update: Update, share: Callable[[int], float]) -> Update:
+    """The same update, each drive times a share told from the number of steps made before."""
+
+    def step(gradient: Knobs, held: tuple[int, Any]) -> tuple[Knobs, tuple[int, Any]]:
+        made, inner = held
+        drive, inner = update.step(gradient, inner)
+        now = share(made)
+        return tuple(d * now for d in drive), (made + 1, inner)
+
+    return Update(lambda zeros: (0, update.init(zeros)), step)

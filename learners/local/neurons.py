@@ -43,7 +43,9 @@ tanh = Neuron(
     torch.tanh,
     lambda a: (softplus(2 * a) - a - softplus(torch.zeros_like(a))).sum(-1),  # log cosh, without overflow
     lambda y: 1 - y.square(),
-    torch.atanh,
+    lambda y: y.clamp(
+        torch.finfo(y.dtype).eps - 1, 1 - torch.finfo(y.dtype).eps
+    ).atanh(),  # else infinite at 1
 )
 sigmoid = Neuron(torch.sigmoid, lambda a: softplus(a).sum(-1), lambda y: y * (1 - y), torch.logit)
 relu = Neuron(torch.relu, lambda a: 0.5 * a.relu().square().sum(-1), lambda y: (y > 0).to(y.dtype))
