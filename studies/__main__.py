@@ -23,6 +23,7 @@ from . import (
     laws,
     left_out,
     lineage,
+    local_targets,
     meta,
     mistakes,
     probes,
@@ -61,6 +62,7 @@ STUDIES: tuple[Any, ...] = (
     control,
     apprentice,
     autoencoder,
+    local_targets,
 )  # a new study is one more name here
 
 

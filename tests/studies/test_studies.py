@@ -14,6 +14,7 @@ from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, WanRRAM
 from studies import (
     aging,
     apprentice,
+    autoencoder,
     bits,
     calibrate,
     community,
@@ -24,6 +25,7 @@ from studies import (
     laws,
     left_out,
     lineage,
+    local_targets,
     meta,
     mistakes,
     probes,
@@ -42,6 +44,15 @@ from studies.study import How, claim, short_name
 TOYS: dict[Any, Any] = {
     aging: aging.Args(
         devices=(SONOS(),), remedies=("rescaling", "relearning"), moments=(1.0, 1e7), chips=1, epochs=0.3
+    ),
+    autoencoder: autoencoder.Args(
+        learners=("LocoProp-M as published", "Adam", "Shampoo", "K-FAC", "LocoProp-S", "target propagation"),
+        data="digits",
+        sizes=(12, 4),
+        images=300,
+        batch=50,
+        epochs=1,
+        seeds=1,
     ),
     bits: bits.Args(
         ways=("label", "captions", "weights", "gradients", "subclasses"),
@@ -62,6 +73,7 @@ TOYS: dict[Any, Any] = {
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
+    local_targets: local_targets.Args(devices=(SoftBoundsRRAM(),), sizes=(8, 3), chips=2, budget=2_000),
     mistakes: mistakes.Args(shares=(0.5,), teachers=2, epochs=0.3),
     meta: meta.Args(
         agents=1, generations=2, directions=1, chips=4, steps=10, rates=(0.05,), sizes=(0.1, 0.2)
