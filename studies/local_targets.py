@@ -171,9 +171,8 @@ def table(rows: Sequence[Row]) -> list[Row]:
         plain = ends.get("node perturbation")
         for method, end in ends.items():
             over = [loss - end["floor"] for loss in end["loss"]]
-            ahead = (
-                None if plain is None else [p - o for p, o in zip(plain["loss"], end["loss"], strict=True)]
-            )
+            pairs = zip(plain["loss"], end["loss"], strict=True) if plain and end is not plain else ()
+            ahead = [before - after for before, after in pairs]
             made.append(
                 {
                     "device": short_words(device),
