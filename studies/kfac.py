@@ -71,11 +71,11 @@ class KFAC:
         rate: float,
         rng: Generator,
         *,
-        damping: float = 0.1,
+        damping: float = 0.01,
         momentum: float = 0.9,
         memory: float = 0.95,  # of the factors, per watched batch
         every: int = 5,  # steps from one look at the factors to the next
-        reach: float = 0.1,
+        reach: float = 3e-3,
     ) -> None:
         self.net, self.rng, self.layers = net, rng, [p for p in net if isinstance(p, nn.Linear)]
         self.damping, self.memory, self.every, self.reach = damping, memory, every, reach
