@@ -9,7 +9,7 @@ from analog import Ideal
 from studies.data import load
 from studies.local_targets import SETTINGS, Args, Method, Setting, Trial, _trained, run, table
 
-ARGS = Args(devices=(Ideal(),), sizes=(8, 3), chips=2, budget=3_000, batch=16)
+ARGS = Args(devices=(Ideal(),), sizes=(8, 3), chips=2, budget=1_500, batch=16)
 
 
 @pytest.mark.parametrize("method", get_args(Method))
@@ -20,7 +20,7 @@ def test_measurements_stay_within_the_budget(method: Method) -> None:
         Trial(ARGS, Ideal(), method), SETTINGS[method][0], load("digits"), 0
     )
     assert done == 1.0 and losses.shape == (2,)
-    assert len(set(ledger.readings)) == 1 and 3_000 - each < ledger.readings[0] <= 3_000
+    assert len(set(ledger.readings)) == 1 and 1_500 - each < ledger.readings[0] <= 1_500
 
 
 def test_either_learner_has_as_many_settings() -> None:
@@ -29,7 +29,7 @@ def test_either_learner_has_as_many_settings() -> None:
 
 def test_one_inner_step_is_plain_node_perturbation() -> None:
     """Adam does not mind the factor gamma, so the same chips end with the same losses."""
-    args = Args(devices=(Ideal(),), sizes=(8, 3), chips=2, budget=3_000, batch=16, steps=1)
+    args = Args(devices=(Ideal(),), sizes=(8, 3), chips=2, budget=1_500, batch=16, steps=1)
     ends = []
     both: list[tuple[Method, float | None]] = [("node perturbation", None), ("LocoProp", 0.5)]
     for method, gamma in both:

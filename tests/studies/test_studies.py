@@ -73,7 +73,7 @@ TOYS: dict[Any, Any] = {
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
-    local_targets: local_targets.Args(devices=(SoftBoundsRRAM(),), sizes=(8, 3), chips=2, budget=2_000),
+    local_targets: local_targets.Args(devices=(SoftBoundsRRAM(),), sizes=(6, 3), chips=2, budget=1_000),
     mistakes: mistakes.Args(shares=(0.5,), teachers=2, epochs=0.3),
     meta: meta.Args(
         agents=1, generations=2, directions=1, chips=4, steps=10, rates=(0.05,), sizes=(0.1, 0.2)

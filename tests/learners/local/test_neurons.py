@@ -60,3 +60,9 @@ def test_large_sums_do_not_overflow() -> None:
     far = torch.tensor([[-1e4, 1e4]])
     every: list[Neuron] = list(NEURONS.values())
     assert all(bool(torch.isfinite(n.area(far)).all()) for n in every)
+
+
+def test_a_saturated_output_is_undone_as_far_as_numbers_tell() -> None:
+    assert tanh.undo is not None
+    ends = tanh.undo(torch.tensor([[-1.0, 1.0]]))
+    assert bool(torch.isfinite(ends).all()) and float(ends[0, 1]) > 8
