@@ -22,6 +22,7 @@ from .learner import Descent as Descent
 from .learner import Learner as Learner
 from .learner import Step as Step
 from .learner import fit as fit
+from .losses import BinaryCrossEntropy as BinaryCrossEntropy
 from .losses import CrossEntropy as CrossEntropy
 from .losses import LocalLoss as LocalLoss
 from .losses import Loss as Loss

@@ -100,22 +100,28 @@ class NodePerturbation:
         directions = self.law.draw(self.probes, (*spec.fleet, x.shape[-2]), bodies, spec, rng)
         return Probe(nodes=tuple(self.scheme.send(v) * self.size for v in directions))
 
-    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
+    def at_nodes(self, spec: Spec, seen: Evidence) -> tuple[Tensor | None, ...]:  # (*fleet, batch, features)
+        """The estimated gradient of each example's loss at its summing nodes; None where none was probed."""
         slopes = self.scheme.slopes(seen.losses, seen.quiet_loss, self.size) / (self.probes * self.size)
         parted = slopes.ndim == len(spec.fleet) + 3
         share = slopes if parted else slopes.unsqueeze(-1)  # (K, *fleet, batch, parts), of the mean
         sent = seen.probe.nodes or (None,) * len(spec.layers)
-        taps = seen.quiet.taps
-        gradient = []
-        for layer, s, given, tap in zip(spec.layers, sent, (seen.x, *taps[:-1]), taps, strict=True):
-            if s is None:
-                gradient.append(seen.x.new_zeros((*spec.fleet, layer.tiles, layer.rows, layer.cols)))
-                continue
-            delta = (spread(share, s.shape[-1]) * self.scheme.directions(s)).sum(0)
-            if self.mask and not layer.linear:
+        told: list[Tensor | None] = []
+        for layer, s, tap in zip(spec.layers, sent, seen.quiet.taps, strict=True):
+            delta = None if s is None else (spread(share, s.shape[-1]) * self.scheme.directions(s)).sum(0)
+            if delta is not None and self.mask and not layer.linear:
                 delta = delta * (tap != 0)
-            gradient.append(correlate(layer, delta, given))
-        return tuple(gradient)
+            told.append(delta)
+        return tuple(told)
+
+    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
+        inputs = (seen.x, *seen.quiet.taps[:-1])
+        return tuple(
+            given.new_zeros((*spec.fleet, layer.tiles, layer.rows, layer.cols))
+            if delta is None
+            else correlate(layer, delta, given)
+            for layer, delta, given in zip(spec.layers, self.at_nodes(spec, seen), inputs, strict=True)
+        )
 
 
 def summed(losses: Tensor, fleet: tuple[int, ...], probes: int = 0) -> Tensor:

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, softplus
 
 
 class Loss(Protocol):
@@ -57,6 +57,34 @@ class SquaredError:
                 f"wanted {out.dtype} (..., {out.shape[-2]}, {out.shape[-1]}) like the outputs"
             )
         return out - target
+
+
+class BinaryCrossEntropy:
+    """Of sigmoid outputs against target (..., batch, features) in 0..1, nats, summed over features.
+
+    `out` are the sums in front of the sigmoid, which is part of the loss.
+    """
+
+    def __call__(self, out: Tensor, target: Tensor) -> Tensor:
+        wanted = _shares(out, target)
+        return (softplus(out) - wanted * out).sum(-1)
+
+    def slope(self, out: Tensor, target: Tensor) -> Tensor:
+        return out.sigmoid() - _shares(out, target)
+
+
+def _shares(out: Tensor, target: Tensor) -> Tensor:
+    fits = isinstance(target, Tensor) and target.shape[-2:] == out.shape[-2:] and target.dtype == out.dtype
+    if not fits or not 0 <= float(target.min()) <= float(target.max()) <= 1:
+        came = type(target).__name__
+        if isinstance(target, Tensor) and target.numel():
+            low, high = float(target.min()), float(target.max())
+            came = f"{target.dtype} {tuple(target.shape)} from {low:.3g} to {high:.3g}"
+        raise ValueError(
+            f"binary cross-entropy: target is {came}, wanted {out.dtype} (..., {out.shape[-2]}, "
+            f"{out.shape[-1]}) from 0 to 1"
+        )
+    return target
 
 
 def _labels(out: Tensor, target: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from rich.table import Table
 from . import (
     aging,
     apprentice,
+    autoencoder,
     bits,
     calibrate,
     community,
@@ -23,6 +24,7 @@ from . import (
     lecun1989,
     left_out,
     lineage,
+    local_targets,
     meta,
     mistakes,
     probes,
@@ -63,6 +65,8 @@ STUDIES: tuple[Any, ...] = (
     apprentice,
     lecun1989,
     towers,
+    autoencoder,
+    local_targets,
 )  # a new study is one more name here
 
 

@@ -14,6 +14,7 @@ from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, WanRRAM
 from studies import (
     aging,
     apprentice,
+    autoencoder,
     bits,
     calibrate,
     community,
@@ -25,6 +26,7 @@ from studies import (
     lecun1989,
     left_out,
     lineage,
+    local_targets,
     meta,
     mistakes,
     probes,
@@ -44,6 +46,15 @@ from studies.study import How, claim, short_name
 TOYS: dict[Any, Any] = {
     aging: aging.Args(
         devices=(SONOS(),), remedies=("rescaling", "relearning"), moments=(1.0, 1e7), chips=1, epochs=0.3
+    ),
+    autoencoder: autoencoder.Args(
+        learners=("LocoProp-M as published", "Adam", "Shampoo", "K-FAC", "LocoProp-S", "target propagation"),
+        data="digits",
+        sizes=(12, 4),
+        images=300,
+        batch=50,
+        epochs=1,
+        seeds=1,
     ),
     bits: bits.Args(
         ways=("label", "captions", "weights", "gradients", "subclasses"),
@@ -65,6 +76,7 @@ TOYS: dict[Any, Any] = {
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
     lecun1989: lecun1989.Args(data="digits", rungs=("base", "dropout, ReLU"), seeds=2, passes=2, images=300),
+    local_targets: local_targets.Args(devices=(SoftBoundsRRAM(),), sizes=(6, 3), chips=2, budget=1_000),
     mistakes: mistakes.Args(shares=(0.5,), teachers=2, epochs=0.3),
     meta: meta.Args(
         agents=1, generations=2, directions=1, chips=4, steps=10, rates=(0.05,), sizes=(0.1, 0.2)
