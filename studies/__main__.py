@@ -16,6 +16,7 @@ from . import (
     calibrate,
     community,
     control,
+    forward_forward,
     handover,
     heirs,
     in_place,
@@ -59,6 +60,7 @@ STUDIES: tuple[Any, ...] = (
     meta,
     control,
     apprentice,
+    forward_forward,
 )  # a new study is one more name here
 
 

@@ -14,4 +14,4 @@ from .negatives import WrongLabels as WrongLabels
 from .negatives import labelled as labelled
 from .negatives import neutral as neutral
 from .negatives import normalised as normalised
-from .negatives import shown as shown
+from .negatives import pattern as pattern

@@ -4,6 +4,7 @@ G. Hinton, "The forward-forward algorithm" (2022), sections 3.2 and 3.3. A negat
 in the long range, where only shape or label can tell, and never carries the true label.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -44,9 +45,9 @@ def normalised(x: Tensor) -> Tensor:
     return x * (x.shape[-1] ** 0.5 / length.clamp(min=torch.finfo(x.dtype).tiny ** 0.5))
 
 
-def shown(port: Port, x: Tensor, skipped: int = 1) -> Tensor:
-    """What a read-out sees of a chip: normalised activities of all layers but the lowest `skipped`."""
-    return torch.cat([normalised(tap) for tap in port.measure(x).taps[skipped:]], -1)
+def pattern(taps: Sequence[Tensor], skipped: int = 1) -> Tensor:
+    """What a read-out sees of a reading: normalised activities of all layers but the lowest `skipped`."""
+    return torch.cat([normalised(tap) for tap in taps[skipped:]], -1)
 
 
 def labelled(x: Tensor, label: Tensor, classes: int, brightness: float) -> Tensor:
@@ -107,7 +108,7 @@ class WrongLabels:
         return Choosing(top.knobs, self.readout.init(top.spec))
 
     def top(self, spec: Spec, knobs: Tensor | None = None) -> Readout:
-        """The read-out above a chip, to be driven with what is `shown`."""
+        """The read-out above a chip, to be driven with its `pattern` of activity."""
         seen = sum(layer.features for layer in spec.layers[self.skipped :])
         if not seen:
             raise ValueError(f"WrongLabels: {self.skipped} of {len(spec.layers)} layers skipped leaves none")
@@ -134,7 +135,8 @@ class WrongLabels:
         if self.readout is None:
             return batch.x.new_ones(*port.spec.fleet, batch.x.shape[-2], self.classes), held
         top = self.top(port.spec, held.readout)
-        seen = shown(port, normalised(neutral(batch.x, self.classes, self.brightness)), self.skipped)
+        x = normalised(neutral(batch.x, self.classes, self.brightness))
+        seen = pattern(port.measure(x).taps, self.skipped)
         inner, step = self.readout.step(top.port(), Batch(seen, batch.target), held.inner, rng)
         return step.quiet.out.softmax(-1) + FLOOR, Choosing(top.knobs, inner)
 

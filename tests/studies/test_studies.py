@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, WanRRAM
+from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, UnknownNeurons, WanRRAM
 from studies import (
     aging,
     apprentice,
@@ -18,6 +18,7 @@ from studies import (
     calibrate,
     community,
     control,
+    forward_forward,
     handover,
     heirs,
     in_place,
@@ -58,6 +59,9 @@ TOYS: dict[Any, Any] = {
     ),
     control: control.Args(
         tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300
+    ),
+    forward_forward: forward_forward.Args(
+        devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3
     ),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
@@ -188,6 +192,7 @@ def test_the_command_line_runs_reports_and_refuses(
         "bits",
         "calibrate",
         "community",
+        "forward_forward",
         "heirs",
         "in_place",
         "laws",
