@@ -152,6 +152,10 @@ class Hybrids:
 
     blurs: int = 6  # Guess: the paper says "repeatedly"
 
+    def __post_init__(self) -> None:
+        if isinstance(self.blurs, bool) or not isinstance(self.blurs, int) or self.blurs < 0:
+            raise ValueError(f"Hybrids: blurs is {self.blurs!r}, wanted an integer of at least 0")
+
     def init(self, spec: Spec) -> tuple[()]:
         pixels = spec.layers[0].features_in
         if isqrt(pixels) ** 2 != pixels:
