@@ -45,6 +45,7 @@ from learners import (
     accumulated,
     adam,
     decayed,
+    momentum,
 )
 from learners.learner import Learner
 from learners.local import (
@@ -81,6 +82,8 @@ SMALL = Size(layers=3, width=100, batch=64, epochs=40, rate=3e-3)
 LARGE = Size(layers=3, width=800, batch=256, epochs=30, rate=2e-3)
 BRIGHTNESS = 2.0  # of the pixel that says the label
 LOSS = Goodness(threshold=1.0, sharpness=30.0)
+BLURRED = Goodness(threshold=1.0, sharpness=10.0)  # where every write blurs
+PUSH = 3e-4  # rate of momentum there, for each neuron of a layer: the mean's slope is shared out among them
 READOUT = 3e-3  # rate of the read-out
 
 
@@ -158,7 +161,9 @@ class Lab:
         self.port = self.chip.port()
         booked = metered(self.port, self.ledger).measure
         self.wires = self.port._replace(measure=booked)  # pulses are not booked: millions of cells a step
-        self.readout = Descent(NodePerturbation(1.0), self._update(READOUT), CrossEntropy(), delta=True)
+        self.readout = Descent(
+            NodePerturbation(1.0), self._decayed(adam(READOUT, square_decay=0.99)), CrossEntropy(), delta=True
+        )
         self.labels = WrongLabels(data.classes, BRIGHTNESS, self.readout)
         self.top = self.labels.top(self.chip.spec)
 
@@ -197,18 +202,19 @@ class Lab:
         whole = x if self.unlabelled else neutral(x, self.data.classes, BRIGHTNESS)
         return self.top.port().measure(pattern(wired(self.port).measure(normalised(whole)).taps)).out
 
-    def _update(self, rate: float) -> Update:
-        size = self.size
-        return decayed(adam(rate, square_decay=0.99), steps(self.data.train, size.batch, size.epochs))
+    def _decayed(self, update: Update) -> Update:
+        """Its rate falling linearly to zero over the whole training."""
+        return decayed(update, steps(self.data.train, self.size.batch, self.size.epochs))
 
     def _layer(self) -> Learner[Any]:
-        update = self._update(self.size.rate)
-        if self.trial.device.costs.step is not None:  # moves by steps, and every write blurs
-            update = accumulated(update, OWED)
+        update, loss = self._decayed(adam(self.size.rate, square_decay=0.99)), LOSS
+        if self.trial.device.costs.step is not None:  # moves by steps: Adam would blur idle cells too
+            push = momentum(PUSH * self.size.width)
+            update, loss = accumulated(self._decayed(push), OWED), BLURRED
         if self.trial.way == "labels, goodness perturbed":
-            return Descent(NodePerturbation(PROBE_SIZE, 4), update, LOSS)
+            return Descent(NodePerturbation(PROBE_SIZE, 4), update, loss)
         measured = self.trial.way == "labels, slopes measured"
-        return Hebbian(update, LOSS, PROBE_SIZE if measured else None)
+        return Hebbian(update, loss, PROBE_SIZE if measured else None)
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
