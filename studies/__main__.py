@@ -17,6 +17,7 @@ from . import (
     calibrate,
     community,
     control,
+    forward_forward,
     handover,
     heirs,
     in_place,
@@ -67,6 +68,7 @@ STUDIES: tuple[Any, ...] = (
     towers,
     autoencoder,
     local_targets,
+    forward_forward,
 )  # a new study is one more name here
 
 

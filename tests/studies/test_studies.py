@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, WanRRAM
+from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, UnknownNeurons, WanRRAM
 from studies import (
     aging,
     apprentice,
@@ -19,6 +19,7 @@ from studies import (
     calibrate,
     community,
     control,
+    forward_forward,
     handover,
     heirs,
     in_place,
@@ -71,6 +72,9 @@ TOYS: dict[Any, Any] = {
     ),
     control: control.Args(
         tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300
+    ),
+    forward_forward: forward_forward.Args(
+        devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3
     ),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
