@@ -2,3 +2,5 @@
 
 from .greedy import Block as Block
 from .greedy import Greedy as Greedy
+from .groups import OwnHeads as OwnHeads
+from .groups import ReplicatedHeads as ReplicatedHeads

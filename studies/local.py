@@ -1,0 +1,259 @@
+"""Many local losses let perturbation learn what one global loss cannot: the grid of Ren et al., on chips.
+
+Rows: the exact gradient of the chip (BP) and, through wires alone, weight (FG-W) and activity perturbation
+(FG-A), each by one loss at the top, by a loss for the block of hidden layers (L), or by one for each group of
+channels (LG). All see the same batches and take the same number of readings; the network is theirs for
+MNIST, 784-512-512 in 16 groups-10 (M/1/16; `--channels 256 --groups 1` is S/1/1). The block's head is a
+digital delta-rule read-out; the chip's own read-out learns by its delta rule on top. Rates and probe sizes
+were chosen on held-out training data.
+
+Published beside ours: Ren, Kornblith, Liao and Hinton (ICLR 2023), MNIST test error %, noiseless exact
+directional derivatives: BP 2.41, L-BP 2.16, LG-BP 2.81, FG-W 8.56, FG-A 3.76, LG-FG-W 5.66, LG-FG-A 2.55.
+
+Where we differ: their heads of groups give one common gradient (see `learners.local.groups`), so our LG-BP is
+run only with `--own-heads`, where every group answers alone. L and plain differ in what reads the block
+out: a digital head beside the chip's own. No normalisation (their silence for MNIST: Guess).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Final, Literal, get_args
+
+import torch
+from matplotlib.figure import Figure
+from torch import Generator
+
+from analog import (
+    Chip,
+    Ideal,
+    Ledger,
+    Mismatched,
+    Port,
+    SoftBoundsRRAM,
+    Spec,
+    grouped,
+    local_mixer,
+    metered,
+    stream,
+    xray,
+)
+from analog.devices.pulsed import Pulsed
+from learners import (
+    Batch,
+    CrossEntropy,
+    Descent,
+    NodePerturbation,
+    Step,
+    Update,
+    WeightPerturbation,
+    accumulated,
+    fit,
+)
+from learners.estimators import Estimator, correlate
+from learners.learner import Learner
+from learners.local import Block, Greedy, OwnHeads, ReplicatedHeads
+
+from .data import Dataset, batches, load, steps
+from .practice import (
+    OWED,
+    PROBE_SIZE,
+    AnyDevice,
+    Exact,
+    accuracy,
+    by_nodes,
+    device_words,
+    sampled,
+    scale,
+    schedule,
+    short_words,
+)
+from .study import Row
+
+Method = Literal["BP", "L-BP", "LG-BP", "FG-W", "FG-A", "L-FG-A", "LG-FG-W", "LG-FG-A", "FG-A + feedback"]
+PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
+    (256, 1): {"BP": 2.66, "L-BP": 2.38, "LG-BP": 2.43, "FG-W": 9.25, "FG-A": 3.24}
+    | {"LG-FG-W": 9.25, "LG-FG-A": 3.24},
+    (512, 16): {"BP": 2.41, "L-BP": 2.16, "LG-BP": 2.81, "FG-W": 8.56, "FG-A": 3.76}
+    | {"LG-FG-W": 5.66, "LG-FG-A": 2.55},
+}
+WEIGHT_PROBE = 0.003  # full scale
+
+
+@dataclass(frozen=True)
+class Args:
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each, by every method
+    methods: tuple[Method, ...] = get_args(Method)  # rows of the grid
+    chips: int = 3  # identities, one fleet
+    channels: int | None = None  # of both hidden layers; by default 64, or 512 on large data
+    groups: int | None = None  # of channels; by default 4, or 16 on large data
+    own_heads: bool = False  # every group of LG rows is seen by a head of its own alone
+    epochs: float | None = None  # by default 45, or 15 on large data
+    probes: int | None = None  # measured directions a step; by default 4
+    seed: int = 0  # of data order, probes and nature's dice
+
+
+@dataclass(frozen=True)
+class Trial:
+    args: Args = Args()
+    device: AnyDevice = Mismatched()
+    method: Method = "LG-FG-A"
+
+    @property
+    def name(self) -> str:
+        return f"{device_words(self.device)}, {self.method}"
+
+
+def plan(args: Args) -> list[Trial]:
+    rows = [m for m in args.methods if m != "LG-BP" or args.own_heads]
+    return [Trial(args, d, m) for d in args.devices for m in rows]
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    args, data = trial.args, load(trial.args.data)
+    size = scale(data, epochs=args.epochs, probes=args.probes)
+    channels, groups = _network(data, args)
+    layers = local_mixer(_image(data), data.classes, channels=channels, groups=groups)
+    chip = Chip(trial.device, layers, tuple(range(args.chips)), dice=args.seed)
+    ledger = Ledger(chip.spec)
+    wires = metered(chip.port(), ledger)
+
+    def rng(path: str) -> Generator:
+        return stream(args.seed, "local", path)  # every row sees the same batches
+
+    lessons = batches(data.train, size.batch, size.epochs, rng("data"))
+    learning = fit(learner(trial, chip, data, groups), wires, lessons, rng("probes"))
+    total = steps(data.train, size.batch, size.epochs)
+    about: Row = {"device": device_words(trial.device), "method": trial.method, "data": data.name}
+    about |= {"channels": channels, "groups": groups, "own_heads": args.own_heads}
+    for step in sampled(learning, total):
+        scores = accuracy(chip.port(), data.test).tolist()
+        yield {
+            "what": "curve" if step < total else "end",
+            **about,
+            "step": step,
+            "accuracy": [round(score, 6) for score in scores],
+            "measurements": max(ledger.readings),
+            "done": round(step / total, 4),
+        }
+
+
+def _network(data: Dataset, args: Args) -> tuple[int, int]:
+    large = len(data.train.x) > 10_000
+    return args.channels or (512 if large else 64), args.groups or (16 if large else 4)
+
+
+def _image(data: Dataset) -> tuple[int, int, int]:
+    side = round(data.pixels**0.5)
+    return 1, side, side
+
+
+def learner(trial: Trial, chip: Chip[Any], data: Dataset, groups: int) -> Learner[Any]:
+    """What teaches the chip in a row of the grid."""
+    size = scale(data, epochs=trial.args.epochs, probes=trial.args.probes)
+    update = schedule(data, size.batch, size.epochs, size.rate)
+    owed = accumulated(update, OWED) if isinstance(trial.device, Pulsed) else update  # its writes blur
+    if trial.method == "BP":
+        return Exact(chip, owed, CrossEntropy())
+    if trial.method == "FG-A + feedback":
+        return by_nodes(size.probes, owed)(CrossEntropy())
+    estimator: Estimator = NodePerturbation(PROBE_SIZE, size.probes, mask=True)
+    if trial.method.endswith("W"):
+        estimator = WeightPerturbation(WEIGHT_PROBE, size.probes)
+    if not trial.method.startswith("L"):
+        return Descent(estimator, owed, CrossEntropy(), delta=True)
+    top = Block(1, Descent(estimator, owed, CrossEntropy(), delta=True))
+    own = groups if trial.args.own_heads and trial.method.startswith("LG") else None
+    return Greedy((_block(trial.method, chip, estimator, owed, update, groups, own), top))
+
+
+def _block(
+    method: Method,
+    chip: Chip[Any],
+    estimator: Estimator,
+    owed: Update,
+    update: Update,
+    groups: int,
+    own: int | None,
+) -> Block:
+    """The two hidden layers, and through which head their objective sees them."""
+    features, classes = chip.spec.layers[1].features, chip.spec.layers[-1].features
+    loss = CrossEntropy() if own is None else OwnHeads(CrossEntropy(), own)
+    head = grouped(features, (own or 1) * classes, own or 1, linear=True)
+    if method.endswith("BP"):
+        return Block(2, ExactBlock(chip, owed, loss), head)
+    if own:
+        return Block(2, Descent(estimator, owed, loss, delta=True), head)
+    parts = groups if method.startswith("LG") else 1
+    return Block(2, ReplicatedHeads(estimator, owed, update, CrossEntropy(), classes, parts))
+
+
+@dataclass(frozen=True)
+class ExactBlock:
+    """The reference for a chip's first layers under a linear head: their exact gradient, by x-ray."""
+
+    chip: Chip[Any]
+    update: Update
+    loss: Any
+
+    def init(self, spec: Spec) -> Any:
+        return self.update.init(spec.zeros())
+
+    def step(self, port: Port, batch: Batch, state: Any, rng: Generator) -> tuple[Any, Step]:
+        del rng  # nothing is probed
+        quiet = port.measure(batch.x)
+        features, head = quiet.taps[-2], port.spec.layers[-1]
+        slope = self.loss.slope(quiet.out, batch.target)
+        top = len(port.spec.layers) - 1
+        basis = torch.cat((features.new_zeros(1, features.shape[-1]), torch.eye(features.shape[-1])))
+        said = port.measure(basis, first=top).out  # a linear head tells its weights
+        at_features = slope @ (said[..., 1:, :] - said[..., :1, :]).mT
+        gradient = xray.knob_gradient(
+            self.chip, batch.x, at_features, lambda out, known: (out * known).sum(-1), last=top - 1
+        )
+        drive, state = self.update.step((*gradient, correlate(head, slope, features)), state)
+        port.pulse(drive)
+        losses = self.loss(quiet.out, batch.target)
+        return state, Step(losses.flatten(len(port.spec.fleet)).mean(-1), quiet)
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    made = []
+    for r in (r for r in rows if r["what"] == "end"):
+        errors = [100 * (1 - a) for a in r["accuracy"]]
+        network = (r["channels"], r["groups"])
+        known = PUBLISHED.get(network, {}) if r["data"] == "mnist" else {}
+        made.append(
+            {
+                "device": short_words(r["device"]),
+                "method": r["method"] + (", own heads" if r["own_heads"] and r["method"][:2] == "LG" else ""),
+                "error %": f"{fmean(errors):.2f}",
+                "from to %": f"{min(errors):.2f} {max(errors):.2f}",
+                "paper %": known.get(r["method"], ""),
+                "readings": f"{r['measurements']:.2g}",
+            }
+        )
+    return made
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    devices = list(dict.fromkeys(r["device"] for r in rows))
+    figure = Figure(figsize=(4.5 * len(devices), 4), layout="constrained")
+    axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
+    colours = dict(zip(get_args(Method), (f"C{i}" for i in range(10)), strict=False))
+    for axis, device in zip(axes, devices, strict=True):
+        chosen = [r for r in rows if r["device"] == device]
+        for method in dict.fromkeys(r["method"] for r in chosen):
+            points = [r for r in chosen if r["method"] == method]
+            errors = [100 * (1 - fmean(p["accuracy"])) for p in points]
+            style = "--" if method.endswith("BP") else "-"
+            axis.plot([p["measurements"] for p in points], errors, style, color=colours[method], label=method)
+        axis.set(title=short_words(device), xlabel="readings", ylabel="test error %", xscale="log")
+        axis.set_yscale("log")
+        axis.grid(which="both", alpha=0.3)
+        axis.legend(fontsize="small")
+    path = folder / "local.png"
+    figure.savefig(path, dpi=130)
+    return [path]

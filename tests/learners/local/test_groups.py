@@ -1,0 +1,240 @@
+"""Groups with heads of their own: no part hears of another's probes, and the mean is the exact gradient."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from analog import (
+    Chip,
+    Ideal,
+    Layer,
+    Mismatched,
+    Probe,
+    channel_mixing,
+    dense,
+    grouped,
+    stream,
+    token_mixing,
+    xray,
+)
+from analog.port import Reading, Spec
+from learners import (
+    ActiveNodePerturbation,
+    Batch,
+    CrossEntropy,
+    Descent,
+    NodePerturbation,
+    WeightPerturbation,
+    check_learner,
+    fit,
+    rademacher,
+    sgd,
+)
+from learners.local import Block, Greedy, OwnHeads, ReplicatedHeads
+from learners.local.groups import HeadsMemory
+
+F64 = torch.float64
+PLAIN = (dense(3, 4), grouped(4, 4, 2))  # 8 nodes
+MIXER = (token_mixing(2, 2), channel_mixing(2, 2, 2), channel_mixing(2, 2, 2, 2))  # 12 nodes
+FEW = (dense(2, 2), grouped(2, 2, 2))  # 10 knobs
+
+
+@dataclass(frozen=True)
+class Every:
+    """All sign vectors over all coordinates of a step, once each; the same for every example."""
+
+    def draw(
+        self, count: int, lead: tuple[int, ...], bodies: Sequence[tuple[int, ...]], spec: Spec, rng: Generator
+    ) -> tuple[Tensor, ...]:
+        del rng
+        sizes = [torch.Size(body).numel() for body in bodies]
+        assert count == 2 ** sum(sizes)
+        signs = 1 - 2 * ((torch.arange(count).unsqueeze(-1) >> torch.arange(sum(sizes))) & 1)
+        parts = signs.to(spec.dtype).split(sizes, -1)
+        ones = (1,) * len(lead)
+        return tuple(
+            p.view(count, *ones, *body).expand(count, *lead, *body)
+            for p, body in zip(parts, bodies, strict=True)
+        )
+
+    def covariance(self, g: Tensor, count: int) -> Tensor:
+        return rademacher.covariance(g, count)
+
+
+def given(layers: Sequence[Layer], size: int = 3) -> Batch:
+    rng = stream(0, "given", len(layers))
+    x = torch.rand(size, layers[0].features_in, generator=rng, dtype=F64)
+    return Batch(x, torch.arange(size) % 3)
+
+
+def heads(estimator: Any, **more: Any) -> ReplicatedHeads:
+    return ReplicatedHeads(estimator, sgd(1.0), sgd(0.1), CrossEntropy(), 3, **more)
+
+
+def known(learner: ReplicatedHeads, spec: Spec) -> HeadsMemory:
+    """A memory whose head has something to say."""
+    state = learner.init(spec)
+    knobs = torch.randn(state.knobs.shape, generator=stream(0, "head"), dtype=F64)
+    return state._replace(knobs=knobs)
+
+
+def moved(learner: ReplicatedHeads, layers: Sequence[Layer], identity: Any = 1) -> tuple[Any, Any]:
+    """What one step at rate 1 changed, and the exact gradient under one common head."""
+    chip = Chip(Ideal(), layers, identity, dtype=F64)
+    chip.port().program(tuple(k.abs() for k in xray.knobs(chip)))  # all neurons active
+    batch, state = given(layers), known(learner, chip.spec)
+    exact = xray.knob_gradient(
+        chip, batch.x, batch.target, lambda out, t: learner.loss(learner.answers(out, state.knobs), t)
+    )
+    before = xray.knobs(chip)
+    learner.step(chip.port(), batch, state, stream(0, "probes"))
+    return tuple(b - a for b, a in zip(before, xray.knobs(chip), strict=True)), exact
+
+
+@pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])
+@pytest.mark.parametrize(
+    ("layers", "more", "nodes"),
+    [
+        (PLAIN, {}, 8),
+        (PLAIN, {"groups": 2}, 8),
+        (MIXER, {"groups": 2, "patches": 2, "shares": (2, 4, 4)}, 12),
+    ],
+    ids=["whole", "groups", "mixer"],
+)
+def test_the_mean_over_all_probes_is_the_gradient_under_one_head(
+    layers: Sequence[Layer], more: Any, nodes: int, identity: Any
+) -> None:
+    """By enumeration of every sign vector, with a probe so small that losses are straight."""
+    estimator = NodePerturbation(1e-6, 2**nodes, Every())
+    changed, exact = moved(heads(estimator, **more), layers, identity)
+    torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_so_it_is_for_probes_at_the_knobs(groups: int) -> None:
+    estimator = WeightPerturbation(1e-6, 2**10, Every())
+    changed, exact = moved(heads(estimator, groups=groups), FEW)
+    torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
+
+
+def test_shared_tiles_are_laid_the_losses_of_all_patches_that_they_serve() -> None:
+    layers = (channel_mixing(2, 2, 2, 2, bias=False), channel_mixing(2, 2, 2, 2))
+    learner = heads(WeightPerturbation(1e-6, 2**6, Every()), groups=2, patches=2)
+    changed, exact = moved(learner, layers)
+    torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
+
+
+class Turned:
+    """Node perturbation whose probes of the second group point the other way, and longer."""
+
+    def __init__(self, by: float) -> None:
+        self.inner, self.by = NodePerturbation(0.3, probes=2), by
+
+    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+        nodes = self.inner.ask(spec, x, quiet, rng).nodes
+        assert nodes is not None
+        factor = torch.tensor([1.0, 1.0, self.by, self.by], dtype=F64)
+        return Probe(nodes=tuple(n * factor for n in nodes if n is not None))
+
+    def tell(self, spec: Spec, seen: Any) -> Any:
+        return self.inner.tell(spec, seen)
+
+
+def test_no_group_hears_of_the_probes_of_another() -> None:
+    """Bitwise, whatever the size of the probe; under one head for all it would."""
+    for groups, alone in ((2, True), (1, False)):
+        usual, turned = (moved(heads(Turned(by), groups=groups), PLAIN)[0] for by in (1.0, -3.0))
+        assert torch.equal(usual[0][0, :2], turned[0][0, :2]) == alone
+        assert torch.equal(usual[1][0], turned[1][0]) == alone
+        assert not torch.equal(usual[1][1], turned[1][1])
+
+
+def test_the_head_follows_its_delta_rule() -> None:
+    chip = Chip(Ideal(), PLAIN, [1, 2], dtype=F64)
+    learner = heads(NodePerturbation(0.1), groups=2)
+    batch, state = given(PLAIN), known(learner, chip.spec)
+    features = chip.port().measure(batch.x).out
+    leaf = state.knobs.clone().requires_grad_()
+    learner.loss(learner.answers(features, leaf), batch.target).mean(-1).sum().backward()
+    after, step = learner.step(chip.port(), batch, state, stream(0, "probes"))
+    torch.testing.assert_close(after.knobs, state.knobs - 0.1 * leaf.grad)
+    assert torch.equal(step.quiet.out, features)
+
+
+def test_own_heads_answer_alone_and_know_their_slope() -> None:
+    loss = OwnHeads(CrossEntropy(), 2)
+    out = torch.randn(2, 5, 6, generator=stream(0, "out"), dtype=F64).requires_grad_()
+    target = torch.arange(5) % 3
+    losses = loss(out, target)
+    for part in range(2):
+        own = CrossEntropy()(out[..., 3 * part : 3 * part + 3], target)
+        torch.testing.assert_close(losses[..., part], own)
+    (slope,) = torch.autograd.grad(losses.sum(), out)
+    torch.testing.assert_close(loss.slope(out, target), slope)
+
+
+def network(learner: Any, **more: Any) -> Greedy:
+    top = Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy(), delta=True)
+    return Greedy((Block(2, learner, **more), Block(1, top)))
+
+
+LAYERS = (dense(6, 12), grouped(12, 12, 3), dense(12, 3, linear=True))
+
+
+def lessons(count: int) -> list[Batch]:
+    rng = stream(0, "lessons")
+    made = (torch.randn(16, 6, generator=rng, dtype=F64) for _ in range(count))
+    return [Batch(x, x[:, :3].argmax(-1)) for x in made]
+
+
+def replicated(estimator: Any = None) -> ReplicatedHeads:
+    nodes = estimator or NodePerturbation(0.2, probes=2, mask=True)
+    return ReplicatedHeads(nodes, sgd(0.1), sgd(0.1), CrossEntropy(), 3, groups=3)
+
+
+def own() -> Descent:
+    nodes = NodePerturbation(0.2, probes=2, mask=True)
+    return Descent(nodes, sgd(0.05), OwnHeads(CrossEntropy(), 3), delta=True)
+
+
+WAYS = {
+    "replicated, nodes": network(replicated()),
+    "replicated, weights": network(replicated(WeightPerturbation(0.05, probes=2))),
+    "own": network(own(), head=grouped(12, 9, 3, linear=True)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_is_a_function_of_its_measurements_without_autograd(way: str) -> None:
+    with torch.inference_mode():
+        port = Chip(Mismatched(), LAYERS, [1, 2], dtype=F64).port()
+        check_learner(WAYS[way], port, lessons(3), lambda: stream(0, "probes"))
+
+
+@pytest.mark.parametrize("way", [w for w in WAYS if "weights" not in w])
+def test_groups_learn_in_place(way: str) -> None:
+    port = Chip(Mismatched(), LAYERS, [1, 2], dtype=F64).port()
+    losses = torch.stack([s.loss for s in fit(WAYS[way], port, lessons(500), stream(0, "probes"))])
+    assert bool((losses[-50:].mean(0) < 0.7 * losses[:50].mean(0)).all())
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: heads(NodePerturbation(0.1), groups=0), "at least 1"),
+        (lambda: heads(NodePerturbation(0.1), groups=4, shares=(3, 4)), "do not divide 4 parts"),
+        (lambda: heads(ActiveNodePerturbation(), groups=4, shares=(1, 4)), "one by one"),
+        (lambda: heads(NodePerturbation(0.1), groups=3).init(Chip(Ideal(), PLAIN).spec), "3 parts do not"),
+        (
+            lambda: heads(NodePerturbation(0.1), shares=(1,)).init(Chip(Ideal(), PLAIN).spec),
+            "1 shares for a block of 2",
+        ),
+    ],
+)
+def test_bad_settings_are_refused(make: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        make()
