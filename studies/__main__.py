@@ -22,6 +22,7 @@ from . import (
     laws,
     left_out,
     lineage,
+    local,
     meta,
     mistakes,
     probes,
@@ -59,6 +60,7 @@ STUDIES: tuple[Any, ...] = (
     meta,
     control,
     apprentice,
+    local,
 )  # a new study is one more name here
 
 

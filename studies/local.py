@@ -53,7 +53,7 @@ from learners import (
 )
 from learners.estimators import Estimator, correlate
 from learners.learner import Learner
-from learners.local import Block, Greedy, OwnHeads, ReplicatedHeads
+from learners.local import Block, Greedy, Mirrors, OwnHeads, ReplicatedHeads
 
 from .data import Dataset, batches, load, steps
 from .practice import (
@@ -71,7 +71,18 @@ from .practice import (
 )
 from .study import Row
 
-Method = Literal["BP", "L-BP", "LG-BP", "FG-W", "FG-A", "L-FG-A", "LG-FG-W", "LG-FG-A", "FG-A + feedback"]
+Method = Literal[
+    "BP",
+    "L-BP",
+    "LG-BP",
+    "FG-W",
+    "FG-A",
+    "L-FG-A",
+    "LG-FG-W",
+    "LG-FG-A",
+    "FG-A + feedback",
+    "LG-FG-A + mirrors",
+]
 PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
     (256, 1): {"BP": 2.66, "L-BP": 2.38, "LG-BP": 2.43, "FG-W": 9.25, "FG-A": 3.24}
     | {"LG-FG-W": 9.25, "LG-FG-A": 3.24},
@@ -79,6 +90,7 @@ PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
     | {"LG-FG-W": 5.66, "LG-FG-A": 2.55},
 }
 WEIGHT_PROBE = 0.003  # full scale
+TRUST = 0.2  # in what mirrors did not foresee
 
 
 @dataclass(frozen=True)
@@ -187,7 +199,9 @@ def _block(
     if own:
         return Block(2, Descent(estimator, owed, loss, delta=True), head)
     parts = groups if method.startswith("LG") else 1
-    return Block(2, ReplicatedHeads(estimator, owed, update, CrossEntropy(), classes, parts))
+    mirrors = Mirrors(trust=TRUST) if method.endswith("mirrors") else None
+    heads = ReplicatedHeads(estimator, owed, update, CrossEntropy(), classes, groups=parts, mirrors=mirrors)
+    return Block(2, heads)
 
 
 @dataclass(frozen=True)

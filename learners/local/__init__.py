@@ -4,3 +4,4 @@ from .greedy import Block as Block
 from .greedy import Greedy as Greedy
 from .groups import OwnHeads as OwnHeads
 from .groups import ReplicatedHeads as ReplicatedHeads
+from .mirrors import Mirrors as Mirrors

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
 from torch import Generator, Tensor
 
 from analog.layers import Dense, dense
@@ -25,6 +26,7 @@ from ..estimators import Estimator, Evidence, NodePerturbation, WeightPerturbati
 from ..learner import Batch, Step
 from ..losses import SlopedLoss
 from ..updates import Update
+from .mirrors import Image, Mirrors
 
 
 class OwnHeads:
@@ -53,6 +55,7 @@ class HeadsMemory(NamedTuple):
     update: Any
     knobs: Tensor  # (*fleet, 1, outputs, channels + 1), of the head
     head: Any  # its update's memory
+    mirrors: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class ReplicatedHeads:
         groups, patches: the block's outputs are ordered patch by patch, within a patch group by group.
         shares: into how many such consecutive parts each layer's nodes fall, for layers whose nodes reach
             several parts (a node after token mixing reaches all groups of its patch); None: as the outputs.
+        mirrors: foresee slopes, so that only what they did not foresee has to be estimated.
     """
 
     estimator: Estimator
@@ -75,10 +79,15 @@ class ReplicatedHeads:
     groups: int = 1
     patches: int = 1
     shares: Sequence[int] | None = None
+    mirrors: Mirrors | None = None
 
     def __post_init__(self) -> None:
         if min(self.groups, self.patches, self.outputs) < 1:
             raise ValueError(f"ReplicatedHeads: sizes must be at least 1, got {self}")
+        if self.mirrors is not None and (
+            self.shares is not None or not isinstance(self.estimator, NodePerturbation)
+        ):
+            raise ValueError("ReplicatedHeads: mirrors want probes at nodes that keep to their own group")
         if self.shares is None:
             return
         if any(s < 1 or self._parts % s for s in self.shares):
@@ -94,7 +103,8 @@ class ReplicatedHeads:
             raise ValueError(f"ReplicatedHeads: {len(self.shares)} shares for a block of {layers} layers")
         layer = self._layer(features)
         blank = spec.zeros()[0].new_zeros((*spec.fleet, layer.tiles, layer.rows, layer.cols))
-        return HeadsMemory(self.update.init(spec.zeros()), blank, self.head.init((blank,)))
+        mirrors = () if self.mirrors is None else self.mirrors.init(spec, self.groups)
+        return HeadsMemory(self.update.init(spec.zeros()), blank, self.head.init((blank,)), mirrors)
 
     def step(self, port: Port, batch: Batch, state: HeadsMemory, rng: Generator) -> tuple[HeadsMemory, Step]:
         quiet = port.measure(batch.x)
@@ -104,7 +114,10 @@ class ReplicatedHeads:
         alike = self.loss(self.answers(quiet.out, state.knobs), batch.target)
         quiet_loss = alike.unsqueeze(-1).expand(*alike.shape, self._parts)
         seen = Evidence(batch.x, quiet, quiet_loss, probe, probed, losses)
-        return self._learnt(port, batch, state, quiet, self._told(port.spec, seen))
+        if self.mirrors is None:
+            return self._learnt(port, batch, state, quiet, self._told(port.spec, seen))
+        gradient, mirrors = self._foretold(self.mirrors, port.spec, seen, batch, state)
+        return self._learnt(port, batch, state._replace(mirrors=mirrors), quiet, gradient)
 
     def answers(self, features: Tensor, knobs: Tensor) -> Tensor:  # (..., batch, outputs)
         """What the head says to a block's outputs (..., batch, features)."""
@@ -123,7 +136,9 @@ class ReplicatedHeads:
         delta = correlate(self._layer(quiet.out.shape[-1]), slope, self._means(quiet.out))
         (moved,), head = self.head.step((delta,), state.head)
         losses = self.loss(out, batch.target)
-        return HeadsMemory(update, state.knobs + moved, head), Step(losses.mean(-1), quiet)
+        return state._replace(update=update, knobs=state.knobs + moved, head=head), Step(
+            losses.mean(-1), quiet
+        )
 
     @property
     def _parts(self) -> int:
@@ -140,12 +155,38 @@ class ReplicatedHeads:
 
         (parts, probes, *fleet, batch, outputs)
         """
-        moved = (probed - quiet).unflatten(-1, (self.patches, self.groups, -1)) / self.patches
         weights = knobs[..., 0, :, :-1].unflatten(-1, (self.groups, -1))  # (*fleet, outputs, groups, share)
-        moved = moved.movedim(-2, -4).flatten(-3, -2)  # (probes, *fleet, groups, batch * patches, share)
+        moved = self._apart(probed - quiet) / self.patches
         change = (moved @ weights.movedim(-2, -3).mT).unflatten(-2, (-1, self.patches))
-        copies = self.answers(quiet, knobs).unsqueeze(0) + change.movedim((-2, -4), (0, 1)).flatten(0, 1)
-        return copies
+        return self.answers(quiet, knobs) + change.movedim((-2, -4), (0, 1)).flatten(0, 1)
+
+    def _foretold(
+        self, mirrors: Mirrors, spec: Spec, seen: Evidence, batch: Batch, state: HeadsMemory
+    ) -> tuple[Knobs, tuple[Image, ...]]:
+        """The gradient where mirrors foresee slopes, and what they hold then."""
+        pushes = [push for push in seen.probe.nodes or () if push is not None]
+        slope = self.loss.slope(self.answers(seen.quiet.out, state.knobs), batch.target)
+        at_means = slope @ state.knobs[..., 0, :, :-1] / self.patches
+        at_taps = at_means.repeat(*(1,) * (at_means.ndim - 1), self.patches)
+        known = mirrors.foresee(state.mirrors, seen.quiet.taps, at_taps, self._apart)
+        each = zip(pushes, known, strict=True)
+        expected = torch.stack([(self._apart(push) * k).sum(-1) for push, k in each]).sum(0)
+        by_part = expected.unflatten(-1, (-1, self.patches)).movedim(-3, -1).flatten(-2)
+        told = self._told(spec, seen._replace(losses=seen.losses - by_part))
+        given = (seen.x, *seen.quiet.taps[:-1])
+        parts = zip(spec.layers, told, known, given, strict=True)
+        gradient = tuple(mirrors.trust * t + correlate(la, self._together(k), x) for la, t, k, x in parts)
+        probed = seen.probed.taps
+        return gradient, mirrors.learn(state.mirrors, seen.quiet.taps, probed, pushes, self._apart)
+
+    def _apart(self, activity: Tensor) -> Tensor:
+        """(..., batch, features) -> (..., groups, batch * patches, share)"""
+        shares = activity.unflatten(-1, (self.patches, self.groups, -1))
+        return shares.movedim(-2, -4).flatten(-3, -2)
+
+    def _together(self, shares: Tensor) -> Tensor:
+        """The inverse of `_apart`."""
+        return shares.unflatten(-2, (-1, self.patches)).movedim(-4, -2).flatten(-3)
 
     def _told(self, spec: Spec, seen: Evidence) -> Knobs:
         """The estimated gradient, layer by layer where their nodes fall into different shares."""

@@ -24,6 +24,7 @@ from studies import (
     laws,
     left_out,
     lineage,
+    local,
     meta,
     mistakes,
     probes,
@@ -68,6 +69,7 @@ TOYS: dict[Any, Any] = {
     ),
     handover: handover.Args(ages=(0.0,), budgets=(8, 90), teachers=1, heirs=1, epochs=0.3, hidden=8),
     lineage: lineage.Args(lineages=2, generations=2, epochs=0.2, hidden=8, rehearsal=(0, 50)),
+    local: local.Args(devices=(Mismatched(),), chips=2, channels=8, groups=2, epochs=0.3, own_heads=True),
     probes: probes.Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8),
     scaling: scaling.Args(widths=(4, 6), chips=1, loss=2.28, most=2e6),
     speed: speed.Args(repeats=1, chips=3),
@@ -205,6 +207,7 @@ def test_the_command_line_runs_reports_and_refuses(
         *("speed", "tuning", "zoo"),
         "handover",
         "lineage",
+        "local",
     ],
 )
 def test_help_shows_each_flag_with_its_meaning(

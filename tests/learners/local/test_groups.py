@@ -34,8 +34,9 @@ from learners import (
     rademacher,
     sgd,
 )
-from learners.local import Block, Greedy, OwnHeads, ReplicatedHeads
+from learners.local import Block, Greedy, Mirrors, OwnHeads, ReplicatedHeads
 from learners.local.groups import HeadsMemory
+from learners.local.mirrors import Image
 
 F64 = torch.float64
 PLAIN = (dense(3, 4), grouped(4, 4, 2))  # 8 nodes
@@ -82,11 +83,14 @@ def known(learner: ReplicatedHeads, spec: Spec) -> HeadsMemory:
     return state._replace(knobs=knobs)
 
 
-def moved(learner: ReplicatedHeads, layers: Sequence[Layer], identity: Any = 1) -> tuple[Any, Any]:
+def moved(
+    learner: ReplicatedHeads, layers: Sequence[Layer], identity: Any = 1, mirrors: Any = ()
+) -> tuple[Any, Any]:
     """What one step at rate 1 changed, and the exact gradient under one common head."""
     chip = Chip(Ideal(), layers, identity, dtype=F64)
     chip.port().program(tuple(k.abs() for k in xray.knobs(chip)))  # all neurons active
     batch, state = given(layers), known(learner, chip.spec)
+    state = state._replace(mirrors=mirrors or state.mirrors)
     exact = xray.knob_gradient(
         chip, batch.x, batch.target, lambda out, t: learner.loss(learner.answers(out, state.knobs), t)
     )
@@ -126,6 +130,66 @@ def test_shared_tiles_are_laid_the_losses_of_all_patches_that_they_serve() -> No
     learner = heads(WeightPerturbation(1e-6, 2**6, Every()), groups=2, patches=2)
     changed, exact = moved(learner, layers)
     torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
+
+
+WIDE = (dense(3, 6), grouped(6, 4, 2), grouped(4, 4, 2))  # 3, 2 and 2 nodes to a group, 14 in all
+
+
+def seen_by(learner: ReplicatedHeads, layers: Sequence[Layer], identity: Any = 1) -> Any:
+    """What mirrors hold after one step with every sign vector, on a chip that stays as it was."""
+    chip = Chip(Ideal(), layers, identity, dtype=F64)
+    port = chip.port()
+    port.program(tuple(k.abs() for k in xray.knobs(chip)))
+    batch = given(layers)
+    return learner.step(port, batch, known(learner, chip.spec), stream(0, "probes"))[0].mirrors
+
+
+@pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])
+def test_mirrors_show_the_wiring(identity: Any) -> None:
+    """On a silent chip with active neurons: own slopes are 1, the others the weights of the next layer."""
+    estimator = NodePerturbation(1e-6, 2**14, Every())
+    images = seen_by(heads(estimator, groups=2, mirrors=Mirrors()), WIDE, identity)
+    weights = [k.abs()[..., :-1] for k in xray.knobs(Chip(Ideal(), WIDE, identity, dtype=F64))]
+    for at, image in enumerate(images):
+        torch.testing.assert_close(image.own, image.own_power, rtol=1e-6, atol=0.0)
+        if at < 2:
+            assert image.next is not None and image.next_power is not None
+            torch.testing.assert_close(
+                image.next / image.next_power, weights[at + 1].mT, rtol=1e-6, atol=1e-8
+            )
+
+
+@pytest.mark.parametrize("probes", [1, 3])
+def test_where_mirrors_are_true_one_probe_tells_the_gradient(probes: int) -> None:
+    every = heads(NodePerturbation(1e-6, 2**14, Every()), groups=2, mirrors=Mirrors())
+    images = seen_by(every, WIDE)
+    few = heads(NodePerturbation(1e-6, probes), groups=2, mirrors=Mirrors())
+    changed, exact = moved(few, WIDE, mirrors=images)
+    torch.testing.assert_close(changed, exact, atol=1e-5, rtol=1e-4)
+    changed, _ = moved(heads(NodePerturbation(1e-6, probes), groups=2), WIDE)
+    assert not torch.allclose(changed[0], exact[0], atol=0.1 * float(exact[0].abs().max()))
+
+
+def test_true_or_not_mirrors_leave_the_mean_alone() -> None:
+    learner = heads(NodePerturbation(1e-6, 2**8, Every()), groups=2, mirrors=Mirrors())
+    rng = stream(0, "false mirrors")
+    false = tuple(
+        Image(*(None if t is None else torch.rand(t.shape, generator=rng, dtype=F64) + 0.5 for t in image))
+        for image in seen_by(learner, PLAIN)
+    )
+    changed, exact = moved(learner, PLAIN, mirrors=false)
+    torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
+
+
+def test_mirrors_serve_all_patches() -> None:
+    """Two patches, two groups: true mirrors leave nothing to the probes."""
+    layers = (channel_mixing(2, 2, 4, 2), channel_mixing(2, 4, 4, 2))  # 4 nodes to a group, 16 in all
+    images = seen_by(
+        heads(NodePerturbation(1e-6, 2**16, Every()), groups=2, patches=2, mirrors=Mirrors()), layers
+    )
+    learner = heads(NodePerturbation(1e-6, 1), groups=2, patches=2, mirrors=Mirrors())
+    changed, exact = moved(learner, layers, mirrors=images)
+    torch.testing.assert_close(changed, exact, atol=1e-5, rtol=1e-4)
 
 
 class Turned:
@@ -191,9 +255,9 @@ def lessons(count: int) -> list[Batch]:
     return [Batch(x, x[:, :3].argmax(-1)) for x in made]
 
 
-def replicated(estimator: Any = None) -> ReplicatedHeads:
+def replicated(estimator: Any = None, mirrors: Mirrors | None = None) -> ReplicatedHeads:
     nodes = estimator or NodePerturbation(0.2, probes=2, mask=True)
-    return ReplicatedHeads(nodes, sgd(0.1), sgd(0.1), CrossEntropy(), 3, groups=3)
+    return ReplicatedHeads(nodes, sgd(0.1), sgd(0.1), CrossEntropy(), 3, groups=3, mirrors=mirrors)
 
 
 def own() -> Descent:
@@ -203,6 +267,7 @@ def own() -> Descent:
 
 WAYS = {
     "replicated, nodes": network(replicated()),
+    "replicated, mirrors": network(replicated(mirrors=Mirrors(trust=0.5))),
     "replicated, weights": network(replicated(WeightPerturbation(0.05, probes=2))),
     "own": network(own(), head=grouped(12, 9, 3, linear=True)),
 }
@@ -228,6 +293,8 @@ def test_groups_learn_in_place(way: str) -> None:
         (lambda: heads(NodePerturbation(0.1), groups=0), "at least 1"),
         (lambda: heads(NodePerturbation(0.1), groups=4, shares=(3, 4)), "do not divide 4 parts"),
         (lambda: heads(ActiveNodePerturbation(), groups=4, shares=(1, 4)), "one by one"),
+        (lambda: heads(WeightPerturbation(0.1), mirrors=Mirrors()), "probes at nodes"),
+        (lambda: Mirrors(decay=1.0), "0 <= decay < 1"),
         (lambda: heads(NodePerturbation(0.1), groups=3).init(Chip(Ideal(), PLAIN).spec), "3 parts do not"),
         (
             lambda: heads(NodePerturbation(0.1), shares=(1,)).init(Chip(Ideal(), PLAIN).spec),
