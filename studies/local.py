@@ -101,6 +101,7 @@ class Args:
     chips: int = 3  # identities, one fleet
     channels: int | None = None  # of both hidden layers; by default 64, or 512 on large data
     groups: int | None = None  # of channels; by default 4, or 16 on large data
+    normalised: bool = True  # what drives the second layer, group by group, and the read-out
     own_heads: bool = False  # every group of LG rows is seen by a head of its own alone
     epochs: float | None = None  # by default 45, or 15 on large data
     probes: int | None = None  # measured directions a step; by default 4
@@ -127,7 +128,9 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, epochs=args.epochs, probes=args.probes)
     channels, groups = _network(data, args)
-    layers = local_mixer(_image(data), data.classes, channels=channels, groups=groups)
+    layers = local_mixer(
+        _image(data), data.classes, channels=channels, groups=groups, normalised=args.normalised
+    )
     chip = Chip(trial.device, layers, tuple(range(args.chips)), dice=args.seed)
     ledger = Ledger(chip.spec)
     wires = metered(chip.port(), ledger)
@@ -154,7 +157,11 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def _network(data: Dataset, args: Args) -> tuple[int, int]:
     large = len(data.train.x) > 10_000
-    return args.channels or (512 if large else 64), args.groups or (16 if large else 4)
+    channels, groups = (512, 16) if large else (64, 4)
+    return (
+        channels if args.channels is None else args.channels,
+        groups if args.groups is None else args.groups,
+    )
 
 
 def _image(data: Dataset) -> tuple[int, int, int]:
