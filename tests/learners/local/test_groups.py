@@ -1,7 +1,7 @@
 """Groups with heads of their own: no part hears of another's probes, and the mean is the exact gradient."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from analog import (
     channel_mixing,
     dense,
     grouped,
+    local_mixer,
     stream,
     token_mixing,
     xray,
@@ -28,10 +29,13 @@ from learners import (
     CrossEntropy,
     Descent,
     NodePerturbation,
+    Skip,
     WeightPerturbation,
+    adam,
     check_learner,
     fit,
     rademacher,
+    residual,
     sgd,
 )
 from learners.local import Block, Greedy, Mirrors, OwnHeads, ReplicatedHeads
@@ -285,6 +289,26 @@ def test_groups_learn_in_place(way: str) -> None:
     port = Chip(Mismatched(), LAYERS, [1, 2], dtype=F64).port()
     losses = torch.stack([s.loss for s in fit(WAYS[way], port, lessons(500), stream(0, "probes"))])
     assert bool((losses[-50:].mean(0) < 0.7 * losses[:50].mean(0)).all())
+
+
+def test_a_mixer_of_two_blocks_with_a_residual_learns_block_by_block() -> None:
+    layers = local_mixer((1, 4, 4), 3, channels=8, side=2, groups=2, blocks=2, normalised=True)
+    first = ReplicatedHeads(
+        NodePerturbation(0.1, 4, mask=True), adam(0.02), adam(0.02), CrossEntropy(), 3, groups=2, patches=4
+    )
+    greedy = Greedy(
+        (
+            Block(2, replace(first, mirrors=Mirrors(trust=0.5))),
+            Block(3, replace(first, shares=(4, 8, 8))),  # a token's node reaches both groups of its patch
+            Block(1, Descent(NodePerturbation(0.1), adam(0.02), CrossEntropy(), delta=True)),
+        )
+    )
+    wires = residual(Chip(Mismatched(), layers, [1, 2], dtype=F64).port(), [Skip(2, 4)])
+    rng = stream(0, "corners")
+    made = (torch.rand(16, 2, 2, 2, 2, generator=rng, dtype=F64) for _ in range(100))
+    corners = [Batch(x.flatten(1), x.mean((1, 3)).flatten(1)[:, :3].argmax(-1)) for x in made]
+    losses = torch.stack([s.loss for s in fit(greedy, wires, corners, stream(0, "probes"))])
+    assert bool((losses[-30:].mean(0) < 0.88 * losses[:10].mean(0)).all())
 
 
 @pytest.mark.parametrize(
