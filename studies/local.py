@@ -19,78 +19,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Final, Literal, get_args
+from typing import Final, get_args
 
-import torch
 from matplotlib.figure import Figure
 from torch import Generator
 
-from analog import (
-    Chip,
-    Ideal,
-    Ledger,
-    Mismatched,
-    Port,
-    SoftBoundsRRAM,
-    Spec,
-    grouped,
-    local_mixer,
-    metered,
-    stream,
-    xray,
-)
-from analog.devices.pulsed import Pulsed
-from learners import (
-    Batch,
-    CrossEntropy,
-    Descent,
-    NodePerturbation,
-    Step,
-    Update,
-    WeightPerturbation,
-    accumulated,
-    fit,
-)
-from learners.estimators import Estimator, correlate
-from learners.learner import Learner
-from learners.local import Block, Greedy, Mirrors, OwnHeads, ReplicatedHeads
+from analog import Chip, Ideal, Ledger, Mismatched, SoftBoundsRRAM, local_mixer, metered, stream
+from learners import fit
 
+from . import grid
 from .data import Dataset, batches, load, steps
-from .practice import (
-    OWED,
-    PROBE_SIZE,
-    AnyDevice,
-    Exact,
-    accuracy,
-    by_nodes,
-    device_words,
-    sampled,
-    scale,
-    schedule,
-    short_words,
-)
+from .grid import Method
+from .practice import AnyDevice, accuracy, device_words, sampled, scale, schedule, short_words
 from .study import Row
 
-Method = Literal[
-    "BP",
-    "L-BP",
-    "LG-BP",
-    "FG-W",
-    "FG-A",
-    "L-FG-A",
-    "LG-FG-W",
-    "LG-FG-A",
-    "FG-A + feedback",
-    "LG-FG-A + mirrors",
-]
 PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
     (256, 1): {"BP": 2.66, "L-BP": 2.38, "LG-BP": 2.43, "FG-W": 9.25, "FG-A": 3.24}
     | {"LG-FG-W": 9.25, "LG-FG-A": 3.24},
     (512, 16): {"BP": 2.41, "L-BP": 2.16, "LG-BP": 2.81, "FG-W": 8.56, "FG-A": 3.76}
     | {"LG-FG-W": 5.66, "LG-FG-A": 2.55},
 }
-WEIGHT_PROBE = 0.003  # full scale
-TRUST = 0.2  # in what mirrors did not foresee
 
 
 @dataclass(frozen=True)
@@ -139,7 +87,9 @@ def run(trial: Trial) -> Iterator[Row]:
         return stream(args.seed, "local", path)  # every row sees the same batches
 
     lessons = batches(data.train, size.batch, size.epochs, rng("data"))
-    learning = fit(learner(trial, chip, data, groups), wires, lessons, rng("probes"))
+    update = schedule(data, size.batch, size.epochs, size.rate)
+    way = grid.Way(trial.method, size.probes, update, groups, args.own_heads)
+    learning = fit(way.learner(chip), wires, lessons, rng("probes"))
     total = steps(data.train, size.batch, size.epochs)
     about: Row = {"device": device_words(trial.device), "method": trial.method, "data": data.name}
     about |= {"channels": channels, "groups": groups, "own_heads": args.own_heads}
@@ -167,77 +117,6 @@ def _network(data: Dataset, args: Args) -> tuple[int, int]:
 def _image(data: Dataset) -> tuple[int, int, int]:
     side = round(data.pixels**0.5)
     return 1, side, side
-
-
-def learner(trial: Trial, chip: Chip[Any], data: Dataset, groups: int) -> Learner[Any]:
-    """What teaches the chip in a row of the grid."""
-    size = scale(data, epochs=trial.args.epochs, probes=trial.args.probes)
-    update = schedule(data, size.batch, size.epochs, size.rate)
-    owed = accumulated(update, OWED) if isinstance(trial.device, Pulsed) else update  # its writes blur
-    if trial.method == "BP":
-        return Exact(chip, owed, CrossEntropy())
-    if trial.method == "FG-A + feedback":
-        return by_nodes(size.probes, owed)(CrossEntropy())
-    estimator: Estimator = NodePerturbation(PROBE_SIZE, size.probes, mask=True)
-    if trial.method.endswith("W"):
-        estimator = WeightPerturbation(WEIGHT_PROBE, size.probes)
-    if not trial.method.startswith("L"):
-        return Descent(estimator, owed, CrossEntropy(), delta=True)
-    top = Block(1, Descent(estimator, owed, CrossEntropy(), delta=True))
-    own = groups if trial.args.own_heads and trial.method.startswith("LG") else None
-    return Greedy((_block(trial.method, chip, estimator, owed, update, groups, own), top))
-
-
-def _block(
-    method: Method,
-    chip: Chip[Any],
-    estimator: Estimator,
-    owed: Update,
-    update: Update,
-    groups: int,
-    own: int | None,
-) -> Block:
-    """The two hidden layers, and through which head their objective sees them."""
-    features, classes = chip.spec.layers[1].features, chip.spec.layers[-1].features
-    loss = CrossEntropy() if own is None else OwnHeads(CrossEntropy(), own)
-    head = grouped(features, (own or 1) * classes, own or 1, linear=True)
-    if method.endswith("BP"):
-        return Block(2, ExactBlock(chip, owed, loss), head)
-    if own:
-        return Block(2, Descent(estimator, owed, loss, delta=True), head)
-    parts = groups if method.startswith("LG") else 1
-    mirrors = Mirrors(trust=TRUST) if method.endswith("mirrors") else None
-    heads = ReplicatedHeads(estimator, owed, update, CrossEntropy(), classes, groups=parts, mirrors=mirrors)
-    return Block(2, heads)
-
-
-@dataclass(frozen=True)
-class ExactBlock:
-    """The reference for a chip's first layers under a linear head: their exact gradient, by x-ray."""
-
-    chip: Chip[Any]
-    update: Update
-    loss: Any
-
-    def init(self, spec: Spec) -> Any:
-        return self.update.init(spec.zeros())
-
-    def step(self, port: Port, batch: Batch, state: Any, rng: Generator) -> tuple[Any, Step]:
-        del rng  # nothing is probed
-        quiet = port.measure(batch.x)
-        features, head = quiet.taps[-2], port.spec.layers[-1]
-        slope = self.loss.slope(quiet.out, batch.target)
-        top = len(port.spec.layers) - 1
-        basis = torch.cat((features.new_zeros(1, features.shape[-1]), torch.eye(features.shape[-1])))
-        said = port.measure(basis, first=top).out  # a linear head tells its weights
-        at_features = slope @ (said[..., 1:, :] - said[..., :1, :]).mT
-        gradient = xray.knob_gradient(
-            self.chip, batch.x, at_features, lambda out, known: (out * known).sum(-1), last=top - 1
-        )
-        drive, state = self.update.step((*gradient, correlate(head, slope, features)), state)
-        port.pulse(drive)
-        losses = self.loss(quiet.out, batch.target)
-        return state, Step(losses.flatten(len(port.spec.fleet)).mean(-1), quiet)
 
 
 def table(rows: Sequence[Row]) -> list[Row]:

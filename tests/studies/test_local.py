@@ -9,7 +9,7 @@ from analog import Chip, Ideal, Mismatched, dense, grouped, stream, xray
 from learners import Batch, CrossEntropy, sgd
 from learners.local import OwnHeads
 from learners.pieces import Readout, joined, piece
-from studies import local
+from studies import grid, local
 
 F64 = torch.float64
 
@@ -30,7 +30,7 @@ def test_the_exact_block_is_the_gradient_through_its_head(own: bool, identity: A
         return losses.sum(-1) if own else losses
 
     wanted = xray.knob_gradient(chip, batch.x, batch.target, through, last=1)
-    before, learner = xray.knobs(chip), local.ExactBlock(chip, sgd(1.0), loss)
+    before, learner = xray.knobs(chip), grid.ExactBlock(chip, sgd(1.0), loss)
     wires = joined(block, top.port())
     _, step = learner.step(wires, batch, learner.init(wires.spec), stream(2))
     for was, now, slope in zip(before, xray.knobs(chip), wanted, strict=False):
