@@ -39,6 +39,8 @@ from .probes import rank_one as rank_one
 from .probes import sparse as sparse
 from .probes import sphere as sphere
 from .probes import uniform as uniform
+from .residual import Skip as Skip
+from .residual import residual as residual
 from .schemes import OneSided as OneSided
 from .schemes import Scheme as Scheme
 from .schemes import antithetic as antithetic

@@ -25,6 +25,7 @@ from . import (
     lecun1989,
     left_out,
     lineage,
+    local,
     local_targets,
     meta,
     mistakes,
@@ -69,6 +70,7 @@ STUDIES: tuple[Any, ...] = (
     autoencoder,
     local_targets,
     forward_forward,
+    local,
 )  # a new study is one more name here
 
 

@@ -8,7 +8,10 @@ from .goodness import Hebbian as Hebbian
 from .goodness import goodness as goodness
 from .greedy import Block as Block
 from .greedy import Greedy as Greedy
+from .groups import OwnHeads as OwnHeads
+from .groups import ReplicatedHeads as ReplicatedHeads
 from .locoprop import LocoProp as LocoProp
+from .mirrors import Mirrors as Mirrors
 from .negatives import Hybrids as Hybrids
 from .negatives import Negatives as Negatives
 from .negatives import WrongLabels as WrongLabels
