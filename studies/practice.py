@@ -27,7 +27,9 @@ from learners import (
     decayed,
     fit,
 )
+from learners.estimators import summed
 from learners.learner import Learner
+from learners.losses import settled
 
 from .data import Dataset, batches, steps
 
@@ -116,10 +118,15 @@ class Exact:
     def step(self, port: Port, batch: Batch, state: Any, rng: Generator) -> tuple[Any, Step]:
         del rng  # nothing is probed
         quiet = port.measure(batch.x)
-        gradient = xray.knob_gradient(self.chip, batch.x, batch.target, self.loss)
+        target = settled(self.loss, quiet.out, batch.target)
+
+        def whole(out: Tensor, target: Any) -> Tensor:
+            return summed(self.loss(out, target), port.spec.fleet)
+
+        gradient = xray.knob_gradient(self.chip, batch.x, target, whole)
         drive, state = self.update.step(gradient, state)
         port.pulse(drive)
-        return state, Step(self.loss(quiet.out, batch.target).mean(-1), quiet)
+        return state, Step(whole(quiet.out, target).mean(-1), quiet)
 
 
 def within(
