@@ -15,6 +15,7 @@ from . import (
     bits,
     calibrate,
     community,
+    contrastive,
     control,
     handover,
     heirs,
@@ -59,6 +60,7 @@ STUDIES: tuple[Any, ...] = (
     meta,
     control,
     apprentice,
+    contrastive,
 )  # a new study is one more name here
 
 

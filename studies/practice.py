@@ -111,6 +111,8 @@ class Exact:
     chip: Chip[Any]
     update: Update
     loss: Loss
+    first: int = 0  # the layers whose port it is handed; None is the read-out
+    last: int | None = None
 
     def init(self, spec: Spec) -> Any:
         return self.update.init(spec.zeros())
@@ -123,7 +125,7 @@ class Exact:
         def whole(out: Tensor, target: Any) -> Tensor:
             return summed(self.loss(out, target), port.spec.fleet)
 
-        gradient = xray.knob_gradient(self.chip, batch.x, target, whole)
+        gradient = xray.knob_gradient(self.chip, batch.x, target, whole, first=self.first, last=self.last)
         drive, state = self.update.step(gradient, state)
         port.pulse(drive)
         return state, Step(whole(quiet.out, target).mean(-1), quiet)

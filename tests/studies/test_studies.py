@@ -17,6 +17,7 @@ from studies import (
     bits,
     calibrate,
     community,
+    contrastive,
     control,
     handover,
     heirs,
@@ -59,6 +60,7 @@ TOYS: dict[Any, Any] = {
     control: control.Args(
         tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300
     ),
+    contrastive: contrastive.Args(devices=(Mismatched(),), chips=2, hidden=32, steps=3, labels=(10,)),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
@@ -205,6 +207,7 @@ def test_the_command_line_runs_reports_and_refuses(
         *("speed", "tuning", "zoo"),
         "handover",
         "lineage",
+        "contrastive",
     ],
 )
 def test_help_shows_each_flag_with_its_meaning(
