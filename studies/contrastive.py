@@ -58,8 +58,8 @@ class Size(NamedTuple):
     rate: float
 
 
-SMALL = Size(hidden=128, shown=16, across=4, images=64, steps=1500, rate=1e-2)
-LARGE = Size(hidden=1024, shown=32, across=4, images=128, steps=1500, rate=3e-3)
+SMALL = Size(hidden=128, shown=16, across=4, images=64, steps=1000, rate=1e-2)
+LARGE = Size(hidden=1024, shown=32, across=4, images=128, steps=1000, rate=3e-3)
 VIEWS = Views()
 PROBES = 4
 CONTROL = Feedback(decay=0.98, trust=0.03)  # on held-out MNIST .03 beats .2, on noisy chips
@@ -75,7 +75,7 @@ class Args:
     labels: tuple[int, ...] = (10, 100, 1000)  # beside all
     chips: int = 3  # identities, a fleet
     hidden: int | None = None  # neurons of a hidden layer; by default 128, or 1024 on large data
-    steps: int | None = None  # batches learned from; by default 1500
+    steps: int | None = None  # batches learned from; by default 1000
     seed: int = 0  # of data order, views, labels, probes and nature's dice
 
 
@@ -104,10 +104,12 @@ def run(trial: Trial) -> Iterator[Row]:
 def _size(trial: Trial) -> Size:
     args, data = trial.args, load(trial.args.data)
     size = SMALL if len(data.train.x) <= 10_000 else LARGE
-    for word, wanted in (("hidden", args.hidden), ("steps", args.steps)):
-        if wanted is not None and wanted < 1:
-            raise ValueError(f"{word} is {wanted}, wanted at least 1")
-    return size._replace(hidden=args.hidden or size.hidden, steps=args.steps or size.steps)
+    asked = {"hidden": args.hidden, "steps": args.steps}
+    size = size._replace(**{word: wanted for word, wanted in asked.items() if wanted is not None})
+    for word, least in (("hidden", size.across**2), ("steps", 1)):  # a neuron or more for each patch
+        if getattr(size, word) < least:
+            raise ValueError(f"{word} is {getattr(size, word)}, wanted at least {least}")
+    return size
 
 
 class Level(NamedTuple):
@@ -238,7 +240,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
         key = (row["device"].rpartition(":")[2], row["objective"], row["way"])
         line = lines.setdefault(key, dict(zip(("device", "objective", "way"), key, strict=True)))
         line[f"error %, {row['labels'] or 'all'} labels"] = f"{100 - 100 * fmean(row['accuracy']):.2f}"
-        line["readings"] = f"{row['measurements']:.2g}"
+        line["readings"] = f"{row['measurements']:.2g}"  # of the last, all labels
     return list(lines.values())
 
 

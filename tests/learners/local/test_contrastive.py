@@ -184,6 +184,22 @@ def test_patches_come_to_agree_at_every_level() -> None:
     assert all(torch.equal(a, b) for a, b in zip(*lower, strict=True))
 
 
+def test_the_exact_gradient_teaches_levels_in_place_of_perturbation() -> None:
+    """Each block by the gradient of its own objective alone, driven by what the block below shows."""
+    layers, loss, x = (dense(5, 6), dense(6, 6), dense(6, 6)), OtherPatches(3), outputs(8, 5)
+    chip = Chip(Ideal(), layers, 1, dtype=F64)
+    before, taps, wanted = xray.knobs(chip), xray.respond(chip, x).taps, []
+    for first, last, given in ((0, 0, x), (1, 2, taps[0])):
+        held = loss.held(taps[last], None)
+        wanted += xray.knob_gradient(
+            chip, given, held, lambda out, h: loss(out, h).sum(-1), first=first, last=last
+        )
+    blocks = (Block(1, Exact(chip, sgd(1.0), loss, 0, 0)), Block(2, Exact(chip, sgd(1.0), loss, 1, 2)))
+    list(fit(Greedy(blocks), chip.port(), [Batch(x)], stream(0, "probes")))
+    for was, now, slope in zip(before, xray.knobs(chip), wanted, strict=True):
+        torch.testing.assert_close(was - now, slope)
+
+
 def test_such_a_learner_is_a_function_of_its_measurements() -> None:
     way = learner(TwoViews(2), delta=True)
     check_learner(way, Chip(Mismatched(), LAYERS, 3).port(), views(3), lambda: stream(0, "probes"))
