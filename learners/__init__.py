@@ -24,6 +24,7 @@ from .learner import Step as Step
 from .learner import fit as fit
 from .losses import BinaryCrossEntropy as BinaryCrossEntropy
 from .losses import CrossEntropy as CrossEntropy
+from .losses import HeldLoss as HeldLoss
 from .losses import LocalLoss as LocalLoss
 from .losses import Loss as Loss
 from .losses import SquaredError as SquaredError

@@ -33,6 +33,23 @@ class LocalLoss(Protocol):
     def __call__(self, out: Tensor, target: Any) -> Tensor: ...
 
 
+class HeldLoss(Loss, Protocol):
+    """What an example is compared with is what the batch itself showed in the quiet reading.
+
+    `Descent` asks for it once a step, before any probe is judged; to the probes it is a constant.
+    """
+
+    def held(self, out: Tensor, target: Any) -> Any:
+        """From quiet outputs (*fleet, batch, features) and the batch's target: what is judged by."""
+        ...
+
+
+def settled(loss: Loss, out: Tensor, target: Any) -> Any:
+    """The target that a step's losses are judged by, once its quiet reading is there."""
+    held = getattr(loss, "held", None)
+    return target if held is None else held(out, target)
+
+
 class CrossEntropy:
     """Softmax cross-entropy, nats; target holds class numbers (..., batch), dtype int64."""
 

@@ -16,6 +16,7 @@ from . import (
     bits,
     calibrate,
     community,
+    contrastive,
     control,
     forward_forward,
     handover,
@@ -71,6 +72,7 @@ STUDIES: tuple[Any, ...] = (
     local_targets,
     forward_forward,
     local,
+    contrastive,
 )  # a new study is one more name here
 
 

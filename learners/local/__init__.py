@@ -1,5 +1,8 @@
 """Local objectives and local targets: what each part of a chip is taught by itself."""
 
+from .contrastive import OtherPatches as OtherPatches
+from .contrastive import TwoViews as TwoViews
+from .contrastive import paired as paired
 from .forward_forward import ForwardForward as ForwardForward
 from .forward_forward import goodnesses as goodnesses
 from .forward_forward import wired as wired

@@ -18,6 +18,7 @@ from studies import (
     bits,
     calibrate,
     community,
+    contrastive,
     control,
     forward_forward,
     handover,
@@ -77,6 +78,7 @@ TOYS: dict[Any, Any] = {
     forward_forward: forward_forward.Args(
         devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3
     ),
+    contrastive: contrastive.Args(devices=(Mismatched(),), chips=1, hidden=16, steps=2, labels=(10,)),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
@@ -259,6 +261,13 @@ def test_a_bad_table_is_named_on_the_command_line(
 def test_conduct_draws_and_keeps(tmp_path: Path) -> None:
     folder = conduct(heirs, TOYS[heirs], How(tmp_path, workers=2, threads=1))
     assert (folder / "heirs.png").exists() and len((folder / "rows.jsonl").read_text()) > 1000
+
+
+@pytest.mark.parametrize(("word", "least"), [("hidden", 16), ("steps", 1)])
+def test_contrastive_refuses_too_little(word: str, least: int) -> None:
+    args = contrastive.Args(**{word: least - 1})
+    with pytest.raises(ValueError, match=f"{word} is {least - 1}, wanted at least {least}"):
+        next(contrastive.run(contrastive.Trial(args)))
 
 
 @pytest.mark.parametrize("args", [heirs.Args(heirs=0), heirs.Args(hidden=-1), heirs.Args(epochs=0)], ids=str)
