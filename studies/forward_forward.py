@@ -19,7 +19,7 @@ Ours on digits (defaults, two chips, seed 0; by goodness, by read-out): Ideal 3.
 hybrids 3.6, 5.3 and 81 %. UnknownNeurons on held-out digits: 9.1, 3.8 % with slopes taken as 1, 4.7, 3.0 %
 with slopes measured.
 
-Open questions: noisy chips, hybrids and `shifts` on MNIST; why hybrids fail on cells that blur at every write.
+Open questions: noisy chips, hybrids and `shifts` on MNIST; why hybrids fail on cells that blur when written.
 """
 
 import math
