@@ -76,7 +76,7 @@ TOYS: dict[Any, Any] = {
         tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300
     ),
     forward_forward: forward_forward.Args(
-        devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3
+        devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3, shifts=1
     ),
     contrastive: contrastive.Args(devices=(Mismatched(),), chips=1, hidden=16, steps=2, labels=(10,)),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
