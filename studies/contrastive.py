@@ -15,7 +15,7 @@ Ours, MNIST, one chip per row, seed 0 (`--data mnist --chips 1 --steps 1000 --th
 read-out at 10 / 100 / 1,000 / all labels:
 
     Mismatched  untrained            two views  58.9 / 28.9 / 12.3 / 4.14
-                perturbation         two views  44.7 / 13.4 /  6.5 / 2.59    5 minutes with the read-outs
+                perturbation         two views  44.7 / 13.4 /  6.5 / 2.59    3 minutes with the read-outs
                 exact gradient       two views  46.8 / 13.3 /  6.3 / 2.31
                 untrained        other patches  56.7 / 26.8 / 11.1 / 3.66
                 perturbation     other patches  49.9 / 21.6 /  8.5 / 2.91
