@@ -6,6 +6,28 @@ shows agrees with the average of the other patches of the other view, at two lev
 Then they are frozen, and a linear read-out of all their taps (logistic regression, digital) is fitted to 10,
 100, 1,000 or all labels. Beside them: untrained chips of the same wiring, the exact gradient of the same
 chips by x-ray, and as many hidden neurons taught in place by the same labels and views.
+
+Published beside ours: Ren et al. (ICLR 2023), contrastive, linear read-out of CIFAR-10, M/8/16, test error:
+backprop 24.11 %, perturbed activities without local losses 54.59 %, with them and groups 32.88 %. For MNIST
+by perturbation we found none.
+
+Ours, MNIST, one chip per row, seed 0 (`--data mnist --chips 1 --steps 1000 --threads 1`), test error % of the
+read-out at 10 / 100 / 1,000 / all labels:
+
+    Mismatched  untrained            two views  58.9 / 28.9 / 12.3 / 4.14
+                perturbation         two views  44.7 / 13.4 /  6.5 / 2.59    3 minutes with the read-outs
+                exact gradient       two views  46.8 / 13.3 /  6.3 / 2.31
+                untrained        other patches  56.7 / 26.8 / 11.1 / 3.66
+                perturbation     other patches  49.9 / 21.6 /  8.5 / 2.91
+    Ideal       untrained            two views  54.8 / 25.2 / 11.5 / 4.29
+                perturbation         two views  45.8 / 13.8 /  6.6 / 2.44
+
+Read at its hidden layer alone, an untrained chip errs 23.9 % (Mismatched) and 23.1 % (Ideal) at 100 labels.
+With two views the exact gradient is hardly better, so wiring and views limit the figure at 100 labels, not
+the probes. Not measured on MNIST: taught by labels, other patches on Ideal and by the exact gradient.
+
+Open questions: how a control could foresee the losses of parts, which would let many patches learn as two
+views do; what deeper levels add; how much the choice of views is a label in disguise.
 """
 
 from collections.abc import Iterator, Sequence
@@ -239,8 +261,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
     for row in (r for r in rows if r["what"] == "end"):
         key = (row["device"].rpartition(":")[2], row["objective"], row["way"])
         line = lines.setdefault(key, dict(zip(("device", "objective", "way"), key, strict=True)))
-        line[f"error %, {row['labels'] or 'all'} labels"] = f"{100 - 100 * fmean(row['accuracy']):.2f}"
-        line["readings"] = f"{row['measurements']:.2g}"  # of the last, all labels
+        line[f"{row['labels'] or 'all'} labels"] = f"{100 - 100 * fmean(row['accuracy']):.2f}"
     return list(lines.values())
 
 
