@@ -145,10 +145,11 @@ def _digits() -> Dataset:
     y = torch.tensor(raw.target, dtype=torch.int64)
     order = torch.randperm(len(x), generator=stream(0, "data", "digits"))
     held_out, rest = order[:360], order[360:]
-    return _dataset("digits", Batch(x[rest], y[rest]), Batch(x[held_out], y[held_out]))
+    return bundled("digits", Batch(x[rest], y[rest]), Batch(x[held_out], y[held_out]))
 
 
-def _dataset(name: str, train: Batch, test: Batch) -> Dataset:
+def bundled(name: str, train: Batch, test: Batch) -> Dataset:
+    """Two halves as one data set, with a checksum over all that they hold."""
     digest = hashlib.md5(usedforsecurity=False)
     for part in (train.x, train.target, test.x, test.target):
         digest.update(part.contiguous().numpy().tobytes())
@@ -190,7 +191,7 @@ def _idx(name: str, folder: Path, sums: tuple[str, ...] | None) -> Dataset:
         Batch(parts[f"{h} images"].flatten(1).float() / 255, parts[f"{h} labels"].long())
         for h in ("train", "test")
     )
-    return _dataset(name, train, test)
+    return bundled(name, train, test)
 
 
 def _content(folder: Path, file: str) -> tuple[bytes, Path]:
