@@ -18,6 +18,7 @@ from studies import (
     calibrate,
     community,
     control,
+    depth,
     handover,
     heirs,
     in_place,
@@ -58,6 +59,15 @@ TOYS: dict[Any, Any] = {
     ),
     control: control.Args(
         tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300
+    ),
+    depth: depth.Args(
+        ways=("plain", "decorrelated", "greedy"),
+        depths=(1, 2),
+        chips=2,
+        tried=1,
+        hidden=8,
+        epochs=0.3,
+        rates=(0.01,),
     ),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
@@ -188,6 +198,7 @@ def test_the_command_line_runs_reports_and_refuses(
         "bits",
         "calibrate",
         "community",
+        "depth",
         "heirs",
         "in_place",
         "laws",
