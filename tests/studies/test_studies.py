@@ -18,6 +18,7 @@ from studies import (
     calibrate,
     community,
     control,
+    convolution,
     depth,
     handover,
     heirs,
@@ -60,6 +61,7 @@ TOYS: dict[Any, Any] = {
     control: control.Args(
         tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300
     ),
+    convolution: convolution.Args(devices=(Mismatched(),), ways=("greedy", "exact"), chips=1, passes=0.1),
     depth: depth.Args(
         ways=("plain", "decorrelated", "greedy"),
         depths=(1, 2),
@@ -198,6 +200,7 @@ def test_the_command_line_runs_reports_and_refuses(
         "bits",
         "calibrate",
         "community",
+        "convolution",
         "depth",
         "heirs",
         "in_place",
