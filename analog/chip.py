@@ -178,15 +178,15 @@ class Chip(Generic[S]):
         if not bool(gone.any()):
             return
         self._lost = tuple(row for row, end in enumerate(gone.tolist()) if end)
-        rest = () if bool(gone.all()) else tuple(_rows(c, ~gone) for c in self._cells)
+        rest = () if bool(gone.all()) else tuple(rows(c, ~gone) for c in self._cells)
         self._alive, self._cells, self._rest = False, (), rest
 
 
-def _rows(cells: Any, kept: Tensor) -> Any:
-    """Those rows of a fleet's cells, nested as they may be."""
+def rows(cells: Any, kept: Tensor) -> Any:
+    """Those rows of a fleet's cells, nested as they may be; `kept` is a mask, or their numbers."""
     if isinstance(cells, Tensor):
         return cells[kept]
-    return type(cells)(*(_rows(c, kept) for c in cells))
+    return type(cells)(*(rows(c, kept) for c in cells))
 
 
 def propagate(

@@ -22,11 +22,9 @@ from .deadline import HEARD as HEARD
 from .deadline import Deadline as Deadline
 from .deadline import Pilot as Pilot
 from .deadline import Plan as Plan
-from .deadline import best_share as best_share
 from .deadline import by_heart as by_heart
 from .deadline import listen as listen
 from .deadline import planned as planned
-from .deadline import repeats as repeats
 from .deadline import saved as saved
 from .deadline import told as told
 from .fidelity import Fidelity as Fidelity

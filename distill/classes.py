@@ -9,15 +9,15 @@ from analog.port import Port, Probe, Reading
 
 def uncaptioned(port: Port, classes: int) -> Port:
     """The same wires without the attributes behind the first `classes` outputs."""
-    return _read(port, lambda out: out[..., :classes])
+    return reworded(port, lambda out: out[..., :classes])
 
 
 def merged(port: Port, classes: int) -> Port:
     """The same wires, each class's output the log of the summed exponentials of its subclasses' outputs."""
-    return _read(port, lambda out: out.unflatten(-1, (classes, -1)).logsumexp(-1))
+    return reworded(port, lambda out: out.unflatten(-1, (classes, -1)).logsumexp(-1))
 
 
-def _read(port: Port, words: Callable[[Tensor], Tensor]) -> Port:
+def reworded(port: Port, words: Callable[[Tensor], Tensor]) -> Port:
     """What the last tap of the whole chip shows, put digitally into other words; the datasheet stays."""
 
     def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:

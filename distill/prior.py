@@ -21,7 +21,9 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 from torch import Tensor
 
-from analog.port import Port, Probe, Reading
+from analog.port import Port
+
+from .classes import reworded
 
 MET = 1e-6  # how near a mean probability comes to its prior
 FAR = 1000.0  # of one output from another; further apart, double precision may not find the way
@@ -49,16 +51,11 @@ def prior_shift(out: Tensor, prior: Mapping[int, float]) -> Tensor:  # (..., cla
 
 def shifted(port: Port, shift: Tensor) -> Port:
     """The same wires, a number (*fleet, classes) added digitally to each output of the read-out."""
-    top, wanted = len(port.spec.layers) - 1, (*port.spec.fleet, port.spec.layers[-1].features)
+    wanted = (*port.spec.fleet, port.spec.layers[-1].features)
     if tuple(shift.shape) not in (wanted, wanted[-1:]):
         raise ValueError(f"shifted: the shift is {tuple(shift.shape)}, wanted {wanted} or {wanted[-1:]}")
     added = shift.to(port.spec.on, port.spec.dtype).unsqueeze(-2)
-
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
-        taps = port.measure(x, probe, first=first, last=last).taps
-        return Reading(taps if last not in (None, top) else (*taps[:-1], taps[-1] + added))
-
-    return port._replace(measure=measure)
+    return reworded(port, lambda out: out + added)
 
 
 def _solved(out: NDArray[np.float64], prior: Mapping[int, float]) -> NDArray[np.float64]:  # (classes,)

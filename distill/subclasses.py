@@ -5,12 +5,13 @@ probability the sum over its S subclasses; an auxiliary term over all pairs of a
 using one subclass of each class alone. The student matches the softened probabilities of all C x S
 subclasses, which is `Soft` at that many outputs.
 
-Where we differ and why: a probed chip needs one loss for each example. The paper's term is one number for a
-mini-batch; here each example bears its own share, how alike it is to the others, who are taken as they read.
-By symmetry its slope is half that of the sum, and probes at other examples average out of it. Outputs are
-compared by their direction, centred over the subclasses of one example and not over the mini-batch, and only
-those of the example's own class with examples of the same class: the label keeps the others apart already.
-A direction of two subclasses has nowhere to turn; so it is blunt, and small outputs have little of one.
+The auxiliary term is quoted from memory, not from the paper. Where we differ and why: a probed chip needs one
+loss for each example. The paper's term is one number for a mini-batch; here each example bears its own share,
+how alike it is to the others, who are taken as they read. By symmetry its slope is half that of the sum, and
+probes at other examples average out of it. Outputs are compared by their direction, centred over the
+subclasses of one example and not over the mini-batch, and only those of the example's own class with examples
+of the same class: the label keeps the others apart already. A direction of two subclasses has nowhere to
+turn; so it is blunt, and small outputs have little of one.
 """
 
 from dataclasses import dataclass

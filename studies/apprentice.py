@@ -31,7 +31,7 @@ from torch import Generator, Tensor
 from analog import Chip, Mismatched, Port, stream, xray
 from distill import Raw, Soft, distill
 from learners import Batch, adam, decayed
-from learners.acting import Senses, played
+from learners.acting import Senses, Squashed, played
 
 from .arena import Arena
 from .practice import AnyDevice, by_nodes, device_words, repeated
@@ -152,7 +152,9 @@ def _agreement(port: Port, teacher: Port, skill: Skill, x: Tensor) -> Tensor:  #
     mine, wanted = (skill.actions.chosen(p.measure(x).out, rng) for p in (port, teacher))
     if skill.task in NAMED:
         return (mine == wanted).double().mean(-1)
-    within = AGREE * float(Arena(skill.task, 1).single_action_space.high[0] * 2)  # type: ignore[attr-defined]
+    acts = skill.actions
+    assert isinstance(acts, Squashed)
+    within = AGREE * (acts.high - acts.low)
     return ((mine - wanted).abs() <= within).all(-1).double().mean(-1)
 
 

@@ -57,7 +57,19 @@ from distill import (
 from learners import Batch, CrossEntropy, Learner, Loss, adam, decayed, fit
 
 from .data import Dataset, batches, drawn, load, regions, steps
-from .practice import AnyDevice, Exact, Scale, accuracy, by_nodes, network, repeated, sampled, scale, schedule
+from .practice import (
+    AnyDevice,
+    Exact,
+    Scale,
+    accuracy,
+    by_nodes,
+    network,
+    repeated,
+    sampled,
+    scale,
+    schedule,
+    usual,
+)
 from .study import Row
 from .ways import WAYS, Way
 
@@ -135,7 +147,7 @@ def run(trial: Trial) -> Iterator[Row]:
     teacher = Chip(args.device, subject.layers(data, size), first, dice=args.seed)
     order = stream(args.seed, "bits", trial.teacher, "teacher", "data")
     taught = batches(Batch(data.train.x, subject.wanted), size.batch, size.epochs, order)
-    learner = by_nodes(size.probes, schedule(data, size.batch, size.epochs, size.rate))(subject.loss)
+    learner = usual(data, size)(subject.loss)
     for _ in fit(learner, teacher.port(), taught, stream(args.seed, "bits", trial.teacher, "teacher")):
         pass
     score = float(accuracy(subject.read(teacher.port()), data.test))

@@ -14,8 +14,9 @@ Pendulum-v1 (PPO without the first).
 Ours (`control`, seed 0, mean of 10 Mismatched chips and its 95 % interval): CartPole 499.9 +- 0.2 at 50k
 (10 of 10 above 495; 500.0 on Ideal and CapacitorCell), Acrobot -84.3 +- 2.2 at 494k, MountainCarContinuous
 94.5 +- 0.6 at 143k, Pendulum -403 +- 223 at 2M: 6 chips between -160 and -197, 4 stuck between -529 and
--863, a local optimum that no setting we tried leaves for certain (probes of .05 to .5, 4 to 32 pairs, 1 to
-4 episodes, 16 to 256 hidden neurons; from 16 to 64 neurons and a softer squash halved how often). Knocked,
+-863, a local optimum that no setting we tried leaves for certain (on other chips: probes of .1 to .3, 4 to
+16 pairs, 1 to 4 episodes, 16 to 256 hidden neurons, squashes of .5 to 6; from 16 to 64 neurons with a softer
+squash 4 of 10 chips got stuck instead of 7). Knocked,
 and after a fifth of the steps: CartPole 284 and 436, Acrobot -311 and -133, MountainCarContinuous 60 and
 80, Pendulum -1243 and -445; leaking for 3 s 423 and 489. Node perturbation:
 CartPole 285 +- 131 (Ideal 273 +- 139). Unmeasured: Ideal chips in the last three tasks.

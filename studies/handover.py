@@ -52,6 +52,7 @@ from distill import (
     told,
     written,
 )
+from distill.deadline import PIECE
 from learners import Batch, CrossEntropy, fit
 
 from .books import side_by_side
@@ -175,7 +176,7 @@ def _written(trial: Trial, data: Dataset, teacher: Chip[Any], spending: Spending
         often = OFTEN if spending == "few, 8 times" else 1
         distinct = min(len(pool), max(1, budget // often))
         chosen = torch.randperm(len(pool), generator=rng)[:distinct]
-        stimuli = (Batch(x) for x in pool[chosen].split(32))
+        stimuli = (Batch(x) for x in pool[chosen].split(PIECE))
         book = written(saved(lessons(steadied(port, often), stimuli, Soft(HEARD), rng=rng), OverBudget))
     return _Handover(
         spending, budget, book, {**about, "lessons": len(book.x), "readings": ledger.readings[0]}

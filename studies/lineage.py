@@ -22,7 +22,7 @@ Published beside ours: none found.
 Open questions: what is kept on devices whose cells have few levels.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -36,10 +36,10 @@ from torch.nn.functional import one_hot
 
 from analog import Chip, Ledger, Mismatched, Port, metered, stream
 from distill import Answer, Matching, Soft, distill
-from learners import Batch, CrossEntropy, Learner, Loss, fit
+from learners import Batch
 
 from .data import Dataset, batches, load
-from .practice import AnyDevice, Scale, answers, by_nodes, network, right, scale, schedule
+from .practice import AnyDevice, Scale, answers, network, right, scale, schooled, usual
 from .study import Row
 
 SPLIT = 4  # batches of an heir for each of its founder's: more steps from as many measurements
@@ -119,14 +119,7 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, hidden=args.hidden, epochs=args.epochs)
     parents = _chips(trial, data, size, 0)
-    learning = fit(
-        _learner(data, size)(CrossEntropy()),
-        parents.port(),
-        batches(data.train, size.batch, size.epochs, trial.rng("founder", "data")),
-        trial.rng("founder", "probes"),
-    )
-    for _ in learning:
-        pass
+    schooled(parents, data, size, trial.rng("founder", "data"), trial.rng("founder", "probes"))
     founders = answers(parents.port(), data.test.x)
     again = right(answers(parents.port(), data.test.x), founders)
     yield from _generation(trial, data, 0, founders, founders, founders)
@@ -149,10 +142,6 @@ def _chips(trial: Trial, data: Dataset, size: Scale, generation: int) -> Chip[An
     return Chip(trial.args.device, network(data, size.hidden), who, dice=trial.args.seed)
 
 
-def _learner(data: Dataset, size: Scale) -> Callable[[Loss], Learner[Any]]:
-    return by_nodes(size.probes, schedule(data, size.batch, size.epochs, size.rate))
-
-
 def _stimuli(trial: Trial, data: Dataset) -> Batch:
     """The training images; of their labels only those that were kept, one-hot."""
     if not trial.rehearsal:
@@ -172,7 +161,7 @@ def _teach(
     learning = distill(
         parents.port(),
         heirs,
-        _learner(data, own),
+        usual(data, own),
         batches(taught, own.batch, own.epochs, trial.rng("stimuli", generation)),
         answers=Rehearsing(temperature) if trial.rehearsal else Soft(temperature),
         rng=trial.rng("heirs", generation),

@@ -29,7 +29,7 @@ from learners import (
 )
 from learners.learner import Learner
 
-from .data import Dataset, batches, steps
+from .data import Dataset, batches, drawn, steps
 
 
 class Scale(NamedTuple):
@@ -138,9 +138,8 @@ def within(
     silent = torch.zeros(estimator.probes, 1)
     each = min(size.batch, len(data.train.x)) * (1 + len(estimator.scheme.send(silent)))
     count = max(1, budget // each)
-    epochs = count / (len(data.train.x) // min(size.batch, len(data.train.x)))
     learner = Descent(estimator, decayed(adam(size.rate), count), CrossEntropy(), delta=True)
-    return sum(1 for _ in fit(learner, port, batches(data.train, size.batch, epochs, order), probes))
+    return sum(1 for _ in fit(learner, port, drawn(data.train, size.batch, count, order), probes))
 
 
 def answers(port: Port, x: Tensor) -> Tensor:  # (*fleet, examples), int64

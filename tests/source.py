@@ -1,12 +1,14 @@
 """Reading the project's own source: imports and calls, for the walls that the tests keep."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("analog", "learners", "distill", "studies")
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """Every module of the four packages by its dotted name."""
     return {

@@ -129,17 +129,17 @@ class Problem:
         small only where these have no solution, as for a noise that the table shows less of than none.
         """
         seen, slopes = torch.linalg.qr(frame.slopes)
-        found = self._least(frame, seen.T, slopes)
+        found = self._least(frame, seen, slopes)
         whole = float(found.cost) <= SOLVED
         if not whole:
-            found = self._least(frame, torch.eye(len(frame.slopes), dtype=seen.dtype), frame.slopes)
+            found = self._least(frame, None, frame.slopes)
         return torch.as_tensor(found.x), whole
 
-    def _least(self, frame: Frame, view: Tensor, slopes: Tensor) -> Any:
-        """The least squares of a view (equations, histories * moments) of the gap."""
+    def _least(self, frame: Frame, seen: Tensor | None, slopes: Tensor) -> Any:
+        """The least squares of the gap, or of what is seen of it along (histories * moments, equations)."""
         own = _means(self.shown(frame), self.which)
         root = self.count.sqrt()[:, None]
-        refused = 10.0 * (1.0 + float((root * own).norm())) * torch.ones(len(view), dtype=own.dtype)
+        refused = 10.0 * (1.0 + float((root * own).norm())) * torch.ones(len(slopes), dtype=own.dtype)
 
         def gap(u: Any) -> Any:
             at = torch.as_tensor(u, dtype=torch.float64)
@@ -147,7 +147,8 @@ class Problem:
                 made = self.weighted(self.moments(at), frame.mean, frame.whiten)
             except ValueError:  # out of the device's range
                 return refused.numpy()
-            return (view @ (root * (made - own)).nan_to_num(1e6, 1e6, -1e6).flatten()).numpy()
+            whole = (root * (made - own)).nan_to_num(1e6, 1e6, -1e6).flatten()
+            return (whole if seen is None else seen.T @ whole).numpy()
 
         def slope(u: Any) -> Any:
             del u  # those of the frame, until the next

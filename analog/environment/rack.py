@@ -11,7 +11,7 @@ from typing import Any, Generic
 import torch
 from torch import Generator, Tensor
 
-from ..chip import propagate
+from ..chip import propagate, rows
 from ..device import Device, S
 from ..draw import Birth, Noise, stream
 from ..layers import Layer
@@ -90,7 +90,7 @@ class Rack(Generic[S]):
         part = Rack(self.device, self.spec.layers, len(places), on=self.spec.on)
         at = torch.tensor(places, device=self.spec.on)
         part._dice = [self._dice[place] for place in places]
-        part._cells = [_take(cells, at) for cells in self._cells]
+        part._cells = [rows(cells, at) for cells in self._cells]
         reading = part.measure(x, probe, seconds)
         self._cells = [_put(cells, at, new) for cells, new in zip(self._cells, part._cells, strict=True)]
         return reading
@@ -102,11 +102,6 @@ class Rack(Generic[S]):
 
     def _age(self, seconds: float, noise: Noise) -> None:
         self._cells = [self.device.age(cells, seconds, noise) for cells in self._cells]
-
-
-def _take(cells: Any, at: Tensor) -> Any:
-    """Those rows of cells, nested as they may be."""
-    return cells[at] if isinstance(cells, Tensor) else type(cells)(*(_take(c, at) for c in cells))
 
 
 def _put(cells: Any, at: Tensor, fresh: Any) -> Any:

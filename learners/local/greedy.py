@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import torch
 from torch import Generator, Tensor
 
 from analog.layers import Layer
 from analog.port import Port, Reading, Spec
 
+from ..dice import apart
 from ..learner import Batch, Learner, Step
 from ..pieces import HeldBack, Readout, joined, piece, stacked
 
@@ -98,7 +98,7 @@ class Greedy:
         Returns:
             the next memory, and the last such block's loss with the taps of all layers up to it.
         """
-        seeds = torch.randint(2**62, (len(self.blocks),), generator=rng, device=rng.device).tolist()
+        dice = apart(rng, len(self.blocks))
         held, x = HeldBack(port), batch.x
         blocks, taps = list(state.blocks), list[Tensor]()
         begins, ends = self._turn(state.steps)
@@ -107,9 +107,8 @@ class Greedy:
             if at < begins:
                 shown = port.measure(x, first=first, last=last).taps
             else:
-                dice = Generator(rng.device).manual_seed(seeds[at])
                 wires = piece(port, first, last, held)
-                blocks[at], step = self._taught(at, wires, batch._replace(x=x), blocks[at], dice)
+                blocks[at], step = self._taught(at, wires, batch._replace(x=x), blocks[at], dice[at])
                 shown = step.quiet.taps[: last + 1 - first]
             taps += shown
             x = shown[-1]

@@ -15,16 +15,15 @@ from distill import (
     HEARD,
     Deadline,
     Pilot,
-    best_share,
     by_heart,
     listen,
     planned,
-    repeats,
     saved,
     soften,
     told,
     written,
 )
+from distill.deadline import best_share, repeats
 from learners import Batch
 from tests.twostage import kept
 

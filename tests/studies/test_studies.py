@@ -39,7 +39,7 @@ from studies import (
 from studies.__main__ import STUDIES, main
 from studies.conduct import conduct
 from studies.practice import device_from, device_words
-from studies.study import How, claim
+from studies.study import How, claim, short_name
 
 TOYS: dict[Any, Any] = {
     aging: aging.Args(
@@ -193,34 +193,7 @@ def test_the_command_line_runs_reports_and_refuses(
     assert "no study is called" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "aging",
-        "bits",
-        "calibrate",
-        "community",
-        "convolution",
-        "depth",
-        "heirs",
-        "in_place",
-        "laws",
-        "left_out",
-        "meta",
-        "mistakes",
-        "probes",
-        "scaling",
-        "speed",
-        "stimuli",
-        "temperature",
-        "tuning",
-        "zoo",
-        *("aging", "apprentice", "calibrate", "control", "heirs", "in_place", "laws", "probes", "scaling"),
-        *("speed", "tuning", "zoo"),
-        "handover",
-        "lineage",
-    ],
-)
+@pytest.mark.parametrize("name", [short_name(study) for study in STUDIES])
 def test_help_shows_each_flag_with_its_meaning(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
