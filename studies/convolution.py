@@ -25,7 +25,8 @@ from typing import Any, Final, Literal, get_args
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Generator, Tensor
+from torch.nn.functional import pad
 
 from analog import Chip, Ideal, Ledger, Mismatched, Port, dense, metered, stream
 from learners import Batch, CrossEntropy, Descent, NodePerturbation, Update, adam, decayed
@@ -52,6 +53,7 @@ class Args:
     chips: int = 3  # identities, one fleet
     passes: float = 40  # over the training images
     rate: float = 6e-3  # of Adam, falling linearly to zero
+    shifts: bool = False  # whether every lesson's images are moved by up to a pixel each way, by lot
     seed: int = 0  # of data order, probes and nature's dice
 
 
@@ -81,7 +83,9 @@ def run(trial: Trial) -> Iterator[Row]:
     probes = stream(args.seed, "convolution", "probes")
     lessons = drawn(data.train, BATCH, total, stream(args.seed, "convolution", "data"))
     about = {"device": device_words(trial.device), "way": trial.way}
+    lots = stream(args.seed, "convolution", "shifts")
     for number, batch in enumerate(lessons, 1):
+        batch = batch._replace(x=moved(batch.x, lots)) if args.shifts else batch
         state, _ = taught.step(wires, batch, state, probes)
         if CURVE * number // total > CURVE * (number - 1) // total and number < total:
             done = number / total
@@ -115,6 +119,14 @@ def learner(way: Way, chip: Chip[Any], update: Update) -> Learner[Any]:
         return inside
     heads = (dense(layer.features, chip.spec.layers[-1].features, linear=True) for layer in (first, second))
     return Greedy((*(Block(1, inside, head) for head in heads), Block(2, inside)))
+
+
+def moved(x: Tensor, rng: Generator) -> Tensor:  # (images, pixels) -> the same
+    """Each image moved by -1, 0 or 1 pixels both ways, by lot; what comes in is as what lies outside."""
+    side = lecun.SIDE
+    framed = pad(x.unflatten(-1, (side, side)), (1, 1, 1, 1), value=lecun.OUTSIDE)
+    rows, columns = torch.arange(side) + torch.randint(0, 3, (2, len(x), 1), generator=rng)
+    return framed[torch.arange(len(x))[:, None, None], rows[:, :, None], columns[:, None, :]].flatten(1)
 
 
 def blockwise(port: Port, data: Batch, state: Any) -> list[list[float]]:

@@ -42,6 +42,19 @@ def test_blocks_are_judged_by_what_they_show_to_their_own_read_outs() -> None:
     assert convolution.blockwise(chip.port(), BATCH, state) == wanted
 
 
+def test_images_are_moved_by_a_pixel_at_most_and_all_ways_occur() -> None:
+    """Of all nine moves, each image is one, made by rolling within a frame of what lies outside."""
+    rng, found = stream(0, "moved"), set()
+    framed = torch.nn.functional.pad(X.view(5, 16, 16), (1, 1, 1, 1), value=-1.0)
+    ways = {(i, j): framed[:, i : i + 16, j : j + 16].flatten(1) for i in range(3) for j in range(3)}
+    for _ in range(30):  # 150 lots; one of nine ways is missing with probability 2e-7
+        moved = convolution.moved(X, rng)
+        for at, image in enumerate(moved):
+            (way,) = [w for w, images in ways.items() if torch.equal(images[at], image)]
+            found.add(way)
+    assert found == set(ways)
+
+
 def test_only_the_first_block_sees_the_image() -> None:
     """Greedy as set up here: what the third block is made of changes nothing in the first two."""
     knobs = []
