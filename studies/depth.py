@@ -30,13 +30,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
-from analog import Chip, Knobs, Layer, Ledger, Mismatched, Port, dense, metered, stream, xray
+from analog import Chip, Ledger, Mismatched, Port, dense, metered, stream, xray
 from learners import CrossEntropy, Decorrelated, Descent, NodePerturbation, Update, adam, decayed, sgd
 from learners.learner import Learner
 from learners.local import Block, Greedy
 
 from . import aims
 from .data import Dataset, drawn, held_out, load, steps
+from .deep import head, paced, scattered, wiring
 from .practice import FEEDBACK, PROBE_SIZE, AnyDevice, Exact, Scale, accuracy, scale
 from .study import Row
 
@@ -163,41 +164,6 @@ class Training:
                 exact = aims.whole(self.chip, batch)
             found.append(aims.cosine(told[:-1], exact, self.trial.args.chips))
         return [round(a, 4) for a in torch.stack(found).mean(0).tolist()]
-
-
-def wiring(data: Dataset, hidden: int, depth: int) -> tuple[Layer, ...]:
-    """So many equal hidden layers and a linear read-out."""
-    inner = (dense(hidden, hidden) for _ in range(depth - 1))
-    return dense(data.pixels, hidden), *inner, head(data, hidden)
-
-
-def head(data: Dataset, hidden: int) -> Layer:
-    """A read-out."""
-    return dense(hidden, data.classes, linear=True)
-
-
-def scattered(chip: Chip[Any], gain: float, rng: Generator) -> Knobs:
-    """Knobs of variance gain^2 / fan-in, each layer of each identity its own and always the same."""
-    seeds = torch.randint(2**62, (len(chip.spec.layers),), generator=rng).tolist()
-    return tuple(
-        torch.stack([_normal(shape[1:], seed + who) for who in chip.identities]) * (gain / shape[-1] ** 0.5)
-        for shape, seed in zip(chip.spec.shapes, seeds, strict=True)
-    )
-
-
-def _normal(shape: Sequence[int], seed: int) -> Tensor:
-    return torch.randn(shape, generator=stream(seed, "depth", "knobs"))
-
-
-def paced(update: Update, rates: Tensor) -> Update:
-    """The same update with a rate for each chip of a fleet."""
-    factors = rates[:, None, None, None]
-
-    def step(gradient: Knobs, state: Any) -> tuple[Knobs, Any]:
-        drive, state = update.step(gradient, state)
-        return tuple(d * factors for d in drive), state
-
-    return Update(update.init, step)
 
 
 def probes_of(trial: Trial, size: Scale) -> int:
