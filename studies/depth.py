@@ -55,7 +55,7 @@ class Args:
     chips: int = 3  # identities, one fleet
     tried: int = 2  # other identities, on which each rate is tried
     hidden: int | None = None  # neurons of a layer; by default 64, or 256 on large data
-    epochs: float | None = None  # of `plain`; by default 45, or 15 on large data
+    epochs: float = 20  # of `plain`
     rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2)  # among which each way's is chosen
     gain: float | None = 1.4  # of the first knobs; None: as fabricated
     feedback: bool = False  # whether slopes are foreseen by learned feedback, as in `in_place`
