@@ -1,6 +1,7 @@
 """Learning through wires alone: estimators, updates, and the learners that step a port."""
 
 from . import laws as laws
+from . import rules as rules
 from .active import ActiveNodePerturbation as ActiveNodePerturbation
 from .check import Unlawful as Unlawful
 from .check import check_estimator as check_estimator
@@ -43,11 +44,15 @@ from .schemes import antithetic as antithetic
 from .schemes import leave_one_out as leave_one_out
 from .schemes import one_sided as one_sided
 from .schemes import own_baseline as own_baseline
+from .towers import layerwise as layerwise
+from .towers import tower as tower
 from .tuning import Tuning as Tuning
 from .tuning import tuned as tuned
 from .updates import Update as Update
 from .updates import accumulated as accumulated
+from .updates import adagrad as adagrad
 from .updates import adam as adam
 from .updates import decayed as decayed
 from .updates import momentum as momentum
+from .updates import rmsprop as rmsprop
 from .updates import sgd as sgd

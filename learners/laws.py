@@ -146,6 +146,25 @@ def best_rate(law: Independent, probes: int, coordinates: int, curvature: float)
     return 1 / (curvature * (1 + (coordinates - 2 + law.kurtosis) / probes))
 
 
+def hypergradient(now: Prediction, before: Prediction, *, memory: float = 0.0) -> tuple[float, float]:
+    """Mean and variance of ghat(t+1) . z, what a tower is told of a rate; z = sum_k memory^k ghat(t-k).
+
+    Estimates are independent, and those of the past alike, with mean b and covariance B; that of now has mean
+    a and covariance A. Then z has mean b/(1 - memory) and covariance Z = B/(1 - memory^2), and
+
+        E = a.b / (1 - memory),   Var = a'Za + b'Ab / (1 - memory)^2 + tr(AZ),
+
+    which is unbiased: the inner product of the two true gradients. Where a = b = g and A = B = (V/D) I, the
+    last part, V^2/D, rules as soon as V > |g|^2; a memory divides it by (1 + memory)/(1 - memory) in units of
+    the squared mean.
+    """
+    if not 0 <= memory < 1:
+        raise ValueError(f"laws: memory is {memory}, wanted 0 <= memory < 1")
+    mean, spread = before.mean / (1 - memory), before.covariance / (1 - memory**2)
+    own = now.mean @ spread @ now.mean + mean @ now.covariance @ mean
+    return float(now.mean @ mean), float(own + (now.covariance * spread).sum())
+
+
 def bias(law: Law, third: Tensor, size: float) -> Tensor:  # (D,)
     """What an estimate is off on average, the same for every scheme, where third derivatives are (D, D, D).
 

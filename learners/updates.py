@@ -37,6 +37,35 @@ def momentum(rate: float, decay: float = 0.9) -> Update:
     return Update(lambda zeros: zeros, step)
 
 
+def adagrad(rate: float, epsilon: float = 1e-10) -> Update:
+    """AdaGrad (Duchi, Hazan and Singer 2011): drive = -rate * gradient / root of the sum of its squares."""
+    _rate("adagrad", rate)
+
+    def step(gradient: Knobs, total: Knobs) -> tuple[Knobs, Knobs]:
+        total = tuple(s.addcmul(g, g) for s, g in zip(total, gradient, strict=True))
+        return _rooted(gradient, total, rate, epsilon), total
+
+    return Update(lambda zeros: zeros, step)
+
+
+def rmsprop(rate: float, decay: float = 0.99, epsilon: float = 1e-8) -> Update:
+    """RMSProp (Tieleman and Hinton 2012): drive = -rate * gradient / root of its running mean square."""
+    _rate("rmsprop", rate)
+    _fraction("rmsprop", "decay", decay)
+
+    def step(gradient: Knobs, square: Knobs) -> tuple[Knobs, Knobs]:
+        square = tuple(
+            (s * decay).addcmul_(g, g, value=1 - decay) for s, g in zip(square, gradient, strict=True)
+        )
+        return _rooted(gradient, square, rate, epsilon), square
+
+    return Update(lambda zeros: zeros, step)
+
+
+def _rooted(gradient: Knobs, square: Knobs, rate: float, epsilon: float) -> Knobs:
+    return tuple((g / s.sqrt().add_(epsilon)).mul_(-rate) for g, s in zip(gradient, square, strict=True))
+
+
 class AdamState(NamedTuple):
     steps: int
     mean: Knobs

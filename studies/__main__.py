@@ -22,6 +22,7 @@ from . import (
     heirs,
     in_place,
     laws,
+    lecun1989,
     left_out,
     lineage,
     meta,
@@ -31,6 +32,7 @@ from . import (
     speed,
     stimuli,
     temperature,
+    towers,
     tuning,
     zoo,
 )
@@ -63,6 +65,8 @@ STUDIES: tuple[Any, ...] = (
     meta,
     control,
     apprentice,
+    lecun1989,
+    towers,
 )  # a new study is one more name here
 
 

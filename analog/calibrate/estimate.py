@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from scipy.stats import t as student
+from scipy.special import stdtrit
 from torch import Tensor
 
 from .moments import Law, measured, simulated
@@ -195,7 +195,7 @@ def _doubts(scales: tuple[Scale, ...], at: Tensor, spread: Tensor, limit: float)
 
 def _ends(skewness: float, freedom: float) -> tuple[float, float]:
     """The interval's ends in standard errors from the estimate; -1.96 and 1.96 for many Gaussian cells."""
-    reach = float(student.ppf(0.975, max(freedom, 1.0)))
+    reach = float(stdtrit(max(freedom, 1.0), 0.975))
     shift = min(max(skewness, -1.0), 1.0) * (2 * 1.959964**2 + 1) / 6
     return shift - reach, shift + reach
 

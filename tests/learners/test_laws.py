@@ -32,6 +32,7 @@ from learners import (
     sphere,
 )
 from tests.signs import moments, signs
+from tests.twostage import kept
 
 F64 = torch.float64
 NUMBERS = st.floats(-2, 2, width=32).map(lambda v: round(v, 3))
@@ -184,6 +185,40 @@ def test_the_best_rate_is_the_best() -> None:
             return eta * float(g.square().sum()) - eta**2 * 2.0 / 2 * second
 
         assert gain(rate) > max(gain(0.99 * rate), gain(1.01 * rate)) and gain(2 * rate) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("probes", [1, 2])
+@given(a=arrays(float, 3, elements=NUMBERS), b=arrays(float, 3, elements=NUMBERS))
+def test_the_hypergradient_of_two_estimates(probes: int, a: object, b: object) -> None:
+    """Every pair of estimates there is, each from all signs of its own directions."""
+    now, before = torch.tensor(a, dtype=F64), torch.tensor(b, dtype=F64)
+    flat = torch.zeros(3, 3, dtype=F64)
+    told = estimates(one_sided, now, flat, probes, 1.0) @ estimates(one_sided, before, flat, probes, 1.0).T
+    made = [laws.along_directions(rademacher, one_sided, g, probes=probes) for g in (now, before)]
+    mean, variance = laws.hypergradient(*made)
+    assert mean == pytest.approx(float(now @ before), abs=1e-12)
+    assert float(told.mean()) == pytest.approx(mean, abs=1e-11)
+    assert float(told.var(correction=0)) == pytest.approx(variance, rel=1e-10, abs=1e-10)
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.5])
+def test_the_hypergradient_of_a_memory(memory: float) -> None:
+    """Sampled, with noisy readings; 2 means at 1e-9 each. What is older than 40 steps is worth 1e-12."""
+    g, noise, past = torch.tensor([1.0, -0.5, 0.25], dtype=F64), 0.3, 40 if memory else 1
+    worth = memory ** torch.arange(past, dtype=F64)
+    made = laws.along_directions(rademacher, antithetic, g, probes=2, reading_noise=noise)
+    mean, variance = laws.hypergradient(made, made, memory=memory)
+
+    def sample(count: int, rng: torch.Generator) -> Tensor:
+        v = torch.randint(0, 2, (2, count * (past + 1), 3), generator=rng).to(F64) * 2 - 1
+        losses = antithetic.send(v) @ g
+        losses += noise * torch.randn(losses.shape, generator=rng, dtype=F64)
+        slopes = antithetic.slopes(losses, torch.zeros(v.shape[1], dtype=F64), 1.0)
+        each = (slopes.unsqueeze(-1) * v).mean(0).view(count, past + 1, 3)
+        told = (each[:, 0] * (worth @ each[:, 1:])).sum(-1)
+        return torch.stack((told, (told - mean).square()), -1)
+
+    assert kept(sample, torch.tensor([mean, variance], dtype=F64), 4000, "hypergradient", str(memory))
 
 
 def hermite(nodes: int, size: int) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,9 @@ from learners import (
     fit,
     gaussian,
     momentum,
+    rules,
     sgd,
+    tower,
 )
 from tests.signs import moments, signs
 
@@ -65,6 +67,11 @@ LEARNERS: dict[str, Learner[Any]] = {
         delta=True,
         in_turn=True,
         control=Feedback(trust=0.5),
+    ),
+    "nodes, tower": Descent(
+        NodePerturbation(0.1, probes=2),
+        tower(rules.Adam(0.01), rules.RMSProp(0.1), rules.SGD(0.1), memory=0.9),
+        CrossEntropy(),
     ),
     "nodes, active": Descent(ActiveNodePerturbation(8), adam(0.01), CrossEntropy(), delta=True),
     "weights, flipped": Descent(Flipout(0.03, probes=2), adam(0.01), CrossEntropy()),

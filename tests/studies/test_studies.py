@@ -24,6 +24,7 @@ from studies import (
     heirs,
     in_place,
     laws,
+    lecun1989,
     left_out,
     lineage,
     meta,
@@ -33,6 +34,7 @@ from studies import (
     speed,
     stimuli,
     temperature,
+    towers,
     tuning,
     zoo,
 )
@@ -74,6 +76,7 @@ TOYS: dict[Any, Any] = {
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
+    lecun1989: lecun1989.Args(data="digits", rungs=("base", "dropout, ReLU"), seeds=2, passes=2, images=300),
     mistakes: mistakes.Args(shares=(0.5,), teachers=2, epochs=0.3),
     meta: meta.Args(
         agents=1, generations=2, directions=1, chips=4, steps=10, rates=(0.05,), sizes=(0.1, 0.2)
@@ -88,6 +91,9 @@ TOYS: dict[Any, Any] = {
     ),
     left_out: left_out.Args(left_out=("3", "0,1"), teachers=1, heirs=2, epochs=0.3),
     stimuli: stimuli.Args(readings=(0.1,), teachers=1, heirs=2, epochs=0.1, hidden=8, another="digits"),
+    towers: towers.Args(
+        data="digits", where=("digital", "chips"), optimizers=("SGD",), heights=(1, 2), seeds=2, epochs=0.5
+    ),
     zoo: zoo.Args(devices=(SoftBoundsRRAM(), SONOS()), chips=1, heirs=1, budget=3, hidden=8),
     tuning: tuning.Args(sizes=(0.1,), probes=(1, 4), chips=2, budget=3, hidden=8),
 }

@@ -1,0 +1,250 @@
+"""Update rules with their hyper-parameters in sight: what the levels of a tower are made of.
+
+A rule says what it would do with hyper-parameters of any value, and how that would change with them:
+the closed form of d drive / d hyper-parameter, what the rule remembers held fixed. The rules themselves are
+those of `learners.updates`; of Chandra et al. (NeurIPS 2022) we keep which hyper-parameters are tuned, and
+differ where said.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from analog.port import Knobs
+
+S = TypeVar("S")
+_SLOW = 10.0
+
+
+class Dial(NamedTuple):
+    """A hyper-parameter as it is turned: any number is a setting.
+
+    Rates are exp of it, so that they stay positive and a turn means the same at any size (the source turns
+    the rate itself, which may become negative); fractions are (tanh + 1)/2 of a tenth of it (the source: of
+    it), so that they turn ten times slower than rates; on held-out training data of the `towers` study.
+    """
+
+    name: str
+    start: float | Tensor  # the hyper-parameter itself; a tensor (*fleet,) has one for each chip
+    fraction: bool  # of 1; else a rate
+
+    def value(self, turned: Tensor) -> Tensor:
+        return ((turned / _SLOW).tanh() + 1) / 2 if self.fraction else turned.exp()
+
+    def turned(self, value: Tensor) -> Tensor:
+        """The inverse of `value`."""
+        return _SLOW * torch.atanh(2 * value - 1) if self.fraction else value.log()
+
+    def slope(self, value: Tensor) -> Tensor:
+        """d value / d turned, at a value."""
+        return 2 * value * (1 - value) / _SLOW if self.fraction else value
+
+
+class Rule(Protocol[S]):
+    """A level. Hyper-parameters arrive in the order of `dials`, each (*fleet, 1, 1, 1)."""
+
+    @property
+    def dials(self) -> tuple[Dial, ...]: ...
+
+    def init(self, zeros: Knobs) -> S: ...
+
+    def step(self, gradient: Knobs, state: S, hyper: tuple[Tensor, ...]) -> tuple[Knobs, S]:
+        """The drive, and what is remembered."""
+        ...
+
+    def slopes(self, gradient: Knobs, state: S, hyper: tuple[Tensor, ...]) -> tuple[Knobs, ...]:
+        """d drive / d hyper-parameter of this very step, for each; `state` is that before the step."""
+        ...
+
+
+@dataclass(frozen=True)
+class SGD:
+    """drive = -rate g."""
+
+    rate: float | Tensor
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        return (_rate("SGD", self.rate),)
+
+    def init(self, zeros: Knobs) -> tuple[()]:
+        del zeros  # nothing to remember
+        return ()
+
+    def step(self, gradient: Knobs, state: tuple[()], hyper: tuple[Tensor, ...]) -> tuple[Knobs, tuple[()]]:
+        return tuple(g * -hyper[0] for g in gradient), state
+
+    def slopes(self, gradient: Knobs, state: tuple[()], hyper: tuple[Tensor, ...]) -> tuple[Knobs, ...]:
+        del state, hyper
+        return (tuple(-g for g in gradient),)
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """v = decay v_ + g, drive = -rate v."""
+
+    rate: float | Tensor
+    decay: float | Tensor = 0.9
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        return _rate("Momentum", self.rate), _fraction("Momentum", "decay", self.decay)
+
+    def init(self, zeros: Knobs) -> Knobs:
+        return zeros
+
+    def step(self, gradient: Knobs, state: Knobs, hyper: tuple[Tensor, ...]) -> tuple[Knobs, Knobs]:
+        rate, decay = hyper
+        moved = tuple(torch.addcmul(g, v, decay) for g, v in zip(gradient, state, strict=True))
+        return tuple(v * -rate for v in moved), moved
+
+    def slopes(self, gradient: Knobs, state: Knobs, hyper: tuple[Tensor, ...]) -> tuple[Knobs, ...]:
+        rate, decay = hyper
+        along = tuple(torch.addcmul(g, v, decay).neg_() for g, v in zip(gradient, state, strict=True))
+        return along, tuple(v * -rate for v in state)
+
+
+@dataclass(frozen=True)
+class AdaGrad:
+    """s = s_ + g^2, drive = -rate g / (sqrt s + epsilon) (Duchi, Hazan and Singer 2011)."""
+
+    rate: float | Tensor
+    epsilon: float = 1e-10
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        return (_rate("AdaGrad", self.rate),)
+
+    def init(self, zeros: Knobs) -> Knobs:
+        return zeros
+
+    def step(self, gradient: Knobs, state: Knobs, hyper: tuple[Tensor, ...]) -> tuple[Knobs, Knobs]:
+        total = tuple(torch.addcmul(s, g, g) for g, s in zip(gradient, state, strict=True))
+        drive = (g / s.sqrt().add_(self.epsilon) for g, s in zip(gradient, total, strict=True))
+        return tuple(d.mul_(-hyper[0]) for d in drive), total
+
+    def slopes(self, gradient: Knobs, state: Knobs, hyper: tuple[Tensor, ...]) -> tuple[Knobs, ...]:
+        unit, _ = self.step(gradient, state, (torch.ones_like(hyper[0]),))
+        return (unit,)
+
+
+@dataclass(frozen=True)
+class RMSProp:
+    """s = decay s_ + (1 - decay) g^2, drive = -rate g / (sqrt s + epsilon) (Tieleman and Hinton 2012)."""
+
+    rate: float | Tensor
+    decay: float | Tensor = 0.99
+    epsilon: float = 1e-8
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        return _rate("RMSProp", self.rate), _fraction("RMSProp", "decay", self.decay)
+
+    def init(self, zeros: Knobs) -> Knobs:
+        return zeros
+
+    def step(self, gradient: Knobs, state: Knobs, hyper: tuple[Tensor, ...]) -> tuple[Knobs, Knobs]:
+        rate, decay = hyper
+        square = tuple(_faded(s, g * g, decay) for g, s in zip(gradient, state, strict=True))
+        drive = (g / s.sqrt().add_(self.epsilon) for g, s in zip(gradient, square, strict=True))
+        return tuple(d.mul_(-rate) for d in drive), square
+
+    def slopes(self, gradient: Knobs, state: Knobs, hyper: tuple[Tensor, ...]) -> tuple[Knobs, ...]:
+        rate, decay = hyper
+        along, faster = [], []
+        for g, before in zip(gradient, state, strict=True):
+            own = g * g
+            root = _faded(before, own, decay).sqrt()
+            unit = g / (root + self.epsilon)
+            along.append(-unit)
+            faster.append(rate * _through_root(unit, root, self.epsilon, before - own))
+        return tuple(along), tuple(faster)
+
+
+class Moments(NamedTuple):
+    """What Adam remembers."""
+
+    steps: int
+    mean: Knobs
+    square: Knobs
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba 2015, algorithm 1); its two decays are dials as well.
+
+    Both moments are corrected for having begun at 0, by the decays of the present step; the source's
+    second moment begins at epsilon.
+    """
+
+    rate: float | Tensor
+    decay: float | Tensor = 0.9
+    square_decay: float | Tensor = 0.999
+    epsilon: float = 1e-8
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        decays = (("decay", self.decay), ("square_decay", self.square_decay))
+        return _rate("Adam", self.rate), *(_fraction("Adam", word, value) for word, value in decays)
+
+    def init(self, zeros: Knobs) -> Moments:
+        return Moments(0, zeros, zeros)
+
+    def step(self, gradient: Knobs, state: Moments, hyper: tuple[Tensor, ...]) -> tuple[Knobs, Moments]:
+        rate, decay, square_decay = hyper
+        count = state.steps + 1
+        mean = tuple(_faded(m, g, decay) for g, m in zip(gradient, state.mean, strict=True))
+        square = tuple(_faded(s, g * g, square_decay) for g, s in zip(gradient, state.square, strict=True))
+        whole = (1 - square_decay**count).sqrt()
+        scale = -rate * whole / (1 - decay**count)
+        drive = (m / s.sqrt().add_(self.epsilon * whole) for m, s in zip(mean, square, strict=True))
+        return tuple(d.mul_(scale) for d in drive), Moments(count, mean, square)
+
+    def slopes(self, gradient: Knobs, state: Moments, hyper: tuple[Tensor, ...]) -> tuple[Knobs, ...]:
+        rate, decay, square_decay = hyper
+        count = state.steps + 1
+        left, square_left = 1 - decay**count, 1 - square_decay**count
+        along, mean_slope, square_slope = [], [], []
+        for g, m, s in zip(gradient, state.mean, state.square, strict=True):
+            mean, own = _faded(m, g, decay), g * g
+            square = _faded(s, own, square_decay)
+            root = (square / square_left).sqrt()
+            unit = mean / left / (root + self.epsilon)
+            along.append(-unit)
+            # d (mean / left) / d decay and d (square / square_left) / d square_decay by the quotient rule
+            turned = (m - g) / left + mean * (count * decay ** (count - 1) / left**2)
+            mean_slope.append(-rate * turned / (root + self.epsilon))
+            turned = (s - own) / square_left + square * (count * square_decay ** (count - 1) / square_left**2)
+            square_slope.append(rate * _through_root(unit, root, self.epsilon, turned))
+        return tuple(along), tuple(mean_slope), tuple(square_slope)
+
+
+def _faded(before: Tensor, now: Tensor, decay: Tensor) -> Tensor:
+    """decay before + (1 - decay) now."""
+    return torch.lerp(now, before, decay)
+
+
+def _through_root(unit: Tensor, root: Tensor, epsilon: float, slope: Tensor) -> Tensor:
+    """-d unit for unit = a / (root + epsilon), root = sqrt s, along ds = slope; 0 where s is 0."""
+    tiny = torch.finfo(root.dtype).tiny ** 0.5
+    return unit * slope / ((root + epsilon) * root.clamp(min=tiny) * 2)
+
+
+def _rate(name: str, rate: float | Tensor) -> Dial:
+    if not _all_within(rate, 0, math.inf):
+        raise ValueError(f"{name}: rate is {rate}, wanted finite numbers above 0")
+    return Dial("rate", rate, fraction=False)
+
+
+def _fraction(name: str, word: str, value: float | Tensor) -> Dial:
+    if not _all_within(value, 0, 1):
+        raise ValueError(f"{name}: {word} is {value}, wanted 0 < {word} < 1")
+    return Dial(word, value, fraction=True)
+
+
+def _all_within(value: float | Tensor, low: float, high: float) -> bool:
+    given = torch.as_tensor(value, dtype=torch.float64)
+    return bool(((low < given) & (given < high)).all())
