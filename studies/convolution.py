@@ -17,12 +17,12 @@ Published, with backprop, test errors of 2,007: paper 5.00 % (102), made again b
 passes; 3.59 % (72) with cross-entropy and AdamW.
 
 Ours (MNIST, seed 0, greedy): Mismatched chips 4.24, 4.24 and 2.94 % (85, 85, 59), mean 3.80 %, of training
-images 0.04 %; the read-outs of the first two blocks err 3.94 and 3.77 %. On held-out training images (15 passes
-over 5,833, one chip): 5.6 %, without feedback 11.0 %; a first read-out from maps averaged in fours 6.4 %.
+images 0.04 %; the read-outs of the first two blocks err 3.94 and 3.77 %. On held-out training images, 15
+passes over 5,833, one chip: 5.6 %; without feedback 11.0 %; first read-out from maps averaged in fours 6.4 %.
 
 Open questions: what the whole probed at once and the exact gradient reach in as many passes (not run at this
-length); with shifts 15 passes give 5.5 % on held-out images, training errors being 3.6 %, so more passes would
-help; whether blocks that overlap need fewer.
+length); with shifts 15 passes give 5.5 % on held-out images, training errors being 3.6 %, so more passes
+would help; whether blocks that overlap need fewer.
 """
 
 from collections.abc import Iterator, Sequence
