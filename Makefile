@@ -25,7 +25,7 @@ format: $(READY)
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed; make PYTHON=python3.12"'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,dask,bench]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,dask,bench,baselines]'
 	touch $(READY)
 
 clean:

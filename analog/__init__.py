@@ -43,6 +43,12 @@ from .layers import conv2d as conv2d
 from .layers import dense as dense
 from .layers import grouped as grouped
 from .layers import patches as patches
+from .mixer import Averaged as Averaged
+from .mixer import Normalised as Normalised
+from .mixer import channel_mixing as channel_mixing
+from .mixer import local_mixer as local_mixer
+from .mixer import prepared as prepared
+from .mixer import token_mixing as token_mixing
 from .port import BadInput as BadInput
 from .port import Costs as Costs
 from .port import Dead as Dead

@@ -22,7 +22,9 @@ from .learner import Descent as Descent
 from .learner import Learner as Learner
 from .learner import Step as Step
 from .learner import fit as fit
+from .losses import BinaryCrossEntropy as BinaryCrossEntropy
 from .losses import CrossEntropy as CrossEntropy
+from .losses import HeldLoss as HeldLoss
 from .losses import LocalLoss as LocalLoss
 from .losses import Loss as Loss
 from .losses import SquaredError as SquaredError
@@ -38,6 +40,8 @@ from .probes import rank_one as rank_one
 from .probes import sparse as sparse
 from .probes import sphere as sphere
 from .probes import uniform as uniform
+from .residual import Skip as Skip
+from .residual import residual as residual
 from .schemes import OneSided as OneSided
 from .schemes import Scheme as Scheme
 from .schemes import antithetic as antithetic

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Generator, Tensor
 
 from analog.layers import Layer
@@ -48,6 +49,7 @@ class WeightPerturbation:
     """All knobs are perturbed at once, one direction shared by the whole batch.
 
     Per coordinate the variance is (pq - 2 + k) S + ..., p fan-in, q fan-out, so it suits small networks.
+    Where parts of a layer have losses of their own, knobs are laid those of the parts that they drive.
     """
 
     size: float  # full scale, sd of the probe at each knob
@@ -65,13 +67,18 @@ class WeightPerturbation:
         return Probe(knobs=tuple(self.scheme.send(v) * self.size for v in directions))
 
     def tell(self, spec: Spec, seen: Evidence) -> Knobs:
-        losses, before = summed(seen.losses, spec.fleet, 1), summed(seen.quiet_loss, spec.fleet)
-        slopes = self.scheme.slopes(losses.mean(-1), before.mean(-1), self.size)
-        slopes = slopes[..., None, None, None]
+        parted = seen.losses.ndim == len(spec.fleet) + 3
+        losses, before = (
+            each.mean(-2) if parted else each.mean(-1, keepdim=True)
+            for each in (seen.losses, seen.quiet_loss)
+        )
+        slopes = self.scheme.slopes(losses, before, self.size)  # (K, *fleet, parts)
         sent = seen.probe.knobs or (None,) * len(spec.layers)
         return tuple(
-            zero if s is None else (slopes * self.scheme.directions(s)).mean(0).div_(self.size)
-            for s, zero in zip(sent, spec.zeros(), strict=True)
+            zero
+            if s is None
+            else (_at_rows(layer, slopes) * self.scheme.directions(s)).mean(0).div_(self.size)
+            for layer, s, zero in zip(spec.layers, sent, spec.zeros(), strict=True)
         )
 
 
@@ -100,22 +107,28 @@ class NodePerturbation:
         directions = self.law.draw(self.probes, (*spec.fleet, x.shape[-2]), bodies, spec, rng)
         return Probe(nodes=tuple(self.scheme.send(v) * self.size for v in directions))
 
-    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
+    def at_nodes(self, spec: Spec, seen: Evidence) -> tuple[Tensor | None, ...]:  # (*fleet, batch, features)
+        """The estimated gradient of each example's loss at its summing nodes; None where none was probed."""
         slopes = self.scheme.slopes(seen.losses, seen.quiet_loss, self.size) / (self.probes * self.size)
         parted = slopes.ndim == len(spec.fleet) + 3
         share = slopes if parted else slopes.unsqueeze(-1)  # (K, *fleet, batch, parts), of the mean
         sent = seen.probe.nodes or (None,) * len(spec.layers)
-        taps = seen.quiet.taps
-        gradient = []
-        for layer, s, given, tap in zip(spec.layers, sent, (seen.x, *taps[:-1]), taps, strict=True):
-            if s is None:
-                gradient.append(seen.x.new_zeros((*spec.fleet, layer.tiles, layer.rows, layer.cols)))
-                continue
-            delta = (spread(share, s.shape[-1]) * self.scheme.directions(s)).sum(0)
-            if self.mask and not layer.linear:
+        told: list[Tensor | None] = []
+        for layer, s, tap in zip(spec.layers, sent, seen.quiet.taps, strict=True):
+            delta = None if s is None else (spread(share, s.shape[-1]) * self.scheme.directions(s)).sum(0)
+            if delta is not None and self.mask and not layer.linear:
                 delta = delta * (tap != 0)
-            gradient.append(correlate(layer, delta, given))
-        return tuple(gradient)
+            told.append(delta)
+        return tuple(told)
+
+    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
+        inputs = (seen.x, *seen.quiet.taps[:-1])
+        return tuple(
+            given.new_zeros((*spec.fleet, layer.tiles, layer.rows, layer.cols))
+            if delta is None
+            else correlate(layer, delta, given)
+            for layer, delta, given in zip(spec.layers, self.at_nodes(spec, seen), inputs, strict=True)
+        )
 
 
 def summed(losses: Tensor, fleet: tuple[int, ...], probes: int = 0) -> Tensor:
@@ -133,6 +146,20 @@ def spread(parts: Tensor, features: int) -> Tensor:
     if features % parts.shape[-1]:
         raise ValueError(f"losses of {parts.shape[-1]} parts do not divide a layer of {features} nodes")
     return parts.repeat_interleave(features // parts.shape[-1], -1)
+
+
+def _at_rows(layer: Layer, parts: Tensor) -> Tensor:
+    """Each row of a layer's knobs is given the sum over the parts that it drives.
+
+    (..., parts) -> (..., tiles, rows, 1) or broadcasting to it; a tile used at many sites drives many parts.
+    """
+    count = parts.shape[-1]
+    if count == 1:
+        return parts[..., None, None]
+    own = spread(torch.arange(count, device=parts.device), layer.features)
+    driven = layer.unscatter(own.to(parts.dtype).unsqueeze(0))  # (tiles, sites, rows), numbers of parts
+    laid = (driven.unsqueeze(-1) == torch.arange(count, device=parts.device)).any(-3)  # (tiles, rows, parts)
+    return laid.to(parts.dtype) @ parts[..., None, :, None]
 
 
 def correlate(layer: Layer, delta: Tensor, given: Tensor) -> Tensor:

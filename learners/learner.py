@@ -11,7 +11,7 @@ from analog.port import Knobs, Port, Probe, Reading, Spec
 from .active import ActiveNodePerturbation
 from .control import Control, Feedback, at_knobs, expected
 from .estimators import Estimator, Evidence, correlate, summed
-from .losses import Loss
+from .losses import Loss, settled
 from .updates import Update
 
 L = TypeVar("L")
@@ -90,6 +90,7 @@ class Descent:
 
     def step(self, port: Port, batch: Batch, state: Memory, rng: Generator) -> tuple[Memory, Step]:
         quiet = port.measure(batch.x)
+        batch = batch._replace(target=settled(self.loss, quiet.out, batch.target))
         losses, slope = self._losses(quiet, batch), self._slope(quiet, batch)
         gradient: list[Tensor] = []
         controls: list[Any] = []

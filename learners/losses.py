@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, softplus
 
 
 class Loss(Protocol):
@@ -33,6 +33,23 @@ class LocalLoss(Protocol):
     def __call__(self, out: Tensor, target: Any) -> Tensor: ...
 
 
+class HeldLoss(Loss, Protocol):
+    """What an example is compared with is what the batch itself showed in the quiet reading.
+
+    `Descent` asks for it once a step, before any probe is judged; to the probes it is a constant.
+    """
+
+    def held(self, out: Tensor, target: Any) -> Any:
+        """From quiet outputs (*fleet, batch, features) and the batch's target: what is judged by."""
+        ...
+
+
+def settled(loss: Loss, out: Tensor, target: Any) -> Any:
+    """The target that a step's losses are judged by, once its quiet reading is there."""
+    held = getattr(loss, "held", None)
+    return target if held is None else held(out, target)
+
+
 class CrossEntropy:
     """Softmax cross-entropy, nats; target holds class numbers (..., batch), dtype int64."""
 
@@ -57,6 +74,34 @@ class SquaredError:
                 f"wanted {out.dtype} (..., {out.shape[-2]}, {out.shape[-1]}) like the outputs"
             )
         return out - target
+
+
+class BinaryCrossEntropy:
+    """Of sigmoid outputs against target (..., batch, features) in 0..1, nats, summed over features.
+
+    `out` are the sums in front of the sigmoid, which is part of the loss.
+    """
+
+    def __call__(self, out: Tensor, target: Tensor) -> Tensor:
+        wanted = _shares(out, target)
+        return (softplus(out) - wanted * out).sum(-1)
+
+    def slope(self, out: Tensor, target: Tensor) -> Tensor:
+        return out.sigmoid() - _shares(out, target)
+
+
+def _shares(out: Tensor, target: Tensor) -> Tensor:
+    fits = isinstance(target, Tensor) and target.shape[-2:] == out.shape[-2:] and target.dtype == out.dtype
+    if not fits or not 0 <= float(target.min()) <= float(target.max()) <= 1:
+        came = type(target).__name__
+        if isinstance(target, Tensor) and target.numel():
+            low, high = float(target.min()), float(target.max())
+            came = f"{target.dtype} {tuple(target.shape)} from {low:.3g} to {high:.3g}"
+        raise ValueError(
+            f"binary cross-entropy: target is {came}, wanted {out.dtype} (..., {out.shape[-2]}, "
+            f"{out.shape[-1]}) from 0 to 1"
+        )
+    return target
 
 
 def _labels(out: Tensor, target: Tensor) -> Tensor:

@@ -107,6 +107,24 @@ def _part(probe: Probe, layers: slice) -> Probe:
     return Probe(*(p if p is not None and any(e is not None for e in p) else None for p in parts))
 
 
+def through(port: Port, between: Callable[[Tensor], Tensor]) -> Port:
+    """The same wires with digital wiring from each tap to what drives the layer above; taps as they are.
+
+    What drives the first layer of a measurement is taken as it is given.
+    """
+
+    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+        end = first + len(port.spec.span(first, last).layers)
+        taps: list[Tensor] = []
+        for at in range(first, end):
+            own = _part(probe, slice(at - first, at - first + 1))
+            given = between(taps[-1]) if taps else x
+            taps += port.measure(given, own, first=at, last=at).taps
+        return Reading(alike(taps))
+
+    return port._replace(measure=measure)
+
+
 def alike(taps: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Taps that no probe had reached yet are the same for all probes."""
     full = taps[-1]

@@ -12,12 +12,15 @@ from rich.table import Table
 from . import (
     aging,
     apprentice,
+    autoencoder,
     bits,
     calibrate,
     community,
+    contrastive,
     control,
     convolution,
     depth,
+    forward_forward,
     handover,
     heirs,
     in_place,
@@ -25,6 +28,8 @@ from . import (
     lecun1989,
     left_out,
     lineage,
+    local,
+    local_targets,
     meta,
     mistakes,
     probes,
@@ -67,6 +72,11 @@ STUDIES: tuple[Any, ...] = (
     apprentice,
     lecun1989,
     towers,
+    autoencoder,
+    local_targets,
+    forward_forward,
+    local,
+    contrastive,
 )  # a new study is one more name here
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from analog import Chip, Knobs, Layer, dense, stream
+from analog import Chip, Knobs, Layer, dense, stream, xray
 from learners import Update
 
 from .data import Dataset
@@ -45,3 +45,13 @@ def paced(update: Update, rates: Tensor) -> Update:
         return tuple(d * factors for d in drive), state
 
     return Update(update.init, step)
+
+
+def loudness(chip: Chip[Any], x: Tensor) -> dict[str, list[float]]:
+    """Of each layer, V: how much its outputs differ between examples, and between readings."""
+    silent, read = xray.respond(chip, x).taps, chip.port().measure(x).taps
+    pairs = list(zip(silent, read, strict=True))
+    return {
+        "signal": [float(s.var(-2).mean().sqrt()) for s, _ in pairs],
+        "noise": [float((r - s).square().mean().sqrt()) for s, r in pairs],
+    }

@@ -1,87 +1,108 @@
-"""Copies of one network of tanh trained digitally, side by side, by exact gradients.
+"""The digital side of studies that stand beside published ones: tanh networks, exact slopes, RMSProp."""
 
-One hidden layer, tanh at the outputs too (as in the source of `towers`), softmax cross-entropy. Copies come
-as seeds x variants: copies of one seed begin alike and see the same batches, so one product serves them all.
-"""
-
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
-from analog import Knobs
-from learners import Batch
-
-from .data import Dataset, batches
+from analog import Birth, Chip, Device, Knobs, Noise, Port, Reading, Spec, xray
+from learners import Batch, Loss, Update
 
 
-class Shape(NamedTuple):
-    """How many copies there are, of what."""
-
-    seeds: int
-    variants: int
-    inputs: int
-    hidden: int
-    classes: int
-
-    @property
-    def copies(self) -> int:
-        return self.seeds * self.variants
+class Digits(NamedTuple):
+    knobs: Tensor  # (*fleet, tiles, rows, cols)
 
 
-def born(shape: Shape, dice: list[Generator]) -> Knobs:
-    """(copies, 1, rows, cols) each, variants side by side; uniform within 1/sqrt(fan-in), as torch has it."""
-    made = []
-    for rows, fan_in in ((shape.hidden, shape.inputs), (shape.classes, shape.hidden)):
-        drawn = [torch.rand(rows, fan_in + 1, generator=g) * 2 - 1 for g in dice]
-        each = torch.stack(drawn) / fan_in**0.5
-        made.append(each.repeat_interleave(shape.variants, 0).unsqueeze(1))
-    return tuple(made)
+@dataclass(frozen=True)
+class Digital(Device[Digits]):
+    """Weights in a computer, tanh neurons; the last column is the bias.
+
+    Fresh weights are uniform within sqrt(6 / (fan-in + fan-out)) (Glorot and Bengio 2010), and so are
+    biases, with their own number for both fans, as in the public LocoProp code.
+    """
+
+    def fabricate(self, rows: int, cols: int, birth: Birth) -> Digits:
+        share = 2 * birth.uniform("knobs", rows, cols) - 1
+        bound = torch.full((cols,), (6 / (rows + cols - 1)) ** 0.5, dtype=share.dtype, device=share.device)
+        bound[-1] = (3 / rows) ** 0.5
+        return Digits(share * bound)
+
+    def pulse(self, cells: Digits, drive: Tensor, noise: Noise) -> Digits:
+        del noise  # computers are silent
+        return Digits(cells.knobs + drive)
+
+    def collect(self, cells: Digits, x: Tensor, noise: Noise) -> Tensor:
+        del noise  # computers are silent
+        return x @ cells.knobs.mT
+
+    def fire(self, cells: Digits, u: Tensor, noise: Noise) -> Tensor:
+        del cells, noise  # all neurons are alike
+        return u.tanh()
 
 
-def lessons(data: Dataset, size: int, epochs: float, dice: list[Generator]) -> Iterator[Batch]:
-    """Batches with an axis of seeds, each in an order of its own."""
-    for each in zip(*(batches(data.train, size, epochs, g) for g in dice), strict=True):
-        yield Batch(torch.stack([b.x for b in each]), torch.stack([b.target for b in each]))
+@dataclass(frozen=True)
+class ExactSlopes:
+    """The slopes at the nodes that no real hardware tells: of this very chip, by x-ray."""
+
+    chip: Chip[Any]
+
+    def init(self, spec: Spec) -> None:
+        del spec
+
+    def find(
+        self, port: Port, batch: Batch, quiet: Reading, loss: Loss, held: None, rng: Generator
+    ) -> tuple[tuple[Tensor, ...], None]:
+        del port, quiet, rng, held  # the x-ray looks for itself
+        return xray.node_gradient(self.chip, batch.x, batch.target, loss), None
 
 
-def gradient(shape: Shape, knobs: Knobs, batch: Batch) -> Knobs:
-    """Of every copy's mean loss over its batch, (seeds, examples, ...) of examples and labels."""
-    count = batch.x.shape[1]
-    x, hidden = _with_ones(batch.x), _hidden(shape, knobs, batch.x)  # hidden: (copies, examples, units)
-    fired = _with_ones(hidden)
-    out = (fired @ knobs[1][:, 0].mT).tanh_()
-    labels = batch.target.repeat_interleave(shape.variants, 0).unsqueeze(-1)
-    slope = out.softmax(-1)
-    slope.scatter_add_(-1, labels, slope.new_full(labels.shape, -1.0))
-    slope = torch.addcmul(slope, slope.mul(out), out, value=-1).div_(count)
-    back = slope @ knobs[1][:, 0, :, :-1]
-    node = torch.addcmul(back, back.mul(hidden), hidden, value=-1)
-    beside = (
-        node.unflatten(0, (shape.seeds, -1)).transpose(1, 2).flatten(2)
-    )  # (seeds, examples, variants x units)
-    first = (beside.mT @ x).view(shape.copies, 1, shape.hidden, shape.inputs + 1)
-    return first, (slope.mT @ fired).unsqueeze(1)
+class Heavy(NamedTuple):
+    """What `heavy_rmsprop` remembers."""
+
+    steps: int
+    square: Knobs
+    velocity: Knobs
 
 
-def errors(shape: Shape, knobs: Knobs, data: Batch) -> Tensor:  # (copies,), float64
-    """Share of examples named wrongly."""
-    wrong = torch.zeros(shape.copies, dtype=torch.float64)
-    for x, label in zip(data.x.split(1000), data.target.split(1000), strict=True):
-        hidden = _hidden(shape, knobs, x.expand(shape.seeds, -1, -1))
-        named = (_with_ones(hidden) @ knobs[1][:, 0].mT).argmax(-1)
-        wrong += (named != label).double().sum(-1)
-    return wrong / len(data.x)
+def heavy_rmsprop(
+    rate: Callable[[int], float], momentum: float = 0.999, decay: float = 0.9, epsilon: float = 1e-5
+) -> Update:
+    """RMSProp (Tieleman and Hinton 2012) with momentum, in the form of TensorFlow's first version:
+    epsilon under the root, the rate inside the velocity, mean squares that start at 1.
+
+    rate: by the number of steps made before.
+    """
+
+    def step(gradient: Knobs, held: Heavy) -> tuple[Knobs, Heavy]:
+        square = tuple(
+            (s * decay).addcmul_(g, g, value=1 - decay) for s, g in zip(held.square, gradient, strict=True)
+        )
+        now = -rate(held.steps)
+        velocity = tuple(
+            (s + epsilon).rsqrt_().mul_(g).mul_(now).add_(v, alpha=momentum)
+            for s, g, v in zip(square, gradient, held.velocity, strict=True)
+        )
+        return velocity, Heavy(held.steps + 1, square, velocity)
+
+    return Update(lambda zeros: Heavy(0, tuple(torch.ones_like(z) for z in zeros), zeros), step)
 
 
-def _hidden(
-    shape: Shape, knobs: Knobs, x: Tensor
-) -> Tensor:  # (seeds, examples, inputs) -> (copies, examples, units)
-    rows = knobs[0].view(shape.seeds, shape.variants * shape.hidden, shape.inputs + 1)
-    beside = (_with_ones(x) @ rows.mT).tanh_()
-    return beside.unflatten(-1, (shape.variants, -1)).transpose(1, 2).flatten(0, 1)
+def paced(step: int, steps: int, epochs: int) -> float:
+    """Share of the full rate: a twentieth of the epochs of warm-up, then linearly to 0."""
+    at, total = step + 1, steps * epochs
+    warm = total / 20
+    return at / warm if at < warm else (total + 1 - at) / (total + 1 - warm)
 
 
-def _with_ones(x: Tensor) -> Tensor:
-    return torch.cat((x, x.new_ones(*x.shape[:-1], 1)), -1)
+def scheduled(update: Update, share: Callable[[int], float]) -> Update:
+    """The same update, each drive times a share told from the number of steps made before."""
+
+    def step(gradient: Knobs, held: tuple[int, Any]) -> tuple[Knobs, tuple[int, Any]]:
+        made, inner = held
+        drive, inner = update.step(gradient, inner)
+        now = share(made)
+        return tuple(d * now for d in drive), (made + 1, inner)
+
+    return Update(lambda zeros: (0, update.init(zeros)), step)

@@ -27,7 +27,9 @@ from learners import (
     decayed,
     fit,
 )
+from learners.estimators import summed
 from learners.learner import Learner
+from learners.losses import settled
 
 from .data import Dataset, batches, drawn, steps
 
@@ -109,6 +111,8 @@ class Exact:
     chip: Chip[Any]
     update: Update
     loss: Loss
+    first: int = 0  # the layers whose port it is handed; None is the read-out
+    last: int | None = None
 
     def init(self, spec: Spec) -> Any:
         return self.update.init(spec.zeros())
@@ -116,10 +120,15 @@ class Exact:
     def step(self, port: Port, batch: Batch, state: Any, rng: Generator) -> tuple[Any, Step]:
         del rng  # nothing is probed
         quiet = port.measure(batch.x)
-        gradient = xray.knob_gradient(self.chip, batch.x, batch.target, self.loss)
+        target = settled(self.loss, quiet.out, batch.target)
+
+        def whole(out: Tensor, target: Any) -> Tensor:
+            return summed(self.loss(out, target), port.spec.fleet)
+
+        gradient = xray.knob_gradient(self.chip, batch.x, target, whole, first=self.first, last=self.last)
         drive, state = self.update.step(gradient, state)
         port.pulse(drive)
-        return state, Step(self.loss(quiet.out, batch.target).mean(-1), quiet)
+        return state, Step(whole(quiet.out, target).mean(-1), quiet)
 
 
 def within(

@@ -28,8 +28,8 @@ from analog import Chip, Mismatched, stream
 from learners import CrossEntropy, Descent, NodePerturbation, fit, rules, tower
 from learners.towers import set_to
 
+from .copies import Shape, born, errors, gradient, lessons
 from .data import Dataset, batches, held_out, load, steps
-from .digital import Shape, born, errors, gradient, lessons
 from .practice import PROBE_SIZE, AnyDevice, accuracy, network, scale
 from .study import Row
 

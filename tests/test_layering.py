@@ -13,6 +13,7 @@ ACROSS = {"analog.port", "analog.layers", "analog.wires"}  # of analog, all that
 MAY: dict[str, set[str]] = {  # module or package -> what it may import beside itself
     "analog.port": {"analog.layers"},
     "analog.layers": set(),
+    "analog.mixer": {"analog.layers"},
     "analog.draw": set(),
     "analog.device": {"analog.port", "analog.layers", "analog.draw"},
     "analog.devices": {"analog.device", "analog.port", "analog.layers", "analog.draw"},

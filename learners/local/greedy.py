@@ -8,7 +8,7 @@ no further than the block and its head, so by perturbation what is perturbed at 
 the nodes, and the variance falls with it. Heads are linear read-outs in digital memory, or small chips.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -60,10 +60,13 @@ class Greedy:
         blocks: from the input on; together they are the whole chip.
         turns: for how many steps each block learns before the next one begins; the last goes on for ever.
             None: all at once.
+        between: digital wiring from what a block shows to what drives the next one; a chip so taught is
+            measured through `pieces.through`.
     """
 
     blocks: Sequence[Block]
     turns: Sequence[int] | None = None
+    between: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         if not self.blocks:
@@ -111,7 +114,7 @@ class Greedy:
                 blocks[at], step = self._taught(at, wires, batch._replace(x=x), blocks[at], dice[at])
                 shown = step.quiet.taps[: last + 1 - first]
             taps += shown
-            x = shown[-1]
+            x = shown[-1] if self.between is None else self.between(shown[-1])
         held.send()
         return GreedyMemory(state.steps + 1, tuple(blocks)), Step(step.loss, Reading(tuple(taps)))
 

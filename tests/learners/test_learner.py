@@ -50,6 +50,7 @@ from learners import (
     sgd,
     tower,
 )
+from learners.local import ByProbes, LocoProp, TargetPropagation, relu
 from tests.signs import moments, signs
 
 LEARNERS: dict[str, Learner[Any]] = {
@@ -75,6 +76,16 @@ LEARNERS: dict[str, Learner[Any]] = {
     ),
     "nodes, active": Descent(ActiveNodePerturbation(8), adam(0.01), CrossEntropy(), delta=True),
     "weights, flipped": Descent(Flipout(0.03, probes=2), adam(0.01), CrossEntropy()),
+    "locoprop": LocoProp(ByProbes(NodePerturbation(0.1, probes=2)), sgd(0.05), CrossEntropy(), 1.0, steps=3),
+    "locoprop, delta, feedback": LocoProp(
+        ByProbes(NodePerturbation(0.1, probes=2, mask=True), delta=True, control=Feedback(trust=0.5)),
+        adam(0.01),
+        CrossEntropy(),
+        gamma=0.5,
+        steps=2,
+        pull=0.1,
+    ),
+    "target propagation": TargetPropagation(adam(0.01), adam(0.01), CrossEntropy(), 0.5, relu),
     "decorrelated": Decorrelated(Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy()), 0.01),
     "weights, running mean": Descent(
         WeightPerturbation(0.01, probes=2), adam(0.01), CrossEntropy(), control=RunningMean()

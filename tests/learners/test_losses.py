@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from analog import stream
-from learners import CrossEntropy, SquaredError
+from learners import BinaryCrossEntropy, CrossEntropy, SquaredError
 
 OUT = torch.randn(3, 2, 5, 4, generator=stream(0, "losses"), dtype=torch.float64)
 LABELS = torch.tensor([0, 3, 1, 1, 2])
@@ -15,7 +15,21 @@ def test_cross_entropy_agrees_with_torch() -> None:
     torch.testing.assert_close(ours[1, 1], theirs)
 
 
-@pytest.mark.parametrize(("loss", "target"), [(CrossEntropy(), LABELS), (SquaredError(), OUT[0, 0] * 0.5)])
+def test_binary_cross_entropy_agrees_with_torch() -> None:
+    target = OUT[0, 0].sigmoid()
+    theirs = torch.nn.functional.binary_cross_entropy_with_logits(OUT[1, 1], target, reduction="none")
+    torch.testing.assert_close(BinaryCrossEntropy()(OUT, target)[1, 1], theirs.sum(-1))
+    assert bool(torch.isfinite(BinaryCrossEntropy()(1e4 * OUT, target)).all())
+
+
+@pytest.mark.parametrize(
+    ("loss", "target"),
+    [
+        (CrossEntropy(), LABELS),
+        (SquaredError(), OUT[0, 0] * 0.5),
+        (BinaryCrossEntropy(), OUT[0, 0].sigmoid()),
+    ],
+)
 def test_slopes_are_slopes(loss: CrossEntropy, target: torch.Tensor) -> None:
     out = OUT.clone().requires_grad_()
     (wanted,) = torch.autograd.grad(loss(out, target).sum(), out)
@@ -33,3 +47,9 @@ def test_a_target_unlike_the_outputs_is_refused(target: torch.Tensor) -> None:
     """(5, 1) outputs against (5,) targets would broadcast to 25 differences without a word."""
     with pytest.raises(ValueError, match="squared error: target is"):
         SquaredError()(OUT[0, 0, :, :1] if target.shape[-1] != 4 else OUT[0, 0], target)
+
+
+@pytest.mark.parametrize("target", [OUT[0, 0], OUT[0, 0].sigmoid().float(), torch.zeros(5).double(), None])
+def test_shares_beyond_0_and_1_are_refused(target: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="binary cross-entropy: target is .* from 0 to 1"):
+        BinaryCrossEntropy()(OUT[0, 0], target)

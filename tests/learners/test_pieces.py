@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from analog import BadInput, Chip, Ideal, Mismatched, Probe, dense, grouped, stream, xray
-from learners.pieces import HeldBack, Readout, joined, piece
+from learners.pieces import HeldBack, Readout, joined, piece, through
 
 F64 = torch.float64
 LAYERS = (dense(4, 6), grouped(6, 4, 2), dense(4, 3, linear=True))
@@ -95,3 +95,22 @@ def test_misuse_is_refused() -> None:
         joined(chip.port(), chip.port())
     with pytest.raises(BadInput, match="must not be above|0..2"):
         piece(chip.port(), 1, 3)
+
+
+@KINDS
+@pytest.mark.parametrize("where", ["knobs", "0", "1", "2"])
+def test_wiring_through_which_all_goes_as_it_is_changes_nothing(identity: Any, where: str) -> None:
+    """And wiring that does something stands between what the layers show, probes or none."""
+    chip = Chip(Ideal(), LAYERS, identity, dtype=F64)
+    port, sent = chip.port(), probe(chip, where)
+    plain = port.measure(X, sent).taps
+    for a, b in zip(through(port, lambda tap: tap).measure(X, sent).taps, plain, strict=True):
+        assert torch.equal(a, b)
+    wired = through(port, lambda tap: -2 * tap)
+    first, second, third = wired.measure(X, sent).taps
+    assert torch.equal(first, plain[0])
+    own = sent.nodes[1:] if sent.nodes else None
+    rest = wired.measure(-2 * first, Probe(sent.knobs and sent.knobs[1:], own), first=1).taps
+    assert torch.equal(rest[0], second) and torch.equal(rest[1], third)
+    with pytest.raises(BadInput, match="runs backwards"):
+        wired.measure(X, first=2, last=1)

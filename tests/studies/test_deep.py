@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from analog import Chip, Ideal, dense, stream
+from analog import Chip, Ideal, Mismatched, dense, stream
 from learners import sgd
 from studies import deep
 
@@ -28,3 +28,16 @@ def test_rates_of_chips_pace_their_drives() -> None:
     )
     (drive,), _ = update.step(gradient, update.init(gradient))
     assert torch.equal(drive[0], -0.5 * gradient[0][0]) and torch.equal(drive[1], -2 * gradient[0][1])
+
+
+def test_a_read_out_is_as_loud_as_its_input_and_its_hiss() -> None:
+    """One wire of weight 1 through a nominal amplifier: the input's spread, the hiss; 4 standard errors."""
+    layer = (dense(1, 1, bias=False, linear=True),)
+    x = 0.5 * torch.randn(10_000, 1, generator=stream(0, "loudness"))
+    for device, hiss in ((Ideal(), 0.0), (Mismatched(severity=0.0, hiss=0.1), 0.1)):
+        chip = Chip(device, layer, range(1))
+        chip.port().program((torch.full((1, 1, 1, 1), 1.0),))
+        found = deep.loudness(chip, x)
+        weight = 1.0 if hiss == 0 else float(torch.tensor(1.0).tanh())
+        assert found["signal"] == pytest.approx([0.5 * weight], rel=0.2)
+        assert found["noise"] == pytest.approx([hiss], rel=4 / 20_000**0.5)

@@ -10,16 +10,19 @@ from typing import Any
 
 import pytest
 
-from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, WanRRAM
+from analog import SONOS, Ideal, Mismatched, SoftBoundsRRAM, UnknownNeurons, WanRRAM
 from studies import (
     aging,
     apprentice,
+    autoencoder,
     bits,
     calibrate,
     community,
+    contrastive,
     control,
     convolution,
     depth,
+    forward_forward,
     handover,
     heirs,
     in_place,
@@ -27,6 +30,8 @@ from studies import (
     lecun1989,
     left_out,
     lineage,
+    local,
+    local_targets,
     meta,
     mistakes,
     probes,
@@ -46,6 +51,15 @@ from studies.study import How, claim, short_name
 TOYS: dict[Any, Any] = {
     aging: aging.Args(
         devices=(SONOS(),), remedies=("rescaling", "relearning"), moments=(1.0, 1e7), chips=1, epochs=0.3
+    ),
+    autoencoder: autoencoder.Args(
+        learners=("LocoProp-M as published", "Adam", "Shampoo", "K-FAC", "LocoProp-S", "target propagation"),
+        data="digits",
+        sizes=(12, 4),
+        images=300,
+        batch=50,
+        epochs=1,
+        seeds=1,
     ),
     bits: bits.Args(
         ways=("label", "captions", "weights", "gradients", "subclasses"),
@@ -73,16 +87,22 @@ TOYS: dict[Any, Any] = {
         epochs=0.3,
         rates=(0.01,),
     ),
+    forward_forward: forward_forward.Args(
+        devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3
+    ),
+    contrastive: contrastive.Args(devices=(Mismatched(),), chips=1, hidden=16, steps=2, labels=(10,)),
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
     lecun1989: lecun1989.Args(data="digits", rungs=("base", "dropout, ReLU"), seeds=2, passes=2, images=300),
+    local_targets: local_targets.Args(devices=(SoftBoundsRRAM(),), sizes=(6, 3), chips=2, budget=1_000),
     mistakes: mistakes.Args(shares=(0.5,), teachers=2, epochs=0.3),
     meta: meta.Args(
         agents=1, generations=2, directions=1, chips=4, steps=10, rates=(0.05,), sizes=(0.1, 0.2)
     ),
     handover: handover.Args(ages=(0.0,), budgets=(8, 90), teachers=1, heirs=1, epochs=0.3, hidden=8),
     lineage: lineage.Args(lineages=2, generations=2, epochs=0.2, hidden=8, rehearsal=(0, 50)),
+    local: local.Args(devices=(Mismatched(),), chips=2, channels=8, groups=2, epochs=0.3, own_heads=True),
     probes: probes.Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8),
     scaling: scaling.Args(widths=(4, 6), chips=1, loss=2.28, most=2e6),
     speed: speed.Args(repeats=1, chips=3),
@@ -253,6 +273,13 @@ def test_a_bad_table_is_named_on_the_command_line(
 def test_conduct_draws_and_keeps(tmp_path: Path) -> None:
     folder = conduct(heirs, TOYS[heirs], How(tmp_path, workers=2, threads=1))
     assert (folder / "heirs.png").exists() and len((folder / "rows.jsonl").read_text()) > 1000
+
+
+@pytest.mark.parametrize(("word", "least"), [("hidden", 16), ("steps", 1)])
+def test_contrastive_refuses_too_little(word: str, least: int) -> None:
+    args = contrastive.Args(**{word: least - 1})
+    with pytest.raises(ValueError, match=f"{word} is {least - 1}, wanted at least {least}"):
+        next(contrastive.run(contrastive.Trial(args)))
 
 
 @pytest.mark.parametrize("args", [heirs.Args(heirs=0), heirs.Args(hidden=-1), heirs.Args(epochs=0)], ids=str)

@@ -79,6 +79,21 @@ def test_one_block_without_a_head_is_the_learner_inside() -> None:
     torch.testing.assert_close(both[0], both[1], atol=0.02, rtol=0.0)
 
 
+def test_what_stands_between_blocks_is_between_all_of_them() -> None:
+    """Doubled activity drives the next block's halved knobs alike."""
+    usual, doubled = Greedy(blocks()), Greedy(blocks(), between=lambda shown: 2 * shown)
+    chips = [Chip(Ideal(), LAYERS, 1, dtype=F64) for _ in range(2)]
+    knobs = list(xray.knobs(chips[1]))
+    for at in (1, 3):
+        knobs[at][..., :-1] /= 2  # biases stay
+    chips[1].port().program(tuple(knobs))
+    taps = []
+    for greedy, chip in zip((usual, doubled), chips, strict=True):
+        (step,) = fit(greedy, chip.port(), lessons(1), stream(0, "probes"))
+        taps.append(step.quiet.taps)
+    torch.testing.assert_close(taps[0], taps[1])
+
+
 def test_in_turn_only_one_block_is_pulsed_and_later_ones_are_not_even_driven() -> None:
     """Heads begin at zero, so a block with a head feels nothing in its first step."""
     greedy = Greedy(blocks(), turns=(2, 3))

@@ -1,0 +1,113 @@
+"""LocoProp: every layer moves towards a target of its own for a few steps, all layers side by side.
+
+Amid, Anil and Warmuth, "LocoProp: enhancing BackProp via local loss optimization", AISTATS 2022. With a
+the sums at a layer's nodes, f its neurons and d the slope of an example's loss at a, each layer goes down
+its own convex problem, its inputs x held at what they were:
+
+    LocoProp-M: the matching loss of f (see `neurons`) to the target y = f(a) - gamma d, so the residual
+                is f(Wx) - y and the gradient (f(Wx) - y) x'; nothing has to be known of f but its output
+    LocoProp-S: the squared loss to the target t = a - gamma d, residual Wx - t
+
+T steps of size eta from a linear layer give dW = -eta gamma G sum_{j<T} (I - eta C)^j with G = mean d x' and
+C = mean x x': one step is backprop with rate eta gamma, many come to the natural-gradient-like G C^-1.
+
+Where we differ and why:
+- On a chip the residual is read, not computed: a layer is driven alone with the inputs it had, and its own
+  output is read. The first step needs no reading, because its residual is gamma d by definition.
+- d is the slope of each example's own loss and gradients are means over the batch, so that settings do not
+  depend on the batch; in the authors' code d is that of the mean loss and gradients are sums. Their gamma is
+  ours times the batch, their epsilon of RMSProp ours times its square.
+- S needs the sums, and a tap shows a hidden neuron's output. It is undone where the neuron is known and
+  increasing (`shown`); a rectifier cannot be undone.
+- The proximal term, pull/2 |W - W_0|^2, is measured by what was sent, as true weights are out of reach.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from torch import Generator, Tensor
+
+from analog.port import Knobs, Port, Reading, Spec
+
+from ..estimators import correlate
+from ..learner import Batch, Step
+from ..losses import Loss
+from ..updates import Update
+from .slopes import AnySlopes
+
+
+class Memory(NamedTuple):
+    """What LocoProp remembers from step to step."""
+
+    update: Any
+    slopes: Any
+
+
+@dataclass(frozen=True)
+class LocoProp:
+    """Local goals from slopes at the nodes, and `steps` pulses towards them.
+
+    shown: for each layer the curve through which its tap is compared with the target; None compares taps
+        as they are. For M a neuron's tap is its output already (`identity.fire`), and a read-out goes with
+        the loss (`sigmoid.fire` with binary cross-entropy). For S neurons are undone (`tanh.undo`).
+    """
+
+    slopes: AnySlopes
+    inner: Update
+    loss: Loss
+    gamma: float  # step of the target along each example's own slope
+    steps: int = 10
+    shown: tuple[Callable[[Tensor], Tensor], ...] | None = None
+    pull: float = 0.0  # strength of the proximal term
+
+    def __post_init__(self) -> None:
+        if not 0 < self.gamma < float("inf") or not 0 <= self.pull < float("inf"):
+            raise ValueError(
+                f"LocoProp: gamma is above 0 and pull at least 0, got {self.gamma} and {self.pull}"
+            )
+        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
+            raise ValueError(f"LocoProp: steps is {self.steps!r}, wanted an integer of at least 1")
+
+    def init(self, spec: Spec) -> Memory:
+        if self.shown is not None and len(self.shown) != len(spec.layers):
+            raise ValueError(
+                f"LocoProp: shown names {len(self.shown)} curves, the chip has {len(spec.layers)} layers"
+            )
+        return Memory(self.inner.init(spec.zeros()), self.slopes.init(spec))
+
+    def step(self, port: Port, batch: Batch, state: Memory, rng: Generator) -> tuple[Memory, Step]:
+        quiet = port.measure(batch.x)
+        slopes, found = self.slopes.find(port, batch, quiet, self.loss, state.slopes, rng)
+        inputs = (batch.x, *quiet.taps[:-1])
+        residuals = tuple(d * self.gamma for d in slopes)
+        targets = tuple(y - r for y, r in zip(self._seen(quiet), residuals, strict=True))
+        sent, update = None, state.update
+        for count in range(self.steps):
+            if count:
+                residuals = self._residuals(port, inputs, targets)
+            drive, update = self.inner.step(self._gradient(port.spec, residuals, inputs, sent), update)
+            port.pulse(drive)
+            if self.pull:
+                sent = drive if sent is None else tuple(s + d for s, d in zip(sent, drive, strict=True))
+        return Memory(update, found), Step(self.loss(quiet.out, batch.target).mean(-1), quiet)
+
+    def _seen(self, reading: Reading) -> tuple[Tensor, ...]:
+        """Taps, each through the curve that is compared."""
+        if self.shown is None:
+            return reading.taps
+        return tuple(curve(tap) for curve, tap in zip(self.shown, reading.taps, strict=True))
+
+    def _residuals(
+        self, port: Port, inputs: tuple[Tensor, ...], targets: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        """How far each layer is from its target, driven alone."""
+        alone = (port.measure(x, first=i, last=i).out for i, x in enumerate(inputs))
+        seen = self._seen(Reading(tuple(alone)))
+        return tuple(y - t for y, t in zip(seen, targets, strict=True))
+
+    def _gradient(
+        self, spec: Spec, residuals: tuple[Tensor, ...], inputs: tuple[Tensor, ...], sent: Knobs | None
+    ) -> Knobs:
+        down = tuple(correlate(la, r, x) for la, r, x in zip(spec.layers, residuals, inputs, strict=True))
+        return down if sent is None else tuple(g + self.pull * s for g, s in zip(down, sent, strict=True))

@@ -1,0 +1,331 @@
+"""Groups with heads of their own: no part hears of another's probes, and the mean is the exact gradient."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from analog import (
+    Chip,
+    Ideal,
+    Layer,
+    Mismatched,
+    Probe,
+    channel_mixing,
+    dense,
+    grouped,
+    local_mixer,
+    stream,
+    token_mixing,
+    xray,
+)
+from analog.port import Reading, Spec
+from learners import (
+    ActiveNodePerturbation,
+    Batch,
+    CrossEntropy,
+    Descent,
+    NodePerturbation,
+    Skip,
+    WeightPerturbation,
+    adam,
+    check_learner,
+    fit,
+    rademacher,
+    residual,
+    sgd,
+)
+from learners.local import Block, Greedy, Mirrors, OwnHeads, ReplicatedHeads
+from learners.local.groups import HeadsMemory
+from learners.local.mirrors import Image
+
+F64 = torch.float64
+PLAIN = (dense(3, 4), grouped(4, 4, 2))  # 8 nodes
+MIXER = (token_mixing(2, 2), channel_mixing(2, 2, 2), channel_mixing(2, 2, 2, 2))  # 12 nodes
+FEW = (dense(2, 2), grouped(2, 2, 2))  # 10 knobs
+
+
+@dataclass(frozen=True)
+class Every:
+    """All sign vectors over all coordinates of a step, once each; the same for every example."""
+
+    def draw(
+        self, count: int, lead: tuple[int, ...], bodies: Sequence[tuple[int, ...]], spec: Spec, rng: Generator
+    ) -> tuple[Tensor, ...]:
+        del rng
+        sizes = [torch.Size(body).numel() for body in bodies]
+        assert count == 2 ** sum(sizes)
+        signs = 1 - 2 * ((torch.arange(count).unsqueeze(-1) >> torch.arange(sum(sizes))) & 1)
+        parts = signs.to(spec.dtype).split(sizes, -1)
+        ones = (1,) * len(lead)
+        return tuple(
+            p.view(count, *ones, *body).expand(count, *lead, *body)
+            for p, body in zip(parts, bodies, strict=True)
+        )
+
+    def covariance(self, g: Tensor, count: int) -> Tensor:
+        return rademacher.covariance(g, count)
+
+
+def given(layers: Sequence[Layer], size: int = 3) -> Batch:
+    rng = stream(0, "given", len(layers))
+    x = torch.rand(size, layers[0].features_in, generator=rng, dtype=F64)
+    return Batch(x, torch.arange(size) % 3)
+
+
+def heads(estimator: Any, **more: Any) -> ReplicatedHeads:
+    return ReplicatedHeads(estimator, sgd(1.0), sgd(0.1), CrossEntropy(), 3, **more)
+
+
+def known(learner: ReplicatedHeads, spec: Spec) -> HeadsMemory:
+    """A memory whose head has something to say."""
+    state = learner.init(spec)
+    knobs = torch.randn(state.knobs.shape, generator=stream(0, "head"), dtype=F64)
+    return state._replace(knobs=knobs)
+
+
+def moved(
+    learner: ReplicatedHeads, layers: Sequence[Layer], identity: Any = 1, mirrors: Any = ()
+) -> tuple[Any, Any]:
+    """What one step at rate 1 changed, and the exact gradient under one common head."""
+    chip = Chip(Ideal(), layers, identity, dtype=F64)
+    chip.port().program(tuple(k.abs() for k in xray.knobs(chip)))  # all neurons active
+    batch, state = given(layers), known(learner, chip.spec)
+    state = state._replace(mirrors=mirrors or state.mirrors)
+    exact = xray.knob_gradient(
+        chip, batch.x, batch.target, lambda out, t: learner.loss(learner.answers(out, state.knobs), t)
+    )
+    before = xray.knobs(chip)
+    learner.step(chip.port(), batch, state, stream(0, "probes"))
+    return tuple(b - a for b, a in zip(before, xray.knobs(chip), strict=True)), exact
+
+
+@pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])
+@pytest.mark.parametrize(
+    ("layers", "more", "nodes"),
+    [
+        (PLAIN, {}, 8),
+        (PLAIN, {"groups": 2}, 8),
+        (MIXER, {"groups": 2, "patches": 2, "shares": (2, 4, 4)}, 12),
+    ],
+    ids=["whole", "groups", "mixer"],
+)
+def test_the_mean_over_all_probes_is_the_gradient_under_one_head(
+    layers: Sequence[Layer], more: Any, nodes: int, identity: Any
+) -> None:
+    """By enumeration of every sign vector, with a probe so small that losses are straight."""
+    estimator = NodePerturbation(1e-6, 2**nodes, Every())
+    changed, exact = moved(heads(estimator, **more), layers, identity)
+    torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_so_it_is_for_probes_at_the_knobs(groups: int) -> None:
+    estimator = WeightPerturbation(1e-6, 2**10, Every())
+    changed, exact = moved(heads(estimator, groups=groups), FEW)
+    torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
+
+
+def test_shared_tiles_are_laid_the_losses_of_all_patches_that_they_serve() -> None:
+    layers = (channel_mixing(2, 2, 2, 2, bias=False), channel_mixing(2, 2, 2, 2))
+    learner = heads(WeightPerturbation(1e-6, 2**6, Every()), groups=2, patches=2)
+    changed, exact = moved(learner, layers)
+    torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
+
+
+WIDE = (dense(3, 6), grouped(6, 4, 2), grouped(4, 4, 2))  # 3, 2 and 2 nodes to a group, 14 in all
+
+
+def seen_by(learner: ReplicatedHeads, layers: Sequence[Layer], identity: Any = 1) -> Any:
+    """What mirrors hold after one step with every sign vector, on a chip that stays as it was."""
+    chip = Chip(Ideal(), layers, identity, dtype=F64)
+    port = chip.port()
+    port.program(tuple(k.abs() for k in xray.knobs(chip)))
+    batch = given(layers)
+    return learner.step(port, batch, known(learner, chip.spec), stream(0, "probes"))[0].mirrors
+
+
+@pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])
+def test_mirrors_show_the_wiring(identity: Any) -> None:
+    """On a silent chip with active neurons: own slopes are 1, the others the weights of the next layer."""
+    estimator = NodePerturbation(1e-6, 2**14, Every())
+    images = seen_by(heads(estimator, groups=2, mirrors=Mirrors()), WIDE, identity)
+    weights = [k.abs()[..., :-1] for k in xray.knobs(Chip(Ideal(), WIDE, identity, dtype=F64))]
+    for at, image in enumerate(images):
+        torch.testing.assert_close(image.own, image.own_power, rtol=1e-6, atol=0.0)
+        if at < 2:
+            assert image.next is not None and image.next_power is not None
+            torch.testing.assert_close(
+                image.next / image.next_power, weights[at + 1].mT, rtol=1e-6, atol=1e-8
+            )
+
+
+@pytest.mark.parametrize("probes", [1, 3])
+def test_where_mirrors_are_true_one_probe_tells_the_gradient(probes: int) -> None:
+    every = heads(NodePerturbation(1e-6, 2**14, Every()), groups=2, mirrors=Mirrors())
+    images = seen_by(every, WIDE)
+    few = heads(NodePerturbation(1e-6, probes), groups=2, mirrors=Mirrors())
+    changed, exact = moved(few, WIDE, mirrors=images)
+    torch.testing.assert_close(changed, exact, atol=1e-5, rtol=1e-4)
+    changed, _ = moved(heads(NodePerturbation(1e-6, probes), groups=2), WIDE)
+    assert not torch.allclose(changed[0], exact[0], atol=0.1 * float(exact[0].abs().max()))
+
+
+def test_true_or_not_mirrors_leave_the_mean_alone() -> None:
+    learner = heads(NodePerturbation(1e-6, 2**8, Every()), groups=2, mirrors=Mirrors())
+    rng = stream(0, "false mirrors")
+    false = tuple(
+        Image(*(None if t is None else torch.rand(t.shape, generator=rng, dtype=F64) + 0.5 for t in image))
+        for image in seen_by(learner, PLAIN)
+    )
+    changed, exact = moved(learner, PLAIN, mirrors=false)
+    torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
+
+
+def test_mirrors_serve_all_patches() -> None:
+    """Two patches, two groups: true mirrors leave nothing to the probes."""
+    layers = (channel_mixing(2, 2, 4, 2), channel_mixing(2, 4, 4, 2))  # 4 nodes to a group, 16 in all
+    images = seen_by(
+        heads(NodePerturbation(1e-6, 2**16, Every()), groups=2, patches=2, mirrors=Mirrors()), layers
+    )
+    learner = heads(NodePerturbation(1e-6, 1), groups=2, patches=2, mirrors=Mirrors())
+    changed, exact = moved(learner, layers, mirrors=images)
+    torch.testing.assert_close(changed, exact, atol=1e-5, rtol=1e-4)
+
+
+class Turned:
+    """Node perturbation whose probes of the second group point the other way, and longer."""
+
+    def __init__(self, by: float) -> None:
+        self.inner, self.by = NodePerturbation(0.3, probes=2), by
+
+    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+        nodes = self.inner.ask(spec, x, quiet, rng).nodes
+        assert nodes is not None
+        factor = torch.tensor([1.0, 1.0, self.by, self.by], dtype=F64)
+        return Probe(nodes=tuple(n * factor for n in nodes if n is not None))
+
+    def tell(self, spec: Spec, seen: Any) -> Any:
+        return self.inner.tell(spec, seen)
+
+
+def test_no_group_hears_of_the_probes_of_another() -> None:
+    """Bitwise, whatever the size of the probe; under one head for all it would."""
+    for groups, alone in ((2, True), (1, False)):
+        usual, turned = (moved(heads(Turned(by), groups=groups), PLAIN)[0] for by in (1.0, -3.0))
+        assert torch.equal(usual[0][0, :2], turned[0][0, :2]) == alone
+        assert torch.equal(usual[1][0], turned[1][0]) == alone
+        assert not torch.equal(usual[1][1], turned[1][1])
+
+
+def test_the_head_follows_its_delta_rule() -> None:
+    chip = Chip(Ideal(), PLAIN, [1, 2], dtype=F64)
+    learner = heads(NodePerturbation(0.1), groups=2)
+    batch, state = given(PLAIN), known(learner, chip.spec)
+    features = chip.port().measure(batch.x).out
+    leaf = state.knobs.clone().requires_grad_()
+    learner.loss(learner.answers(features, leaf), batch.target).mean(-1).sum().backward()
+    after, step = learner.step(chip.port(), batch, state, stream(0, "probes"))
+    torch.testing.assert_close(after.knobs, state.knobs - 0.1 * leaf.grad)
+    assert torch.equal(step.quiet.out, features)
+
+
+def test_own_heads_answer_alone_and_know_their_slope() -> None:
+    loss = OwnHeads(CrossEntropy(), 2)
+    out = torch.randn(2, 5, 6, generator=stream(0, "out"), dtype=F64).requires_grad_()
+    target = torch.arange(5) % 3
+    losses = loss(out, target)
+    for part in range(2):
+        own = CrossEntropy()(out[..., 3 * part : 3 * part + 3], target)
+        torch.testing.assert_close(losses[..., part], own)
+    (slope,) = torch.autograd.grad(losses.sum(), out)
+    torch.testing.assert_close(loss.slope(out, target), slope)
+
+
+def network(learner: Any, **more: Any) -> Greedy:
+    top = Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy(), delta=True)
+    return Greedy((Block(2, learner, **more), Block(1, top)))
+
+
+LAYERS = (dense(6, 12), grouped(12, 12, 3), dense(12, 3, linear=True))
+
+
+def lessons(count: int) -> list[Batch]:
+    rng = stream(0, "lessons")
+    made = (torch.randn(16, 6, generator=rng, dtype=F64) for _ in range(count))
+    return [Batch(x, x[:, :3].argmax(-1)) for x in made]
+
+
+def replicated(estimator: Any = None, mirrors: Mirrors | None = None) -> ReplicatedHeads:
+    nodes = estimator or NodePerturbation(0.2, probes=2, mask=True)
+    return ReplicatedHeads(nodes, sgd(0.1), sgd(0.1), CrossEntropy(), 3, groups=3, mirrors=mirrors)
+
+
+def own() -> Descent:
+    nodes = NodePerturbation(0.2, probes=2, mask=True)
+    return Descent(nodes, sgd(0.05), OwnHeads(CrossEntropy(), 3), delta=True)
+
+
+WAYS = {
+    "replicated, nodes": network(replicated()),
+    "replicated, mirrors": network(replicated(mirrors=Mirrors(trust=0.5))),
+    "replicated, weights": network(replicated(WeightPerturbation(0.05, probes=2))),
+    "own": network(own(), head=grouped(12, 9, 3, linear=True)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_is_a_function_of_its_measurements_without_autograd(way: str) -> None:
+    with torch.inference_mode():
+        port = Chip(Mismatched(), LAYERS, [1, 2], dtype=F64).port()
+        check_learner(WAYS[way], port, lessons(3), lambda: stream(0, "probes"))
+
+
+@pytest.mark.parametrize("way", [w for w in WAYS if "weights" not in w])
+def test_groups_learn_in_place(way: str) -> None:
+    port = Chip(Mismatched(), LAYERS, [1, 2], dtype=F64).port()
+    losses = torch.stack([s.loss for s in fit(WAYS[way], port, lessons(500), stream(0, "probes"))])
+    assert bool((losses[-50:].mean(0) < 0.7 * losses[:50].mean(0)).all())
+
+
+def test_a_mixer_of_two_blocks_with_a_residual_learns_block_by_block() -> None:
+    layers = local_mixer((1, 4, 4), 3, channels=8, side=2, groups=2, blocks=2, normalised=True)
+    first = ReplicatedHeads(
+        NodePerturbation(0.1, 4, mask=True), adam(0.02), adam(0.02), CrossEntropy(), 3, groups=2, patches=4
+    )
+    greedy = Greedy(
+        (
+            Block(2, replace(first, mirrors=Mirrors(trust=0.5))),
+            Block(3, replace(first, shares=(4, 8, 8))),  # a token's node reaches both groups of its patch
+            Block(1, Descent(NodePerturbation(0.1), adam(0.02), CrossEntropy(), delta=True)),
+        )
+    )
+    wires = residual(Chip(Mismatched(), layers, [1, 2], dtype=F64).port(), [Skip(2, 4)])
+    rng = stream(0, "corners")
+    made = (torch.rand(16, 2, 2, 2, 2, generator=rng, dtype=F64) for _ in range(100))
+    corners = [Batch(x.flatten(1), x.mean((1, 3)).flatten(1)[:, :3].argmax(-1)) for x in made]
+    losses = torch.stack([s.loss for s in fit(greedy, wires, corners, stream(0, "probes"))])
+    assert bool((losses[-30:].mean(0) < 0.88 * losses[:10].mean(0)).all())
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: heads(NodePerturbation(0.1), groups=0), "at least 1"),
+        (lambda: heads(NodePerturbation(0.1), groups=4, shares=(3, 4)), "do not divide 4 parts"),
+        (lambda: heads(ActiveNodePerturbation(), groups=4, shares=(1, 4)), "one by one"),
+        (lambda: heads(WeightPerturbation(0.1), mirrors=Mirrors()), "probes at nodes"),
+        (lambda: Mirrors(decay=1.0), "0 <= decay < 1"),
+        (lambda: heads(NodePerturbation(0.1), groups=3).init(Chip(Ideal(), PLAIN).spec), "3 parts do not"),
+        (
+            lambda: heads(NodePerturbation(0.1), shares=(1,)).init(Chip(Ideal(), PLAIN).spec),
+            "1 shares for a block of 2",
+        ),
+    ],
+)
+def test_bad_settings_are_refused(make: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        make()
