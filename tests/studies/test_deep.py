@@ -31,7 +31,7 @@ def test_rates_of_chips_pace_their_drives() -> None:
 
 
 def test_a_read_out_is_as_loud_as_its_input_and_its_hiss() -> None:
-    """One wire of weight 1 through a nominal amplifier: the input's spread, the hiss; 4 standard errors."""
+    """One wire through a nominal amplifier: the input, and the hiss to 4 standard errors."""
     layer = (dense(1, 1, bias=False, linear=True),)
     x = 0.5 * torch.randn(10_000, 1, generator=stream(0, "loudness"))
     for device, hiss in ((Ideal(), 0.0), (Mismatched(severity=0.0, hiss=0.1), 0.1)):
