@@ -38,7 +38,7 @@ def knob_gradient(
     """The exact gradient of the batch's mean loss at the knobs of the driven layers."""
     spec = chip.spec.span(first, last)
     offsets = tuple(z.requires_grad_() for z in spec.zeros())
-    out = _silent(chip, x, Probe(knobs=offsets), first, last)[-1]
+    out = _silent(chip, x.detach(), Probe(knobs=offsets), first, last)[-1]
     total = loss(out, target).mean(-1).sum()  # chips of a fleet do not touch each other
     return _slopes(total, offsets)
 
@@ -52,15 +52,27 @@ def node_gradient(
         torch.zeros(*spec.fleet, x.shape[-2], la.features, dtype=spec.dtype, device=spec.on).requires_grad_()
         for la in spec.layers
     )
-    out = _silent(chip, x, Probe(nodes=pushes), first, last)[-1]
+    out = _silent(chip, x.detach(), Probe(nodes=pushes), first, last)[-1]
     return _slopes(loss(out, target).sum(), pushes)
+
+
+def input_gradient(
+    chip: Chip[Any], x: Tensor, target: Any, loss: LossFn, *, first: int = 0, last: int | None = None
+) -> Tensor:
+    """The exact gradient of each example's own loss at what drives the layers, of the shape of x.
+
+    Of an x that all chips of a fleet share, the sum over the chips.
+    """
+    given = x.detach().clone().requires_grad_()
+    out = _silent(chip, given, Probe(), first, last)[-1]
+    return _slopes(loss(out, target).sum(), (given,))[0]
 
 
 def _silent(chip: Chip[Any], x: Tensor, probe: Probe, first: int, last: int | None) -> tuple[Tensor, ...]:
     chip.require_alive()
     spec = chip.spec.span(first, last)
     cells = chip._cells[first : first + len(spec.layers)]
-    return propagate(chip.device, spec, cells, x.detach(), probe, Noise.silent())
+    return propagate(chip.device, spec, cells, x, probe, Noise.silent())
 
 
 def _slopes(total: Tensor, at: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

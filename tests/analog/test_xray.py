@@ -45,6 +45,25 @@ def test_node_gradients_are_per_example() -> None:
         torch.testing.assert_close(a[4:5], b)
 
 
+def test_what_drives_a_chip_has_a_gradient() -> None:
+    """Backprop through an ideal chip; on any chip, upper layers pass down what the whole would."""
+    chip = Chip(Ideal(), LAYERS, 2, dtype=torch.float64)
+    x, target = draw(7, 6).requires_grad_(), draw(7, 3)
+    w = [k[0] for k in xray.knobs(chip)]
+    out = (x @ w[0][:, :6].T + w[0][:, 6]).relu() @ w[1][:, :5].T + w[1][:, 5]
+    (wanted,) = torch.autograd.grad(0.5 * (out - target).square().sum(), x)
+    torch.testing.assert_close(xray.input_gradient(chip, x, target, SquaredError()), wanted)
+
+
+def test_the_gradient_passed_down_by_the_upper_layers_is_the_wholes() -> None:
+    chip = Chip(Mismatched(), LAYERS, range(3), dtype=torch.float64)
+    x, target = draw(7, 6), draw(7, 3)
+    hidden = xray.respond(chip, x, last=0).out
+    slope = xray.input_gradient(chip, hidden, target, SquaredError(), first=1)
+    lower = xray.knob_gradient(chip, x, slope, lambda out, s: (out * s).sum(-1), last=0)
+    torch.testing.assert_close(lower[0], xray.knob_gradient(chip, x, target, SquaredError())[0])
+
+
 def test_spans_have_gradients_of_their_own() -> None:
     chip = Chip(Mismatched(), LAYERS, dtype=torch.float64)
     x, target = draw(7, 6), draw(7, 3)

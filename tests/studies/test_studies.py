@@ -20,6 +20,8 @@ from studies import (
     community,
     contrastive,
     control,
+    convolution,
+    depth,
     forward_forward,
     handover,
     heirs,
@@ -74,6 +76,16 @@ TOYS: dict[Any, Any] = {
     ),
     control: control.Args(
         tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300
+    ),
+    convolution: convolution.Args(devices=(Mismatched(),), ways=("greedy", "exact"), chips=1, passes=0.1),
+    depth: depth.Args(
+        ways=("plain", "decorrelated", "greedy"),
+        depths=(1, 2),
+        chips=2,
+        tried=1,
+        hidden=8,
+        epochs=0.3,
+        rates=(0.01,),
     ),
     forward_forward: forward_forward.Args(
         devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3, shifts=1
