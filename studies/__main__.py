@@ -41,10 +41,10 @@ from . import (
     tuning,
     zoo,
 )
-from .conduct import conduct
-from .data import BadData
-from .results import Refused, read
-from .study import How, Row, claim, short_name
+from .bench.conduct import conduct
+from .bench.data import BadData
+from .bench.results import Refused, read
+from .bench.study import How, Row, claim, short_name
 
 STUDIES: tuple[Any, ...] = (
     heirs,

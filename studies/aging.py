@@ -34,10 +34,20 @@ from torch import Generator
 from analog import PCM, SONOS, CapacitorCell, Chip, CMOHfOxRRAM, Dead, stream
 from learners import CrossEntropy, fit
 
-from .care import CARE, Life, Remedy, Scene
-from .data import Dataset, batches, load
-from .practice import AnyDevice, accuracy, by_nodes, device_words, lived, network, scale, short_words, sparing
-from .study import Row
+from .bench.care import CARE, Life, Remedy, Scene
+from .bench.data import Dataset, batches, load
+from .bench.practice import (
+    AnyDevice,
+    accuracy,
+    by_nodes,
+    device_words,
+    lived,
+    network,
+    scale,
+    short_words,
+    sparing,
+)
+from .bench.study import Row
 
 FAILED = 0.02  # below the fresh chip's accuracy
 MOMENTS: Final = (1.0, 3.0, 10.0, 60.0, 3600.0, 86_400.0, 604_800.0, 2.63e6, 3.156e7)  # s, to a year

@@ -33,10 +33,10 @@ from distill import Raw, Soft, distill
 from learners import Batch, adam, decayed
 from learners.acting import Senses, Squashed, played
 
-from .arena import Arena
-from .practice import AnyDevice, by_nodes, device_words, repeated
-from .skills import SKILLS, Skill, by_episodes, novices, practise, score
-from .study import Row
+from .bench.arena import Arena
+from .bench.practice import AnyDevice, by_nodes, device_words, repeated
+from .bench.skills import SKILLS, Skill, by_episodes, novices, practise, score
+from .bench.study import Row
 
 AGREE = 0.1  # share of the range of a force within which two forces are called the same
 

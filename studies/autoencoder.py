@@ -4,7 +4,7 @@ The benchmark of Amid, Anil and Warmuth (AISTATS 2022): 784-1000-500-250-30-250-
 code, binary cross-entropy summed over pixels, MNIST, batch 1000. All learners start from the same weights
 and see the same batches; each has its rate searched by factors of sqrt(10) from a guess, as long as the
 training loss after a quarter of the epochs falls; rates warm up over a twentieth of the epochs and fall
-linearly to zero. Everything else is a library's default or is said in `studies.baselines` and here.
+linearly to zero. Everything else is a library's default or is said in `studies.bench.baselines` and here.
 
 Published beside ours, training/test loss of LocoProp-M with its own settings (gamma 10, rate 1e-5, heavy
 RMSProp, 10 inner steps, schedule over 100 epochs): epoch 2 122.7/121.7, 3 80.7/79.9, 5 65.2/65.7, 10
@@ -30,10 +30,10 @@ from typing import get_args
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .baselines import missing
-from .data import load
-from .encoders import LOSS, Products, Setting, Way, as_published, epochs, guess, passes
-from .study import Row
+from .bench.baselines import missing
+from .bench.data import load
+from .bench.encoders import LOSS, Products, Setting, Way, as_published, epochs, guess, passes
+from .bench.study import Row
 
 PUBLISHED = {2: (122.7, 121.7), 3: (80.7, 79.9), 5: (65.2, 65.7), 10: (58.7, 61.0), 14: (57.0, 60.2)}
 AFTER_100 = {

@@ -56,8 +56,8 @@ from distill import (
 )
 from learners import Batch, CrossEntropy, Learner, Loss, adam, decayed, fit
 
-from .data import Dataset, batches, drawn, load, regions, steps
-from .practice import (
+from .bench.data import Dataset, batches, drawn, load, regions, steps
+from .bench.practice import (
     AnyDevice,
     Exact,
     Scale,
@@ -70,8 +70,8 @@ from .practice import (
     schedule,
     usual,
 )
-from .study import Row
-from .ways import WAYS, Way
+from .bench.study import Row
+from .bench.ways import WAYS, Way
 
 Sent = Way | Literal["plain-captions", "captions", "subclasses", "weights", "gradients"]
 SENT: tuple[Sent, ...] = (*get_args(Way), "plain-captions", "captions", "subclasses", "weights", "gradients")

@@ -23,9 +23,9 @@ from matplotlib.figure import Figure
 from analog import PCM, CMOHfOxRRAM, Ideal, LinearECRAM, RRAMArray, SoftBoundsRRAM, WanRRAM
 from analog.calibrate import Calibration, fit, measured, read, simulated, suggested
 
-from .practice import AnyDevice, device_words
+from .bench.practice import AnyDevice, device_words
+from .bench.study import Row
 from .speed import DEVICES as ZOO
-from .study import Row
 
 EXAMPLE = Path(__file__).parent / "pulses.csv"
 DEVICES: tuple[AnyDevice, ...] = (

@@ -41,9 +41,9 @@ from distill import Mail, Quantised, Sharing, community, taken, turns
 from distill.answers import NUMBER
 from learners import Batch, CrossEntropy, Learner, Loss, adam, decayed, fit
 
-from .data import Dataset, load, steps
-from .practice import AnyDevice, Exact, Scale, accuracy, by_nodes, network, repeated, sampled, scale
-from .study import Row
+from .bench.data import Dataset, load, steps
+from .bench.practice import AnyDevice, Exact, Scale, accuracy, by_nodes, network, repeated, sampled, scale
+from .bench.study import Row
 
 Way = Literal["everything", "alone", "community", "gradients", "weights"]
 SHARING: Final = ("community", "gradients", "weights")  # who sends anything

@@ -57,11 +57,11 @@ from learners import (
 from learners.learner import Learner
 from learners.local import Block, Greedy, OtherPatches, TwoViews, paired
 
-from .data import Dataset, drawn, load
-from .practice import PROBE_SIZE, AnyDevice, Exact, accuracy, by_nodes, device_words, network, right
-from .readout import labelled, logistic, represented
-from .study import Row
-from .views import Views, seen
+from .bench.data import Dataset, drawn, load
+from .bench.practice import PROBE_SIZE, AnyDevice, Exact, accuracy, by_nodes, device_words, network, right
+from .bench.readout import labelled, logistic, represented
+from .bench.study import Row
+from .bench.views import Views, seen
 
 Objective = Literal["two views", "other patches"]
 Way = Literal["untrained", "perturbation", "exact gradient", "labels"]

@@ -39,11 +39,11 @@ from torch import Generator, Tensor
 from analog import CapacitorCell, Chip, Ideal, Mismatched, stream
 from learners.acting import Rehearsal, Senses, played
 
-from .arena import Arena
-from .film import strip
-from .practice import AnyDevice, device_words, short_words
-from .skills import SKILLS, Skill, by_episodes, by_steps, novices, practise, score
-from .study import Row
+from .bench.arena import Arena
+from .bench.film import strip
+from .bench.practice import AnyDevice, device_words, short_words
+from .bench.skills import SKILLS, Skill, by_episodes, by_steps, novices, practise, score
+from .bench.study import Row
 
 Method = Literal["episodes", "steps"]
 POINTS = 12  # of a curve

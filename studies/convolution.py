@@ -43,10 +43,10 @@ from learners.learner import Learner
 from learners.local import Block, Greedy
 from learners.pieces import Readout
 
-from . import lecun
-from .data import drawn, load, steps
-from .practice import FEEDBACK, PROBE_SIZE, AnyDevice, Exact, accuracy, answers, device_words, right
-from .study import Row
+from .bench import lecun
+from .bench.data import drawn, load, steps
+from .bench.practice import FEEDBACK, PROBE_SIZE, AnyDevice, Exact, accuracy, answers, device_words, right
+from .bench.study import Row
 
 Way = Literal["greedy", "unforeseen", "plain", "exact"]
 BATCH: Final = 64

@@ -55,11 +55,11 @@ from learners import CrossEntropy, Decorrelated, Descent, NodePerturbation, Upda
 from learners.learner import Learner
 from learners.local import Block, Greedy
 
-from . import aims
-from .data import Dataset, drawn, held_out, load, steps
-from .deep import head, loudness, paced, scattered, wiring
-from .practice import FEEDBACK, PROBE_SIZE, AnyDevice, Exact, Scale, accuracy, scale
-from .study import Row
+from .bench import aims
+from .bench.data import Dataset, drawn, held_out, load, steps
+from .bench.deep import head, loudness, paced, scattered, wiring
+from .bench.practice import FEEDBACK, PROBE_SIZE, AnyDevice, Exact, Scale, accuracy, scale
+from .bench.study import Row
 
 Way = Literal["plain", "in turn", "decorrelated", "greedy", "exact"]
 DECORRELATION: Final = 1e-3  # rate of the matrices; best of 1e-2, 1e-3 and 1e-4 on held-out digits

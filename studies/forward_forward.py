@@ -71,9 +71,9 @@ from learners.local import (
     wired,
 )
 
-from .data import Dataset, batches, load, steps
-from .practice import OWED, PROBE_SIZE, AnyDevice, device_words
-from .study import Row
+from .bench.data import Dataset, batches, load, steps
+from .bench.practice import OWED, PROBE_SIZE, AnyDevice, device_words
+from .bench.study import Row
 
 Way = Literal["labels", "labels, slopes measured", "labels, goodness perturbed", "hybrids"]
 

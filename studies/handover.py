@@ -55,10 +55,21 @@ from distill import (
 from distill.deadline import PIECE
 from learners import Batch, CrossEntropy, fit
 
-from .books import side_by_side
-from .data import Dataset, batches, load, steps
-from .practice import AnyDevice, Scale, accuracy, answers, by_nodes, lived, network, right, scale, sparing
-from .study import Row
+from .bench.books import side_by_side
+from .bench.data import Dataset, batches, load, steps
+from .bench.practice import (
+    AnyDevice,
+    Scale,
+    accuracy,
+    answers,
+    by_nodes,
+    lived,
+    network,
+    right,
+    scale,
+    sparing,
+)
+from .bench.study import Row
 
 Spending = Literal["planner", "planner, by heart", "all once", "few, 8 times"]
 OFTEN: Final = 8

@@ -30,8 +30,8 @@ from analog import Chip, Dead, Layer, Ledger, Mismatched, metered, stream, xray
 from distill import distill, some
 from learners import Batch, CrossEntropy, Learner, Loss, fit
 
-from .data import Dataset, drawn, load, steps
-from .practice import (
+from .bench.data import Dataset, drawn, load, steps
+from .bench.practice import (
     AnyDevice,
     Scale,
     accuracy,
@@ -44,8 +44,8 @@ from .practice import (
     scale,
     schedule,
 )
-from .study import Row
-from .ways import WAYS, Way
+from .bench.study import Row
+from .bench.ways import WAYS, Way
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from analog import Chip, Ideal, Ledger, Mismatched, Port, SoftBoundsRRAM, metere
 from learners import CrossEntropy, Descent, NodePerturbation, WeightPerturbation, fit, tuned
 from learners.learner import Learner
 
-from .data import Dataset, batches, load, steps
-from .practice import (
+from .bench.data import Dataset, batches, load, steps
+from .bench.practice import (
     PROBE_SIZE,
     AnyDevice,
     Exact,
@@ -37,7 +37,7 @@ from .practice import (
     scale,
     schedule,
 )
-from .study import Row
+from .bench.study import Row
 
 Method = Literal["node perturbation", "weight perturbation", "exact gradient"]
 

@@ -36,7 +36,7 @@ from learners import (
     uniform,
 )
 
-from .study import Row
+from .bench.study import Row
 
 LAWS: dict[str, Law] = {
     "gaussian": gaussian,

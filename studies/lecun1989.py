@@ -27,10 +27,10 @@ from torch.optim.adamw import adamw
 
 from analog import stream
 
-from . import lecun
-from .data import Dataset, load
-from .online import Copies, Kind, cut
-from .study import Row
+from .bench import lecun
+from .bench.data import Dataset, load
+from .bench.online import Copies, Kind, cut
+from .bench.study import Row
 
 Name = Literal["base", "softmax", "AdamW", "shifts", "dropout, ReLU", "base, 50,000", "all, 50,000"]
 CHUNK: Final = 500  # steps whose images are made ready at once

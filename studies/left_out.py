@@ -35,9 +35,9 @@ from analog import Chip, Mismatched, Port, stream
 from distill import distill, prior_shift, shifted, without
 from learners import Batch, Learner, Loss, adam, decayed
 
-from .data import Dataset, drawn, held_out, load, steps
-from .practice import AnyDevice, Scale, answers, by_nodes, network, outputs, scale, schooled
-from .study import Row
+from .bench.data import Dataset, drawn, held_out, load, steps
+from .bench.practice import AnyDevice, Scale, answers, by_nodes, network, outputs, scale, schooled
+from .bench.study import Row
 
 HOW: Final = {
     "as taught": "nothing is added",

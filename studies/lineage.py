@@ -38,9 +38,9 @@ from analog import Chip, Ledger, Mismatched, Port, metered, stream
 from distill import Answer, Matching, Soft, distill
 from learners import Batch
 
-from .data import Dataset, batches, load
-from .practice import AnyDevice, Scale, answers, network, right, scale, schooled, usual
-from .study import Row
+from .bench.data import Dataset, batches, load
+from .bench.practice import AnyDevice, Scale, answers, network, right, scale, schooled, usual
+from .bench.study import Row
 
 SPLIT = 4  # batches of an heir for each of its founder's: more steps from as many measurements
 FASTER = 3.0  # rate of an heir over its founder's; both chosen on held-out digits

@@ -42,11 +42,11 @@ from torch import Generator
 from analog import Chip, Ideal, Ledger, Mismatched, SoftBoundsRRAM, local_mixer, metered, stream
 from learners import fit
 
-from . import grid
-from .data import Dataset, batches, load, steps
-from .grid import Method
-from .practice import AnyDevice, accuracy, device_words, sampled, scale, schedule, short_words
-from .study import Row
+from .bench import grid
+from .bench.data import Dataset, batches, load, steps
+from .bench.grid import Method
+from .bench.practice import AnyDevice, accuracy, device_words, sampled, scale, schedule, short_words
+from .bench.study import Row
 
 PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
     (256, 1): {"BP": 2.66, "L-BP": 2.38, "LG-BP": 2.43, "FG-W": 9.25, "FG-A": 3.24}

@@ -40,10 +40,10 @@ from learners import Batch, BinaryCrossEntropy, Descent, NodePerturbation, accum
 from learners.learner import Learner
 from learners.local import ByProbes, LocoProp, identity, sigmoid
 
-from .data import Dataset, drawn, held_out, load
-from .encoders import layers
-from .practice import FEEDBACK, OWED, PROBE_SIZE, AnyDevice, device_words, outputs, sampled, short_words
-from .study import Row
+from .bench.data import Dataset, drawn, held_out, load
+from .bench.encoders import layers
+from .bench.practice import FEEDBACK, OWED, PROBE_SIZE, AnyDevice, device_words, outputs, sampled, short_words
+from .bench.study import Row
 
 Method = Literal["node perturbation", "LocoProp"]
 LOSS = BinaryCrossEntropy()

@@ -53,9 +53,9 @@ from learners import (
     fit,
 )
 
-from .learned import PUPILS, RATE, REACH, TREMOR, WEIGHTS, Rule, searched, taught
-from .practice import AnyDevice, device_words, short_words
-from .study import Row
+from .bench.learned import PUPILS, RATE, REACH, TREMOR, WEIGHTS, Rule, searched, taught
+from .bench.practice import AnyDevice, device_words, short_words
+from .bench.study import Row
 
 Method = Literal["agent", "weight perturbation", "node perturbation", "nodes, delta rule"]
 LAST = 16  # readings whose mean is the score, after the budget

@@ -42,9 +42,9 @@ from analog import Chip, Mismatched, Port, stream
 from distill import Fidelity, distill, kappa
 from learners import Batch, CrossEntropy, fit
 
-from .data import Dataset, batches, load
-from .practice import AnyDevice, Scale, likeness_words, network, outputs, scale, usual
-from .study import Row
+from .bench.data import Dataset, batches, load
+from .bench.practice import AnyDevice, Scale, likeness_words, network, outputs, scale, usual
+from .bench.study import Row
 
 
 @dataclass(frozen=True)

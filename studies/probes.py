@@ -20,10 +20,10 @@ from torch import Generator
 from analog import Chip, Ledger, Mismatched, metered, stream
 from learners import CrossEntropy, NodePerturbation, tuned
 
-from .data import batches, load
+from .bench.data import batches, load
+from .bench.practice import AnyDevice, accuracy, device_words, network, scale, within
+from .bench.study import Row
 from .laws import LAWS, SCHEMES
-from .practice import AnyDevice, accuracy, device_words, network, scale, within
-from .study import Row
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ from analog import Chip, Ideal, Layer, dense, stream, xray
 from learners import Batch, CrossEntropy, Descent, NodePerturbation, WeightPerturbation, fit, sgd
 from learners.learner import Learner
 
-from .data import load
-from .practice import Exact
-from .study import Row
+from .bench.data import load
+from .bench.practice import Exact
+from .bench.study import Row
 
 Method = Literal["weight perturbation", "node perturbation", "nodes, layers in turn", "exact gradient"]
 EXAMPLES = 256

@@ -47,8 +47,8 @@ from learners import Batch, CrossEntropy, Descent, NodePerturbation, fit, sgd
 from learners.acting import Greedy, Senses
 from learners.acting.senses import normalised
 
-from .practice import AnyDevice, device_words
-from .study import Row
+from .bench.practice import AnyDevice, device_words
+from .bench.study import Row
 
 DEVICES: tuple[AnyDevice, ...] = (
     Ideal(),

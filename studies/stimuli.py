@@ -33,9 +33,9 @@ from analog import Chip, Ledger, Mismatched, Port, metered, stream
 from distill import Soft, chosen, dispute, doubt, lessons, mixtures, noise, resampled, some
 from learners import Batch, adam, decayed, fit
 
-from .data import Dataset, drawn, load
-from .practice import AnyDevice, Scale, answers, by_nodes, network, right, scale, schooled
-from .study import Row
+from .bench.data import Dataset, drawn, load
+from .bench.practice import AnyDevice, Scale, answers, by_nodes, network, right, scale, schooled
+from .bench.study import Row
 
 Kind = Literal["real", "a few", "noise", "mixtures", "another set", "surprise", "dispute", "doubt"]
 

@@ -5,7 +5,7 @@ answers at temperatures T, read without noise or by a loud amplifier (the same c
 same chips taught by labels are the independent control. All see the same batches and probes. `closed`: see
 `distill.fidelity`. On the way of those taught by labels, at fixed knobs, the variance of the estimate by
 node perturbation falls into mini-batch, answers (a noisy teacher never says the same twice), probes and
-readings, in multiples of the squared mean gradient, beside what the laws say (see `studies.parts`).
+readings, in multiples of the squared mean gradient, beside what the laws say (see `studies.bench.parts`).
 
 Ours on digits (seed 0, 4 pairs), by labels / T 1 / 4 / 40. Variance at a tenth of the training: 22.7 / 18.0
 / 7.1 / 2.4 for students of 64 hidden neurons, 6.8 / 6.3 / 1.3 / 0.6 for those of 8. It is one number that T
@@ -39,9 +39,9 @@ from analog import Chip, Mismatched, Port, stream, xray
 from distill import Answers, Fidelity, Likeness, Soft, distill
 from learners import Batch, CrossEntropy, Learner, Loss, NodePerturbation, fit
 
-from .data import Dataset, batches, load, steps
-from .parts import parts, ways
-from .practice import (
+from .bench.data import Dataset, batches, load, steps
+from .bench.parts import parts, ways
+from .bench.practice import (
     PROBE_SIZE,
     AnyDevice,
     Exact,
@@ -54,7 +54,7 @@ from .practice import (
     schooled,
     usual,
 )
-from .study import Row
+from .bench.study import Row
 
 POPULATION = 2000  # examples that batches are drawn from where variance is measured
 

@@ -28,10 +28,10 @@ from analog import Chip, Mismatched, stream
 from learners import CrossEntropy, Descent, NodePerturbation, fit, rules, tower
 from learners.towers import set_to
 
-from .copies import Shape, born, errors, gradient, lessons
-from .data import Dataset, batches, held_out, load, steps
-from .practice import PROBE_SIZE, AnyDevice, accuracy, network, scale
-from .study import Row
+from .bench.copies import Shape, born, errors, gradient, lessons
+from .bench.data import Dataset, batches, held_out, load, steps
+from .bench.practice import PROBE_SIZE, AnyDevice, accuracy, network, scale
+from .bench.study import Row
 
 Name = Literal["SGD", "momentum", "AdaGrad", "RMSProp", "Adam"]
 Where = Literal["digital", "chips", "overhead"]

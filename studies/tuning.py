@@ -20,9 +20,9 @@ from torch import Generator
 from analog import Chip, Ledger, Mismatched, metered, stream
 from learners import CrossEntropy, NodePerturbation, tuned
 
-from .data import batches, load
-from .practice import AnyDevice, accuracy, network, scale, within
-from .study import Row
+from .bench.data import batches, load
+from .bench.practice import AnyDevice, accuracy, network, scale, within
+from .bench.study import Row
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ from analog.devices import ZOO
 from distill import distill
 from learners import CrossEntropy, Learner, Loss, fit
 
-from .data import Dataset, batches, load
-from .practice import (
+from .bench.data import Dataset, batches, load
+from .bench.practice import (
     OWED,
     AnyDevice,
     Exact,
@@ -52,7 +52,7 @@ from .practice import (
     short_words,
     sparing,
 )
-from .study import Row
+from .bench.study import Row
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 
 from analog import Broken, check_device
 from studies.__main__ import STUDIES
-from studies.study import short_name
+from studies.bench.study import short_name
 from tests.source import ROOT
 
 README = (ROOT / "README.md").read_text()

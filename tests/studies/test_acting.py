@@ -6,8 +6,8 @@ import pytest
 
 from analog import Ideal, Mismatched, xray
 from studies import apprentice, control
-from studies.film import DRAWN
-from studies.skills import SKILLS, Skill, by_episodes, by_steps, ground, novices
+from studies.bench.film import DRAWN
+from studies.bench.skills import SKILLS, Skill, by_episodes, by_steps, ground, novices
 
 
 def test_an_interval_by_hand() -> None:

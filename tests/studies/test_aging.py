@@ -15,10 +15,11 @@ import torch
 from analog import CapacitorCell, Chip, Dead, Ideal, Noise, Probe, Wearing, dense, stream
 from analog.devices.ideal import IdealCells
 from learners import Batch
-from studies import aging, care
-from studies.conduct import conduct
-from studies.practice import SMALL
-from studies.study import How
+from studies import aging
+from studies.bench import care
+from studies.bench.conduct import conduct
+from studies.bench.practice import SMALL
+from studies.bench.study import How
 
 LAYERS = (dense(64, 8), dense(8, 10, linear=True))
 SHORT = aging.Args(
@@ -73,7 +74,7 @@ def test_a_device_that_does_not_age_needs_no_care() -> None:
 
 def test_an_heir_takes_over_at_its_moment_and_the_teacher_is_dead() -> None:
     """World time goes on through the succession: an heir is younger than the world."""
-    from studies.data import load
+    from studies.bench.data import load
 
     chip = Chip(CapacitorCell(hiss=0), (dense(64, 64), dense(64, 10, linear=True)))
     held = scene(chip, load("digits"))._replace(size=SMALL._replace(epochs=0.3))
@@ -114,8 +115,8 @@ CHILD = """
 import sys
 from pathlib import Path
 from studies import aging
-from studies.conduct import conduct
-from studies.study import How
+from studies.bench.conduct import conduct
+from studies.bench.study import How
 from tests.studies.test_aging import SHORT
 conduct(aging, SHORT, How(Path(sys.argv[1]), threads=1))
 """

@@ -6,8 +6,8 @@ import pytest
 
 from distill import PlainCaptions
 from studies import bits, heirs
-from studies.data import load
-from studies.ways import WAYS, Way
+from studies.bench.data import load
+from studies.bench.ways import WAYS, Way
 
 
 def test_a_course_is_a_mean_over_all_heirs_and_rises_in_bits() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studies import community
-from studies.practice import LARGE, SMALL
+from studies.bench.practice import LARGE, SMALL
 
 ARGS = community.Args(chips=(1, 3), communities=1, epochs=1, hidden=4)
 

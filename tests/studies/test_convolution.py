@@ -7,7 +7,8 @@ import torch
 from analog import Chip, Ideal, Ledger, Mismatched, metered, stream, xray
 from learners import Batch, sgd
 from learners.local.greedy import BlockMemory, GreedyMemory
-from studies import convolution, lecun
+from studies import convolution
+from studies.bench import lecun
 
 X = torch.rand((5, 256), generator=stream(0, "convolution", "x")) * 2 - 1
 BATCH = Batch(X, torch.tensor([0, 1, 2, 3, 4]))

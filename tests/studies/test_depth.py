@@ -6,7 +6,7 @@ import torch
 
 from analog import xray
 from studies import depth
-from studies.data import load
+from studies.bench.data import load
 
 
 def test_every_way_gets_the_same_measurements() -> None:

@@ -8,7 +8,7 @@ import torch
 from analog import stream
 from learners import Batch
 from studies import left_out, stimuli
-from studies.data import drawn, held_out, load
+from studies.bench.data import drawn, held_out, load
 
 
 @pytest.mark.parametrize("words", ["", "x", "3,3", "10", "-1", "0,1,2,3,4,5,6,7,8,9"])

@@ -9,7 +9,8 @@ from analog import Chip, Ideal, Mismatched, dense, grouped, stream, xray
 from learners import Batch, CrossEntropy, sgd
 from learners.local import OwnHeads
 from learners.pieces import Readout, joined, piece
-from studies import grid, local
+from studies import local
+from studies.bench import grid
 
 F64 = torch.float64
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from analog import Ideal
-from studies.data import load
+from studies.bench.data import load
 from studies.local_targets import SETTINGS, Args, Method, Setting, Trial, _trained, run, table
 
 ARGS = Args(devices=(Ideal(),), sizes=(8, 3), chips=2, budget=1_500, batch=16)

@@ -8,7 +8,7 @@ import torch
 from analog import Mismatched, stream
 from analog.environment import MortalChips
 from studies import meta
-from studies.learned import PUPILS, Rule, searched, taught
+from studies.bench.learned import PUPILS, Rule, searched, taught
 
 ARGS = meta.Args(
     devices=(Mismatched(),),

@@ -44,9 +44,9 @@ from studies import (
     zoo,
 )
 from studies.__main__ import STUDIES, main
-from studies.conduct import conduct
-from studies.practice import device_from, device_words
-from studies.study import How, claim, short_name
+from studies.bench.conduct import conduct
+from studies.bench.practice import device_from, device_words
+from studies.bench.study import How, claim, short_name
 
 TOYS: dict[Any, Any] = {
     aging: aging.Args(

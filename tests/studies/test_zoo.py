@@ -8,7 +8,7 @@ import pytest
 
 from analog import ConstantStep, Ideal, Mismatched, RRAMArray, Wearing, check_device
 from studies import zoo
-from studies.practice import OWED, device_from, device_words, short_words
+from studies.bench.practice import OWED, device_from, device_words, short_words
 from tests.source import ROOT
 from tests.studies.test_studies import command
 

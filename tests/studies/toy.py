@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from analog import stream
-from studies.study import Row
+from studies.bench.study import Row
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from analog import Chip, Ideal, Ledger, Mismatched, dense, grouped, metered, patches, stream, xray
 from learners import Batch, Descent, NodePerturbation, adam, antithetic, check_learner, fit, hadamard, sgd
 from learners.local import Block, Greedy, OtherPatches, TwoViews, paired
-from studies.practice import Exact
+from studies.bench.practice import Exact
 
 F64 = torch.float64
 LOSSES = (

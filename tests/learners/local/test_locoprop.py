@@ -22,7 +22,7 @@ from learners import (
     sgd,
 )
 from learners.local import ByProbes, LocoProp, Neuron, identity, sigmoid, softmax, tanh
-from studies.digital import Digital, ExactSlopes
+from studies.bench.digital import Digital, ExactSlopes
 
 
 def numbers(*shape: int, name: str = "numbers") -> Tensor:

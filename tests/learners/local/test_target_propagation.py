@@ -10,7 +10,7 @@ from analog import Chip, Ledger, Mismatched, dense, metered, stream, xray
 from learners import Batch, BinaryCrossEntropy, SquaredError, adam, fit, sgd
 from learners.local import TargetPropagation, identity, sigmoid, tanh
 from learners.local.target_propagation import targets
-from studies.digital import Digital
+from studies.bench.digital import Digital
 
 
 def numbers(*shape: int, name: str = "numbers") -> Tensor:

@@ -4,8 +4,8 @@ from torch import Tensor
 from torch.nn.functional import conv2d, cross_entropy, pad
 
 from analog import stream
-from studies.lecun import OUTSIDE, PARAMETERS, SEEN
-from studies.online import Copies, Kind, Loss, Neuron, cut
+from studies.bench.lecun import OUTSIDE, PARAMETERS, SEEN
+from studies.bench.online import Copies, Kind, Loss, Neuron, cut
 
 F64 = torch.float64
 COUNT = 3

@@ -12,8 +12,8 @@ import torch
 
 from analog import stream
 from learners import Batch
-from studies import data
-from studies.data import BadData, batches, load, regions, steps
+from studies.bench import data
+from studies.bench.data import BadData, batches, load, regions, steps
 
 
 def idx(array: torch.Tensor) -> bytes:

@@ -14,9 +14,9 @@ from analog import Chip, Ideal, Mismatched, dense, stream, xray
 from distill import Soft
 from learners import Batch, CrossEntropy, NodePerturbation, hadamard, laws
 from learners.estimators import correlate
+from studies.bench.parts import Parts, parts, ways
+from studies.bench.practice import repeated
 from studies.mistakes import spoilt
-from studies.parts import Parts, parts, ways
-from studies.practice import repeated
 from studies.temperature import louder
 from tests.twostage import kept
 

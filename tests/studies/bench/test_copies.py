@@ -3,7 +3,7 @@ from torch.nn.functional import cross_entropy
 
 from analog import stream
 from learners import Batch
-from studies.copies import Shape, born, errors, gradient
+from studies.bench.copies import Shape, born, errors, gradient
 
 SHAPE = Shape(seeds=2, variants=3, inputs=7, hidden=5, classes=4)
 

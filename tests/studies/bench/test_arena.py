@@ -4,7 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from studies.arena import TASKS, Arena
+from studies.bench.arena import TASKS, Arena
 
 CLOSE = {"CartPole-v1": 0.0, "Acrobot-v1": 1e-5, "MountainCarContinuous-v0": 2e-6, "Pendulum-v1": 1e-6}
 

@@ -13,16 +13,16 @@ import pytest
 import torch
 
 from studies import calibrate
-from studies.conduct import conduct
-from studies.results import Refused, Results, manifest, read
-from studies.study import How, plain
+from studies.bench.conduct import conduct
+from studies.bench.results import Refused, Results, manifest, read
+from studies.bench.study import How, plain
 from tests.studies import toy
 
 CHILD = """
 import sys
 from pathlib import Path
-from studies.conduct import conduct
-from studies.study import How
+from studies.bench.conduct import conduct
+from studies.bench.study import How
 from tests.studies import toy
 if __name__ == "__main__":
     args = toy.Args(trials=6, wait=0.05, uneven=True)

@@ -3,8 +3,8 @@
 import torch
 
 from analog import stream
-from studies.data import load
-from studies.views import Views, moved, seen
+from studies.bench.data import load
+from studies.bench.views import Views, moved, seen
 
 X = load("digits").train.x[:64].double()
 ZERO, ONE = torch.zeros(64, dtype=torch.float64), torch.ones(64, dtype=torch.float64)

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from analog import Chip, dense, stream, xray
 from learners import BinaryCrossEntropy, sgd
-from studies import autoencoder, encoders
-from studies.baselines import BASELINES, Backprop, missing, numbers, sandglass
-from studies.digital import Digital, heavy_rmsprop, paced, scheduled
-from studies.encoders import Setting, epochs, multiplied
-from studies.kfac import KFAC, Factors, factors, natural
+from studies import autoencoder
+from studies.bench import encoders
+from studies.bench.baselines import BASELINES, Backprop, missing, numbers, sandglass
+from studies.bench.digital import Digital, heavy_rmsprop, paced, scheduled
+from studies.bench.encoders import Setting, epochs, multiplied
+from studies.bench.kfac import KFAC, Factors, factors, natural
 
 LAYERS = (dense(6, 5), dense(5, 2, linear=True), dense(2, 5), dense(5, 6, linear=True))
 LINEAR = [layer.linear for layer in LAYERS]
@@ -167,7 +168,7 @@ def test_faster_products_are_asked_for_and_given_back() -> None:
 
 def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
-    monkeypatch.setattr("studies.baselines.find_spec", lambda name: None)
+    monkeypatch.setattr("studies.bench.baselines.find_spec", lambda name: None)
     trial = autoencoder.Trial(way="Shampoo")
     (row,) = autoencoder.run(trial)
     assert "mortal[baselines]" in row["says"] and autoencoder.table([row])[0]["rate"] == row["says"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from analog import stream
 from distill import Answer
 from learners import Batch
-from studies.books import side_by_side
+from studies.bench.books import side_by_side
 
 
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4), size=st.integers(1, 7))

@@ -8,8 +8,8 @@ from torch import Tensor
 from analog import Chip, Ideal, Mismatched, dense, stream, xray
 from learners import Batch, CrossEntropy, adam, sgd
 from learners.decorrelation import mixed
-from studies import aims
-from studies.practice import Exact
+from studies.bench import aims
+from studies.bench.practice import Exact
 
 F64 = torch.float64
 LAYERS = (dense(6, 5), dense(5, 4), dense(4, 3, linear=True))

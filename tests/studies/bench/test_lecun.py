@@ -8,12 +8,12 @@ import torch
 
 from analog import Chip, Ideal, stream
 from learners import Batch
-from studies import lecun
-from studies.data import Dataset, bundled, load
+from studies.bench import lecun
+from studies.bench.data import Dataset, bundled, load
 
 MNIST = (Path(os.environ.get("MORTAL_DATA", "/nowhere")) / "mnist").is_dir()
-CHECKSUM = "print(__import__('studies.lecun', fromlist=['']).digits("
-CHECKSUM += "__import__('studies.data', fromlist=['']).load('{}')).checksum)"
+CHECKSUM = "print(__import__('studies.bench.lecun', fromlist=['']).digits("
+CHECKSUM += "__import__('studies.bench.data', fromlist=['']).load('{}')).checksum)"
 
 
 def test_it_has_the_papers_parameters() -> None:

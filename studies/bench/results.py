@@ -22,7 +22,7 @@ import torch
 from .data import load
 from .study import Row, Study, claim, plain
 
-_HOME = Path(__file__).parent.parent
+_HOME = Path(__file__).parents[2]
 
 
 class Refused(RuntimeError):

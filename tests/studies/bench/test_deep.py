@@ -5,7 +5,7 @@ import torch
 
 from analog import Chip, Ideal, Mismatched, dense, stream
 from learners import sgd
-from studies import deep
+from studies.bench import deep
 
 LAYERS = (dense(6, 5), dense(5, 4), dense(4, 3, linear=True))
 

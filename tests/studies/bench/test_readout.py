@@ -8,7 +8,7 @@ from torch import Tensor
 
 from analog import Chip, Ideal, dense, grouped, stream
 from learners import Batch
-from studies.readout import labelled, logistic, represented
+from studies.bench.readout import labelled, logistic, represented
 
 F64 = torch.float64
 

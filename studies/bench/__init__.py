@@ -1,0 +1,1 @@
+"""What studies share: data, settings, references, and how a run is conducted, kept and resumed."""
