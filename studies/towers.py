@@ -50,7 +50,7 @@ RULES: Final[dict[Name, Callable[[Tensor], rules.Rule[Any]]]] = {
     "Adam": rules.Adam,
 }
 ABOVE: Final = (0.6, 0.03)  # rates of the second level and of those above it
-MEMORY: Final = 0.9  # of slopes
+HORIZON: Final = 0.01  # of the training, what slopes are remembered for
 BATCH, HIDDEN = 256, 128
 
 
@@ -63,7 +63,7 @@ class Args:
     factors: tuple[float, ...] = (0.01, 1.0, 100.0)  # of the usual rate, where training begins
     seeds: int = 3
     epochs: float = 30.0
-    memory: float = MEMORY  # of slopes; 0 is the source's greedy hypergradient
+    memory: float | None = None  # of slopes; by default a hundredth of the training, 0 is the source's
     device: AnyDevice = Mismatched()
     chip_rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # on chips
     held_out: bool = False  # measure on a fifth of the training data, to choose settings by
@@ -92,6 +92,11 @@ def levels(optimizer: Name, rate: Tensor, height: int) -> tuple[rules.Rule[Any],
     return RULES[optimizer](rate), *(rules.AdaGrad(r) for r in above)
 
 
+def memory(args: Args, total: int) -> float:
+    """Of slopes, in a training of so many steps."""
+    return max(0.0, 1 - 1 / (HORIZON * total)) if args.memory is None else args.memory
+
+
 def run(trial: Trial) -> Iterator[Row]:
     data = load(trial.args.data)
     data = held_out(data) if trial.args.held_out else data
@@ -107,8 +112,9 @@ def _digital(trial: Trial, data: Dataset) -> Iterator[Row]:
     knobs = born(shape, _dice(args, "weights"))
     starts = RATES[trial.optimizer] * torch.tensor(args.factors).repeat(args.seeds)
     made = levels(trial.optimizer, starts, trial.height)
-    update = tower(*made, memory=args.memory)
-    state, total = update.init(knobs), steps(data.train, BATCH, args.epochs)
+    total = steps(data.train, BATCH, args.epochs)
+    update = tower(*made, memory=memory(args, total))
+    state = update.init(knobs)
     for number, batch in enumerate(lessons(data, BATCH, args.epochs, _dice(args, "order")), 1):
         drive, state = update.step(gradient(shape, knobs, batch), state)
         for held, moved in zip(knobs, drive, strict=True):
@@ -137,14 +143,12 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
     chip = Chip(args.device, network(data, size.hidden), twins, dice=args.seed)
     made = levels(trial.optimizer, torch.tensor(args.chip_rates).repeat(args.seeds), trial.height)
     epochs = min(args.epochs, size.epochs) if args.epochs < 1 else size.epochs
+    total = steps(data.train, size.batch, epochs)
+    update = tower(*made, memory=memory(args, total))
     learner = Descent(
-        NodePerturbation(PROBE_SIZE, size.probes, mask=True),
-        tower(*made, memory=args.memory),
-        CrossEntropy(),
-        delta=True,
+        NodePerturbation(PROBE_SIZE, size.probes, mask=True), update, CrossEntropy(), delta=True
     )
     order, probes = (stream(args.seed, "towers", "chips", what) for what in ("order", "probes"))
-    total = steps(data.train, size.batch, epochs)
     learning = fit(learner, chip.port(), batches(data.train, size.batch, epochs, order), probes)
     for number, _ in enumerate(learning, 1):
         if number % max(1, total // 10) == 0 and number < total:
@@ -164,9 +168,8 @@ def _overhead(trial: Trial, data: Dataset) -> Iterator[Row]:
     """Seconds of the update of one network, and of its gradient, a batch at a time."""
     shape = Shape(1, 1, data.pixels, HIDDEN, data.classes)
     knobs = born(shape, _dice(trial.args, "weights")[:1])
-    update = tower(
-        *levels(trial.optimizer, torch.tensor(RATES[trial.optimizer]), trial.height), memory=trial.args.memory
-    )
+    made = levels(trial.optimizer, torch.tensor(RATES[trial.optimizer]), trial.height)
+    update = tower(*made, memory=memory(trial.args, 7000))
     state, spent = update.init(knobs), [0.0, 0.0]
     for number, batch in enumerate(lessons(data, BATCH, 2.0, _dice(trial.args, "order")[:1])):
         clock = perf_counter()
