@@ -16,7 +16,7 @@ PENDING
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from time import perf_counter
 from typing import Any, Final, Literal, get_args
 
@@ -165,25 +165,20 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
 
 
 def _overhead(trial: Trial, data: Dataset) -> Iterator[Row]:
-    """Seconds of the update of one network, and of its gradient, a batch at a time."""
+    """Median seconds of the update of one network, and of its gradient, a batch at a time."""
     shape = Shape(1, 1, data.pixels, HIDDEN, data.classes)
     knobs = born(shape, _dice(trial.args, "weights")[:1])
     made = levels(trial.optimizer, torch.tensor(RATES[trial.optimizer]), trial.height)
     update = tower(*made, memory=memory(trial.args, 7000))
-    state, spent = update.init(knobs), [0.0, 0.0]
-    for number, batch in enumerate(lessons(data, BATCH, 2.0, _dice(trial.args, "order")[:1])):
+    state, spent = update.init(knobs), []
+    for batch in lessons(data, BATCH, 1.0, _dice(trial.args, "order")[:1]):
         clock = perf_counter()
         given = gradient(shape, knobs, batch)
         between = perf_counter()
         _, state = update.step(given, state)
-        if number >= 3:  # the first ones warm up
-            spent = [spent[0] + between - clock, spent[1] + perf_counter() - between]
-    yield {
-        "what": "seconds",
-        "gradient": spent[0] / (number - 2),
-        "update": spent[1] / (number - 2),
-        "done": 1.0,
-    }
+        spent.append((between - clock, perf_counter() - between))
+    first, second = (median(part) for part in zip(*spent, strict=True))
+    yield {"what": "seconds", "gradient": first, "update": second, "done": 1.0}
 
 
 def _dice(args: Args, what: str) -> list[Generator]:
@@ -200,7 +195,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
             line[f"{start:.0e}"] = spread([100 * r["error"] for r in own if r["start"] == start])
         made.append(line)
     for row in times:
-        share = f"{100 * row['update'] / row['gradient']:.0f} % of the gradient's time"
+        share = f"{1e3 * row['update']:.2f} ms, the gradient {1e3 * row['gradient']:.2f}"
         made.append(
             {"where": "overhead", "optimizer": row["optimizer"], "height": row["height"], "time": share}
         )
