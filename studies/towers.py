@@ -7,7 +7,15 @@ where nobody knows the right rate: fixed rates over six decades beside towers be
 Published beside ours (Chandra et al., NeurIPS 2022), test error in %, 30 epochs, 3 seeds: SGD 8.99, under SGD
 4.81; Adam 4.67, under SGD about 3.05; AdaGrad 7.40, 6.90; RMSProp 4.19, 3.3 to 3.6.
 
-PENDING_A
+Ours, `towers --where digital --heights 1 3 --epochs 15` (half the source's), seed 0, 3 seeds, begun at 0.01,
+1 and 100 times the usual rate, alone and at height 3: SGD 56.32, 10.30, 2.78 and 4.93, 4.00, 4.65;
+momentum 18.22, 6.27, 3.12 and 8.09, 4.97, 4.78; AdaGrad 17.82, 4.31, 26.36 and 3.60, 3.59, 22.37; RMSProp
+12.08, 2.72, 32.72 and 3.27, 3.39, 17.86; Adam 12.50, 2.86, 14.50 and 5.50, 4.15, 4.03. So the usual rate is
+beaten where it was a bad one (SGD, momentum, AdaGrad), and not for RMSProp and Adam. Heights 2, 4 and 5 and
+30 epochs have not been run.
+
+An update takes 0.10, 0.37, 0.51, 0.57, 0.69 ms at heights 1 to 5 above SGD beside 1.0 ms for the gradient;
+above Adam, with its three slopes, 0.5 ms alone and 6.4 to 7.0 ms at heights 2 to 5 (a busy machine).
 
 On chips, `towers --data digits --where chips --optimizers SGD Adam --heights 1 2 3 --seeds 8 --memory 0.9`
 (1,437 digits, 45 epochs, 8 chips; rates begun at 1e-4, 1e-3, 0.01, 0.1, 1): Adam alone 20.73, 5.10, 4.03,
@@ -19,7 +27,7 @@ chips are lost before anything is told: their cells saturate.
 Where we differ: AdaGrad on every upper level, whose turns shrink as evidence comes in; rates are turned by
 their logarithm; slopes have a memory (0 is the source), and rates rise by 1 - memory a step at most. The
 choice is from held-out training data: of AdaGrad, RMSProp, Adam and SGD above, at a few rates each, of
-memories of 0, 0.9, 0.97 and 0.98 steps. Without a memory rates settle some ten times too low.
+memories from 0 to 0.99. Without a memory rates settle some ten times too low.
 
 Open questions: an unbiased hypergradient is greedy, it pays for the noise of a step now and is never paid
 for where the step leads, so where the usual rate is a good one a tower ends lower and learns more slowly. A
@@ -72,7 +80,7 @@ class Args:
     data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder of IDX files
     where: tuple[Where, ...] = ("digital", "chips")  # overhead measures time, so its rows are never the same
     optimizers: tuple[Name, ...] = get_args(Name)
-    heights: tuple[int, ...] = (1, 2, 3)  # 1 is the optimizer alone
+    heights: tuple[int, ...] = (1, 3)  # 1 is the optimizer alone
     factors: tuple[float, ...] = (0.01, 1.0, 100.0)  # of the usual rate, where training begins
     seeds: int = 3
     epochs: float = 30.0
