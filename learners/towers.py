@@ -25,7 +25,7 @@ from .rules import Dial, Rule
 from .updates import Update
 
 FARTHEST = 46.0  # ln of the smallest and largest rates, 1e-20 and 1e20; beyond float32 squares overflow
-RISE, FALL = 0.1, 1.0  # turns in one step: rates rise by a tenth and fall to 1/e at most
+FALL = 1.0  # turn in one step: rates fall to 1/e at most
 DEEPEST = 80.0  # likewise of fractions, 1e-7 from 0 and 1
 LARGEST = 1e15  # hypergradient whose square still fits float32
 
@@ -46,9 +46,9 @@ def tower(*levels: Rule[Any], memory: float = 0.0) -> Update:
         each step worth `memory` of the next, as if what they did still stood.
 
     The top's dials stay as they start. Where a rate was far too large (the paper is silent): a hypergradient
-    that is not a number turns nothing; rates rise by a tenth and fall to 1/e a step at most, since it is
-    found out late that one is too large; they stop at 1e-20 and 1e20. So no dial is lost, but what the knobs
-    have lost by then is lost.
+    that is not a number turns nothing; rates fall to 1/e a step at most and rise by 1 - memory of themselves,
+    no faster than what they do is found out; they stop at 1e-20 and 1e20. So no dial is lost, but what the
+    knobs have lost by then is lost.
     """
     if not levels:
         raise ValueError("tower: wants at least one level, the rule that drives the knobs")
@@ -104,7 +104,7 @@ def _stepped(
         told = tuple(_sane(_along(gradient, s) * chain) for s, chain in zip(storey.slopes, used, strict=True))
         moves, above = _stepped(levels[1:], told, above, keep)
         turned = tuple(
-            _within(dial, at + move.clamp(-FALL, FALL if dial.fraction else RISE))
+            _within(dial, at + move.clamp(-FALL, FALL if dial.fraction else 1 - keep))
             for dial, at, move in zip(rule.dials, turned, moves, strict=True)
         )
     hyper = tuple(dial.value(at) for dial, at in zip(rule.dials, turned, strict=True))

@@ -12,7 +12,7 @@ from torch import Tensor
 from analog import stream
 from analog.port import Knobs
 from learners import Update, adagrad, adam, layerwise, momentum, rmsprop, rules, sgd, tower
-from learners.towers import DEEPEST, FALL, FARTHEST, RISE, set_to
+from learners.towers import DEEPEST, FALL, FARTHEST, set_to
 
 F64 = torch.float64
 SHAPES = ((2, 3, 2), (1, 2, 4))  # tiles, rows, cols of two layers
@@ -203,8 +203,8 @@ def test_it_finds_the_rate_of_a_quadratic() -> None:
 def test_rates_rise_slowly_and_may_fall_fast() -> None:
     """However sure the level above is: what is found out late is that a rate is too large."""
     levels = (rules.SGD(1.0), rules.SGD(1e6))
-    update = tower(*levels)
-    for second, turn in ((1.0, RISE), (-1.0, -FALL)):  # the same gradient again, or its opposite
+    update = tower(*levels, memory=0.9)
+    for second, turn in ((1.0, 0.1), (-1.0, -FALL)):  # the same gradient again, or its opposite
         state = update.init((torch.zeros(1, 1, 2),))
         for sign in (1.0, second):
             _, state = update.step((torch.full((1, 1, 2), sign),), state)

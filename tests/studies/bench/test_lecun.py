@@ -14,6 +14,7 @@ from studies.bench.data import Dataset, bundled, load
 MNIST = (Path(os.environ.get("MORTAL_DATA", "/nowhere")) / "mnist").is_dir()
 CHECKSUM = "print(__import__('studies.bench.lecun', fromlist=['']).digits("
 CHECKSUM += "__import__('studies.bench.data', fromlist=['']).load('{}')).checksum)"
+CHECKSUM = "from studies import data, lecun; print(lecun.digits(data.load('digits')).checksum)"
 
 
 def test_it_has_the_papers_parameters() -> None:
@@ -69,16 +70,24 @@ def test_a_shorter_draw_begins_a_longer_one() -> None:
 
 
 def test_the_data_are_the_same_under_every_hash_seed() -> None:
-    """In processes of their own; the digits stand in where there is no MNIST."""
-    data = "mnist" if MNIST else "digits"
-    sums = [
-        subprocess.run(
-            [sys.executable, "-c", CHECKSUM.format(data)],
+    """In processes of their own; the digits stand in for MNIST, the draw is the same."""
+    waiting = [
+        subprocess.Popen(
+            [sys.executable, "-c", CHECKSUM],
             env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
-            check=True,
-        ).stdout.strip()
+        )
         for seed in ("0", "4242")
     ]
-    assert sums[0] == sums[1] == lecun.digits(load(data)).checksum
+    sums = [process.communicate()[0].strip() for process in waiting]
+    assert sums[0] == sums[1] == lecun.digits(load("digits")).checksum
+
+
+@pytest.mark.skipif(not MNIST, reason="no MNIST at $MORTAL_DATA")
+def test_the_draw_from_mnist() -> None:
+    few, many = (lecun.digits(load("mnist"), count) for count in (lecun.TRAIN, lecun.MANY))
+    assert len(few.train.x) == 7_291 and len(many.train.x) == 50_000 and len(many.test.x) == 2_007
+    assert few.train.target[:10].tolist() == [7, 7, 1, 4, 2, 3, 5, 4, 5, 3]
+    assert few.test.target[:10].tolist() == [2, 5, 2, 3, 1, 2, 6, 3, 7, 9]
+    assert torch.equal(few.test.x, many.test.x) and torch.equal(few.train.x, many.train.x[:7_291])
