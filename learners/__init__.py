@@ -59,4 +59,5 @@ from .updates import adam as adam
 from .updates import decayed as decayed
 from .updates import momentum as momentum
 from .updates import rmsprop as rmsprop
+from .updates import scheduled as scheduled
 from .updates import sgd as sgd

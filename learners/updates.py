@@ -97,18 +97,23 @@ def adam(rate: float, decay: float = 0.9, square_decay: float = 0.999, epsilon: 
     return Update(lambda zeros: AdamState(0, zeros, tuple(z.clone() for z in zeros)), step)
 
 
+def scheduled(update: Update, share: Callable[[int], float]) -> Update:
+    """The same update, each drive times a share told from the number of steps made before."""
+
+    def step(gradient: Knobs, state: tuple[int, Any]) -> tuple[Knobs, tuple[int, Any]]:
+        count, inner = state
+        drive, inner = update.step(gradient, inner)
+        now = share(count)
+        return tuple(d * now for d in drive), (count + 1, inner)
+
+    return Update(lambda zeros: (0, update.init(zeros)), step)
+
+
 def decayed(update: Update, steps: int, floor: float = 0.0) -> Update:
     """The same update, its drive shrunk linearly from 1 to `floor` over `steps` steps, then held there."""
     if steps < 1 or not 0 <= floor <= 1:
         raise ValueError(f"decayed: wants steps >= 1 and 0 <= floor <= 1, got {steps} and {floor}")
-
-    def step(gradient: Knobs, state: tuple[int, Any]) -> tuple[Knobs, tuple[int, Any]]:
-        count, inner = state
-        scale = max(floor, 1 - (1 - floor) * count / steps)
-        drive, inner = update.step(gradient, inner)
-        return tuple(d * scale for d in drive), (count + 1, inner)
-
-    return Update(lambda zeros: (0, update.init(zeros)), step)
+    return scheduled(update, lambda count: max(floor, 1 - (1 - floor) * count / steps))
 
 
 def accumulated(update: Update, threshold: float) -> Update:

@@ -94,15 +94,3 @@ def paced(step: int, steps: int, epochs: int) -> float:
     at, total = step + 1, steps * epochs
     warm = total / 20
     return at / warm if at < warm else (total + 1 - at) / (total + 1 - warm)
-
-
-def scheduled(update: Update, share: Callable[[int], float]) -> Update:
-    """The same update, each drive times a share told from the number of steps made before."""
-
-    def step(gradient: Knobs, held: tuple[int, Any]) -> tuple[Knobs, tuple[int, Any]]:
-        made, inner = held
-        drive, inner = update.step(gradient, inner)
-        now = share(made)
-        return tuple(d * now for d in drive), (made + 1, inner)
-
-    return Update(lambda zeros: (0, update.init(zeros)), step)

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from analog import Chip, Layer, dense, stream, xray
-from learners import Batch, BinaryCrossEntropy, adam
+from learners import Batch, BinaryCrossEntropy, adam, scheduled
 from learners.learner import Learner
 from learners.local import LocoProp, TargetPropagation, identity, sigmoid, tanh
 
 from .baselines import BASELINES, Backprop, numbers, sandglass
 from .data import batches
-from .digital import Digital, ExactSlopes, heavy_rmsprop, paced, scheduled
+from .digital import Digital, ExactSlopes, heavy_rmsprop, paced
 
 Way = Literal[
     "LocoProp-M as published",

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from analog import Chip, dense, stream, xray
-from learners import BinaryCrossEntropy, sgd
+from learners import BinaryCrossEntropy, scheduled, sgd
 from studies import autoencoder
 from studies.bench import encoders
 from studies.bench.baselines import BASELINES, Backprop, missing, numbers, sandglass
-from studies.bench.digital import Digital, heavy_rmsprop, paced, scheduled
+from studies.bench.digital import Digital, heavy_rmsprop, paced
 from studies.bench.encoders import Setting, epochs, multiplied
 from studies.bench.kfac import KFAC, Factors, factors, natural
 
