@@ -12,18 +12,23 @@ RMSProp, 10 inner steps, schedule over 100 epochs): epoch 2 122.7/121.7, 3 80.7/
 54.4, Adam 53.6, RMSProp 53.3, Shampoo 50 to 52. "LocoProp-M as published" is that run (its first epoch has
 rate 0).
 
-Ours by the same settings at full size, seed 0, float32: epoch 2 124.9/124.0, 3 81.5/80.6, 5 65.6/65.9, 10
-58.9/61.1, 11 58.3/60.8. The order at equal epochs has not been run through in full. Tries of 60 batches with
-a 250-125-60-30 encoder, one seed: 20,000 images, batch 1000: LocoProp-M 124, K-FAC 185, RMSProp 196, Adam
-200, Nesterov 207, AdaGrad 206; 10,000 images, batch 500: LocoProp-M 128, K-FAC (tuned) 155, LocoProp-S (at
-M's rate) 193. Processor time of a batch at full size over Adam's: LocoProp-M 8.9, S 9.5, target propagation
-2.5, K-FAC 1.6, Shampoo 1.9 without its factorisations.
+Ours by the same settings at full size, seed 0: in float32, stopped after 11 epochs, epoch 2 124.9/124.0, 3
+81.5/80.6, 5 65.6/65.9, 10 58.9/61.1, 11 58.3/60.8; with products in bfloat16 2 128.0/127.1, 3 84.4/83.5, 5
+66.4/66.5, 10 59.1/60.7, 14 57.3/59.7 (--learners "LocoProp-M as published" --epochs 14 --seeds 1 --products
+bfloat16).
+
+The order, in short: training/test loss after 200 batches (--sizes 250 125 60 30 --images 10000 --batch 500
+--epochs 10, seed 0): K-FAC 119.2/123.9, LocoProp-M 119.3/128.6, LocoProp-S 129.5/131.4, AdaGrad
+161.4/161.6, RMSProp 174.7/175.6, Adam, Momentum, SGD, Nesterov and Shampoo 206 to 207 (all answer the mean
+image still), target propagation 392.5. LocoProp and Adam keep 2 numbers a weight, K-FAC 7.6, Shampoo 8.2.
+Processor time of a batch at full size over Adam's: LocoProp-M 8.9, S 9.5, target propagation 2.5, K-FAC
+1.6, Shampoo 1.9 without its factorisations.
 
 Work is counted in passes of backprop: (2 + 2 T) / 3 for T inner steps, 7/3 for target propagation, not
 counted for second-order baselines, whose factorisations are no passes. Memory is what a learner keeps, in
 numbers per weight.
 
-Open questions: the order after 100 epochs at full size, which takes hours on two cores.
+Open questions: the order after 20 or 100 epochs at full size, which takes hours on two cores.
 """
 
 import math
