@@ -17,12 +17,12 @@ Ours by the same settings at full size, seed 0: in float32, stopped after 11 epo
 66.4/66.5, 10 59.1/60.7, 14 57.3/59.7 (--learners "LocoProp-M as published" --epochs 14 --seeds 1 --products
 bfloat16).
 
-The order, in short: training/test loss after 200 batches (--sizes 250 125 60 30 --images 10000 --batch 500
---epochs 10, seed 0): K-FAC 119.2/123.9, LocoProp-M 119.3/128.6, LocoProp-S 129.5/131.4, AdaGrad
-161.4/161.6, RMSProp 174.7/175.6, Adam, Momentum, SGD, Nesterov and Shampoo 206 to 207 (all answer the mean
-image still), target propagation 392.5. LocoProp and Adam keep 2 numbers a weight, K-FAC 7.6, Shampoo 8.2.
-Processor time of a batch at full size over Adam's: LocoProp-M 8.9, S 9.5, target propagation 2.5, K-FAC
-1.6, Shampoo 1.9 without its factorisations.
+The order, in short: training loss after 200 batches (--sizes 250 125 60 30 --images 10000 --batch 500
+--epochs 10), seeds 0 and 1: LocoProp-M 119.3, 105.6, K-FAC 119.2, 112.7, LocoProp-S 129.5, 130.5, RMSProp
+174.7, 182.5, Adam 206.0, 206.1; seed 0 alone: AdaGrad 161.4, Momentum, SGD, Nesterov and Shampoo 206 to 207
+(all answer the mean image still), target propagation 392.5. LocoProp and Adam keep 2 numbers a weight,
+K-FAC 7.6, Shampoo 8.2. Processor time of a batch at full size over Adam's: LocoProp-M 8.9, S 9.5, target
+propagation 2.5, K-FAC 1.6, Shampoo 1.9 without its factorisations.
 
 Work is counted in passes of backprop: (2 + 2 T) / 3 for T inner steps, 7/3 for target propagation, not
 counted for second-order baselines, whose factorisations are no passes. Memory is what a learner keeps, in
