@@ -4,10 +4,11 @@ from typing import get_args
 
 import pytest
 import torch
+from studies.data import load
 
 from analog import Ideal
 from studies.bench.data import load
-from studies.local_targets import SETTINGS, Args, Method, Setting, Trial, _trained, run, table
+from studies.local_targets import SETTINGS, Args, Method, Setting, Trial, _chosen, _trained, run, table
 
 ARGS = Args(devices=(Ideal(),), sizes=(8, 3), chips=2, budget=1_500, batch=16)
 
@@ -54,3 +55,9 @@ def test_the_table_counts_chips_that_are_ahead() -> None:
 def test_no_answer_is_below_the_floor() -> None:
     *_, last = run(Trial(ARGS, Ideal(), "LocoProp"))
     assert min(last["loss"]) > last["floor"] > 0
+
+
+def test_a_setting_that_is_asked_for_is_taken() -> None:
+    args = Args(rate=0.02, gamma=0.3, owed=0.1)
+    assert _chosen(Trial(args, Ideal(), "LocoProp")) == Setting(0.02, 0.1, 0.3)
+    assert _chosen(Trial(args, Ideal(), "node perturbation")) == Setting(0.02, 0.1)
