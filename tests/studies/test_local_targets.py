@@ -4,7 +4,6 @@ from typing import get_args
 
 import pytest
 import torch
-from studies.data import load
 
 from analog import Ideal
 from studies.bench.data import load
