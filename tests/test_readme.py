@@ -68,6 +68,11 @@ def test_chips_are_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made["reward"].shape == (64,) and not made["dead"].any() and not made["over"].any()
 
 
+def test_blocks_learn_by_objectives_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(BLOCKS[7], "local", monkeypatch)
+    assert made["losses"][-1] < 0.6 * made["losses"][0]
+
+
 def test_what_the_readme_names_is_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
