@@ -18,11 +18,13 @@ Ours by the same settings at full size, seed 0: in float32, stopped after 11 epo
 bfloat16).
 
 The order, in short: training loss after 200 batches (--sizes 250 125 60 30 --images 10000 --batch 500
---epochs 10), seeds 0 and 1: LocoProp-M 119.3, 105.6, K-FAC 119.2, 112.7, LocoProp-S 129.5, 130.5, RMSProp
-174.7, 182.5, Adam 206.0, 206.1; seed 0 alone: AdaGrad 161.4, Momentum, SGD, Nesterov and Shampoo 206 to 207
-(all answer the mean image still), target propagation 392.5. LocoProp and Adam keep 2 numbers a weight,
-K-FAC 7.6, Shampoo 8.2. Processor time of a batch at full size over Adam's: LocoProp-M 8.9, S 9.5, target
-propagation 2.5, K-FAC 1.6, Shampoo 1.9 without its factorisations.
+--epochs 10), mean of seeds 0 to 2 and half their range: LocoProp-M 108.7 +- 9.0, K-FAC 118.0 +- 4.8,
+LocoProp-S 130.6 +- 1.1, AdaGrad 168.0 +- 6.4, RMSProp 179.0 +- 3.9; Adam, Momentum, SGD, Nesterov and
+Shampoo 206 to 207 (all answer the mean image still, on which their search of a rate goes by little, so
+their order means nothing); target propagation 393 +- 78. LocoProp and Adam keep 2 numbers a weight, K-FAC
+7.6, Shampoo 8.2. Processor time of a batch at full size over Adam's: LocoProp-M 8.9, S 9.5, target
+propagation 2.5, K-FAC 1.6, Shampoo 1.9 without its factorisations. LocoProp's gamma for short trainings
+(.1) and K-FAC's damping and reach were tried by hand on training loss, the others' settings were not.
 
 Work is counted in passes of backprop: (2 + 2 T) / 3 for T inner steps, 7/3 for target propagation, not
 counted for second-order baselines, whose factorisations are no passes. Memory is what a learner keeps, in
