@@ -17,8 +17,9 @@ another draw from MNIST's, so errors of 2,007 are also set beside those of all t
 higher: 2,007 images are worth +- 0.3 points at 1.6 %. Guess: biases begin at 0, but for the outputs' -1 where
 targets are squared.
 
-Open questions: the same network on chips trained in place (`lecun.wiring()` is that network as banks of
-tiles; its rows belong beside these); how much of the last rungs' gap is the luck of a draw.
+The same network as a chip, trained in place without backprop, is the study `convolution`.
+
+Open questions: how much of the last rungs' gap is the luck of a draw.
 """
 
 from collections.abc import Iterator, Sequence
