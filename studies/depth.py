@@ -39,9 +39,11 @@ layers (7.5 against 8.2) and far behind at 6 (28.0 against 11.0): layers so taug
 With learned feedback in both ways (`--feedback --chips 10 --depths 3 4 6 8 --ways plain greedy`; mean of 10
 chips) greedy is ahead at each of these depths: 3.1 against 3.7 %, 3.4 against 3.9, 3.4 against 4.1, 3.4
 against 5.6. The slope of a layer right below its head has the very form that feedback foresees; deeper ones
-have not. On MNIST, 3 hidden layers, 3 passes, no feedback, 2 rates, 3 chips: 6.2 against 6.5.
+have not. On MNIST (`--data mnist --feedback --epochs 4 --tried 1 --rates 3e-3 1e-2`, 3 chips): 2.24 against
+2.66 % with 3 hidden layers, 2.14 against 3.01 with 4, every greedy chip ahead of every plain one; without
+feedback, in 3 passes, 6.2 against 6.5 with 3.
 
-Open questions: whole trainings on MNIST; what is lost by greed itself, which the exact gradient of the local
+Open questions: what is lost by greed itself, which the exact gradient of the local
 objectives would tell.
 """
 
