@@ -17,6 +17,8 @@ Hinton (ICLR 2023; noiseless exact directional derivatives):
     ours      1.57  1.57  as L   6.57  4.85  5.05     2.32     1.65
     theirs    2.41  2.16  2.81   8.56  3.76  5.66     2.55
 
+Three chips (`--chips 3 --methods LG-FG-A FG-W`): LG-FG-A 2.37 (2.38, 2.26, 2.46), FG-W 6.27 (6.1, 6.47,
+6.24), 2.6 times.
 In 4 epochs (`--devices analog:SoftBoundsRRAM analog:Ideal --epochs 4`; LG-FG-A, with mirrors, FG-W, BP):
 SoftBoundsRRAM 6.11, 3.84, 13.81, 5.12; Ideal 3.08, 1.89, 6.74, 1.76.
 
