@@ -16,20 +16,28 @@ from torch import Tensor
 from analog.port import Knobs
 
 S = TypeVar("S")
-_SLOW = 10.0
+_SLOW = 100.0  # how much more slowly fractions turn than rates
+_FARTHEST = 46.0  # ln of the smallest and largest rates, 1e-20 and 1e20; beyond float32 squares overflow
+_DEEPEST = 8.0  # likewise of fractions, 1e-7 from 0 and 1
 
 
 class Dial(NamedTuple):
     """A hyper-parameter as it is turned: any number is a setting.
 
     Rates are exp of it, so that they stay positive and a turn means the same at any size (the source turns
-    the rate itself, which may become negative); fractions are (tanh + 1)/2 of a tenth of it (the source: of
-    it), so that they turn ten times slower than rates; on held-out training data of the `towers` study.
+    the rate itself, which may become negative); fractions are (tanh + 1)/2 of a hundredth of it (the source:
+    of it), so that they turn a hundred times more slowly than rates, as held-out training data of the
+    `towers` study would have it: early slopes praise decays near 1, and a late return from there is slow.
     """
 
     name: str
     start: float | Tensor  # the hyper-parameter itself; a tensor (*fleet,) has one for each chip
     fraction: bool  # of 1; else a rate
+
+    @property
+    def end(self) -> float:
+        """How far from 0 it may be turned."""
+        return _SLOW * _DEEPEST if self.fraction else _FARTHEST
 
     def value(self, turned: Tensor) -> Tensor:
         return ((turned / _SLOW).tanh() + 1) / 2 if self.fraction else turned.exp()
@@ -157,10 +165,11 @@ class RMSProp:
         along, faster = [], []
         for g, before in zip(gradient, state, strict=True):
             own = g * g
-            root = _faded(before, own, decay).sqrt()
-            unit = g / (root + self.epsilon)
+            root = _faded(before, own, decay).sqrt_()
+            below = root + self.epsilon
+            unit = g / below
             along.append(-unit)
-            faster.append(rate * _through_root(unit, root, self.epsilon, before - own))
+            faster.append(_through_root(unit, root, below, own.sub_(before).neg_(), rate))
         return tuple(along), tuple(faster)
 
 
@@ -207,18 +216,20 @@ class Adam:
         rate, decay, square_decay = hyper
         count = state.steps + 1
         left, square_left = 1 - decay**count, 1 - square_decay**count
+        lost = count * decay ** (count - 1) / left**2  # of the quotient rule, d (1 / left) / d decay
+        square_lost = count * square_decay ** (count - 1) / square_left**2
         along, mean_slope, square_slope = [], [], []
         for g, m, s in zip(gradient, state.mean, state.square, strict=True):
             mean, own = _faded(m, g, decay), g * g
             square = _faded(s, own, square_decay)
-            root = (square / square_left).sqrt()
-            unit = mean / left / (root + self.epsilon)
+            root = square.sqrt().mul_(square_left.rsqrt())
+            below = root + self.epsilon
+            unit = (mean / below).div_(left)
             along.append(-unit)
-            # d (mean / left) / d decay and d (square / square_left) / d square_decay by the quotient rule
-            turned = (m - g) / left + mean * (count * decay ** (count - 1) / left**2)
-            mean_slope.append(-rate * turned / (root + self.epsilon))
-            turned = (s - own) / square_left + square * (count * square_decay ** (count - 1) / square_left**2)
-            square_slope.append(rate * _through_root(unit, root, self.epsilon, turned))
+            turned = (m - g).div_(left).addcmul_(mean, lost)
+            mean_slope.append(turned.mul_(-rate).div_(below))
+            turned = own.sub_(s).neg_().div_(square_left).addcmul_(square, square_lost)
+            square_slope.append(_through_root(unit, root, below, turned, rate))
         return tuple(along), tuple(mean_slope), tuple(square_slope)
 
 
@@ -227,10 +238,13 @@ def _faded(before: Tensor, now: Tensor, decay: Tensor) -> Tensor:
     return torch.lerp(now, before, decay)
 
 
-def _through_root(unit: Tensor, root: Tensor, epsilon: float, slope: Tensor) -> Tensor:
-    """-d unit for unit = a / (root + epsilon), root = sqrt s, along ds = slope; 0 where s is 0."""
+def _through_root(unit: Tensor, root: Tensor, below: Tensor, slope: Tensor, rate: Tensor) -> Tensor:
+    """-d (rate unit), unit = a / below, below = sqrt s + epsilon, along ds = slope; 0 where s is 0.
+
+    Overwrites root and slope.
+    """
     tiny = torch.finfo(root.dtype).tiny ** 0.5
-    return unit * slope / ((root + epsilon) * root.clamp(min=tiny) * 2)
+    return slope.mul_(unit).div_(root.clamp_(min=tiny)).div_(below).mul_(rate / 2)
 
 
 def _rate(name: str, rate: float | Tensor) -> Dial:

@@ -48,7 +48,7 @@ from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
 from analog import Chip, Mismatched, stream
-from learners import CrossEntropy, Descent, NodePerturbation, fit, rules, tower
+from learners import CrossEntropy, Descent, NodePerturbation, Update, fit, rules, tower
 from learners.towers import set_to
 
 from .bench.copies import Shape, born, errors, gradient, lessons
@@ -73,7 +73,6 @@ RULES: Final[dict[Name, Callable[[Tensor], rules.Rule[Any]]]] = {
     "Adam": rules.Adam,
 }
 ABOVE: Final = (0.6, 0.03)  # rates of the second level and of those above it
-HORIZON: Final = 0.01  # of the training, what slopes are remembered for
 BATCH, HIDDEN = 256, 128
 
 
@@ -86,7 +85,8 @@ class Args:
     factors: tuple[float, ...] = (0.01, 1.0, 100.0)  # of the usual rate, where training begins
     seeds: int = 3
     epochs: float = 30.0
-    memory: float | None = None  # of slopes; by default a hundredth of the training, 0 is the source's
+    horizon: float = 0.3  # what slopes are remembered for, as a share of the steps made; 0 is the source's
+    warmup: int = 200  # steps in which a tower begins
     device: AnyDevice = Mismatched()
     chip_rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # on chips
     held_out: bool = False  # measure on a fifth of the training data, to choose settings by
@@ -115,9 +115,9 @@ def levels(optimizer: Name, rate: Tensor, height: int) -> tuple[rules.Rule[Any],
     return RULES[optimizer](rate), *(rules.AdaGrad(r) for r in above)
 
 
-def memory(args: Args, total: int) -> float:
-    """Of slopes, in a training of so many steps."""
-    return max(0.0, 1 - 1 / (HORIZON * total)) if args.memory is None else args.memory
+def update(args: Args, made: tuple[rules.Rule[Any], ...]) -> Update:
+    """The levels at work; an optimizer alone has nothing above it that could learn from a warm-up."""
+    return tower(*made, horizon=args.horizon, warmup=args.warmup if len(made) > 1 else 0)
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -136,10 +136,10 @@ def _digital(trial: Trial, data: Dataset) -> Iterator[Row]:
     starts = RATES[trial.optimizer] * torch.tensor(args.factors).repeat(args.seeds)
     made = levels(trial.optimizer, starts, trial.height)
     total = steps(data.train, BATCH, args.epochs)
-    update = tower(*made, memory=memory(args, total))
-    state = update.init(knobs)
+    moving = update(args, made)
+    state = moving.init(knobs)
     for number, batch in enumerate(lessons(data, BATCH, args.epochs, _dice(args, "order")), 1):
-        drive, state = update.step(gradient(shape, knobs, batch), state)
+        drive, state = moving.step(gradient(shape, knobs, batch), state)
         for held, moved in zip(knobs, drive, strict=True):
             held.add_(moved)
         if number % max(1, total // 10) == 0 and number < total:
@@ -167,10 +167,8 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
     made = levels(trial.optimizer, torch.tensor(args.chip_rates).repeat(args.seeds), trial.height)
     epochs = min(args.epochs, size.epochs) if args.epochs < 1 else size.epochs
     total = steps(data.train, size.batch, epochs)
-    update = tower(*made, memory=memory(args, total))
-    learner = Descent(
-        NodePerturbation(PROBE_SIZE, size.probes, mask=True), update, CrossEntropy(), delta=True
-    )
+    law = NodePerturbation(PROBE_SIZE, size.probes, mask=True)
+    learner = Descent(law, update(args, made), CrossEntropy(), delta=True)
     order, probes = (stream(args.seed, "towers", "chips", what) for what in ("order", "probes"))
     learning = fit(learner, chip.port(), batches(data.train, size.batch, epochs, order), probes)
     for number, _ in enumerate(learning, 1):
@@ -192,13 +190,13 @@ def _overhead(trial: Trial, data: Dataset) -> Iterator[Row]:
     shape = Shape(1, 1, data.pixels, HIDDEN, data.classes)
     knobs = born(shape, _dice(trial.args, "weights")[:1])
     made = levels(trial.optimizer, torch.tensor(RATES[trial.optimizer]), trial.height)
-    update = tower(*made, memory=memory(trial.args, 7000))
-    state, spent = update.init(knobs), []
+    moving = update(trial.args, made)
+    state, spent = moving.init(knobs), []
     for batch in lessons(data, BATCH, 1.0, _dice(trial.args, "order")[:1]):
         clock = perf_counter()
         given = gradient(shape, knobs, batch)
         between = perf_counter()
-        _, state = update.step(given, state)
+        _, state = moving.step(given, state)
         spent.append((between - clock, perf_counter() - between))
     first, second = (median(part) for part in zip(*spent, strict=True))
     yield {"what": "seconds", "gradient": first, "update": second, "done": 1.0}

@@ -71,7 +71,7 @@ LEARNERS: dict[str, Learner[Any]] = {
     ),
     "nodes, tower": Descent(
         NodePerturbation(0.1, probes=2),
-        tower(rules.Adam(0.01), rules.RMSProp(0.1), rules.SGD(0.1), memory=0.9),
+        tower(rules.Adam(0.01), rules.RMSProp(0.1), rules.SGD(0.1), horizon=0.3, warmup=3),
         CrossEntropy(),
     ),
     "nodes, active": Descent(ActiveNodePerturbation(8), adam(0.01), CrossEntropy(), delta=True),
