@@ -72,7 +72,7 @@ RULES: Final[dict[Name, Callable[[Tensor], rules.Rule[Any]]]] = {
     "RMSProp": rules.RMSProp,
     "Adam": rules.Adam,
 }
-ABOVE: Final = (0.6, 0.03)  # rates of the second level and of those above it
+ABOVE: Final = (0.3, 0.03)  # rates of the second level and of those above it
 BATCH, HIDDEN = 256, 128
 
 
@@ -85,8 +85,8 @@ class Args:
     factors: tuple[float, ...] = (0.01, 1.0, 100.0)  # of the usual rate, where training begins
     seeds: int = 3
     epochs: float = 30.0
-    horizon: float = 0.3  # what slopes are remembered for, as a share of the steps made; 0 is the source's
-    warmup: int = 200  # steps in which a tower begins
+    horizon: float = 0.4  # what slopes are remembered for, as a share of the steps made; 0 is the source's
+    warmup: float = 0.05  # share of the training in which a tower begins
     device: AnyDevice = Mismatched()
     chip_rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # on chips
     held_out: bool = False  # measure on a fifth of the training data, to choose settings by
@@ -115,9 +115,9 @@ def levels(optimizer: Name, rate: Tensor, height: int) -> tuple[rules.Rule[Any],
     return RULES[optimizer](rate), *(rules.AdaGrad(r) for r in above)
 
 
-def update(args: Args, made: tuple[rules.Rule[Any], ...]) -> Update:
-    """The levels at work; an optimizer alone has nothing above it that could learn from a warm-up."""
-    return tower(*made, horizon=args.horizon, warmup=args.warmup if len(made) > 1 else 0)
+def update(args: Args, made: tuple[rules.Rule[Any], ...], total: int) -> Update:
+    """The levels at work in a training of so many steps; alone, an optimizer has no use for a warm-up."""
+    return tower(*made, horizon=args.horizon, warmup=round(args.warmup * total) if len(made) > 1 else 0)
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -136,7 +136,7 @@ def _digital(trial: Trial, data: Dataset) -> Iterator[Row]:
     starts = RATES[trial.optimizer] * torch.tensor(args.factors).repeat(args.seeds)
     made = levels(trial.optimizer, starts, trial.height)
     total = steps(data.train, BATCH, args.epochs)
-    moving = update(args, made)
+    moving = update(args, made, total)
     state = moving.init(knobs)
     for number, batch in enumerate(lessons(data, BATCH, args.epochs, _dice(args, "order")), 1):
         drive, state = moving.step(gradient(shape, knobs, batch), state)
@@ -168,7 +168,7 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
     epochs = min(args.epochs, size.epochs) if args.epochs < 1 else size.epochs
     total = steps(data.train, size.batch, epochs)
     law = NodePerturbation(PROBE_SIZE, size.probes, mask=True)
-    learner = Descent(law, update(args, made), CrossEntropy(), delta=True)
+    learner = Descent(law, update(args, made, total), CrossEntropy(), delta=True)
     order, probes = (stream(args.seed, "towers", "chips", what) for what in ("order", "probes"))
     learning = fit(learner, chip.port(), batches(data.train, size.batch, epochs, order), probes)
     for number, _ in enumerate(learning, 1):
@@ -190,7 +190,7 @@ def _overhead(trial: Trial, data: Dataset) -> Iterator[Row]:
     shape = Shape(1, 1, data.pixels, HIDDEN, data.classes)
     knobs = born(shape, _dice(trial.args, "weights")[:1])
     made = levels(trial.optimizer, torch.tensor(RATES[trial.optimizer]), trial.height)
-    moving = update(trial.args, made)
+    moving = update(trial.args, made, 7000)
     state, spent = moving.init(knobs), []
     for batch in lessons(data, BATCH, 1.0, _dice(trial.args, "order")[:1]):
         clock = perf_counter()
