@@ -64,7 +64,7 @@ from learners.local import Block, Greedy
 
 from .bench import aims
 from .bench.data import Dataset, drawn, held_out, load, steps
-from .bench.deep import head, loudness, paced, scattered, wiring
+from .bench.deep import head, loudness, own_rates, scattered, wiring
 from .bench.practice import FEEDBACK, PROBE_SIZE, AnyDevice, Exact, Scale, accuracy, scale
 from .bench.study import Row
 
@@ -143,7 +143,7 @@ class Training:
         self.ledger = Ledger(self.chip.spec)
         self.port = metered(self.chip.port(), self.ledger)
         self.steps = counted(trial, data, self.size)
-        self.learner = learner(trial, self.chip, self.size, paced(decayed(adam(1.0), self.steps), rates))
+        self.learner = learner(trial, self.chip, self.size, own_rates(decayed(adam(1.0), self.steps), rates))
         self.state = self.learner.init(self.chip.spec)
         self.done = 0
         self._lessons = drawn(data.train, self.size.batch, self.steps, self._rng("data"))

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 import torch
@@ -39,6 +39,7 @@ from analog import stream
 from .bench import lecun
 from .bench.data import Dataset, load
 from .bench.online import Copies, Kind, cut
+from .bench.practice import spread
 from .bench.study import Row
 
 Name = Literal["base", "softmax", "AdamW", "shifts", "dropout, ReLU", "base, 50,000", "all, 50,000"]
@@ -205,17 +206,13 @@ def table(rows: Sequence[Row]) -> list[Row]:
                 "images": row["images"],
                 "train %": f"{100 * fmean(row['train']):.2f}",
                 "published train %": f"{published[0]:.2f}",
-                "test %": _spread([100 * e for e in row["test"]]),
+                "test %": spread([100 * e for e in row["test"]]),
                 "misses": " ".join(map(str, row["misses"])),
                 "published test %": f"{published[1]:.2f}",
-                "whole test %": _spread([100 * e for e in row["whole test"]]),
+                "whole test %": spread([100 * e for e in row["whole test"]]),
             }
         )
     return made
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{fmean(values):.2f}" + (f" +- {stdev(values):.2f}" if len(values) > 1 else "")
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

@@ -39,7 +39,7 @@ memory mends part of it; what would mend the rest, without a second pass?
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 from time import perf_counter
 from typing import Any, Final, Literal, get_args
 
@@ -53,7 +53,7 @@ from learners.towers import set_to
 
 from .bench.copies import Shape, born, errors, gradient, lessons
 from .bench.data import Dataset, batches, held_out, load, steps
-from .bench.practice import PROBE_SIZE, AnyDevice, accuracy, network, scale
+from .bench.practice import PROBE_SIZE, AnyDevice, accuracy, network, scale, spread
 from .bench.study import Row
 
 Name = Literal["SGD", "momentum", "AdaGrad", "RMSProp", "Adam"]
@@ -221,10 +221,6 @@ def table(rows: Sequence[Row]) -> list[Row]:
             {"where": "overhead", "optimizer": row["optimizer"], "height": row["height"], "time": share}
         )
     return made
-
-
-def spread(values: Sequence[float]) -> str:
-    return f"{fmean(values):.2f}" + (f" +- {stdev(values):.2f}" if len(values) > 1 else "")
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

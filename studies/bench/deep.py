@@ -36,7 +36,7 @@ def _normal(shape: Sequence[int], seed: int) -> Tensor:
     return torch.randn(shape, generator=stream(seed, "depth", "knobs"))
 
 
-def paced(update: Update, rates: Tensor) -> Update:
+def own_rates(update: Update, rates: Tensor) -> Update:
     """The same update with a rate for each chip of a fleet."""
     factors = rates[:, None, None, None]
 

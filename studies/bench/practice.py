@@ -3,8 +3,9 @@
 import ast
 import dataclasses
 import importlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import Annotated, Any, NamedTuple
 
 import torch
@@ -250,3 +251,8 @@ AnyDevice = Annotated[
         str_from_instance=lambda instance: [device_words(instance)],
     ),
 ]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation, as tables show them."""
+    return f"{fmean(values):.2f}" + (f" +- {stdev(values):.2f}" if len(values) > 1 else "")

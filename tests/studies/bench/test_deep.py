@@ -23,7 +23,7 @@ def test_a_chip_has_the_same_knobs_in_any_fleet_and_layers_differ() -> None:
 
 def test_rates_of_chips_pace_their_drives() -> None:
     update, gradient = (
-        deep.paced(sgd(1.0), torch.tensor([0.5, 2.0], dtype=torch.float64)),
+        deep.own_rates(sgd(1.0), torch.tensor([0.5, 2.0], dtype=torch.float64)),
         (torch.randn(2, 1, 3, 4, generator=stream(0, "paced"), dtype=torch.float64),),
     )
     (drive,), _ = update.step(gradient, update.init(gradient))
