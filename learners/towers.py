@@ -55,7 +55,7 @@ class _Bounds(NamedTuple):
     rise: float
 
 
-def tower(*levels: Rule[Any], horizon: float = 0.0, warmup: int = 0) -> Update:
+def tower(*levels: Rule[Any], horizon: float = 0.4, warmup: int = 0) -> Update:
     """The first rule drives the knobs, the second turns the first's dials, and so on upwards.
 
     horizon: what slopes of the past are remembered for, as a share of the steps made. 0 is the source: a
