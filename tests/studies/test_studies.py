@@ -94,7 +94,7 @@ TOYS: dict[Any, Any] = {
     heirs: heirs.Args(heirs=2, epochs=0.3, hidden=8, teachers=2),
     in_place: in_place.Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8),
     laws: laws.Args(samples=500),
-    lecun1989: lecun1989.Args(data="digits", rungs=("base", "dropout, ReLU"), seeds=2, passes=2, images=300),
+    lecun1989: lecun1989.Args(data="digits", rungs=("base", "averaging"), seeds=2, passes=2, images=300),
     local_targets: local_targets.Args(devices=(SoftBoundsRRAM(),), sizes=(6, 3), chips=2, budget=1_000),
     mistakes: mistakes.Args(shares=(0.5,), teachers=2, epochs=0.3),
     meta: meta.Args(
