@@ -19,8 +19,8 @@ bfloat16 5 66.4/66.5, 10 59.1/60.7, 14 57.3/59.7.
 The order, on a smaller network for want of hours: 784-250-125-60-30 and back, all images (--sizes 250 125 60
 30), after 20 epochs of 60 batches; training loss for seeds 0, 1, 2 as far as run, then the mean test loss:
 
-    LocoProp-M           62.2   62.8            62.9
-    LocoProp-S           77.7   78.9            81.3
+    LocoProp-M           62.2   62.8   62.5     62.9
+    LocoProp-S           77.7   78.9   78.5     81.3
     RMSProp              78.8   83.2   80.6     80.4
     K-FAC               108.8   86.5           100.7
     Shampoo             121.8  120.3           120.3
@@ -31,15 +31,15 @@ The order, on a smaller network for want of hours: 784-250-125-60-30 and back, a
     SGD                 150.2  177.5  206.1    177.4
     target propagation  206.1  206.2           205.9
 
-So LocoProp-M is ahead of all, S of all but M, at 2 numbers a weight against 7.6 of K-FAC and 8.2 of
-Shampoo. That second order is behind RMSProp is not as published, and may be our settings: K-FAC with a
-trust region ten or a hundred times wider, or with more damping, is at 204 to 216 after 5 epochs, and
-Shampoo with its steps' sizes from RMSProp or AdaGrad at 181 to 214. RMSProp with as long a momentum as
-LocoProp's (.97 a batch) is worse, 173 for 132. LocoProp's gamma (M's is the published, S's a hundred times
-that) and momentum were tried by hand on training losses after 5 epochs: with momentum .99 an inner step and
-gamma .1 M has 86.5 there for 74.3, S 119 for 107; of the others the rate alone is searched. Processor time
-of a batch at full size over Adam's: LocoProp-M 8.9, S 9.5, target propagation 2.5, K-FAC 1.6, Shampoo 1.9
-without its factorisations.
+So LocoProp-M is ahead of all, S of all but M (of RMSProp by little), at 2 numbers a weight against 7.6 of
+K-FAC and 8.2 of Shampoo. That second order is behind RMSProp is not as published, and may be our settings:
+K-FAC with a trust region ten or a hundred times wider, or with more damping, is at 204 to 216 after 5
+epochs, and Shampoo with its steps' sizes from RMSProp or AdaGrad at 181 to 214. RMSProp with as long a
+momentum as LocoProp's (.97 a batch) is worse, 173 for 132. LocoProp's gamma (M's is the published, S's a
+hundred times that) and momentum were tried by hand on training losses after 5 epochs: with momentum .99 an
+inner step and gamma .1 M has 86.5 there for 74.3, S 119 for 107; of the others the rate alone is searched.
+Processor time of a batch at full size over Adam's: LocoProp-M 8.9, S 9.5, target propagation 2.5, K-FAC
+1.6, Shampoo 1.9 without its factorisations.
 
 Work is counted in passes of backprop: (2 + 2 T) / 3 for T inner steps, 7/3 for target propagation, not
 counted for second-order baselines, whose factorisations are no passes. Memory is what a learner keeps, in
