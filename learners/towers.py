@@ -47,14 +47,6 @@ class Standing(NamedTuple):
     storeys: tuple[Storey, ...]  # from the knobs upwards
 
 
-class _Bounds(NamedTuple):
-    """What holds of one step on all levels."""
-
-    keep: float  # what slopes of the past are worth
-    fall: float  # how far a dial turns at most
-    rise: float
-
-
 def tower(*levels: Rule[Any], horizon: float = 0.4, warmup: int = 0) -> Update:
     """The first rule drives the knobs, the second turns the first's dials, and so on upwards.
 
@@ -62,7 +54,7 @@ def tower(*levels: Rule[Any], horizon: float = 0.4, warmup: int = 0) -> Update:
         hyper-parameter answers for the last drive alone. Else d drive / d phi is summed over past drives,
         as if what they did still stood, each worth 1 - 1/(1 + horizon t) of the next at step t after the
         warm-up; and a dial turns by 1/(1 + horizon t) at most, no faster than what it does is found out.
-        0.3 to 1 served best on held-out training data of the `towers` study.
+        0.3 to 0.5 served best on held-out training data of the `towers` study.
     warmup: steps in which drives grow from a ten-thousandth to all of what the first rule says, and dials may
         fall but not rise: a rate that is far too large is found out before it is used.
 
@@ -90,9 +82,8 @@ def tower(*levels: Rule[Any], horizon: float = 0.4, warmup: int = 0) -> Update:
 
     def step(gradient: Knobs, state: Standing) -> tuple[Knobs, Standing]:
         turn, warming = 1 / (1 + horizon * max(0, state.steps - warmup)), state.steps < warmup
-        bounds = _Bounds(1 - turn, turn, 0.0 if warming else turn)
         share = FIRST ** (1 - state.steps / warmup) if warming else 1.0
-        drive, storeys = _stepped(levels, gradient, state.storeys, bounds, share)
+        drive, storeys = _stepped(levels, gradient, state.storeys, turn, 0.0 if warming else turn, share)
         return drive, Standing(state.steps + 1, storeys)
 
     return Update(init, step)
@@ -123,7 +114,8 @@ def _stepped(
     levels: tuple[Rule[Any], ...],
     gradient: Knobs,
     state: tuple[Storey, ...],
-    bounds: _Bounds,
+    turn: float,  # of a dial at most; what it lacks to 1 is what slopes of the past are worth
+    rise: float,  # likewise upwards
     share: float = 1.0,
 ) -> tuple[Knobs, tuple[Storey, ...]]:
     rule, storey, above = levels[0], state[0], state[1:]
@@ -131,16 +123,16 @@ def _stepped(
     if above and storey.slopes is not None:
         used = (dial.slope(dial.value(at)) for dial, at in zip(rule.dials, turned, strict=True))
         told = tuple(_sane(_along(gradient, s) * chain) for s, chain in zip(storey.slopes, used, strict=True))
-        moves, above = _stepped(levels[1:], told, above, bounds)
+        moves, above = _stepped(levels[1:], told, above, turn, rise)
         turned = tuple(
-            (at + move.clamp(-bounds.fall, bounds.rise)).clamp(-dial.end, dial.end)
+            (at + move.clamp(-turn, rise)).clamp(-dial.end, dial.end)
             for dial, at, move in zip(rule.dials, turned, moves, strict=True)
         )
     hyper = tuple(dial.value(at) for dial, at in zip(rule.dials, turned, strict=True))
     slopes = None
     if above:
         fresh = rule.slopes(gradient, storey.memory, hyper)
-        slopes = _remembered(fresh, share, storey.slopes, bounds.keep)
+        slopes = _remembered(fresh, share, storey.slopes, 1 - turn)
     drive, memory = rule.step(gradient, storey.memory, hyper)
     return _scaled(drive, share), (Storey(turned, memory, slopes), *above)
 

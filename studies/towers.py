@@ -29,8 +29,7 @@ tower above Adam ends within .2 points of the best fixed rate of all (3.68), fro
 Begun at 100 most chips are lost before anything is told: their cells saturate.
 
 What it takes, beyond the source (`learners.towers`): its hypergradient is greedy, and settles at rates some
-ten times too low, so RMSProp and Adam ended worse under a tower than alone (3.39 for 2.72 and 4.15 for 2.86
-after 15 epochs). A fixed memory of slopes mended a part; a horizon that grows with the training mends it, for
+ten times too low. A fixed memory of slopes mends a part; a horizon that grows with the training mends it, for
 what shallow directions gain adds up over the horizon and what noise costs does not. A warm-up keeps a rate
 that is far too large from breaking the weights at once, dials turn no faster than the horizon, decays a
 hundred times more slowly than rates, and AdaGrad is on every upper level. Chosen on held-out training data
