@@ -65,6 +65,11 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(
+    devices=(SONOS(),), remedies=("rescaling", "relearning"), moments=(1.0, 10000000.0), chips=1, epochs=0.3
+)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

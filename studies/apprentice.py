@@ -54,6 +54,9 @@ class Args:
     seed: int = 0  # of episodes, probes and nature's dice
 
 
+TOY = Args(tasks=("CartPole-v1", "Pendulum-v1"), apprentices=2, episodes=2, steps=300, rounds=2, lessons=5)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

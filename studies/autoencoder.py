@@ -89,6 +89,17 @@ class Args:
     seed: int = 0  # the first of them
 
 
+TOY = Args(
+    learners=("LocoProp-M as published", "Adam", "Shampoo", "K-FAC", "LocoProp-S", "target propagation"),
+    data="digits",
+    sizes=(12, 4),
+    images=300,
+    batch=50,
+    epochs=1,
+    seeds=1,
+)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

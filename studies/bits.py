@@ -93,6 +93,16 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(
+    ways=("label", "captions", "weights", "gradients", "subclasses"),
+    lessons=(64,),
+    teachers=1,
+    heirs=1,
+    hidden=8,
+    epochs=0.3,
+)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

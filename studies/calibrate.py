@@ -50,6 +50,9 @@ class Args:
     seed: int = 0  # of simulated moments and tables
 
 
+TOY = Args(copies=4)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

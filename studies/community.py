@@ -67,6 +67,9 @@ class Args:
     seed: int = 0  # of shards, data order, probes and nature's dice
 
 
+TOY = Args(chips=(1, 3), communities=1, epochs=0.3, hidden=8)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

@@ -101,6 +101,9 @@ class Args:
     seed: int = 0  # of data order, views, labels, probes and nature's dice
 
 
+TOY = Args(devices=(Mismatched(),), chips=1, hidden=16, steps=2, labels=(10,))
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

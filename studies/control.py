@@ -82,6 +82,9 @@ class Args:
     seed: int = 0  # of episodes, probes and nature's dice
 
 
+TOY = Args(tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

@@ -66,6 +66,9 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(devices=(Mismatched(),), ways=("greedy", "exact"), chips=1, passes=0.1)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

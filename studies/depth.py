@@ -89,6 +89,17 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(
+    ways=("plain", "decorrelated", "greedy"),
+    depths=(1, 2),
+    chips=2,
+    tried=1,
+    hidden=8,
+    epochs=0.3,
+    rates=(0.01,),
+)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

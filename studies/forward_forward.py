@@ -112,6 +112,9 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3, shifts=1)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

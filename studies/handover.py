@@ -89,6 +89,9 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(ages=(0.0,), budgets=(8, 90), teachers=1, heirs=1, epochs=0.3, hidden=8)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

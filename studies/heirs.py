@@ -64,6 +64,9 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(heirs=2, epochs=0.3, hidden=8, teachers=2)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

@@ -55,6 +55,9 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

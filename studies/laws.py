@@ -65,6 +65,9 @@ class Args:
     seed: int = 0  # of the probes, gradients and noise
 
 
+TOY = Args(samples=500)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

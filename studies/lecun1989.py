@@ -91,6 +91,9 @@ class Args:
     seed: int = 0  # of all that is drawn
 
 
+TOY = Args(data="digits", rungs=("base", "averaging"), seeds=2, passes=2, images=300)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

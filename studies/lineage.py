@@ -59,6 +59,9 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(lineages=2, generations=2, epochs=0.2, hidden=8, rehearsal=(0, 50))
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

@@ -75,6 +75,9 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(devices=(Mismatched(),), chips=2, channels=8, groups=2, epochs=0.3, own_heads=True)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

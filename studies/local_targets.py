@@ -88,6 +88,9 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(devices=(SoftBoundsRRAM(),), sizes=(6, 3), chips=2, budget=1000)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

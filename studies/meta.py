@@ -81,6 +81,9 @@ class Args:
     seed: int = 0
 
 
+TOY = Args(agents=1, generations=2, directions=1, chips=4, steps=10, rates=(0.05,), sizes=(0.1, 0.2))
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

@@ -58,6 +58,9 @@ class Args:
     seed: int = 0  # of labels, data order, probes and nature's dice
 
 
+TOY = Args(shares=(0.5,), teachers=2, epochs=0.3)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

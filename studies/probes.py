@@ -38,6 +38,9 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

@@ -49,6 +49,9 @@ class Args:
     seed: int = 0  # of the probes
 
 
+TOY = Args(widths=(4, 6), chips=1, loss=2.28, most=2000000.0)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

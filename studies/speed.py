@@ -78,6 +78,9 @@ class Args:
     seed: int = 0  # of the noise
 
 
+TOY = Args(repeats=1, chips=3)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

@@ -57,6 +57,9 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(readings=(0.1,), teachers=1, heirs=2, epochs=0.1, hidden=8, another="digits")
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

@@ -74,6 +74,11 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(
+    temperatures=(4.0,), sizes=(0.125,), hisses=(0.5,), teachers=1, epochs=0.1, moments=(0.5,), repeats=2
+)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

@@ -97,6 +97,11 @@ class Args:
     seed: int = 0  # of weights, data order, probes and nature's dice
 
 
+TOY = Args(
+    data="digits", where=("digital", "chips"), optimizers=("SGD",), heights=(1, 2), seeds=2, epochs=0.5
+)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

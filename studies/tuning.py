@@ -37,6 +37,9 @@ class Args:
     seed: int = 0  # of data order, probes and nature's dice
 
 
+TOY = Args(sizes=(0.1,), probes=(1, 4), chips=2, budget=3, hidden=8)
+
+
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()

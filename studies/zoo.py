@@ -31,7 +31,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
-from analog import Birth, Chip, Device, Ideal, Ledger, Noise, metered, stream
+from analog import SONOS, Birth, Chip, Device, Ideal, Ledger, Noise, SoftBoundsRRAM, metered, stream
 from analog.devices import ZOO
 from distill import distill
 from learners import CrossEntropy, Learner, Loss, fit
@@ -65,6 +65,9 @@ class Args:
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     temperature: float = 4.0  # of the answers that heirs learn from
     seed: int = 0  # of data order, probes and nature's dice
+
+
+TOY = Args(devices=(SoftBoundsRRAM(), SONOS()), chips=1, heirs=1, budget=3, hidden=8)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Study(Protocol):
     __name__: str
     __doc__: str | None
     Args: type[Any]  # a frozen dataclass with a default for every field
+    TOY: Any  # arguments of a run that takes a second or so, for tests
 
     @staticmethod
     def plan(args: Any) -> Sequence[Any]:

@@ -10,7 +10,7 @@ from analog import ConstantStep, Ideal, Mismatched, RRAMArray, Wearing, check_de
 from studies import zoo
 from studies.bench.practice import OWED, device_from, device_words, short_words
 from tests.source import ROOT
-from tests.studies.test_studies import command
+from tests.studies.test_main import command
 
 OUTSIDE = "docs.molecular_memristor:MolecularMemristor"
 

@@ -23,6 +23,9 @@ class Args:
     broken: int | None = None  # this trial fails
 
 
+TOY = Args(trials=2)
+
+
 @dataclass(frozen=True)
 class Trial:
     number: int
