@@ -1,69 +1,139 @@
 """Simulated analog hardware: devices, layers, chips, and the wires that leave them."""
 
-from . import calibrate as calibrate
-from . import xray as xray
-from .budget import OverBudget as OverBudget
-from .budget import budgeted as budgeted
-from .check import Broken as Broken
-from .check import check_device as check_device
-from .chip import Chip as Chip
-from .device import Device as Device
-from .devices import PCM as PCM
-from .devices import SONOS as SONOS
-from .devices import CapacitorCell as CapacitorCell
-from .devices import CMOHfOxRRAM as CMOHfOxRRAM
-from .devices import ConstantStep as ConstantStep
-from .devices import ExponentialRRAM as ExponentialRRAM
-from .devices import Ideal as Ideal
-from .devices import LinearECRAM as LinearECRAM
-from .devices import MiloRRAM as MiloRRAM
-from .devices import Mismatched as Mismatched
-from .devices import ModulatorBank as ModulatorBank
-from .devices import PCMPair as PCMPair
-from .devices import RRAMArray as RRAMArray
-from .devices import SoftBoundsRRAM as SoftBoundsRRAM
-from .devices import UnknownNeurons as UnknownNeurons
-from .devices import WanRRAM as WanRRAM
-from .draw import Birth as Birth
-from .draw import Noise as Noise
-from .draw import stream as stream
-from .effects import Clipped as Clipped
-from .effects import Converters as Converters
-from .effects import DifferentialPair as DifferentialPair
-from .effects import Effect as Effect
-from .effects import Plain as Plain
-from .effects import Stuck as Stuck
-from .effects import Temperature as Temperature
-from .effects import Tiled as Tiled
-from .effects import Wafer as Wafer
-from .effects import Wearing as Wearing
-from .effects import WireDrop as WireDrop
-from .layers import Layer as Layer
-from .layers import conv2d as conv2d
-from .layers import dense as dense
-from .layers import grouped as grouped
-from .layers import patches as patches
-from .mixer import Averaged as Averaged
-from .mixer import Normalised as Normalised
-from .mixer import channel_mixing as channel_mixing
-from .mixer import local_mixer as local_mixer
-from .mixer import prepared as prepared
-from .mixer import token_mixing as token_mixing
-from .port import BadInput as BadInput
-from .port import Costs as Costs
-from .port import Dead as Dead
-from .port import Knobs as Knobs
-from .port import Port as Port
-from .port import Probe as Probe
-from .port import Reading as Reading
-from .port import Spec as Spec
-from .port import checked as checked
-from .store import BadFile as BadFile
-from .store import load as load
-from .store import save as save
-from .wires import Ledger as Ledger
-from .wires import OffTape as OffTape
-from .wires import Tape as Tape
-from .wires import metered as metered
-from .wires import replayed as replayed
-from .wires import taped as taped
+from . import calibrate
+from . import xray
+from .check import Broken
+from .check import check_device
+from .chip import Chip
+from .device import Device
+from .devices import PCM
+from .devices import SONOS
+from .devices import CapacitorCell
+from .devices import CMOHfOxRRAM
+from .devices import ConstantStep
+from .devices import ExponentialRRAM
+from .devices import Ideal
+from .devices import LinearECRAM
+from .devices import MiloRRAM
+from .devices import Mismatched
+from .devices import ModulatorBank
+from .devices import PCMPair
+from .devices import RRAMArray
+from .devices import SoftBoundsRRAM
+from .devices import UnknownNeurons
+from .devices import WanRRAM
+from .effects import Clipped
+from .effects import Converters
+from .effects import DifferentialPair
+from .effects import Effect
+from .effects import Plain
+from .effects import Stuck
+from .effects import Temperature
+from .effects import Tiled
+from .effects import Wafer
+from .effects import Wearing
+from .effects import WireDrop
+from .io.store import BadFile
+from .io.store import load
+from .io.store import save
+from .layers.crossbar import Layer
+from .layers.crossbar import conv2d
+from .layers.crossbar import dense
+from .layers.crossbar import grouped
+from .layers.crossbar import patches
+from .layers.mixer import Averaged
+from .layers.mixer import Normalised
+from .layers.mixer import channel_mixing
+from .layers.mixer import local_mixer
+from .layers.mixer import prepared
+from .layers.mixer import token_mixing
+from .port import Dead
+from .port import Port
+from .port import Probe
+from .port import Reading
+from .port import checked
+from .randomness import Birth
+from .randomness import Noise
+from .spec import BadInput
+from .spec import Costs
+from .spec import Knobs
+from .spec import Spec
+from .streams import stream
+from .wires.budget import OverBudget
+from .wires.budget import budgeted
+from .wires.metering import Ledger
+from .wires.metering import metered
+from .wires.tape import OffTape
+from .wires.tape import Tape
+from .wires.tape import replayed
+from .wires.tape import taped
+
+__all__ = [
+    "PCM",
+    "SONOS",
+    "Averaged",
+    "BadFile",
+    "BadInput",
+    "Birth",
+    "Broken",
+    "CMOHfOxRRAM",
+    "CapacitorCell",
+    "Chip",
+    "Clipped",
+    "ConstantStep",
+    "Converters",
+    "Costs",
+    "Dead",
+    "Device",
+    "DifferentialPair",
+    "Effect",
+    "ExponentialRRAM",
+    "Ideal",
+    "Knobs",
+    "Layer",
+    "Ledger",
+    "LinearECRAM",
+    "MiloRRAM",
+    "Mismatched",
+    "ModulatorBank",
+    "Noise",
+    "Normalised",
+    "OffTape",
+    "OverBudget",
+    "PCMPair",
+    "Plain",
+    "Port",
+    "Probe",
+    "RRAMArray",
+    "Reading",
+    "SoftBoundsRRAM",
+    "Spec",
+    "Stuck",
+    "Tape",
+    "Temperature",
+    "Tiled",
+    "UnknownNeurons",
+    "Wafer",
+    "WanRRAM",
+    "Wearing",
+    "WireDrop",
+    "budgeted",
+    "calibrate",
+    "channel_mixing",
+    "check_device",
+    "checked",
+    "conv2d",
+    "dense",
+    "grouped",
+    "load",
+    "local_mixer",
+    "metered",
+    "patches",
+    "prepared",
+    "replayed",
+    "save",
+    "stream",
+    "taped",
+    "token_mixing",
+    "xray",
+]

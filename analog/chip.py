@@ -1,17 +1,29 @@
 """A device fabricated with an identity, in layers: the only mutable thing in the project."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Any, Generic
+from typing import Any
+from typing import Generic
 
 import torch
 from torch import Tensor
 
-from .device import Device, S
-from .draw import Birth, Noise, stream
-from .layers import Layer
-from .port import Costs, Dead, Knobs, Port, Probe, Reading, Spec, checked
+from .device import Device
+from .device import S
+from .layers.crossbar import Layer
+from .port import Dead
+from .port import Port
+from .port import Probe
+from .port import Reading
+from .port import checked
+from .randomness import Birth
+from .randomness import Noise
+from .spec import Costs
+from .spec import Knobs
+from .spec import Spec
+from .streams import stream
 
 
 class Chip(Generic[S]):
@@ -199,7 +211,7 @@ def propagate(
     """
     nothing = (None,) * len(spec.layers)
     nudges, nodes = probe.knobs or nothing, probe.nodes or nothing
-    lead = spec.lead(x, probe)
+    lead = probe.lead(spec, x)
     bare = len(spec.fleet) + 3  # axes of cells and of activity that carries no probe axes
     full = len(lead) + bare
     dice = noise.across(lead, full)

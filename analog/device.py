@@ -2,12 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any
+from typing import Protocol
+from typing import TypeVar
 
 from torch import Tensor
 
-from .draw import Birth, Noise
-from .port import Costs
+from .randomness import Birth
+from .randomness import Noise
+from .spec import Costs
 
 
 class Cells(Protocol):

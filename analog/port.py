@@ -5,19 +5,15 @@ A port may as well belong to a lab instrument: `checked(Port(spec, dac.write, da
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from .layers import Layer
-
-Knobs = tuple[Tensor, ...]  # one per layer: (*fleet, tiles, rows, cols)
-
-
-class BadInput(ValueError):
-    """Something sent into a port has the wrong form; the chip did not see it."""
+from .spec import BadInput
+from .spec import Knobs
+from .spec import Spec
 
 
 class Dead(RuntimeError):
@@ -33,6 +29,13 @@ class Probe(NamedTuple):
     knobs: tuple[Tensor | None, ...] | None = None  # (*probes, *fleet, tiles, rows, cols)
     nodes: tuple[Tensor | None, ...] | None = None  # (*probes, *fleet, batch, features)
 
+    def lead(self, spec: Spec, x: Tensor) -> tuple[int, ...]:
+        """The probe axes of a measurement of the layers in `spec`, which the probe or x or both carry."""
+        fleet = len(spec.fleet)
+        entries = [(e, 3) for e in self.knobs or ()] + [(e, 2) for e in (*(self.nodes or ()), x)]
+        leads = [tuple(e.shape[: max(0, e.ndim - own - fleet)]) for e, own in entries if e is not None]
+        return max(leads, key=len)
+
 
 class Reading(NamedTuple):
     """What the taps showed: the output of every driven layer."""
@@ -43,86 +46,6 @@ class Reading(NamedTuple):
     def out(self) -> Tensor:
         """The last driven layer's output."""
         return self.taps[-1]
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What one use of the hardware costs. The defaults are Guess: round figures of analog in-memory
-    computing (10 fJ per multiply, 100 ns per conversion), not a measured device.
-    """
-
-    reading_seconds: float = 100e-9  # s, one vector through one layer
-    reading_joules: float = 10e-15  # J per cell, one vector
-    pulse_seconds: float = 100e-9  # s, one pulse; all cells of a chip are pulsed side by side
-    pulse_joules: float = 100e-15  # J, one pulse on one cell
-    step: float | None = None  # knob change of one pulse; None: one shaped pulse makes any change
-
-    def __post_init__(self) -> None:
-        each = (self.reading_seconds, self.reading_joules, self.pulse_seconds, self.pulse_joules)
-        if not all(0 <= c < math.inf for c in each) or not (self.step is None or 0 < self.step < math.inf):
-            raise ValueError(f"costs are finite and at least 0, a step above 0; got {self}")
-
-    def pulses(self, drive: Tensor) -> Tensor:
-        """Pulses sent to each cell for a drive (the mean number, where the last one is sent by chance)."""
-        return (drive != 0).to(drive.dtype) if self.step is None else drive.abs() / self.step
-
-    def pulsing_seconds(self, drive: Knobs) -> float:
-        """The longest pulse train on any cell of any chip, at least one pulse."""
-        if self.step is None:
-            return self.pulse_seconds
-        longest = max(torch.linalg.vector_norm(d, torch.inf).item() for d in drive)
-        return self.pulse_seconds * max(1.0, longest / self.step)
-
-
-@dataclass(frozen=True)
-class Spec:
-    """The datasheet: nothing sampled, nothing hidden."""
-
-    layers: tuple[Layer, ...]
-    costs: Costs = field(default_factory=Costs)
-    fleet: tuple[int, ...] = ()  # () one chip, (n,) n chips
-    dtype: torch.dtype = torch.float32  # of everything on the wires
-    on: str = "cpu"  # where tensors live
-
-    def __post_init__(self) -> None:
-        if not self.layers:
-            raise BadInput("spec: a chip needs at least one layer, got none")
-        for i, (before, after) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
-            if before.features != after.features_in:
-                raise BadInput(
-                    f"spec: layer {i} has {before.features} outputs, layer {i + 1} wants {after.features_in}"
-                )
-
-    @property
-    def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """The shape of each layer's knobs, (*fleet, tiles, rows, cols)."""
-        return tuple((*self.fleet, la.tiles, la.rows, la.cols) for la in self.layers)
-
-    def zeros(self) -> Knobs:
-        """Knobs that are all zero."""
-        return tuple(torch.zeros(s, dtype=self.dtype, device=self.on) for s in self.shapes)
-
-    def vectors(self, tap: Tensor) -> int:
-        """How many vectors each chip was driven with to give this tap: probes times batch."""
-        return tap.numel() // tap.shape[-1] // math.prod(self.fleet)
-
-    def lead(self, x: Tensor, probe: Probe) -> tuple[int, ...]:
-        """The probe axes, which the probe or x or both carry."""
-        fleet = len(self.fleet)
-        entries = [(e, 3) for e in probe.knobs or ()] + [(e, 2) for e in (*(probe.nodes or ()), x)]
-        leads = [tuple(e.shape[: max(0, e.ndim - own - fleet)]) for e, own in entries if e is not None]
-        return max(leads, key=len)
-
-    def span(self, first: int = 0, last: int | None = None) -> "Spec":
-        """The datasheet of layers first..last (inclusive; None is the read-out) taken alone."""
-        top = len(self.layers) - 1
-        end = top if last is None else last
-        for name, value in (("first", first), ("last", end)):
-            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
-                raise BadInput(f"span: {name} is {value!r}, the chip has layers 0..{top}")
-        if first > end:
-            raise BadInput(f"span: {first}..{end} runs backwards; first must not be above last")
-        return self if (first, end) == (0, top) else replace(self, layers=self.layers[first : end + 1])
 
 
 class Measure(Protocol):

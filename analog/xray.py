@@ -11,9 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .chip import Chip, propagate
-from .draw import Noise
-from .port import Knobs, Probe, Reading
+from .chip import Chip
+from .chip import propagate
+from .port import Probe
+from .port import Reading
+from .randomness import Noise
+from .spec import Knobs
 
 LossFn = Callable[[Tensor, Any], Tensor]  # (out (..., batch, features), target) -> (..., batch)
 

@@ -1,61 +1,124 @@
 """Handing knowledge on, from chip to chip, by what a teacher answers."""
 
-from .answers import Answers as Answers
-from .answers import Label as Label
-from .answers import Quantised as Quantised
-from .answers import Raw as Raw
-from .answers import Samples as Samples
-from .answers import Soft as Soft
-from .captions import Caption as Caption
-from .captions import Captioned as Captioned
-from .captions import CaptionMatching as CaptionMatching
-from .captions import Captions as Captions
-from .captions import PlainCaptions as PlainCaptions
-from .captions import Softened as Softened
-from .classes import merged as merged
-from .classes import uncaptioned as uncaptioned
-from .community import Sharing as Sharing
-from .community import community as community
-from .community import taken as taken
-from .community import turns as turns
-from .deadline import HEARD as HEARD
-from .deadline import Deadline as Deadline
-from .deadline import Pilot as Pilot
-from .deadline import Plan as Plan
-from .deadline import by_heart as by_heart
-from .deadline import listen as listen
-from .deadline import planned as planned
-from .deadline import saved as saved
-from .deadline import told as told
-from .fidelity import Fidelity as Fidelity
-from .fidelity import Likeness as Likeness
-from .fidelity import Repeated as Repeated
-from .fidelity import agreement as agreement
-from .fidelity import calibration_error as calibration_error
-from .fidelity import divergence as divergence
-from .fidelity import kappa as kappa
-from .fidelity import repeated_mistakes as repeated_mistakes
-from .foresight import Foreseen as Foreseen
-from .foresight import foreseen as foreseen
-from .handover import Traffic as Traffic
-from .handover import distill as distill
-from .handover import lessons as lessons
-from .handover import written as written
-from .mail import Mail as Mail
-from .prior import prior_shift as prior_shift
-from .prior import shifted as shifted
-from .softening import Answer as Answer
-from .softening import Matching as Matching
-from .softening import soften as soften
-from .stimuli import chosen as chosen
-from .stimuli import dispute as dispute
-from .stimuli import doubt as doubt
-from .stimuli import kept as kept
-from .stimuli import mixtures as mixtures
-from .stimuli import noise as noise
-from .stimuli import resampled as resampled
-from .stimuli import some as some
-from .stimuli import without as without
-from .subclasses import Subclassed as Subclassed
-from .teachers import steadied as steadied
-from .teachers import together as together
+from learners.data.batches import kept
+
+from .answers import Answers
+from .answers import Label
+from .answers import Quantised
+from .answers import Raw
+from .answers import Samples
+from .answers import Soft
+from .captions import Caption
+from .captions import Captioned
+from .captions import CaptionMatching
+from .captions import Captions
+from .captions import PlainCaptions
+from .captions import Softened
+from .codistillation import Sharing
+from .codistillation import community
+from .codistillation import taken
+from .codistillation import turns
+from .communication import Mail
+from .fidelity import Fidelity
+from .fidelity import Likeness
+from .fidelity import Repeated
+from .fidelity import agreement
+from .fidelity import calibration_error
+from .fidelity import divergence
+from .fidelity import kappa
+from .fidelity import repeated_mistakes
+from .forecast import Foreseen
+from .forecast import foreseen
+from .handover import Traffic
+from .handover import distill
+from .handover import lessons
+from .handover import written
+from .outputs import merged
+from .outputs import uncaptioned
+from .prior_bias import prior_shift
+from .prior_bias import shifted
+from .read_budget import HEARD
+from .read_budget import Deadline
+from .read_budget import Pilot
+from .read_budget import Plan
+from .read_budget import by_heart
+from .read_budget import listen
+from .read_budget import planned
+from .read_budget import saved
+from .read_budget import told
+from .softening import Answer
+from .softening import Matching
+from .softening import soften
+from .stimuli import chosen
+from .stimuli import dispute
+from .stimuli import doubt
+from .stimuli import mixtures
+from .stimuli import noise
+from .stimuli import resampled
+from .stimuli import some
+from .stimuli import without
+from .subclasses import Subclassed
+from .teachers import steadied
+from .teachers import together
+
+__all__ = [
+    "HEARD",
+    "Answer",
+    "Answers",
+    "Caption",
+    "CaptionMatching",
+    "Captioned",
+    "Captions",
+    "Deadline",
+    "Fidelity",
+    "Foreseen",
+    "Label",
+    "Likeness",
+    "Mail",
+    "Matching",
+    "Pilot",
+    "PlainCaptions",
+    "Plan",
+    "Quantised",
+    "Raw",
+    "Repeated",
+    "Samples",
+    "Sharing",
+    "Soft",
+    "Softened",
+    "Subclassed",
+    "Traffic",
+    "agreement",
+    "by_heart",
+    "calibration_error",
+    "chosen",
+    "community",
+    "dispute",
+    "distill",
+    "divergence",
+    "doubt",
+    "foreseen",
+    "kappa",
+    "kept",
+    "lessons",
+    "listen",
+    "merged",
+    "mixtures",
+    "noise",
+    "planned",
+    "prior_shift",
+    "repeated_mistakes",
+    "resampled",
+    "saved",
+    "shifted",
+    "soften",
+    "some",
+    "steadied",
+    "taken",
+    "together",
+    "told",
+    "turns",
+    "uncaptioned",
+    "without",
+    "written",
+]

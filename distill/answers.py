@@ -6,15 +6,21 @@ among 1,024 classes is 10 bits, the teacher's distribution 1,023 numbers.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+from typing import Protocol
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 from torch.nn.functional import one_hot
 
-from learners.losses import CrossEntropy, Loss, SquaredError
+from learners.losses import CrossEntropy
+from learners.losses import Loss
+from learners.losses import SquaredError
 
-from .softening import Answer, Matching, soften
+from .softening import Answer
+from .softening import Matching
+from .softening import soften
 
 NUMBER = 32  # bits of a number that is not rounded: single precision
 

@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Generator, Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
+from torch import Generator
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import logsigmoid
 
 from learners.losses import CrossEntropy
 
-from .answers import NUMBER, code, whole
-from .softening import Answer, Matching, soften
+from .answers import NUMBER
+from .answers import code
+from .answers import whole
+from .softening import Answer
+from .softening import Matching
+from .softening import soften
 
 
 class Caption(NamedTuple):

@@ -1,6 +1,9 @@
 """A teacher's knowledge goes to fresh hardware as lessons: stimuli with what the teacher said to them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +11,14 @@ import torch
 from torch import Generator
 
 from analog.port import Port
-from learners.learner import Batch, Learner, Step, fit
+from learners.learner import Batch
+from learners.learner import Learner
+from learners.learner import Step
+from learners.learner import fit
 from learners.losses import Loss
 
-from .answers import Answers, Soft
+from .answers import Answers
+from .answers import Soft
 
 
 @dataclass

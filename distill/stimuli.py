@@ -3,15 +3,20 @@
 Pools are tensors (stimuli, pixels) or batches with labels; every draw takes its dice as an argument.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
 from math import isqrt
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 from torch.nn.functional import interpolate
 
 from analog.port import Port
+from learners.data.batches import kept
 from learners.learner import Batch
 
 Score = Callable[
@@ -95,14 +100,3 @@ def dispute(out: Tensor, target: Any) -> Tensor:  # (candidates,), nats
 
 def _entropy(p: Tensor) -> Tensor:
     return torch.special.entr(p).sum(-1)
-
-
-def kept(pool: Batch, which: Tensor) -> Batch:
-    """The chosen ones of a batch, with their targets: a tensor (examples, ...), a tuple of such, or None."""
-    return Batch(pool.x[which], _picked(pool.target, which))
-
-
-def _picked(target: Any, which: Tensor) -> Any:
-    if target is None or isinstance(target, Tensor):
-        return None if target is None else target[which]
-    return type(target)(*(_picked(part, which) for part in target))

@@ -4,7 +4,11 @@ from dataclasses import replace
 
 import torch
 
-from analog.port import Dead, Knobs, Port, Probe, Reading
+from analog.port import Dead
+from analog.port import Port
+from analog.port import Probe
+from analog.port import Reading
+from analog.spec import Knobs
 
 
 def steadied(port: Port, readings: int) -> Port:

@@ -14,7 +14,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from analog import Birth, Costs, Device, Noise
+from analog import Birth
+from analog import Costs
+from analog import Device
+from analog import Noise
 
 
 class Cells(NamedTuple):

@@ -1,63 +1,127 @@
 """Learning through wires alone: estimators, updates, and the learners that step a port."""
 
-from . import laws as laws
-from . import rules as rules
-from .active import ActiveNodePerturbation as ActiveNodePerturbation
-from .check import Unlawful as Unlawful
-from .check import check_estimator as check_estimator
-from .check import check_learner as check_learner
-from .control import Control as Control
-from .control import Feedback as Feedback
-from .control import RunningMean as RunningMean
-from .decorrelation import Decorrelated as Decorrelated
-from .decorrelation import decorrelated as decorrelated
-from .decorrelation import mixed as mixed
-from .estimators import Estimator as Estimator
-from .estimators import Evidence as Evidence
-from .estimators import NodePerturbation as NodePerturbation
-from .estimators import WeightPerturbation as WeightPerturbation
-from .flipout import Flipout as Flipout
-from .learner import Batch as Batch
-from .learner import Descent as Descent
-from .learner import Learner as Learner
-from .learner import Step as Step
-from .learner import fit as fit
-from .losses import BinaryCrossEntropy as BinaryCrossEntropy
-from .losses import CrossEntropy as CrossEntropy
-from .losses import HeldLoss as HeldLoss
-from .losses import LocalLoss as LocalLoss
-from .losses import Loss as Loss
-from .losses import SquaredError as SquaredError
-from .made_up import MadeUp as MadeUp
-from .probes import Blocks as Blocks
-from .probes import Law as Law
-from .probes import coordinates as coordinates
-from .probes import gaussian as gaussian
-from .probes import haar as haar
-from .probes import hadamard as hadamard
-from .probes import rademacher as rademacher
-from .probes import rank_one as rank_one
-from .probes import sparse as sparse
-from .probes import sphere as sphere
-from .probes import uniform as uniform
-from .residual import Skip as Skip
-from .residual import residual as residual
-from .schemes import OneSided as OneSided
-from .schemes import Scheme as Scheme
-from .schemes import antithetic as antithetic
-from .schemes import leave_one_out as leave_one_out
-from .schemes import one_sided as one_sided
-from .schemes import own_baseline as own_baseline
-from .towers import layerwise as layerwise
-from .towers import tower as tower
-from .tuning import Tuning as Tuning
-from .tuning import tuned as tuned
-from .updates import Update as Update
-from .updates import accumulated as accumulated
-from .updates import adagrad as adagrad
-from .updates import adam as adam
-from .updates import decayed as decayed
-from .updates import momentum as momentum
-from .updates import rmsprop as rmsprop
-from .updates import scheduled as scheduled
-from .updates import sgd as sgd
+from . import rules
+from .check.contracts import Unlawful
+from .check.contracts import check_estimator
+from .check.contracts import check_learner
+from .check.linear_chip import MadeUp
+from .estimators.active import ActiveNodePerturbation
+from .estimators.base import Estimator
+from .estimators.base import Evidence
+from .estimators.base import NodePerturbation
+from .estimators.base import WeightPerturbation
+from .estimators.control_variates import Control
+from .estimators.control_variates import Feedback
+from .estimators.control_variates import RunningMean
+from .estimators.distributions import Blocks
+from .estimators.distributions import Law
+from .estimators.distributions import coordinates
+from .estimators.distributions import gaussian
+from .estimators.distributions import haar
+from .estimators.distributions import hadamard
+from .estimators.distributions import rademacher
+from .estimators.distributions import rank_one
+from .estimators.distributions import sparse
+from .estimators.distributions import sphere
+from .estimators.distributions import uniform
+from .estimators.flipout import Flipout
+from .estimators.schemes import OneSided
+from .estimators.schemes import Scheme
+from .estimators.schemes import antithetic
+from .estimators.schemes import leave_one_out
+from .estimators.schemes import one_sided
+from .estimators.schemes import own_baseline
+from .learner import Batch
+from .learner import Descent
+from .learner import Learner
+from .learner import Step
+from .learner import fit
+from .losses import BinaryCrossEntropy
+from .losses import CrossEntropy
+from .losses import HeldLoss
+from .losses import LocalLoss
+from .losses import Loss
+from .losses import SquaredError
+from .theory import laws
+from .theory.tuning import Tuning
+from .theory.tuning import tuned
+from .towers import layerwise
+from .towers import tower
+from .updates import Update
+from .updates import accumulated
+from .updates import adagrad
+from .updates import adam
+from .updates import decayed
+from .updates import momentum
+from .updates import rmsprop
+from .updates import scheduled
+from .updates import sgd
+from .wiring.decorrelation import Decorrelated
+from .wiring.decorrelation import decorrelated
+from .wiring.decorrelation import mixed
+from .wiring.residual import Skip
+from .wiring.residual import residual
+
+__all__ = [
+    "ActiveNodePerturbation",
+    "Batch",
+    "BinaryCrossEntropy",
+    "Blocks",
+    "Control",
+    "CrossEntropy",
+    "Decorrelated",
+    "Descent",
+    "Estimator",
+    "Evidence",
+    "Feedback",
+    "Flipout",
+    "HeldLoss",
+    "Law",
+    "Learner",
+    "LocalLoss",
+    "Loss",
+    "MadeUp",
+    "NodePerturbation",
+    "OneSided",
+    "RunningMean",
+    "Scheme",
+    "Skip",
+    "SquaredError",
+    "Step",
+    "Tuning",
+    "Unlawful",
+    "Update",
+    "WeightPerturbation",
+    "accumulated",
+    "adagrad",
+    "adam",
+    "antithetic",
+    "check_estimator",
+    "check_learner",
+    "coordinates",
+    "decayed",
+    "decorrelated",
+    "fit",
+    "gaussian",
+    "haar",
+    "hadamard",
+    "laws",
+    "layerwise",
+    "leave_one_out",
+    "mixed",
+    "momentum",
+    "one_sided",
+    "own_baseline",
+    "rademacher",
+    "rank_one",
+    "residual",
+    "rmsprop",
+    "rules",
+    "scheduled",
+    "sgd",
+    "sparse",
+    "sphere",
+    "tower",
+    "tuned",
+    "uniform",
+]

@@ -1,17 +1,35 @@
 """A learner steps a port: measure, estimate, pulse. It is a function of what it measured."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any
+from typing import NamedTuple
+from typing import Protocol
+from typing import TypeVar
+from typing import cast
 
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog.port import Knobs, Port, Probe, Reading, Spec
+from analog.port import Port
+from analog.port import Probe
+from analog.port import Reading
+from analog.spec import Knobs
+from analog.spec import Spec
 
-from .active import ActiveNodePerturbation
-from .control import Control, Feedback, at_knobs, expected
-from .estimators import Estimator, Evidence, correlate, summed
-from .losses import Loss, settled
+from .estimators.active import ActiveNodePerturbation
+from .estimators.base import Estimator
+from .estimators.base import Evidence
+from .estimators.base import correlate
+from .estimators.base import summed
+from .estimators.control_variates import Control
+from .estimators.control_variates import Feedback
+from .estimators.control_variates import at_knobs
+from .estimators.control_variates import expected
+from .losses import Loss
+from .losses import settled
 from .updates import Update
 
 L = TypeVar("L")

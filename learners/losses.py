@@ -1,10 +1,12 @@
 """What a learner is asked to make small: per-example losses of a chip's outputs, computed digitally."""
 
-from typing import Any, Protocol
+from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot, softplus
+from torch.nn.functional import one_hot
+from torch.nn.functional import softplus
 
 
 class Loss(Protocol):

@@ -8,12 +8,14 @@ differ where said.
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
+from typing import Protocol
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from analog.port import Knobs
+from analog.spec import Knobs
 
 S = TypeVar("S")
 _SLOW = 100.0  # how much more slowly fractions turn than rates

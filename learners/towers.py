@@ -18,14 +18,16 @@ leads only later (the short-horizon bias of Wu et al., ICLR 2018), so rates end 
 against that, `warmup` against a start that would break the knobs before anything is told.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from analog.port import Knobs
+from analog.spec import Knobs
 
-from .rules import Dial, Rule
+from .rules import Dial
+from .rules import Rule
 from .updates import Update
 
 LARGEST = 1e15  # hypergradient whose square still fits float32

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 from torch import Tensor
 
-from analog.port import Knobs
+from analog.spec import Knobs
 
 
 class Update(NamedTuple):

@@ -6,45 +6,51 @@ from typing import Any
 
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn
+from rich.progress import Progress
+from rich.progress import TextColumn
+from rich.progress import TimeElapsedColumn
 from rich.table import Table
 
-from . import (
-    aging,
-    apprentice,
-    autoencoder,
-    bits,
-    calibrate,
-    community,
-    contrastive,
-    control,
-    convolution,
-    depth,
-    forward_forward,
-    handover,
-    heirs,
-    in_place,
-    laws,
-    lecun1989,
-    left_out,
-    lineage,
-    local,
-    local_targets,
-    meta,
-    mistakes,
-    probes,
-    scaling,
-    speed,
-    stimuli,
-    temperature,
-    towers,
-    tuning,
-    zoo,
-)
-from .bench.conduct import conduct
-from .bench.data import BadData
-from .bench.results import Refused, read
-from .bench.study import How, Row, claim, short_name
+from learners.data.datasets import BadData
+
+from .handing_on import apprentice
+from .handing_on import bits
+from .handing_on import community
+from .handing_on import handover
+from .handing_on import heirs
+from .handing_on import left_out
+from .handing_on import lineage
+from .handing_on import mistakes
+from .handing_on import stimuli
+from .handing_on import temperature
+from .hardware import aging
+from .hardware import calibrate
+from .hardware import zoo
+from .kit.run.results import Refused
+from .kit.run.results import read
+from .kit.run.runner import conduct
+from .kit.run.study import How
+from .kit.run.study import Row
+from .kit.run.study import claim
+from .kit.run.study import short_name
+from .local_learning import autoencoder
+from .local_learning import contrastive
+from .local_learning import convolution
+from .local_learning import depth
+from .local_learning import forward_forward
+from .local_learning import local
+from .local_learning import local_targets
+from .optimizers import lecun1989
+from .optimizers import towers
+from .perturbation import in_place
+from .perturbation import laws
+from .perturbation import probes
+from .perturbation import scaling
+from .perturbation import speed
+from .perturbation import tuning
+from .rl import control
+from .rl import meta
 
 STUDIES: tuple[Any, ...] = (
     heirs,

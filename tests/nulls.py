@@ -15,11 +15,12 @@ import pytest
 import torch
 
 from analog import stream
-from learners import check, check_estimator
-from studies.laws import LAWS
+from learners import check_estimator
+from learners.check import contracts
+from studies.perturbation.laws import LAWS
 from tests import twostage
-from tests.learners import test_probes
-from tests.learners.test_check import LAWFUL
+from tests.learners.check.test_contracts import LAWFUL
+from tests.learners.estimators import test_distributions
 
 
 class Count(NamedTuple):
@@ -40,19 +41,19 @@ def repetition(seed: int) -> Count:
         tally[0] += wanted.numel()
         tally[1] += len(worst) > 1
         tally[2] += 1 - (1 - 1e-3) ** wanted.numel()
-        tally[3] += check.refused(worst)
+        tally[3] += contracts.refused(worst)
         return worst
 
-    check_two_stage = check.two_stage
+    check_two_stage = contracts.two_stage
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MORTAL_SEED", str(seed))
         patch.setattr(twostage, "two_stage", counting)
-        patch.setattr(check, "two_stage", counting)
+        patch.setattr(contracts, "two_stage", counting)
         for name, size in itertools.product(LAWS, (4, 5)):
             for count in (1, 3):
-                test_probes.test_directions_have_mean_0_and_identity_covariance(name, count, size)
+                test_distributions.test_directions_have_mean_0_and_identity_covariance(name, count, size)
             for count in (1, 2, 4):
-                test_probes.test_the_estimate_spreads_as_the_law_says(name, count, size)
+                test_distributions.test_the_estimate_spreads_as_the_law_says(name, count, size)
         check_estimator(LAWFUL[seed % len(LAWFUL)], stream(seed, "nulls"), samples=1000)
     return Count(int(tally[0]), int(tally[1]), tally[2], int(tally[3]))
 

@@ -6,7 +6,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from tests.source import PACKAGES, ROOT
+from tests.source import PACKAGES
+from tests.source import ROOT
 
 
 def test_the_wheel_holds_the_four_packages(tmp_path: Path) -> None:

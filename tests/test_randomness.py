@@ -19,7 +19,7 @@ IN_PLACE = {
 }
 BANNED = {"rand_like", "randn_like", "randint_like", "dropout", "set_rng_state", "default_rng"}
 SEEDING = {"manual_seed", "seed", "initial_seed"}
-SEEDED = {"analog.draw", "learners.dice"}  # the only modules where a generator is seeded
+SEEDED = {"analog.randomness", "learners.randomness"}  # the only modules where a generator is seeded
 
 
 def dice(name: str, tree: ast.Module) -> list[str]:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Broken, check_device
+from analog import Broken
+from analog import check_device
 from studies.__main__ import STUDIES
-from studies.bench.study import short_name
+from studies.kit.run.study import short_name
 from tests.source import ROOT
 
 README = (ROOT / "README.md").read_text()

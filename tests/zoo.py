@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 
-from analog import Birth, Device
+from analog import Birth
+from analog import Device
 
 
 def birth(identity: int = 1) -> Birth:

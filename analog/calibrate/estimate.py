@@ -23,10 +23,20 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
-from .moments import Law, measured, simulated
+from .moments import Law
+from .moments import measured
+from .moments import simulated
 from .parsing import BadTable
-from .report import Calibration, Parameter, examined
-from .scales import Scale, numbers, rebuilt, scale, settings, start, stated
+from .report import Calibration
+from .report import Parameter
+from .report import examined
+from .scales import Scale
+from .scales import numbers
+from .scales import rebuilt
+from .scales import scale
+from .scales import settings
+from .scales import start
+from .scales import stated
 from .search import Problem
 from .tables import Table
 

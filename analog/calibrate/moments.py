@@ -5,14 +5,18 @@ The same dice are thrown for every setting of the parameters, so that moments ch
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..device import Device
-from ..draw import Birth, Noise, stream
-from .tables import Plan, Table
+from ..randomness import Birth
+from ..randomness import Noise
+from ..streams import stream
+from .tables import Plan
+from .tables import Table
 
 AWAY = 2**40  # identities of the cells that are simulated lie this far from anybody's chips
 

@@ -14,13 +14,16 @@ and inputs; pulses and targets may differ from cell to cell.
 
 import csv
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from .tables import Plan, Table
+from .tables import Plan
+from .tables import Table
 
 FEWEST = 20  # cells for each history: below it, no variance between cells is worth its name
 

@@ -25,15 +25,13 @@ from typing import Literal
 
 import torch
 
-from ..devices import (
-    PCM,
-    SONOS,
-    CapacitorCell,
-    CMOHfOxRRAM,
-    ModulatorBank,
-    PCMPair,
-    UnknownNeurons,
-)
+from ..devices import PCM
+from ..devices import SONOS
+from ..devices import CapacitorCell
+from ..devices import CMOHfOxRRAM
+from ..devices import ModulatorBank
+from ..devices import PCMPair
+from ..devices import UnknownNeurons
 from ..devices.pulsed import Pulsed
 from .tables import Plan
 

@@ -7,7 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .moments import AWAY, Moments, lived, whitened, whitener
+from .moments import AWAY
+from .moments import Moments
+from .moments import lived
+from .moments import whitened
+from .moments import whitener
 from .tables import Table
 
 

@@ -5,13 +5,19 @@ import inspect
 import math
 import re
 from dataclasses import dataclass
-from functools import cache, singledispatch
+from functools import cache
+from functools import singledispatch
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..devices import PCM, SONOS, MiloRRAM, Mismatched, PCMPair, WanRRAM
+from ..devices import PCM
+from ..devices import SONOS
+from ..devices import MiloRRAM
+from ..devices import Mismatched
+from ..devices import PCMPair
+from ..devices import WanRRAM
 
 
 @singledispatch

@@ -6,14 +6,19 @@ weights and slopes that belong to the solution, both are the same equations.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import torch
 from scipy.optimize import least_squares
 from torch import Tensor
 
-from .moments import Law, Moments, whitened, whitener
-from .scales import Scale, rebuilt
+from .moments import Law
+from .moments import Moments
+from .moments import whitened
+from .moments import whitener
+from .scales import Scale
+from .scales import rebuilt
 from .tables import Table
 
 ROUNDS = 12  # of taking weights and slopes anew

@@ -5,11 +5,22 @@ from typing import Any
 import torch
 
 from ..device import Device
-from ..layers import Layer, conv2d, dense, grouped
-from .cells import ageing, births, histories, pulses, purity, rows
-from .readings import examples, gradients, memory, noises
-from .verdict import Broken as Broken
-from .verdict import require
+from ..layers.crossbar import Layer
+from ..layers.crossbar import conv2d
+from ..layers.crossbar import dense
+from ..layers.crossbar import grouped
+from .assertions import Broken
+from .assertions import require
+from .cells import ageing
+from .cells import births
+from .cells import histories
+from .cells import pulses
+from .cells import purity
+from .cells import rows
+from .readings import examples
+from .readings import gradients
+from .readings import memory
+from .readings import noises
 
 _WIRINGS: tuple[tuple[Layer, ...], ...] = (
     (dense(5, 4), dense(4, 3, linear=True)),
@@ -58,3 +69,8 @@ def check_device(device: Device[Any], *, steps: int = 200, fresh: bool = False) 
         from .life import live  # brings hypothesis along, which nothing else here needs
 
         live(device, _WIRINGS, steps, fresh=fresh)
+
+
+__all__ = [
+    "Broken",
+]

@@ -9,10 +9,16 @@ from torch import Tensor
 from .. import xray
 from ..chip import Chip
 from ..device import Device
-from ..draw import Noise, stream
-from ..layers import Layer
-from ..store import leaves
-from .verdict import close, copy, draw, fields, require, same
+from ..io.store import leaves
+from ..layers.crossbar import Layer
+from ..randomness import Noise
+from ..streams import stream
+from .assertions import close
+from .assertions import copy
+from .assertions import draw
+from .assertions import fields
+from .assertions import require
+from .assertions import same
 
 
 def births(device: Device[Any], layers: tuple[Layer, ...]) -> None:

@@ -2,22 +2,31 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any
+from typing import Final
 
 import torch
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck
+from hypothesis import Phase
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import initialize
+from hypothesis.stateful import invariant
+from hypothesis.stateful import rule
+from hypothesis.stateful import run_state_machine_as_test
 from torch import Tensor
 
 from ..chip import Chip
 from ..device import Device
-from ..layers import Layer
-from ..port import Port, Probe
-from ..store import load, save
-from .twins import Twins
-from .verdict import Broken
+from ..io.store import load
+from ..io.store import save
+from ..layers.crossbar import Layer
+from ..port import Port
+from ..port import Probe
+from .assertions import Broken
+from .replicas import Twins
 
 _LENGTH: Final = 25  # steps of one life, at most
 _DTYPES: Final = {"float32": torch.float32, "float64": torch.float64}

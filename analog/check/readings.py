@@ -1,18 +1,27 @@
 """Laws of readings: whose noise is whose, whose memory, and the exact gradient."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
 from .. import xray
-from ..chip import Chip, propagate
+from ..chip import Chip
+from ..chip import propagate
 from ..device import Device
-from ..draw import Noise, stream
-from ..layers import Layer
+from ..layers.crossbar import Layer
 from ..port import Probe
-from .verdict import close, copy, draw, fields, require, same
+from ..randomness import Noise
+from ..streams import stream
+from .assertions import close
+from .assertions import copy
+from .assertions import draw
+from .assertions import fields
+from .assertions import require
+from .assertions import same
 
 
 def noises(device: Device[Any], layers: tuple[Layer, ...]) -> None:

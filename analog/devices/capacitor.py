@@ -15,9 +15,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..draw import Birth, Noise
+from ..randomness import Birth
+from ..randomness import Noise
 from .linear_ecram import LinearECRAM
-from .pulsed import TINY, Pulsed, PulsedCells
+from .pulsed import TINY
+from .pulsed import Pulsed
+from .pulsed import PulsedCells
 
 LAG = 1e-4  # share of a mean lifetime that may pass before leakage is worked out
 

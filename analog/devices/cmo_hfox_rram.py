@@ -20,8 +20,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..draw import Birth, Noise
-from .programmed import HeldCells, Programmed, at_least_zero, fresh
+from ..randomness import Birth
+from ..randomness import Noise
+from .programmed import HeldCells
+from .programmed import Programmed
+from .programmed import at_least_zero
+from .programmed import fresh
 
 LOWEST, HIGHEST = 9.0, 88.2  # uS
 MIDDLE = (LOWEST + HIGHEST) / 2

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..draw import Birth
+from ..randomness import Birth
 from .pulsed import Pulsed
 
 

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..draw import Birth
-from .pulsed import Pulsed, PulsedCells
+from ..randomness import Birth
+from .pulsed import Pulsed
+from .pulsed import PulsedCells
 from .trains import exponential
 
 

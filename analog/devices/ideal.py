@@ -6,7 +6,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ..device import Device
-from ..draw import Birth, Noise
+from ..randomness import Birth
+from ..randomness import Noise
 
 
 class IdealCells(NamedTuple):

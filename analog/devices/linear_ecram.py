@@ -14,7 +14,7 @@ from typing import Self
 
 from torch import Tensor
 
-from ..draw import Birth
+from ..randomness import Birth
 from .pulsed import Pulsed
 
 

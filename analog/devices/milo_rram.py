@@ -21,8 +21,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..draw import Birth, Noise
-from .programmed import Programmed, at_least_zero, fresh
+from ..randomness import Birth
+from ..randomness import Noise
+from .programmed import Programmed
+from .programmed import at_least_zero
+from .programmed import fresh
 from .wan_rram import polynomial
 
 LOWEST, HIGHEST = 50.0, 225.0  # uS

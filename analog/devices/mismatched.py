@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ..device import Device
-from ..draw import Birth, Noise
+from ..randomness import Birth
+from ..randomness import Noise
 
 
 class MismatchedCells(NamedTuple):

@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ..device import Device
-from ..draw import Birth, Noise
+from ..randomness import Birth
+from ..randomness import Noise
 
 
 class ModulatorCells(NamedTuple):

@@ -21,13 +21,17 @@ cells of a pair share one flicker, of their summed variance.
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..draw import Birth, Noise
-from .programmed import Programmed, at_least_zero, fresh
+from ..randomness import Birth
+from ..randomness import Noise
+from .programmed import Programmed
+from .programmed import at_least_zero
+from .programmed import fresh
 from .wan_rram import polynomial
 
 FULL = 25.0  # uS, to which the fits refer

@@ -24,8 +24,9 @@ import torch
 from torch import Tensor
 
 from ..device import Device
-from ..draw import Birth, Noise
-from ..port import Costs
+from ..randomness import Birth
+from ..randomness import Noise
+from ..spec import Costs
 from .pulsed import TINY
 from .trains import exponential
 

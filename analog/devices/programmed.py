@@ -12,13 +12,18 @@ short steps costs little; its law depends on time since the write alone, so agei
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any
+from typing import NamedTuple
+from typing import Protocol
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from ..device import Cells, Device
-from ..draw import Birth, Noise
+from ..device import Cells
+from ..device import Device
+from ..randomness import Birth
+from ..randomness import Noise
 
 
 class HeldCells(NamedTuple):

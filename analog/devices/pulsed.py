@@ -9,15 +9,17 @@ bounds. After every train the cell shows a fresh offset (write noise) around its
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from dataclasses import fields
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..device import Device
-from ..draw import Birth, Noise
-from ..port import Costs
+from ..randomness import Birth
+from ..randomness import Noise
+from ..spec import Costs
 from .trains import affine
 
 TINY = 0.05  # of the mean: keeps a Gaussian tail from giving a cell no step or no range

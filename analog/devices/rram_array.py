@@ -16,8 +16,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from ..draw import Birth
-from .pulsed import Pulsed, PulsedCells
+from ..randomness import Birth
+from .pulsed import Pulsed
+from .pulsed import PulsedCells
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..draw import Birth
+from ..randomness import Birth
 from .pulsed import Pulsed
 
 

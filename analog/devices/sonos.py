@@ -19,8 +19,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..draw import Birth, Noise
-from .programmed import HeldCells, Programmed, at_least_zero, fresh
+from ..randomness import Birth
+from ..randomness import Noise
+from .programmed import HeldCells
+from .programmed import Programmed
+from .programmed import at_least_zero
+from .programmed import fresh
 
 DAY = 86_400.0  # s
 

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from ..device import Device
-from ..draw import Birth, Noise
+from ..randomness import Birth
+from ..randomness import Noise
 
 BENDS = 3  # terms of each curve
 SLOPE = 0.05  # of what never saturates

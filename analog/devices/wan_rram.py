@@ -17,8 +17,11 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..draw import Birth
-from .programmed import HeldCells, Programmed, at_least_zero, fresh
+from ..randomness import Birth
+from .programmed import HeldCells
+from .programmed import Programmed
+from .programmed import at_least_zero
+from .programmed import fresh
 
 FITS: dict[str, tuple[float, ...]] = {  # coefficients of G^k, uS
     "quartic": tuple(c / 40.0**k for k, c in enumerate((0.348, 16.030, -43.853, 45.393, -16.815))),

@@ -1,6 +1,7 @@
 """Every published device that is shipped, in each variant of its own: what tests and studies go through."""
 
-from typing import Any, Final
+from typing import Any
+from typing import Final
 
 from ..device import Device
 from .capacitor import CapacitorCell

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..device import Device, S
-from ..draw import Noise
+from ..device import Device
+from ..device import S
+from ..randomness import Noise
 from .effect import Plain
 
 

@@ -5,13 +5,16 @@ Both are cells of their own, born, pulsed and aged apart; the amplifier and the 
 """
 
 from dataclasses import dataclass
-from typing import Generic, NamedTuple
+from typing import Generic
+from typing import NamedTuple
 
 from torch import Tensor
 
-from ..device import Device, S
-from ..draw import Birth, Noise
-from ..port import Costs
+from ..device import Device
+from ..device import S
+from ..randomness import Birth
+from ..randomness import Noise
+from ..spec import Costs
 from .effect import Effect
 
 

@@ -1,13 +1,17 @@
 """What all effects have in common: they hold a device and are one, and pass on what they leave alone."""
 
 from abc import abstractmethod
-from typing import Generic, TypeVar
+from typing import Generic
+from typing import TypeVar
 
 from torch import Tensor
 
-from ..device import Cells, Device, S
-from ..draw import Birth, Noise
-from ..port import Costs
+from ..device import Cells
+from ..device import Device
+from ..device import S
+from ..randomness import Birth
+from ..randomness import Noise
+from ..spec import Costs
 
 C = TypeVar("C", bound=Cells)
 

@@ -11,12 +11,15 @@ Valid from 233 to 398 K (-40 to 125 C).
 
 import math
 from dataclasses import dataclass
-from typing import Generic, NamedTuple
+from typing import Generic
+from typing import NamedTuple
 
 from torch import Tensor
 
-from ..device import Device, S
-from ..draw import Birth, Noise
+from ..device import Device
+from ..device import S
+from ..randomness import Birth
+from ..randomness import Noise
 from .effect import Effect
 
 BOLTZMANN = 8.617333e-5  # eV/K

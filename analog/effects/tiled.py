@@ -9,14 +9,18 @@ driven and belong to nobody's knobs.
 """
 
 from dataclasses import dataclass
-from typing import Generic, NamedTuple
+from typing import Generic
+from typing import NamedTuple
 
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ..device import Device, S
-from ..draw import Birth, Noise
-from .converters import check_converter, converted
+from ..device import Device
+from ..device import S
+from ..randomness import Birth
+from ..randomness import Noise
+from .converters import check_converter
+from .converters import converted
 from .effect import Effect
 
 

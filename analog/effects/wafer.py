@@ -8,13 +8,16 @@ correlation between tiles and chips is left out. Guess: both magnitudes.
 
 import math
 from dataclasses import dataclass
-from typing import Generic, NamedTuple
+from typing import Generic
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..device import Device, S
-from ..draw import Birth, Noise
+from ..device import Device
+from ..device import S
+from ..randomness import Birth
+from ..randomness import Noise
 from .effect import Effect
 
 

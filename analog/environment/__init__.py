@@ -5,13 +5,13 @@ Importing this package registers it, and so does `gymnasium.make("analog.environ
 
 import gymnasium
 
-from .chips import MortalChip as MortalChip
-from .chips import MortalChips as MortalChips
-from .course import BUDGETS as BUDGETS
-from .course import Course as Course
-from .course import Task as Task
-from .course import xor as xor
-from .rack import Rack as Rack
+from .chips import MortalChip
+from .chips import MortalChips
+from .course import BUDGETS
+from .course import Course
+from .course import Task
+from .course import xor
+from .rack import Rack
 
 NAME = "MortalChip-v0"
 
@@ -27,3 +27,13 @@ def register() -> None:
 
 
 register()
+
+__all__ = [
+    "BUDGETS",
+    "Course",
+    "MortalChip",
+    "MortalChips",
+    "Rack",
+    "Task",
+    "xor",
+]

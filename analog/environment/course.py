@@ -3,17 +3,20 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any
+from typing import Literal
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..device import Device
 from ..devices import Mismatched
-from ..layers import Layer, dense
+from ..layers.crossbar import Layer
+from ..layers.crossbar import dense
 
 Act = Literal["pulse", "probe"]
-BUDGETS = ("readings", "pulses_per_cell", "joules", "seconds")  # what is counted, as in `analog.budget`
+BUDGETS = ("readings", "pulses_per_cell", "joules", "seconds")  # what is counted, as in `analog.wires.budget`
 
 
 class Task(NamedTuple):

@@ -6,7 +6,8 @@ with a probe added to the knobs). Everything comes through the wires; identity, 
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,9 +15,14 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from torch import Tensor
 
-from ..draw import stream
-from ..port import BadInput, Knobs, Probe, Spec
-from .course import BUDGETS, Course, xor
+from ..port import Probe
+from ..spec import BadInput
+from ..spec import Knobs
+from ..spec import Spec
+from ..streams import stream
+from .course import BUDGETS
+from .course import Course
+from .course import xor
 from .rack import Rack
 
 

@@ -6,16 +6,25 @@ what the same chip would show in a rack of its own, whoever stands beside it.
 """
 
 from collections.abc import Sequence
-from typing import Any, Generic
+from typing import Any
+from typing import Generic
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from ..chip import propagate, rows
-from ..device import Device, S
-from ..draw import Birth, Noise, stream
-from ..layers import Layer
-from ..port import Knobs, Probe, Reading, Spec
+from ..chip import propagate
+from ..chip import rows
+from ..device import Device
+from ..device import S
+from ..layers.crossbar import Layer
+from ..port import Probe
+from ..port import Reading
+from ..randomness import Birth
+from ..randomness import Noise
+from ..spec import Knobs
+from ..spec import Spec
+from ..streams import stream
 
 
 class Rack(Generic[S]):

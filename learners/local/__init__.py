@@ -1,33 +1,67 @@
 """Local objectives and local targets: what each part of a chip is taught by itself."""
 
-from .contrastive import OtherPatches as OtherPatches
-from .contrastive import TwoViews as TwoViews
-from .contrastive import paired as paired
-from .forward_forward import ForwardForward as ForwardForward
-from .forward_forward import goodnesses as goodnesses
-from .forward_forward import wired as wired
-from .goodness import Goodness as Goodness
-from .goodness import Hebbian as Hebbian
-from .goodness import goodness as goodness
-from .greedy import Block as Block
-from .greedy import Greedy as Greedy
-from .groups import OwnHeads as OwnHeads
-from .groups import ReplicatedHeads as ReplicatedHeads
-from .locoprop import LocoProp as LocoProp
-from .mirrors import Mirrors as Mirrors
-from .negatives import Hybrids as Hybrids
-from .negatives import Negatives as Negatives
-from .negatives import WrongLabels as WrongLabels
-from .negatives import labelled as labelled
-from .negatives import neutral as neutral
-from .negatives import normalised as normalised
-from .negatives import pattern as pattern
-from .neurons import Neuron as Neuron
-from .neurons import identity as identity
-from .neurons import relu as relu
-from .neurons import sigmoid as sigmoid
-from .neurons import softmax as softmax
-from .neurons import tanh as tanh
-from .slopes import ByProbes as ByProbes
-from .slopes import Slopes as Slopes
-from .target_propagation import TargetPropagation as TargetPropagation
+from .activations import Neuron
+from .activations import identity
+from .activations import relu
+from .activations import sigmoid
+from .activations import softmax
+from .activations import tanh
+from .contrastive import OtherPatches
+from .contrastive import TwoViews
+from .contrastive import paired
+from .forward_forward import ForwardForward
+from .forward_forward import goodnesses
+from .forward_forward import wired
+from .goodness import Goodness
+from .goodness import Hebbian
+from .goodness import goodness
+from .greedy import Block
+from .greedy import Greedy
+from .groups import OwnHeads
+from .groups import ReplicatedHeads
+from .locoprop import LocoProp
+from .negatives import Hybrids
+from .negatives import Negatives
+from .negatives import WrongLabels
+from .negatives import labelled
+from .negatives import neutral
+from .negatives import normalised
+from .negatives import pattern
+from .node_gradients import ByProbes
+from .node_gradients import Slopes
+from .target_propagation import TargetPropagation
+from .weight_mirrors import Mirrors
+
+__all__ = [
+    "Block",
+    "ByProbes",
+    "ForwardForward",
+    "Goodness",
+    "Greedy",
+    "Hebbian",
+    "Hybrids",
+    "LocoProp",
+    "Mirrors",
+    "Negatives",
+    "Neuron",
+    "OtherPatches",
+    "OwnHeads",
+    "ReplicatedHeads",
+    "Slopes",
+    "TargetPropagation",
+    "TwoViews",
+    "WrongLabels",
+    "goodness",
+    "goodnesses",
+    "identity",
+    "labelled",
+    "neutral",
+    "normalised",
+    "paired",
+    "pattern",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "tanh",
+    "wired",
+]

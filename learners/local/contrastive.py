@@ -22,7 +22,8 @@ reading is spent on an image that only stands by. Nothing is differentiated but 
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor

@@ -12,18 +12,27 @@ its neurons' slopes are unknown they are measured (`Hebbian(probe=...)`) or its 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog.port import Port, Spec
+from analog.port import Port
+from analog.spec import Spec
 
-from ..learner import Batch, Learner, Step
-from ..pieces import through
+from ..learner import Batch
+from ..learner import Learner
+from ..learner import Step
+from ..wiring.parts import through
 from .goodness import goodness
-from .greedy import Block, Greedy, GreedyMemory
-from .negatives import Negatives, labelled, normalised
+from .greedy import Block
+from .greedy import Greedy
+from .greedy import GreedyMemory
+from .negatives import Negatives
+from .negatives import labelled
+from .negatives import normalised
 
 
 class Forwards(NamedTuple):

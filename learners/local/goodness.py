@@ -19,14 +19,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 from torch.nn.functional import softplus
 
-from analog.port import Port, Probe, Reading, Spec
+from analog.port import Port
+from analog.port import Probe
+from analog.port import Reading
+from analog.spec import Spec
 
-from ..estimators import correlate
-from ..learner import Batch, Step
-from ..probes import rademacher
+from ..estimators.base import correlate
+from ..estimators.distributions import rademacher
+from ..learner import Batch
+from ..learner import Step
 from ..updates import Update
 
 

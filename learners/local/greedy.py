@@ -8,18 +8,29 @@ no further than the block and its head, so by perturbation what is perturbed at 
 the nodes, and the variance falls with it. Heads are linear read-outs in digital memory, or small chips.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog.layers import Layer
-from analog.port import Port, Reading, Spec
+from analog.layers.crossbar import Layer
+from analog.port import Port
+from analog.port import Reading
+from analog.spec import Spec
 
-from ..dice import apart
-from ..learner import Batch, Learner, Step
-from ..pieces import HeldBack, Readout, joined, piece, stacked
+from ..learner import Batch
+from ..learner import Learner
+from ..learner import Step
+from ..randomness import apart
+from ..wiring.parts import HeldBack
+from ..wiring.parts import Readout
+from ..wiring.parts import joined
+from ..wiring.parts import piece
+from ..wiring.parts import stacked
 
 
 @dataclass(frozen=True)

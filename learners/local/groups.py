@@ -14,19 +14,32 @@ is the plainer objective, and another one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog.layers import Dense, dense
-from analog.port import Knobs, Port, Probe, Reading, Spec
+from analog.layers.crossbar import Dense
+from analog.layers.crossbar import dense
+from analog.port import Port
+from analog.port import Probe
+from analog.port import Reading
+from analog.spec import Knobs
+from analog.spec import Spec
 
-from ..estimators import Estimator, Evidence, NodePerturbation, WeightPerturbation, correlate
-from ..learner import Batch, Step
+from ..estimators.base import Estimator
+from ..estimators.base import Evidence
+from ..estimators.base import NodePerturbation
+from ..estimators.base import WeightPerturbation
+from ..estimators.base import correlate
+from ..learner import Batch
+from ..learner import Step
 from ..losses import SlopedLoss
 from ..updates import Update
-from .mirrors import Image, Mirrors
+from .weight_mirrors import Image
+from .weight_mirrors import Mirrors
 
 
 class OwnHeads:

@@ -24,17 +24,23 @@ Where we differ and why:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog.port import Knobs, Port, Reading, Spec
+from analog.port import Port
+from analog.port import Reading
+from analog.spec import Knobs
+from analog.spec import Spec
 
-from ..estimators import correlate
-from ..learner import Batch, Step
+from ..estimators.base import correlate
+from ..learner import Batch
+from ..learner import Step
 from ..losses import Loss
 from ..updates import Update
-from .slopes import AnySlopes
+from .node_gradients import AnySlopes
 
 
 class Memory(NamedTuple):

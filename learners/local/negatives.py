@@ -7,17 +7,23 @@ in the long range, where only shape or label can tell, and never carries the tru
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any
+from typing import NamedTuple
+from typing import Protocol
+from typing import TypeVar
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 from torch.nn.functional import pad
 
-from analog.layers import dense
-from analog.port import Port, Spec
+from analog.layers.crossbar import dense
+from analog.port import Port
+from analog.spec import Spec
 
-from ..learner import Batch, Learner
-from ..pieces import Readout
+from ..learner import Batch
+from ..learner import Learner
+from ..wiring.parts import Readout
 
 F = TypeVar("F")
 FLOOR = 1e-6  # of a wrong label's share: none is ever ruled out

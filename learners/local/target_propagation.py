@@ -14,21 +14,29 @@ gradient step there); inverses are digital, b(y) = f(Vy + c), and start at zero,
 read-out moves until they have learned something; on a chip f_l(z) is read from the layer driven alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog.layers import Dense, dense
-from analog.port import Knobs, Port, Spec
+from analog.layers.crossbar import Dense
+from analog.layers.crossbar import dense
+from analog.port import Port
+from analog.spec import Knobs
+from analog.spec import Spec
 
-from ..estimators import correlate
-from ..learner import Batch, Step
+from ..estimators.base import correlate
+from ..learner import Batch
+from ..learner import Step
 from ..losses import SlopedLoss
 from ..updates import Update
-from .neurons import Neuron, identity
+from .activations import Neuron
+from .activations import identity
 
 
 class Memory(NamedTuple):

@@ -8,18 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import (
-    Birth,
-    Broken,
-    Costs,
-    Device,
-    Ideal,
-    Mismatched,
-    Noise,
-    SoftBoundsRRAM,
-    Wearing,
-    check_device,
-)
+from analog import Birth
+from analog import Broken
+from analog import Costs
+from analog import Device
+from analog import Ideal
+from analog import Mismatched
+from analog import Noise
+from analog import SoftBoundsRRAM
+from analog import Wearing
+from analog import check_device
 from analog.devices.ideal import IdealCells
 from analog.devices.mismatched import MismatchedCells
 

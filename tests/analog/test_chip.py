@@ -5,7 +5,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analog import Chip, Costs, Dead, Ideal, Mismatched, Noise, Probe, SoftBoundsRRAM, dense, stream, xray
+from analog import Chip
+from analog import Costs
+from analog import Dead
+from analog import Ideal
+from analog import Mismatched
+from analog import Noise
+from analog import Probe
+from analog import SoftBoundsRRAM
+from analog import dense
+from analog import stream
+from analog import xray
 from analog.devices.ideal import IdealCells
 
 LAYERS = (dense(6, 5), dense(5, 4), dense(4, 3, linear=True))

@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 import torch
 
-from analog import BadInput, Chip, Mismatched, Port, Probe, Reading, Spec, checked, dense, stream, xray
+from analog import BadInput
+from analog import Chip
+from analog import Mismatched
+from analog import Port
+from analog import Probe
+from analog import Reading
+from analog import Spec
+from analog import checked
+from analog import dense
+from analog import stream
+from analog import xray
 
 LAYERS = (dense(6, 4), dense(4, 3, linear=True))
 FLEET = (2,)

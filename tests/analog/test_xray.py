@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from analog import Chip, Device, Ideal, Mismatched, SoftBoundsRRAM, dense, stream, xray
+from analog import Chip
+from analog import Device
+from analog import Ideal
+from analog import Mismatched
+from analog import SoftBoundsRRAM
+from analog import dense
+from analog import stream
+from analog import xray
 from learners import SquaredError
 
 LAYERS = (dense(6, 5), dense(5, 3, linear=True))

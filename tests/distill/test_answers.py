@@ -5,28 +5,34 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 from torch.nn.functional import one_hot
 
-from analog import Chip, Mismatched, dense, stream
-from distill import (
-    Answer,
-    Answers,
-    Captions,
-    Label,
-    PlainCaptions,
-    Quantised,
-    Raw,
-    Samples,
-    Soft,
-    Traffic,
-    distill,
-    lessons,
-    soften,
-)
-from learners import Batch, Descent, NodePerturbation, sgd
+from analog import Chip
+from analog import Mismatched
+from analog import dense
+from analog import stream
+from distill import Answer
+from distill import Answers
+from distill import Captions
+from distill import Label
+from distill import PlainCaptions
+from distill import Quantised
+from distill import Raw
+from distill import Samples
+from distill import Soft
+from distill import Traffic
+from distill import distill
+from distill import lessons
+from distill import soften
+from learners import Batch
+from learners import Descent
+from learners import NodePerturbation
+from learners import sgd
 from tests.distill.slopes import slope_gap
 from tests.twostage import kept
 

@@ -10,7 +10,14 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from analog import stream
-from distill import Caption, Captioned, CaptionMatching, Captions, Matching, PlainCaptions, Soft, Softened
+from distill import Caption
+from distill import Captioned
+from distill import CaptionMatching
+from distill import Captions
+from distill import Matching
+from distill import PlainCaptions
+from distill import Soft
+from distill import Softened
 from learners import CrossEntropy
 from tests.distill.slopes import slope_gap
 

@@ -11,7 +11,13 @@ from sklearn.metrics import cohen_kappa_score
 from torch import Tensor
 
 from analog import stream
-from distill import Fidelity, Likeness, agreement, calibration_error, divergence, kappa, repeated_mistakes
+from distill import Fidelity
+from distill import Likeness
+from distill import agreement
+from distill import calibration_error
+from distill import divergence
+from distill import kappa
+from distill import repeated_mistakes
 
 F64 = torch.float64
 

@@ -3,9 +3,26 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip, Ledger, Mismatched, dense, metered, stream, xray
-from distill import Matching, Soft, Traffic, distill, lessons, soften, written
-from learners import Batch, Descent, Learner, Loss, NodePerturbation, adam
+from analog import Chip
+from analog import Ledger
+from analog import Mismatched
+from analog import dense
+from analog import metered
+from analog import stream
+from analog import xray
+from distill import Matching
+from distill import Soft
+from distill import Traffic
+from distill import distill
+from distill import lessons
+from distill import soften
+from distill import written
+from learners import Batch
+from learners import Descent
+from learners import Learner
+from learners import Loss
+from learners import NodePerturbation
+from learners import adam
 
 LAYERS = (dense(8, 12), dense(12, 3, linear=True))
 X = torch.randn(64, 8, generator=stream(0, "x"))

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analog import stream
-from distill import Answer, Matching, soften
+from distill import Answer
+from distill import Matching
+from distill import soften
 from learners import CrossEntropy
 
 F64 = torch.float64

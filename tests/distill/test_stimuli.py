@@ -7,24 +7,29 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog import Chip, Ideal, Ledger, Mismatched, dense, metered, stream
-from distill import (
-    Answer,
-    Matching,
-    Soft,
-    chosen,
-    dispute,
-    doubt,
-    kept,
-    lessons,
-    mixtures,
-    noise,
-    resampled,
-    some,
-    without,
-)
+from analog import Chip
+from analog import Ideal
+from analog import Ledger
+from analog import Mismatched
+from analog import dense
+from analog import metered
+from analog import stream
+from distill import Answer
+from distill import Matching
+from distill import Soft
+from distill import chosen
+from distill import dispute
+from distill import doubt
+from distill import kept
+from distill import lessons
+from distill import mixtures
+from distill import noise
+from distill import resampled
+from distill import some
+from distill import without
 from learners import Batch
 from tests.twostage import kept as agrees
 

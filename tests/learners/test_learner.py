@@ -5,53 +5,54 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
-from analog import (
-    Chip,
-    Device,
-    Ideal,
-    Knobs,
-    Ledger,
-    Mismatched,
-    OffTape,
-    Port,
-    SoftBoundsRRAM,
-    conv2d,
-    dense,
-    grouped,
-    metered,
-    stream,
-    xray,
-)
-from learners import (
-    ActiveNodePerturbation,
-    Batch,
-    CrossEntropy,
-    Decorrelated,
-    Descent,
-    Feedback,
-    Flipout,
-    Learner,
-    NodePerturbation,
-    RunningMean,
-    SquaredError,
-    Step,
-    WeightPerturbation,
-    adam,
-    antithetic,
-    check_learner,
-    decayed,
-    fit,
-    gaussian,
-    momentum,
-    rules,
-    sgd,
-    tower,
-)
-from learners.local import ByProbes, LocoProp, TargetPropagation, relu
-from tests.signs import moments, signs
+from analog import Chip
+from analog import Device
+from analog import Ideal
+from analog import Knobs
+from analog import Ledger
+from analog import Mismatched
+from analog import OffTape
+from analog import Port
+from analog import SoftBoundsRRAM
+from analog import conv2d
+from analog import dense
+from analog import grouped
+from analog import metered
+from analog import stream
+from analog import xray
+from learners import ActiveNodePerturbation
+from learners import Batch
+from learners import CrossEntropy
+from learners import Decorrelated
+from learners import Descent
+from learners import Feedback
+from learners import Flipout
+from learners import Learner
+from learners import NodePerturbation
+from learners import RunningMean
+from learners import SquaredError
+from learners import Step
+from learners import WeightPerturbation
+from learners import adam
+from learners import antithetic
+from learners import check_learner
+from learners import decayed
+from learners import fit
+from learners import gaussian
+from learners import momentum
+from learners import rules
+from learners import sgd
+from learners import tower
+from learners.local import ByProbes
+from learners.local import LocoProp
+from learners.local import TargetPropagation
+from learners.local import relu
+from tests.signs import moments
+from tests.signs import signs
 
 LEARNERS: dict[str, Learner[Any]] = {
     "nodes": Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy()),

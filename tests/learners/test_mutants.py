@@ -4,46 +4,48 @@ Defects of estimators themselves are in test_check.py, those of devices in tests
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog import (
-    Broken,
-    Chip,
-    Ideal,
-    Mismatched,
-    Noise,
-    Port,
-    Probe,
-    Reading,
-    Spec,
-    check_device,
-    dense,
-    stream,
-    xray,
-)
-from learners import (
-    Evidence,
-    NodePerturbation,
-    RunningMean,
-    Scheme,
-    SquaredError,
-    Unlawful,
-    WeightPerturbation,
-    check_estimator,
-    haar,
-    leave_one_out,
-    own_baseline,
-    rademacher,
-)
-from learners.control import at_knobs, expected
-from learners.probes import Independent
-from learners.schemes import LeaveOneOut, OneSided, OwnBaseline
-from tests.signs import moments, signs
+from analog import Broken
+from analog import Chip
+from analog import Ideal
+from analog import Mismatched
+from analog import Noise
+from analog import Port
+from analog import Probe
+from analog import Reading
+from analog import Spec
+from analog import check_device
+from analog import dense
+from analog import stream
+from analog import xray
+from learners import Evidence
+from learners import NodePerturbation
+from learners import RunningMean
+from learners import Scheme
+from learners import SquaredError
+from learners import Unlawful
+from learners import WeightPerturbation
+from learners import check_estimator
+from learners import haar
+from learners import leave_one_out
+from learners import own_baseline
+from learners import rademacher
+from learners.estimators.control_variates import at_knobs
+from learners.estimators.control_variates import expected
+from learners.estimators.distributions import Independent
+from learners.estimators.schemes import LeaveOneOut
+from learners.estimators.schemes import OneSided
+from learners.estimators.schemes import OwnBaseline
+from tests.signs import moments
+from tests.signs import signs
 from tests.twostage import kept
 
 F64 = torch.float64

@@ -5,14 +5,24 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from analog import stream
-from analog.port import Knobs
-from learners import Update, adagrad, adam, layerwise, momentum, rmsprop, rules, sgd, tower
-from learners.towers import FIRST, set_to
+from analog.spec import Knobs
+from learners import Update
+from learners import adagrad
+from learners import adam
+from learners import layerwise
+from learners import momentum
+from learners import rmsprop
+from learners import rules
+from learners import sgd
+from learners import tower
+from learners.towers import FIRST
+from learners.towers import set_to
 
 F64 = torch.float64
 SHAPES = ((2, 3, 2), (1, 2, 4))  # tiles, rows, cols of two layers

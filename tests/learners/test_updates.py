@@ -4,7 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analog import stream
-from learners import Update, accumulated, adam, decayed, momentum, sgd
+from learners import Update
+from learners import accumulated
+from learners import adam
+from learners import decayed
+from learners import momentum
+from learners import sgd
 
 
 def walk(update: Update, gradients: torch.Tensor) -> torch.Tensor:

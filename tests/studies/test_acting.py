@@ -4,10 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from analog import Ideal, Mismatched, xray
-from studies import apprentice, control
-from studies.bench.film import DRAWN
-from studies.bench.skills import SKILLS, Skill, by_episodes, by_steps, ground, novices
+from analog import Ideal
+from analog import Mismatched
+from analog import xray
+from studies.handing_on import apprentice
+from studies.kit.report.film_strip import DRAWN
+from studies.kit.rl.tasks import SKILLS
+from studies.kit.rl.tasks import Skill
+from studies.kit.rl.tasks import by_episodes
+from studies.kit.rl.tasks import by_steps
+from studies.kit.rl.tasks import ground
+from studies.kit.rl.tasks import novices
+from studies.rl import control
 
 
 def test_an_interval_by_hand() -> None:

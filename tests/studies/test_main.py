@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from studies.__main__ import STUDIES, main
-from studies.bench.study import claim, short_name
+from studies.kit.run.study import claim, short_name
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

@@ -4,14 +4,15 @@ Kept beside the tests and importable, because worker processes import it by name
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from analog import stream
-from studies.bench.study import Row
+from studies.kit.run.study import Row
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,43 @@
 """Calibration: moments are the law's, intervals hold the truth, and what cannot be told is named."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
-from analog import (
-    Birth,
-    CapacitorCell,
-    Device,
-    LinearECRAM,
-    Mismatched,
-    ModulatorBank,
-    Noise,
-    SoftBoundsRRAM,
-    UnknownNeurons,
-    WanRRAM,
-    stream,
-)
-from analog.calibrate import Moments, Plan, Table, fit, measured, settings, simulated, suggested
+from analog import Birth
+from analog import CapacitorCell
+from analog import Device
+from analog import LinearECRAM
+from analog import Mismatched
+from analog import ModulatorBank
+from analog import Noise
+from analog import SoftBoundsRRAM
+from analog import UnknownNeurons
+from analog import WanRRAM
+from analog import stream
+from analog.calibrate import Moments
+from analog.calibrate import Plan
+from analog.calibrate import Table
+from analog.calibrate import fit
+from analog.calibrate import measured
+from analog.calibrate import settings
+from analog.calibrate import simulated
+from analog.calibrate import suggested
 from analog.calibrate.estimate import _ends
-from analog.calibrate.scales import numbers, scale, stated
+from analog.calibrate.scales import numbers
+from analog.calibrate.scales import scale
+from analog.calibrate.scales import stated
 from analog.chip import Chip
 from analog.devices import ZOO
 from analog.devices.pulsed import Pulsed
-from analog.layers import dense
+from analog.layers.crossbar import dense
 from tests.zoo import name
 
 

@@ -6,8 +6,17 @@ from typing import Any
 import pytest
 import torch
 
-from analog import LinearECRAM, Mismatched, UnknownNeurons, WanRRAM
-from analog.calibrate import BadTable, fit, measured, read, suggested, table, write
+from analog import LinearECRAM
+from analog import Mismatched
+from analog import UnknownNeurons
+from analog import WanRRAM
+from analog.calibrate import BadTable
+from analog.calibrate import fit
+from analog.calibrate import measured
+from analog.calibrate import read
+from analog.calibrate import suggested
+from analog.calibrate import table
+from analog.calibrate import write
 
 
 @pytest.mark.parametrize(

@@ -8,30 +8,28 @@ import torch
 from hypothesis import settings
 from torch import Tensor
 
-from analog import (
-    PCM,
-    Broken,
-    CapacitorCell,
-    Chip,
-    Clipped,
-    Converters,
-    Costs,
-    Device,
-    DifferentialPair,
-    Ideal,
-    Mismatched,
-    Noise,
-    PCMPair,
-    SoftBoundsRRAM,
-    Stuck,
-    Temperature,
-    Tiled,
-    Wafer,
-    Wearing,
-    WireDrop,
-    load,
-    stream,
-)
+from analog import PCM
+from analog import Broken
+from analog import CapacitorCell
+from analog import Chip
+from analog import Clipped
+from analog import Converters
+from analog import Costs
+from analog import Device
+from analog import DifferentialPair
+from analog import Ideal
+from analog import Mismatched
+from analog import Noise
+from analog import PCMPair
+from analog import SoftBoundsRRAM
+from analog import Stuck
+from analog import Temperature
+from analog import Tiled
+from analog import Wafer
+from analog import Wearing
+from analog import WireDrop
+from analog import load
+from analog import stream
 from analog.check import _WIRINGS
 from analog.check.life import live
 from analog.devices import ZOO
@@ -224,6 +222,6 @@ def test_a_file_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
         chip._dice.set_state(stream(0, "other dice").get_state())
         return chip
 
-    monkeypatch.setattr("analog.check.twins.load", forgetful)
+    monkeypatch.setattr("analog.check.replicas.load", forgetful)
     with pytest.raises(Broken, match=r"read differently.*save and load; measure"):
         live(Mismatched(), _WIRINGS, 200)

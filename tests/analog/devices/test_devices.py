@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from analog import Birth, Chip, Ideal, Mismatched, Noise, SoftBoundsRRAM, dense, stream, xray
+from analog import Birth
+from analog import Chip
+from analog import Ideal
+from analog import Mismatched
+from analog import Noise
+from analog import SoftBoundsRRAM
+from analog import dense
+from analog import stream
+from analog import xray
 from analog.devices.pulsed import PulsedCells
 
 LIKE = torch.empty(0, dtype=torch.float64)

@@ -4,12 +4,15 @@ import math
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog import ModulatorBank, Noise
+from analog import ModulatorBank
+from analog import Noise
 from analog.devices.modulators import warmth
 from tests.twostage import kept
-from tests.zoo import birth, many
+from tests.zoo import birth
+from tests.zoo import many
 
 
 def test_without_crosstalk_and_spread_a_weight_is_a_sine() -> None:

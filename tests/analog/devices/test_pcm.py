@@ -4,9 +4,11 @@ import math
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog import PCM, Noise
+from analog import PCM
+from analog import Noise
 from analog.devices import pcm
 from tests.twostage import kept
 from tests.zoo import many

@@ -5,9 +5,12 @@ import math
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog import Noise, PCMPair, stream
+from analog import Noise
+from analog import PCMPair
+from analog import stream
 from analog.devices.pcm_pair import PairCells
 from tests.twostage import kept
 from tests.zoo import many

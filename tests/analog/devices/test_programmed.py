@@ -6,12 +6,23 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog import PCM, SONOS, CMOHfOxRRAM, MiloRRAM, Noise, WanRRAM, stream
-from analog.devices import PROGRAMMED, cmo_hfox_rram, milo_rram, sonos
+from analog import PCM
+from analog import SONOS
+from analog import CMOHfOxRRAM
+from analog import MiloRRAM
+from analog import Noise
+from analog import WanRRAM
+from analog import stream
+from analog.devices import PROGRAMMED
+from analog.devices import cmo_hfox_rram
+from analog.devices import milo_rram
+from analog.devices import sonos
 from tests.twostage import kept
-from tests.zoo import many, name
+from tests.zoo import many
+from tests.zoo import name
 
 
 def written(device: Any, target: float, noise: Noise, count: int) -> Any:

@@ -5,23 +5,24 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog import (
-    CapacitorCell,
-    ConstantStep,
-    Device,
-    ExponentialRRAM,
-    LinearECRAM,
-    Noise,
-    RRAMArray,
-    SoftBoundsRRAM,
-    stream,
-)
+from analog import CapacitorCell
+from analog import ConstantStep
+from analog import Device
+from analog import ExponentialRRAM
+from analog import LinearECRAM
+from analog import Noise
+from analog import RRAMArray
+from analog import SoftBoundsRRAM
+from analog import stream
 from analog.devices import PULSED
-from analog.devices.trains import affine, exponential
+from analog.devices.trains import affine
+from analog.devices.trains import exponential
 from tests.twostage import kept
-from tests.zoo import many, name
+from tests.zoo import many
+from tests.zoo import name
 
 
 def still(device: Any, **changes: float) -> Any:

@@ -2,7 +2,8 @@
 
 import torch
 
-from analog import Noise, UnknownNeurons
+from analog import Noise
+from analog import UnknownNeurons
 from tests.zoo import many
 
 

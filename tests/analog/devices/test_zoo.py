@@ -5,29 +5,30 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog import (
-    PCM,
-    SONOS,
-    CapacitorCell,
-    CMOHfOxRRAM,
-    Device,
-    ExponentialRRAM,
-    LinearECRAM,
-    MiloRRAM,
-    ModulatorBank,
-    Noise,
-    PCMPair,
-    RRAMArray,
-    UnknownNeurons,
-    WanRRAM,
-    check_device,
-    stream,
-)
-from analog.devices import PROGRAMMED, ZOO
+from analog import PCM
+from analog import SONOS
+from analog import CapacitorCell
+from analog import CMOHfOxRRAM
+from analog import Device
+from analog import ExponentialRRAM
+from analog import LinearECRAM
+from analog import MiloRRAM
+from analog import ModulatorBank
+from analog import Noise
+from analog import PCMPair
+from analog import RRAMArray
+from analog import UnknownNeurons
+from analog import WanRRAM
+from analog import check_device
+from analog import stream
+from analog.devices import PROGRAMMED
+from analog.devices import ZOO
 from tests.twostage import kept
-from tests.zoo import many, name
+from tests.zoo import many
+from tests.zoo import name
 
 
 @pytest.mark.parametrize("device", ZOO, ids=name)

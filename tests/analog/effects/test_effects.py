@@ -6,29 +6,27 @@ from typing import Any
 import pytest
 import torch
 
-from analog import (
-    PCM,
-    Broken,
-    CapacitorCell,
-    Chip,
-    Clipped,
-    Converters,
-    Device,
-    DifferentialPair,
-    Ideal,
-    Mismatched,
-    PCMPair,
-    Stuck,
-    Temperature,
-    Tiled,
-    Wafer,
-    WireDrop,
-    check_device,
-    conv2d,
-    dense,
-    stream,
-    xray,
-)
+from analog import PCM
+from analog import Broken
+from analog import CapacitorCell
+from analog import Chip
+from analog import Clipped
+from analog import Converters
+from analog import Device
+from analog import DifferentialPair
+from analog import Ideal
+from analog import Mismatched
+from analog import PCMPair
+from analog import Stuck
+from analog import Temperature
+from analog import Tiled
+from analog import Wafer
+from analog import WireDrop
+from analog import check_device
+from analog import conv2d
+from analog import dense
+from analog import stream
+from analog import xray
 from analog.devices import ZOO
 
 Wrap = Callable[[Device[Any]], Device[Any]]

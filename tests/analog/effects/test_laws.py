@@ -5,33 +5,33 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog import (
-    CapacitorCell,
-    Chip,
-    Clipped,
-    Converters,
-    DifferentialPair,
-    Ideal,
-    LinearECRAM,
-    Mismatched,
-    Noise,
-    SoftBoundsRRAM,
-    Stuck,
-    Temperature,
-    Tiled,
-    Wafer,
-    WireDrop,
-    dense,
-    stream,
-    xray,
-)
+from analog import CapacitorCell
+from analog import Chip
+from analog import Clipped
+from analog import Converters
+from analog import DifferentialPair
+from analog import Ideal
+from analog import LinearECRAM
+from analog import Mismatched
+from analog import Noise
+from analog import SoftBoundsRRAM
+from analog import Stuck
+from analog import Temperature
+from analog import Tiled
+from analog import Wafer
+from analog import WireDrop
+from analog import dense
+from analog import stream
+from analog import xray
 from analog.devices.ideal import IdealCells
 from analog.effects.converters import converted
 from analog.effects.wafer import correlated
 from tests.twostage import kept
-from tests.zoo import birth, many
+from tests.zoo import birth
+from tests.zoo import many
 
 DOUBLE = torch.float64
 

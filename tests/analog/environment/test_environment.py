@@ -9,9 +9,22 @@ import torch
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
-from analog import BadInput, Chip, Ledger, Mismatched, Probe, SoftBoundsRRAM, Wearing, dense, metered
-from analog.environment import BUDGETS, Course, Task, register, xor
-from analog.environment.chips import MortalChip, MortalChips
+from analog import BadInput
+from analog import Chip
+from analog import Ledger
+from analog import Mismatched
+from analog import Probe
+from analog import SoftBoundsRRAM
+from analog import Wearing
+from analog import dense
+from analog import metered
+from analog.environment import BUDGETS
+from analog.environment import Course
+from analog.environment import Task
+from analog.environment import register
+from analog.environment import xor
+from analog.environment.chips import MortalChip
+from analog.environment.chips import MortalChips
 
 MODES = list(getattr(gymnasium.vector, "AutoresetMode", ["NextStep"]))  # the oldest admitted has but one
 SILENT = Mismatched(hiss=0.0, write_noise=0.0)

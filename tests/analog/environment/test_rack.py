@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip, Device, Ideal, Knobs, Mismatched, Probe, SoftBoundsRRAM, Spec, Wearing, dense
+from analog import Chip
+from analog import Device
+from analog import Ideal
+from analog import Knobs
+from analog import Mismatched
+from analog import Probe
+from analog import SoftBoundsRRAM
+from analog import Spec
+from analog import Wearing
+from analog import dense
 from analog.devices.zoo import ZOO
 from analog.environment import Rack
 from tests.zoo import name

@@ -1,16 +1,38 @@
 """Agreement without labels: exact values and slopes, what it may not depend on, and that chips learn it."""
 
-from math import exp, log
+from math import exp
+from math import log
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from analog import Chip, Ideal, Ledger, Mismatched, dense, grouped, metered, patches, stream, xray
-from learners import Batch, Descent, NodePerturbation, adam, antithetic, check_learner, fit, hadamard, sgd
-from learners.local import Block, Greedy, OtherPatches, TwoViews, paired
-from studies.bench.practice import Exact
+from analog import Chip
+from analog import Ideal
+from analog import Ledger
+from analog import Mismatched
+from analog import dense
+from analog import grouped
+from analog import metered
+from analog import patches
+from analog import stream
+from analog import xray
+from learners import Batch
+from learners import Descent
+from learners import NodePerturbation
+from learners import adam
+from learners import antithetic
+from learners import check_learner
+from learners import fit
+from learners import hadamard
+from learners import sgd
+from learners.local import Block
+from learners.local import Greedy
+from learners.local import OtherPatches
+from learners.local import TwoViews
+from learners.local import paired
+from studies.kit.recipes.standard import Exact
 
 F64 = torch.float64
 LOSSES = (

@@ -6,31 +6,34 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Chip, Ideal, Mismatched, SoftBoundsRRAM, UnknownNeurons, dense, stream, xray
-from learners import (
-    Batch,
-    CrossEntropy,
-    Descent,
-    NodePerturbation,
-    adam,
-    check_learner,
-    fit,
-    momentum,
-    sgd,
-)
+from analog import Chip
+from analog import Ideal
+from analog import Mismatched
+from analog import SoftBoundsRRAM
+from analog import UnknownNeurons
+from analog import dense
+from analog import stream
+from analog import xray
+from learners import Batch
+from learners import CrossEntropy
+from learners import Descent
+from learners import NodePerturbation
+from learners import adam
+from learners import check_learner
+from learners import fit
+from learners import momentum
+from learners import sgd
 from learners.learner import Learner
-from learners.local import (
-    ForwardForward,
-    Goodness,
-    Hebbian,
-    Hybrids,
-    Negatives,
-    WrongLabels,
-    goodnesses,
-    labelled,
-    normalised,
-    wired,
-)
+from learners.local import ForwardForward
+from learners.local import Goodness
+from learners.local import Hebbian
+from learners.local import Hybrids
+from learners.local import Negatives
+from learners.local import WrongLabels
+from learners.local import goodnesses
+from learners.local import labelled
+from learners.local import normalised
+from learners.local import wired
 
 F64 = torch.float64
 LAYERS = (dense(16, 12), dense(12, 10), dense(10, 8))

@@ -6,9 +6,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Chip, Ideal, Mismatched, UnknownNeurons, dense, stream, xray
-from learners import Batch, fit, sgd
-from learners.local import Goodness, Hebbian, goodness
+from analog import Chip
+from analog import Ideal
+from analog import Mismatched
+from analog import UnknownNeurons
+from analog import dense
+from analog import stream
+from analog import xray
+from learners import Batch
+from learners import fit
+from learners import sgd
+from learners.local import Goodness
+from learners.local import Hebbian
+from learners.local import goodness
 
 F64 = torch.float64
 LOSS = Goodness(threshold=0.4, sharpness=3.0)

@@ -1,46 +1,49 @@
 """Groups with heads of their own: no part hears of another's probes, and the mean is the exact gradient."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog import (
-    Chip,
-    Ideal,
-    Layer,
-    Mismatched,
-    Probe,
-    channel_mixing,
-    dense,
-    grouped,
-    local_mixer,
-    stream,
-    token_mixing,
-    xray,
-)
-from analog.port import Reading, Spec
-from learners import (
-    ActiveNodePerturbation,
-    Batch,
-    CrossEntropy,
-    Descent,
-    NodePerturbation,
-    Skip,
-    WeightPerturbation,
-    adam,
-    check_learner,
-    fit,
-    rademacher,
-    residual,
-    sgd,
-)
-from learners.local import Block, Greedy, Mirrors, OwnHeads, ReplicatedHeads
+from analog import Chip
+from analog import Ideal
+from analog import Layer
+from analog import Mismatched
+from analog import Probe
+from analog import channel_mixing
+from analog import dense
+from analog import grouped
+from analog import local_mixer
+from analog import stream
+from analog import token_mixing
+from analog import xray
+from analog.port import Reading
+from analog.spec import Spec
+from learners import ActiveNodePerturbation
+from learners import Batch
+from learners import CrossEntropy
+from learners import Descent
+from learners import NodePerturbation
+from learners import Skip
+from learners import WeightPerturbation
+from learners import adam
+from learners import check_learner
+from learners import fit
+from learners import rademacher
+from learners import residual
+from learners import sgd
+from learners.local import Block
+from learners.local import Greedy
+from learners.local import Mirrors
+from learners.local import OwnHeads
+from learners.local import ReplicatedHeads
 from learners.local.groups import HeadsMemory
-from learners.local.mirrors import Image
+from learners.local.weight_mirrors import Image
 
 F64 = torch.float64
 PLAIN = (dense(3, 4), grouped(4, 4, 2))  # 8 nodes

@@ -5,24 +5,40 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from torch import Tensor
 
-from analog import Chip, Ideal, Ledger, Mismatched, Port, Reading, Spec, dense, metered, stream, xray
-from learners import (
-    Batch,
-    BinaryCrossEntropy,
-    CrossEntropy,
-    Descent,
-    Feedback,
-    Loss,
-    NodePerturbation,
-    SquaredError,
-    fit,
-    momentum,
-    sgd,
-)
-from learners.local import ByProbes, LocoProp, Neuron, identity, sigmoid, softmax, tanh
-from studies.bench.digital import Digital, ExactSlopes
+from analog import Chip
+from analog import Ideal
+from analog import Ledger
+from analog import Mismatched
+from analog import Port
+from analog import Reading
+from analog import Spec
+from analog import dense
+from analog import metered
+from analog import stream
+from analog import xray
+from learners import Batch
+from learners import BinaryCrossEntropy
+from learners import CrossEntropy
+from learners import Descent
+from learners import Feedback
+from learners import Loss
+from learners import NodePerturbation
+from learners import SquaredError
+from learners import fit
+from learners import momentum
+from learners import sgd
+from learners.local import ByProbes
+from learners.local import LocoProp
+from learners.local import Neuron
+from learners.local import identity
+from learners.local import sigmoid
+from learners.local import softmax
+from learners.local import tanh
+from studies.kit.digital.digits import Digital
+from studies.kit.digital.digits import ExactSlopes
 
 
 def numbers(*shape: int, name: str = "numbers") -> Tensor:

@@ -4,14 +4,26 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from analog import Chip, Ideal, Spec, dense, stream
-from learners import Batch, CrossEntropy, Descent, NodePerturbation, sgd
-from learners.local import Hybrids, WrongLabels, normalised
-from learners.local.negatives import Choosing, drawn
+from analog import Chip
+from analog import Ideal
+from analog import Spec
+from analog import dense
+from analog import stream
+from learners import Batch
+from learners import CrossEntropy
+from learners import Descent
+from learners import NodePerturbation
+from learners import sgd
+from learners.local import Hybrids
+from learners.local import WrongLabels
+from learners.local import normalised
+from learners.local.negatives import Choosing
+from learners.local.negatives import drawn
 from tests.twostage import kept
 
 READOUT = Descent(NodePerturbation(1.0), sgd(1e-9), CrossEntropy(), delta=True)

@@ -1,0 +1,145 @@
+"""Two chips of one identity, dice and history, and the laws that hold at any point of their life."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator
+from torch import Tensor
+
+from ..chip import Chip
+from ..chip import propagate
+from ..device import Device
+from ..io.store import BadFile
+from ..io.store import leaves
+from ..io.store import load
+from ..io.store import save
+from ..layers.crossbar import Layer
+from ..port import Dead
+from ..port import Port
+from ..port import Probe
+from ..randomness import Noise
+from ..wires.metering import Ledger
+from ..wires.metering import metered
+from .assertions import Broken
+from .assertions import copy
+from .assertions import draw
+
+Wire = Callable[[Chip[Any], Port], tuple[Tensor, ...]]  # what is done, and the taps it shows
+
+
+class Twins:
+    """A chip that is metered and goes through files, and its twin that does not."""
+
+    def __init__(
+        self, device: Device[Any], layers: tuple[Layer, ...], who: int | tuple[int, ...], dtype: torch.dtype
+    ) -> None:
+        self.device, self.layers, self.who, self.dtype = device, layers, who, dtype
+        self.told = [f"fabricate {who} of {len(layers)} layers in {dtype}"]
+        self.chip, self.twin = (Chip(device, layers, who, dtype=dtype) for _ in range(2))
+        self.spec = self.chip.spec
+        self.fresh = {name: cell.clone() for name, cell in leaves(self.chip._cells).items()}
+        self.ledger, self.waited, self.before = Ledger(self.spec), 0.0, 0.0
+
+    def draw(self, name: str, *shape: int) -> Tensor:
+        """Numbers that are other ones at every step."""
+        return draw(self.spec, f"{name} {len(self.told)}", *shape)
+
+    def require(self, kept: bool, law: str) -> None:
+        if not kept:
+            raise Broken(f"{law}. This life: {'; '.join(self.told)}")
+
+    def step(self, told: str, act: Wire) -> None:
+        """One step in the life of both; what they show is the same."""
+        self.told.append(told)
+        wires = ((self.chip, metered(self.chip.port(), self.ledger)), (self.twin, self.twin.port()))
+        shown = [self._tried(act, chip, port) for chip, port in wires]
+        finite = all(bool(torch.isfinite(tap).all()) for tap in shown[0])
+        self.require(finite, "a reading is not finite")
+        same = all(torch.equal(a, b) for a, b in zip(*shown, strict=True))
+        self.require(
+            same, "two chips of one identity, dice and history read differently; keep all state in cells"
+        )
+        alike = self.chip.alive == self.twin.alive
+        self.require(alike, "of two chips of one history one died and the other did not")
+
+    def probed(self, told: str, x: Tensor, probe: Probe) -> None:
+        """A probe leaves no trace in the cells."""
+        self.told.append(told)
+        cells, dice = self.twin._cells, Generator(self.spec.on).set_state(self.twin._dice.get_state())
+        before = copy(leaves(cells))
+        self._tried(propagate, self.device, self.spec, cells, x, probe, Noise(dice))
+        for name, cell in leaves(cells).items():
+            law = f"{self._where(name)} was altered by a reading; device functions are pure"
+            self.require(torch.equal(cell, before[name]), law)
+        self.told.pop()
+        self.step(told, lambda chip, port: port.measure(x, probe).taps)
+
+    def _tried(self, act: Callable[..., Any], *given: Any) -> Any:
+        try:
+            return act(*given)
+        except Exception as error:
+            law = f"{self.told[-1]} raised {type(error).__name__}: {error}"
+            raise Broken(f"{law}. This life: {'; '.join(self.told)}") from error
+
+    def through_a_file(self, path: Path) -> None:
+        """Cells, clock and dice come back from a file as they were."""
+        self.told.append("save and load")
+        save(self.chip, path)
+        try:
+            self.chip = load(path, self.device, self.layers)
+        except BadFile as error:
+            self.require(False, f"a saved chip cannot be loaded: {error}")
+
+    def sound(self) -> None:
+        """Cells are finite, of the shapes and dtypes of birth, and the same in both."""
+        twins = leaves(self.twin._cells)
+        for name, cell in leaves(self.chip._cells).items():
+            where, fresh = self._where(name), self.fresh[name]
+            self.require(bool(torch.isfinite(cell).all()), f"{where} is not finite")
+            self.require(
+                cell.shape == fresh.shape and cell.dtype == fresh.dtype,
+                f"{where} is {tuple(cell.shape)} {cell.dtype}, and was {tuple(fresh.shape)} {fresh.dtype} at "
+                "birth; cells keep shape and dtype",
+            )
+            law = f"{where} differs between two chips of one history; draw from `noise` alone"
+            self.require(torch.equal(cell, twins[name]), law)
+
+    def bounded(self) -> None:
+        """Knobs keep to the bounds that the device states."""
+        for i, cells in enumerate(self.chip._cells):
+            stated = self.device.bounds(cells)
+            if stated is not None:
+                low, high = stated
+                out = float(torch.maximum(low - cells.knobs, cells.knobs - high).max())
+                law = f"layer {i}: knobs are {out:.3g} outside the bounds that the device states; clamp them"
+                self.require(out <= 1e-6 * float((high - low).max()), law)
+
+    def clocked(self) -> None:
+        """The clock never runs back, and shows what uses and waits took."""
+        clock, own = self.chip.clock, self.waited + self.ledger.seconds
+        self.require(clock >= self.before, f"the clock ran back from {self.before} to {clock} s")
+        self.require(
+            abs(clock - own) <= 1e-9 * own, f"the clock shows {clock} s, uses and waits took {own} s"
+        )
+        self.before = clock
+
+    def dead(self, port: Port, who: str = "a dead chip") -> None:
+        """Every wire raises Dead, whatever is sent."""
+        x = self.draw("x", 4, self.layers[0].features_in)
+        wires = (lambda: port.measure(x), lambda: port.pulse(port.spec.zeros()), lambda: port.program(()))
+        for wire in wires:
+            answer = "an answer"
+            try:
+                wire()
+            except Dead:
+                continue
+            except Exception as error:
+                answer = f"{type(error).__name__}: {error}"
+            self.require(False, f"{who} should raise Dead at every wire; one gave {answer}")
+
+    @staticmethod
+    def _where(name: str) -> str:
+        layer, _, cell = name.partition(".")
+        return f"layer {layer}: cells.{cell}"

@@ -1,0 +1,1 @@
+"""Chips in files, and ports that live in another process."""

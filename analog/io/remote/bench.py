@@ -1,0 +1,145 @@
+"""The end with the chip."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+import zmq
+from torch import Tensor
+
+from ...port import Port
+from ...port import Probe
+from ...port import checked
+from ...spec import Spec
+from ..serialization import BadFrame
+from ..serialization import Words
+from ..serialization import pack
+from ..serialization import unpack
+from ..serialization import wiring
+from .terms import TOLD
+from .terms import BenchError
+from .terms import Busy
+from .terms import entries
+from .terms import key
+
+
+def serve(
+    port: Port,
+    token: str,
+    *,
+    address: str = "tcp://127.0.0.1:*",
+    limit: int = 2**28,
+    idle: float = 60.0,
+    ready: Callable[[str], object] = print,
+    stop: Event | None = None,
+) -> None:
+    """Answer for a port until `stop` is set (or for ever).
+
+    Args:
+        port: a simulated chip's, or three functions that drive an instrument; its input is checked here.
+        token: at least 16 characters that a client must know; `secrets.token_urlsafe()` makes one.
+        address: loopback unless you say otherwise; * lets the system choose a free port.
+        limit: bytes; a longer message cuts the connection that sends it.
+        idle: s; a client that has sent nothing for so long may lose the bench to another.
+        ready: called with the address once clients may come.
+    """
+    bench = _Bench(checked(port), limit, idle)
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
+        socket.linger, socket.maxmsgsize, socket.rcvhwm = 0, limit, 16
+        socket.handshake_ivl = 5000  # ms for a handshake, of whoever connects
+        socket.curve_server, socket.curve_secretkey = True, key(token)
+        socket.bind(address)
+        ready(socket.getsockopt_string(zmq.LAST_ENDPOINT))
+        while stop is None or not stop.is_set():
+            if socket.poll(100):
+                who, *parts = socket.recv_multipart()
+                socket.send_multipart([who, bench.answer(parts)])
+
+
+class _Bench:
+    """What the server remembers: who holds it, the last number and the last answer."""
+
+    def __init__(self, port: Port, limit: int, idle: float) -> None:
+        self.port, self.limit, self.idle = port, limit, idle
+        self.holder: str | None = None
+        self.heard = -math.inf
+        self.number, self.last = 0, b""
+
+    def answer(self, parts: list[bytes]) -> bytes:
+        """Answer one message, whatever it is."""
+        number = None
+        try:
+            if len(parts) != 1:
+                raise BadFrame(f"{len(parts)} parts in a message, wanted 1")
+            words, tensors = unpack(parts[0])
+            session, number = words["session"], words["number"]
+            if not isinstance(session, str) or isinstance(number, bool) or not isinstance(number, int):
+                raise BadFrame("a message lacks its session or number")
+            return self._turn(session, number, words, tensors)
+        except Exception as error:  # whatever a client sends, the server lives
+            return _failed(number, error)
+
+    def _turn(self, session: str, number: int, words: Words, tensors: dict[str, Tensor]) -> bytes:
+        wire = words["wire"]
+        if wire == "hello":
+            self._take(session)
+            return pack({"number": number, "spec": _told(self.port.spec), "limit": self.limit}, {})
+        if session != self.holder:
+            raise Busy(
+                "this client does not hold the bench: it was restarted, or let go, or given to another"
+            )
+        self.heard = time.monotonic()
+        if wire == "bye":
+            self.holder = None
+            return pack({"number": number}, {})
+        if number == self.number and self.last:
+            return self.last  # asked again: answered again, not done again
+        if number != self.number + 1:
+            raise BenchError(f"request {number} came after {self.number}; nothing was done")
+        self.number, self.last = number, b""
+        try:
+            self.last = pack({"number": number}, _carry_out(self.port, words, tensors))
+        except Exception as error:  # this answer is remembered too
+            self.last = _failed(number, error)
+        self.heard = time.monotonic()
+        return self.last
+
+    def _take(self, session: str) -> None:
+        now = time.monotonic()
+        if self.holder not in (None, session) and now - self.heard < self.idle:
+            raise Busy(f"another client holds the bench; it was heard {now - self.heard:.0f} s ago")
+        if session != self.holder:
+            self.holder, self.number, self.last = session, 0, b""
+        self.heard = now
+
+
+def _carry_out(port: Port, words: Words, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """One request at the real wires, and the taps it shows, if any."""
+    held = {name: tensor.to(port.spec.on) for name, tensor in tensors.items()}
+    if words["wire"] in ("program", "pulse"):
+        drive: Any = entries(held, "drive", words["drive"])
+        (port.program if words["wire"] == "program" else port.pulse)(drive)
+        return {}
+    if words["wire"] != "measure":
+        raise BadFrame(f"no wire is called {words['wire']!r}")
+    probe = Probe(entries(held, "knobs", words["knobs"]), entries(held, "nodes", words["nodes"]))
+    taps = port.measure(held["x"], probe, first=words["first"], last=words["last"]).taps
+    return {f"tap.{i}": tap for i, tap in enumerate(taps)}
+
+
+def _failed(number: int | None, error: Exception) -> bytes:
+    kind = type(error).__name__
+    says = str(error) if kind in TOLD else f"{kind}: {error}"
+    return pack({"number": number, "error": kind, "says": says}, {})
+
+
+def _told(spec: Spec) -> Words:
+    return {
+        "costs": dataclasses.asdict(spec.costs),
+        "fleet": list(spec.fleet),
+        "dtype": str(spec.dtype).removeprefix("torch."),
+        "wiring": wiring(spec.layers),
+    }

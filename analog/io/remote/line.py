@@ -1,0 +1,146 @@
+"""The end with the learner."""
+
+import math
+import time
+import uuid
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from contextlib import suppress
+from typing import Any
+from typing import Final
+
+import torch
+import zmq
+from torch import Tensor
+from zmq.utils.monitor import recv_monitor_message
+
+from ...layers.crossbar import Layer
+from ...port import Port
+from ...port import Probe
+from ...port import Reading
+from ...port import checked
+from ...spec import BadInput
+from ...spec import Costs
+from ...spec import Knobs
+from ...spec import Spec
+from ..serialization import Words
+from ..serialization import pack
+from ..serialization import unpack
+from ..serialization import wiring
+from .terms import TOLD
+from .terms import BadToken
+from .terms import BenchError
+from .terms import key
+from .terms import named
+
+_HANDSHAKE: Final = (
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+
+
+@contextmanager
+def connect(
+    address: str, token: str, layers: Sequence[Layer], *, timeout: float = 60.0, retry: float = 1.0
+) -> Iterator[Port]:
+    """The wires of a served chip, held until the block ends.
+
+    Args:
+        layers: the wiring, which everybody knows; a bench wired otherwise is refused.
+        timeout: s to wait for one answer, through dropped connections.
+        retry: s of silence after which a request is sent again; the bench does nothing twice.
+
+    Raises:
+        BadToken, Busy, BenchError: at once; TimeoutError: nobody answers.
+    """
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        socket.linger = 0
+        socket.curve_serverkey = zmq.curve_public(key(token))
+        socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
+        with socket.get_monitor_socket(_HANDSHAKE) as refusals:
+            socket.connect(address)
+            line = _Line(socket, refusals, address, timeout, retry)
+            try:
+                spec = _understood(line.ask({"wire": "hello"}, {})[0], layers)
+                yield _port(line, spec)
+            finally:
+                line.bye()
+                socket.disable_monitor()
+
+
+class _Line:
+    """One client's end: numbers its requests, and asks again until it is answered."""
+
+    def __init__(self, socket: Any, refusals: Any, address: str, timeout: float, retry: float) -> None:
+        self.socket, self.refusals, self.address = socket, refusals, address
+        self.timeout, self.retry = timeout, retry
+        self.session, self.number, self.limit = uuid.uuid4().hex, -1, math.inf
+        self.open = self.waiting = False
+
+    def ask(self, words: Words, tensors: dict[str, Tensor]) -> tuple[Words, dict[str, Tensor]]:
+        """What the bench answers; its errors are raised here."""
+        block = pack({**words, "session": self.session, "number": self.number + 1}, tensors)
+        if len(block) > self.limit:
+            raise BadInput(
+                f"a message of {len(block)} bytes; the bench takes {self.limit}: send fewer examples"
+            )
+        if self.waiting:
+            raise BenchError("a request was never answered, and may have been carried out; connect anew")
+        self.number, self.waiting = self.number + 1, True
+        words, tensors = self._answer(block)
+        self.waiting = False
+        if "error" in words:
+            raise TOLD.get(words["error"], BenchError)(words["says"])
+        self.limit, self.open = words.get("limit", self.limit), True
+        return words, tensors
+
+    def _answer(self, block: bytes) -> tuple[Words, dict[str, Tensor]]:
+        until = time.monotonic() + self.timeout
+        while (left := until - time.monotonic()) > 0:
+            self.socket.send(block)
+            again = time.monotonic() + min(self.retry, left)
+            while (rest := again - time.monotonic()) > 0:
+                if self.socket.poll(max(1, int(1000 * min(rest, 0.1)))):
+                    words, tensors = unpack(self.socket.recv())
+                    if words["number"] == self.number:  # else an answer that was asked for twice
+                        return words, tensors
+                elif not self.open and self.refusals.poll(0):
+                    recv_monitor_message(self.refusals)
+                    raise BadToken(f"{self.address} did not accept the token")
+        raise TimeoutError(f"{self.address}: no answer within {self.timeout} s; is it being served?")
+
+    def bye(self) -> None:
+        """Let go of the bench, if it can be told."""
+        if self.open:
+            self.timeout, self.waiting = self.retry, False
+            with suppress(TimeoutError, BenchError):
+                self.ask({"wire": "bye"}, {})
+
+
+def _port(line: _Line, spec: Spec) -> Port:
+    def send(wire: str, drive: Knobs) -> None:
+        line.ask({"wire": wire, "drive": [True] * len(drive)}, named("drive", drive))
+
+    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+        words: Words = {"wire": "measure", "first": first, "last": last}
+        given = {"x": x}
+        for name, entries in probe._asdict().items():
+            words[name] = None if entries is None else [e is not None for e in entries]
+            given |= named(name, entries or ())
+        shown = line.ask(words, given)[1]
+        return Reading(tuple(shown[f"tap.{i}"] for i in range(len(shown))))
+
+    return checked(
+        Port(spec, lambda knobs: send("program", knobs), lambda drive: send("pulse", drive), measure)
+    )
+
+
+def _understood(hello: Words, layers: Sequence[Layer]) -> Spec:
+    """The datasheet at this end, where tensors live on the CPU."""
+    told = hello["spec"]
+    if told["wiring"] != wiring(layers):
+        raise BenchError("the bench has other layers than those given; connect with the served chip's own")
+    dtype = {"float32": torch.float32, "float64": torch.float64}[told["dtype"]]
+    return Spec(tuple(layers), Costs(**told["costs"]), tuple(told["fleet"]), dtype)

@@ -1,0 +1,41 @@
+"""What both ends agree on: the key made from a token, the errors, and the names of tensors on their way."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from torch import Tensor
+from zmq.utils import z85
+
+from ...port import Dead
+from ...spec import BadInput
+
+
+class BenchError(RuntimeError):
+    """The bench could not do what it was asked; says why."""
+
+
+class Busy(BenchError):
+    """Another client holds the bench."""
+
+
+class BadToken(BenchError):
+    """The bench did not accept the token."""
+
+
+TOLD: Final = {e.__name__: e for e in (BadInput, Dead, BenchError, Busy)}  # errors that keep their class
+
+
+def named(name: str, entries: Sequence[Tensor | None]) -> dict[str, Tensor]:
+    return {f"{name}.{i}": e for i, e in enumerate(entries) if e is not None}
+
+
+def entries(held: dict[str, Tensor], name: str, there: list[bool] | None) -> tuple[Tensor | None, ...] | None:
+    return None if there is None else tuple(held[f"{name}.{i}"] if t else None for i, t in enumerate(there))
+
+
+def key(token: str) -> bytes:
+    """The server's secret key, which the token is; clients take its public half."""
+    if not isinstance(token, str) or len(token) < 16:
+        raise ValueError("a token has at least 16 characters; secrets.token_urlsafe() makes one")
+    return z85.encode(hashlib.blake2b(token.encode(), digest_size=32, person=b"mortal bench").digest())

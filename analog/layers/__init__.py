@@ -1,0 +1,1 @@
+"""Digital wiring around banks of crossbar tiles."""

@@ -1,0 +1,187 @@
+"""Wiring of patch mixers: tokens mixed across patches, channels mixed within each, in groups or all together.
+
+Ren, Kornblith, Liao and Hinton, "Scaling forward gradient with local losses" (ICLR 2023), after MLP-Mixer
+(Tolstikhin et al. 2021). Activity is ordered patch by patch, within a patch group by group. What a layer is
+driven with may be prepared digitally on the way, normalised or averaged; nothing in it is learnt.
+
+Where we differ: they normalise between a layer's sums and its neurons, which on a chip are one piece, so
+only what drives a layer is normalised here. Residual connections are `learners.wiring.residual`.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from .crossbar import Dense
+from .crossbar import Layer
+from .crossbar import Sites
+from .crossbar import dense
+from .crossbar import patches
+
+
+class Preparation(Protocol):
+    """What the digital wiring does to activity before it drives a layer."""
+
+    def features_in(self, features: int) -> int:
+        """How many come in where `features` are wanted."""
+        ...
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(..., batch, features_in) -> (..., batch, features)"""
+        ...
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """Each of `parts` consecutive equal shares comes to mean 0 and variance 1, example by example."""
+
+    parts: int = 1
+    floor: float = 1e-5  # added to the variance
+
+    def features_in(self, features: int) -> int:
+        if self.parts < 1 or features % self.parts:
+            raise ValueError(f"Normalised: {self.parts} parts do not divide {features} features")
+        return features
+
+    def __call__(self, x: Tensor) -> Tensor:
+        shares = x.unflatten(-1, (self.parts, -1))
+        centred = shares - shares.mean(-1, keepdim=True)
+        return (centred * (centred.square().mean(-1, keepdim=True) + self.floor).rsqrt()).flatten(-2)
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """Each channel's mean over all patches."""
+
+    patches: int
+
+    def features_in(self, features: int) -> int:
+        if self.patches < 1:
+            raise ValueError(f"Averaged: patches is {self.patches}, wanted at least 1")
+        return features * self.patches
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.patches, -1)).mean(-2)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A layer driven with what preparations make of the activity, in their order."""
+
+    layer: Layer
+    preparations: tuple[Preparation, ...]
+
+    def __post_init__(self) -> None:
+        _ = self.features_in  # refuses shares that do not divide
+
+    @property
+    def features_in(self) -> int:
+        features = self.layer.features_in
+        for preparation in reversed(self.preparations):
+            features = preparation.features_in(features)
+        return features
+
+    @property
+    def tiles(self) -> int:
+        return self.layer.tiles
+
+    @property
+    def rows(self) -> int:
+        return self.layer.rows
+
+    @property
+    def cols(self) -> int:
+        return self.layer.cols
+
+    @property
+    def features(self) -> int:
+        return self.layer.features
+
+    @property
+    def linear(self) -> bool:
+        return self.layer.linear
+
+    def gather(self, x: Tensor) -> Tensor:
+        for preparation in self.preparations:
+            x = preparation(x)
+        return self.layer.gather(x)
+
+    def scatter(self, u: Tensor) -> Tensor:
+        return self.layer.scatter(u)
+
+    def unscatter(self, y: Tensor) -> Tensor:
+        return self.layer.unscatter(y)
+
+
+def prepared(layer: Layer, *preparations: Preparation) -> Prepared:
+    """The layer, driven with activity prepared like that."""
+    return Prepared(layer, preparations)
+
+
+def token_mixing(patches: int, channels: int, *, bias: bool = True, linear: bool = False) -> Sites:
+    """Every patch's value of a channel drives every patch's new value; one tile serves all channels."""
+    _positive("token mixing", patches, channels)
+    always_on = (patches * channels,) * bias
+    table = tuple(tuple(p * channels + c for p in range(patches)) + always_on for c in range(channels))
+    return Sites(patches * channels, patches, (table,), linear=linear)
+
+
+def channel_mixing(
+    patches: int, features_in: int, features: int, groups: int = 1, *, bias: bool = True, linear: bool = False
+) -> Sites | Dense:
+    """Within each patch channels drive channels of their own group; one tile a group serves all patches."""
+    _positive("channel mixing", patches, features_in, features, groups)
+    single = Dense(features_in, features, groups, bias, linear)  # refuses groups that do not divide
+    if patches == 1:
+        return single
+    share, one = features_in // groups, patches * features_in
+    table = tuple(
+        tuple(
+            tuple(p * features_in + g * share + c for c in range(share)) + (one,) * bias
+            for p in range(patches)
+        )
+        for g in range(groups)
+    )
+    return Sites(patches * features_in, features // groups, table, planes_first=False, linear=linear)
+
+
+def local_mixer(
+    image: tuple[int, int, int],  # planes, height, width
+    classes: int,
+    *,
+    channels: int,
+    side: int = 1,  # patches along each side of the image
+    groups: int = 1,
+    blocks: int = 1,
+    normalised: bool = False,
+) -> tuple[Layer, ...]:
+    """The layers of Ren et al.'s LocalMixer, its last a linear read-out of the patches' mean.
+
+    The first block has 2 layers, every other 3: over tokens, over channels, over channels in groups.
+    """
+    planes, height, width = image
+    if side < 1 or height != width or height % side:
+        raise ValueError(f"local mixer: {side} patches a side do not divide an image of {height} x {width}")
+    count = side**2
+
+    def fed(layer: Layer, parts: int) -> Layer:
+        return prepared(layer, Normalised(parts)) if normalised else layer
+
+    pixels = planes * height * width
+    first = dense(pixels, channels) if side == 1 else patches(image, height // side, channels)
+    grouped = fed(channel_mixing(count, channels, channels, groups), count * groups)
+    later = (
+        fed(token_mixing(count, channels), count),
+        fed(channel_mixing(count, channels, channels), count),
+        grouped,
+    )
+    means = () if side == 1 else (Averaged(count),)
+    shares = (Normalised(),) if normalised else ()
+    top: Layer = dense(channels, classes, linear=True)
+    return first, grouped, *later * (blocks - 1), prepared(top, *means, *shares) if means + shares else top
+
+
+def _positive(name: str, *sizes: int) -> None:
+    if min(sizes) < 1:
+        raise ValueError(f"{name}: sizes must be at least 1, got {sizes}")

@@ -1,0 +1,132 @@
+"""Randomness with a name: who a chip is (Birth) and nature's dice at every use (Noise).
+
+Every random number in the project comes from a generator that `stream` makes from a seed and a path,
+so nothing depends on the order of calls elsewhere and nothing touches torch's global generator.
+"""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+
+import torch
+from torch import Generator
+from torch import Tensor
+
+from .streams import stream
+
+
+class Birth:
+    """What is fixed at fabrication: named draws keyed by (identity, layer, name).
+
+    Adding a parameter to a device reshuffles none of the others, and a chip alone is bitwise the
+    same as its row in any fleet: numbers are drawn on the CPU in float64, then moved and rounded.
+    """
+
+    def __init__(
+        self,
+        identities: Sequence[int],
+        fleet: tuple[int, ...],
+        layer: int,
+        tiles: int,
+        like: Tensor,
+        part: str = "",
+    ) -> None:
+        self._identities = identities
+        self._lead = (*fleet, tiles)
+        self._layer = layer
+        self._tiles = tiles
+        self._like = like  # carries dtype and place, no data
+        self._part = part  # in front of every name
+
+    def split(self, parts: int) -> "Birth":
+        """The birth of the same layer with every tile made of `parts` tiles."""
+        return Birth(
+            self._identities, self._lead[:-1], self._layer, self._tiles * parts, self._like, self._part
+        )
+
+    def part(self, name: str) -> "Birth":
+        """The birth of a part of the same layer, whose draws have names of their own."""
+        inside = f"{self._part}{name}: "
+        return Birth(self._identities, self._lead[:-1], self._layer, self._tiles, self._like, inside)
+
+    def normal(self, name: str, *shape: int) -> Tensor:  # (*fleet, tiles, *shape)
+        """Standard normal draws for the parameter called `name`."""
+        size = (self._tiles, *shape)
+        return self._settle(
+            [torch.randn(size, generator=g, dtype=torch.float64) for g in self._streams(name)], shape
+        )
+
+    def uniform(self, name: str, *shape: int) -> Tensor:  # (*fleet, tiles, *shape)
+        """Uniform draws in [0, 1) for the parameter called `name`."""
+        size = (self._tiles, *shape)
+        return self._settle(
+            [torch.rand(size, generator=g, dtype=torch.float64) for g in self._streams(name)], shape
+        )
+
+    def _streams(self, name: str) -> list[Generator]:
+        return [stream(who, "identity", self._layer, self._part + name) for who in self._identities]
+
+    def _settle(self, rows: list[Tensor], shape: tuple[int, ...]) -> Tensor:
+        return torch.stack(rows).reshape(*self._lead, *shape).to(self._like)
+
+
+class Noise:
+    """Nature's dice at every use of a device; `Noise.silent()` has none.
+
+    Given a generator for each chip of a fleet (its one axis), each chip has dice of its own, and draws what
+    it would draw alone.
+
+    Every probe is a measurement of its own with noise of its own. During one measurement `lead` are the
+    probe axes and `rank` the number of axes of a tensor that carries them; a draw like a tensor with fewer
+    axes (cells, or activity that no probe has reached yet) gets `lead` in front.
+    """
+
+    def __init__(
+        self, generator: Generator | Sequence[Generator] | None, lead: tuple[int, ...] = (), rank: int = 0
+    ) -> None:
+        self._generator = generator
+        self._lead = lead
+        self._rank = rank
+
+    @classmethod
+    def silent(cls) -> "Noise":
+        """No noise: normal draws are 0, uniform draws are 1/2."""
+        return cls(None)
+
+    def across(self, lead: tuple[int, ...], rank: int) -> "Noise":
+        """The same dice during a measurement with probe axes `lead`."""
+        return Noise(self._generator, lead, rank)
+
+    def normal(self, like: Tensor) -> Tensor:  # ([*lead,] *like.shape); a scalar 0 when silent
+        """Independent standard normals for each element of `like`, and for each probe."""
+        if self._generator is None:
+            return like.new_zeros(())
+        return self._filled(like, lambda made, dice: made.normal_(generator=dice))
+
+    def uniform(self, like: Tensor) -> Tensor:  # ([*lead,] *like.shape); a scalar 1/2 when silent
+        """Independent uniforms in [0, 1) for each element of `like`, and for each probe."""
+        if self._generator is None:
+            return like.new_full((), 0.5)
+        return self._filled(like, lambda made, dice: made.uniform_(generator=dice))
+
+    def whole(self, count: Tensor) -> Tensor:
+        """`count` made whole by chance, right on average; silent: `count` itself, its mean."""
+        return count if self._generator is None else (count + self.uniform(count)).floor()
+
+    def rounded(self, value: Tensor) -> Tensor:
+        """`value` to the nearest whole number, as converters give it; silent: `value` itself.
+
+        Rounding is counted among the noise: the silent response is that of infinitely many bits, so it
+        has the slope that a learner sees from afar instead of none at all.
+        """
+        return value if self._generator is None else value.round()
+
+    def _filled(self, like: Tensor, throw: Callable[[Tensor, Generator], Tensor]) -> Tensor:
+        shape, fleet = self._shape(like), len(self._lead)  # the fleet's axis comes after the probes'
+        if isinstance(self._generator, Generator):
+            return throw(like.new_empty(shape), self._generator)
+        assert self._generator is not None  # silent noise has answered before
+        alone = (*shape[:fleet], *shape[fleet + 1 :])
+        return torch.stack([throw(like.new_empty(alone), dice) for dice in self._generator], fleet)
+
+    def _shape(self, like: Tensor) -> tuple[int, ...]:
+        return (*self._lead, *like.shape) if like.ndim < self._rank else tuple(like.shape)

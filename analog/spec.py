@@ -1,0 +1,90 @@
+"""The datasheet of a chip: its layers, what their use costs, and where tensors live."""
+
+import math
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from .layers.crossbar import Layer
+
+Knobs = tuple[Tensor, ...]  # one per layer: (*fleet, tiles, rows, cols)
+
+
+class BadInput(ValueError):
+    """Something sent into a port has the wrong form; the chip did not see it."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What one use of the hardware costs. The defaults are Guess: round figures of analog in-memory
+    computing (10 fJ per multiply, 100 ns per conversion), not a measured device.
+    """
+
+    reading_seconds: float = 100e-9  # s, one vector through one layer
+    reading_joules: float = 10e-15  # J per cell, one vector
+    pulse_seconds: float = 100e-9  # s, one pulse; all cells of a chip are pulsed side by side
+    pulse_joules: float = 100e-15  # J, one pulse on one cell
+    step: float | None = None  # knob change of one pulse; None: one shaped pulse makes any change
+
+    def __post_init__(self) -> None:
+        each = (self.reading_seconds, self.reading_joules, self.pulse_seconds, self.pulse_joules)
+        if not all(0 <= c < math.inf for c in each) or not (self.step is None or 0 < self.step < math.inf):
+            raise ValueError(f"costs are finite and at least 0, a step above 0; got {self}")
+
+    def pulses(self, drive: Tensor) -> Tensor:
+        """Pulses sent to each cell for a drive (the mean number, where the last one is sent by chance)."""
+        return (drive != 0).to(drive.dtype) if self.step is None else drive.abs() / self.step
+
+    def pulsing_seconds(self, drive: Knobs) -> float:
+        """The longest pulse train on any cell of any chip, at least one pulse."""
+        if self.step is None:
+            return self.pulse_seconds
+        longest = max(torch.linalg.vector_norm(d, torch.inf).item() for d in drive)
+        return self.pulse_seconds * max(1.0, longest / self.step)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The datasheet: nothing sampled, nothing hidden."""
+
+    layers: tuple[Layer, ...]
+    costs: Costs = field(default_factory=Costs)
+    fleet: tuple[int, ...] = ()  # () one chip, (n,) n chips
+    dtype: torch.dtype = torch.float32  # of everything on the wires
+    on: str = "cpu"  # where tensors live
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise BadInput("spec: a chip needs at least one layer, got none")
+        for i, (before, after) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
+            if before.features != after.features_in:
+                raise BadInput(
+                    f"spec: layer {i} has {before.features} outputs, layer {i + 1} wants {after.features_in}"
+                )
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each layer's knobs, (*fleet, tiles, rows, cols)."""
+        return tuple((*self.fleet, la.tiles, la.rows, la.cols) for la in self.layers)
+
+    def zeros(self) -> Knobs:
+        """Knobs that are all zero."""
+        return tuple(torch.zeros(s, dtype=self.dtype, device=self.on) for s in self.shapes)
+
+    def vectors(self, tap: Tensor) -> int:
+        """How many vectors each chip was driven with to give this tap: probes times batch."""
+        return tap.numel() // tap.shape[-1] // math.prod(self.fleet)
+
+    def span(self, first: int = 0, last: int | None = None) -> "Spec":
+        """The datasheet of layers first..last (inclusive; None is the read-out) taken alone."""
+        top = len(self.layers) - 1
+        end = top if last is None else last
+        for name, value in (("first", first), ("last", end)):
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
+                raise BadInput(f"span: {name} is {value!r}, the chip has layers 0..{top}")
+        if first > end:
+            raise BadInput(f"span: {first}..{end} runs backwards; first must not be above last")
+        return self if (first, end) == (0, top) else replace(self, layers=self.layers[first : end + 1])

@@ -1,0 +1,1 @@
+"""Wrappers around a port: meters, budgets, tapes."""

@@ -1,0 +1,71 @@
+"""A wrapper around wires that keeps a learner within its means: readings, pulses, joules, seconds."""
+
+import math
+
+from torch import Tensor
+
+from ..port import Port
+from ..port import Probe
+from ..port import Reading
+from ..port import checked
+from ..spec import Knobs
+from .metering import Ledger
+from .metering import metered
+
+
+class OverBudget(RuntimeError):
+    """A request would have gone over a budget; the hardware has not seen it, and works on.
+
+    Attributes:
+        budget: which one: "readings", "pulses_per_cell", "joules" or "seconds".
+    """
+
+    def __init__(self, budget: str, stands: float, would: float, limit: float) -> None:
+        super().__init__(
+            f"budget of {budget}: {stands:.6g} used of {limit:.6g}, this request would make it {would:.6g}; "
+            "the chip was not touched"
+        )
+        self.budget = budget
+
+
+def budgeted(
+    port: Port,
+    ledger: Ledger,
+    *,
+    readings: float | None = None,  # vectors driven through any one layer
+    pulses_per_cell: float | None = None,  # mean over the cells of any one chip
+    joules: float | None = None,  # J, of any one chip
+    seconds: float | None = None,  # s, on the clock of the wires
+) -> Port:
+    """The same wires, metered in `ledger`, refusing with `OverBudget` what would go over a limit.
+
+    A limit of None is none. Limits are held against the whole ledger, whatever it has booked before.
+    """
+    given = {"readings": readings, "pulses_per_cell": pulses_per_cell, "joules": joules, "seconds": seconds}
+    limits = {name: limit for name, limit in given.items() if limit is not None}
+    if not all(0 <= limit < math.inf for limit in limits.values()):
+        raise ValueError(f"budgeted: limits are finite and at least 0, or None; got {limits}")
+    inner = metered(port, ledger)
+    spec = port.spec
+
+    def afford(would: dict[str, float]) -> None:
+        for name, limit in limits.items():
+            if would[name] > limit * (1 + 1e-9):  # sums of floats may come out a little above
+                stands = ledger.after_reading(0, 0, 0)[name]
+                raise OverBudget(name, stands, would[name], limit)
+
+    def program(knobs: Knobs) -> None:
+        afford(ledger.after_pulse(knobs))
+        inner.program(knobs)
+
+    def pulse(drive: Knobs) -> None:
+        afford(ledger.after_pulse(drive))
+        inner.pulse(drive)
+
+    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+        driven = spec.span(first, last)
+        vectors = math.prod(probe.lead(driven, x)) * x.shape[-2]
+        afford(ledger.after_reading(vectors, first, first + len(driven.layers) - 1))
+        return inner.measure(x, probe, first=first, last=last)
+
+    return checked(Port(spec, program, pulse, measure))  # what is malformed is refused before it is priced

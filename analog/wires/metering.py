@@ -1,0 +1,112 @@
+"""Wrappers around wires, Port -> Port: a meter, a tape recorder and its playback."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from ..port import Port
+from ..port import Probe
+from ..port import Reading
+from ..spec import Knobs
+from ..spec import Spec
+
+
+class Ledger:
+    """What a chip was put through, counted at its wires. For a fleet, counts are for each chip.
+
+    Attributes:
+        readings: vectors driven through each layer (probes times batch, summed over measurements).
+        pulses: pulses sent to each cell, one (*fleet, tiles, rows, cols) per layer; a `program` counts
+            as the pulses from blank.
+        seconds: time on the chip's clock spent in its wires.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.readings = [0] * len(spec.layers)
+        self.pulses = tuple(z.double() for z in spec.zeros())  # single precision stops counting at 1.7e7
+        self.seconds = 0.0
+
+    @property
+    def joules(self) -> Tensor:  # (*fleet,)
+        """Energy of all readings and pulses of each chip."""
+        return self._energy(self.readings, self._sent)
+
+    @property
+    def pulses_per_cell(self) -> Tensor:  # (*fleet,)
+        """Mean number of pulses sent to a cell of each chip."""
+        return self._sent / sum(self._cells)
+
+    def read(self, vectors: int, first: int, last: int) -> None:
+        """Book one measurement of layers first..last."""
+        self.readings, self.seconds = self._with_reading(vectors, first, last)
+
+    def pulsed(self, drive: Knobs) -> None:
+        """Book one pulse or program."""
+        for total, sent in zip(self.pulses, drive, strict=True):
+            total += self.spec.costs.pulses(sent)
+        self.seconds += self.spec.costs.pulsing_seconds(drive)
+
+    def after_reading(self, vectors: int, first: int, last: int) -> dict[str, float]:
+        """What each budget would stand at after that measurement, for the most used layer and chip."""
+        readings, seconds = self._with_reading(vectors, first, last)
+        return self._standing(readings, self._sent, seconds)
+
+    def after_pulse(self, drive: Knobs) -> dict[str, float]:
+        """The same after that pulse or program."""
+        costs = self.spec.costs
+        sent = self._sent + _per_chip(costs.pulses(d).double() for d in drive)
+        return self._standing(self.readings, sent, self.seconds + costs.pulsing_seconds(drive))
+
+    def _with_reading(self, vectors: int, first: int, last: int) -> tuple[list[int], float]:
+        readings = [n + vectors * (first <= i <= last) for i, n in enumerate(self.readings)]
+        return readings, self.seconds + self.spec.costs.reading_seconds * vectors * (last - first + 1)
+
+    def _standing(self, readings: list[int], sent: Tensor, seconds: float) -> dict[str, float]:
+        return {
+            "readings": max(readings),
+            "pulses_per_cell": float(sent.max()) / sum(self._cells),
+            "joules": float(self._energy(readings, sent).max()),
+            "seconds": seconds,
+        }
+
+    def _energy(self, readings: list[int], sent: Tensor) -> Tensor:  # (*fleet,)
+        sites = [la.features // (la.tiles * la.rows) for la in self.spec.layers]
+        read = sum(n * c * s for n, c, s in zip(readings, self._cells, sites, strict=True))
+        return sent * self.spec.costs.pulse_joules + read * self.spec.costs.reading_joules
+
+    @property
+    def _cells(self) -> list[int]:
+        """Cells of one chip, by layer."""
+        return [math.prod(s[len(self.spec.fleet) :]) for s in self.spec.shapes]
+
+    @property
+    def _sent(self) -> Tensor:  # (*fleet,)
+        return _per_chip(self.pulses)
+
+
+def _per_chip(pulses: Iterable[Tensor]) -> Tensor:  # (*fleet,)
+    return torch.stack([p.sum((-3, -2, -1)) for p in pulses]).sum(0)
+
+
+def metered(port: Port, ledger: Ledger) -> Port:
+    """The same wires, booking in `ledger` whatever the hardware accepted."""
+    if ledger.spec != port.spec:
+        raise ValueError("metered: this ledger was opened for another datasheet; use Ledger(port.spec)")
+
+    def program(knobs: Knobs) -> None:
+        port.program(knobs)
+        ledger.pulsed(knobs)
+
+    def pulse(drive: Knobs) -> None:
+        port.pulse(drive)
+        ledger.pulsed(drive)
+
+    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+        reading = port.measure(x, probe, first=first, last=last)
+        ledger.read(port.spec.vectors(reading.out), first, first + len(reading.taps) - 1)
+        return reading
+
+    return port._replace(program=program, pulse=pulse, measure=measure)

@@ -1,0 +1,1 @@
+"""Contracts for users' own learners and estimators."""

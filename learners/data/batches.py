@@ -1,0 +1,48 @@
+"""Batches of examples: shuffled, counted and picked."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Generator
+from torch import Tensor
+
+from ..learner import Batch
+
+
+def batches(data: Batch, size: int, epochs: float, rng: Generator) -> Iterator[Batch]:
+    """Shuffled batches, a fresh order each epoch; a fraction of an epoch ends early."""
+    left = steps(data, size, epochs)
+    count = data.x.shape[0]
+    size = min(size, count)
+    while left > 0:
+        order = torch.randperm(count, generator=rng)
+        for chosen in order[: count - count % size].split(size)[:left]:
+            yield kept(data, chosen)
+        left -= count // size
+
+
+def drawn(data: Batch, size: int, count: int, rng: Generator) -> Iterator[Batch]:
+    """So many shuffled batches, epoch after epoch."""
+    return batches(data, size, count / (len(data.x) // min(size, len(data.x))), rng)
+
+
+def steps(data: Batch, size: int, epochs: float) -> int:
+    """How many batches `batches` gives."""
+    if size < 1 or not 0 < epochs < float("inf"):
+        raise ValueError(
+            f"batches: size is at least 1 and epochs above 0 and finite, got {size} and {epochs}"
+        )
+    count = data.x.shape[0]
+    return max(1, round(epochs * (count // min(size, count))))
+
+
+def kept(pool: Batch, which: Tensor) -> Batch:
+    """The chosen ones of a batch, with their targets: a tensor (examples, ...), a tuple of such, or None."""
+    return Batch(pool.x[which], _picked(pool.target, which))
+
+
+def _picked(target: Any, which: Tensor) -> Any:
+    if target is None or isinstance(target, Tensor):
+        return None if target is None else target[which]
+    return type(target)(*(_picked(part, which) for part in target))

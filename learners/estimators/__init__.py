@@ -1,0 +1,1 @@
+"""Gradient estimators: probes and losses in, an estimated gradient out."""

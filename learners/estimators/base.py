@@ -1,0 +1,196 @@
+"""Gradient estimators: probes and losses in, an estimated gradient at the knobs out. No chip in sight."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from typing import Protocol
+
+import torch
+from torch import Generator
+from torch import Tensor
+
+from analog.layers.crossbar import Layer
+from analog.port import Probe
+from analog.port import Reading
+from analog.spec import Knobs
+from analog.spec import Spec
+
+from .distributions import Blocks
+from .distributions import Law
+from .distributions import RankOne
+from .distributions import rademacher
+from .schemes import LeaveOneOut
+from .schemes import Scheme
+from .schemes import one_sided
+
+
+class Evidence(NamedTuple):
+    """What one question to the hardware showed, all of it measured or sent by the learner itself."""
+
+    x: Tensor  # (batch, features_in), or (*fleet, batch, features_in)
+    quiet: Reading  # taps (*fleet, batch, features), of x without a probe
+    quiet_loss: Tensor  # (*fleet, batch)
+    probe: Probe  # what was asked, (probes, ...)
+    probed: Reading  # taps (probes, *fleet, batch, features)
+    losses: Tensor  # (probes, *fleet, batch), per example: never averaged over the batch here
+
+    # Where each part of a layer has an objective of its own, losses are (..., batch, parts): what a node
+    # does to the loss of another part is not its concern.
+
+
+class Estimator(Protocol):
+    """Asks for measurements and tells what they say about the gradient."""
+
+    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+        """All probes of one step, stacked along the first axis.
+
+        Args:
+            spec: the layers to be probed.
+            quiet: a reading of x without a probe, just made.
+        """
+        ...
+
+    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
+        """The estimated gradient of the batch's mean loss; zero where the probe left a layer alone."""
+        ...
+
+
+@dataclass(frozen=True)
+class WeightPerturbation:
+    """All knobs are perturbed at once, one direction shared by the whole batch.
+
+    Per coordinate the variance is (pq - 2 + k) S + ..., p fan-in, q fan-out, so it suits small networks.
+    Where parts of a layer have losses of their own, knobs are laid those of the parts that they drive.
+    """
+
+    size: float  # full scale, sd of the probe at each knob
+    probes: int = 1
+    law: Law = rademacher
+    scheme: Scheme = one_sided
+
+    def __post_init__(self) -> None:
+        meaningful("WeightPerturbation", self.size, self.probes, self.law, self.scheme)
+
+    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+        del x, quiet  # knobs do not depend on the input
+        bodies = [shape[len(spec.fleet) :] for shape in spec.shapes]
+        directions = self.law.draw(self.probes, spec.fleet, bodies, spec, rng)
+        return Probe(knobs=tuple(self.scheme.send(v) * self.size for v in directions))
+
+    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
+        parted = seen.losses.ndim == len(spec.fleet) + 3
+        losses, before = (
+            each.mean(-2) if parted else each.mean(-1, keepdim=True)
+            for each in (seen.losses, seen.quiet_loss)
+        )
+        slopes = self.scheme.slopes(losses, before, self.size)  # (K, *fleet, parts)
+        sent = seen.probe.knobs or (None,) * len(spec.layers)
+        return tuple(
+            zero
+            if s is None
+            else (_at_rows(layer, slopes) * self.scheme.directions(s)).mean(0).div_(self.size)
+            for layer, s, zero in zip(spec.layers, sent, spec.zeros(), strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class NodePerturbation:
+    """Summing nodes are perturbed, each example with directions of its own; the input does the rest.
+
+    The slope at a node times the node's inputs is the gradient at its knobs, as far as anyone outside
+    the chip knows (cells' own gains are not known). Variance: LAWS of node perturbation, q_l T^2 |x_l|^2.
+    """
+
+    size: float  # V, sd of the probe at each summing node
+    probes: int = 1
+    law: Law = rademacher
+    scheme: Scheme = one_sided
+    mask: bool = False  # count only neurons that were not silent (tap exactly 0) in the quiet reading
+
+    def __post_init__(self) -> None:
+        meaningful("NodePerturbation", self.size, self.probes, self.law, self.scheme)
+        if isinstance(self.law, RankOne):
+            raise ValueError("NodePerturbation: rank-one directions are for knobs; nodes have no columns")
+
+    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+        del quiet  # directions do not depend on the activity
+        bodies = [(layer.features,) for layer in spec.layers]
+        directions = self.law.draw(self.probes, (*spec.fleet, x.shape[-2]), bodies, spec, rng)
+        return Probe(nodes=tuple(self.scheme.send(v) * self.size for v in directions))
+
+    def at_nodes(self, spec: Spec, seen: Evidence) -> tuple[Tensor | None, ...]:  # (*fleet, batch, features)
+        """The estimated gradient of each example's loss at its summing nodes; None where none was probed."""
+        slopes = self.scheme.slopes(seen.losses, seen.quiet_loss, self.size) / (self.probes * self.size)
+        parted = slopes.ndim == len(spec.fleet) + 3
+        share = slopes if parted else slopes.unsqueeze(-1)  # (K, *fleet, batch, parts), of the mean
+        sent = seen.probe.nodes or (None,) * len(spec.layers)
+        told: list[Tensor | None] = []
+        for layer, s, tap in zip(spec.layers, sent, seen.quiet.taps, strict=True):
+            delta = None if s is None else (spread(share, s.shape[-1]) * self.scheme.directions(s)).sum(0)
+            if delta is not None and self.mask and not layer.linear:
+                delta = delta * (tap != 0)
+            told.append(delta)
+        return tuple(told)
+
+    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
+        inputs = (seen.x, *seen.quiet.taps[:-1])
+        return tuple(
+            given.new_zeros((*spec.fleet, layer.tiles, layer.rows, layer.cols))
+            if delta is None
+            else correlate(layer, delta, given)
+            for layer, delta, given in zip(spec.layers, self.at_nodes(spec, seen), inputs, strict=True)
+        )
+
+
+def summed(losses: Tensor, fleet: tuple[int, ...], probes: int = 0) -> Tensor:
+    """One loss per example, (*probes, *fleet, batch): the sum of its parts', if it has such."""
+    return losses if losses.ndim == probes + len(fleet) + 1 else losses.sum(-1)
+
+
+def spread(parts: Tensor, features: int) -> Tensor:
+    """Each part's number given to all its nodes: (..., parts) -> (..., features) or broadcasting to it.
+
+    Parts are equal and consecutive, as the groups of `grouped` and the patches of `patches` are.
+    """
+    if parts.shape[-1] == 1:
+        return parts
+    if features % parts.shape[-1]:
+        raise ValueError(f"losses of {parts.shape[-1]} parts do not divide a layer of {features} nodes")
+    return parts.repeat_interleave(features // parts.shape[-1], -1)
+
+
+def _at_rows(layer: Layer, parts: Tensor) -> Tensor:
+    """Each row of a layer's knobs is given the sum over the parts that it drives.
+
+    (..., parts) -> (..., tiles, rows, 1) or broadcasting to it; a tile used at many sites drives many parts.
+    """
+    count = parts.shape[-1]
+    if count == 1:
+        return parts[..., None, None]
+    own = spread(torch.arange(count, device=parts.device), layer.features)
+    driven = layer.unscatter(own.to(parts.dtype).unsqueeze(0))  # (tiles, sites, rows), numbers of parts
+    laid = (driven.unsqueeze(-1) == torch.arange(count, device=parts.device)).any(-3)  # (tiles, rows, parts)
+    return laid.to(parts.dtype) @ parts[..., None, :, None]
+
+
+def correlate(layer: Layer, delta: Tensor, given: Tensor) -> Tensor:
+    """The gradient at a layer's knobs, averaged over the batch, from the gradient at its nodes.
+
+    Args:
+        delta: (..., batch, features), gradient of each example's loss at its summing nodes.
+        given: (..., batch, features_in), what drove the layer.
+    """
+    return (layer.unscatter(delta).mT @ layer.gather(given)).div_(delta.shape[-2])
+
+
+def meaningful(name: str, size: float, probes: int, law: Law, scheme: Scheme) -> None:
+    """Raise ValueError for settings of an estimator that make no sense, or not together."""
+    if not 0 < size < float("inf"):
+        raise ValueError(f"{name}: size is {size}, wanted a finite probe size above 0")
+    if isinstance(probes, bool) or not isinstance(probes, int) or probes < 1:
+        raise ValueError(f"{name}: probes is {probes!r}, wanted an integer of at least 1")
+    if isinstance(scheme, LeaveOneOut) and probes < 2:
+        raise ValueError(f"{name}: leave-one-out compares probes with each other; wanted at least 2, got 1")
+    if isinstance(law, Blocks) and probes % law.blocks:
+        raise ValueError(
+            f"{name}: {law.blocks} blocks take turns, so probes is a multiple of that, got {probes}"
+        )

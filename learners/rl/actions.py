@@ -1,0 +1,60 @@
+"""How a chip's outputs become what an environment takes: a number of a list, or a force within limits."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Protocol
+
+import torch
+from torch import Generator
+from torch import Tensor
+
+
+class Actions(Protocol):
+    """A way of acting on outputs."""
+
+    def chosen(self, out: Tensor, rng: Generator) -> Tensor:
+        """(..., outputs) -> (...), int64, or (..., outputs), what an environment's action space holds."""
+        ...
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """The strongest output names the action; what exploration there is comes from the chip's noise."""
+
+    def chosen(self, out: Tensor, rng: Generator) -> Tensor:
+        del rng  # nothing is drawn
+        return out.argmax(-1)
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Actions drawn with probabilities softmax(outputs / temperature)."""
+
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < float("inf"):
+            raise ValueError(f"Sampled: temperature is {self.temperature}, wanted a finite number above 0")
+
+    def chosen(self, out: Tensor, rng: Generator) -> Tensor:
+        even = torch.rand(out.shape, generator=rng, dtype=out.dtype, device=rng.device).to(out.device)
+        tiny = torch.finfo(out.dtype).tiny
+        return (out / self.temperature - (-even.clamp(min=tiny).log()).log()).argmax(-1)  # Gumbel's trick
+
+
+@dataclass(frozen=True)
+class Squashed:
+    """Outputs are means of a force: from `low` to `high` as tanh(gain * output) goes from -1 to 1."""
+
+    low: float
+    high: float
+    gain: float = 1.0  # 1/V
+
+    def __post_init__(self) -> None:
+        if not (self.low < self.high and all(map(isfinite, (self.low, self.high, self.gain)))):
+            raise ValueError(f"Squashed: wants finite low < high and a finite gain, got {self}")
+
+    def chosen(self, out: Tensor, rng: Generator) -> Tensor:
+        del rng  # nothing is drawn
+        share = (1 + (self.gain * out).tanh()) / 2
+        return (self.low + (self.high - self.low) * share).clamp(self.low, self.high)

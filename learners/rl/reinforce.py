@@ -1,0 +1,132 @@
+"""Step-level node perturbation: probes at the summing nodes explore, and returns decide what they were worth.
+
+Williams, "Simple statistical gradient-following algorithms" (Machine Learning 8, 1992), section 4, for
+Gaussian units: with noise n of standard deviation s at a unit, reward times n x' / s^2 follows the gradient
+of the expected return. Fiete and Seung (PRL 97, 2006): a neuron only needs its own injected noise,
+its inputs, a fading memory of their product (the eligibility trace) and one global reward.
+
+    trace_t = decay * trace_(t-1) + n_t x_t'    change = rate / s^2 * sum_t (reward_t - baseline_t) trace_t
+
+Where we differ and why. The sum is worked out as return-to-go times n_t x_t' at the episode's end, the same
+numbers, so that any wiring (`correlate`) will do. The baseline is the mean return-to-go, at the same step, of
+the other episodes that the chip plays side by side, without bias as they share nothing but the policy.
+Actions follow from the disturbed outputs themselves; no distribution is sampled behind the chip.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator
+from torch import Tensor
+
+from analog.port import Port
+from analog.port import Probe
+from analog.port import Reading
+from analog.spec import Spec
+
+from ..estimators.base import Evidence
+from ..estimators.base import NodePerturbation
+from ..estimators.schemes import one_sided
+from ..updates import Update
+from .actions import Actions
+from .normalizer import merged
+from .normalizer import unseen
+from .random_search import Gathered
+from .rollout import Arena
+from .rollout import Moment
+from .rollout import played
+from .rollout import tallied
+from .training import Practice
+from .training import Round
+from .training import episodes
+from .training import pulsed
+from .training import seeds
+
+
+@dataclass(frozen=True)
+class StepPerturbation:
+    """Learn from the probes of every step; the mean of several episodes played side by side.
+
+    decay: of the trace, per step; 1 credits every probe with all that comes after it.
+    most, floor, one_seed: as of `EpisodePerturbation`.
+    """
+
+    estimator: NodePerturbation
+    update: Update
+    actions: Actions
+    decay: float = 1.0
+    normalise: bool = True
+    most: int | None = None
+    floor: float = 1.0
+    one_seed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.estimator.probes != 1 or self.estimator.scheme != one_sided:
+            raise ValueError(
+                "StepPerturbation: the world cannot be tried twice, so it sends one one-sided probe a step; "
+                f"got {self.estimator}"
+            )
+        if not 0 <= self.decay <= 1:
+            raise ValueError(f"StepPerturbation: decay is {self.decay}, wanted 0 <= decay <= 1")
+
+    def init(self, spec: Spec) -> Gathered:
+        return Gathered(self.update.init(spec.zeros()), Practice.begun(spec, unseen(spec)))
+
+    def step(self, port: Port, arena: Arena, state: Gathered, rng: Generator) -> tuple[Gathered, Round]:
+        """Play one round of episodes, and pulse the chips once."""
+        spec, practice = port.spec, state.practice
+        if episodes(arena, spec) < 2:
+            raise ValueError("StepPerturbation: the baseline wants at least 2 episodes a chip, got 1")
+
+        def disturbed(x: Tensor) -> Probe:
+            asked = self.estimator.ask(spec, x, Reading(()), rng).nodes or ()
+            return Probe(nodes=tuple(n.squeeze(0) for n in asked if n is not None))
+
+        play = played(
+            port,
+            arena,
+            self.actions,
+            practice.senses,
+            rng,
+            seeds=seeds(arena, 1, rng, self.one_seed),
+            probe=disturbed,
+            active=practice.active(self.most),
+        )
+        moments = list(play)
+        tally = tallied(iter(moments), len(spec.fleet))
+        gradient = self.estimator.tell(spec, credited(spec, moments, self.decay))
+        inner = pulsed(port, self.update, gradient, state.update, practice.left(self.most, self.floor))
+        steps = tally.lengths.sum(-1)
+        senses = merged(practice.senses, tally.senses) if self.normalise else practice.senses
+        return Gathered(inner, Practice(senses, practice.steps + steps)), Round(tally.returns, steps)
+
+
+def credited(spec: Spec, moments: Sequence[Moment], decay: float) -> Evidence:
+    """A play as evidence: every step an example, its loss the negative of the return-to-go."""
+    worth = to_go(torch.stack([m.reward for m in moments]), decay)  # (steps, *fleet, batch)
+    batch = worth.shape[-1]
+    others = (worth.sum(-1, keepdim=True) - worth) / (batch - 1)
+    going = torch.stack([m.going for m in moments])
+
+    def examples(parts: Sequence[Tensor]) -> Tensor:  # (*fleet, steps * batch, ...)
+        fleet = len(spec.fleet)
+        return torch.stack(tuple(parts)).movedim(0, fleet).flatten(fleet, fleet + 1)
+
+    def losses(value: Tensor) -> Tensor:
+        return examples((-value * going).to(spec.on, spec.dtype).unbind(0))
+
+    taps = Reading(tuple(examples(t) for t in zip(*(m.reading.taps for m in moments), strict=True)))
+    sent = zip(*(m.probe.nodes or () for m in moments), strict=True)
+    nodes = tuple(examples([n for n in of if n is not None]).unsqueeze(0) for of in sent)
+    probed = Reading(tuple(t.unsqueeze(0) for t in taps.taps))
+    x = examples([m.x for m in moments])
+    return Evidence(x, taps, losses(others), Probe(nodes=nodes), probed, losses(worth).unsqueeze(0))
+
+
+def to_go(reward: Tensor, decay: float) -> Tensor:  # (steps, ...)
+    """What each step and all after it brought, fading by `decay` a step."""
+    worth = reward.clone()
+    for at in range(len(worth) - 2, -1, -1):
+        worth[at] += decay * worth[at + 1]
+    return worth

@@ -1,0 +1,1 @@
+"""What the laws say before anything is measured, and settings that follow from them."""

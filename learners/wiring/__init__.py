@@ -1,0 +1,1 @@
+"""Digital wiring around ports: parts of chips, residual connections, decorrelation."""

@@ -1,0 +1,228 @@
+"""A chip that has learnt to act teaches fresh chips to act as it does; copies of its weights do less well.
+
+The teacher learns from returns (as in `control`). Its true knobs are copied into 16 fresh chips by x-ray.
+As many other fresh chips learn its answers by distillation, softened at a temperature where actions are
+named and as they are where they are forces: first in the states that the teacher comes through, then, round
+after round, in the states into which the apprentices themselves get (Ross, Gordon and Bagnell, AISTATS
+2011: dataset aggregation), all kept and all answered by the teacher afresh. The normalisation of what is
+seen is digital and is handed over with the copies as well as with the lessons.
+
+No published figure: we know of no policy that was distilled into analog hardware.
+
+Ours (seed 0, mean of 16; teacher, copies, apprentices): CartPole 500, 500, 499.9; MountainCarContinuous
+95.3, 94.3, 95.6; Acrobot -87.8, -167.5, -87.6; Pendulum, with a hidden layer, -328, -1198, -340 (500
+episodes each; with the usual 100 -333, -1183, -371: the teacher's score alone errs by some 25). CartPole
+on hardware of severity 2 500, 290, 487. Linear policies of two actions survive copying at severity 1,
+though copies then do what the teacher does in 60 to 75 % of states only, apprentices in 92 to 100 %.
+
+Open questions: how few lessons suffice; whether the apprentices' own returns could finish what is left.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from torch import Generator
+from torch import Tensor
+
+from analog import Chip
+from analog import Mismatched
+from analog import Port
+from analog import stream
+from analog import xray
+from distill import Raw
+from distill import Soft
+from distill import distill
+from learners import Batch
+from learners import adam
+from learners import decayed
+from learners.rl import Senses
+from learners.rl import Squashed
+from learners.rl import played
+
+from ..kit.recipes.standard import AnyDevice
+from ..kit.recipes.standard import by_nodes
+from ..kit.recipes.standard import device_words
+from ..kit.recipes.standard import repeated
+from ..kit.rl.arena import Arena
+from ..kit.rl.tasks import SKILLS
+from ..kit.rl.tasks import Skill
+from ..kit.rl.tasks import by_episodes
+from ..kit.rl.tasks import novices
+from ..kit.rl.tasks import practise
+from ..kit.rl.tasks import score
+from ..kit.run.study import Row
+
+AGREE = 0.1  # share of the range of a force within which two forces are called the same
+
+
+@dataclass(frozen=True)
+class Args:
+    tasks: tuple[str, ...] = tuple(SKILLS)  # of gymnasium
+    device: AnyDevice = Mismatched()  # the hardware of teacher and apprentices
+    apprentices: int = 16  # fresh chips to teach, and to copy to
+    episodes: int = 100  # fresh ones, of each score
+    steps: int | None = None  # environment steps of the teacher; by default as many as suits the task
+    rounds: int = 5  # of lessons; in the first the teacher acts, then the apprentices do
+    lessons: int = 400  # steps of learning in a round
+    temperature: float = 1.0  # of the teacher's answers, where actions are named
+    seed: int = 0  # of episodes, probes and nature's dice
+
+
+TOY = Args(tasks=("CartPole-v1", "Pendulum-v1"), apprentices=2, episodes=2, steps=300, rounds=2, lessons=5)
+
+
+@dataclass(frozen=True)
+class Trial:
+    args: Args = Args()
+    task: str = "CartPole-v1"
+
+    @property
+    def name(self) -> str:
+        return self.task
+
+    @property
+    def skill(self) -> Skill:
+        skill = SKILLS[self.task]
+        return skill if self.args.steps is None else skill._replace(most=self.args.steps)
+
+    def rng(self, *path: str | int) -> Generator:
+        return stream(self.args.seed, "apprentice", self.name, *path)
+
+
+EXAMPLES = 64  # of a batch
+EPISODES = 4  # that each apprentice plays in a round
+RATE = 0.01  # of Adam in the first round, falling to zero over each
+
+
+def plan(args: Args) -> list[Trial]:
+    if any(t not in SKILLS for t in args.tasks):
+        raise ValueError(f"apprentice: tasks are some of {', '.join(SKILLS)}; got {args.tasks}")
+    return [Trial(args, t) for t in args.tasks]
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    args, skill = trial.args, trial.skill
+    teacher = novices(args.device, skill, TEACHER, args.seed)
+    for state, _ in practise(skill, by_episodes(skill), teacher, teacher.port(), trial.rng("teacher")):
+        share = int(state.practice.steps) / skill.most
+        yield {"what": "practice", "task": trial.task, "done": 0.3 * min(1.0, share)}
+    senses: Senses = state.practice.senses
+    ways = _states(teacher.port(), skill, senses, trial.rng("exam"))
+    yield from _scored(trial, "teacher", teacher, teacher, senses, ways)
+    fresh = range(TEACHER + 1, TEACHER + 1 + args.apprentices)
+    everyone = Senses(*(s.expand(len(fresh), *s.shape) for s in senses))
+    copies = Chip(args.device, skill.layers, fresh, dice=args.seed + 1)
+    copies.port().program(repeated(xray.knobs(teacher), len(fresh)))
+    yield from _scored(trial, "copy", copies, teacher, everyone, ways)
+    pupils = Chip(args.device, skill.layers, fresh, dice=args.seed + 2)
+    met = [ways.expand(len(fresh), *ways.shape)]
+    for number in range(args.rounds):
+        _lesson(trial, teacher.port(), pupils.port(), torch.cat(met, -2), number)
+        met.append(_states(pupils.port(), skill, everyone, trial.rng("states", number)))
+        done = {"done": 0.3 + 0.7 * (number + 1) / args.rounds}
+        agreed = _agreement(pupils.port(), teacher.port(), skill, met[-1])
+        yield {"what": "round", "task": trial.task, "round": number, "agreement": _mean(agreed), **done}
+    yield from _scored(trial, "apprentice", pupils, teacher, everyone, ways)
+
+
+TEACHER = 100  # identity of the teacher; its apprentices come after it
+
+
+def _lesson(trial: Trial, teacher: Port, pupils: Port, met: Tensor, number: int) -> None:
+    """Learn what the teacher answers in the states met so far."""
+    args = trial.args
+    named = trial.skill.task in NAMED
+    learner = by_nodes(4, decayed(adam(RATE), args.lessons))
+    drawn, rng = trial.rng("lessons", number), trial.rng("probes", number)
+    chosen = (torch.randint(met.shape[-2], (EXAMPLES,), generator=drawn) for _ in range(args.lessons))
+    stimuli = (Batch(met[..., c, :]) for c in chosen)
+    for _ in distill(
+        teacher, pupils, learner, stimuli, answers=Soft(args.temperature) if named else Raw(), rng=rng
+    ):
+        pass
+
+
+NAMED = ("CartPole-v1", "Acrobot-v1")  # tasks whose actions are named; in others they are forces
+
+
+def _states(port: Port, skill: Skill, senses: Senses, rng: Generator) -> Tensor:  # (*fleet, states, features)
+    """Normalised states that chips come through; those after an episode's end repeat earlier ones."""
+    chips = port.spec.fleet[0] if port.spec.fleet else 1
+    arena = Arena(skill.task, chips * EPISODES)
+    seeds = torch.randint(2**31 - 1, (arena.num_envs,), generator=rng).tolist()
+    play = list(played(port, arena, skill.actions, senses, rng, seeds=seeds))
+    x, going = torch.stack([m.x for m in play], -2), torch.stack([m.going for m in play], -1)
+    flat, kept = x.flatten(-3, -2), going.flatten(-2)  # (*fleet, states, features)
+    rows = [
+        one[mask][torch.randint(int(mask.sum()), (KEPT,), generator=rng)]
+        for one, mask in zip(flat.reshape(chips, *flat.shape[-2:]), kept.reshape(chips, -1), strict=True)
+    ]
+    return torch.stack(rows).reshape(*port.spec.fleet, KEPT, -1)
+
+
+KEPT = 1000  # states of a round that each apprentice keeps, drawn from those it came through
+
+
+def _agreement(port: Port, teacher: Port, skill: Skill, x: Tensor) -> Tensor:  # (*fleet,)
+    """Share of states in which a chip does what the teacher does."""
+    rng = stream(0)  # neither way of acting draws
+    mine, wanted = (skill.actions.chosen(p.measure(x).out, rng) for p in (port, teacher))
+    if skill.task in NAMED:
+        return (mine == wanted).double().mean(-1)
+    acts = skill.actions
+    assert isinstance(acts, Squashed)
+    within = AGREE * (acts.high - acts.low)
+    return ((mine - wanted).abs() <= within).all(-1).double().mean(-1)
+
+
+def _scored(
+    trial: Trial, what: str, chip: Chip[Any], teacher: Chip[Any], senses: Senses, ways: Tensor
+) -> Iterator[Row]:
+    """Returns over fresh episodes, and agreement in the states that the teacher comes through."""
+    port = chip.port()
+    scores = score(port, trial.skill, senses, trial.args.episodes, trial.rng("score", what)).reshape(-1)
+    agreed = _agreement(port, teacher.port(), trial.skill, ways).reshape(-1)
+    for who, value, same in zip(chip.identities, scores.tolist(), agreed.tolist(), strict=True):
+        about = {"what": what, "task": trial.task, "device": device_words(trial.args.device), "chip": who}
+        yield {**about, "score": round(value, 3), "agreement": round(same, 4)}
+
+
+def _mean(values: Tensor) -> float:
+    return round(float(values.mean()), 4)
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    made = []
+    for task in dict.fromkeys(r["task"] for r in rows):
+        line: Row = {"task": task}
+        for what in ("teacher", "copy", "apprentice"):
+            chosen = [r for r in rows if r["task"] == task and r["what"] == what]
+            scores = [r["score"] for r in chosen]
+            line[what] = f"{fmean(scores):.1f}"
+            if what != "teacher":
+                line[f"worst {what}"] = f"{min(scores):.1f}"
+            line[f"{what} agrees %"] = f"{100 * fmean(r['agreement'] for r in chosen):.1f}"
+        made.append(line)
+    return made
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    tasks = list(dict.fromkeys(r["task"] for r in rows))
+    figure = Figure(figsize=(3 * len(tasks), 3.4), layout="constrained")
+    colours = {"teacher": "tab:blue", "copy": "tab:red", "apprentice": "tab:green"}
+    for axis, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
+        for place, (what, colour) in enumerate(colours.items()):
+            scores = [r["score"] for r in rows if r["task"] == task and r["what"] == what]
+            spread = [place + 0.3 * (i / max(1, len(scores) - 1) - 0.5) for i in range(len(scores))]
+            axis.plot(spread, scores, "o", alpha=0.6, color=colour)
+        axis.set_xticks(range(len(colours)), ["teacher", "weight copies", "apprentices"])
+        axis.set(title=task, ylabel="return of 100 fresh episodes")
+    path = folder / "apprentice.png"
+    figure.savefig(path, dpi=120)
+    return [path]

@@ -1,0 +1,275 @@
+"""Knowledge outlives thirty generations of noisy chips, each taught only by the one before.
+
+A founder learns from labels, in place. It teaches a fresh chip by its answers, which teaches the next, and so
+on; nobody hears a label again, unless a few labelled examples were kept for rehearsal. Lineages are
+independent: generation g of all of them is one fleet, taught by the fleet before it. `agreement` is with the
+founder, `parent` with the generation before, both on test data; `below` is the founder's accuracy less that
+of its descendant, and the interval is that of Student's t over lineages, 95 %.
+
+Ours on digits (seed 0, 16 lineages as one fleet): founders 96.88 %; with no label after the founder, one
+generation is .31 +- .21 points below, the tenth .76 +- .32, the thirtieth .97 +- .36, and keeps 98.4 % of
+the founder's answers (a founder's second reading 99.8 %). With 100 labelled examples rehearsed .62 +- .30
+and 1.06 +- .23: no difference that can be told, for they are training images, on which heirs agree anyway.
+On held-out digits one generation taught by the exact gradient lost as much as one taught by perturbation,
+and four times the steps lost nothing: what is lost is unfinished learning and not noise, so that heirs take
+more and smaller steps from as many measurements (1 % more, by rounding). MNIST is not measured.
+
+On MNIST (`--lineages 3 --generations 10 --rehearsal 0 --epochs 8`): founders 98.05 %, the tenth generation
+.47 points below them, keeping 98.6 % of their answers.
+
+Published beside ours: none found.
+
+Open questions: what is kept on devices whose cells have few levels.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from statistics import stdev
+from typing import Any
+from typing import NamedTuple
+
+import torch
+from matplotlib.figure import Figure
+from scipy.stats import t as student
+from torch import Generator
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from analog import Chip
+from analog import Ledger
+from analog import Mismatched
+from analog import Port
+from analog import metered
+from analog import stream
+from distill import Answer
+from distill import Matching
+from distill import Soft
+from distill import distill
+from learners import Batch
+from learners.data.batches import batches
+from learners.data.datasets import Dataset
+from learners.data.datasets import load
+
+from ..kit.recipes.standard import AnyDevice
+from ..kit.recipes.standard import Scale
+from ..kit.recipes.standard import answers
+from ..kit.recipes.standard import network
+from ..kit.recipes.standard import right
+from ..kit.recipes.standard import scale
+from ..kit.recipes.standard import schooled
+from ..kit.recipes.standard import usual
+from ..kit.run.study import Row
+
+SPLIT = 4  # batches of an heir for each of its founder's: more steps from as many measurements
+FASTER = 3.0  # rate of an heir over its founder's; both chosen on held-out digits
+
+
+@dataclass(frozen=True)
+class Args:
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
+    rehearsal: tuple[int, ...] = (0, 100)  # labelled examples that are kept for rehearsal, each a trial
+    lineages: int = 16  # at least 2
+    generations: int = 30  # after the founder
+    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
+    epochs: float | None = None  # of every generation; by default 45, or 15 on large data
+    temperature: float = 4.0  # of every teacher's answers
+    seed: int = 0  # of data order, probes and nature's dice
+
+
+TOY = Args(lineages=2, generations=2, epochs=0.2, hidden=8, rehearsal=(0, 50))
+
+
+@dataclass(frozen=True)
+class Trial:
+    args: Args = Args()
+    rehearsal: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.rehearsal} rehearsed" if self.rehearsal else "no rehearsal"
+
+    def rng(self, *path: str | int) -> Generator:
+        return stream(self.args.seed, "lineage", *path)  # every trial sees the same founders and stimuli
+
+
+def plan(args: Args) -> list[Trial]:
+    if args.lineages < 2 or args.generations < 1 or min(args.rehearsal, default=-1) < 0:
+        raise ValueError(
+            f"lineage: wants lineages >= 2, generations >= 1 and rehearsal >= 0, got {args.lineages}, "
+            f"{args.generations}, {args.rehearsal}"
+        )
+    return [Trial(args, r) for r in args.rehearsal]
+
+
+class Kept(NamedTuple):
+    """What a pupil is told: its teacher's answer, and the label of an example that was kept."""
+
+    answer: Answer
+    label: Tensor  # (batch, classes), one-hot; all zero where nobody knows it
+
+
+@dataclass(frozen=True)
+class Rehearsing:
+    """Softened answers; on the kept examples the cross-entropy to the label is added, weighed 1 (Guess)."""
+
+    temperature: float
+
+    @property
+    def loss(self) -> "Rehearsing":
+        return self
+
+    def said(self, out: Tensor, label: Tensor | None, rng: Generator) -> Kept:
+        if label is None:
+            raise ValueError("Rehearsing: wanted labels, one-hot or zero where nobody knows them; got None")
+        return Kept(Soft(self.temperature).said(out, None, rng), label)
+
+    def bits(self, outputs: int) -> int:
+        return Soft(self.temperature).bits(outputs)
+
+    def __call__(self, out: Tensor, target: Kept) -> Tensor:
+        recalled = -(target.label * out.log_softmax(-1)).sum(-1)
+        return Matching(self.temperature)(out, target.answer) + recalled
+
+    def slope(self, out: Tensor, target: Kept) -> Tensor:
+        recalled = target.label.sum(-1, keepdim=True) * out.softmax(-1) - target.label
+        return Matching(self.temperature).slope(out, target.answer) + recalled
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    args, data = trial.args, load(trial.args.data)
+    size = scale(data, hidden=args.hidden, epochs=args.epochs)
+    parents = _chips(trial, data, size, 0)
+    schooled(parents, data, size, trial.rng("founder", "data"), trial.rng("founder", "probes"))
+    founders = answers(parents.port(), data.test.x)
+    again = right(answers(parents.port(), data.test.x), founders)
+    yield from _generation(trial, data, 0, founders, founders, founders)
+    yield {"what": "founder, read again", "rehearsal": trial.rehearsal, "agreement": float(again.mean())}
+    before, taught = founders, _stimuli(trial, data)
+    for g in range(1, args.generations + 1):
+        heirs = _chips(trial, data, size, g)
+        ledger = Ledger(heirs.spec)
+        _teach(trial, data, size, parents, metered(heirs.port(), ledger), taught, g)
+        parents.die()
+        said = answers(heirs.port(), data.test.x)
+        yield from _generation(trial, data, g, said, founders, before, ledger)
+        parents, before = heirs, said
+
+
+def _chips(trial: Trial, data: Dataset, size: Scale, generation: int) -> Chip[Any]:
+    """One fresh chip for every lineage."""
+    first = 1_000_000 * generation
+    who = range(first, first + trial.args.lineages)
+    return Chip(trial.args.device, network(data, size.hidden), who, dice=trial.args.seed)
+
+
+def _stimuli(trial: Trial, data: Dataset) -> Batch:
+    """The training images; of their labels only those that were kept, one-hot."""
+    if not trial.rehearsal:
+        return Batch(data.train.x)
+    kept = torch.randperm(len(data.train.x), generator=trial.rng("kept"))[: trial.rehearsal]
+    labels = torch.zeros(len(data.train.x), data.classes)
+    labels[kept] = one_hot(data.train.target[kept], data.classes).float()
+    return Batch(data.train.x, labels)
+
+
+def _teach(
+    trial: Trial, data: Dataset, size: Scale, parents: Chip[Any], heirs: Port, taught: Batch, generation: int
+) -> None:
+    """One generation: as many measurements as the founder had, in more and smaller batches."""
+    own = size._replace(batch=max(1, size.batch // SPLIT), rate=size.rate * FASTER)
+    temperature = trial.args.temperature
+    learning = distill(
+        parents.port(),
+        heirs,
+        usual(data, own),
+        batches(taught, own.batch, own.epochs, trial.rng("stimuli", generation)),
+        answers=Rehearsing(temperature) if trial.rehearsal else Soft(temperature),
+        rng=trial.rng("heirs", generation),
+    )
+    for _ in learning:
+        pass
+
+
+def _generation(
+    trial: Trial,
+    data: Dataset,
+    generation: int,
+    said: Tensor,
+    founders: Tensor,
+    before: Tensor,
+    ledger: Ledger | None = None,
+) -> Iterator[Row]:
+    """How well each lineage's present chip answers, and how far it has come from its founder."""
+    scores = right(said, data.test.target).tolist()
+    agreement, parent = right(said, founders).tolist(), right(said, before).tolist()
+    for lineage, score in enumerate(scores):
+        yield {
+            "what": "generation",
+            "rehearsal": trial.rehearsal,
+            "generation": generation,
+            "lineage": lineage,
+            "accuracy": round(score, 6),
+            "agreement": round(agreement[lineage], 6),
+            "parent": round(parent[lineage], 6),
+            "measurements": max(ledger.readings) if ledger else None,
+            "done": round(generation / trial.args.generations, 4),
+        }
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    made = []
+    for rehearsal in dict.fromkeys(r["rehearsal"] for r in rows):
+        own = [r for r in rows if r["rehearsal"] == rehearsal]
+        floor = fmean(r["agreement"] for r in own if r["what"] == "founder, read again")
+        last = max(r["generation"] for r in own if r["what"] == "generation")
+        for generation in sorted({0, 1, 2, 5, 10, 20, last}):
+            if generation > last:
+                continue
+            made.append(
+                {
+                    "rehearsed": rehearsal,
+                    "generation": generation,
+                    "right %": "{:.2f} ± {:.2f}".format(*_course(own, "accuracy")[generation]),
+                    "below founder": "{:.2f} ± {:.2f}".format(*_course(own, "below")[generation]),
+                    "agrees %": "{:.2f} ± {:.2f}".format(*_course(own, "agreement")[generation]),
+                    "with parent %": "{:.2f} ± {:.2f}".format(*_course(own, "parent")[generation]),
+                    "founder with itself %": "" if generation else f"{100 * floor:.2f}",
+                }
+            )
+    return made
+
+
+def _course(rows: Sequence[Row], key: str) -> dict[int, tuple[float, float]]:
+    """By generation, the mean over lineages in percent and half of its 95 % interval."""
+    chosen = [r for r in rows if r["what"] == "generation"]
+    founders = {r["lineage"]: r["accuracy"] for r in chosen if r["generation"] == 0}
+    found: dict[int, list[float]] = {}
+    for r in chosen:
+        value = founders[r["lineage"]] - r["accuracy"] if key == "below" else r[key]
+        found.setdefault(r["generation"], []).append(100 * value)
+    wide = float(student.ppf(0.975, len(founders) - 1)) / len(founders) ** 0.5
+    return {g: (fmean(values), wide * stdev(values)) for g, values in found.items()}
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    axes = figure.subplots(1, 2)
+    shown = {"accuracy": "test accuracy %", "agreement": "agrees with the founder %"}
+    for axis, (key, words) in zip(axes, shown.items(), strict=True):
+        for rehearsal in dict.fromkeys(r["rehearsal"] for r in rows):
+            course = _course([r for r in rows if r["rehearsal"] == rehearsal], key)
+            mean, half = zip(*course.values(), strict=True)
+            label = f"{rehearsal} labelled examples rehearsed" if rehearsal else "no label after the founder"
+            (line,) = axis.plot(list(course), mean, "o-", ms=3, label=label)
+            low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
+            axis.fill_between(list(course), low, high, color=line.get_color(), alpha=0.2, lw=0)
+        axis.set(xlabel="generation", ylabel=words)
+        axis.grid(alpha=0.3)
+    axes[0].legend()
+    path = folder / "lineage.png"
+    figure.savefig(path, dpi=130)
+    return [path]

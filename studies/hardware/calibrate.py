@@ -1,0 +1,260 @@
+"""A device's parameters come out of a table of measurements, with intervals that mean what they say.
+
+Without --coverage: one table (--data FILE.csv, by default the example beside this file: 150 simulated
+`SoftBoundsRRAM` cells of other parameters than the datasheet's) and one device from which the search starts.
+The table gives each parameter with its standard error and 95 % interval, what the table cannot tell, and
+whether the residuals are such as the fitted device would leave; the figure shows data, fit and residuals.
+With --coverage N: for every device, N tables are simulated along `analog.calibrate.suggested(device)`, each
+is calibrated, and the true parameters should lie within their intervals in 95 % of the repeats.
+
+Beside ours: we know of no public simulator of analog hardware that says how well its parameters are known.
+"""
+
+import statistics
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+
+from analog import PCM
+from analog import CMOHfOxRRAM
+from analog import Ideal
+from analog import LinearECRAM
+from analog import RRAMArray
+from analog import SoftBoundsRRAM
+from analog import WanRRAM
+from analog.calibrate import Calibration
+from analog.calibrate import fit
+from analog.calibrate import measured
+from analog.calibrate import read
+from analog.calibrate import simulated
+from analog.calibrate import suggested
+
+from ..kit.recipes.standard import AnyDevice
+from ..kit.recipes.standard import device_words
+from ..kit.run.study import Row
+from ..perturbation.speed import DEVICES as ZOO
+
+EXAMPLE = Path(__file__).parent / "pulses.csv"
+DEVICES: tuple[AnyDevice, ...] = (
+    *(d for d in ZOO if not isinstance(d, Ideal)),  # which has no parameters
+    LinearECRAM.metal_oxide(),
+    RRAMArray.hfo2(),
+    WanRRAM(fit="cubic"),
+    CMOHfOxRRAM(acceptance="2%"),
+    PCM(fit="joshi"),
+)
+BLOCK = 25  # repeats that share one set of simulated moments; the next ones draw theirs anew
+
+
+@dataclass(frozen=True)
+class Args:
+    data: Path | None = None  # CSV file, as analog.calibrate.tables describes it; by default the example
+    device: AnyDevice = SoftBoundsRRAM()  # where the search starts
+    copies: int = 20  # simulated cells for each measured one
+    coverage: int | None = None  # repeats for each of --devices, instead of calibrating one table
+    devices: tuple[AnyDevice, ...] = DEVICES
+    cells: int = 500  # in each table of a coverage run
+    seed: int = 0  # of simulated moments and tables
+
+
+TOY = Args(copies=4)
+
+
+@dataclass(frozen=True)
+class Trial:
+    args: Args = Args()
+    device: AnyDevice | None = None  # None: calibrate the table
+    first: int = 0  # repeat
+    last: int = 0  # repeat
+
+    @property
+    def name(self) -> str:
+        if self.device is None:
+            return "calibrate"
+        return f"{device_words(self.device)}, repeats {self.first} to {self.last}"
+
+
+def plan(args: Args) -> list[Trial]:
+    if args.copies < 1 or args.cells < 1 or (args.coverage is not None and args.coverage < 1):
+        raise ValueError("copies, cells and coverage are at least 1")
+    if args.coverage is None:
+        read(args.data or EXAMPLE)  # a bad table is refused before anything is kept of it
+        return [Trial(args)]
+    blocks = [(first, min(first + BLOCK, args.coverage) - 1) for first in range(0, args.coverage, BLOCK)]
+    return [Trial(args, device, *block) for block in blocks for device in args.devices]
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    if trial.device is None:
+        yield from _calibrated(trial.args)
+    else:
+        yield from _covered(trial.args, trial.device, trial.first, trial.last)
+
+
+def _calibrated(args: Args) -> Iterator[Row]:
+    made = read(args.data or EXAMPLE)
+    found = fit(args.device, made, copies=args.copies, seed=args.seed)
+    for p in found.parameters:
+        numbers = {"value": p.value, "error": p.error, "low": p.low, "high": p.high}
+        yield {"what": "parameter", "name": p.name, **numbers, "comment": p.comment, "done": 0.5}
+    for warning in found.warnings:
+        yield {"what": "warning", "comment": warning}
+    for t in found.diagnostics.tests:
+        yield {"what": "residuals", "name": t.name, "value": t.value, "predicted": t.predicted, "z": t.z}
+    yield from _pictured(found, made.readings, made.plan.histories[1])
+    yield {"what": "device", "comment": device_words(found.device), "done": 1.0}
+
+
+def _pictured(found: Calibration, readings: torch.Tensor, which: torch.Tensor) -> Iterator[Row]:
+    """Means and spread of each history, and quantiles of the residuals."""
+    for history in range(min(int(which.max()) + 1, 8)):  # more would hide each other
+        own = which == history
+        for k in range(readings.shape[1]):
+            yield {
+                "what": "row",
+                "history": history,
+                "row": k,
+                "mean": float(readings[own, k].mean()),
+                "sd": float(readings[own, k].std()),
+                "fitted": float(found.diagnostics.fitted[own, k][0]),
+                "fitted_sd": float(found.diagnostics.spread[own, k][0]),
+            }
+    ordered = found.diagnostics.residuals.flatten().sort().values
+    for k in range(1, 100):
+        at = min(int(len(ordered) * k / 100), len(ordered) - 1)
+        normal = statistics.NormalDist().inv_cdf(k / 100)
+        yield {"what": "quantile", "normal": normal, "residual": float(ordered[at])}
+
+
+@lru_cache(64)
+def _names(args: Args, device: Any) -> tuple[str, ...]:
+    """What such tables can tell, which does not depend on their readings."""
+    asked = suggested(device, args.cells)
+    usual = fit(device, measured(device, asked, args.seed, args.seed), copies=args.copies, seed=args.seed)
+    return tuple(p.name for p in usual.parameters)
+
+
+def _covered(args: Args, device: Any, first: int, last: int) -> Iterator[Row]:
+    """Repeats on tables of their own, from the true parameters as start; moments drawn for this block."""
+    asked = suggested(device, args.cells)
+    law, weights = (lru_cache(128)(simulated(args.copies, args.seed - far - first)) for far in (0, 2**39))
+    names = _names(args, device)
+    gaps: dict[str, list[float]] = {n: [] for n in names}
+    within = dict.fromkeys(names, 0)
+    for repeat in range(first, last + 1):
+        who = args.seed + 1 + repeat
+        found = fit(device, measured(device, asked, who, who), free=names, law=law, weights=weights)
+        for p in found.parameters:
+            truth = getattr(device, p.name)
+            within[p.name] += p.low <= truth <= p.high
+            gaps[p.name].append((p.value - truth) / p.error)
+    for number, name in enumerate(names, 1):
+        yield {
+            "what": "coverage",
+            "device": device_words(device).rpartition(":")[2],
+            "name": name,
+            "repeats": last + 1 - first,
+            "within": within[name],
+            "z_sum": sum(gaps[name]),
+            "z_squares": sum(z * z for z in gaps[name]),
+            "done": number / len(names),
+        }
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    if any(r["what"] == "coverage" for r in rows):
+        return _coverage_table(rows)
+    lines: list[Row] = []
+    for r in rows:
+        if r["what"] == "parameter":
+            interval = f"{r['low']:.4g} to {r['high']:.4g}"
+            lines.append(_line(r["name"], f"{r['value']:.4g}", f"{r['error']:.2g}", interval, r["comment"]))
+        if r["what"] == "residuals":
+            verdict = "as predicted" if abs(r["z"]) < 4 else "the device's law does not suit the table"
+            beside = f"predicted {r['predicted']:.3g}"
+            lines.append(
+                _line(f"residuals: {r['name']}", f"{r['value']:.3g}", f"z {r['z']:+.1f}", beside, verdict)
+            )
+        if r["what"] in ("warning", "device"):
+            lines.append(_line(r["what"], "", "", "", r["comment"]))
+    return lines
+
+
+def _line(what: str, value: str, error: str, interval: str, comment: str) -> Row:
+    return {"what": what, "value": value, "standard error": error, "95 % interval": interval, "": comment}
+
+
+def _coverage_table(rows: Sequence[Row]) -> list[Row]:
+    lines = []
+    for device in dict.fromkeys(r["device"] for r in rows):
+        own = [r for r in rows if r["device"] == device]
+        names = list(dict.fromkeys(r["name"] for r in own))
+        each = {n: _share([r for r in own if r["name"] == n]) for n in names}
+        lowest, highest = min(each, key=lambda n: each[n]), max(each, key=lambda n: each[n])
+        count = sum(r["repeats"] for r in own)
+        lines.append(
+            {
+                "device": device,
+                "repeats": count // len(names),
+                "within, %": f"{100 * _share(own):.1f}",
+                "sd of z": f"{(sum(r['z_squares'] for r in own) / count) ** 0.5:.2f}",
+                "lowest": f"{lowest} {100 * each[lowest]:.1f}",
+                "highest": f"{highest} {100 * each[highest]:.1f}",
+                "parameters": ", ".join(names),
+            }
+        )
+    return lines
+
+
+def _share(rows: Sequence[Row]) -> float:
+    return sum(r["within"] for r in rows) / sum(r["repeats"] for r in rows)
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    covered = [r for r in rows if r["what"] == "coverage"]
+    if covered:
+        _draw_coverage(figure, covered)
+    else:
+        _draw_fit(figure, rows)
+    path = folder / "calibrate.png"
+    figure.savefig(path, dpi=130)
+    return [path]
+
+
+def _draw_coverage(figure: Figure, rows: Sequence[Row]) -> None:
+    axis = figure.subplots()
+    devices = list(dict.fromkeys(r["device"] for r in rows))
+    for place, device in enumerate(devices):
+        own = [r for r in rows if r["device"] == device]
+        each = [_share([r for r in own if r["name"] == n]) for n in dict.fromkeys(r["name"] for r in own)]
+        axis.plot([100 * e for e in each], [place] * len(each), "o", ms=3, color="tab:gray")
+        axis.plot([100 * _share(own)], [place], "D", ms=6, color="tab:blue")
+    axis.set_yticks(range(len(devices)), devices, fontsize=7)
+    axis.axvspan(93, 97, color="tab:green", alpha=0.2)
+    axis.set(xlabel="true value within the 95 % interval, % (grey: each parameter; blue: all)")
+    axis.invert_yaxis()
+
+
+def _draw_fit(figure: Figure, rows: Sequence[Row]) -> None:
+    left, middle, right = figure.subplots(1, 3)
+    shown = [r for r in rows if r["what"] == "row"]
+    for history in sorted({r["history"] for r in shown}):
+        own = [r for r in shown if r["history"] == history]
+        steps, colour = [r["row"] for r in own], f"C{history}"
+        for axis, seen, fitted in ((left, "mean", "fitted"), (middle, "sd", "fitted_sd")):
+            axis.plot(steps, [r[seen] for r in own], "o", ms=4, color=colour)
+            axis.plot(steps, [r[fitted] for r in own], color=colour, linewidth=1)
+    left.set(xlabel="row of the history", title="mean over cells (line: fit)")
+    middle.set(xlabel="row of the history", title="sd between cells (line: fit)")
+    quantiles = [r for r in rows if r["what"] == "quantile"]
+    normal = [r["normal"] for r in quantiles]
+    right.plot(normal, [r["residual"] for r in quantiles], ".", color="tab:blue")
+    right.plot(normal, normal, color="black", linewidth=0.8)
+    right.set(xlabel="normal quantile", title="whitened residuals")

@@ -1,0 +1,108 @@
+"""The digital side of studies that stand beside published ones: tanh networks, exact slopes, RMSProp."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from typing import NamedTuple
+
+import torch
+from torch import Generator
+from torch import Tensor
+
+from analog import Birth
+from analog import Chip
+from analog import Device
+from analog import Knobs
+from analog import Noise
+from analog import Port
+from analog import Reading
+from analog import Spec
+from analog import xray
+from learners import Batch
+from learners import Loss
+from learners import Update
+
+
+class Digits(NamedTuple):
+    knobs: Tensor  # (*fleet, tiles, rows, cols)
+
+
+@dataclass(frozen=True)
+class Digital(Device[Digits]):
+    """Weights in a computer, tanh neurons; the last column is the bias.
+
+    Fresh weights are uniform within sqrt(6 / (fan-in + fan-out)) (Glorot and Bengio 2010), and so are
+    biases, with their own number for both fans, as in the public LocoProp code.
+    """
+
+    def fabricate(self, rows: int, cols: int, birth: Birth) -> Digits:
+        share = 2 * birth.uniform("knobs", rows, cols) - 1
+        bound = torch.full((cols,), (6 / (rows + cols - 1)) ** 0.5, dtype=share.dtype, device=share.device)
+        bound[-1] = (3 / rows) ** 0.5
+        return Digits(share * bound)
+
+    def pulse(self, cells: Digits, drive: Tensor, noise: Noise) -> Digits:
+        del noise  # computers are silent
+        return Digits(cells.knobs + drive)
+
+    def collect(self, cells: Digits, x: Tensor, noise: Noise) -> Tensor:
+        del noise  # computers are silent
+        return x @ cells.knobs.mT
+
+    def fire(self, cells: Digits, u: Tensor, noise: Noise) -> Tensor:
+        del cells, noise  # all neurons are alike
+        return u.tanh()
+
+
+@dataclass(frozen=True)
+class ExactSlopes:
+    """The slopes at the nodes that no real hardware tells: of this very chip, by x-ray."""
+
+    chip: Chip[Any]
+
+    def init(self, spec: Spec) -> None:
+        del spec
+
+    def find(
+        self, port: Port, batch: Batch, quiet: Reading, loss: Loss, held: None, rng: Generator
+    ) -> tuple[tuple[Tensor, ...], None]:
+        del port, quiet, rng, held  # the x-ray looks for itself
+        return xray.node_gradient(self.chip, batch.x, batch.target, loss), None
+
+
+class Heavy(NamedTuple):
+    """What `heavy_rmsprop` remembers."""
+
+    steps: int
+    square: Knobs
+    velocity: Knobs
+
+
+def heavy_rmsprop(
+    rate: Callable[[int], float], momentum: float = 0.999, decay: float = 0.9, epsilon: float = 1e-5
+) -> Update:
+    """RMSProp (Tieleman and Hinton 2012) with momentum, in the form of TensorFlow's first version:
+    epsilon under the root, the rate inside the velocity, mean squares that start at 1.
+
+    rate: by the number of steps made before.
+    """
+
+    def step(gradient: Knobs, held: Heavy) -> tuple[Knobs, Heavy]:
+        square = tuple(
+            (s * decay).addcmul_(g, g, value=1 - decay) for s, g in zip(held.square, gradient, strict=True)
+        )
+        now = -rate(held.steps)
+        velocity = tuple(
+            (s + epsilon).rsqrt_().mul_(g).mul_(now).add_(v, alpha=momentum)
+            for s, g, v in zip(square, gradient, held.velocity, strict=True)
+        )
+        return velocity, Heavy(held.steps + 1, square, velocity)
+
+    return Update(lambda zeros: Heavy(0, tuple(torch.ones_like(z) for z in zeros), zeros), step)
+
+
+def paced(step: int, steps: int, epochs: int) -> float:
+    """Share of the full rate: a twentieth of the epochs of warm-up, then linearly to 0."""
+    at, total = step + 1, steps * epochs
+    warm = total / 20
+    return at / warm if at < warm else (total + 1 - at) / (total + 1 - warm)

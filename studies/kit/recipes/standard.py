@@ -1,0 +1,273 @@
+"""What studies share: how much of what suits which data, the exact-gradient reference, scores."""
+
+import ast
+import dataclasses
+import importlib
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from statistics import stdev
+from typing import Annotated
+from typing import Any
+from typing import NamedTuple
+
+import torch
+import tyro
+from torch import Generator
+from torch import Tensor
+
+from analog import Chip
+from analog import Dead
+from analog import Device
+from analog import Knobs
+from analog import Layer
+from analog import Port
+from analog import Spec
+from analog import dense
+from analog import xray
+from distill import Likeness
+from learners import Batch
+from learners import CrossEntropy
+from learners import Descent
+from learners import Feedback
+from learners import Loss
+from learners import NodePerturbation
+from learners import Step
+from learners import Update
+from learners import accumulated
+from learners import adam
+from learners import decayed
+from learners import fit
+from learners.data.batches import batches
+from learners.data.batches import drawn
+from learners.data.batches import steps
+from learners.data.datasets import Dataset
+from learners.estimators.base import summed
+from learners.learner import Learner
+from learners.losses import settled
+
+
+class Scale(NamedTuple):
+    """Sizes that suit a data set; chosen on held-out parts of the training data, never on test data."""
+
+    hidden: int
+    batch: int
+    probes: int
+    epochs: float
+    heirs: int
+    rate: float
+
+
+SMALL = Scale(hidden=64, batch=64, probes=4, epochs=45, heirs=16, rate=1e-2)
+LARGE = Scale(hidden=256, batch=256, probes=4, epochs=15, heirs=4, rate=6e-3)
+OWED = 0.1  # full scale, what drives come to before they are sent, where writes blur; on held-out digits
+PROBE_SIZE = 0.15  # V at the summing node: what `tuned` finds for Mismatched, give or take a fifth
+FEEDBACK = Feedback(decay=0.98, trust=0.2)  # on noisy chips the surprise is mostly noise
+
+
+def scale(data: Dataset, **wanted: Any) -> Scale:
+    """SMALL up to 10,000 training examples, LARGE above, with what a user wants otherwise (not None)."""
+    chosen = {word: value for word, value in wanted.items() if value is not None}
+    for word, value in chosen.items():
+        if not 0 < value < float("inf"):
+            raise ValueError(f"{word} is {value}, wanted a finite number above 0")
+    return (SMALL if len(data.train.x) <= 10_000 else LARGE)._replace(**chosen)
+
+
+def network(data: Dataset, hidden: int) -> tuple[Layer, ...]:
+    """One hidden layer and a linear read-out."""
+    return dense(data.pixels, hidden), dense(hidden, data.classes, linear=True)
+
+
+def by_nodes(probes: int, update: Update, size: float = PROBE_SIZE) -> Callable[[Loss], Learner[Any]]:
+    """Node perturbation with learned feedback, silent neurons masked, the read-out on its own delta rule."""
+    estimator = NodePerturbation(size, probes, mask=True)
+    return lambda loss: Descent(estimator, update, loss, delta=True, control=FEEDBACK)
+
+
+def usual(data: Dataset, size: Scale) -> Callable[[Loss], Learner[Any]]:
+    """Node perturbation for a training of such a size."""
+    return by_nodes(size.probes, schedule(data, size.batch, size.epochs, size.rate))
+
+
+def schedule(data: Dataset, size: int, epochs: float, rate: float) -> Update:
+    """Adam, its rate falling linearly to zero over the whole training."""
+    return decayed(adam(rate), steps(data.train, size, epochs))
+
+
+def sparing(data: Dataset, size: Scale) -> Update:
+    """The schedule of such a size, its drives owed until a write is worth what it blurs."""
+    return accumulated(schedule(data, size.batch, size.epochs, size.rate), OWED)
+
+
+def schooled(chip: Chip[Any], data: Dataset, size: Scale, order: Generator, probes: Generator) -> None:
+    """Let a chip learn from labels, in place, as teachers do before they teach."""
+    learner = usual(data, size)(CrossEntropy())
+    for _ in fit(learner, chip.port(), batches(data.train, size.batch, size.epochs, order), probes):
+        pass
+
+
+def lived(life: Iterable[object]) -> str | None:
+    """Carry learning out to its end; what was said if the chip died on the way."""
+    try:
+        for _ in life:
+            pass
+    except Dead as end:
+        return str(end)
+    return None
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The reference that no real hardware allows: the exact gradient of this very chip, by x-ray."""
+
+    chip: Chip[Any]
+    update: Update
+    loss: Loss
+    first: int = 0  # the layers whose port it is handed; None is the read-out
+    last: int | None = None
+
+    def init(self, spec: Spec) -> Any:
+        return self.update.init(spec.zeros())
+
+    def step(self, port: Port, batch: Batch, state: Any, rng: Generator) -> tuple[Any, Step]:
+        del rng  # nothing is probed
+        quiet = port.measure(batch.x)
+        target = settled(self.loss, quiet.out, batch.target)
+
+        def whole(out: Tensor, target: Any) -> Tensor:
+            return summed(self.loss(out, target), port.spec.fleet)
+
+        gradient = xray.knob_gradient(self.chip, batch.x, target, whole, first=self.first, last=self.last)
+        drive, state = self.update.step(gradient, state)
+        port.pulse(drive)
+        return state, Step(whole(quiet.out, target).mean(-1), quiet)
+
+
+def within(
+    budget: int,
+    port: Port,
+    estimator: NodePerturbation,
+    data: Dataset,
+    size: Scale,
+    order: Generator,
+    probes: Generator,
+) -> int:
+    """Train by node perturbation with `budget` measurements of single examples; how many steps that was.
+
+    The quiet reading of a step is charged as one more probe.
+    """
+    silent = torch.zeros(estimator.probes, 1)
+    each = min(size.batch, len(data.train.x)) * (1 + len(estimator.scheme.send(silent)))
+    count = max(1, budget // each)
+    learner = Descent(estimator, decayed(adam(size.rate), count), CrossEntropy(), delta=True)
+    return sum(1 for _ in fit(learner, port, drawn(data.train, size.batch, count, order), probes))
+
+
+def answers(port: Port, x: Tensor) -> Tensor:  # (*fleet, examples), int64
+    """The class a chip names for each example."""
+    return outputs(port, x).argmax(-1)
+
+
+def outputs(port: Port, x: Tensor) -> Tensor:  # (*fleet, examples, classes)
+    """What a chip says to each example, measured in pieces that fit in memory."""
+    return torch.cat([port.measure(piece).out for piece in x.split(2500)], -2)
+
+
+def accuracy(port: Port, data: Batch) -> Tensor:  # (*fleet,), float64
+    """Share of examples named rightly."""
+    return right(answers(port, data.x), data.target)
+
+
+def right(named: Tensor, wanted: Tensor) -> Tensor:  # (*fleet,), float64
+    """Share of answers (*fleet, examples) that are as wanted."""
+    return (named == wanted).double().mean(-1)
+
+
+def sampled(learning: Iterator[Step], total: int, points: int = 12) -> Iterator[int]:
+    """Carry learning out, pausing at about `points` steps, each a like factor after the one before."""
+    pauses = {round(total ** (k / points)) for k in range(points)} | {total}
+    for number, _ in enumerate(learning, 1):
+        if number in pauses:
+            yield number
+
+
+def likeness_words(like: Likeness) -> dict[str, Any]:
+    """A likeness as a row holds it: means over the fleet, and each chip's accuracy."""
+    return {
+        "accuracy": [round(a, 6) for a in like.accuracy.reshape(-1).tolist()],
+        "agreement": float(like.agreement.mean()),
+        "divergence": float(like.divergence.mean()),
+        "kappa": float(like.kappa.mean()),
+        "repeated": like.repeated.share,  # of the teachers' mistakes
+        "calibration_error": float(like.calibration_error.mean()),
+    }
+
+
+def repeated(knobs: Knobs, count: int) -> Knobs:
+    """The same knobs for each chip of a fleet."""
+    return tuple(k.expand(count, *k.shape).clone() for k in knobs)
+
+
+def device_from(words: str) -> Device[Any]:
+    """Import a device named `package.module:Class` or `package.module:Class(word=value, ...)`."""
+    name, bracket, _ = words.partition("(")
+    module, colon, kind = name.partition(":")
+    try:
+        if not colon or not kind:
+            raise ValueError(
+                "wanted package.module:Class, as in analog:Mismatched or mine:Memristor(hiss=0.1)"
+            )
+        call = ast.parse(f"made{words[len(name) :]}" if bracket else "made()", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
+            raise ValueError("wanted package.module:Class(word=value, ...)")
+        values = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        made: Device[Any] = getattr(importlib.import_module(module), kind)(**values)
+        if not callable(getattr(made, "fabricate", None)):
+            raise ValueError(f"{kind} is not a device: it cannot fabricate")
+    except ValueError as error:
+        hint = "; values are numbers, strings, tuples" if "malformed node" in str(error) else ""
+        raise ValueError(f"device {words!r}: {str(error).partition(' on line')[0]}{hint}") from None
+    except (ImportError, AttributeError, TypeError, SyntaxError) as error:
+        hint = f"; for a file write {module.removesuffix('.py')}:{kind}" if module.endswith(".py") else ""
+        raise ValueError(f"device {words!r}: {error}{hint}") from None
+    return made
+
+
+def device_words(device: Any) -> str:
+    """The inverse of `device_from`, naming only what differs from the defaults."""
+    kind = type(device)
+    changed = [
+        f"{f.name}={getattr(device, f.name)!r}"
+        for f in (dataclasses.fields(device) if dataclasses.is_dataclass(device) else ())
+        if getattr(device, f.name) != f.default
+    ]
+    return f"{kind.__module__}:{kind.__qualname__}" + (f"({', '.join(changed)})" if changed else "")
+
+
+def short_words(device: str) -> str:
+    """Of `device_words`, the class and the first word that differs from its defaults."""
+    name = device.partition(":")[2] or device
+    kind, bracket, words = name.partition("(")
+    first, comma, _ = words.rstrip(")").partition(", ")
+    return f"{kind}({first}{', ...' if comma else ''})" if bracket else kind
+
+
+AnyDevice = Annotated[
+    Device[Any],
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="MODULE:CLASS",
+        instance_from_str=lambda words: device_from(words[0]),
+        is_instance=lambda instance: hasattr(instance, "fabricate"),
+        str_from_instance=lambda instance: [device_words(instance)],
+    ),
+]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation, as tables show them."""
+    return f"{fmean(values):.2f}" + (f" +- {stdev(values):.2f}" if len(values) > 1 else "")

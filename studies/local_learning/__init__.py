@@ -1,0 +1,1 @@
+"""Studies: local learning."""

@@ -1,0 +1,300 @@
+"""Forward-forward teaches deep chips by two passes and no way back, knowing little of their neurons.
+
+Every layer learns by itself to be more active for real images than for fakes; chips differ in what they are
+made of, ways in what is real and in what is known: `labels` (images with their label in the first pixels
+against wrong labels, chosen by the network itself; rectifiers' slopes taken as 1), `labels, slopes measured`
+(one probe more a step tells every neuron's slope), `labels, goodness perturbed` (one loss for all neurons of
+a layer, four probes) and `hybrids` (no labels: images against blotwise mixtures of two; then a linear
+read-out). Two errors: by goodness, a run for each label (the published supervised figure), and by a linear
+read-out of the normalised activities of all layers but the first, one run (the published unsupervised one,
+and how the public re-implementations are scored).
+
+Published, MNIST, four layers of 2,000: 1.36 % by labels (60 epochs), 1.37 % by hybrids (100 epochs), 0.64 %
+with jitter (500 epochs); public re-implementations 1.45 and 6.84 %. Ours, with `--data mnist --devices
+analog:Ideal --ways labels --chips 1 --threads 1`, three layers of 800, 30 epochs, seed 0: 2.06 % by goodness
+and 2.29 % by read-out (2.03 at epoch 18, so it overfits), in 9 minutes of one core; with `--shifts 1`, 1.60 %
+and 1.88 % in as long. Shifts are the published jitter; they were not chosen on held-out data, where short
+trainings showed no gain. A noisy Mismatched chip, `--shifts 1 --epochs 8`: 1.95 % and 1.42 %.
+
+Ours on digits (defaults, two chips, seed 0; by goodness, by read-out): Ideal 3.6, 3.1 %, Mismatched 4.4,
+3.1 %, SoftBoundsRRAM 14.3, 10.6 %; with goodness perturbed 11.9, 6.2 %, 11.8, 6.8 % and 16.0, 14.0 %;
+hybrids 3.6, 5.3 and 81 %. UnknownNeurons on held-out digits: 9.1, 3.8 % with slopes taken as 1, 4.7, 3.0 %
+with slopes measured.
+
+Open questions: hybrids and cells that blur on MNIST; why hybrids fail on cells that blur when written.
+"""
+
+import math
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+from typing import Literal
+from typing import NamedTuple
+from typing import get_args
+
+import torch
+from matplotlib.figure import Figure
+from torch import Generator
+from torch import Tensor
+
+from analog import Chip
+from analog import Ideal
+from analog import Ledger
+from analog import Mismatched
+from analog import SoftBoundsRRAM
+from analog import UnknownNeurons
+from analog import dense
+from analog import metered
+from analog import stream
+from learners import Batch
+from learners import CrossEntropy
+from learners import Descent
+from learners import NodePerturbation
+from learners import Step
+from learners import Update
+from learners import accumulated
+from learners import adam
+from learners import decayed
+from learners import momentum
+from learners.data.batches import batches
+from learners.data.batches import steps
+from learners.data.datasets import Dataset
+from learners.data.datasets import load
+from learners.learner import Learner
+from learners.local import ForwardForward
+from learners.local import Goodness
+from learners.local import Hebbian
+from learners.local import Hybrids
+from learners.local import WrongLabels
+from learners.local import goodnesses
+from learners.local import neutral
+from learners.local import normalised
+from learners.local import pattern
+from learners.local import wired
+
+from ..kit.recipes.standard import OWED
+from ..kit.recipes.standard import PROBE_SIZE
+from ..kit.recipes.standard import AnyDevice
+from ..kit.recipes.standard import device_words
+from ..kit.run.study import Row
+
+Way = Literal["labels", "labels, slopes measured", "labels, goodness perturbed", "hybrids"]
+
+
+class Size(NamedTuple):
+    """What suits a data set, chosen on held-out parts of the training data."""
+
+    layers: int
+    width: int
+    batch: int
+    epochs: float
+    rate: float
+
+
+SMALL = Size(layers=3, width=100, batch=64, epochs=40, rate=3e-3)
+LARGE = Size(layers=3, width=800, batch=256, epochs=30, rate=2e-3)
+BRIGHTNESS = 2.0  # of the pixel that says the label
+LOSS = Goodness(threshold=1.0, sharpness=30.0)
+BLURRED = Goodness(threshold=1.0, sharpness=10.0)  # where every write blurs
+PUSH = 3e-4  # rate of momentum there, for each neuron of a layer: the mean's slope is shared out among them
+READOUT = 3e-3  # rate of the read-out
+
+
+@dataclass(frozen=True)
+class Args:
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM(), UnknownNeurons())
+    ways: tuple[Way, ...] = get_args(Way)  # of each device
+    chips: int = 2  # identities, as one fleet
+    layers: int | None = None  # by default 3
+    width: int | None = None  # neurons a layer; by default 100, or 800 on large data
+    epochs: float | None = None  # by default 40, or 30 on large data
+    shifts: int = 0  # pixels by which the images of a batch are moved at most, another way each batch
+    seed: int = 0  # of data order, probes and nature's dice
+
+
+TOY = Args(devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3, shifts=1)
+
+
+@dataclass(frozen=True)
+class Trial:
+    args: Args = Args()
+    device: AnyDevice = Ideal()
+    way: Way = "labels"
+
+    @property
+    def name(self) -> str:
+        return f"{device_words(self.device)}, {self.way}"
+
+
+def plan(args: Args) -> list[Trial]:
+    return [Trial(args, d, w) for d in args.devices for w in args.ways]
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    args, data = trial.args, load(trial.args.data)
+    size = _size(args, data)
+    lab = Lab(trial, data, size)
+    about = {"device": device_words(trial.device), "way": trial.way}
+    total = steps(data.train, size.batch, size.epochs)
+    pauses = {max(1, round(total * share)) for share in POINTS}
+    for number, _ in enumerate(lab.learning(), 1):
+        if number in pauses:
+            epoch = round(number * size.epochs / total, 4)
+            row = {"what": "curve", **about, "epoch": epoch, **lab.errors(data.test)}
+            yield row | {"done": round(number / total, 4)}
+    yield {
+        "what": "end",
+        **about,
+        **lab.errors(data.test),
+        "knobs": sum(la.rows * la.cols for la in lab.chip.spec.layers),
+        "readings": max(lab.ledger.readings),
+    }
+
+
+POINTS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the training, where curves are taken
+
+
+def _size(args: Args, data: Dataset) -> Size:
+    asked = {"layers": args.layers, "width": args.width, "epochs": args.epochs}
+    chosen: dict[str, Any] = {word: value for word, value in asked.items() if value is not None}
+    for word, value in chosen.items():
+        if not 0 < value < float("inf"):
+            raise ValueError(f"{word} is {value}, wanted a finite number above 0")
+    if args.layers == 1:
+        raise ValueError("layers is 1, wanted at least 2: what is recognised leaves out the first")
+    return (SMALL if len(data.train.x) <= 10_000 else LARGE)._replace(**chosen)
+
+
+def moved(x: Tensor, most: int, rng: Generator) -> Tensor:
+    """Images moved together by a chance number of pixels in both directions; what leaves comes in again."""
+    if not most:
+        return x
+    side = math.isqrt(x.shape[-1])
+    by = torch.randint(-most, most + 1, (2,), generator=rng).tolist()
+    return x.unflatten(-1, (side, side)).roll(by, (-2, -1)).flatten(-2)
+
+
+class Lab:
+    """A fleet of chips, who teaches it, and the read-out that is kept beside it in digital memory."""
+
+    def __init__(self, trial: Trial, data: Dataset, size: Size) -> None:
+        self.trial, self.data, self.size = trial, data, size
+        widths = (data.pixels, *(size.width,) * size.layers)
+        layers = tuple(dense(a, b) for a, b in pairwise(widths))
+        self.chip = Chip(trial.device, layers, range(trial.args.chips), dice=trial.args.seed)
+        self.ledger = Ledger(self.chip.spec)
+        self.port = self.chip.port()
+        booked = metered(self.port, self.ledger).measure
+        self.wires = self.port._replace(measure=booked)  # pulses are not booked: millions of cells a step
+        self.readout = Descent(
+            NodePerturbation(1.0), self._decayed(adam(READOUT, square_decay=0.99)), CrossEntropy(), delta=True
+        )
+        self.labels = WrongLabels(data.classes, BRIGHTNESS, self.readout)
+        self.top = self.labels.top(self.chip.spec)
+
+    @property
+    def unlabelled(self) -> bool:
+        return self.trial.way == "hybrids"
+
+    def learning(self) -> Iterator[Step]:
+        """Learn; after each step the read-out `top` is up to date."""
+        ways = Hybrids() if self.unlabelled else self.labels
+        learner = ForwardForward((self._layer(),) * self.size.layers, ways)
+        state, beside = learner.init(self.chip.spec), self.readout.init(self.top.spec)
+        order, probes = (stream(self.trial.args.seed, "forward_forward", what) for what in ("data", "probes"))
+        for lesson in batches(self.data.train, self.size.batch, self.size.epochs, order):
+            batch = lesson._replace(x=moved(lesson.x, self.trial.args.shifts, order))
+            state, step = learner.step(self.wires, batch, state, probes)
+            if self.unlabelled:  # labels reach the read-out alone
+                seen = pattern([tap[..., : len(batch.x), :] for tap in step.quiet.taps])
+                beside, _ = self.readout.step(self.top.port(), batch._replace(x=seen), beside, probes)
+            else:
+                self.top = self.labels.top(self.chip.spec, state.negatives.readout)
+            yield step
+
+    def errors(self, asked: Batch) -> Row:
+        """Shares of examples named wrongly, of each chip; by goodness none without labels."""
+        made: Row = {"goodness": None, "readout": self._wrong(self._read, asked)}
+        return made if self.unlabelled else made | {"goodness": self._wrong(self._judged, asked)}
+
+    def _wrong(self, scores: Callable[[Tensor], Tensor], asked: Batch) -> list[float]:
+        named = torch.cat([scores(x).argmax(-1) for x in asked.x.split(1000)], -1)
+        return [round(v, 6) for v in (named != asked.target).double().mean(-1).tolist()]
+
+    def _judged(self, x: Tensor) -> Tensor:
+        return goodnesses(self.port, x, self.data.classes, BRIGHTNESS)
+
+    def _read(self, x: Tensor) -> Tensor:
+        whole = x if self.unlabelled else neutral(x, self.data.classes, BRIGHTNESS)
+        return self.top.port().measure(pattern(wired(self.port).measure(normalised(whole)).taps)).out
+
+    def _decayed(self, update: Update) -> Update:
+        """Its rate falling linearly to zero over the whole training."""
+        return decayed(update, steps(self.data.train, self.size.batch, self.size.epochs))
+
+    def _layer(self) -> Learner[Any]:
+        update, loss = self._decayed(adam(self.size.rate, square_decay=0.99)), LOSS
+        if self.trial.device.costs.step is not None:  # moves by steps: Adam would blur idle cells too
+            push = momentum(PUSH * self.size.width)
+            update, loss = accumulated(self._decayed(push), OWED), BLURRED
+        if self.trial.way == "labels, goodness perturbed":
+            return Descent(NodePerturbation(PROBE_SIZE, 4), update, loss)
+        measured = self.trial.way == "labels, slopes measured"
+        return Hebbian(update, loss, PROBE_SIZE if measured else None)
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    return [
+        {
+            "device": end["device"].rpartition(":")[2],
+            "way": end["way"],
+            "error % by goodness": _percent(end["goodness"]),
+            "by read-out": _percent(end["readout"]),
+            "knobs": f"{end['knobs']:.3g}",
+            "readings": f"{end['readings']:.2g}",
+        }
+        for end in rows
+        if end["what"] == "end"
+    ]
+
+
+def _percent(shares: Sequence[float] | None) -> str:
+    """The mean over chips, and from which to which."""
+    if shares is None:
+        return ""
+    span = f" ({100 * min(shares):.2f} {100 * max(shares):.2f})" if len(shares) > 1 else ""
+    return f"{100 * fmean(shares):.2f}{span}"
+
+
+PUBLISHED = (1.36, 1.45, 6.84)  # %, MNIST: Hinton 2022, and public re-implementations
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    devices = list(dict.fromkeys(r["device"] for r in rows))
+    figure = Figure(figsize=(4.5 * len(devices), 4), layout="constrained")
+    axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
+    colours = dict(zip(get_args(Way), ("tab:green", "tab:blue", "tab:red", "tab:orange"), strict=True))
+    for axis, device in zip(axes, devices, strict=True):
+        for error in PUBLISHED:
+            axis.axhline(error, color="lightgray", lw=0.8, zorder=0)
+        curves = [r for r in rows if r["what"] == "curve" and r["device"] == device]
+        for way in dict.fromkeys(r["way"] for r in curves):
+            points = [r for r in curves if r["way"] == way]
+            epochs = [p["epoch"] for p in points]
+            read = [100 * fmean(p["readout"]) for p in points]
+            axis.plot(epochs, read, color=colours[way], label=way)
+            if points[0]["goodness"] is not None:
+                axis.plot(epochs, [100 * fmean(p["goodness"]) for p in points], ":", color=colours[way])
+        axis.set(title=device.rpartition(":")[2], xlabel="epoch", xscale="log", yscale="log")
+        axis.grid(which="both", alpha=0.3)
+    axes[0].set(ylabel="test error % (dotted: by goodness; gray: published, MNIST)")
+    axes[0].legend()
+    path = folder / "forward_forward.png"
+    figure.savefig(path, dpi=130)
+    return [path]

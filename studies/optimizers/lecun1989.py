@@ -1,0 +1,267 @@
+"""LeCun's network of 1989 gets from 5 % to 1.3 % of errors by what was learned in 33 years, step by step.
+
+Each rung keeps what the rung before it changed, as Karpathy did in 2022, trained digitally and online, one
+image at a time: squared error and SGD; softmax cross-entropy; AdamW with a falling rate; shifts by a pixel;
+dropout and rectifiers. The first and the last of his rungs also learn from 50,000 images. Settings are the
+source's. One rung is ours, "averaging": twice as many passes, and the weights at the ends of the last 20
+averaged (Polyak and Juditsky 1992).
+
+Published beside ours, test errors of 2,007 in %: paper 5.00; 4.09, 4.38, 3.59, 2.19, 1.59; from 50,000
+images 2.74 and 1.25, one seed each.
+
+Ours, `lecun1989 --data mnist`, seed 0, mean and spread of 5 seeds: 4.05 +- 0.15, 4.15 +- 0.70, 3.83 +-
+0.35, 2.09 +- 0.06, 1.81 +- 0.16; on all 10,000 test images 4.20, 4.20, 3.83, 2.45, 2.03. Averaging (a quarter
+of an hour): 1.29 +- 0.12 (misses 24 29 26 27 23), 1.52 +- 0.05 on all. From 50,000 images the first rung 3.10
++- 0.40 (76 57 57 63 58; half an hour), 3.06 on all; the last (`--rungs "all, 50,000" --passes 80`, 23
+minutes) 1.15 +- 0.21 (28 19 19 22 27), 1.28 on all, in 22 passes 1.30 and 1.53.
+
+His last rung is 1.81 here, not his 1.59: by all test images its error is 2.0, 2,007 of them are worth +- 0.3
+points, and another's rerun of his code gave 1.99. What averaging does was found on 20,000 training images
+that no rung learns from: 80 passes 2.36, averaged 2.22; 160 passes 2.14, averaged over the last 10, 20 or 40
+passes 1.96, 1.95, 1.97; averaged over the last 60 of 80, 2.44.
+
+Where we differ: every pass has its own order (the source's first rungs kept one); the test images are
+another draw from MNIST's, so errors of 2,007 are also set beside those of all the test images. Guess: biases
+begin at 0, but for the outputs' -1 where targets are squared.
+
+The same network as a chip, trained in place without backprop, is the study `convolution`.
+
+Open questions: what averaging would bring to chips, which cannot read their weights but can average answers.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+from typing import Final
+from typing import Literal
+from typing import NamedTuple
+from typing import get_args
+
+import torch
+from matplotlib.figure import Figure
+from torch import Generator
+from torch import Tensor
+from torch.optim.adamw import adamw
+
+from analog import stream
+from learners.data.datasets import Dataset
+from learners.data.datasets import load
+
+from ..kit.data import lecun1989
+from ..kit.digital.lecun1989 import Copies
+from ..kit.digital.lecun1989 import Kind
+from ..kit.digital.lecun1989 import cut
+from ..kit.recipes.standard import spread
+from ..kit.run.study import Row
+
+Name = Literal[
+    "base", "softmax", "AdamW", "shifts", "dropout, ReLU", "averaging", "base, 50,000", "all, 50,000"
+]
+CHUNK: Final = 500  # steps whose images are made ready at once
+
+
+class Rung(NamedTuple):
+    """One row of the ladder, with what the source found."""
+
+    kind: Kind
+    passes: int
+    rate: float
+    adamw: bool  # with a rate that falls linearly to a third
+    shifts: bool  # by up to a pixel each way
+    images: int
+    published: tuple[float, float] | None  # % of errors in training and test; None: the rung is ours
+    averaged: int = 0  # passes at the end whose weights are averaged, if it is not 0
+
+
+_TANH, _LAST = Kind("tanh", "softmax"), Kind("relu", "softmax", 0.25)
+LADDER: Final[dict[Name, Rung]] = {
+    "base": Rung(Kind(), 23, 0.03, False, False, lecun1989.TRAIN, (0.62, 4.09)),
+    "softmax": Rung(_TANH, 23, 0.01, False, False, lecun1989.TRAIN, (0.00, 4.38)),
+    "AdamW": Rung(_TANH, 46, 3e-4, True, False, lecun1989.TRAIN, (0.00, 3.59)),
+    "shifts": Rung(_TANH, 60, 3e-4, True, True, lecun1989.TRAIN, (1.70, 2.19)),
+    "dropout, ReLU": Rung(_LAST, 80, 3e-4, True, True, lecun1989.TRAIN, (1.47, 1.59)),
+    "averaging": Rung(_LAST, 160, 3e-4, True, True, lecun1989.TRAIN, None, averaged=20),
+    "base, 50,000": Rung(Kind(), 100, 0.03, False, False, lecun1989.MANY, (2.03, 2.74)),
+    "all, 50,000": Rung(_LAST, 100, 3e-4, True, True, lecun1989.MANY, (1.07, 1.25)),
+}
+
+
+@dataclass(frozen=True)
+class Args:
+    data: str = "mnist"  # mnist, or what stands in for it: digits, fashion-mnist, a folder of IDX files
+    rungs: tuple[Name, ...] = get_args(Name)  # of the ladder
+    seeds: int = 5  # copies, side by side
+    passes: int | None = None  # over the training images; by default the source's
+    images: int | None = None  # to learn from; by default the source's
+    seed: int = 0  # of all that is drawn
+
+
+TOY = Args(data="digits", rungs=("base", "averaging"), seeds=2, passes=2, images=300)
+
+
+@dataclass(frozen=True)
+class Trial:
+    args: Args = Args()
+    rung: Name = "base"
+
+    @property
+    def name(self) -> str:
+        return self.rung
+
+
+def plan(args: Args) -> list[Trial]:
+    return [Trial(args, name) for name in args.rungs]
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    args, rung = trial.args, LADDER[trial.rung]
+    mnist = load(args.data)
+    data = lecun1989.digits(mnist, args.images or rung.images)
+    passes = args.passes or rung.passes
+
+    def dice(what: str) -> list[Generator]:
+        return [stream(args.seed, "lecun1989", trial.rung, what, k) for k in range(args.seeds)]
+
+    copies = Copies(rung.kind, dice("weights"))
+    averaged, mean = min(rung.averaged, passes), torch.zeros_like(copies.knobs)
+    for number in _passes(copies, rung, data, passes, dice("order")):
+        if number > passes - averaged:
+            mean += copies.knobs / averaged
+        if 10 * number // passes > 10 * (number - 1) // passes and number < passes:
+            score = {"test": _errors(copies, data.test.x, data.test.target)}
+            yield {"what": "curve", "rung": trial.rung, "passes": number, **score, "done": number / passes}
+    if averaged:
+        copies.knobs.copy_(mean)
+    every = mnist.test
+    yield {
+        "what": "end",
+        "rung": trial.rung,
+        "passes": passes,
+        "images": len(data.train.x),
+        "train": _errors(copies, data.train.x, data.train.target),
+        "test": _errors(copies, data.test.x, data.test.target),
+        "misses": [round(e * len(data.test.x)) for e in _errors(copies, data.test.x, data.test.target)],
+        "whole test": _errors(copies, lecun1989.shrunk(every.x), every.target),
+        "checksum": data.checksum,
+        "done": 1.0,
+    }
+
+
+def _passes(copies: Copies, rung: Rung, data: Dataset, passes: int, dice: list[Generator]) -> Iterator[int]:
+    """Learn, pausing after each pass."""
+    images, classes = _shifted(data.train.x, rung.shifts), torch.eye(10)
+    if rung.kind.loss == "squared error":
+        classes = 2 * classes - 1
+    step = _adamw(copies) if rung.adamw else _sgd(copies)
+    for done in range(passes):
+        fall = done / max(1, passes - 1) if rung.adamw else 0.0
+        rate = rung.rate * (1 - fall * 2 / 3)
+        orders = torch.stack([torch.randperm(images.shape[1], generator=g) for g in dice], 1)
+        with _no_denormals():
+            for chosen in orders.split(CHUNK):
+                moves = _drawn(chosen, len(images), dice)
+                patches = cut(images[moves, chosen])
+                targets = classes[data.train.target[chosen]].unsqueeze(-2)
+                silent = _silenced(chosen, rung.kind.dropout, dice) if rung.kind.dropout else None
+                for at in range(len(chosen)):
+                    copies.learn(patches[at], targets[at], None if silent is None else silent[at])
+                    step(rate)
+        yield done + 1
+
+
+@contextmanager
+def _no_denormals() -> Iterator[None]:
+    """Moments of weights that are silent for long fade into numbers that processors are slow with."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _shifted(images: Tensor, shifts: bool) -> Tensor:  # (1 or 9, images, 256)
+    """The images as they are, or at all nine places within a pixel; what leaves comes back opposite."""
+    if not shifts:
+        return images.unsqueeze(0)
+    square = images.unflatten(-1, (lecun1989.SIDE, lecun1989.SIDE))
+    moved = [square.roll((down, right), (-2, -1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    return torch.stack(moved).flatten(-2)
+
+
+def _drawn(like: Tensor, count: int, dice: list[Generator]) -> Tensor:  # (steps, copies), int64
+    if count == 1:
+        return torch.zeros_like(like)
+    return torch.stack([torch.randint(count, (len(like),), generator=g) for g in dice], 1)
+
+
+def _silenced(like: Tensor, share: float, dice: list[Generator]) -> Tensor:  # (steps, copies, 1, 192)
+    kept = [torch.rand(len(like), 1, 192, generator=g) >= share for g in dice]
+    return torch.stack(kept, 1) / (1 - share)
+
+
+def _sgd(copies: Copies) -> Any:
+    return lambda rate: copies.knobs.add_(copies.slopes, alpha=-rate)
+
+
+def _adamw(copies: Copies) -> Any:
+    """torch's, in one kernel; decay 0.01 as by default in the source."""
+    mean, square = torch.zeros_like(copies.knobs), torch.zeros_like(copies.knobs)
+    words: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "weight_decay": 0.01, "eps": 1e-8}
+    words |= {"amsgrad": False, "maximize": False, "fused": True}
+    knobs, slopes, moments, count = [copies.knobs], [copies.slopes], ([mean], [square]), [torch.zeros(())]
+    return lambda rate: adamw(knobs, slopes, *moments, [], count, lr=rate, **words)
+
+
+def _errors(copies: Copies, images: Tensor, labels: Tensor) -> list[float]:
+    """Share of errors of each copy."""
+    named = torch.cat([copies.answers(cut(piece)) for piece in images.split(500)], -1)
+    return [round(e, 6) for e in (named != labels).double().mean(-1).tolist()]
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    made = []
+    for row in (r for r in rows if r["what"] == "end"):
+        train, test = LADDER[row["rung"]].published or (None, None)
+        made.append(
+            {
+                "rung": row["rung"],
+                "passes": row["passes"],
+                "images": row["images"],
+                "train %": f"{100 * fmean(row['train']):.2f}",
+                "published train %": "" if train is None else f"{train:.2f}",
+                "test %": spread([100 * e for e in row["test"]]),
+                "misses": " ".join(map(str, row["misses"])),
+                "published test %": "" if test is None else f"{test:.2f}",
+                "whole test %": spread([100 * e for e in row["whole test"]]),
+            }
+        )
+    return made
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    ends = [r for r in rows if r["what"] == "end"]
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axis = figure.subplots()
+    for at, row in enumerate(ends):
+        axis.plot([at] * len(row["test"]), [100 * e for e in row["test"]], "o", color="tab:green", alpha=0.5)
+        axis.plot([at], [100 * fmean(row["whole test"])], "_", color="tab:blue", ms=24, mew=2)
+        if known := LADDER[row["rung"]].published:
+            axis.plot([at], [known[1]], "x", color="black", ms=9)
+    axis.axhline(5.0, color="tab:gray", lw=0.8, ls="--", label="paper, 1989")
+    for marker, colour, label in (
+        ("o", "tab:green", "ours, each seed"),
+        ("_", "tab:blue", "ours, mean over all test images"),
+        ("x", "black", "published 2022, one seed"),
+    ):
+        axis.plot([], [], marker, color=colour, label=label)
+    axis.set(ylabel="test error %", ylim=(0, None), title="the network of 1989, rung by rung")
+    axis.set_xticks(range(len(ends)), [r["rung"] for r in ends], rotation=15)
+    axis.grid(axis="y", alpha=0.3)
+    axis.legend()
+    path = folder / "lecun1989.png"
+    figure.savefig(path, dpi=130)
+    return [path]

@@ -1,0 +1,285 @@
+"""A tower of optimizers needs no rate: begun a hundred times too low or too high it ends like a well-set one.
+
+A 784-128-10 network (tanh, also at its outputs) with exact gradients, each optimizer alone (height 1) and
+under a tower, begun at its usual rate and at multiples of it; then node perturbation on Mismatched chips,
+where nobody knows the right rate: fixed rates over six decades beside towers begun at each of them.
+
+Published beside ours (Chandra et al., NeurIPS 2022), test error in %, 30 epochs, 3 seeds: SGD 8.99, under SGD
+4.81; Adam 4.67, under SGD about 3.05; AdaGrad 7.40, 6.90; RMSProp 4.19, 3.3 to 3.6.
+
+Ours, `towers --data mnist --where digital --heights 1 2 3 4 5`, seed 0, mean of 3 seeds (which differ by up
+to .4 where a row learns), test error in % begun at .01, 1 and 100 times the usual rate:
+
+    height           1                   2                   3                4, from to
+    SGD       34.35  9.06  2.34   2.28  2.23  2.31   2.44  2.33  2.33   2.29 2.52
+    momentum  15.33  4.69  2.73   2.35  2.26  2.19   2.57  2.28  2.21   2.22 2.54
+    AdaGrad   16.10  3.56 32.54   2.38  2.40  2.47   2.52  2.41  2.47   2.39 2.48
+    RMSProp    9.88  2.35 29.29   2.32  2.31  2.34   2.37  2.27  2.32   2.29 2.39
+    Adam      10.16  2.43 13.41   2.44  2.37  2.53   2.59  2.35  2.49   2.39 2.62
+
+Height 5 is like 4 (2.21 to 2.71). An update takes 0.09, 0.36, 0.48, 0.54, 0.72 ms at heights 1 to 5 above
+SGD, 0.39, 1.60, 1.84, 2.02, 2.01 above Adam with its three slopes, beside 1.7 ms for the gradient.
+
+On chips, `towers --data digits --where chips --optimizers SGD Adam --heights 1 2 3 --seeds 8` (1,437 digits,
+45 epochs, mean of 8 chips; rates begun at 1e-4, 1e-3, 0.01, 0.1, 1, 10, 100): SGD alone 90.14, 65.87, 10.90,
+4.69, 3.68, 90.69, 86.63; height 2 3.99, 4.13, 4.27, 4.31, 4.37, 3.99, 49.76; height 3 3.92, 3.85, 4.17, 4.41,
+4.17, 4.03, 69.58. Adam alone 20.73, 5.10, 3.78, 4.90, 42.60, 83.82, 77.85; height 2 3.82, 4.10, 3.68, 3.47,
+3.54, 4.97, 40.03; height 3 3.85, 3.82, 3.89, 3.68, 3.47, 5.00, 43.65. So from the first five beginnings a
+tower above Adam ends within .2 points of the best fixed rate of all (3.68), from six one above SGD within .7.
+Begun at 100 most chips are lost before anything is told: their cells saturate.
+
+What it takes, beyond the source (`learners.towers`): its hypergradient is greedy, and settles at rates some
+ten times too low. A fixed memory of slopes mends a part; a horizon that grows with the training mends it, for
+what shallow directions gain adds up over the horizon and what noise costs does not. A warm-up keeps a rate
+that is far too large from breaking the weights at once, dials turn no faster than the horizon, decays a
+hundred times more slowly than rates, and AdaGrad is on every upper level. Chosen on held-out training data
+(--held-out, 15 epochs and chips): horizons of .1 to 3, warm-ups of 0 to 20 % of the training, upper rates of
+.15 to .6; memory and warm-up must not share a clock, or low beginnings have no time to rise.
+
+Open questions: an emergency brake. Where a loss is unbounded, turns no faster than the horizon come too late
+for a rate that becomes unstable after the warm-up.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from statistics import median
+from time import perf_counter
+from typing import Any
+from typing import Final
+from typing import Literal
+from typing import get_args
+
+import torch
+from matplotlib.figure import Figure
+from torch import Generator
+from torch import Tensor
+
+from analog import Chip
+from analog import Mismatched
+from analog import stream
+from learners import CrossEntropy
+from learners import Descent
+from learners import NodePerturbation
+from learners import Update
+from learners import fit
+from learners import rules
+from learners import tower
+from learners.data.batches import batches
+from learners.data.batches import steps
+from learners.data.datasets import Dataset
+from learners.data.datasets import held_out
+from learners.data.datasets import load
+from learners.towers import set_to
+
+from ..kit.digital.mlps import Shape
+from ..kit.digital.mlps import born
+from ..kit.digital.mlps import errors
+from ..kit.digital.mlps import gradient
+from ..kit.digital.mlps import lessons
+from ..kit.recipes.standard import PROBE_SIZE
+from ..kit.recipes.standard import AnyDevice
+from ..kit.recipes.standard import accuracy
+from ..kit.recipes.standard import network
+from ..kit.recipes.standard import scale
+from ..kit.recipes.standard import spread
+from ..kit.run.study import Row
+
+Name = Literal["SGD", "momentum", "AdaGrad", "RMSProp", "Adam"]
+Where = Literal["digital", "chips", "overhead"]
+RATES: Final[dict[Name, float]] = {  # usual ones
+    "SGD": 1e-2,
+    "momentum": 1e-2,
+    "AdaGrad": 1e-2,
+    "RMSProp": 1e-3,
+    "Adam": 1e-3,
+}
+RULES: Final[dict[Name, Callable[[Tensor], rules.Rule[Any]]]] = {
+    "SGD": rules.SGD,
+    "momentum": rules.Momentum,
+    "AdaGrad": rules.AdaGrad,
+    "RMSProp": rules.RMSProp,
+    "Adam": rules.Adam,
+}
+ABOVE: Final = (0.3, 0.03)  # rates of the second level and of those above it
+BATCH, HIDDEN = 256, 128
+
+
+@dataclass(frozen=True)
+class Args:
+    data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    where: tuple[Where, ...] = ("digital", "chips")  # overhead measures time, so its rows are never the same
+    optimizers: tuple[Name, ...] = get_args(Name)
+    heights: tuple[int, ...] = (1, 3)  # 1 is the optimizer alone
+    factors: tuple[float, ...] = (0.01, 1.0, 100.0)  # of the usual rate, where training begins
+    seeds: int = 3
+    epochs: float = 30.0
+    horizon: float = 0.4  # what slopes are remembered for, as a share of the steps made; 0 is the source's
+    warmup: float = 0.05  # share of the training in which a tower begins
+    device: AnyDevice = Mismatched()
+    chip_rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # on chips
+    held_out: bool = False  # measure on a fifth of the training data, to choose settings by
+    seed: int = 0  # of weights, data order, probes and nature's dice
+
+
+TOY = Args(
+    data="digits", where=("digital", "chips"), optimizers=("SGD",), heights=(1, 2), seeds=2, epochs=0.5
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    args: Args = Args()
+    where: Where = "digital"
+    optimizer: Name = "SGD"
+    height: int = 2
+
+    @property
+    def name(self) -> str:
+        return f"{self.where}, {self.optimizer}, height {self.height}"
+
+
+def plan(args: Args) -> list[Trial]:
+    return [Trial(args, w, o, h) for w in args.where for o in args.optimizers for h in args.heights]
+
+
+def levels(optimizer: Name, rate: Tensor, height: int) -> tuple[rules.Rule[Any], ...]:
+    """An optimizer and what is above it."""
+    above = (ABOVE[0], *[ABOVE[1]] * height)[: height - 1]
+    return RULES[optimizer](rate), *(rules.AdaGrad(r) for r in above)
+
+
+def update(args: Args, made: tuple[rules.Rule[Any], ...], total: int) -> Update:
+    """The levels at work in a training of so many steps; alone, an optimizer has no use for a warm-up."""
+    return tower(*made, horizon=args.horizon, warmup=round(args.warmup * total) if len(made) > 1 else 0)
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    data = load(trial.args.data)
+    data = held_out(data) if trial.args.held_out else data
+    kind = {"digital": _digital, "chips": _on_chips, "overhead": _overhead}[trial.where]
+    about = {"where": trial.where, "optimizer": trial.optimizer, "height": trial.height}
+    for row in kind(trial, data):
+        yield {**about, **row}
+
+
+def _digital(trial: Trial, data: Dataset) -> Iterator[Row]:
+    args = trial.args
+    shape = Shape(args.seeds, len(args.factors), data.pixels, HIDDEN, data.classes)
+    knobs = born(shape, _dice(args, "weights"))
+    starts = RATES[trial.optimizer] * torch.tensor(args.factors).repeat(args.seeds)
+    made = levels(trial.optimizer, starts, trial.height)
+    total = steps(data.train, BATCH, args.epochs)
+    moving = update(args, made, total)
+    state = moving.init(knobs)
+    for number, batch in enumerate(lessons(data, BATCH, args.epochs, _dice(args, "order")), 1):
+        drive, state = moving.step(gradient(shape, knobs, batch), state)
+        for held, moved in zip(knobs, drive, strict=True):
+            held.add_(moved)
+        if number % max(1, total // 10) == 0 and number < total:
+            yield {"what": "curve", "step": number, "done": number / total}
+    wrong, ends = errors(shape, knobs, data.test).tolist(), set_to(made, state)[0]["rate"].tolist()
+    for at, (error, end) in enumerate(zip(wrong, ends, strict=True)):
+        seed, factor = divmod(at, shape.variants)
+        yield {
+            "what": "end",
+            "seed": seed,
+            "start": RATES[trial.optimizer] * args.factors[factor],
+            "factor": args.factors[factor],
+            "error": round(error, 6),
+            "rate": end,
+            "done": 1.0,
+        }
+
+
+def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
+    """Node perturbation; every chip begins at every rate, as a fleet of its twins."""
+    args, size = trial.args, scale(data)
+    variants = len(args.chip_rates)
+    twins = [chip for chip in range(args.seeds) for _ in range(variants)]
+    chip = Chip(args.device, network(data, size.hidden), twins, dice=args.seed)
+    made = levels(trial.optimizer, torch.tensor(args.chip_rates).repeat(args.seeds), trial.height)
+    epochs = min(args.epochs, size.epochs) if args.epochs < 1 else size.epochs
+    total = steps(data.train, size.batch, epochs)
+    law = NodePerturbation(PROBE_SIZE, size.probes, mask=True)
+    learner = Descent(law, update(args, made, total), CrossEntropy(), delta=True)
+    order, probes = (stream(args.seed, "towers", "chips", what) for what in ("order", "probes"))
+    learning = fit(learner, chip.port(), batches(data.train, size.batch, epochs, order), probes)
+    for number, _ in enumerate(learning, 1):
+        if number % max(1, total // 10) == 0 and number < total:
+            yield {"what": "curve", "step": number, "done": number / total}
+    for at, right in enumerate(accuracy(chip.port(), data.test).tolist()):
+        who, start = divmod(at, variants)
+        yield {
+            "what": "end",
+            "seed": who,
+            "start": args.chip_rates[start],
+            "error": round(1 - right, 6),
+            "done": 1.0,
+        }
+
+
+def _overhead(trial: Trial, data: Dataset) -> Iterator[Row]:
+    """Median seconds of the update of one network, and of its gradient, a batch at a time."""
+    shape = Shape(1, 1, data.pixels, HIDDEN, data.classes)
+    knobs = born(shape, _dice(trial.args, "weights")[:1])
+    made = levels(trial.optimizer, torch.tensor(RATES[trial.optimizer]), trial.height)
+    moving = update(trial.args, made, 7000)
+    state, spent = moving.init(knobs), []
+    for batch in lessons(data, BATCH, 1.0, _dice(trial.args, "order")[:1]):
+        clock = perf_counter()
+        given = gradient(shape, knobs, batch)
+        between = perf_counter()
+        _, state = moving.step(given, state)
+        spent.append((between - clock, perf_counter() - between))
+    first, second = (median(part) for part in zip(*spent, strict=True))
+    yield {"what": "seconds", "gradient": first, "update": second, "done": 1.0}
+
+
+def _dice(args: Args, what: str) -> list[Generator]:
+    return [stream(args.seed, "towers", what, k) for k in range(args.seeds)]
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    ends, times = [r for r in rows if r["what"] == "end"], [r for r in rows if r["what"] == "seconds"]
+    made = []
+    for where, optimizer, height in dict.fromkeys((r["where"], r["optimizer"], r["height"]) for r in ends):
+        own = [r for r in ends if (r["where"], r["optimizer"], r["height"]) == (where, optimizer, height)]
+        line = {"where": where, "optimizer": optimizer, "height": height}
+        for start in sorted({r["start"] for r in own}):
+            line[f"{start:.0e}"] = spread([100 * r["error"] for r in own if r["start"] == start])
+        made.append(line)
+    for row in times:
+        share = f"{1e3 * row['update']:.2f} ms, the gradient {1e3 * row['gradient']:.2f}"
+        made.append(
+            {"where": "overhead", "optimizer": row["optimizer"], "height": row["height"], "time": share}
+        )
+    return made
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    ends = [r for r in rows if r["what"] == "end"]
+    panels = list(dict.fromkeys((r["where"], r["optimizer"]) for r in ends))
+    if not panels:
+        return []
+    figure = Figure(figsize=(3.6 * len(panels), 4), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axis, (where, optimizer) in zip(axes, panels, strict=True):
+        own = [r for r in ends if (r["where"], r["optimizer"]) == (where, optimizer)]
+        for height in sorted({r["height"] for r in own}):
+            starts = sorted({r["start"] for r in own})
+            scores = [
+                [100 * r["error"] for r in own if r["start"] == s and r["height"] == height] for s in starts
+            ]
+            axis.plot(starts, [fmean(s) for s in scores], "o-", label=f"height {height}")
+            axis.fill_between(starts, [min(s) for s in scores], [max(s) for s in scores], alpha=0.2)
+        axis.set(title=f"{where}, {optimizer}", xlabel="rate at the start", xscale="log", yscale="log")
+        axis.grid(which="both", alpha=0.3)
+    axes[0].set(ylabel="test error %")
+    axes[0].legend()
+    path = folder / "towers.png"
+    figure.savefig(path, dpi=130)
+    return [path]

@@ -1,0 +1,155 @@
+"""At an equal budget of measurements, which probe law and which difference scheme wins?
+
+Every law is tried with one-sided differences and every scheme with random signs, with and without reading
+noise. Probe size and number of probes are tuned for each from the wires alone, at the expense of the
+budget, so that nobody is favoured by settings that suit somebody else.
+
+Beside ours: by the laws of `learners.laws` signs have the least variance of independent laws; orthogonal sets
+win (D - K)/(D - 1) of it, which is little while probes are far fewer than nodes; pairs cost two readings.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from statistics import stdev
+
+from matplotlib.figure import Figure
+from scipy.stats import t
+from torch import Generator
+
+from analog import Chip
+from analog import Ledger
+from analog import Mismatched
+from analog import metered
+from analog import stream
+from learners import CrossEntropy
+from learners import NodePerturbation
+from learners import tuned
+from learners.data.batches import batches
+from learners.data.datasets import load
+
+from ..kit.recipes.standard import AnyDevice
+from ..kit.recipes.standard import accuracy
+from ..kit.recipes.standard import device_words
+from ..kit.recipes.standard import network
+from ..kit.recipes.standard import scale
+from ..kit.recipes.standard import within
+from ..kit.run.study import Row
+from .laws import LAWS
+from .laws import SCHEMES
+
+
+@dataclass(frozen=True)
+class Args:
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    devices: tuple[AnyDevice, ...] = (Mismatched(hiss=0.0), Mismatched(hiss=0.1))  # without and with noise
+    laws: tuple[str, ...] = tuple(LAWS)  # each with one-sided differences
+    schemes: tuple[str, ...] = tuple(s for s in SCHEMES if s != "one-sided")  # each with random signs
+    chips: int = 5  # identities, each with seeds of its own
+    budget: float | None = None  # measurements per training example; by default 200, or 20 on large data
+    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
+    seed: int = 0  # of data order, probes and nature's dice
+
+
+TOY = Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8)
+
+
+@dataclass(frozen=True)
+class Trial:
+    args: Args = Args()
+    device: AnyDevice = Mismatched(hiss=0.0)
+    law: str = "rademacher"
+    scheme: str = "one-sided"
+    chip: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{device_words(self.device)}, {self.law}, {self.scheme}, chip {self.chip}"
+
+
+def plan(args: Args) -> list[Trial]:
+    strange = [*(w for w in args.laws if w not in LAWS), *(w for w in args.schemes if w not in SCHEMES)]
+    if strange:
+        raise ValueError(f"no probe law or scheme {strange[0]!r}; known are {', '.join((*LAWS, *SCHEMES))}")
+    pairs = [(law, "one-sided") for law in args.laws] + [("rademacher", s) for s in args.schemes]
+    return [Trial(args, d, law, s, c) for d in args.devices for law, s in pairs for c in range(args.chips)]
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    args, data = trial.args, load(trial.args.data)
+    size = scale(data, hidden=args.hidden)
+    budget = round((args.budget or (200 if size.hidden < 256 else 20)) * len(data.train.x))
+    chip = Chip(trial.device, network(data, size.hidden), trial.chip, dice=args.seed)
+    ledger = Ledger(chip.spec)
+    port = metered(chip.port(), ledger)
+
+    def rng(what: str) -> Generator:  # every law and scheme meets the same chips and examples
+        return stream(args.seed, "probes", trial.chip, what)
+
+    law, scheme = LAWS[trial.law], SCHEMES[trial.scheme]
+    (batch,) = batches(data.train, size.batch, 1e-9, rng("first"))
+    start = NodePerturbation(0.1, 8, law, scheme, mask=True)
+    estimator, found = tuned(start, port, batch, CrossEntropy(), rng("tune"), last=0, most=size.hidden)
+    spent = max(ledger.readings)
+    count = within(budget - spent, port, estimator, data, size, rng("data"), rng("probes"))
+    yield {
+        "device": device_words(trial.device),
+        "law": trial.law,
+        "scheme": trial.scheme,
+        "chip": trial.chip,
+        "size": estimator.size,
+        "probes": estimator.probes,
+        "steps": count,
+        "tuning_share": spent / budget,
+        "noise": found.noise,
+        "accuracy": round(float(accuracy(chip.port(), data.test)), 6),
+        "done": 1.0,
+    }
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    lines = []
+    for device, law, scheme in dict.fromkeys((r["device"], r["law"], r["scheme"]) for r in rows):
+        chosen = [r for r in rows if (r["device"], r["law"], r["scheme"]) == (device, law, scheme)]
+        scores = [100 * r["accuracy"] for r in chosen]
+        lines.append(
+            {
+                "device": device.rpartition(":")[2],
+                "law": law,
+                "scheme": scheme,
+                "accuracy %": f"{fmean(scores):.2f}",
+                "95 % interval": f"+-{_half(scores):.2f}",
+                "size": f"{fmean(r['size'] for r in chosen):.3g}",
+                "probes": f"{fmean(r['probes'] for r in chosen):.3g}",
+                "steps": f"{fmean(r['steps'] for r in chosen):.0f}",
+            }
+        )
+    return sorted(lines, key=lambda line: (line["device"], -float(line["accuracy %"])))
+
+
+def _half(scores: Sequence[float]) -> float:
+    """Half of the 95 % interval of the mean over chips; infinite for a single chip."""
+    if len(scores) < 2:
+        return float("inf")
+    return float(t.ppf(0.975, len(scores) - 1)) * stdev(scores) / len(scores) ** 0.5
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    devices = list(dict.fromkeys(r["device"] for r in rows))
+    figure = Figure(figsize=(5 * len(devices), 4.5), layout="constrained")
+    for axis, device in zip(figure.subplots(1, len(devices), squeeze=False)[0], devices, strict=True):
+        names = list(dict.fromkeys((r["law"], r["scheme"]) for r in rows))
+        for place, name in enumerate(names):
+            scores = [
+                100 * r["accuracy"] for r in rows if r["device"] == device and (r["law"], r["scheme"]) == name
+            ]
+            axis.plot(scores, [place] * len(scores), "o", color="tab:gray", ms=4, alpha=0.6)
+            axis.plot(fmean(scores), place, "|", color="black", ms=14)
+        axis.set_yticks(range(len(names)), [f"{law}, {scheme}" for law, scheme in names], fontsize=8)
+        axis.set(xlabel="test accuracy %", title=device.rpartition(":")[2])
+        axis.grid(axis="x", alpha=0.3)
+    path = folder / "probes.png"
+    figure.savefig(path, dpi=130)
+    return [path]

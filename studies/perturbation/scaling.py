@@ -1,0 +1,252 @@
+"""Perturbing weights costs measurements like the number of weights, perturbing nodes far fewer.
+
+Hinton's argument, measured. Ideal chips of growing width descend to the same loss on the same 256 images
+(digits, 4 x 4 pixels) by plain gradient descent on an estimate, the rate chosen by the laws: that of the
+exact gradient divided by E |ghat|^2 / |g|^2. The number of measurements is fitted by a power of the number of
+weights and set beside the power that `learners.laws` predicts before anything is measured. Wider networks
+need fewer steps by any method, so the powers are also given over the measurements of the exact gradient.
+
+Published beside ours: Hinton's talk gives the argument without numbers; by Ren et al., table 1, the variance
+of weight perturbation grows with p q, that of node perturbation with q.
+
+Open questions: what the powers become where the batch grows with the network.
+"""
+
+import math
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+from typing import Literal
+from typing import get_args
+
+import torch
+from matplotlib.figure import Figure
+from scipy.stats import linregress
+from scipy.stats import t
+from torch import Tensor
+
+from analog import Chip
+from analog import Ideal
+from analog import Layer
+from analog import dense
+from analog import stream
+from analog import xray
+from learners import Batch
+from learners import CrossEntropy
+from learners import Descent
+from learners import NodePerturbation
+from learners import WeightPerturbation
+from learners import fit
+from learners import sgd
+from learners.data.datasets import load
+from learners.learner import Learner
+
+from ..kit.recipes.standard import Exact
+from ..kit.run.study import Row
+
+Method = Literal["weight perturbation", "node perturbation", "nodes, layers in turn", "exact gradient"]
+EXAMPLES = 256
+PROBES = 16
+SIZE = 1e-3  # the chips are silent, so small; float32 rounding is 1e-4 of the difference
+
+
+@dataclass(frozen=True)
+class Args:
+    widths: tuple[int, ...] = (4, 13, 40, 126, 440)  # hidden neurons: about 27 weights each
+    methods: tuple[Method, ...] = get_args(Method)
+    chips: int = 3  # identities
+    loss: float = 1.5  # nats, where learning ends; it begins at 2.3
+    most: float = 3e8  # measurements of single examples after which a run is given up
+    seed: int = 0  # of the probes
+
+
+TOY = Args(widths=(4, 6), chips=1, loss=2.28, most=2000000.0)
+
+
+@dataclass(frozen=True)
+class Trial:
+    args: Args = Args()
+    width: int = 4
+    method: Method = "exact gradient"
+    chip: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.width} wide, {self.method}, chip {self.chip}"
+
+
+def plan(args: Args) -> list[Trial]:
+    return [Trial(args, w, m, c) for w in args.widths for m in args.methods for c in range(args.chips)]
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    args, batch = trial.args, _batch()
+    layers = _layers(trial.width)
+    cap = int(args.most / EXAMPLES)
+    rate, steps = _fastest(trial.args, trial.width, trial.chip)
+    if steps is None:
+        raise ValueError(f"scaling: {trial.name} does not reach a loss of {args.loss} by the exact gradient")
+    excess = _excess(trial, layers, batch, rate, steps)
+    cost = {"exact gradient": 1, "nodes, layers in turn": 1 + 2 * PROBES}.get(trial.method, 1 + PROBES)
+    best: int | None = steps
+    if trial.method != "exact gradient":
+        best = None
+        cap = min(cap // cost, math.ceil(4 * steps * excess))  # a rate too high may never blow up nor arrive
+        for share in (1.0, 0.5):  # of the rate that the law allows: it is a law for quadratics
+            found = _steps(trial, layers, batch, trial.method, share * rate / excess, best or cap)
+            best = found if found is not None else best
+    yield {
+        "width": trial.width,
+        "weights": sum(la.tiles * la.rows * la.cols for la in layers),
+        "method": trial.method,
+        "chip": trial.chip,
+        "excess": excess,
+        "steps": best,
+        "measurements": None if best is None else best * EXAMPLES * cost,
+        "predicted": steps * excess * EXAMPLES * cost,
+        "done": 1.0,
+    }
+
+
+_RATES = tuple(2.0**k for k in range(3, -7, -1))
+
+
+@lru_cache
+def _fastest(args: Args, width: int, chip: int) -> tuple[float, int | None]:
+    """The rate at which the exact gradient needs fewest steps, and how many; None if it never gets there."""
+    trial, layers, batch = Trial(args, width, "exact gradient", chip), _layers(width), _batch()
+    rate, steps = _RATES[0], None
+    for slower in _RATES:  # from above: a rate that blows up is known soon, a slow one is given up soon
+        found = _steps(trial, layers, batch, "exact gradient", slower, steps or 500)
+        rate, steps = (slower, found) if found is not None else (rate, steps)
+    return rate, steps
+
+
+def _layers(width: int) -> tuple[Layer, ...]:
+    return dense(16, width), dense(width, 10, linear=True)
+
+
+def _batch() -> Batch:
+    """256 digits, 8 x 8 pixels averaged in fours."""
+    train = load("digits").train
+    x = train.x[:EXAMPLES].view(-1, 1, 8, 8)
+    return Batch(torch.nn.functional.avg_pool2d(x, 2).flatten(1), train.target[:EXAMPLES])
+
+
+def _steps(
+    trial: Trial, layers: tuple[Layer, ...], batch: Batch, method: Method, rate: float, most: int
+) -> int | None:
+    """Steps until the loss is reached, or None if it is not within `most`."""
+    chip = Chip(Ideal(), layers, trial.chip)
+    learner = _learner(chip, method, rate)
+    rng = stream(trial.args.seed, "scaling", trial.name, str(rate))
+    for number, step in enumerate(fit(learner, chip.port(), (batch for _ in range(most)), rng)):
+        loss = float(step.loss)
+        if loss <= trial.args.loss:
+            return number
+        if not loss < 20:  # it has blown up
+            return None
+    return None
+
+
+def _learner(chip: Chip[Any], method: Method, rate: float) -> Learner[Any]:
+    update, loss = sgd(rate), CrossEntropy()
+    if method == "exact gradient":
+        return Exact(chip, update, loss)
+    if method == "weight perturbation":
+        return Descent(WeightPerturbation(SIZE, PROBES), update, loss)
+    return Descent(NodePerturbation(SIZE, PROBES), update, loss, in_turn=method == "nodes, layers in turn")
+
+
+def _excess(trial: Trial, layers: tuple[Layer, ...], batch: Batch, rate: float, steps: int) -> float:
+    """E |ghat|^2 / |g|^2 by the laws, averaged over the steps of the exact gradient."""
+    if trial.method == "exact gradient":
+        return 1.0
+    chip = Chip(Ideal(), layers, trial.chip)
+    ratios = []
+    learning = fit(Exact(chip, sgd(rate), CrossEntropy()), chip.port(), [batch] * steps, stream(0))
+    ratios.append(_ratio(chip, batch, trial.method))
+    for _ in learning:
+        ratios.append(_ratio(chip, batch, trial.method))
+    return float(sum(ratios) / len(ratios))
+
+
+def _ratio(chip: Chip[Any], batch: Batch, method: Method) -> float:
+    """1 + variance / |g|^2. Signs: (D - 1)/K for weights; sum |x|^2 (q T^2 - |d|^2) / (N^2 K) for nodes."""
+    gradient = xray.knob_gradient(chip, batch.x, batch.target, CrossEntropy())
+    square = sum(float(g.square().sum()) for g in gradient)
+    if method == "weight perturbation":
+        return 1 + (sum(g.numel() for g in gradient) - 1) / PROBES
+    slopes = xray.node_gradient(chip, batch.x, batch.target, CrossEntropy())
+    own = [d.square().sum(-1) for d in slopes]  # (N,) of each layer
+    variance = 0.0
+    inputs = (batch.x, *xray.respond(chip, batch.x).taps[:-1])
+    for d, mine, x in zip(slopes, own, inputs, strict=True):
+        all_of_them: Tensor = mine if method == "nodes, layers in turn" else torch.stack(own).sum(0)
+        spread = d.shape[-1] * all_of_them - mine
+        variance += float(((x.square().sum(-1) + 1) * spread).sum()) / len(x) ** 2 / PROBES
+    return 1 + variance / square
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    exact = {(r["width"], r["chip"]): r["measurements"] for r in rows if r["method"] == "exact gradient"}
+    lines = []
+    for method in dict.fromkeys(r["method"] for r in rows):
+        chosen = [r for r in rows if r["method"] == method]
+        over = [
+            {"weights": r["weights"], **{k: r[k] and r[k] / exact[at] for k in ("measurements", "predicted")}}
+            for r in chosen
+            if (at := (r["width"], r["chip"])) in exact
+        ]
+        there = [r for r in over if r["measurements"]]
+        lines.append(
+            {
+                "method": method,
+                "power of weights": _power([r for r in chosen if r["measurements"]], "measurements"),
+                "predicted": _power(chosen, "predicted"),
+                "over exact": "" if method == "exact gradient" else _power(there, "measurements"),
+                "predicted over exact": "" if method == "exact gradient" else _power(over, "predicted"),
+                "given up": len(chosen) - len([r for r in chosen if r["measurements"]]),
+            }
+        )
+    return lines
+
+
+def _power(rows: Sequence[Row], what: str) -> str:
+    """The fitted power of the number of weights, with its 95 % interval over widths and chips."""
+    if len({r["weights"] for r in rows}) < 2:
+        return ""
+    logs = torch.tensor([[r["weights"], r[what]] for r in rows], dtype=torch.float64).log()
+    line = linregress(logs[:, 0].numpy(), logs[:, 1].numpy())
+    half = float(t.ppf(0.975, max(1, len(rows) - 2))) * line.stderr
+    return f"{line.slope:.2f} +- {half:.2f}"
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axis = figure.subplots()
+    for colour, method in zip(
+        ("tab:red", "tab:green", "tab:blue", "tab:gray"), get_args(Method), strict=True
+    ):
+        chosen = sorted((r for r in rows if r["method"] == method), key=lambda r: r["weights"])
+        there = [r for r in chosen if r["measurements"]]
+        axis.loglog(
+            [r["weights"] for r in there],
+            [r["measurements"] for r in there],
+            "o",
+            color=colour,
+            label=method,
+        )
+        sizes = sorted({r["weights"] for r in chosen})
+        foretold = [fmean(r["predicted"] for r in chosen if r["weights"] == w) for w in sizes]
+        axis.loglog(sizes, foretold, color=colour, lw=0.8)
+    axis.set(xlabel="weights", ylabel="measurements to reach the loss", title="lines: predicted by the laws")
+    axis.grid(which="both", alpha=0.3)
+    axis.legend()
+    path = folder / "scaling.png"
+    figure.savefig(path, dpi=130)
+    return [path]

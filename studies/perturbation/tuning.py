@@ -1,0 +1,155 @@
+"""Probe size and number of probes, tuned from the wires alone, are as good as the best of a grid.
+
+Every setting trains the same chips by node perturbation with the same budget of measurements, so more
+probes a step mean fewer steps. `tuned` measures the chip once before training, by the laws of
+`learners.laws`, and pays for what it measures from the same budget.
+
+Beside ours: probe size and rate of zeroth-order methods are set by hand in every published run we know.
+
+Open questions: whether it pays to tune again as the chip learns.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from matplotlib.figure import Figure
+from torch import Generator
+
+from analog import Chip
+from analog import Ledger
+from analog import Mismatched
+from analog import metered
+from analog import stream
+from learners import CrossEntropy
+from learners import NodePerturbation
+from learners import tuned
+from learners.data.batches import batches
+from learners.data.datasets import load
+
+from ..kit.recipes.standard import AnyDevice
+from ..kit.recipes.standard import accuracy
+from ..kit.recipes.standard import network
+from ..kit.recipes.standard import scale
+from ..kit.recipes.standard import within
+from ..kit.run.study import Row
+
+
+@dataclass(frozen=True)
+class Args:
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    device: AnyDevice = Mismatched(hiss=0.1)  # hardware with reading noise
+    sizes: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0)  # V, probe sizes of the grid
+    probes: tuple[int, ...] = (1, 4, 16, 64)  # numbers of probes of the grid
+    chips: int = 3  # identities, each with seeds of its own
+    budget: float | None = None  # measurements per training example; by default 400, or 85 on large data
+    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
+    seed: int = 0  # of data order, probes and nature's dice
+
+
+TOY = Args(sizes=(0.1,), probes=(1, 4), chips=2, budget=3, hidden=8)
+
+
+@dataclass(frozen=True)
+class Trial:
+    args: Args = Args()
+    setting: tuple[float, int] | None = None  # probe size and number of probes; None is tuned
+    chip: int = 0
+
+    @property
+    def name(self) -> str:
+        size, probes = self.setting or ("tuned", "")
+        return f"{size} x {probes}, chip {self.chip}" if probes else f"tuned, chip {self.chip}"
+
+
+def plan(args: Args) -> list[Trial]:
+    grid = [(s, k) for s in args.sizes for k in args.probes]
+    return [Trial(args, setting, c) for c in range(args.chips) for setting in (None, *grid)]
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    args, data = trial.args, load(trial.args.data)
+    size = scale(data, hidden=args.hidden)
+    budget = round((args.budget or (400 if size.hidden < 256 else 85)) * len(data.train.x))
+    chip = Chip(args.device, network(data, size.hidden), trial.chip, dice=args.seed)
+    ledger = Ledger(chip.spec)
+    port = metered(chip.port(), ledger)
+
+    def rng(what: str) -> Generator:
+        return stream(args.seed, "tuning", trial.chip, what)
+
+    estimator, why = NodePerturbation(0.1, 8, mask=True), ""
+    if trial.setting is None:
+        (batch,) = batches(data.train, size.batch, 1e-9, rng("first"))
+        estimator, found = tuned(estimator, port, batch, CrossEntropy(), rng("tune"), last=0)
+        why = str(found)
+    else:
+        estimator = NodePerturbation(*trial.setting, mask=True)
+    spent = max(ledger.readings)
+    total = within(budget - spent, port, estimator, data, size, rng("data"), rng("probes"))
+    yield {
+        "setting": "tuned" if trial.setting is None else "grid",
+        "size": estimator.size,
+        "probes": estimator.probes,
+        "chip": trial.chip,
+        "steps": total,
+        "accuracy": round(float(accuracy(chip.port(), data.test)), 6),
+        "tuning_share": spent / budget,
+        "readings": max(ledger.readings),
+        "why": why,
+        "done": 1.0,
+    }
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    lines = []
+    for setting, size, probes in dict.fromkeys(
+        (r["setting"], r["size"], r["probes"]) if r["setting"] == "grid" else ("tuned", None, None)
+        for r in rows
+    ):
+        chosen = [
+            r
+            for r in rows
+            if r["setting"] == setting and (setting == "tuned" or (r["size"], r["probes"]) == (size, probes))
+        ]
+        scores = [100 * r["accuracy"] for r in chosen]
+        lines.append(
+            {
+                "setting": setting,
+                "size": _span([r["size"] for r in chosen]),
+                "probes": _span([r["probes"] for r in chosen]),
+                "accuracy %": f"{fmean(scores):.2f}",
+                "from to %": f"{min(scores):.2f} {max(scores):.2f}",
+                "tuning, % of budget": f"{100 * max(r['tuning_share'] for r in chosen):.2f}",
+            }
+        )
+    return sorted(lines, key=lambda line: -float(line["accuracy %"]))
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    axis = figure.subplots()
+    grid = [r for r in rows if r["setting"] == "grid"]
+    for probes in sorted({r["probes"] for r in grid}):
+        sizes = sorted({r["size"] for r in grid})
+        mean = [
+            100 - 100 * fmean(r["accuracy"] for r in grid if (r["size"], r["probes"]) == (s, probes))
+            for s in sizes
+        ]
+        axis.plot(sizes, mean, "o-", ms=4, label=f"{probes} probes")
+    for r in rows:
+        if r["setting"] == "tuned":
+            axis.plot(r["size"], 100 - 100 * r["accuracy"], "k*", ms=12)
+    axis.set(xscale="log", yscale="log", xlabel="probe size, V", ylabel="test error %", title="stars: tuned")
+    axis.grid(which="both", alpha=0.3)
+    axis.legend()
+    path = folder / "tuning.png"
+    figure.savefig(path, dpi=130)
+    return [path]

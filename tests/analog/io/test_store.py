@@ -1,0 +1,229 @@
+"""A saved chip comes back bitwise; whatever is not one is refused, and nothing in it is executed."""
+
+import json
+import os
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from analog import BadFile
+from analog import Chip
+from analog import Dead
+from analog import Device
+from analog import Ideal
+from analog import Mismatched
+from analog import Probe
+from analog import SoftBoundsRRAM
+from analog import Wearing
+from analog import conv2d
+from analog import dense
+from analog import load
+from analog import save
+from analog import xray
+from analog.io import store
+from analog.io.serialization import pack
+from analog.io.serialization import unpack
+
+LAYERS = (dense(4, 3), dense(3, 2, linear=True))
+X = torch.ones(5, 4)
+WORN = Wearing(Mismatched(), endurance=30, spread=0.5)
+
+
+def lived(device: Device[Any] = WORN, identity: Any = (3, 4), **how: Any) -> Chip[Any]:
+    chip = Chip(device, LAYERS, identity, dice=5, **how)
+    port = chip.port()
+    port.program(tuple(0.1 + z for z in chip.spec.zeros()))
+    port.measure(X.to(chip.spec.dtype))
+    chip.wait(60.0)
+    return chip
+
+
+def future(chip: Chip[Any]) -> list[torch.Tensor]:
+    """All that will be seen of a chip: readings, pulses, readings."""
+    port = chip.port()
+    probe = Probe(nodes=tuple(chip.spec.zeros()[0].new_zeros(2, *chip.spec.fleet, 5, n) for n in (3, 2)))
+    first = port.measure(X.to(chip.spec.dtype), probe)
+    port.pulse(tuple(0.1 + z for z in chip.spec.zeros()))
+    return [
+        *first.taps,
+        *port.measure(X.to(chip.spec.dtype)).taps,
+        torch.tensor(chip.clock),
+        *xray.knobs(chip),
+    ]
+
+
+@pytest.mark.parametrize("identity", [7, (3, 4)], ids=["lone", "fleet"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("device", [Ideal(), Mismatched(), SoftBoundsRRAM(), WORN, Wearing(WORN)], ids=str)
+def test_the_future_is_the_same(device: Any, dtype: torch.dtype, identity: Any, tmp_path: Path) -> None:
+    """Knobs, readings, pulses, noise and clock, bitwise; nested wrappers too."""
+    chip = lived(device, identity, dtype=dtype)
+    save(chip, tmp_path / "chip")
+    back = load(tmp_path / "chip", device, list(LAYERS))
+    assert back.identities == chip.identities and back.spec == chip.spec and back.clock == chip.clock
+    for mine, its in zip(future(chip), future(back), strict=True):
+        assert torch.equal(mine, its)
+
+
+def test_a_dead_chip_stays_dead(tmp_path: Path) -> None:
+    chip = lived()
+    chip.die()
+    save(chip, tmp_path / "chip")
+    back = load(tmp_path / "chip", WORN, LAYERS)
+    with pytest.raises(Dead, match="killed"):
+        back.port().measure(X)
+    with pytest.raises(Dead):
+        back.survivors()
+
+
+@pytest.mark.parametrize("spared", [[], [1]], ids=["nobody left", "one left"])
+def test_a_worn_out_fleet_stays_so(spared: list[int], tmp_path: Path) -> None:
+    device = Wearing(Mismatched(), endurance=2, spread=0.0)
+    chip = Chip(device, LAYERS, (3, 4))
+    drive = tuple(0.1 + z for z in chip.spec.zeros())
+    for d in drive:
+        d[spared] = 0.0
+    for _ in range(2):
+        chip.port().pulse(drive)
+    save(chip, tmp_path / "chip")
+    back = load(tmp_path / "chip", device, LAYERS)
+    with pytest.raises(Dead) as theirs:
+        back.port().measure(X)
+    with pytest.raises(Dead, match=re.escape(str(theirs.value))):
+        chip.port().measure(X)
+    if spared:
+        for mine, its in zip(future(chip.survivors()), future(back.survivors()), strict=True):
+            assert torch.equal(mine, its)
+
+
+def rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, torch.Tensor]], None]) -> None:
+    """A forgery by somebody who knows the format: content altered, and the checksum made to fit."""
+    words, tensors = unpack(path.read_bytes())
+    words.pop("checksum")
+    change(words, tensors)
+    path.write_bytes(pack({**words, "checksum": store.digest(words, tensors)}, tensors))
+
+
+def cut(path: Path, at: float) -> None:
+    path.write_bytes(path.read_bytes()[: int(at * path.stat().st_size)])
+
+
+def flipped(path: Path) -> None:
+    block = bytearray(path.read_bytes())
+    block[-100] ^= 1  # one bit of one tensor
+    path.write_bytes(block)
+
+
+def relabelled(path: Path) -> None:
+    words, tensors = unpack(path.read_bytes())
+    path.write_bytes(pack({**words, "clock": 0.0}, tensors))
+
+
+class Bomb:
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(Path(os.environ["BOMB"])),)
+
+
+BAD: list[tuple[str, Callable[[Path], Any], str]] = [
+    ("empty", lambda p: p.write_bytes(b""), "not a whole block"),
+    ("cut in its head", lambda p: cut(p, 0.01), "not a whole block"),
+    ("cut in the middle", lambda p: cut(p, 0.5), "not a whole block"),
+    ("lacking its last byte", lambda p: p.write_bytes(p.read_bytes()[:-1]), "not a whole block"),
+    ("one byte too long", lambda p: p.write_bytes(p.read_bytes() + b"x"), "not a whole block"),
+    ("one bit flipped", flipped, "content and checksum differ"),
+    ("its clock turned back", relabelled, "content and checksum differ"),
+    ("a pickle", lambda p: p.write_bytes(pickle.dumps(Bomb())), "not a whole block of ours: a pickle"),
+    ("torch.save", lambda p: torch.save({"a": X}, p), "a pickle, or an archive of one"),
+    ("an older pickle", lambda p: p.write_bytes(pickle.dumps(Bomb(), 0)), "not a whole block"),
+    ("nonsense", lambda p: p.write_bytes(bytes(range(256)) * 9), "not a whole block"),
+    ("words that nest too deep", lambda p: p.write_bytes(deep()), "not a whole block"),
+    ("no words", lambda p: p.write_bytes(pack({}, {})), "content and checksum differ"),
+    ("another format", lambda p: rewritten(p, lambda w, t: w.update(format=2)), "format 2, wanted 1"),
+    ("no clock", lambda p: rewritten(p, lambda w, t: w.pop("clock")), "KeyError: 'clock'"),
+    ("a clock gone wrong", lambda p: rewritten(p, lambda w, t: w.update(clock=-1.0)), "clock shows -1"),
+    ("an identity of words", lambda p: rewritten(p, lambda w, t: w.update(identity="7")), "identity"),
+    ("half precision", lambda p: rewritten(p, lambda w, t: w.update(dtype="float16")), "float16"),
+    ("nowhere", lambda p: rewritten(p, lambda w, t: w.update(on="moon")), "not a chip of this device"),
+    ("a larger fleet", lambda p: rewritten(p, lambda w, t: w.update(identity=[1, 2, 3])), "wants"),
+    ("lost rows of no chip", lambda p: rewritten(p, lambda w, t: w.update(lost=[9])), "rows"),
+    ("no dice", lambda p: rewritten(p, lambda w, t: t.pop("dice")), "dice"),
+    ("dice too short", lambda p: rewritten(p, lambda w, t: t.update(dice=t["dice"][:9])), "not a chip"),
+    ("cells lacking", lambda p: rewritten(p, lambda w, t: t.pop("cells.0.used")), "cells.0.used is lacking"),
+    ("cells too many", lambda p: rewritten(p, lambda w, t: t.update(more=X)), "more is unknown"),
+    (
+        "cells of another shape",
+        lambda p: rewritten(p, lambda w, t: t.update({"cells.1.used": X})),
+        r"cells.1.used is \(5, 4\) torch.float32, this device wants \(2, 1, 2, 4\) torch.float64",
+    ),
+]
+
+
+def deep() -> bytes:
+    made = pack({"a": 0}, {})
+    size = int.from_bytes(made[:8], "little")
+    head = json.loads(made[8 : 8 + size])
+    head["__metadata__"]["words"] = "[" * 100_000
+    text = json.dumps(head).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+@pytest.mark.parametrize(("spoil", "says"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
+def test_bad_files_are_refused(
+    spoil: Callable[[Path], Any], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, bomb = tmp_path / "chip", tmp_path / "bomb"
+    monkeypatch.setenv("BOMB", str(bomb))
+    save(lived(), path)
+    spoil(path)
+    with pytest.raises(BadFile, match=says) as error:
+        load(path, WORN, LAYERS)
+    assert str(path) in str(error.value) and not bomb.exists()
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "chip"
+    save(lived(), path)
+    for device in (
+        Mismatched(),
+        Wearing(Mismatched()),
+        Wearing(Mismatched(hiss=0.1), endurance=30, spread=0.5),
+    ):
+        with pytest.raises(BadFile, match="was written by .*Wearing.* you gave"):
+            load(path, device, LAYERS)
+    others = (
+        LAYERS[:1],
+        (LAYERS[0], dense(3, 2)),  # a neuron more
+        (dense(4, 3, bias=False), LAYERS[1]),
+        (
+            conv2d((1, 2, 2), 3, 2),
+            LAYERS[1],
+        ),  # the same cells, wired the same, but for one thing: it is the same
+    )
+    for layers in others[:3]:
+        with pytest.raises(BadFile, match="other layers"):
+            load(path, WORN, layers)
+    assert load(path, WORN, others[3]).clock > 0  # wiring is what it does, not what it is called
+    with pytest.raises(BadFile, match="the limit is 1000"):
+        load(path, WORN, LAYERS, limit=1000)
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "nothing", WORN, LAYERS)
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, chip = tmp_path / "chip", lived()
+    save(chip, path)
+    before = path.read_bytes()
+    chip.wait(1.0)
+
+    def full(handle: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        save(chip, path)
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["chip"]

@@ -1,0 +1,111 @@
+import math
+
+import pytest
+import torch
+from scipy import stats
+
+from analog import Birth
+from analog import Noise
+from analog import stream
+
+LIKE = torch.empty(0)
+
+
+def draws(*path: str | int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(2000, generator=stream(seed, *path))
+
+
+def test_a_path_names_one_stream() -> None:
+    assert torch.equal(draws("a", 1), draws("a", 1))
+    others = [draws("a", 2), draws("b", 1), draws("a", "1"), draws("a"), draws("a", 1, seed=1), draws("a1")]
+    for other in others:
+        assert not torch.equal(draws("a", 1), other)
+
+
+def test_more_than_32_bits_of_the_path_reach_the_generator() -> None:
+    """torch's CPU generator keeps 32 bits of a seed; streams that agree in those must still differ."""
+    states = [stream(0, i).get_state().view(torch.int64)[3:627] for i in range(50)]
+    assert all(int(s.unique().numel()) > 600 for s in states)  # words are hashed, not grown from one
+    a, b = (stream(0, i) for i in range(2))
+    assert a.initial_seed() != b.initial_seed()
+    plain = torch.Generator().manual_seed(a.initial_seed())
+    assert not torch.equal(torch.rand(9, generator=plain), torch.rand(9, generator=a))
+
+
+def test_streams_are_uniform_and_independent() -> None:
+    """Kolmogorov-Smirnov and correlation over 200 streams; false-alarm rate 2 * 1e-6, seeds fixed."""
+    rows = torch.stack([torch.rand(500, generator=stream(3, "ks", i)) for i in range(200)])
+    assert stats.kstest(rows.flatten().numpy(), "uniform").pvalue > 1e-6
+    centred = (rows - 0.5) * math.sqrt(12)
+    neighbours = (centred[1:] * centred[:-1]).sum() / math.sqrt(199 * 500)
+    assert abs(float(neighbours)) < 4.9  # two-sided 1e-6
+
+
+def test_birth_is_keyed_by_identity_layer_and_name() -> None:
+    birth = Birth((3,), (), 0, 2, LIKE)
+    assert birth.normal("gain", 4, 5).shape == (2, 4, 5)
+    assert torch.equal(birth.normal("gain", 4), birth.normal("gain", 4))
+    assert not torch.equal(birth.normal("gain", 4), birth.normal("offset", 4))
+    assert not torch.equal(birth.normal("gain", 4), Birth((4,), (), 0, 2, LIKE).normal("gain", 4))
+    assert not torch.equal(birth.normal("gain", 4), Birth((3,), (), 1, 2, LIKE).normal("gain", 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_row_of_a_fleet_is_the_chip_alone(dtype: torch.dtype) -> None:
+    like = torch.empty(0, dtype=dtype)
+    fleet = Birth(range(5), (5,), 1, 2, like)
+    for draw in ("normal", "uniform"):
+        rows = getattr(fleet, draw)("x", 3, 4)
+        assert rows.shape == (5, 2, 3, 4) and rows.dtype == dtype
+        assert torch.equal(rows[3], getattr(Birth((3,), (), 1, 2, like), draw)("x", 3, 4))
+
+
+def test_both_precisions_are_the_same_chip() -> None:
+    double = Birth((3,), (), 0, 1, torch.empty(0, dtype=torch.float64)).normal("x", 50)
+    assert torch.equal(double.float(), Birth((3,), (), 0, 1, LIKE).normal("x", 50))
+
+
+def test_noise_is_new_at_every_use_and_for_every_probe() -> None:
+    noise, like = Noise(stream(0)), torch.zeros(3, 4)
+    assert not torch.equal(noise.normal(like), noise.normal(like))
+    probed = noise.across((2,), 3)
+    fresh = probed.normal(like)
+    assert fresh.shape == (2, 3, 4) and not torch.equal(fresh[0], fresh[1])
+    assert probed.uniform(torch.zeros(2, 3, 4)).shape == (2, 3, 4)  # this one carries the probe axis already
+    assert float(noise.uniform(like).min()) >= 0 and float(noise.uniform(like).max()) < 1
+
+
+def test_a_chip_with_dice_of_its_own_draws_what_it_would_draw_alone() -> None:
+    fleet = Noise([stream(0, "row", i) for i in range(3)])
+    alone = Noise(stream(0, "row", 1))
+    for lead, rank, shape, place in (
+        ((), 0, (2, 4, 5), 0),
+        ((2,), 5, (2, 4, 5), 1),
+        ((7,), 5, (7, 2, 4, 5), 1),
+    ):
+        body = (*shape[:place], 3, *shape[place:]) if len(shape) > 3 else (3, *shape)
+        for word in ("normal", "uniform"):
+            rows = getattr(fleet.across(lead, rank), word)(torch.zeros(body))
+            own = getattr(alone.across(lead, rank - 1), word)(torch.zeros(shape))
+            assert torch.equal(rows.select(len(lead), 1), own)
+
+
+def test_silent_noise_is_the_median() -> None:
+    silent, like = Noise.silent(), torch.ones(3)
+    assert float(silent.normal(like)) == 0.0 and float(silent.uniform(like)) == 0.5
+    assert float(silent.across((2,), 2).normal(like)) == 0.0
+
+
+def test_whole_numbers_by_chance_are_right_on_average() -> None:
+    """Floor or ceiling only, the mean kept (z below 6), and the number itself in silence."""
+    count = torch.full((40_000,), 2.3, dtype=torch.float64)
+    drawn = Noise(stream(0, "whole")).whole(count)
+    assert torch.equal(drawn.unique(), torch.tensor([2.0, 3.0], dtype=torch.float64))
+    assert abs(float(drawn.mean()) - 2.3) < 6 * (0.21 / 40_000) ** 0.5
+    assert Noise.silent().whole(count) is count
+
+
+def test_rounding_is_noise_and_silence_has_none() -> None:
+    value = torch.tensor([0.2, 0.7, -1.4])
+    assert torch.equal(Noise(stream(0, "rounded")).rounded(value), torch.tensor([0.0, 1.0, -1.0]))
+    assert Noise.silent().rounded(value) is value

@@ -1,0 +1,277 @@
+"""Chips that teach each other: who hears what, what it costs, and what it comes to without the others."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from torch import Generator
+from torch import Tensor
+
+from analog import Chip
+from analog import Ideal
+from analog import Ledger
+from analog import Mismatched
+from analog import Port
+from analog import Spec
+from analog import Tape
+from analog import dense
+from analog import metered
+from analog import replayed
+from analog import stream
+from analog import taped
+from analog import xray
+from distill import Label
+from distill import Mail
+from distill import Quantised
+from distill import Samples
+from distill import Sharing
+from distill import Soft
+from distill import community
+from distill import soften
+from distill import taken
+from distill import turns
+from distill.codistillation import Learnt
+from distill.codistillation import OwnAndHeard
+from learners import Batch
+from learners import CrossEntropy
+from learners import Descent
+from learners import Learner
+from learners import Loss
+from learners import NodePerturbation
+from learners import Step
+from learners import adam
+from learners import fit
+
+LAYERS = (dense(8, 12), dense(12, 3, linear=True))
+CENTRES = 2 * torch.randn(3, 8, generator=stream(0, "community", "centres"))
+
+
+def learner(loss: Loss) -> Learner[Any]:
+    return Descent(NodePerturbation(0.1, probes=4, mask=True), adam(0.02), loss, delta=True)
+
+
+def shards(chips: int, examples: int) -> Batch:
+    label = torch.arange(chips * examples).reshape(chips, examples) % 3
+    noise = torch.randn(chips, examples, 8, generator=stream(0, "community", chips, examples))
+    return Batch(CENTRES[label] + 0.5 * noise, label)
+
+
+def grown(port: Port, given: Batch, sharing: Sharing, rounds: int, mail: Mail | None = None) -> list[Step]:
+    order, rng = stream(0, "community", "order"), stream(0, "community", "probes")
+    return list(community(port, learner, given, sharing, rounds, order=order, rng=rng, mail=mail))
+
+
+def same(one: Chip[Any], other: Chip[Any]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(xray.knobs(one), xray.knobs(other), strict=True))
+
+
+@pytest.mark.parametrize(("chips", "sharing"), [(1, Sharing(4, 2)), (3, Sharing(4, 0))])
+def test_without_the_others_it_is_plain_learning(chips: int, sharing: Sharing) -> None:
+    """One chip, or nothing shown: bitwise what `fit` does, and nothing was sent."""
+    lone, plain, mail = (
+        Chip(Mismatched(), LAYERS, range(chips)),
+        Chip(Mismatched(), LAYERS, range(chips)),
+        Mail(),
+    )
+    grown(lone.port(), shards(chips, 10), sharing, 7, mail)
+    chosen = turns(shards(chips, 10), 4, 7, stream(0, "community", "order"))
+    batches = [taken(shards(chips, 10), c) for c in chosen]
+    assert len(batches) == 7
+    list(fit(learner(CrossEntropy()), plain.port(), batches, stream(0, "community", "probes")))
+    assert same(lone, plain) and sum(mail.bits) == 0
+
+
+def test_a_coordinator_is_everybody_listening_to_everybody() -> None:
+    """The same chips in the end, who heard the same; only the way up is shorter, by as many as listen."""
+    given, mails, chips = shards(4, 9), (Mail(), Mail()), []
+    for mail, peers in zip(mails, (None, 3), strict=True):
+        chips.append(Chip(Mismatched(), LAYERS, range(4)))
+        grown(chips[-1].port(), given, Sharing(4, 2, Samples(3), peers), 5, mail)
+    assert same(*chips) and mails[0].received == mails[1].received
+    for once, thrice in zip(mails[0].sent, mails[1].sent, strict=True):
+        assert (3 * once.lessons, 3 * once.bits) == (thrice.lessons, thrice.bits)
+
+
+class Notes:
+    """A learner that only writes down what it was to learn from."""
+
+    def __init__(self) -> None:
+        self.loss: Loss | None = None
+        self.batches: list[Batch] = []
+
+    def __call__(self, loss: Loss) -> "Notes":
+        self.loss = loss
+        return self
+
+    def init(self, spec: Spec) -> None:
+        return None
+
+    def step(self, port: Port, batch: Batch, state: None, rng: Generator) -> tuple[None, Step]:
+        self.batches.append(batch)
+        quiet = port.measure(batch.x)
+        assert self.loss is not None
+        return None, Step(self.loss(quiet.out, batch.target).mean(-1), quiet)
+
+
+def numbered(chips: int, examples: int) -> Batch:
+    """Stimuli that carry their own number, chip by chip, and a constant."""
+    number = torch.arange(chips * examples, dtype=torch.float32).reshape(chips, examples, 1)
+    return Batch(torch.cat((number, torch.ones_like(number)), -1), number[..., 0].long() % 5)
+
+
+def noted(
+    given: Batch, sharing: Sharing, rounds: int, mail: Mail, device: Any = Ideal()
+) -> tuple[Notes, Any]:
+    chip, notes = Chip(device, (dense(2, 5, linear=True),), range(len(given.x))), Notes()
+    list(community(chip.port(), notes, given, sharing, rounds, order=stream(0), rng=stream(1), mail=mail))
+    return notes, chip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    chips=st.integers(2, 5),
+    examples=st.integers(2, 9),
+    rounds=st.integers(1, 8),
+    answers=st.sampled_from([Label(), Soft(2.0), Quantised(3), Samples(2)]),
+    labelled=st.booleans(),
+    data=st.data(),
+)
+def test_bits_are_counted_exactly(
+    chips: int, examples: int, rounds: int, answers: Any, labelled: bool, data: st.DataObject
+) -> None:
+    """Recounted from the stimuli that chips were driven with: lessons, and each stimulus once to each."""
+    own = data.draw(st.integers(1, examples))
+    shown, peers = data.draw(st.integers(1, own)), data.draw(st.none() | st.integers(1, chips - 1))
+    mail = Mail()
+    notes, _ = noted(numbered(chips, examples), Sharing(own, shown, answers, peers, labelled), rounds, mail)
+    each = answers.bits(5) + 3 * labelled + (chips * examples - 1).bit_length()
+    came = torch.cat([b.x[:, own:, 0] for b in notes.batches], -1).long()  # (chips, lessons of all rounds)
+    got = [set(row) for row in came.tolist()]
+    for who in range(chips):
+        assert mail.received[who].lessons == came.shape[-1]
+        assert mail.received[who].bits == came.shape[-1] * each + len(got[who]) * 16
+        if peers is None:
+            times, kinds = rounds * shown, sum(n // examples == who for n in set.union(*got))
+        else:
+            times = int((came // examples == who).sum())
+            kinds = sum(n // examples == who for row in got for n in row)
+        assert (mail.sent[who].lessons, mail.sent[who].bits) == (times, times * each + kinds * 16)
+    both = zip(mail.sent, mail.received, strict=True)
+    assert mail.bits == [up.bits + down.bits for up, down in both] and len(mail.bits) == chips
+
+
+@pytest.mark.parametrize("peers", [None, 1, 2])
+def test_lessons_are_what_others_say_to_stimuli_of_their_own(peers: int | None) -> None:
+    """Nobody hears itself or one peer twice in a round; every answer is its sender's to that stimulus."""
+    given = numbered(4, 6)
+    notes, chip = noted(given, Sharing(3, 2, Soft(2.0), peers), 9, Mail())
+    said = soften(xray.respond(chip, given.x).out, 2.0).flatten(0, 1)  # nobody learns, so it stays
+    heard: set[tuple[int, ...]] = set()
+    for x, target in notes.batches:
+        number = x[..., 0].long()
+        senders = (number // 6)[:, 3:].unflatten(-1, (-1, 2))
+        assert bool((number[:, :3] // 6 == torch.arange(4).unsqueeze(-1)).all())
+        assert torch.equal(target.label, number[:, :3] % 5)
+        assert torch.equal(senders[..., 0], senders[..., 1])
+        for me, whom in enumerate(senders[..., 0].tolist()):
+            assert len({*whom} - {me}) == len(whom) == (peers or 3)
+        heard.add(tuple(senders.flatten().tolist()))
+        torch.testing.assert_close(target.said.soft, said[number[:, 3:]])
+    assert (len(heard) == 1) == (peers is None)
+
+
+def test_answers_are_readings_and_are_charged() -> None:
+    chip = Chip(Mismatched(), LAYERS, range(3))
+    ledger = Ledger(chip.spec)
+    grown(metered(chip.port(), ledger), shards(3, 8), Sharing(4, 2), 6)
+    assert ledger.readings == [6 * (2 + (4 + 2 * 2) * (1 + 4))] * 2
+
+
+def test_it_is_a_function_of_what_was_measured() -> None:
+    """Played back with no chip present, all asks and pulses are the same: wires are all it has."""
+    tape, again = Tape(Chip(Mismatched(), LAYERS, range(3)).spec), Mail()
+    live, mail = Chip(Mismatched(), LAYERS, range(3)), Mail()
+    sharing = Sharing(4, 2, Samples(2), peers=1)
+    steps = grown(taped(live.port(), tape), shards(3, 8), sharing, 6, mail)
+    back = grown(replayed(tape), shards(3, 8), sharing, 6, again)
+    assert all(torch.equal(a.loss, b.loss) for a, b in zip(steps, back, strict=True)) and mail == again
+
+
+def test_a_chip_learns_a_class_that_only_others_have_labels_of() -> None:
+    """Chip k has no example of class k; alone it never names it, in company nearly always."""
+    kind = torch.tensor([[1, 2], [0, 2], [0, 1]]).repeat(1, 15)
+    noise = 0.5 * torch.randn(3, 30, 8, generator=stream(0, "community", "missing"))
+    given = Batch(CENTRES[kind] + noise, kind)
+    named = []
+    for shown in (0, 8):
+        chip = Chip(Mismatched(), LAYERS, range(3))
+        grown(chip.port(), given, Sharing(15, shown, Quantised(4, temperature=1.0)), 150)
+        said = xray.respond(chip, taken(shards(1, 300), torch.arange(300)[None]).x[0]).out.argmax(-1)
+        wanted = torch.arange(300) % 3
+        missing = [(said[k] == k)[wanted == k].double().mean() for k in range(3)]
+        named.append(torch.stack(missing).mean())
+    assert float(named[0]) < 0.2 and float(named[1]) > 0.9
+
+
+@given(own=st.integers(1, 4), lessons=st.integers(1, 4), temperature=st.floats(0.5, 8.0))
+def test_own_labels_and_heard_answers_are_two_losses_side_by_side(
+    own: int, lessons: int, temperature: float
+) -> None:
+    def draw(name: str, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=stream(0, "side", name, *shape), dtype=torch.float64)
+
+    out, said = draw("out", 3, 2, own + lessons, 5).requires_grad_(), draw("said", 2, lessons, 5)
+    answers = Soft(temperature)
+    target = Learnt(torch.arange(2 * own).reshape(2, own) % 5, answers.said(said, None, stream(0)))
+    loss = OwnAndHeard(own, answers.loss)
+    losses = loss(out, target)
+    parts: list[Callable[..., Tensor]] = [CrossEntropy(), answers.loss]
+    assert torch.equal(losses[..., :own], parts[0](out[..., :own, :], target.label))
+    assert torch.equal(losses[..., own:], parts[1](out[..., own:, :], target.said))
+    (slope,) = torch.autograd.grad(losses.sum(), out)
+    torch.testing.assert_close(loss.slope(out.detach(), target), slope)
+
+
+@given(chips=st.integers(1, 3), examples=st.integers(1, 9), own=st.integers(1, 9), rounds=st.integers(0, 12))
+def test_all_examples_have_their_turn_before_any_comes_again(
+    chips: int, examples: int, own: int, rounds: int
+) -> None:
+    if own > examples:
+        with pytest.raises(ValueError, match=f"own is {own}, wanted 1 to {examples}"):
+            next(turns(numbered(chips, examples), own, rounds, stream(0)))
+        return
+    made = list(turns(numbered(chips, examples), own, rounds, stream(0)))
+    assert len(made) == rounds and all(m.shape == (chips, own) for m in made)
+    lap = examples // own
+    for begun in range(0, rounds, lap):
+        for row in torch.cat(made[begun : begun + lap], -1).tolist():
+            assert len({*row}) == len(row) and {*row} <= {*range(examples)}
+
+
+def test_what_cannot_be_is_refused() -> None:
+    chip, given = Chip(Mismatched(), LAYERS, range(3)), shards(3, 8)
+    for words, match in (
+        ({"own": 0}, "own is 0, wanted"),
+        ({"own": 2.0}, "own is 2.0, wanted"),
+        ({"shown": -1}, "shown is -1, wanted"),
+        ({"own": 2, "shown": 3}, "shown is 3, wanted at most own, 2"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            Sharing(**words)  # type: ignore[arg-type]
+    for peers in (0, 3):
+        with pytest.raises(ValueError, match=f"peers is {peers}, wanted 1 to 2 of 3 chips"):
+            grown(chip.port(), given, Sharing(4, 2, peers=peers), 1)
+    with pytest.raises(ValueError, match="own is 9, wanted 1 to 8"):
+        grown(chip.port(), given, Sharing(9, 2), 1)
+    with pytest.raises(ValueError, match="wanted one axis"):
+        grown(Chip(Mismatched(), LAYERS).port(), given, Sharing(4, 2), 1)
+    for wrong in (Batch(given.x[:2], given.target[:2]), Batch(given.x), Batch(given.x, given.target[:, :5])):
+        with pytest.raises(ValueError, match="shards are x"):
+            grown(chip.port(), wrong, Sharing(4, 2), 1)
+    with pytest.raises(ValueError, match="no label"):  # weighed in, but it does not travel
+        grown(chip.port(), given, Sharing(4, 2, Soft(2.0, hard_weight=0.5)), 1)
+    grown(chip.port(), given, Sharing(4, 2, Soft(2.0, hard_weight=0.5), labelled=True), 1)

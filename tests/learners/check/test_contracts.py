@@ -1,0 +1,202 @@
+"""Our estimators are lawful, and deliberate defects are caught: which by which law, the table says."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator
+from torch import Tensor
+
+from analog import Knobs
+from analog import Probe
+from analog import Reading
+from analog import Spec
+from analog import stream
+from learners import Estimator
+from learners import MadeUp
+from learners import NodePerturbation
+from learners import Unlawful
+from learners import WeightPerturbation
+from learners import antithetic
+from learners import check_estimator
+from learners import gaussian
+from learners.check.contracts import STAGES
+from learners.check.contracts import refused
+from learners.check.contracts import two_stage
+from learners.estimators.base import Evidence
+from learners.theory import laws
+from studies.perturbation.laws import LAWS
+from studies.perturbation.laws import SCHEMES
+
+PAIRS = list(itertools.product(LAWS.values(), SCHEMES.values()))
+LAWFUL: list[Estimator] = [
+    (NodePerturbation, WeightPerturbation)[i % 2](0.3, probes=3, law=law, scheme=scheme)
+    for i, (law, scheme) in enumerate(PAIRS)
+]
+
+
+@pytest.mark.parametrize("at", range(len(LAWFUL)))
+def test_our_estimators_are_lawful(at: int) -> None:
+    check_estimator(LAWFUL[at], stream(0, "lawful", at))
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Node or weight perturbation with one thing wrong."""
+
+    what: str
+    inner: Any = NodePerturbation(0.3, probes=2)
+
+    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+        probe = self.inner.ask(spec, x, quiet, rng)
+        change = {
+            "noise reused across examples": lambda p: p[..., :1, :].expand(p.shape).clone(),
+            "noise shared by the fleet": lambda p: p[:, :1].expand(p.shape).clone(),
+            "probes with a mean": lambda p: p + 0.05,
+        }.get(self.what)
+        if change is None:
+            return probe  # type: ignore[no-any-return]
+        return Probe(*(None if part is None else tuple(map(change, part)) for part in probe))
+
+    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
+        x, losses, quiet_loss = seen.x, seen.losses, seen.quiet_loss
+        if self.what == "batch-mean loss":
+            losses = losses.mean(-1, keepdim=True).expand(losses.shape)
+            quiet_loss = quiet_loss.mean(-1, keepdim=True).expand(quiet_loss.shape)
+        if self.what == "baseline forgotten":
+            quiet_loss = torch.zeros_like(quiet_loss)
+        if self.what == "baseline of another example":
+            quiet_loss = quiet_loss + torch.arange(5.0).double()
+        if self.what == "losses of neighbouring examples":
+            losses, quiet_loss = losses.roll(1, -1), quiet_loss.roll(1, -1)
+        if self.what == "squared losses":
+            losses, quiet_loss = losses.square(), quiet_loss.square()
+        if self.what == "ranked losses":
+            losses = losses.argsort(-1).argsort(-1).double()
+        if self.what == "inputs of neighbouring examples":
+            x = x.roll(1, -2)
+        told: Knobs = self.inner.tell(spec, seen._replace(x=x, losses=losses, quiet_loss=quiet_loss))
+        factor = {
+            "missing 1/size": 0.3,
+            "pair not halved": 2.0,
+            "wrong sqrt 2": 2**0.5,
+            "not averaged over probes": 2.0,
+            "sign flipped": -1.0,
+        }.get(self.what, 1.0)
+        if self.what == "biased mask":
+            return tuple(t * (t > -0.5) for t in told)
+        if self.what == "last layer swapped in":
+            return (told[0], told[1].flip(-1))
+        return tuple(t * factor for t in told)
+
+
+WEIGHTS = WeightPerturbation(0.3, probes=2)
+DEFECTS: list[tuple[Defect, str]] = [
+    (Defect("missing 1/size"), "mean of the estimate"),
+    (Defect("pair not halved", NodePerturbation(0.3, probes=2, scheme=antithetic)), "mean of the estimate"),
+    (Defect("wrong sqrt 2"), "mean of the estimate"),
+    (Defect("not averaged over probes", WEIGHTS), "mean of the estimate"),
+    (Defect("sign flipped", WEIGHTS), "mean of the estimate"),
+    (Defect("batch-mean loss"), "mean of the estimate"),
+    (Defect("noise reused across examples"), "two examples hang together"),
+    (Defect("noise shared by the fleet"), "two chips of a fleet hang together"),
+    (Defect("noise shared by the fleet", WEIGHTS), "two chips of a fleet hang together"),
+    (Defect("probes with a mean"), "mean of the estimate|have a mean"),
+    (Defect("baseline forgotten"), "a constant added"),
+    (Defect("baseline of another example"), "times the losses|order of the examples"),
+    (Defect("losses of neighbouring examples"), "order of the examples|mean of the estimate"),
+    (Defect("inputs of neighbouring examples"), "order of the examples|mean of the estimate"),
+    (Defect("squared losses"), "times the losses"),
+    (Defect("ranked losses", WEIGHTS), "times the losses"),
+    (Defect("biased mask"), "times the losses|mean of the estimate"),
+    (Defect("last layer swapped in"), "mean of the estimate"),
+]
+
+
+@pytest.mark.parametrize(
+    ("defect", "says"), DEFECTS, ids=[f"{d.what}, {type(d.inner).__name__}" for d, _ in DEFECTS]
+)
+def test_every_defect_is_caught(defect: Defect, says: str) -> None:
+    with pytest.raises(Unlawful, match=says):
+        check_estimator(defect, stream(0, "defect", defect.what))
+
+
+class Deaf(Defect):
+    """Rolls dice of its own."""
+
+    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+        return super().ask(spec, x, quiet, stream(0))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "says"),
+    [
+        (Deaf("deaf"), "ask gave the same probe twice"),
+        (NodePerturbation, "got the class NodePerturbation"),
+        (Defect("missing 1/size"), "0.(29|30|31) times the gradient in layer 0"),
+    ],
+    ids=["deaf", "class", "how much"],
+)
+def test_slips_have_clear_errors(estimator: Any, says: str) -> None:
+    with pytest.raises(Unlawful, match=says):
+        check_estimator(estimator, stream(0, "slips"))
+
+
+def test_true_nulls_alarm_no_more_than_stated() -> None:
+    """20,000 true laws of 400 draws: stage 1 alone alarms at 1e-3 (here 20 expected, 45 is 5 sigma)."""
+    rng = stream(0, "nulls")
+    sample = torch.randn(400, 20_000, generator=rng, dtype=torch.float64)
+    z = sample.mean(0) / (sample.std(0) / 20)
+    assert int((z.abs() > STAGES[0][1]).sum()) < 45
+    alarms = sum(
+        refused(
+            two_stage(
+                lambda n, g: torch.randn(n, 200, generator=g, dtype=torch.float64), torch.zeros(200), 400, rng
+            )
+        )
+        for _ in range(100)
+    )
+    assert alarms == 0
+
+
+def predicted_by(estimator: Any) -> Callable[[MadeUp], Tensor]:
+    """The laws' variances on the made-up chip, layer by layer."""
+
+    def of_weights(made: MadeUp) -> Tensor:
+        g = torch.cat([part.flatten() for part in made.gradient])
+        law, scheme, probes = estimator.law, estimator.scheme, estimator.probes
+        return laws.along_directions(law, scheme, g, probes=probes).covariance.diagonal()
+
+    def of_nodes(made: MadeUp) -> Tensor:
+        own = [d.square().sum(-1) for d in made.slopes]
+        return torch.cat(
+            [
+                laws.nodes(estimator, d, z, sum(own) - mine).covariance.diagonal()
+                for d, z, mine in zip(made.slopes, made.gathered, own, strict=True)
+            ]
+        )
+
+    return of_weights if isinstance(estimator, WeightPerturbation) else of_nodes
+
+
+SPREAD: list[Any] = [
+    *(WeightPerturbation(0.3, probes=3, law=law, scheme=s) for law, s in PAIRS[::3]),
+    NodePerturbation(0.3, probes=2),
+    NodePerturbation(0.3, law=gaussian, scheme=antithetic),
+]
+
+
+@pytest.mark.parametrize("at", range(len(SPREAD)))
+def test_our_estimators_vary_as_predicted(at: int) -> None:
+    check_estimator(SPREAD[at], stream(0, "spread", at), variance=predicted_by(SPREAD[at]))
+
+
+def test_a_variance_that_is_not_as_predicted_is_named() -> None:
+    wrong = predicted_by(NodePerturbation(0.3, probes=3))  # a third probe that is not there
+    with pytest.raises(Unlawful, match=r"variance is not as predicted: at knob \d+ it is .*, predicted"):
+        check_estimator(NodePerturbation(0.3, probes=2), stream(0, "wrong spread"), variance=wrong)
+    with pytest.raises(ValueError, match="variance gave"):
+        check_estimator(NodePerturbation(0.3), stream(0), variance=lambda made: torch.zeros(3))

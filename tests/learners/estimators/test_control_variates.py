@@ -1,0 +1,202 @@
+"""Control variates: unbiased whatever they foresee, and the better they foresee the less variance is left."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torch import Tensor
+
+from analog import Chip
+from analog import Ideal
+from analog import Probe
+from analog import Reading
+from analog import Spec
+from analog import dense
+from analog import stream
+from analog import xray
+from learners import Batch
+from learners import CrossEntropy
+from learners import Descent
+from learners import Evidence
+from learners import Feedback
+from learners import NodePerturbation
+from learners import RunningMean
+from learners import WeightPerturbation
+from learners import antithetic
+from learners import fit
+from learners import leave_one_out
+from learners import one_sided
+from learners import sgd
+from learners.estimators.control_variates import Control
+from learners.estimators.control_variates import at_knobs
+from learners.estimators.control_variates import expected
+from learners.estimators.control_variates import reliability
+from tests.signs import moments
+from tests.signs import signs
+
+F64 = torch.float64
+NUMBERS = st.floats(-2, 2, width=32).map(lambda v: round(v, 3))
+
+
+def spread(g: Tensor) -> Tensor:
+    """Covariance of (g.v) v for signs: |g|^2 I + g g' - 2 diag(g^2)."""
+    return g.square().sum() * torch.eye(len(g), dtype=F64) + torch.outer(g, g) - 2 * torch.diag(g**2)
+
+
+@given(g=arrays(float, 4, elements=NUMBERS), c=arrays(float, 4, elements=NUMBERS), shift=st.floats(-2, 2))
+@pytest.mark.parametrize("scheme", [one_sided, antithetic, leave_one_out], ids=str)
+def test_at_knobs_the_mean_stays_and_the_variance_is_that_of_the_surprise(
+    scheme: Any, g: object, c: object, shift: float
+) -> None:
+    """All signs of all directions: mean g, and ghat - c spreads as an estimate of g - c does."""
+    slope, known = torch.tensor(g, dtype=F64), torch.tensor(c, dtype=F64)
+    count = 2 if scheme is leave_one_out else 1
+    v = signs(4 * count).view(-1, count, 1, 2, 2).transpose(0, 1)  # (K, fleet, tiles, rows, cols)
+    spec = Spec((dense(2, 2, bias=False, linear=True),), fleet=(v.shape[1],), dtype=F64)
+    estimator = WeightPerturbation(0.5, count, scheme=scheme)
+    probe, blank = Probe(knobs=(scheme.send(v) * 0.5,)), torch.full((v.shape[1], 1), shift, dtype=F64)
+
+    def told(slope: Tensor, known: Tensor) -> Tensor:
+        foreseen = Probe(knobs=(known.view(1, 2, 2).expand(v.shape[1], 1, 2, 2),))
+        losses = (probe.knobs[0] * slope.view(1, 2, 2)).sum((-3, -2, -1)).unsqueeze(-1) + shift  # type: ignore
+        seen = Evidence(torch.zeros(1, 2, dtype=F64), Reading(()), blank, probe, Reading(()), losses)
+        surprise = seen._replace(losses=losses - expected(foreseen, probe))
+        (estimate,), (known_knobs,) = estimator.tell(spec, surprise), at_knobs(spec, foreseen, seen)
+        return (estimate + known_knobs).flatten(1)
+
+    mean, covariance = moments(told(slope, known))
+    torch.testing.assert_close(mean, slope, rtol=0, atol=5e-13)
+    bare = moments(told(slope - known, 0 * known))[1]
+    torch.testing.assert_close(covariance, bare, rtol=0, atol=5e-12)
+    if scheme is one_sided:
+        torch.testing.assert_close(covariance, spread(slope - known), rtol=0, atol=5e-12)
+
+
+@given(d=arrays(float, (2, 2), elements=NUMBERS), c=arrays(float, (2, 2), elements=NUMBERS))
+def test_at_nodes_each_example_has_a_foreseen_slope_of_its_own(d: object, c: object) -> None:
+    """Mean mean_n(d x') and covariance sum_n spread(d_n - c_n) (x) x x' / N^2, over all signs."""
+    slopes, known = torch.tensor(d, dtype=F64), torch.tensor(c, dtype=F64)
+    x = torch.tensor([[1.0, 2.0], [0.5, -1.0]], dtype=F64)
+    v = signs(4).view(1, 16, 2, 2)
+    spec = Spec((dense(2, 2, bias=False, linear=True),), fleet=(16,), dtype=F64)
+    probe, foreseen = Probe(nodes=(v * 0.1,)), Probe(nodes=(known.expand(16, 2, 2),))
+    losses = (v * 0.1 * slopes).sum(-1)
+    quiet = Reading((torch.ones(16, 2, 2, dtype=F64),))
+    seen = Evidence(x, quiet, torch.zeros(16, 2, dtype=F64), probe, quiet, losses)
+    surprise = seen._replace(losses=losses - expected(foreseen, probe))
+    told = NodePerturbation(0.1).tell(spec, surprise)[0] + at_knobs(spec, foreseen, seen)[0]
+    mean, covariance = moments(told.flatten(1))
+    torch.testing.assert_close(mean, (slopes.T @ x / 2).flatten(), rtol=0, atol=5e-13)
+    left = slopes - known
+    wanted = sum(torch.kron(spread(left[n]), torch.outer(x[n], x[n])) for n in range(2)) / 4
+    torch.testing.assert_close(covariance, wanted, rtol=0, atol=5e-12)
+
+
+def lessons(count: int, rate: str = "lessons") -> list[Batch]:
+    rng = stream(0, rate)
+    return [
+        Batch(torch.randn(16, 6, generator=rng, dtype=F64), torch.randint(0, 3, (16,), generator=rng))
+        for _ in range(count)
+    ]
+
+
+def trained(learner: Descent, steps: int, layers: Any = None) -> tuple[Chip[Any], Any]:
+    chip = Chip(Ideal(), layers or (dense(6, 8), dense(8, 3, linear=True)), 1, dtype=F64)
+    port, state = chip.port(), learner.init(chip.spec)
+    rng = stream(0, "control")
+    for batch in lessons(steps):
+        state, _ = learner.step(port, batch, state, rng)
+    return chip, state
+
+
+def test_feedback_learns_the_way_back_through_the_read_out() -> None:
+    """On a chip that hardly moves it foresees every example's hidden slope: the read-out, transposed."""
+    learner = Descent(
+        NodePerturbation(1e-5, probes=4), sgd(1e-9), CrossEntropy(), delta=True, control=Feedback(0.99)
+    )
+    chip, state = trained(learner, 300)
+    batch, loss = lessons(1, "fresh")[0], CrossEntropy()
+    out = chip.port().measure(batch.x)
+    quiet = Reading(out.taps[:1])
+    seen = Evidence(batch.x, quiet, torch.zeros(16), Probe(nodes=(None, None)), quiet, torch.zeros(16))
+    slope = loss.slope(out.out, batch.target)
+    foreseen = learner.control.foresee(state.controls[0], chip.spec.span(0, 0), seen, slope)  # type: ignore
+    (true, _) = xray.node_gradient(chip, batch.x, batch.target, loss)
+    assert foreseen.nodes is not None and foreseen.nodes[0] is not None
+    assert float((foreseen.nodes[0] - true).norm()) < 1e-2 * float(true.norm())
+
+
+def test_a_running_mean_learns_the_gradient_of_a_chip_that_hardly_moves() -> None:
+    learner = Descent(
+        WeightPerturbation(1e-6, probes=8), sgd(1e-9), CrossEntropy(), control=RunningMean(0.99)
+    )
+    chip = Chip(Ideal(), (dense(6, 3, linear=True),), 1, dtype=F64)
+    port, batch, rng = chip.port(), lessons(1)[0], stream(0, "mean")
+    state = learner.init(chip.spec)
+    for _ in range(1500):
+        state, _ = learner.step(port, batch, state, rng)
+    (wanted,) = xray.knob_gradient(chip, batch.x, batch.target, CrossEntropy())
+    assert float((state.controls[0][0] - wanted).norm()) < 1e-3 * float(wanted.norm())
+
+
+@pytest.mark.parametrize("decay", [0.2, 0.5, 0.8])
+def test_a_running_mean_forgets_its_error_or_feeds_on_it(decay: float) -> None:
+    """All signs: one step leaves decay^2 + (1 - decay)^2 (D - 1) of the squared error; 1 at (R-1)/(R+1)."""
+    g, held = torch.tensor([1.0, -2.0, 0.5, 0.3], dtype=F64), torch.tensor([0.5, 1.0, 0.0, -1.0], dtype=F64)
+    v = signs(4)
+    told = (v @ (g - held)).unsqueeze(-1) * v + held
+    control = RunningMean(decay)
+    nothing = Evidence(v, Reading(()), v, Probe(), Reading(()), v)
+    (after,) = control.learn((held.expand(16, 4),), Spec((dense(1, 1),)), Probe(), nothing, None, (told,))
+    left = float((after - g).square().sum(-1).mean() / (g - held).square().sum())
+    assert left == pytest.approx(decay**2 + (1 - decay) ** 2 * 3)
+    assert (left < 1) is (decay > 2 / 4)
+
+
+@pytest.mark.parametrize("control", [Feedback(trust=0.0), RunningMean(trust=0.0)], ids=str)
+def test_without_trust_only_what_was_foreseen_counts(control: Control[Any]) -> None:
+    """The first step foresees nothing, so nothing moves."""
+    at_nodes = isinstance(control, Feedback)
+    estimator = NodePerturbation(0.1) if at_nodes else WeightPerturbation(0.1)
+    learner = Descent(estimator, sgd(1.0), CrossEntropy(), control=control)
+    chip = Chip(Ideal(), (dense(6, 8), dense(8, 3, linear=True)), 1, dtype=F64)
+    before = xray.knobs(chip)
+    list(fit(learner, chip.port(), lessons(1), stream(0, "nothing")))
+    torch.testing.assert_close(xray.knobs(chip), before, rtol=0, atol=0)
+
+
+def test_examples_weigh_as_their_surprise_varies() -> None:
+    """Loud examples tell how surprise grows with the slope's square, quiet ones its floor; chip by chip."""
+    slope = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [0.0, 4.0]], dtype=F64)
+    strength = torch.tensor([1.0, 4.0, 9.0, 16.0], dtype=F64)
+    floors = torch.tensor([[0.2, 2.0, 4.5, 8.0], [0.0, 4.0, 9.0, 16.0]], dtype=F64)  # of two chips
+    change = torch.stack((floors.sqrt(), -floors.sqrt()))  # two probes
+    made = reliability(change, slope.expand(2, 4, 2)).squeeze(-1)
+    wanted = torch.stack((1 / (strength + 0.2 / 0.5), 1 / strength))
+    torch.testing.assert_close(made, wanted)
+    one = reliability(torch.ones(1, 1, dtype=F64), torch.zeros(1, 2, dtype=F64))
+    assert bool(torch.isfinite(one).all())
+
+
+class Unsloped:
+    def __call__(self, out: Tensor, target: Any) -> Tensor:
+        return out.square().sum(-1)
+
+
+def test_misfits_are_refused() -> None:
+    with pytest.raises(ValueError, match="feedback needs a loss with a slope"):
+        Descent(NodePerturbation(0.1), sgd(0.1), Unsloped(), control=Feedback())
+    for learner, says in (
+        (Descent(WeightPerturbation(0.1), sgd(0.1), CrossEntropy(), control=Feedback()), "use RunningMean"),
+        (Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy(), control=RunningMean()), "use Feedback"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            trained(learner, 1)
+    for kind in (Feedback, RunningMean):
+        with pytest.raises(ValueError, match="decay is 1"):
+            kind(decay=1.0)
+        with pytest.raises(ValueError, match="trust is 1.5"):
+            kind(trust=1.5)

@@ -1,0 +1,208 @@
+"""Every probe law against its stated moments: sampled by the two-stage rule, about 3,000 means in all."""
+
+import pytest
+import torch
+from torch import Generator
+from torch import Tensor
+
+from analog import Spec
+from analog import dense
+from analog import stream
+from learners import Blocks
+from learners import Law
+from learners import coordinates
+from learners import gaussian
+from learners import haar
+from learners import hadamard
+from learners import rademacher
+from learners import rank_one
+from learners import sparse
+from studies.perturbation.laws import LAWS
+from tests.twostage import kept
+
+SPEC = Spec((dense(2, 2),), dtype=torch.float64)
+ORTHOGONAL = ("haar", "hadamard", "coordinates")
+
+
+def directions(law: Law, count: int, size: int, n: int, rng: Generator) -> Tensor:  # (count, n, size)
+    bodies = [(size - 2,), (2,)] if size > 2 else [(size,)]
+    return torch.cat(law.draw(count, (n,), bodies, SPEC, rng), -1)
+
+
+@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("name", LAWS)
+def test_directions_have_mean_0_and_identity_covariance(name: str, count: int, size: int) -> None:
+    """E v = 0, E v v' = I and, between two directions of a step, E v_1 v_2' = 0 or all orthogonal."""
+
+    def sample(n: int, rng: Generator) -> Tensor:
+        v = directions(LAWS[name], count, size, n, rng)
+        moments = [v[0], torch.einsum("ni,nj->nij", v[0], v[0]).flatten(1)]
+        if count > 1:
+            moments.append(torch.einsum("ni,nj->nij", v[0], v[1]).flatten(1))
+        return torch.cat(moments, -1)
+
+    eye = torch.eye(size, dtype=torch.float64).flatten()
+    wanted = [torch.zeros(size, dtype=torch.float64), eye] + ([0 * eye] if count > 1 else [])
+    assert kept(sample, torch.cat(wanted), 4000, name, count, size)
+
+
+@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("name", LAWS)
+def test_the_estimate_spreads_as_the_law_says(name: str, count: int, size: int) -> None:
+    """Second moments of (1/K) sum (g.v) v about g, against `covariance`."""
+    g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)[:size]
+    law = LAWS[name]
+
+    def sample(n: int, rng: Generator) -> Tensor:
+        v = directions(law, count, size, n, rng)
+        gap = torch.einsum("kn,kni->ni", v @ g, v) / count - g
+        return torch.cat((gap, torch.einsum("ni,nj->nij", gap, gap).flatten(1)), -1)
+
+    wanted = torch.cat((0 * g, law.covariance(g, count).flatten()))
+    assert kept(sample, wanted, 6000, name, count, size)
+
+
+@pytest.mark.parametrize(
+    ("name", "kurtosis"), [("gaussian", 3), ("rademacher", 1), ("uniform", 1.8), ("sparse", 4)]
+)
+def test_kurtosis_is_as_stated(name: str, kurtosis: float) -> None:
+    def sample(n: int, rng: Generator) -> Tensor:
+        return directions(LAWS[name], 1, 4, n, rng)[0].pow(4)
+
+    assert LAWS[name].kurtosis == kurtosis  # type: ignore[attr-defined]
+    assert kept(sample, torch.full((4,), float(kurtosis), dtype=torch.float64), 20_000, name, "kurtosis")
+
+
+@pytest.mark.parametrize("name", ORTHOGONAL)
+def test_orthogonal_sets_are_orthogonal_and_exact_when_complete(name: str) -> None:
+    v = directions(LAWS[name], 8, 8, 5, stream(0, name))
+    gram = torch.einsum("kni,lni->nkl", v, v)
+    torch.testing.assert_close(gram, 8 * torch.eye(8, dtype=torch.float64).expand(5, 8, 8))
+    g = torch.arange(8.0, dtype=torch.float64)
+    estimate = torch.einsum("kn,kni->ni", v @ g, v) / 8
+    torch.testing.assert_close(estimate, g.expand(5, 8))
+    assert float(LAWS[name].covariance(g, 8).abs().max()) < 1e-12
+
+
+@pytest.mark.parametrize("name", ORTHOGONAL)
+def test_more_orthogonal_directions_than_coordinates_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="orthogonal directions asked for"):
+        LAWS[name].draw(9, (), [(8,)], SPEC, stream(0))
+
+
+def test_a_padded_hadamard_set_is_not_exact_and_says_so() -> None:
+    """D = 5 in a matrix of order 8: Var = (D - 1)(8 - K) / (7 K) |g|^2, at K = D too."""
+    g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)
+    wanted = 4 * 3 / (7 * 5) * float(g.square().sum())
+    assert float(hadamard.covariance(g, 5).trace()) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "total"),
+    [("gaussian", 6), ("rademacher", 4), ("uniform", 4.8), ("sparse", 7), ("sphere", 4), ("haar", 4)],
+)
+def test_total_variances_are_the_known_ones(name: str, total: float) -> None:
+    """In units of |g|^2 at D = 5: D + 1, D - 1, D - 1/5, D - 2 + q, D - 1, D - 1; orthogonal D/K - 1."""
+    g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)
+    square = float(g.square().sum())
+    assert float(LAWS[name].covariance(g, 1).trace()) == pytest.approx(total * square)
+    for orthogonal in (haar, coordinates):
+        assert float(orthogonal.covariance(g, 2).trace()) == pytest.approx((5 / 2 - 1) * square)
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (8,), (9,), (3, 21), (5, 64)])
+def test_any_shape(shape: tuple[int, ...]) -> None:
+    for law in LAWS.values():
+        (v,) = law.draw(1, (2,), [shape], SPEC, stream(0))
+        assert tuple(v.shape) == (1, 2, *shape) and v.dtype == torch.float64
+
+
+def test_a_wrong_law_is_caught() -> None:
+    """The two-stage rule refuses a variance 4 % too large, and a mean off by 3 % of a standard deviation."""
+
+    def stretched(n: int, rng: Generator) -> Tensor:
+        return 1.02 * torch.randn(n, 1, generator=rng, dtype=torch.float64)
+
+    assert not kept(lambda n, rng: stretched(n, rng) ** 2, torch.ones(1, dtype=torch.float64), 20_000, "wide")
+    assert not kept(
+        lambda n, rng: stretched(n, rng) + 0.04, torch.zeros(1, dtype=torch.float64), 20_000, "off"
+    )
+    assert kept(lambda n, rng: stretched(n, rng) / 1.02, torch.zeros(1, dtype=torch.float64), 20_000, "right")
+
+
+@pytest.mark.parametrize("rarity", [0.5, float("nan"), float("inf")])
+def test_bad_rarity_is_refused(rarity: float) -> None:
+    with pytest.raises(ValueError, match="rarity"):
+        sparse(rarity)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_blocks_take_turns(blocks: int) -> None:
+    """Over a step every coordinate is probed equally often; E v v' = I on average, by exact counting."""
+    law = Blocks(rademacher, blocks)
+    v = directions(law, 6, 7, 3, stream(0, "blocks"))
+    assert torch.equal((v != 0).sum(0), torch.full((3, 7), 6 // blocks))
+    torch.testing.assert_close(v.square().mean(0), torch.ones(3, 7, dtype=torch.float64))
+    for k in range(6):
+        assert len(set(law.block(7)[v[k, 0] != 0].tolist())) == 1
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_blocks_spread_as_the_law_says(count: int) -> None:
+    g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)
+    law = Blocks(gaussian, 2)
+
+    def sample(n: int, rng: Generator) -> Tensor:
+        v = directions(law, count, 5, n, rng)
+        gap = torch.einsum("kn,kni->ni", v @ g, v) / count - g
+        return torch.cat((gap, torch.einsum("ni,nj->nij", gap, gap).flatten(1)), -1)
+
+    assert kept(sample, torch.cat((0 * g, law.covariance(g, count).flatten())), 6000, "blocks spread", count)
+
+
+def test_block_by_block_is_a_bth_of_one_whole_probe() -> None:
+    """One probe per block: (D/B - 2 + k)|g|^2, against (D - 2 + k)|g|^2 / B for B whole probes."""
+    g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7, -1.0], dtype=torch.float64)
+    square = float(g.square().sum())
+    for law in (gaussian, rademacher):
+        total = float(Blocks(law, 3).covariance(g, 3).trace())
+        assert total == pytest.approx((6 / 3 - 2 + law.kurtosis) * square)
+
+
+def test_rank_one_directions_are_outer_products_of_fair_signs() -> None:
+    def sample(n: int, rng: Generator) -> Tensor:
+        (v,) = rank_one.draw(1, (n,), [(1, 2, 3)], SPEC, rng)
+        flat = v[0].flatten(1)
+        return torch.cat((flat, torch.einsum("ni,nj->nij", flat, flat).flatten(1)), -1)
+
+    (v,) = rank_one.draw(2, (5,), [(2, 4, 3)], SPEC, stream(0, "rank"))
+    assert bool((v.abs() == 1).all()) and int(torch.linalg.matrix_rank(v).max()) == 1
+    wanted = torch.cat((torch.zeros(6), torch.eye(6).flatten())).double()
+    assert kept(sample, wanted, 4000, "rank one")
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 3), (1, 3)])
+def test_rank_one_spreads_as_the_law_says(shape: tuple[int, int]) -> None:
+    """All signs of rows and columns: the covariance of (G.V) V, exactly; total (p q - 1)|G|^2."""
+    g = torch.randn(shape, generator=stream(0, "rank one", *shape), dtype=torch.float64)
+    rows, cols = (torch.cartesian_prod(*[torch.tensor([1.0, -1.0]).double()] * k).view(-1, k) for k in shape)
+    v = torch.einsum("ai,bj->abij", rows, cols).flatten(0, 1)
+    made = (torch.einsum("nij,ij->n", v, g)[:, None, None] * v).flatten(1)
+    gap = made - g.flatten()
+    torch.testing.assert_close(made.mean(0), g.flatten())
+    covariance = rank_one.covariance(g, 1)
+    torch.testing.assert_close(covariance, gap.T @ gap / len(gap))
+    assert float(covariance.trace()) == pytest.approx((g.numel() - 1) * float(g.square().sum()))
+
+
+def test_laws_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="multiple of 2"):
+        Blocks(rademacher, 2).draw(3, (), [(8,)], SPEC, stream(0))
+    with pytest.raises(ValueError, match="blocks is 0"):
+        Blocks(rademacher, 0)
+    with pytest.raises(ValueError, match="outer products over rows and columns"):
+        rank_one.draw(1, (), [(8,)], SPEC, stream(0))
+    with pytest.raises(ValueError, match="one tile"):
+        rank_one.covariance(torch.ones(4), 1)

@@ -1,0 +1,106 @@
+"""Flipout: its probe is the flipped direction, its moments those of independent examples. All signs."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from analog import Chip
+from analog import Ideal
+from analog import Reading
+from analog import Spec
+from analog import conv2d
+from analog import dense
+from analog import stream
+from analog import xray
+from learners import Evidence
+from learners import Flipout
+from learners import WeightPerturbation
+from learners import antithetic
+from learners import check_estimator
+from learners import gaussian
+from learners.estimators.flipout import Flipped
+from learners.theory import laws
+from tests.signs import moments
+from tests.signs import signs
+
+F64 = torch.float64
+
+
+def test_the_probe_is_the_flipped_direction_at_the_summing_nodes() -> None:
+    """Node push = (E o r s') z of every vector, layer by layer, through any wiring."""
+    chip = Chip(Ideal(), (conv2d((1, 4, 4), 2, 2, stride=2), dense(8, 3, linear=True)), 1, dtype=F64)
+    x = torch.randn(3, 16, generator=stream(0, "flip"), dtype=F64)
+    quiet = xray.respond(chip, x)
+    probe = Flipout(0.1, probes=2).ask(chip.spec, x, quiet, stream(0, "flips"))
+    assert probe.nodes is not None
+    for i, (layer, given) in enumerate(zip(chip.spec.layers, (x, quiet.taps[0]), strict=True)):
+        z, (r, s) = layer.gather(given), (probe.rows[i], probe.cols[i])
+        pushed = torch.einsum("ktrc,ktnr,ktnc,tnc->ktnr", probe.bases[i], r, s, z)
+        sent = probe.nodes[i]
+        assert sent is not None
+        torch.testing.assert_close(sent, layer.scatter(pushed) * 0.1)
+
+
+def estimates(base: Tensor, gradient_parts: tuple[Tensor, Tensor]) -> Tensor:
+    """Told by all 2^8 flips of two examples, for bases (n, 2, 2), of losses d.u: (n * 256, 4)."""
+    d, x = gradient_parts
+    flips = signs(8)
+    r, s = flips[:, :4].view(256, 2, 2), flips[:, 4:].view(256, 2, 2)
+    bases, r, s = (t.flatten(0, 1) for t in torch.broadcast_tensors(base[:, None], r[None], s[None]))
+    push = r * torch.einsum("fij,fnj,nj->fni", bases, s, x)
+    probe = Flipped(nodes=(push[None] * 0.1,))
+    probe.bases, probe.rows, probe.cols = (bases[None, :, None],), (r[None, :, None],), (s[None, :, None],)
+    spec = Spec((dense(2, 2, bias=False, linear=True),), fleet=(len(bases),), dtype=F64)
+    losses, none = (push[None] * 0.1 * d).sum(-1), Reading(())
+    seen = Evidence(x, none, torch.zeros_like(losses[0]), probe, none, losses)
+    return Flipout(0.1).tell(spec, seen)[0].flatten(1)
+
+
+def test_moments_with_a_sign_base_are_those_of_independent_examples() -> None:
+    d = torch.tensor([[1.0, -0.5], [0.3, 2.0]], dtype=F64)
+    x = torch.tensor([[0.5, 1.5], [-1.0, 0.7]], dtype=F64)
+    each = torch.einsum("ni,nj->nij", d, x).flatten(1)
+    mean, covariance = moments(estimates(signs(4).view(16, 2, 2), (d, x)))
+    wanted = laws.flipout(WeightPerturbation(0.1).law, each, probes=1)  # type: ignore[arg-type]
+    torch.testing.assert_close(mean, each.mean(0))
+    torch.testing.assert_close(wanted.mean, mean)
+    torch.testing.assert_close(covariance, wanted.covariance)
+    assert wanted.variance == pytest.approx(3 * float(each.square().sum()) / 4)
+
+
+def test_moments_with_another_base_keep_a_part_that_examples_share() -> None:
+    """A sparse base, sqrt 2 with chance 1/4 each sign, else 0: kurtosis 2, enumerated with its weights."""
+    d = torch.tensor([[1.0, -0.5], [0.3, 2.0]], dtype=F64)
+    x = torch.tensor([[0.5, 1.5], [-1.0, 0.7]], dtype=F64)
+    each = torch.einsum("ni,nj->nij", d, x).flatten(1)
+    values = torch.tensor([-(2**0.5), 0.0, 0.0, 2**0.5], dtype=F64)  # each with chance 1/4
+    base = torch.cartesian_prod(*[values] * 4).view(-1, 2, 2)
+    mean, covariance = moments(estimates(base, (d, x)))
+
+    class Rare:
+        kurtosis = 2.0
+
+        def covariance(self, g: Tensor, count: int) -> Tensor:
+            spread = g.square().sum() * torch.eye(4, dtype=F64) + torch.outer(g, g) - torch.diag(g**2)
+            return spread / count
+
+    wanted = laws.flipout(Rare(), each, probes=1)  # type: ignore[arg-type]
+    torch.testing.assert_close(mean, wanted.mean)
+    torch.testing.assert_close(covariance, wanted.covariance)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [Flipout(0.3, probes=2), Flipout(0.3, law=gaussian), Flipout(0.3, 2, scheme=antithetic)],
+    ids=["signs", "gaussian", "pairs"],
+)
+def test_flipout_is_lawful(estimator: Flipout) -> None:
+    check_estimator(estimator, stream(0, "lawful flips", estimator.probes))
+
+
+def test_a_probe_without_memory_is_refused() -> None:
+    spec = Spec((dense(2, 2, linear=True),))
+    zero, none = torch.zeros(1, 2), Reading(())
+    plain = WeightPerturbation(0.1).ask(spec, zero, none, stream(0))
+    with pytest.raises(TypeError, match="the very probe that ask gave"):
+        Flipout(0.1).tell(spec, Evidence(zero, none, zero[0], plain, none, zero))

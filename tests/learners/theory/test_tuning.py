@@ -1,0 +1,125 @@
+"""Tuning from the wires: what it measures is what there is, and what it chooses is what the laws say."""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+
+from analog import Chip
+from analog import Ideal
+from analog import Ledger
+from analog import Mismatched
+from analog import Port
+from analog import dense
+from analog import metered
+from analog import stream
+from analog import xray
+from learners import Batch
+from learners import Blocks
+from learners import CrossEntropy
+from learners import NodePerturbation
+from learners import SquaredError
+from learners import WeightPerturbation
+from learners import antithetic
+from learners import leave_one_out
+from learners import one_sided
+from learners import own_baseline
+from learners import rademacher
+from learners import tuned
+from learners.theory import laws
+
+F64 = torch.float64
+HISS = 0.05
+
+
+def noisy(*widths: int) -> Chip[Any]:
+    layers = [dense(a, b) for a, b in itertools.pairwise(widths[:-1])]
+    device = Mismatched(severity=0.0, hiss=HISS, write_noise=0.0)
+    return Chip(device, (*layers, dense(widths[-2], widths[-1], linear=True)), 1, dtype=F64)
+
+
+def examples(count: int, features: int, outputs: int) -> Batch:
+    rng = stream(0, "tuning")
+    x = torch.randn(count, features, generator=rng, dtype=F64)
+    return Batch(x, torch.randn(count, outputs, generator=rng, dtype=F64))
+
+
+@pytest.mark.parametrize("start", [1e-3, 0.1, 10.0])
+@pytest.mark.parametrize("scheme", [one_sided, own_baseline], ids=str)
+def test_size_is_the_laws_for_a_quadratic_loss(scheme: Any, start: float) -> None:
+    """A linear chip, |out - target|^2 / 2 in 6 outputs: signs have v'Hv = 6, the noise is the hiss's."""
+    chip, batch = noisy(4, 6), examples(200, 4, 6)
+    estimator, found = tuned(
+        NodePerturbation(start, scheme=scheme), chip.port(), batch, SquaredError(), stream(0, "size")
+    )
+    gap = (xray.respond(chip, batch.x).out - batch.target).square().sum(-1)
+    scale = float(SquaredError()(torch.ones(1, 6, dtype=F64), torch.zeros(1, 6, dtype=F64))) / 3  # of |e|^2/2
+    noise = float((HISS**2 * gap + 6 * HISS**4 / 2).mean()) ** 0.5 * scale
+    assert found.noise == pytest.approx(noise, rel=0.1)
+    wanted = laws.size_from_curvature(scheme, 2, noise, (6 * scale) ** 2)
+    assert estimator.size == found.size == pytest.approx(wanted, rel=0.15)
+
+
+def test_variances_are_those_of_the_laws() -> None:
+    """Signal, mini-batch and perturbation parts of a hidden layer of 24, against the exact chip."""
+    chip = Chip(Ideal(), (dense(30, 24), dense(24, 5, linear=True)), 2, dtype=F64)
+    batch, loss = examples(400, 30, 5), SquaredError()
+    _, found = tuned(NodePerturbation(0.01), chip.port(), batch, loss, stream(0, "var"), last=0)
+    halves = [Batch(batch.x[cut], batch.target[cut]) for cut in (slice(0, 200), slice(200, 400))]
+    one, other = (xray.knob_gradient(chip, h.x, h.target, loss)[0].flatten() for h in halves)
+    square = float(one @ other)  # of what both halves agree on
+    between = float((one - other).square().sum()) / 4  # of half a batch each, so of the whole
+    slopes = xray.node_gradient(chip, batch.x, batch.target, loss)[0]
+    inputs = chip.spec.layers[0].gather(batch.x)[0]
+    predicted = laws.nodes(NodePerturbation(0.01), slopes, inputs).variance
+    assert found.signal == pytest.approx(square, rel=0.25)
+    assert found.minibatch == pytest.approx(between, rel=0.2)
+    assert found.perturbation == pytest.approx(predicted, rel=0.1)
+    assert found.probes == pytest.approx(
+        (found.perturbation / (found.signal + found.minibatch)) ** 0.5, abs=0.51
+    )
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        NodePerturbation(0.01, scheme=antithetic),
+        NodePerturbation(0.01, 2, scheme=leave_one_out, mask=True),
+        NodePerturbation(0.01, 3, Blocks(rademacher, 3)),
+        WeightPerturbation(0.01),
+    ],
+    ids=["pairs", "leave one out", "blocks", "weights"],
+)
+def test_any_start_ends_in_the_same_place_and_nothing_is_pulsed(start: Any) -> None:
+    chip, batch = noisy(6, 8, 3), examples(128, 6, 3)
+    ledger, sizes = Ledger(chip.spec), []
+
+    def refuse(*args: object) -> None:
+        raise AssertionError("tuning sent a pulse")
+
+    port: Port = metered(chip.port()._replace(pulse=refuse, program=refuse), ledger)
+    for factor in (0.3, 30.0):
+        first = type(start)(**{**vars(start), "size": start.size * factor})
+        before = max(ledger.readings)
+        estimator, found = tuned(first, port, batch, SquaredError(), stream(0, "start"))
+        assert max(ledger.readings) - before == found.readings
+        assert (estimator.law, estimator.scheme) == (start.law, start.scheme)
+        assert estimator.probes == found.probes and f"{found.probes} probes" in str(found)
+        sizes.append(estimator.size)
+    assert 1 / 1.7 < sizes[0] / sizes[1] < 1.7
+
+
+def test_without_noise_only_rounding_is_left() -> None:
+    chip, batch = Chip(Ideal(), (dense(6, 8), dense(8, 3, linear=True)), 1), examples(64, 6, 3)
+    single = Batch(batch.x.float(), torch.zeros(64, dtype=torch.int64))
+    estimator, found = tuned(NodePerturbation(0.1), chip.port(), single, CrossEntropy(), stream(0, "still"))
+    assert found.noise < 1e-4 and 1e-4 < estimator.size < 1e-1
+
+
+def test_misuse_is_refused() -> None:
+    port = noisy(4, 6).port()
+    with pytest.raises(ValueError, match="at least 4 examples"):
+        tuned(NodePerturbation(0.1), port, examples(3, 4, 6), SquaredError(), stream(0))
+    with pytest.raises(ValueError, match="no probe changes the loss"):
+        tuned(NodePerturbation(0.1), port, examples(8, 4, 6), lambda out, target: 0 * out.sum(-1), stream(0))

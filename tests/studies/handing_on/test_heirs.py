@@ -1,0 +1,42 @@
+"""Heirs tell their story in order, and separate from weight copies early."""
+
+from pathlib import Path
+
+import pytest
+
+from studies.handing_on import heirs
+from studies.kit.run.runner import conduct
+from studies.kit.run.study import How
+
+
+def test_a_study_is_a_function() -> None:
+    rows = list(heirs.run(heirs.Trial(heirs.Args(heirs=1, epochs=0.1, hidden=4))))
+    assert rows[-1]["what"] == "heir" and 0 <= rows[-1]["accuracy"] <= 1
+
+
+def test_heirs_tells_the_story_in_order() -> None:
+    rows = list(heirs.run(heirs.Trial(heirs.Args(heirs=2, epochs=0.1, hidden=4))))
+    story = list(dict.fromkeys(r["what"] for r in rows))
+    wanted = ["curve", "teacher", "teacher, read again", "copy", "heir before", "teacher, dead", "heir"]
+    assert story == wanted
+    last = [r for r in rows if r["what"] == "heir"]
+    assert [r["chip"] for r in last] == [1, 2] and all(r["joules"] > 0 for r in last)
+
+
+def test_short_training_already_separates_heirs_from_copies() -> None:
+    """A tenth of the demo's training: heirs beat weight copies of the same teacher by 5 points or more."""
+    rows = list(heirs.run(heirs.Trial(heirs.Args(heirs=4, epochs=10))))
+    mean = {w: [r["accuracy"] for r in rows if r["what"] == w] for w in ("teacher", "copy", "heir")}
+    score = {w: sum(v) / len(v) for w, v in mean.items()}
+    assert score["teacher"] > 0.85 and score["heir"] > score["copy"] + 0.05
+
+
+def test_conduct_draws_and_keeps(tmp_path: Path) -> None:
+    folder = conduct(heirs, heirs.TOY, How(tmp_path, workers=2, threads=1))
+    assert (folder / "heirs.png").exists() and len((folder / "rows.jsonl").read_text()) > 1000
+
+
+@pytest.mark.parametrize("args", [heirs.Args(heirs=0), heirs.Args(hidden=-1), heirs.Args(epochs=0)], ids=str)
+def test_zero_is_not_the_default(args: heirs.Args) -> None:
+    with pytest.raises(ValueError, match="wanted a finite number above 0"):
+        next(heirs.run(heirs.Trial(args)))

@@ -1,0 +1,73 @@
+"""Rehearsal: its loss against autograd, its limits, and intervals against the textbook."""
+
+import pytest
+import torch
+from torch.nn.functional import one_hot
+
+from analog import stream
+from distill import Answer
+from distill import Matching
+from distill import soften
+from learners import CrossEntropy
+from studies.handing_on import lineage
+from studies.handing_on.lineage import Kept
+from studies.handing_on.lineage import Rehearsing
+
+OUT, SAID = (torch.randn(6, 4, generator=stream(0, "lineage", i), dtype=torch.float64) for i in range(2))
+ANSWER = Answer(soften(SAID, 3.0))
+CLASSES = torch.tensor([0, 1, 2, 3, 0, 1])
+
+
+def test_examples_that_nobody_kept_are_learnt_from_the_teacher_alone() -> None:
+    nothing = Kept(ANSWER, torch.zeros_like(OUT))
+    assert torch.equal(Rehearsing(3.0)(OUT, nothing), Matching(3.0)(OUT, ANSWER))
+    assert torch.equal(Rehearsing(3.0).slope(OUT, nothing), Matching(3.0).slope(OUT, ANSWER))
+
+
+def test_kept_examples_add_the_cross_entropy_to_their_label() -> None:
+    some = one_hot(CLASSES, 4).double() * (torch.arange(6) < 3)[:, None]
+    extra = Rehearsing(3.0)(OUT, Kept(ANSWER, some)) - Matching(3.0)(OUT, ANSWER)
+    torch.testing.assert_close(extra[:3], CrossEntropy()(OUT[:3], CLASSES[:3]))
+    assert not extra[3:].any()
+    live = OUT.clone().requires_grad_()
+    Rehearsing(3.0)(live, Kept(ANSWER, some)).sum().backward()
+    assert live.grad is not None
+    torch.testing.assert_close(Rehearsing(3.0).slope(OUT, Kept(ANSWER, some)), live.grad)
+    with pytest.raises(ValueError, match="one-hot or zero"):
+        Rehearsing(3.0).said(OUT, None, stream(0))
+
+
+def test_the_interval_is_students_over_paired_lineages() -> None:
+    """Two lineages that lose 2 and 4 points: 3 on average, t(0.975, 1) = 12.706 times 1."""
+    rows = []
+    for name, scores in enumerate(((0.9, 0.88), (0.8, 0.76))):
+        for generation, score in enumerate(scores):
+            rows.append(
+                {
+                    "what": "generation",
+                    "rehearsal": 0,
+                    "generation": generation,
+                    "lineage": name,
+                    "accuracy": score,
+                    "agreement": 1.0,
+                    "parent": 1.0,
+                }
+            )
+    rows.append({"what": "founder, read again", "rehearsal": 0, "agreement": 1.0})
+    last = lineage.table(rows)[-1]
+    assert last["below founder"] == "3.00 ± 12.71"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        lineage.Args(lineages=1),
+        lineage.Args(generations=0),
+        lineage.Args(rehearsal=(-1,)),
+        lineage.Args(rehearsal=()),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_a_lineage_is_refused(args: lineage.Args) -> None:
+    with pytest.raises(ValueError, match="lineages >= 2"):
+        lineage.plan(args)

@@ -1,0 +1,149 @@
+"""The aging study: what rescaling can undo, who is alive when, and a run that is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from analog import CapacitorCell
+from analog import Chip
+from analog import Dead
+from analog import Ideal
+from analog import Noise
+from analog import Probe
+from analog import Wearing
+from analog import dense
+from analog import stream
+from analog.devices.ideal import IdealCells
+from learners import Batch
+from studies.hardware import aging
+from studies.kit.recipes import maintenance
+from studies.kit.recipes.standard import SMALL
+from studies.kit.run.runner import conduct
+from studies.kit.run.study import How
+
+LAYERS = (dense(64, 8), dense(8, 10, linear=True))
+SHORT = aging.Args(
+    devices=(CapacitorCell(),), remedies=("nothing", "heir"), moments=(0.5, 2.0), chips=2, epochs=3
+)
+
+
+@dataclass(frozen=True)
+class Fading(Ideal):
+    """Every cell loses the same share of what it holds."""
+
+    def age(self, cells: IdealCells, seconds: float, noise: Noise) -> IdealCells:
+        return IdealCells(cells.knobs * 2**-seconds)
+
+
+def scene(chip: Chip[Any], data: Any = None) -> maintenance.Scene:
+    few = Batch(torch.rand(20, 64, generator=stream(0, "few")), torch.arange(20) % 10)
+    return maintenance.Scene(data, SMALL, few, lambda *path: stream(0, *path))
+
+
+def life(chip: Chip[Any], held: maintenance.Scene) -> maintenance.Life:
+    return maintenance.Life(chip, chip.clock, chip.port().measure(held.few.x).taps)
+
+
+def test_rescaling_undoes_what_all_cells_lose_alike() -> None:
+    chip = Chip(Fading(), LAYERS)
+    held = scene(chip)
+    fresh = life(chip, held)
+    chip.wait(3.0)
+    faded = fresh.port.measure(held.few.x).taps
+    mended = maintenance.CARE["rescaling"](held, fresh, 0).port.measure(held.few.x).taps
+    for was, now, back in zip(fresh.fresh, faded, mended, strict=True):
+        assert float((now - was).abs().max()) > 0.1
+        torch.testing.assert_close(back, was, rtol=1e-4, atol=1e-4)
+
+
+def test_rescaled_wires_multiply_layer_by_layer() -> None:
+    chip = Chip(Ideal(), (dense(64, 8, bias=False), dense(8, 10, bias=False, linear=True)))
+    x = torch.rand(5, 64, generator=stream(0, "x"))
+    plain, scaled = chip.port(), maintenance.rescaled(chip.port(), (2.0, 3.0))
+    torch.testing.assert_close(scaled.measure(x).taps[0], 2 * plain.measure(x).taps[0])
+    torch.testing.assert_close(scaled.measure(x).out, 6 * plain.measure(x).out)
+    with pytest.raises(ValueError, match="without probes"):
+        scaled.measure(x, Probe(nodes=(torch.zeros(1, 5, 8), None)))
+
+
+def test_a_device_that_does_not_age_needs_no_care() -> None:
+    args = aging.Args(devices=(Ideal(),), moments=(1.0, 1e6), epochs=1)
+    rows = list(aging.run(aging.Trial(args, Ideal(), "nothing")))
+    assert len({r["after"] for r in rows}) == 1 and len({r["before"] for r in rows}) == 1
+
+
+def test_an_heir_takes_over_at_its_moment_and_the_teacher_is_dead() -> None:
+    """World time goes on through the succession: an heir is younger than the world."""
+    from learners.data.datasets import load
+
+    chip = Chip(CapacitorCell(hiss=0), (dense(64, 64), dense(64, 10, linear=True)))
+    held = scene(chip, load("digits"))._replace(size=SMALL._replace(epochs=0.3))
+    fresh = life(chip, held)
+    assert maintenance.CARE["heir"](held, fresh, 0) is fresh and chip.alive  # it is still well
+    chip.wait(5.0)
+    after = maintenance.CARE["heir"](held, fresh, 0)
+    with pytest.raises(Dead):
+        chip.port().measure(held.few.x)
+    assert after.chip.identities != chip.identities and after.chip.clock < 0.1 and 5.0 < after.now < 5.1
+
+
+def test_the_dead_know_nothing() -> None:
+    """A chip that relearns itself to death is dead at all later moments, and its run goes on."""
+    device = Wearing(Fading(), endurance=80, spread=0)  # drives are owed while it learns, and not later
+    args = aging.Args(devices=(device,), remedies=("relearning",), moments=(1.0, 2.0, 3.0), epochs=1)
+    rows = list(aging.run(aging.Trial(args, device, "relearning")))
+    assert [r["after"] for r in rows[-2:]] == [0.0, 0.0] and rows[0]["after"] > 0
+    assert "worn out" in rows[-1]["died"] and rows[-1]["done"] == 1.0
+
+
+def test_a_remedy_fails_where_two_points_are_lost() -> None:
+    about = {"device": "a:B", "remedy": "nothing"}
+    course = {0.0: 0.9, 60.0: 0.885, 3600.0: 0.87, 3.156e7: 0.1}
+    rows = [{**about, "seconds": s, "before": a, "after": a} for s, a in course.items()]
+    (line,) = aging.table(rows)
+    assert line["fails at"] == "1 h" and line["1 min"] == "88.5" and line["1 year"] == "10.0"
+    assert aging.table(rows[:2])[0]["fails at"] == "not yet"
+
+
+@pytest.mark.parametrize("moments", [(), (0.0, 1.0), (2.0, 1.0), (1.0, 1.0)])
+def test_moments_that_do_not_rise_are_refused(moments: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="rise"):
+        aging.plan(aging.Args(moments=moments))
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from studies import aging
+from studies.kit.run.runner import conduct
+from studies.kit.run.study import How
+from tests.studies.test_aging import SHORT
+conduct(aging, SHORT, How(Path(sys.argv[1]), threads=1))
+"""
+
+
+def test_an_ageing_run_that_is_killed_goes_on_to_the_same_rows(tmp_path: Path) -> None:
+    whole = (conduct(aging, SHORT, How(tmp_path / "whole", threads=1)) / "rows.jsonl").read_text()
+    folder = tmp_path / "killed"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])}
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], env=environment)
+    rows, give_up = folder / "rows.jsonl", time.monotonic() + 120
+    while not rows.exists() and child.poll() is None and time.monotonic() < give_up:
+        time.sleep(0.01)
+    time.sleep(0.05)  # into the next life
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    left = rows.read_text()
+    assert left and whole.startswith(left) and left != whole
+    kept = (folder / "times.jsonl").read_text()
+    conduct(aging, SHORT, How(folder, threads=1))
+    assert rows.read_text() == whole
+    assert (folder / "times.jsonl").read_text().startswith(kept)  # what was finished was not run again
