@@ -52,7 +52,7 @@ from .port import Port
 from .port import Probe
 from .port import Reading
 from .port import checked
-from .randomness import Birth
+from .randomness import Fabrication
 from .randomness import Noise
 from .spec import BadInput
 from .spec import Costs
@@ -74,7 +74,6 @@ __all__ = [
     "Averaged",
     "BadFile",
     "BadInput",
-    "Birth",
     "Broken",
     "CMOHfOxRRAM",
     "CapacitorCell",
@@ -88,6 +87,7 @@ __all__ = [
     "DifferentialPair",
     "Effect",
     "ExponentialRRAM",
+    "Fabrication",
     "Ideal",
     "Knobs",
     "Layer",

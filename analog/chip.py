@@ -18,7 +18,7 @@ from .port import Port
 from .port import Probe
 from .port import Reading
 from .port import checked
-from .randomness import Birth
+from .randomness import Fabrication
 from .randomness import Noise
 from .spec import Costs
 from .spec import Knobs
@@ -33,7 +33,7 @@ class Chip(Generic[S]):
         device: the technology.
         layers: the wiring, input side first.
         identity: who the chip is; a sequence of integers makes a fleet with one leading axis.
-        dice: which run of nature's dice; the same chip under other dice has other noise.
+        noise_seed: which run of its noise; the same chip under another seed has other noise.
         on: where tensors live, e.g. "cpu" or "cuda".
         dtype: torch.float32, or torch.float64 for exact work.
     """
@@ -44,7 +44,7 @@ class Chip(Generic[S]):
         layers: Sequence[Layer],
         identity: int | Sequence[int] = 0,
         *,
-        dice: int = 0,
+        noise_seed: int = 0,
         on: str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -65,11 +65,11 @@ class Chip(Generic[S]):
         self.device = device
         self.identity = identity
         self.spec = Spec(tuple(layers), device.costs, fleet, dtype, on)
-        self._dice = stream(dice, "noise", *identities, on=on)
-        self._noise = Noise(self._dice)
+        self._generator = stream(noise_seed, "noise", *identities, on=on)
+        self._noise = Noise(self._generator)
         like = torch.empty(0, dtype=dtype, device=on)
         self._cells: tuple[S, ...] = tuple(
-            device.fabricate(layer.rows, layer.cols, Birth(identities, fleet, i, layer.tiles, like))
+            device.fabricate(layer.rows, layer.cols, Fabrication(identities, fleet, i, layer.tiles, like))
             for i, layer in enumerate(self.spec.layers)
         )
         self._clock = 0.0  # s since fabrication
@@ -136,7 +136,7 @@ class Chip(Generic[S]):
     def survivors(self) -> "Chip[S]":
         """The chips of a fleet that are left when some of it wore out, as a fleet of their own.
 
-        They take cells, clock and dice along, and are handed over once.
+        They take cells, clock and generator along, and are handed over once.
 
         Raises:
             Dead: nothing is left, or it has been handed over.
@@ -214,7 +214,7 @@ def propagate(
     lead = probe.lead(spec, x)
     bare = len(spec.fleet) + 3  # axes of cells and of activity that carries no probe axes
     full = len(lead) + bare
-    dice = noise.across(lead, full)
+    noise = noise.across(lead, full)
     taps = []
     for layer, held, nudge, push in zip(spec.layers, cells, nudges, nodes, strict=True):
         z = layer.gather(x)
@@ -223,10 +223,10 @@ def propagate(
         if nudge is not None:
             held = device.nudge(held, nudge)
             z = z.expand(*lead, *z.shape[-bare:])
-        u = device.collect(held, z, dice)
+        u = device.collect(held, z, noise)
         if push is not None:
             u = u + layer.unscatter(push)
-        u = device.sense(held, u, dice)
-        x = layer.scatter(u if layer.linear else device.fire(held, u, dice))
+        u = device.sense(held, u, noise)
+        x = layer.scatter(u if layer.linear else device.fire(held, u, noise))
         taps.append(x if x.ndim == full - 1 else x.expand(*lead, *x.shape).clone())
     return tuple(taps)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from .randomness import Birth
+from .randomness import Fabrication
 from .randomness import Noise
 from .spec import Costs
 
@@ -46,7 +46,7 @@ class Device(Protocol[S]):
         return Costs()
 
     @abstractmethod
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> S:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> S:
         """One layer's cells as the factory delivers them (knobs not all equal, or nothing can learn)."""
         ...
 

@@ -1,4 +1,4 @@
-"""Randomness with a name: who a chip is (Birth) and nature's dice at every use (Noise).
+"""Randomness with a name: who a chip is (Fabrication) and the chips' noise at every use (Noise).
 
 Every random number in the project comes from a generator that `stream` makes from a seed and a path,
 so nothing depends on the order of calls elsewhere and nothing touches torch's global generator.
@@ -14,7 +14,7 @@ from torch import Tensor
 from .streams import stream
 
 
-class Birth:
+class Fabrication:
     """What is fixed at fabrication: named draws keyed by (identity, layer, name).
 
     Adding a parameter to a device reshuffles none of the others, and a chip alone is bitwise the
@@ -37,16 +37,16 @@ class Birth:
         self._like = like  # carries dtype and place, no data
         self._part = part  # in front of every name
 
-    def split(self, parts: int) -> "Birth":
+    def split(self, parts: int) -> "Fabrication":
         """The birth of the same layer with every tile made of `parts` tiles."""
-        return Birth(
+        return Fabrication(
             self._identities, self._lead[:-1], self._layer, self._tiles * parts, self._like, self._part
         )
 
-    def part(self, name: str) -> "Birth":
+    def part(self, name: str) -> "Fabrication":
         """The birth of a part of the same layer, whose draws have names of their own."""
         inside = f"{self._part}{name}: "
-        return Birth(self._identities, self._lead[:-1], self._layer, self._tiles, self._like, inside)
+        return Fabrication(self._identities, self._lead[:-1], self._layer, self._tiles, self._like, inside)
 
     def normal(self, name: str, *shape: int) -> Tensor:  # (*fleet, tiles, *shape)
         """Standard normal draws for the parameter called `name`."""
@@ -70,9 +70,9 @@ class Birth:
 
 
 class Noise:
-    """Nature's dice at every use of a device; `Noise.silent()` has none.
+    """Random draws at every use of a device; `Noise.silent()` has none.
 
-    Given a generator for each chip of a fleet (its one axis), each chip has dice of its own, and draws what
+    Given a generator for each chip of a fleet (its one axis), each chip has its own, and draws what
     it would draw alone.
 
     Every probe is a measurement of its own with noise of its own. During one measurement `lead` are the
@@ -93,20 +93,20 @@ class Noise:
         return cls(None)
 
     def across(self, lead: tuple[int, ...], rank: int) -> "Noise":
-        """The same dice during a measurement with probe axes `lead`."""
+        """The same draws during a measurement with probe axes `lead`."""
         return Noise(self._generator, lead, rank)
 
     def normal(self, like: Tensor) -> Tensor:  # ([*lead,] *like.shape); a scalar 0 when silent
         """Independent standard normals for each element of `like`, and for each probe."""
         if self._generator is None:
             return like.new_zeros(())
-        return self._filled(like, lambda made, dice: made.normal_(generator=dice))
+        return self._filled(like, lambda drawn, generator: drawn.normal_(generator=generator))
 
     def uniform(self, like: Tensor) -> Tensor:  # ([*lead,] *like.shape); a scalar 1/2 when silent
         """Independent uniforms in [0, 1) for each element of `like`, and for each probe."""
         if self._generator is None:
             return like.new_full((), 0.5)
-        return self._filled(like, lambda made, dice: made.uniform_(generator=dice))
+        return self._filled(like, lambda drawn, generator: drawn.uniform_(generator=generator))
 
     def whole(self, count: Tensor) -> Tensor:
         """`count` made whole by chance, right on average; silent: `count` itself, its mean."""
@@ -126,7 +126,7 @@ class Noise:
             return throw(like.new_empty(shape), self._generator)
         assert self._generator is not None  # silent noise has answered before
         alone = (*shape[:fleet], *shape[fleet + 1 :])
-        return torch.stack([throw(like.new_empty(alone), dice) for dice in self._generator], fleet)
+        return torch.stack([throw(like.new_empty(alone), generator) for generator in self._generator], fleet)
 
     def _shape(self, like: Tensor) -> tuple[int, ...]:
         return (*self._lead, *like.shape) if like.ndim < self._rank else tuple(like.shape)

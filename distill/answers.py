@@ -33,12 +33,12 @@ class Answers(Protocol):
         """What a student makes small, given what was said."""
         ...
 
-    def said(self, out: Tensor, label: Tensor | None, rng: Generator) -> Any:
+    def said(self, out: Tensor, label: Tensor | None, generator: Generator) -> Any:
         """What the teacher's outputs (..., batch, outputs) make it say: a target for `loss`.
 
         Args:
             label: (..., batch), if anybody knows it.
-            rng: for answers that are drawn by lot.
+            generator: for answers that are drawn by lot.
         """
         ...
 
@@ -65,8 +65,8 @@ class Soft:
     def loss(self) -> Matching:
         return Matching(self.temperature, self.soft_weight, self.hard_weight)
 
-    def said(self, out: Tensor, label: Tensor | None, rng: Generator) -> Answer:
-        del rng  # nothing is drawn
+    def said(self, out: Tensor, label: Tensor | None, generator: Generator) -> Answer:
+        del generator  # nothing is drawn
         return Answer(soften(out, self.temperature), label)
 
     def bits(self, outputs: int) -> int:
@@ -81,8 +81,8 @@ class Raw:
     def loss(self) -> SquaredError:
         return SquaredError()
 
-    def said(self, out: Tensor, label: Tensor | None, rng: Generator) -> Tensor:
-        del label, rng  # the outputs are all there is
+    def said(self, out: Tensor, label: Tensor | None, generator: Generator) -> Tensor:
+        del label, generator  # the outputs are all there is
         return out
 
     def bits(self, outputs: int) -> int:
@@ -97,8 +97,8 @@ class Label:
     def loss(self) -> CrossEntropy:
         return CrossEntropy()
 
-    def said(self, out: Tensor, label: Tensor | None, rng: Generator) -> Tensor:
-        del label, rng  # the teacher's own choice
+    def said(self, out: Tensor, label: Tensor | None, generator: Generator) -> Tensor:
+        del label, generator  # the teacher's own choice
         return out.argmax(-1)
 
     def bits(self, outputs: int) -> int:
@@ -123,9 +123,9 @@ class Samples:
     def loss(self) -> Matching:
         return Matching(self.temperature)
 
-    def said(self, out: Tensor, label: Tensor | None, rng: Generator) -> Answer:
+    def said(self, out: Tensor, label: Tensor | None, generator: Generator) -> Answer:
         chances = soften(out, self.temperature)
-        drawn = torch.multinomial(chances.flatten(0, -2).cpu(), self.count, True, generator=rng).to(
+        drawn = torch.multinomial(chances.flatten(0, -2).cpu(), self.count, True, generator=generator).to(
             out.device
         )
         counted = one_hot(drawn, out.shape[-1]).sum(-2).to(out.dtype) / self.count
@@ -153,8 +153,8 @@ class Quantised:
     def loss(self) -> Matching:
         return Matching(self.temperature)
 
-    def said(self, out: Tensor, label: Tensor | None, rng: Generator) -> Answer:
-        del rng  # nothing is drawn
+    def said(self, out: Tensor, label: Tensor | None, generator: Generator) -> Answer:
+        del generator  # nothing is drawn
         step = self.span / (2**self.bits_each - 1)
         below = (out - out.amax(-1, keepdim=True)).clamp(min=-self.span)
         return Answer(soften((below / step).round() * step, self.temperature), label)

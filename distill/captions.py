@@ -102,8 +102,8 @@ class Captions:
     def loss(self) -> CaptionMatching:
         return CaptionMatching(self.classes, self.temperature, self.weight)
 
-    def said(self, out: Tensor, label: Tensor | None, rng: Generator) -> Softened:
-        del label, rng  # nothing is drawn, and labels are not matched
+    def said(self, out: Tensor, label: Tensor | None, generator: Generator) -> Softened:
+        del label, generator  # nothing is drawn, and labels are not matched
         named, seen = out[..., : self.classes], out[..., self.classes :]
         return Softened(soften(named, self.temperature), (seen / self.temperature).sigmoid())
 
@@ -125,8 +125,8 @@ class PlainCaptions:
     def loss(self) -> Captioned:
         return Captioned(self.classes, self.weight)
 
-    def said(self, out: Tensor, label: Tensor | None, rng: Generator) -> Caption:
-        del label, rng  # the teacher's own words
+    def said(self, out: Tensor, label: Tensor | None, generator: Generator) -> Caption:
+        del label, generator  # the teacher's own words
         return Caption(out[..., : self.classes].argmax(-1), (out[..., self.classes :] > 0).to(out.dtype))
 
     def bits(self, outputs: int) -> int:

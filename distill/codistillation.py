@@ -95,7 +95,7 @@ def community(
     rounds: int,
     *,
     order: Generator,
-    rng: Generator,
+    generator: Generator,
     mail: Mail | None = None,
 ) -> Iterator[Step]:
     """Chips, a fleet behind one port, learn in rounds from their own labels and from each other's answers.
@@ -106,7 +106,7 @@ def community(
     Args:
         shards: x (chips, examples, features), labels (chips, examples): a row of its own for each chip.
         order: of the examples, and who hears whom.
-        rng: the learner's probes, and answers that are drawn by lot.
+        generator: the learner's probes, and answers that are drawn by lot.
         mail: where all traffic is booked.
 
     Raises:
@@ -115,8 +115,8 @@ def community(
     chips = _chips(port, shards)
     silent = sharing.heard(chips) == 0
     loss: Loss = CrossEntropy() if silent else OwnAndHeard(sharing.own, sharing.answers.loss)
-    batches = _rounds(port, shards, sharing, rounds, order, rng, Mail() if mail is None else mail)
-    return fit(learner(loss), port, batches, rng)
+    batches = _rounds(port, shards, sharing, rounds, order, generator, Mail() if mail is None else mail)
+    return fit(learner(loss), port, batches, generator)
 
 
 def turns(shards: Batch, own: int, rounds: int, order: Generator) -> Iterator[Tensor]:
@@ -137,7 +137,13 @@ def taken(shards: Batch, chosen: Tensor) -> Batch:
 
 
 def _rounds(
-    port: Port, shards: Batch, sharing: Sharing, rounds: int, order: Generator, rng: Generator, mail: Mail
+    port: Port,
+    shards: Batch,
+    sharing: Sharing,
+    rounds: int,
+    order: Generator,
+    generator: Generator,
+    mail: Mail,
 ) -> Iterator[Batch]:
     """What every chip learns from, round by round."""
     chips, outputs = _chips(port, shards), port.spec.layers[-1].features
@@ -150,7 +156,7 @@ def _rounds(
             continue
         whom = _whom(chips, sharing.peers, order)
         shown, label = own.x[:, : sharing.shown], own.target[:, : sharing.shown]
-        said = sharing.answers.said(port.measure(shown).out, label if sharing.labelled else None, rng)
+        said = sharing.answers.said(port.measure(shown).out, label if sharing.labelled else None, generator)
         post.book(chosen[:, : sharing.shown], whom)
         x = torch.cat((own.x, _passed_on(shown, whom)), 1)
         yield Batch(x, Learnt(own.target, _passed_on(said, whom)))

@@ -29,7 +29,7 @@ class Foreseen(NamedTuple):
     error: float  # standard error of that
 
 
-def foreseen(pilot: Pilot, lessons: Sequence[int], rng: Generator, repeats: int = 20) -> list[Foreseen]:
+def foreseen(pilot: Pilot, lessons: Sequence[int], generator: Generator, repeats: int = 20) -> list[Foreseen]:
     """By the stand-in; the teacher's own noise counts as loss. Needs a pilot of at least 8."""
     total = len(pilot.x)
     if total < 8:
@@ -37,7 +37,7 @@ def foreseen(pilot: Pilot, lessons: Sequence[int], rng: Generator, repeats: int 
     sizes = sorted({max(2, round(total * 0.8 ** (2 * k))) for k in range(1, 6)})
     points = []
     for size in sizes:
-        missed = torch.tensor([_missed(pilot, size, rng) for _ in range(repeats)], dtype=torch.float64)
+        missed = torch.tensor([_missed(pilot, size, generator) for _ in range(repeats)], dtype=torch.float64)
         share = float(missed.mean().clamp(min=0.5 / total))
         points.append((math.log(size), math.log(share), math.sqrt((1 - share) / (share * total))))
     log_n, log_share, error = (torch.tensor(c, dtype=torch.float64) for c in zip(*points, strict=True))
@@ -57,9 +57,9 @@ def _carried(law: Tensor, spread: Tensor, lessons: int, classes: int) -> Foresee
     return Foreseen(lessons, lost, lost * math.sqrt(float(at @ spread @ at)))
 
 
-def _missed(pilot: Pilot, size: int, rng: Generator) -> float:
+def _missed(pilot: Pilot, size: int, generator: Generator) -> float:
     """Share of the rest of the pilot that a stand-in taught on a part of it answers otherwise."""
-    order = torch.randperm(len(pilot.x), generator=rng)
+    order = torch.randperm(len(pilot.x), generator=generator)
     known, asked = order[:size], order[size:]
     out = voiced(pilot.out)
     ridge = pilot.noise / 2 / pilot.size + 1e-3

@@ -39,7 +39,7 @@ def lessons(
     stimuli: Iterable[Batch],
     answers: Answers,
     *,
-    rng: Generator,
+    generator: Generator,
     traffic: Traffic | None = None,
 ) -> Iterator[Batch]:
     """One measurement of the teacher per stimulus: its answers, noise and all, become the targets.
@@ -48,13 +48,13 @@ def lessons(
 
     Args:
         stimuli: batches of inputs; a target, if there is one, is the label and travels along.
-        rng: for answers that are drawn by lot.
+        generator: for answers that are drawn by lot.
     """
     for x, label in stimuli:
         out = teacher.measure(x).out
         if traffic is not None:
             traffic.book(teacher.spec.vectors(out), answers.bits(out.shape[-1]))
-        yield Batch(x, answers.said(out, label, rng))
+        yield Batch(x, answers.said(out, label, generator))
 
 
 def written(taught: Iterable[Batch]) -> Batch:
@@ -79,7 +79,7 @@ def distill(
     *,
     temperature: float | None = None,
     answers: Answers | None = None,
-    rng: Generator,
+    generator: Generator,
     traffic: Traffic | None = None,
 ) -> Iterator[Step]:
     """Teach a student chip, or a whole fleet of them in one go, what a teacher chip answers.
@@ -91,7 +91,7 @@ def distill(
         learner: makes a learner from a loss, e.g. `lambda loss: Descent(estimator, update, loss)`.
         stimuli: batches of inputs; labels are needed only by answers that weigh them in.
         temperature: short for answers=Soft(temperature).
-        rng: the learner's probes, and lots that the teacher draws.
+        generator: the learner's probes, and lots that the teacher draws.
     """
     if answers is None and temperature is not None:
         answers = Soft(temperature)
@@ -107,5 +107,5 @@ def distill(
             f"distill: a teacher fleet of {teacher.spec.fleet} cannot teach students {student.spec.fleet}; "
             "want one teacher, or as many as students"
         )
-    taught = lessons(teacher, stimuli, answers, rng=rng, traffic=traffic)
-    return fit(learner(answers.loss), student, taught, rng)
+    taught = lessons(teacher, stimuli, answers, generator=generator, traffic=traffic)
+    return fit(learner(answers.loss), student, taught, generator)

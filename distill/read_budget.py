@@ -144,19 +144,19 @@ def best_share(noise: float, knowledge: float, free: int, readings: int) -> floa
     return 1 - (1 + knowledge * readings / (noise * free)) ** -0.5
 
 
-def listen(teacher: Port, pool: Tensor, readings: int, rng: Generator) -> Pilot:
+def listen(teacher: Port, pool: Tensor, readings: int, generator: Generator) -> Pilot:
     """Spend up to a quarter of the readings: a few stimuli, twice each."""
     count = min(len(pool), max(1, readings // SHARE))
     if teacher.spec.fleet or readings < 2:
         raise ValueError(f"listen: wanted one teacher and 2 readings, got {teacher.spec.fleet}, {readings}")
-    chosen = torch.randperm(len(pool), generator=rng)[:count]
+    chosen = torch.randperm(len(pool), generator=generator)[:count]
     x = pool[chosen]
     read = [(teacher.measure(piece).out, teacher.measure(piece).out) for piece in x.split(PIECE)]
     first, second = (torch.cat(said) for said in zip(*read, strict=True))  # little fades between the two
     return Pilot(chosen, x, first, second)
 
 
-def planned(pilot: Pilot, pool: int, readings: int, rng: Generator, *, each: int = 1) -> Plan:
+def planned(pilot: Pilot, pool: int, readings: int, generator: Generator, *, each: int = 1) -> Plan:
     """Spend all of the readings, those of the pilot among them, on a pool of so many stimuli.
 
     Args:
@@ -165,7 +165,7 @@ def planned(pilot: Pilot, pool: int, readings: int, rng: Generator, *, each: int
     counts = torch.zeros(pool, dtype=torch.int64)
     left, rest = readings - 2 * len(pilot.x), torch.ones(pool, dtype=torch.bool)
     rest[pilot.chosen] = False
-    others = rest.nonzero()[:, 0][torch.randperm(int(rest.sum()), generator=rng)]
+    others = rest.nonzero()[:, 0][torch.randperm(int(rest.sum()), generator=generator)]
     chosen = others[: max(1, left // each)]
     if len(chosen) and left > 0:
         counts[chosen] = left // len(chosen)

@@ -1,6 +1,6 @@
 """What a teacher is asked about: real stimuli, a few of them, made-up ones, or those that students need most.
 
-Pools are tensors (stimuli, pixels) or batches with labels; every draw takes its dice as an argument.
+Pools are tensors (stimuli, pixels) or batches with labels; every draw takes its generator as an argument.
 """
 
 from collections.abc import Callable
@@ -24,11 +24,11 @@ Score = Callable[
 ]  # (outputs (*fleet, candidates, classes), target) -> (*fleet, candidates)
 
 
-def some(pool: Batch, count: int, rng: Generator) -> Batch:
+def some(pool: Batch, count: int, generator: Generator) -> Batch:
     """So many different stimuli of a pool, drawn by lot."""
     if not 0 < count <= len(pool.x):
         raise ValueError(f"some: asked for {count} of a pool of {len(pool.x)}")
-    return kept(pool, torch.randperm(len(pool.x), generator=rng)[:count])
+    return kept(pool, torch.randperm(len(pool.x), generator=generator)[:count])
 
 
 def without(pool: Batch, classes: Sequence[int]) -> Batch:
@@ -39,22 +39,22 @@ def without(pool: Batch, classes: Sequence[int]) -> Batch:
     return kept(pool, left.nonzero().squeeze(-1))
 
 
-def noise(like: Tensor, count: int, rng: Generator) -> Tensor:  # (count, pixels)
+def noise(like: Tensor, count: int, generator: Generator) -> Tensor:  # (count, pixels)
     """Normal noise, independent from pixel to pixel, with each pixel's mean and spread over a pool.
 
     It is clipped to the pool's range, so that what comes out has a little less spread.
     """
-    drawn = torch.randn(count, like.shape[-1], generator=rng, dtype=like.dtype)
+    drawn = torch.randn(count, like.shape[-1], generator=generator, dtype=like.dtype)
     return (like.mean(0) + like.std(0, correction=0) * drawn).clamp(like.min(), like.max())
 
 
-def mixtures(pool: Tensor, count: int, rng: Generator) -> Tensor:  # (count, pixels)
+def mixtures(pool: Tensor, count: int, generator: Generator) -> Tensor:  # (count, pixels)
     """Two different stimuli of a pool laid over each other, in shares uniform between 0 and 1."""
     if len(pool) < 2:
         raise ValueError(f"mixtures: wanted at least 2 stimuli to mix, got {len(pool)}")
-    first = torch.randint(len(pool), (count,), generator=rng)
-    other = (first + torch.randint(1, len(pool), (count,), generator=rng)) % len(pool)
-    share = torch.rand(count, 1, generator=rng, dtype=pool.dtype)
+    first = torch.randint(len(pool), (count,), generator=generator)
+    other = (first + torch.randint(1, len(pool), (count,), generator=generator)) % len(pool)
+    share = torch.rand(count, 1, generator=generator, dtype=pool.dtype)
     return torch.lerp(pool[first], pool[other], share)
 
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from analog import Birth
 from analog import Costs
 from analog import Device
+from analog import Fabrication
 from analog import Noise
 
 
@@ -30,13 +30,13 @@ class MolecularMemristor(Device[Cells]):
     step: float = 2 / 16_519  # full scale, from one level to the next
     step_error: float = 0.5  # sd of an update's error, in steps
     gain_spread: float = 0.05  # relative sd between cells
-    hiss: float = 64 * 10 ** (-73 / 20)  # V rms, white noise of every reading
+    read_noise: float = 64 * 10 ** (-73 / 20)  # V rms, white noise of every reading
 
     @property
     def costs(self) -> Costs:
         return Costs(step=self.step)
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> Cells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> Cells:
         knobs = (birth.normal("knobs", rows, cols) / cols**0.5).clamp(-1, 1)
         return Cells(knobs, 1 + self.gain_spread * birth.normal("gain", rows, cols))
 
@@ -49,7 +49,7 @@ class MolecularMemristor(Device[Cells]):
         return x @ (cells.gain * cells.knobs).mT
 
     def sense(self, cells: Cells, u: Tensor, noise: Noise) -> Tensor:
-        return u + self.hiss * noise.normal(u)
+        return u + self.read_noise * noise.normal(u)
 
     def fire(self, cells: Cells, u: Tensor, noise: Noise) -> Tensor:
         return u.relu()

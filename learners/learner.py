@@ -45,8 +45,8 @@ class Batch(NamedTuple):
 class Step(NamedTuple):
     """What one step showed."""
 
-    loss: Tensor  # (*fleet,), mean loss of the quiet reading
-    quiet: Reading  # taps (*fleet, batch, features)
+    loss: Tensor  # (*fleet,), mean loss of the baseline reading
+    baseline: Reading  # taps (*fleet, batch, features)
 
 
 class Learner(Protocol[L]):
@@ -56,7 +56,7 @@ class Learner(Protocol[L]):
         """The learner's own memory before the first step; nothing is sent to the chip."""
         ...
 
-    def step(self, port: Port, batch: Batch, state: L, rng: Generator) -> tuple[L, Step]:
+    def step(self, port: Port, batch: Batch, state: L, generator: Generator) -> tuple[L, Step]:
         """Measure, and pulse the chip once."""
         ...
 
@@ -106,23 +106,23 @@ class Descent:
         held = () if control is None else tuple(control.init(spec.span(*s), spec) for s in spans)
         return Memory(self.update.init(spec.zeros()), held)
 
-    def step(self, port: Port, batch: Batch, state: Memory, rng: Generator) -> tuple[Memory, Step]:
-        quiet = port.measure(batch.x)
-        batch = batch._replace(target=settled(self.loss, quiet.out, batch.target))
-        losses, slope = self._losses(quiet, batch), self._slope(quiet, batch)
+    def step(self, port: Port, batch: Batch, state: Memory, generator: Generator) -> tuple[Memory, Step]:
+        baseline = port.measure(batch.x)
+        batch = batch._replace(target=settled(self.loss, baseline.out, batch.target))
+        losses, slope = self._losses(baseline, batch), self._slope(baseline, batch)
         gradient: list[Tensor] = []
         controls: list[Any] = []
         for at, span in enumerate(self._spans(port.spec)):
-            seen = evidence(self.estimator, port, batch, self._losses, quiet, losses, span, rng)
+            seen = evidence(self.estimator, port, batch, self._losses, baseline, losses, span, generator)
             part, held = self._tell(port.spec.span(*span), seen, slope, state.controls[at : at + 1])
             gradient += part
             controls += held
         if self.delta:
-            given = quiet.taps[-2] if len(quiet.taps) > 1 else batch.x
+            given = baseline.taps[-2] if len(baseline.taps) > 1 else batch.x
             gradient.append(correlate(port.spec.layers[-1], cast(Tensor, slope), given))
         drive, update = self.update.step(tuple(gradient), state.update)
         port.pulse(drive)
-        return Memory(update, tuple(controls)), Step(summed(losses, port.spec.fleet).mean(-1), quiet)
+        return Memory(update, tuple(controls)), Step(summed(losses, port.spec.fleet).mean(-1), baseline)
 
     def _spans(self, spec: Spec) -> list[tuple[int, int]]:
         """First and last layer of each set of probes."""
@@ -155,12 +155,12 @@ class Descent:
             )
         return losses
 
-    def _slope(self, quiet: Reading, batch: Batch) -> Tensor | None:
+    def _slope(self, baseline: Reading, batch: Batch) -> Tensor | None:
         """The loss's slope at the outputs, where a part of this learner has a use for it."""
         if not self.delta and self.control is None:
             return None
         known = getattr(self.loss, "slope", None)
-        return None if known is None else cast(Tensor, known(quiet.out, batch.target))
+        return None if known is None else cast(Tensor, known(baseline.out, batch.target))
 
 
 def evidence(
@@ -168,26 +168,26 @@ def evidence(
     port: Port,
     batch: Batch,
     losses: Callable[[Reading, Batch], Tensor],
-    quiet: Reading,
-    quiet_loss: Tensor,
+    baseline: Reading,
+    baseline_loss: Tensor,
     span: tuple[int, int],
-    rng: Generator,
+    generator: Generator,
 ) -> Evidence:
-    """Probe the layers of a span, driven by what drove them in the quiet reading of the whole chip."""
+    """Probe the layers of a span, driven by what drove them in the baseline reading of the whole chip."""
     first, last = span
-    x = quiet.taps[first - 1] if first else batch.x
-    own = Reading(quiet.taps[first : last + 1])
-    probe = estimator.ask(port.spec.span(first, last), x, own, rng)
+    x = baseline.taps[first - 1] if first else batch.x
+    own = Reading(baseline.taps[first : last + 1])
+    probe = estimator.ask(port.spec.span(first, last), x, own, generator)
     spared = (None,) * (len(port.spec.layers) - 1 - last)
     sent = Probe(*(None if part is None else (*part, *spared) for part in probe))
     reading = port.measure(x, sent, first=first)
     probed = Reading(reading.taps[: last + 1 - first])
-    return Evidence(x, own, quiet_loss, probe, probed, losses(reading, batch))
+    return Evidence(x, own, baseline_loss, probe, probed, losses(reading, batch))
 
 
-def fit(learner: Learner[L], port: Port, batches: Iterable[Batch], rng: Generator) -> Iterator[Step]:
+def fit(learner: Learner[L], port: Port, batches: Iterable[Batch], generator: Generator) -> Iterator[Step]:
     """Step a learner once per batch (x, target), lazily: nothing happens until the steps are iterated."""
     state = learner.init(port.spec)
     for batch in batches:
-        state, step = learner.step(port, Batch(*batch), state, rng)
+        state, step = learner.step(port, Batch(*batch), state, generator)
         yield step

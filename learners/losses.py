@@ -36,7 +36,7 @@ class LocalLoss(Protocol):
 
 
 class HeldLoss(Loss, Protocol):
-    """What an example is compared with is what the batch itself showed in the quiet reading.
+    """What an example is compared with is what the batch itself showed in the baseline reading.
 
     `Descent` asks for it once a step, before any probe is judged; to the probes it is a constant.
     """
@@ -47,7 +47,7 @@ class HeldLoss(Loss, Protocol):
 
 
 def settled(loss: Loss, out: Tensor, target: Any) -> Any:
-    """The target that a step's losses are judged by, once its quiet reading is there."""
+    """The target that a step's losses are judged by, once its baseline reading is there."""
     held = getattr(loss, "held", None)
     return target if held is None else held(out, target)
 

@@ -4,7 +4,7 @@ import torch
 from torch import Generator
 
 
-def apart(rng: Generator, parts: int) -> list[Generator]:
-    """So many independent generators, seeded by one throw of `rng` each."""
-    seeds = torch.randint(2**62, (parts,), generator=rng, device=rng.device).tolist()
-    return [Generator(rng.device).manual_seed(seed) for seed in seeds]
+def apart(generator: Generator, parts: int) -> list[Generator]:
+    """So many independent generators, seeded by one throw of `generator` each."""
+    seeds = torch.randint(2**62, (parts,), generator=generator, device=generator.device).tolist()
+    return [Generator(generator.device).manual_seed(seed) for seed in seeds]

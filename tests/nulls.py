@@ -33,11 +33,13 @@ class Count(NamedTuple):
 
 
 def repetition(seed: int) -> Count:
-    """Every sampled check once, with dice of its own."""
+    """Every sampled check once, with a generator of its own."""
     tally = [0, 0, 0.0, 0]
 
-    def counting(sample: object, wanted: torch.Tensor, size: int, rng: torch.Generator) -> tuple[float, ...]:
-        worst = check_two_stage(sample, wanted, size, rng)  # type: ignore[arg-type]
+    def counting(
+        sample: object, wanted: torch.Tensor, size: int, generator: torch.Generator
+    ) -> tuple[float, ...]:
+        worst = check_two_stage(sample, wanted, size, generator)  # type: ignore[arg-type]
         tally[0] += wanted.numel()
         tally[1] += len(worst) > 1
         tally[2] += 1 - (1 - 1e-3) ** wanted.numel()

@@ -79,7 +79,7 @@ def test_nobody_climbs_the_wall(name: str) -> None:
         ("learners.cheat", "from analog import Port"),  # the package would bring the chip along
         ("learners.cheat", "def f():\n    from analog.xray import knobs"),
         ("distill.cheat", "from analog.wires import metered"),
-        ("distill.cheat", "from studies import heirs"),
+        ("distill.cheat", "from studies.handing_on import heirs"),
         ("analog.port", "from .chip import Chip"),
         ("analog.devices.cheat", "from ..chip import Chip"),
         ("analog.effects.cheat", "from ..chip import Chip"),

@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 
-from analog import Birth
 from analog import Device
+from analog import Fabrication
 
 
-def birth(identity: int = 1) -> Birth:
-    return Birth((identity,), (), 0, 1, torch.empty(0, dtype=torch.float64))
+def birth(identity: int = 1) -> Fabrication:
+    return Fabrication((identity,), (), 0, 1, torch.empty(0, dtype=torch.float64))
 
 
 def many(device: Device[Any], count: int, identity: int = 1) -> Any:

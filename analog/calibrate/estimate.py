@@ -65,7 +65,7 @@ def fit(
             the table cannot tell.
         law: (device, plan) -> Moments; by default the device lives through the plan. With a law of
             its own, `device` may be any frozen dataclass of parameters.
-        weights: a law for weights and slopes; by default the law, but simulated with other dice.
+        weights: a law for weights and slopes; by default the law, but simulated with another seed.
         copies: simulated cells for each measured one; standard errors grow by 1 / (2 copies).
         seed: of the simulated moments.
         limit: relative standard error beyond which a parameter of one sign counts as not identifiable;

@@ -1,6 +1,6 @@
 """Means and covariances of a plan's readings, by letting the device itself live through the plan.
 
-The same dice are thrown for every setting of the parameters, so that moments change smoothly with them.
+The same numbers are drawn for every setting of the parameters, so that moments change smoothly with them.
 """
 
 import math
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..device import Device
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from ..streams import stream
 from .tables import Plan
@@ -32,9 +32,9 @@ class Moments(NamedTuple):
 Law = Callable[[Any, Plan], Moments]  # a device (or any dataclass of parameters) and a plan -> moments
 
 
-def measured(device: Device[Any], plan: Plan, identity: int = 0, dice: int = 0) -> Table:
+def measured(device: Device[Any], plan: Plan, identity: int = 0, noise_seed: int = 0) -> Table:
     """The table that a lab would write down: the plan carried out on one simulated column of cells."""
-    return Table(plan, lived(device, plan, 1, identity, dice)[0])
+    return Table(plan, lived(device, plan, 1, identity, noise_seed)[0])
 
 
 def simulated(copies: int = 20, seed: int = 0) -> Law:
@@ -70,7 +70,7 @@ def whitened(readings: Tensor, which: Tensor, mean: Tensor, whiten: Tensor) -> T
 
 
 @torch.no_grad()
-def lived(device: Device[Any], plan: Plan, copies: int, identity: int, dice: int) -> Tensor:
+def lived(device: Device[Any], plan: Plan, copies: int, identity: int, noise_seed: int) -> Tensor:
     """Readings (copies, cells, rows) of `copies` columns of cells with the plan's histories; float64.
 
     Raises:
@@ -83,20 +83,20 @@ def lived(device: Device[Any], plan: Plan, copies: int, identity: int, dice: int
             "from a table with targets"
         )
     count = plan.actions.shape[0]
-    cells = device.fabricate(count, 1, Birth((identity,), (), 0, copies, torch.empty(0)))
+    cells = device.fabricate(count, 1, Fabrication((identity,), (), 0, copies, torch.empty(0)))
     cells = device.nudge(cells, -cells.knobs)
     actions = (plan.actions * step).to(torch.float32)
     shown = []
     for k, (wait, write, given) in enumerate(zip(plan.waits, plan.written, plan.inputs, strict=True)):
         drive = actions[:, k, None].expand(copies, count, 1)
-        noise = Noise(stream(dice, "calibrate", "cells", k))  # of its own, should a cell use more dice
+        noise = Noise(stream(noise_seed, "calibrate", "cells", k))  # of its own, should a cell draw more
         if write:
             cells = device.pulse(device.nudge(cells, -cells.knobs), drive, noise)
         if wait:
             cells = device.age(cells, wait, noise)
         if plan.kind == "pulses":
             cells = device.pulse(cells, drive, noise)
-        noise = Noise(stream(dice, "calibrate", "reading", k))
+        noise = Noise(stream(noise_seed, "calibrate", "reading", k))
         u = device.collect(cells, torch.full((copies, 1, 1), float(given)), noise)
         u = device.sense(cells, u, noise)
         shown.append((device.fire(cells, u, noise) if plan.shown == "activity" else u)[:, 0])

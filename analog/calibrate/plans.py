@@ -5,17 +5,17 @@ What 500 cells tell with these plans to within 20 %, found by `fit` and not stat
 |---|---|---|
 | `SoftBoundsRRAM` | all the others | asymmetry_spread |
 | `ExponentialRRAM` | steps, bounds, noise, scale, offset | asymmetry_spread; steepness, heights |
-| `LinearECRAM` | steps, bounds, fadings, hiss | spreads of asymmetry, fading; lithium: cycle_noise |
-| `CapacitorCell` | steps, bounds, lifetime with its spread, hiss | fading with its spread, cycle_noise |
-| `ConstantStep` | steps, bounds, hiss | asymmetry_spread, cycle_noise |
+| `LinearECRAM` | steps, bounds, fadings, read_noise | spreads of asymmetry, fading; lithium: cycle_noise |
+| `CapacitorCell` | steps, bounds, lifetime + spread, read_noise | fading with its spread, cycle_noise |
+| `ConstantStep` | steps, bounds, read_noise | asymmetry_spread, cycle_noise |
 | `RRAMArray` | all the others, the dead included | asymmetry_spread, stuck_within |
 | `PCMPair` | all the others | left; `full` and `reach` are settings |
-| `WanRRAM`, `MiloRRAM` | hiss, miss_scale | full scale and volts are settings |
-| `CMOHfOxRRAM` | hiss, relaxation; at 2 % also miss_scale | at .2 % miss_scale: relaxation hides it |
-| `SONOS` | hiss, spread_scale | full scale is a setting |
-| `PCM` | hiss, miss_scale, drift_scale, flicker_scale | full scale is a setting |
+| `WanRRAM`, `MiloRRAM` | read_noise, miss_scale | full scale and volts are settings |
+| `CMOHfOxRRAM` | read_noise, relaxation; at 2 % also miss_scale | at .2 % miss_scale (relaxation) |
+| `SONOS` | read_noise, spread_scale | full scale is a setting |
+| `PCM` | read_noise, miss_scale, drift_scale, flicker_scale | full scale is a setting |
 | `ModulatorBank`, `UnknownNeurons` | all | |
-| `Mismatched` | cells, amplifier offsets, hiss, write_noise | amp_spread (in the cells' gains), bend_spread |
+| `Mismatched` | cells, amplifier offsets, read_noise, write_noise | amp_spread (as gains), bend_spread |
 Noise that is 0 in the device to start from stays there. The neurons' bend shows in a table of `activity`.
 """
 

@@ -62,8 +62,8 @@ class Problem:
         return self.law(rebuilt(self.device, self.scales, at), self.table.plan)
 
     def sketch(self, at: Tensor) -> Moments:
-        """Moments for weights and slopes, by other dice: where chance makes a moment large it makes its
-        slope large too, and by the same dice all such moments together would pull the estimate.
+        """Moments for weights and slopes, by another seed: where chance makes a moment large it makes its
+        slope large too, and by the same seed all such moments together would pull the estimate.
         """
         return self.weights(rebuilt(self.device, self.scales, at), self.table.plan)
 

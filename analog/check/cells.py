@@ -123,7 +123,7 @@ def pulses(device: Device[Any], layers: tuple[Layer, ...]) -> None:
 
 
 def histories(device: Device[Any], layers: tuple[Layer, ...]) -> None:
-    """The same chip, dice and history are bitwise the same; readings fit the wires."""
+    """The same chip, noise seed and history are bitwise the same; readings fit the wires."""
     chips = [Chip(device, layers, range(2)) for _ in range(2)]
     for chip in chips:
         for name in ("first", "second"):
@@ -132,7 +132,7 @@ def histories(device: Device[Any], layers: tuple[Layer, ...]) -> None:
             require(tap.dtype == chip.spec.dtype, f"a tap is {tap.dtype}, the wires carry {chip.spec.dtype}")
     for i in range(len(layers)):
         for name, cell in fields(chips[0], i).items():
-            law = f"layer {i}: cells.{name} differs between two chips of the same identity, dice and history"
+            law = f"layer {i}: cells.{name} differs between two chips of the same identity and history"
             same(fields(chips[1], i)[name], cell, law)
 
 
@@ -145,14 +145,14 @@ def ageing(device: Device[Any], layers: tuple[Layer, ...]) -> None:
         def shown(held: Any, x: Tensor = x) -> Tensor:
             return device.collect(held, x, Noise.silent())
 
-        dice = _Silence()
-        once = device.age(cells, 4e3, dice)
+        noise = _Silence()
+        once = device.age(cells, 4e3, noise)
         zeros = torch.zeros_like(cells.knobs)
         law = f"layer {i}: after ageing the response is stale; knobs drifted, weights did not"
         close(shown(once), shown(device.nudge(once, zeros)), 1e-9, law)
         for name, cell in leaves(device.age(cells, 1e9, Noise(stream(0, "check")))).items():
             require(bool(torch.isfinite(cell).all()), f"layer {i}: after 1e9 s cells.{name} is not finite")
-        if dice.tossed:  # a switch that is thrown by chance has no course of its own
+        if noise.tossed:  # a switch that is thrown by chance has no course of its own
             continue
         law = f"layer {i}: age(cells, 0) changes the response"
         close(shown(device.age(cells, 0.0, Noise.silent())), shown(cells), 1e-9, law)
@@ -164,7 +164,7 @@ def ageing(device: Device[Any], layers: tuple[Layer, ...]) -> None:
 
 
 class _Silence(Noise):
-    """Silent dice that remember whether a uniform was asked for."""
+    """Silent noise that remembers whether a uniform was asked for."""
 
     def __init__(self) -> None:
         super().__init__(None)

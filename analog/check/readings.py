@@ -29,9 +29,9 @@ def noises(device: Device[Any], layers: tuple[Layer, ...]) -> None:
     chip = Chip(device, layers, (1, 1))
     spec = chip.spec
     for i, cells in enumerate(chip._cells):
-        dice = _Heard(stream(0, "check"))
-        device.pulse(cells, 0.05 * draw(spec, "drive", *spec.shapes[i]), dice)
-        for shape in dice.drawn:
+        noise = _Heard(stream(0, "check"))
+        device.pulse(cells, 0.05 * draw(spec, "drive", *spec.shapes[i]), noise)
+        for shape in noise.drawn:
             require(shape[:1] == (2,), f"layer {i}: two chips of a fleet share write noise drawn as {shape}")
         alone = spec.span(i, i)
         x = draw(spec, "x", 6, layers[i].features_in)
@@ -41,9 +41,9 @@ def noises(device: Device[Any], layers: tuple[Layer, ...]) -> None:
             "x with probe axes": (x.expand(3, 2, *x.shape), Probe()),
         }
         for way, (sent, probe) in ways.items():
-            held, dice = copy(fields(chip, i)), _Heard(stream(0, "check"))
-            propagate(device, alone, (cells,), sent, probe, dice)
-            for shape in dice.drawn:
+            held, noise = copy(fields(chip, i)), _Heard(stream(0, "check"))
+            propagate(device, alone, (cells,), sent, probe, noise)
+            for shape in noise.drawn:
                 require(
                     shape[:2] == (3, 2),
                     f"layer {i}: with {way}, 3 probes of 2 chips share noise drawn as {shape}",
@@ -87,9 +87,9 @@ def examples(device: Device[Any], layers: tuple[Layer, ...]) -> None:
         for name, (call, sent) in stages.items():
             heard = _Heard(stream(0, "check"))
             call(cells, sent, heard)
-            quiet = call(cells, sent, _Only(stream(0, "check"), -1))  # converters round here too
+            baseline = call(cells, sent, _Only(stream(0, "check"), -1))  # converters round here too
             for k, shape in enumerate(heard.drawn):
-                effect = call(cells, sent, _Only(stream(0, "check"), k)) - quiet
+                effect = call(cells, sent, _Only(stream(0, "check"), k)) - baseline
                 for who, first in (
                     ("example of a batch", effect[..., :1, :]),
                     ("chip of a fleet", effect[:1]),

@@ -1,4 +1,4 @@
-"""Two chips of one identity, dice and history, and the laws that hold at any point of their life."""
+"""Two chips of one identity, noise seed and history, and the laws that hold at any point of their life."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +59,8 @@ class Twins:
         self.require(finite, "a reading is not finite")
         same = all(torch.equal(a, b) for a, b in zip(*shown, strict=True))
         self.require(
-            same, "two chips of one identity, dice and history read differently; keep all state in cells"
+            same,
+            "two chips of one identity, noise seed and history read differently; keep all state in cells",
         )
         alike = self.chip.alive == self.twin.alive
         self.require(alike, "of two chips of one history one died and the other did not")
@@ -67,9 +68,9 @@ class Twins:
     def probed(self, told: str, x: Tensor, probe: Probe) -> None:
         """A probe leaves no trace in the cells."""
         self.told.append(told)
-        cells, dice = self.twin._cells, Generator(self.spec.on).set_state(self.twin._dice.get_state())
+        cells, noise = self.twin._cells, Generator(self.spec.on).set_state(self.twin._generator.get_state())
         before = copy(leaves(cells))
-        self._tried(propagate, self.device, self.spec, cells, x, probe, Noise(dice))
+        self._tried(propagate, self.device, self.spec, cells, x, probe, Noise(noise))
         for name, cell in leaves(cells).items():
             law = f"{self._where(name)} was altered by a reading; device functions are pure"
             self.require(torch.equal(cell, before[name]), law)
@@ -84,7 +85,7 @@ class Twins:
             raise Broken(f"{law}. This life: {'; '.join(self.told)}") from error
 
     def through_a_file(self, path: Path) -> None:
-        """Cells, clock and dice come back from a file as they were."""
+        """Cells, clock and generator come back from a file as they were."""
         self.told.append("save and load")
         save(self.chip, path)
         try:

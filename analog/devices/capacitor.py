@@ -4,7 +4,7 @@ Li et al., "Capacitor-based cross-point array for analog neural network with rec
 linearity", VLSI 2018. Provenance: the linear-step fit in circulation (step .005 spread .1, cycle noise .3,
 asymmetry spread .06, bounds 1/-1 spread .07, fading .05 spread .01; lifetime 1e6 batches, spread .3).
 Guess: one batch takes a microsecond, so that the mean lifetime is 1 s; the fit says that it has to be
-adapted to the time that a batch takes. hiss: Guess, the usual output noise of simulated periphery.
+adapted to the time that a batch takes. read_noise: Guess, the usual output noise of simulated periphery.
 
 Law: between pulses w decays as exp(-t / lifetime), without memory, so that ageing composes exactly.
 Leakage is worked out once it has come to a ten-thousandth (time until then is only added up).
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from .linear_ecram import LinearECRAM
 from .pulsed import TINY
@@ -39,7 +39,7 @@ class CapacitorCell(Pulsed):
     bottom_spread: float = 0.07
     cycle_noise: float = 0.3
     write_noise: float = 0.0
-    hiss: float = 0.06
+    read_noise: float = 0.06
     fading: float = 0.05  # share of the step lost from zero to the mean bound
     fading_spread: float = 0.01  # relative sd between cells
     lifetime: float = 1.0  # s
@@ -50,7 +50,7 @@ class CapacitorCell(Pulsed):
         if not 0 <= self.fading <= 1 or not 0 < self.lifetime < float("inf"):
             raise ValueError(f"CapacitorCell: wants fading in [0, 1] and a finite lifetime, got {self}")
 
-    def bends(self, birth: Birth, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
+    def bends(self, birth: Fabrication, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
         alike = LinearECRAM(
             top=self.top,
             bottom=self.bottom,
@@ -60,7 +60,7 @@ class CapacitorCell(Pulsed):
         )
         return alike.bends(birth, top, bottom)
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> PulsedCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> PulsedCells:
         spread = 1 + self.lifetime_spread * birth.normal("lifetime", rows, cols)
         leak = 1 / (self.lifetime * spread.clamp(min=TINY))
         return super().fabricate(rows, cols, birth)._replace(leak=leak)

@@ -3,7 +3,8 @@
 Falcone et al. (IBM Research Zurich), analog CMO/HfOx ReRAM, 9 to 88.2 uS. Provenance: public fits to the
 authors' measurements. Writing within an acceptance of 2 %: sd .0112185391 + .01129027418 G uS, of .2 %:
 .00081107 + .00106879 G uS. Relaxation, the same at every conductance: mean -.08900206 ln t uS and sd
-.04201137 ln t + .41183342 uS at t seconds after the write. hiss: Guess, usual noise of simulated periphery.
+.04201137 ln t + .41183342 uS at t seconds after the write. read_noise: Guess, usual noise of simulated
+periphery.
 Not modelled: the 1/f reading noise of the same device.
 
 Law: relaxation is a walk with independent steps in ln t, of which the fit gives the mean and the variance;
@@ -20,7 +21,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from .programmed import HeldCells
 from .programmed import Programmed
@@ -40,13 +41,15 @@ SHIFT, WIDENING, EARLY = -0.08900206, 0.04201137, 0.41183342  # uS, uS, uS
 class CMOHfOxRRAM(Programmed[HeldCells]):
     """Written finely, then relaxing. `relaxation` scales the shift and the spread of relaxation."""
 
-    hiss: float = 0.06
+    read_noise: float = 0.06
     acceptance: Literal["2%", "0.2%"] = "0.2%"
     miss_scale: float = 1.0  # of the programming error
     relaxation: float = 1.0  # of the measured one
 
     def __post_init__(self) -> None:
-        at_least_zero(self, hiss=self.hiss, miss_scale=self.miss_scale, relaxation=self.relaxation)
+        at_least_zero(
+            self, read_noise=self.read_noise, miss_scale=self.miss_scale, relaxation=self.relaxation
+        )
         if self.acceptance not in ACCEPTED:
             raise ValueError(
                 f"CMOHfOxRRAM: acceptance is {self.acceptance!r}, wanted one of {', '.join(ACCEPTED)}"
@@ -69,9 +72,9 @@ class CMOHfOxRRAM(Programmed[HeldCells]):
         return (written.square() + (self.relaxation * EARLY) ** 2).sqrt()
 
     def rewritten(
-        self, cells: HeldCells, target: Tensor, touched: Tensor, dice: tuple[Tensor, Tensor]
+        self, cells: HeldCells, target: Tensor, touched: Tensor, normals: tuple[Tensor, Tensor]
     ) -> HeldCells:
-        written = super().rewritten(cells, target, touched, dice)
+        written = super().rewritten(cells, target, touched, normals)
         return written._replace(minus=self.pair(target)[1])  # the reference is not written
 
     def aged(
@@ -84,7 +87,7 @@ class CMOHfOxRRAM(Programmed[HeldCells]):
         moved = cells.plus + self.relaxation * (walk[0] + walk[1] * noise.normal(cells.plus))
         return cells._replace(plus=moved)
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> HeldCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> HeldCells:
         return self.born(HeldCells(**fresh(rows, cols, birth)), birth)
 
 

@@ -3,7 +3,7 @@
 Gokmen and Vlasov, "Acceleration of deep neural network training with resistive cross-point devices:
 design considerations", Frontiers in Neuroscience 10 (2016). Provenance: a specification, not a measured
 device: 1200 states over the range, spreads of 30 % (step, cycle noise, bounds), asymmetry 1 %; scaled to
-bounds of +-1. hiss: Guess, the usual output noise of simulated periphery.
+bounds of +-1. read_noise: Guess, the usual output noise of simulated periphery.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..randomness import Birth
+from ..randomness import Fabrication
 from .pulsed import Pulsed
 
 
@@ -29,8 +29,8 @@ class ConstantStep(Pulsed):
     bottom_spread: float = 0.3
     cycle_noise: float = 0.3
     write_noise: float = 0.0
-    hiss: float = 0.06
+    read_noise: float = 0.06
 
-    def bends(self, birth: Birth, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
+    def bends(self, birth: Fabrication, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
         del birth, bottom  # steps do not shrink
         return torch.zeros_like(top), torch.zeros_like(top)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..randomness import Birth
+from ..randomness import Fabrication
 from .pulsed import Pulsed
 from .pulsed import PulsedCells
 from .trains import exponential
@@ -37,7 +37,7 @@ class ExponentialRRAM(Pulsed):
     bottom_spread: float = 0.3
     cycle_noise: float = 5.0
     write_noise: float = 75.0
-    hiss: float = 0.06
+    read_noise: float = 0.06
     steepness: float = 5.0  # per unit of z
     height_up: float = 1.18445
     height_down: float = 0.081404
@@ -56,7 +56,7 @@ class ExponentialRRAM(Pulsed):
         if not -1 <= self.scale < 0:
             raise ValueError(f"ExponentialRRAM: scale is {self.scale}, valid from -1 to below 0")
 
-    def bends(self, birth: Birth, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
+    def bends(self, birth: Fabrication, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
         del birth, bottom  # the law is not affine
         return torch.zeros_like(top), torch.zeros_like(top)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ..device import Device
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 
 
@@ -20,7 +20,7 @@ class Ideal(Device[IdealCells]):
     fan-in, variance 1/cols, so that a fresh chip's activity neither dies nor explodes.
     """
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> IdealCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> IdealCells:
         return IdealCells(birth.normal("knobs", rows, cols) / cols**0.5)
 
     def pulse(self, cells: IdealCells, drive: Tensor, noise: Noise) -> IdealCells:

@@ -3,7 +3,8 @@
 Lithium: Tang et al., "ECRAM as scalable synaptic cell for high-speed, low-power neuromorphic computing",
 IEDM 2018. Metal oxide: Kim et al., "Metal-oxide based, CMOS-compatible ECRAM for deep learning
 accelerator", IEDM 2019. Provenance: the linear-step fits in circulation for either; the range is shifted
-so that the point of equal steps lies at zero. hiss: Guess, the usual output noise of simulated periphery.
+so that the point of equal steps lies at zero. read_noise: Guess, the usual output noise of simulated
+periphery.
 
 Where we differ and why: steps shrink relative to the mean bound, as in the fits, while a cell stops at its
 own; trains are exact.
@@ -14,7 +15,7 @@ from typing import Self
 
 from torch import Tensor
 
-from ..randomness import Birth
+from ..randomness import Fabrication
 from .pulsed import Pulsed
 
 
@@ -34,7 +35,7 @@ class LinearECRAM(Pulsed):
     bottom_spread: float = 0.05
     cycle_noise: float = 0.3
     write_noise: float = 0.0
-    hiss: float = 0.06
+    read_noise: float = 0.06
     fading_up: float = 0.1153  # share of the step lost from zero to the mean bound
     fading_down: float = 0.5085
     fading_spread: float = 0.05  # relative sd between cells
@@ -56,7 +57,7 @@ class LinearECRAM(Pulsed):
             fading_down=0.7342,
         )
 
-    def bends(self, birth: Birth, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
+    def bends(self, birth: Fabrication, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
         del bottom  # steps shrink relative to the mean bounds
         rows, cols = top.shape[-2:]
         up = 1 + self.fading_spread * birth.normal("fading up", rows, cols)

@@ -4,7 +4,7 @@ Milo et al., "Optimized programming algorithms for multilevel RRAM in hardware n
 Fig. 4. Provenance: digitised linear fit (IGVVA-100): sd = 4.782321 - .009107 G uS, 50 to 225 uS; current
 I = G V + c2 V^2 + c3 V^3 for |V| <= .5 V, with L = log10(G in S), c2 = 1.388e-4 L^3 + 1.541e-3 L^2 +
 5.711e-3 L + 7.063e-3 A/V^2 and c3 = 8.871e-5 L^2 + 6.7919e-4 L + 1.2968e-3 A/V^3: a fit as published, in
-which large terms cancel, so that c2 is known to about 1e-5. Guess: volts per unit of input; hiss, the
+which large terms cancel, so that c2 is known to about 1e-5. Guess: volts per unit of input; read noise, the
 usual output noise of simulated periphery. Cells hold what they have; no drift is modelled.
 
 Where we differ and why: to read with two products instead of three, c3 is taken as .0348 G - .7234 c2 and a
@@ -21,7 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from .programmed import Programmed
 from .programmed import at_least_zero
@@ -51,12 +51,12 @@ class MiloCells(NamedTuple):
 class MiloRRAM(Programmed[MiloCells]):
     """Written with an error of 2.7 to 4.3 uS, read with a bent current. Valid for 0 < volts <= .5."""
 
-    hiss: float = 0.06
+    read_noise: float = 0.06
     volts: float = 0.1  # V per unit of input
     miss_scale: float = 1.0  # of the programming error
 
     def __post_init__(self) -> None:
-        at_least_zero(self, hiss=self.hiss, miss_scale=self.miss_scale)
+        at_least_zero(self, read_noise=self.read_noise, miss_scale=self.miss_scale)
         if not 0 < self.volts <= 0.5:
             raise ValueError(f"MiloRRAM: {self.volts} V per unit of input, measured up to .5 V in all")
 
@@ -71,9 +71,9 @@ class MiloRRAM(Programmed[MiloCells]):
         return self.miss_scale * (4.782321 - 0.009107 * wanted)
 
     def rewritten(
-        self, cells: MiloCells, target: Tensor, touched: Tensor, dice: tuple[Tensor, Tensor]
+        self, cells: MiloCells, target: Tensor, touched: Tensor, normals: tuple[Tensor, Tensor]
     ) -> MiloCells:
-        written = super().rewritten(cells, target, touched, dice)
+        written = super().rewritten(cells, target, touched, normals)
         plus, minus = (g.clamp(LOWEST, HIGHEST) for g in (written.plus, written.minus))
         return written._replace(plus=plus, minus=minus)
 
@@ -85,7 +85,7 @@ class MiloRRAM(Programmed[MiloCells]):
             square=(polynomial(plus, SQUARE) - polynomial(minus, SQUARE)) * (self.volts / unit),
         )
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> MiloCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> MiloCells:
         blank = torch.zeros_like(birth.normal("knobs", rows, cols))
         return self.born(MiloCells(**fresh(rows, cols, birth), square=blank), birth)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..device import Device
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 
 
@@ -30,7 +30,8 @@ class MismatchedCells(NamedTuple):
 
 @dataclass(frozen=True)
 class Mismatched(Device[MismatchedCells]):
-    """weight = gain * tanh(knob) + offset; u -> amp * u + zero + hiss; fire v -> v / (1 + bend * v), v > 0.
+    """weight = gain * tanh(knob) + offset; u -> amp * u + zero + read noise; fire v -> v / (1 + bend * v), v
+    > 0.
 
     With severity 0 every cell and neuron is nominal. Valid for 0 <= severity <= 3.
     """
@@ -41,7 +42,7 @@ class Mismatched(Device[MismatchedCells]):
     amp_spread: float = 0.2  # sd of ln(amplifier gain) at severity 1
     zero_spread: float = 0.2  # V, sd of the amplifier offset at severity 1
     bend_spread: float = 0.1  # 1/V, mean of the exponentially spread curvature at severity 1
-    hiss: float = 0.02  # V rms, white noise of every reading
+    read_noise: float = 0.02  # V rms, white noise of every reading
     write_noise: float = 0.05  # sd of a pulse's relative error
 
     def __post_init__(self) -> None:
@@ -50,7 +51,7 @@ class Mismatched(Device[MismatchedCells]):
         if not all(0 <= s < float("inf") for s in dataclasses.astuple(self)):
             raise ValueError(f"Mismatched: spreads and noise are finite and at least 0, got {self}")
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> MismatchedCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> MismatchedCells:
         s = self.severity
         return _settled(
             MismatchedCells(
@@ -76,7 +77,7 @@ class Mismatched(Device[MismatchedCells]):
         return x @ cells.weights.mT
 
     def sense(self, cells: MismatchedCells, u: Tensor, noise: Noise) -> Tensor:
-        return torch.addcmul(cells.zero, u, cells.amp).add(noise.normal(u), alpha=self.hiss)
+        return torch.addcmul(cells.zero, u, cells.amp).add(noise.normal(u), alpha=self.read_noise)
 
     def fire(self, cells: MismatchedCells, u: Tensor, noise: Noise) -> Tensor:
         del noise  # entered at the amplifier

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ..device import Device
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 
 
@@ -45,7 +45,7 @@ class ModulatorBank(Device[ModulatorCells]):
         if not all(0 <= s < 1 for s in (self.offset_spread, self.miss, self.detection_noise)):
             raise ValueError(f"ModulatorBank: spreads and noise lie in [0, 1), got {self}")
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> ModulatorCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> ModulatorCells:
         knobs = (birth.normal("knobs", rows, cols) / cols**0.5).clamp(-1, 1)
         offset = self.offset_spread * birth.normal("offset", rows, cols)
         return self._lit(ModulatorCells(knobs, knobs, offset))

@@ -5,7 +5,7 @@ Joshi et al., Nature Communications 11 (2020), Fig. 3b. Provenance: fits to meas
 writing, sd .26348 + 1.9650 x - 1.1731 x^2 uS (`joshi`: .28638599 + .07585724 G - .00178767 G^2 uS);
 drift g (t/20 s)^-nu with nu = |N(mu, sd)|, mu = clip(-.0155 ln x + .0244, .049, .1) and sd = clip(-.0125
 ln x - .0059, .008, .045); reading, sd g Q sqrt(ln((t + 250 ns) / 500 ns)), Q = min(.0088 / x^.65, .2).
-hiss: Guess, the usual output noise of simulated periphery. Valid up to 25 uS and to about a year.
+read_noise: Guess, the usual output noise of simulated periphery. Valid up to 25 uS and to about a year.
 
 Law: t is 20 s plus the time since the write. A cell has one standard normal for life, its drift exponent
 follows from that and from its target (Guess: the quirk stays with the cell). The reading noise is 1/f, so
@@ -27,7 +27,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from .programmed import Programmed
 from .programmed import at_least_zero
@@ -66,7 +66,7 @@ class PCMCells(NamedTuple):
 class PCM(Programmed[PCMCells]):
     """Drifting, flickering, written with an error. Valid for 0 < g_max <= 25 uS."""
 
-    hiss: float = 0.06
+    read_noise: float = 0.06
     g_max: float = 25.0  # uS
     fit: Literal["nandakumar", "joshi"] = "nandakumar"  # of programming noise
     miss_scale: float = 1.0  # of the programming error
@@ -76,7 +76,7 @@ class PCM(Programmed[PCMCells]):
     def __post_init__(self) -> None:
         at_least_zero(
             self,
-            hiss=self.hiss,
+            read_noise=self.read_noise,
             miss_scale=self.miss_scale,
             drift_scale=self.drift_scale,
             flicker_scale=self.flicker_scale,
@@ -100,7 +100,7 @@ class PCM(Programmed[PCMCells]):
     def miss(self, wanted: Tensor) -> Tensor:
         return self.miss_scale * polynomial(wanted, FITS[self.fit])
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> PCMCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> PCMCells:
         modes = _modes(birth.normal("flicker", rows, len(TIMES) * cols))
         blank = PCMCells(
             **fresh(rows, cols, birth),
@@ -112,9 +112,9 @@ class PCM(Programmed[PCMCells]):
         return self.born(blank, birth)
 
     def rewritten(
-        self, cells: PCMCells, target: Tensor, touched: Tensor, dice: tuple[Tensor, Tensor]
+        self, cells: PCMCells, target: Tensor, touched: Tensor, normals: tuple[Tensor, Tensor]
     ) -> PCMCells:
-        written = super().rewritten(cells, target, touched, dice)
+        written = super().rewritten(cells, target, touched, normals)
         modes = _modes(cells.flicker)
         kept = torch.where(touched.unsqueeze(-2), modes * _column(KEPT, modes), modes)
         return written._replace(flicker=kept.flatten(-2))
@@ -150,11 +150,11 @@ class PCM(Programmed[PCMCells]):
     def collect(self, cells: PCMCells, x: Tensor, noise: Noise) -> Tensor:
         mean = x @ cells.weights.mT
         with torch.no_grad():  # noise has no slope
-            spread = (x.square() @ cells.hum.mT).add_(self.hiss**2).sqrt_()
+            spread = (x.square() @ cells.hum.mT).add_(self.read_noise**2).sqrt_()
         return torch.addcmul(mean, spread, noise.normal(mean))
 
     def sense(self, cells: PCMCells, u: Tensor, noise: Noise) -> Tensor:
-        del cells, noise  # the amplifier's hiss was drawn together with the cells', which is cheaper
+        del cells, noise  # the amplifier's read noise was drawn together with the cells', which is cheaper
         return u
 
 

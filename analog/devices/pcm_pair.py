@@ -3,7 +3,7 @@
 Nandakumar et al., "Mixed-precision deep learning based on computational memory", Frontiers in
 Neuroscience 14 (2020). Provenance: the exponential-step fit in circulation (step .01 spread .2, cycle
 noise .6 steps, top 2 spread .1, height 27.235, steepness 2.5, reset to .01). Guess: erased at three
-quarters of the range; hiss, the usual output noise of simulated periphery.
+quarters of the range; read noise, the usual output noise of simulated periphery.
 
 Mapping: w = G+ - G-, both from 0 to 2 full scales. A drive upwards pulses G+, one downwards G-. A pulse
 moves G by step * (1 + height * exp(-2 * steepness * G / top)): 28 nominal steps when empty, 1.2 when full.
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from ..device import Device
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from ..spec import Costs
 from .pulsed import TINY
@@ -55,7 +55,7 @@ class PCMPair(Device[PairCells]):
     full: float = 0.75  # of the top: beyond it a pair is refreshed
     left: float = 0.01  # full scale, mean of what a reset leaves
     reach: float = 0.075  # knob change that the controller expects of one pulse, full scale
-    hiss: float = 0.06  # V rms, white noise of every reading
+    read_noise: float = 0.06  # V rms, white noise of every reading
 
     def __post_init__(self) -> None:
         if not (0 < self.step <= 0.02 and 0 <= self.height <= 50 and 0 < self.steepness <= 5):
@@ -64,7 +64,7 @@ class PCMPair(Device[PairCells]):
             )
         if not (0 < self.full < 1 and 0 < self.reach <= self.top and 0 <= self.left < self.full * self.top):
             raise ValueError(f"PCMPair: wants full in (0, 1), reach and left below the top, got {self}")
-        spreads = (self.step_spread, self.top_spread, self.cycle_noise, self.hiss)
+        spreads = (self.step_spread, self.top_spread, self.cycle_noise, self.read_noise)
         if not all(0 <= s < math.inf for s in spreads):
             raise ValueError(f"PCMPair: spreads and noise are finite and at least 0, got {self}")
 
@@ -72,7 +72,7 @@ class PCMPair(Device[PairCells]):
     def costs(self) -> Costs:
         return Costs(step=self.reach)  # joules and seconds: Guess, the defaults of Costs
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> PairCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> PairCells:
         def spread(name: str, mean: float, relative: float) -> Tensor:
             return mean * (1 + relative * birth.normal(name, rows, cols)).clamp(min=TINY)
 
@@ -109,11 +109,11 @@ class PCMPair(Device[PairCells]):
         plus, minus = self._refreshed(cells, plus, minus, noise)
         return cells._replace(knobs=plus - minus, plus=plus, minus=minus)
 
-    def _grown(self, start: Tensor, count: Tensor, step: Tensor, top: Tensor, dice: Tensor) -> Tensor:
+    def _grown(self, start: Tensor, count: Tensor, step: Tensor, top: Tensor, normals: Tensor) -> Tensor:
         rate = -2 * self.steepness / top
         height = torch.full_like(start, self.height)
         end, last = exponential(start, count, step, height, rate, torch.zeros_like(start))
-        end = end + self.cycle_noise * last * count.sqrt() * dice
+        end = end + self.cycle_noise * last * count.sqrt() * normals
         return torch.where(count > 0, end.clamp(min=0).minimum(top), start)
 
     def _refreshed(
@@ -128,8 +128,8 @@ class PCMPair(Device[PairCells]):
         step = torch.where(rest > 0, cells.step_plus, cells.step_minus)
         top = torch.where(rest > 0, cells.top_plus, cells.top_minus)
         last = step * (1 + self.height * (-2 * self.steepness * held / top).exp())
-        dice = noise.normal(plus)
-        written = (held + self.cycle_noise * last * (held / self.reach).sqrt() * dice).clamp(min=0)
+        normals = noise.normal(plus)
+        written = (held + self.cycle_noise * last * (held / self.reach).sqrt() * normals).clamp(min=0)
         left = self.left * 2 * noise.uniform(plus)
         anew_plus = left + torch.where(rest > 0, written, torch.zeros_like(rest))
         anew_minus = left + torch.where(rest > 0, torch.zeros_like(rest), written)
@@ -141,7 +141,7 @@ class PCMPair(Device[PairCells]):
 
     def sense(self, cells: PairCells, u: Tensor, noise: Noise) -> Tensor:
         del cells  # amplifiers are alike
-        return u.add(noise.normal(u), alpha=self.hiss)
+        return u.add(noise.normal(u), alpha=self.read_noise)
 
     def fire(self, cells: PairCells, u: Tensor, noise: Noise) -> Tensor:
         del cells, noise  # neurons are alike

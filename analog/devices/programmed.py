@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ..device import Cells
 from ..device import Device
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 
 
@@ -62,7 +62,7 @@ H = TypeVar("H", bound=Held)
 class Programmed(Device[H]):
     """A closed loop writes, time passes; a technology states its pair, its miss and the law of time."""
 
-    hiss: float  # V rms, white noise of every reading
+    read_noise: float  # V rms, white noise of every reading
 
     @property
     @abstractmethod
@@ -85,11 +85,13 @@ class Programmed(Device[H]):
         """Sd of what is written around what is wanted."""
         ...
 
-    def rewritten(self, cells: H, target: Tensor, touched: Tensor, dice: tuple[Tensor, Tensor]) -> H:
+    def rewritten(self, cells: H, target: Tensor, touched: Tensor, normals: tuple[Tensor, Tensor]) -> H:
         """The cells with those that are touched written to `target`, given standard normals."""
         plus, minus = (
-            torch.where(touched, (wanted + self.miss(wanted) * die).clamp(min=0), held)
-            for wanted, die, held in zip(self.pair(target), dice, (cells.plus, cells.minus), strict=True)
+            torch.where(touched, (wanted + self.miss(wanted) * normal).clamp(min=0), held)
+            for wanted, normal, held in zip(
+                self.pair(target), normals, (cells.plus, cells.minus), strict=True
+            )
         )
         written: H = cells._replace(plus=plus, minus=minus)
         return written
@@ -104,17 +106,20 @@ class Programmed(Device[H]):
         del before, after, seconds, noise  # holds what was written
         return cells
 
-    def born(self, cells: H, birth: Birth) -> H:
+    def born(self, cells: H, birth: Fabrication) -> H:
         """Blank cells, written for the first time in the factory."""
-        dice = (birth.normal("plus", *cells.knobs.shape[-2:]), birth.normal("minus", *cells.knobs.shape[-2:]))
+        normals = (
+            birth.normal("plus", *cells.knobs.shape[-2:]),
+            birth.normal("minus", *cells.knobs.shape[-2:]),
+        )
         everywhere = torch.ones_like(cells.target, dtype=torch.bool)
-        return self.weighed(self.rewritten(cells, cells.target, everywhere, dice))
+        return self.weighed(self.rewritten(cells, cells.target, everywhere, normals))
 
     def pulse(self, cells: H, drive: Tensor, noise: Noise) -> H:
         target = (cells.knobs + drive).clamp(-1, 1)
         touched = (drive != 0) | (cells.knobs != cells.target)  # the latter: somebody erased it
-        dice = (noise.normal(drive), noise.normal(drive))
-        written = self.rewritten(cells, target, touched, dice)
+        normals = (noise.normal(drive), noise.normal(drive))
+        written = self.rewritten(cells, target, touched, normals)
         return self.weighed(
             written._replace(
                 knobs=target,
@@ -143,7 +148,7 @@ class Programmed(Device[H]):
 
     def sense(self, cells: H, u: Tensor, noise: Noise) -> Tensor:
         del cells  # amplifiers are alike
-        return u.add(noise.normal(u), alpha=self.hiss)
+        return u.add(noise.normal(u), alpha=self.read_noise)
 
     def fire(self, cells: H, u: Tensor, noise: Noise) -> Tensor:
         del cells, noise  # neurons are alike
@@ -157,7 +162,7 @@ def at_least_zero(device: object, **values: float) -> None:
             raise ValueError(f"{type(device).__name__}: {name} is {value}; wanted finite and at least 0")
 
 
-def fresh(rows: int, cols: int, birth: Birth) -> dict[str, Any]:
+def fresh(rows: int, cols: int, birth: Fabrication) -> dict[str, Any]:
     """The fields of `HeldCells` with scattered targets and nothing written yet."""
     target = (birth.normal("knobs", rows, cols) / cols**0.5).clamp(-1, 1)
     zero = torch.zeros_like(target)

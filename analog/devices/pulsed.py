@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..device import Device
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from ..spec import Costs
 from .trains import affine
@@ -52,7 +52,7 @@ class Pulsed(Device[PulsedCells]):
     bottom_spread: float  # relative sd between cells
     cycle_noise: float  # sd of one pulse's step, in units of that step
     write_noise: float  # sd of what is shown around the persistent state, in units of `step`
-    hiss: float  # V rms, white noise of every reading
+    read_noise: float  # V rms, white noise of every reading
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -62,7 +62,7 @@ class Pulsed(Device[PulsedCells]):
             raise ValueError(f"{name}: asymmetry is {self.asymmetry}, valid between -1 and 1")
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name.endswith(("spread", "noise", "hiss")) and not 0 <= value < math.inf:
+            if field.name.endswith(("spread", "noise", "read_noise")) and not 0 <= value < math.inf:
                 raise ValueError(f"{name}: {field.name} is {value}; spreads and noise are finite and >= 0")
 
     @property
@@ -70,7 +70,7 @@ class Pulsed(Device[PulsedCells]):
         return Costs(step=self.step)  # joules and seconds: Guess, the defaults of Costs
 
     @abstractmethod
-    def bends(self, birth: Birth, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
+    def bends(self, birth: Fabrication, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
         """How steps shrink with the knob: (up, down), each zero or of the sign of its bound."""
         ...
 
@@ -78,7 +78,7 @@ class Pulsed(Device[PulsedCells]):
         """Each cell's mean step, given standard normals."""
         return self.step * (1 + self.step_spread * spread).clamp(min=TINY)
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> PulsedCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> PulsedCells:
         step = self.steps(birth.normal("step", rows, cols))
         tilt = self.asymmetry + self.asymmetry_spread * birth.normal("asymmetry", rows, cols)
         top = self.top * (1 + self.top_spread * birth.normal("top", rows, cols)).clamp(min=TINY)
@@ -128,7 +128,7 @@ class Pulsed(Device[PulsedCells]):
 
     def sense(self, cells: PulsedCells, u: Tensor, noise: Noise) -> Tensor:
         del cells  # amplifiers are alike
-        return u.add(noise.normal(u), alpha=self.hiss)
+        return u.add(noise.normal(u), alpha=self.read_noise)
 
     def fire(self, cells: PulsedCells, u: Tensor, noise: Noise) -> Tensor:
         del cells, noise  # neurons are alike

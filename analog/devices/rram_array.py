@@ -3,7 +3,8 @@
 Gong, Rasch et al., "Deep learning acceleration in 14 nm CMOS compatible ReRAM array: device, material and
 algorithm co-optimization", IEDM 2022. Provenance: the fits in circulation for the optimised material (OM)
 and for the baseline HfO2: step, its lognormal spread, cycle noise, asymmetry spread .01, bounds +-1 with
-spread, write noise; yield loss 13.48 % and 9.77 %. hiss: Guess, usual output noise of simulated periphery.
+spread, write noise; yield loss 13.48 % and 9.77 %. read_noise: Guess, usual output noise of simulated
+periphery.
 
 Law: soft bounds, as in `soft_bounds_rram`, with few states. A dead cell stays within a hundredth of zero.
 Where we differ and why: a step's noise is in proportion to the step; the point of equal steps is taken to
@@ -16,7 +17,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from ..randomness import Birth
+from ..randomness import Fabrication
 from .pulsed import Pulsed
 from .pulsed import PulsedCells
 
@@ -37,7 +38,7 @@ class RRAMArray(Pulsed):
     bottom_spread: float = 0.5695
     cycle_noise: float = 0.4158
     write_noise: float = 1.4113
-    hiss: float = 0.06
+    read_noise: float = 0.06
     dead: float = 0.1348  # share of cells that no pulse moves
     stuck_within: float = 0.01  # full scale, where dead cells sit around zero
 
@@ -62,11 +63,11 @@ class RRAMArray(Pulsed):
     def steps(self, spread: Tensor) -> Tensor:
         return self.step * (self.step_spread * spread).exp()
 
-    def bends(self, birth: Birth, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
+    def bends(self, birth: Fabrication, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
         del birth  # the bounds say it all
         return 1 / top, 1 / bottom
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> PulsedCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> PulsedCells:
         cells = super().fabricate(rows, cols, birth)
         dead = birth.uniform("dead", rows, cols) < self.dead
         stuck = self.stuck_within * (2 * birth.uniform("stuck", rows, cols) - 1)

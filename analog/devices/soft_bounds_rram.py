@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..randomness import Birth
+from ..randomness import Fabrication
 from .pulsed import Pulsed
 
 
@@ -33,13 +33,13 @@ class SoftBoundsRRAM(Pulsed):
     bottom_spread: float = 0.4
     cycle_noise: float = 3.75
     write_noise: float = 56.0
-    hiss: float = 0.06
+    read_noise: float = 0.06
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.step > 0.1 * (self.top - self.bottom):
             raise ValueError(f"SoftBoundsRRAM: step is {self.step}, valid up to a tenth of the range")
 
-    def bends(self, birth: Birth, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
+    def bends(self, birth: Fabrication, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
         del birth  # the bounds say it all
         return 1 / top, 1 / bottom

@@ -3,7 +3,7 @@
 Agrawal et al., "Subthreshold operation of SONOS analog memory to enable accurate low-power neural network
 inference", IEDM 2022: 128K cells, up to 3200 nA. Provenance: fits to measured cells; sd of the current
 around its target is A (1 - exp(-I / B)) nA with A = 19.89, 25.59, 28.73, 31.04, 33.76, 34.58 and B = 176.3,
-186.9, 193.6, 198.9, 204.8, 207.3 nA at days 0 to 5. hiss: Guess, usual noise of simulated periphery.
+186.9, 193.6, 198.9, 204.8, 207.3 nA at days 0 to 5. read_noise: Guess, usual noise of simulated periphery.
 
 Law: loose fit of ours to those days, A = 19.89 + 8.265 ln(1 + days), B = 176.3 + 16.91 ln(1 + days), within
 1.7 %; the spread of day 0 belongs to the write, later ones grow from it by independent steps. Beyond day 5
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from .programmed import HeldCells
 from .programmed import Programmed
@@ -33,12 +33,12 @@ DAY = 86_400.0  # s
 class SONOS(Programmed[HeldCells]):
     """Written with an error that saturates, spreading over days. Valid for 0 < i_max <= 3200 nA."""
 
-    hiss: float = 0.06
+    read_noise: float = 0.06
     i_max: float = 1600.0  # nA
     spread_scale: float = 1.0  # of the measured spread
 
     def __post_init__(self) -> None:
-        at_least_zero(self, hiss=self.hiss, spread_scale=self.spread_scale)
+        at_least_zero(self, read_noise=self.read_noise, spread_scale=self.spread_scale)
         if not 0 < self.i_max <= 3200:
             raise ValueError(f"SONOS: i_max is {self.i_max} nA, measured up to 3200 nA")
 
@@ -67,7 +67,7 @@ class SONOS(Programmed[HeldCells]):
             moved.append((held + walk).clamp(min=0))
         return cells._replace(plus=moved[0], minus=moved[1])
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> HeldCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> HeldCells:
         return self.born(HeldCells(**fresh(rows, cols, birth)), birth)
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..device import Device
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 
 BENDS = 3  # terms of each curve
@@ -38,15 +38,15 @@ class UnknownNeurons(Device[UnknownCells]):
 
     strangeness: float = 1.0
     write_noise: float = 0.05  # sd of a pulse's relative error
-    hiss: float = 0.02  # V rms, white noise of every reading
+    read_noise: float = 0.02  # V rms, white noise of every reading
 
     def __post_init__(self) -> None:
         if not 0 <= self.strangeness <= 2:
             raise ValueError(f"UnknownNeurons: strangeness is {self.strangeness}, valid from 0 to 2")
-        if not all(0 <= s < float("inf") for s in (self.write_noise, self.hiss)):
+        if not all(0 <= s < float("inf") for s in (self.write_noise, self.read_noise)):
             raise ValueError(f"UnknownNeurons: noise is finite and at least 0, got {self}")
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> UnknownCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> UnknownCells:
         s = self.strangeness
         return UnknownCells(
             knobs=birth.normal("knobs", rows, cols) / cols**0.5,
@@ -65,7 +65,7 @@ class UnknownNeurons(Device[UnknownCells]):
 
     def sense(self, cells: UnknownCells, u: Tensor, noise: Noise) -> Tensor:
         del cells  # amplifiers are alike
-        return u.add(noise.normal(u), alpha=self.hiss)
+        return u.add(noise.normal(u), alpha=self.read_noise)
 
     def fire(self, cells: UnknownCells, u: Tensor, noise: Noise) -> Tensor:
         del noise  # entered at the amplifier

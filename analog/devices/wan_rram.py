@@ -5,7 +5,8 @@ Data Fig. 3. Provenance: two public fits to that figure, both digitised, which d
 conductance around a target G, one second after writing:
 quartic, x = G / 40 uS: .348 + 16.030 x - 43.853 x^2 + 45.393 x^3 - 16.815 x^4 (.35 at 0, 1.17 at 39 uS);
 cubic: 1.053 + .2374 G - 1.167e-2 G^2 + 1.536e-4 G^3 (1.05 at 0, 1.67 at 39 uS). Valid up to 39.26 uS.
-hiss: Guess, the usual output noise of simulated periphery. Nothing is said about later times here: cells
+read_noise: Guess, the usual output noise of simulated periphery. Nothing is said about later times here:
+cells
 hold what they have.
 
 Mapping: w > 0 is G+ = w * g_max, G- = 0; w < 0 the other way round; weight = (G+ - G-) / g_max. A cell
@@ -17,7 +18,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..randomness import Birth
+from ..randomness import Fabrication
 from .programmed import HeldCells
 from .programmed import Programmed
 from .programmed import at_least_zero
@@ -33,13 +34,13 @@ FITS: dict[str, tuple[float, ...]] = {  # coefficients of G^k, uS
 class WanRRAM(Programmed[HeldCells]):
     """Written with an error that depends on the conductance, then stable. Valid for 0 < g_max <= 39.26 uS."""
 
-    hiss: float = 0.06
+    read_noise: float = 0.06
     g_max: float = 39.26  # uS
     fit: Literal["quartic", "cubic"] = "quartic"
     miss_scale: float = 1.0  # of the programming error
 
     def __post_init__(self) -> None:
-        at_least_zero(self, hiss=self.hiss, miss_scale=self.miss_scale)
+        at_least_zero(self, read_noise=self.read_noise, miss_scale=self.miss_scale)
         if not 0 < self.g_max <= 39.26:
             raise ValueError(f"WanRRAM: g_max is {self.g_max} uS, measured up to 39.26 uS")
         if self.fit not in FITS:
@@ -55,7 +56,7 @@ class WanRRAM(Programmed[HeldCells]):
     def miss(self, wanted: Tensor) -> Tensor:
         return self.miss_scale * polynomial(wanted, FITS[self.fit])
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> HeldCells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> HeldCells:
         return self.born(HeldCells(**fresh(rows, cols, birth)), birth)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..device import Device
 from ..device import S
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from ..spec import Costs
 from .effect import Effect
@@ -50,7 +50,7 @@ class DifferentialPair(Effect[PairedCells[S], S]):
     def outer(self, cells: PairedCells[S], inner: S) -> PairedCells[S]:
         return cells._replace(plus=inner)
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> PairedCells[S]:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> PairedCells[S]:
         return PairedCells(
             self.device.fabricate(rows, cols, birth), self.device.fabricate(rows, cols, birth.part("minus"))
         )

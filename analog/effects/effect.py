@@ -9,7 +9,7 @@ from torch import Tensor
 from ..device import Cells
 from ..device import Device
 from ..device import S
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from ..spec import Costs
 
@@ -72,5 +72,5 @@ class Plain(Effect[S, S]):
         del cells  # nothing of our own to keep
         return inner
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> S:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> S:
         return self.device.fabricate(rows, cols, birth)

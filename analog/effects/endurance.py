@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..device import Device
 from ..device import S
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from .effect import Effect
 
@@ -63,7 +63,7 @@ class Wearing(Effect[WornCells[Any], Any]):
     def outer(self, cells: WornCells[Any], inner: Any) -> WornCells[Any]:
         return cells._replace(inner=inner)
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> WornCells[Any]:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> WornCells[Any]:
         inner = self.device.fabricate(rows, cols, birth)
         drawn = (self.spread * birth.normal("endurance", rows, cols).double()).exp() * self.endurance
         return WornCells(inner, drawn.new_zeros(drawn.shape), drawn.round().clamp(min=1))

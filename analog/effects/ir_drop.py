@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..device import Device
 from ..device import S
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from .effect import Plain
 
@@ -45,7 +45,7 @@ class WireDrop(Plain[S]):
         """Relative drop over one wire segment that carries one mean cell's current."""
         return self.resistance * self.conductance
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> S:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> S:
         worst = self.share * max(cols, rows) ** 2
         if worst > WORST:
             raise ValueError(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..device import Device
 from ..device import S
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from .effect import Effect
 
@@ -49,7 +49,7 @@ class Stuck(Effect[StuckCells[S], S]):
     def outer(self, cells: StuckCells[S], inner: S) -> StuckCells[S]:
         return cells._replace(cells=inner)
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> StuckCells[S]:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> StuckCells[S]:
         cells = self.device.fabricate(rows, cols, birth)
         dead = birth.uniform("stuck", rows, cols) < self.share
         if self.at is not None:

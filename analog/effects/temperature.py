@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..device import Device
 from ..device import S
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from .effect import Effect
 
@@ -43,14 +43,16 @@ class Temperature(Effect[TemperedCells[S], S]):
     kelvin: float = 330.0
     gain_per_kelvin: float = -1e-3  # mean relative change of gain
     gain_spread: float = 1e-3  # 1/K, sd between amplifiers
-    hiss: float = 0.02  # V rms, thermal part at 300 K of the device's own noise
+    read_noise: float = 0.02  # V rms, thermal part at 300 K of the device's own noise
     activation: float = 0.6  # eV, of ageing
 
     def __post_init__(self) -> None:
         if not 233 <= self.kelvin <= 398:
             raise ValueError(f"Temperature: {self.kelvin} K, valid from 233 to 398 K")
-        if not all(0 <= v < math.inf for v in (self.gain_spread, self.hiss, self.activation)):
-            raise ValueError(f"Temperature: spread, hiss and activation are finite and at least 0: {self}")
+        if not all(0 <= v < math.inf for v in (self.gain_spread, self.read_noise, self.activation)):
+            raise ValueError(
+                f"Temperature: spread, read_noise and activation are finite and at least 0: {self}"
+            )
         if not abs(self.gain_per_kelvin) <= 5e-3:
             raise ValueError(f"Temperature: gain_per_kelvin is {self.gain_per_kelvin}, valid within 5e-3")
 
@@ -65,14 +67,14 @@ class Temperature(Effect[TemperedCells[S], S]):
     def outer(self, cells: TemperedCells[S], inner: S) -> TemperedCells[S]:
         return cells._replace(cells=inner)
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> TemperedCells[S]:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> TemperedCells[S]:
         slope = self.gain_per_kelvin + self.gain_spread * birth.normal("gain per kelvin", 1, rows)
         gain = (slope * (self.kelvin - NOMINAL)).exp()
         return TemperedCells(self.device.fabricate(rows, cols, birth), gain)
 
     def sense(self, cells: TemperedCells[S], u: Tensor, noise: Noise) -> Tensor:
         sensed = self.device.sense(cells.cells, u * cells.gain, noise)
-        more = self.hiss * max(0.0, self.kelvin / NOMINAL - 1) ** 0.5  # cold noise is not taken away
+        more = self.read_noise * max(0.0, self.kelvin / NOMINAL - 1) ** 0.5  # cold noise is not taken away
         return sensed.add(noise.normal(sensed), alpha=more) if more else sensed
 
     def age(self, cells: TemperedCells[S], seconds: float, noise: Noise) -> TemperedCells[S]:

@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 
 from ..device import Device
 from ..device import S
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from .converters import check_converter
 from .converters import converted
@@ -52,7 +52,7 @@ class Tiled(Effect[TiledCells[S], S]):
             return cells
         return TiledCells(inner, self._joined(inner.knobs, *cells.knobs.shape[-2:]))
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> TiledCells[S]:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> TiledCells[S]:
         down, across = self._grid(rows, cols)
         tall, wide = -(-rows // down), -(-cols // across)
         cells = self.device.fabricate(tall, wide, birth.split(down * across))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..device import Device
 from ..device import S
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from .effect import Effect
 
@@ -49,7 +49,7 @@ class Wafer(Effect[WaferCells[S], S]):
     def outer(self, cells: WaferCells[S], inner: S) -> WaferCells[S]:
         return cells._replace(cells=inner)
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> WaferCells[S]:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> WaferCells[S]:
         return WaferCells(
             self.device.fabricate(rows, cols, birth),
             (self.spread * correlated(birth.normal("across", 1, cols), self.reach)).exp(),

@@ -1,7 +1,7 @@
 """What an agent may do with chips and what it is told: the rules of `MortalChip-v0`, for many chips at once.
 
 A step pulses the knobs, then reads a fixed set of stimuli (in the "probe" act twice at once: quietly, and
-with a probe added to the knobs). Everything comes through the wires; identity, cells and dice do not.
+with a probe added to the knobs). Everything comes through the wires; identity, cells and generators do not.
 """
 
 import math

@@ -1,6 +1,7 @@
 """Chips that stand side by side and live apart, worked in one batched product.
 
-A fleet is one `Chip`: it shares wires, dice, clock and death. In a rack every place holds a chip with dice
+A fleet is one `Chip`: it shares wires, generator, clock and death. In a rack every place holds a chip with a
+generator
 and an end of its own, and a fresh chip may take any place at any time. Law: what a place shows is bitwise
 what the same chip would show in a rack of its own, whoever stands beside it.
 """
@@ -20,7 +21,7 @@ from ..device import S
 from ..layers.crossbar import Layer
 from ..port import Probe
 from ..port import Reading
-from ..randomness import Birth
+from ..randomness import Fabrication
 from ..randomness import Noise
 from ..spec import Knobs
 from ..spec import Spec
@@ -41,25 +42,25 @@ class Rack(Generic[S]):
         self.device = device
         self.spec = Spec(tuple(layers), device.costs, (places,), on=on)
         self.dead = torch.zeros(places, dtype=torch.bool, device=on)  # chips that have come to their end
-        self._dice: list[Generator] = [stream(0, "noise", on=on)] * places
+        self._generators: list[Generator] = [stream(0, "noise", on=on)] * places
         self._cells: list[S] = []
 
-    def insert(self, places: Sequence[int], identities: Sequence[int], dice: Sequence[int]) -> None:
-        """Put a fresh chip into each of these places; each has its identity and a run of nature's dice."""
+    def insert(self, places: Sequence[int], identities: Sequence[int], noise_seeds: Sequence[int]) -> None:
+        """Put a fresh chip into each of these places; each has its identity and a run of the chips' noise."""
         fresh = [
             self.device.fabricate(
                 layer.rows,
                 layer.cols,
-                Birth(tuple(identities), (len(identities),), number, layer.tiles, self._blank),
+                Fabrication(tuple(identities), (len(identities),), number, layer.tiles, self._blank),
             )
             for number, layer in enumerate(self.spec.layers)
         ]
-        for place, who, run in zip(places, identities, dice, strict=True):
-            self._dice[place] = stream(run, "noise", who, on=self.spec.on)
+        for place, who, run in zip(places, identities, noise_seeds, strict=True):
+            self._generators[place] = stream(run, "noise", who, on=self.spec.on)
         if not self._cells:
-            if list(places) != list(range(len(self._dice))):
+            if list(places) != list(range(len(self._generators))):
                 raise ValueError(
-                    f"rack: got chips for places {list(places)}; first fill all {len(self._dice)}"
+                    f"rack: got chips for places {list(places)}; first fill all {len(self._generators)}"
                 )
             self._cells = fresh
         else:
@@ -70,7 +71,7 @@ class Rack(Generic[S]):
     @torch.no_grad()
     def pulse(self, drive: Knobs, seconds: float) -> None:
         """Pulse the chip at every place, in `seconds` of its time. What is dead stays dead."""
-        noise = Noise(self._dice)
+        noise = Noise(self._generators)
         self._cells = [
             self.device.pulse(cells, d, noise) for cells, d in zip(self._cells, drive, strict=True)
         ]
@@ -92,13 +93,13 @@ class Rack(Generic[S]):
             seconds: how much of a chip's time that takes.
         """
         if places is None:
-            noise = Noise(self._dice)
+            noise = Noise(self._generators)
             taps = propagate(self.device, self.spec, self._cells, x, probe, noise)
             self._age(seconds, noise)
             return Reading(taps)
         part = Rack(self.device, self.spec.layers, len(places), on=self.spec.on)
         at = torch.tensor(places, device=self.spec.on)
-        part._dice = [self._dice[place] for place in places]
+        part._generators = [self._generators[place] for place in places]
         part._cells = [rows(cells, at) for cells in self._cells]
         reading = part.measure(x, probe, seconds)
         self._cells = [_put(cells, at, new) for cells, new in zip(self._cells, part._cells, strict=True)]

@@ -1,4 +1,4 @@
-"""A chip in a file, and back: identity, cells, clock, wear, dice; never a pickle.
+"""A chip in a file, and back: identity, cells, clock, wear, generator; never a pickle.
 
 The file names a device and its wiring but holds none of their code: `load` is handed both, as `Chip` is, and
 refuses a file that another device or other layers wrote. The checksum finds damage and editing; it is not
@@ -37,7 +37,11 @@ class BadFile(ValueError):
 
 def save(chip: Chip[Any], path: str | Path) -> None:
     """Write a chip to a file, at once or not at all. A dead one is saved as dead."""
-    tensors = {**leaves(chip._cells, "cells"), **leaves(chip._rest, "rest"), "dice": chip._dice.get_state()}
+    tensors = {
+        **leaves(chip._cells, "cells"),
+        **leaves(chip._rest, "rest"),
+        "generator": chip._generator.get_state(),
+    }
     words = {
         "format": _FORMAT,
         "device": described(chip.device),
@@ -96,7 +100,7 @@ def _restored(
         on=words["on"],
         dtype=_DTYPES[words["dtype"]],
     )
-    chip._dice.set_state(tensors.pop("dice"))
+    chip._generator.set_state(tensors.pop("generator"))
     chip._clock, chip._alive, chip._lost = float(words["clock"]), bool(words["alive"]), tuple(words["lost"])
     _require(0 <= chip._clock < math.inf, f"its clock shows {chip._clock} s")
     _require(set(chip._lost) <= set(range(len(chip.identities))), f"lost rows {chip._lost} of no chip")

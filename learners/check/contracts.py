@@ -34,7 +34,7 @@ class Unlawful(AssertionError):
 
 
 def check_learner(
-    learner: Learner[Any], port: Port, batches: Iterable[Batch], rng: Callable[[], Generator]
+    learner: Learner[Any], port: Port, batches: Iterable[Batch], generator: Callable[[], Generator]
 ) -> None:
     """Train on the port while taping it, then play the tape back with no chip present.
 
@@ -42,26 +42,26 @@ def check_learner(
 
     Args:
         batches: what to learn from; a handful is enough.
-        rng: makes a fresh generator of the same seed at each call, e.g. `lambda: stream(0, "probes")`.
+        generator: makes a fresh generator of the same seed at each call, e.g. `lambda: stream(0, "probes")`.
 
     Raises:
         OffTape: the learner used something that changes and did not come over its wires: true weights,
-            dice that nobody handed to it, memory of an earlier run.
+            a generator that nobody handed to it, memory of an earlier run.
     """
     lessons = tuple(batches)
     if not lessons:
         raise ValueError("check_learner: no batch to learn from; give at least one")
     live, again = Tape(port.spec), Tape(port.spec)
-    for step in fit(learner, taped(port, live), lessons, rng()):
+    for step in fit(learner, taped(port, live), lessons, generator()):
         if not isinstance(step, Step):
             raise TypeError(f"check_learner: step gave {type(step).__name__} second; wanted (state, Step)")
-    list(fit(learner, taped(replayed(live), again), lessons, rng()))
+    list(fit(learner, taped(replayed(live), again), lessons, generator()))
     if len(again.events) != len(live.events):
         raise OffTape(f"tape: {len(again.events)} events played back, the recording has {len(live.events)}")
 
 
 def two_stage(
-    sample: Callable[[int, Generator], Tensor], wanted: Tensor, size: int, rng: Generator
+    sample: Callable[[int, Generator], Tensor], wanted: Tensor, size: int, generator: Generator
 ) -> tuple[float, ...]:
     """Worst |z| of sampled means against a law, at each stage that was needed.
 
@@ -70,12 +70,12 @@ def two_stage(
     only to moderate z.
 
     Args:
-        sample: (n, rng) -> (n, means), independent rows.
+        sample: (n, generator) -> (n, means), independent rows.
         wanted: (means,) by the law.
     """
     worst: list[float] = []
     for factor, bound in STAGES:
-        drawn = sample(size * factor, rng)
+        drawn = sample(size * factor, generator)
         error = drawn.std(0) / len(drawn) ** 0.5
         gap = (drawn.mean(0) - wanted).abs()
         exact = gap <= 1e-12 * (1 + wanted.abs())
@@ -92,7 +92,7 @@ def refused(worst: tuple[float, ...]) -> bool:
 
 def check_estimator(
     estimator: Estimator,
-    rng: Generator,
+    generator: Generator,
     samples: int = 4000,
     variance: Callable[[MadeUp], Tensor] | None = None,
 ) -> None:
@@ -106,7 +106,7 @@ def check_estimator(
 
     Args:
         estimator: for losses smooth enough that its probe size does not matter.
-        rng: dice of the check; every call may have others.
+        generator: for the draws of the check; every call may have another.
         samples: independent estimates of the first stage.
         variance: what the estimator's author predicts on the made-up chip: the variance of every knob's
             estimate, all layers flattened and joined (as `learners.laws` gives for ours); None: not checked.
@@ -117,21 +117,21 @@ def check_estimator(
         )
     made = MadeUp()
     try:
-        _exact_laws(estimator, made, rng)
+        _exact_laws(estimator, made, generator)
     except ValueError as error:
         raise Unlawful(str(error)) from error
-    _probe_laws(estimator, made, samples, rng)
+    _probe_laws(estimator, made, samples, generator)
 
-    def estimates(n: int, rng: Generator) -> Tensor:
+    def estimates(n: int, generator: Generator) -> Tensor:
         spec = made.spec(n)
-        probe = made.ask(estimator, spec, rng)
+        probe = made.ask(estimator, spec, generator)
         return torch.cat([k.flatten(1) for k in made.tell(estimator, spec, probe)], -1)
 
     wanted = torch.cat([g.flatten() for g in made.gradient])
-    worst = two_stage(estimates, wanted, samples, rng)
+    worst = two_stage(estimates, wanted, samples, generator)
     if refused(worst):
         cut = made.gradient[0].numel()
-        mean = estimates(samples, rng).mean(0)
+        mean = estimates(samples, generator).mean(0)
         share = [
             float(m @ g / (g @ g))
             for m, g in zip(mean.tensor_split([cut]), wanted.tensor_split([cut]), strict=True)
@@ -141,22 +141,24 @@ def check_estimator(
             f"in layer 0 and {share[1]:.2f} times in layer 1; |z| = {_listed(worst)}"
         )
     if variance is not None:
-        _spread_law(estimates, wanted, variance(made), samples, rng)
+        _spread_law(estimates, wanted, variance(made), samples, generator)
 
 
-def _spread_law(estimates: _Pushes, mean: Tensor, predicted: Tensor, samples: int, rng: Generator) -> None:
+def _spread_law(
+    estimates: _Pushes, mean: Tensor, predicted: Tensor, samples: int, generator: Generator
+) -> None:
     """Each knob's estimate varies as predicted, by the two-stage rule on squared deviations."""
     if predicted.shape != mean.shape:
         raise ValueError(
             f"check_estimator: variance gave {tuple(predicted.shape)}, knobs are {tuple(mean.shape)}"
         )
 
-    def squares(n: int, rng: Generator) -> Tensor:
-        return (estimates(n, rng) - mean).square()
+    def squares(n: int, generator: Generator) -> Tensor:
+        return (estimates(n, generator) - mean).square()
 
-    worst = two_stage(squares, predicted, samples, rng)
+    worst = two_stage(squares, predicted, samples, generator)
     if refused(worst):
-        measured = squares(10 * samples, rng).mean(0)
+        measured = squares(10 * samples, generator).mean(0)
         at = int(((measured - predicted).abs() / (predicted + 1e-12)).argmax())
         raise Unlawful(
             f"the variance is not as predicted: at knob {at} it is {float(measured[at]):.3g}, "
@@ -164,14 +166,14 @@ def _spread_law(estimates: _Pushes, mean: Tensor, predicted: Tensor, samples: in
         )
 
 
-def _exact_laws(estimator: Estimator, made: MadeUp, rng: Generator) -> None:
+def _exact_laws(estimator: Estimator, made: MadeUp, generator: Generator) -> None:
     spec = made.spec(3)
-    probe = made.ask(estimator, spec, rng)
+    probe = made.ask(estimator, spec, generator)
     if not isinstance(probe, Probe):
         raise Unlawful(f"ask gave {type(probe).__name__}, wanted a Probe")
-    if _alike(probe, made.ask(estimator, spec, rng)):
+    if _alike(probe, made.ask(estimator, spec, generator)):
         raise Unlawful(
-            "ask gave the same probe twice from dice that rolled on; draw from the rng it is handed"
+            "ask gave the same probe twice from a generator that moved on; draw from the one it is handed"
         )
     plain = made.tell(estimator, spec, probe)
     if not isinstance(plain, tuple) or len(plain) != len(spec.layers):
@@ -196,37 +198,37 @@ def _exact_laws(estimator: Estimator, made: MadeUp, rng: Generator) -> None:
                 )
 
 
-def _probe_laws(estimator: Estimator, made: MadeUp, samples: int, rng: Generator) -> None:
-    def entries(n: int, rng: Generator) -> dict[str, Tensor]:
-        probe = made.ask(estimator, made.spec(n), rng)
+def _probe_laws(estimator: Estimator, made: MadeUp, samples: int, generator: Generator) -> None:
+    def entries(n: int, generator: Generator) -> dict[str, Tensor]:
+        probe = made.ask(estimator, made.spec(n), generator)
         parts = (("knobs", probe.knobs), ("nodes", probe.nodes))
         return {
             f"{k} of layer {i}": p for k, part in parts for i, p in enumerate(part or ()) if p is not None
         }
 
-    for name, first in entries(100, rng).items():
+    for name, first in entries(100, generator).items():
         loudest = int(first.flatten(1).norm(dim=1).argmax())  # baselines are probed silently
 
-        def pushes(n: int, rng: Generator, name: str = name, at: int = loudest) -> Tensor:
-            return entries(n, rng)[name][at]
+        def pushes(n: int, generator: Generator, name: str = name, at: int = loudest) -> Tensor:
+            return entries(n, generator)[name][at]
 
-        def chips(n: int, rng: Generator, pushes: _Pushes = pushes) -> Tensor:
-            one, other = pushes(2 * n, rng).flatten(1).unflatten(0, (n, 2)).unbind(1)
+        def chips(n: int, generator: Generator, pushes: _Pushes = pushes) -> Tensor:
+            one, other = pushes(2 * n, generator).flatten(1).unflatten(0, (n, 2)).unbind(1)
             return one * other
 
-        def examples(n: int, rng: Generator, pushes: _Pushes = pushes) -> Tensor:
-            drawn = pushes(n, rng)
+        def examples(n: int, generator: Generator, pushes: _Pushes = pushes) -> Tensor:
+            drawn = pushes(n, generator)
             return (drawn[:, 1:] * drawn[:, :-1]).flatten(1)
 
-        def means(n: int, rng: Generator, pushes: _Pushes = pushes) -> Tensor:
-            return pushes(n, rng).flatten(1)
+        def means(n: int, generator: Generator, pushes: _Pushes = pushes) -> Tensor:
+            return pushes(n, generator).flatten(1)
 
         laws = {"of two chips of a fleet hang together": chips, "have a mean": means}
         if name.startswith("nodes"):
             laws["of two examples hang together"] = examples
         for law, sample in laws.items():
-            wanted = torch.zeros(sample(4, rng).shape[1], dtype=torch.float64)
-            worst = two_stage(sample, wanted, samples // 4, rng)
+            wanted = torch.zeros(sample(4, generator).shape[1], dtype=torch.float64)
+            worst = two_stage(sample, wanted, samples // 4, generator)
             if refused(worst):
                 raise Unlawful(f"probes of {name} {law}: |z| = {_listed(worst)}")
 

@@ -44,10 +44,10 @@ class MadeUp:
             raise ValueError("ask gave an empty probe, so nothing can be measured")
         return total
 
-    def ask(self, estimator: Estimator, spec: Spec, rng: Generator) -> Probe:
-        return estimator.ask(spec, self.x, self._quiet(spec), rng)
+    def ask(self, estimator: Estimator, spec: Spec, generator: Generator) -> Probe:
+        return estimator.ask(spec, self.x, self._baseline(spec), generator)
 
-    def _quiet(self, spec: Spec) -> Reading:
+    def _baseline(self, spec: Spec) -> Reading:
         return Reading(tuple(t.expand(*spec.fleet, *t.shape) for t in self.taps))
 
     def tell(
@@ -61,16 +61,16 @@ class MadeUp:
     ) -> tuple[Tensor, ...]:
         """The estimate, with losses scaled and shifted and examples reordered."""
         losses = scale * self.losses(probe) + shift
-        quiet_loss = torch.full((*spec.fleet, 5), 0.3 * scale + shift, dtype=torch.float64)
+        baseline_loss = torch.full((*spec.fleet, 5), 0.3 * scale + shift, dtype=torch.float64)
         probed = Reading(
             tuple(
                 tap if push is None else tap + push
                 for tap, push in zip(
-                    self._quiet(spec).taps, probe.nodes or (None,) * len(self.layers), strict=True
+                    self._baseline(spec).taps, probe.nodes or (None,) * len(self.layers), strict=True
                 )
             )
         )
-        seen = Evidence(self.x, self._quiet(spec), quiet_loss, probe, probed, losses)
+        seen = Evidence(self.x, self._baseline(spec), baseline_loss, probe, probed, losses)
         return estimator.tell(spec, seen if order is None else _reordered(seen, order))
 
 
@@ -78,6 +78,10 @@ def _reordered(seen: Evidence, order: Tensor) -> Evidence:
     """The same evidence with its examples in another order."""
     nodes = seen.probe.nodes
     moved = None if nodes is None else tuple(None if p is None else p[..., order, :] for p in nodes)
-    quiet, probed = (Reading(tuple(t[..., order, :] for t in r.taps)) for r in (seen.quiet, seen.probed))
+    baseline, probed = (
+        Reading(tuple(t[..., order, :] for t in r.taps)) for r in (seen.baseline, seen.probed)
+    )
     probe = seen.probe._replace(nodes=moved)
-    return Evidence(seen.x[order], quiet, seen.quiet_loss[..., order], probe, probed, seen.losses[..., order])
+    return Evidence(
+        seen.x[order], baseline, seen.baseline_loss[..., order], probe, probed, seen.losses[..., order]
+    )

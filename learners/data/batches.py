@@ -10,21 +10,21 @@ from torch import Tensor
 from ..learner import Batch
 
 
-def batches(data: Batch, size: int, epochs: float, rng: Generator) -> Iterator[Batch]:
+def batches(data: Batch, size: int, epochs: float, generator: Generator) -> Iterator[Batch]:
     """Shuffled batches, a fresh order each epoch; a fraction of an epoch ends early."""
     left = steps(data, size, epochs)
     count = data.x.shape[0]
     size = min(size, count)
     while left > 0:
-        order = torch.randperm(count, generator=rng)
+        order = torch.randperm(count, generator=generator)
         for chosen in order[: count - count % size].split(size)[:left]:
             yield kept(data, chosen)
         left -= count // size
 
 
-def drawn(data: Batch, size: int, count: int, rng: Generator) -> Iterator[Batch]:
+def drawn(data: Batch, size: int, count: int, generator: Generator) -> Iterator[Batch]:
     """So many shuffled batches, epoch after epoch."""
-    return batches(data, size, count / (len(data.x) // min(size, len(data.x))), rng)
+    return batches(data, size, count / (len(data.x) // min(size, len(data.x))), generator)
 
 
 def steps(data: Batch, size: int, epochs: float) -> int:

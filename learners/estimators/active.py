@@ -38,20 +38,20 @@ class ActiveNodePerturbation:
         if isinstance(self.probes, bool) or not isinstance(self.probes, int) or self.probes < 1:
             raise ValueError(f"ActiveNodePerturbation: probes is {self.probes!r}, wanted at least 1")
 
-    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
-        del quiet, rng  # the chip's own noise is all there is
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
+        del baseline, generator  # the chip's own noise is all there is
         shape = (self.probes, *spec.fleet, x.shape[-2], spec.layers[0].features)
         silent = torch.zeros((), dtype=spec.dtype, device=spec.on).expand(shape)
         return Probe(nodes=(silent, *(None for _ in spec.layers[1:])))
 
     def tell(self, spec: Spec, seen: Evidence) -> Knobs:
-        changes = [after - before for after, before in zip(seen.probed.taps, seen.quiet.taps, strict=True)]
+        changes = [after - before for after, before in zip(seen.probed.taps, seen.baseline.taps, strict=True)]
         moved = sum((d != 0).sum(-1) for d in changes)
         power = torch.stack([d.square().sum(-1) for d in changes]).sum(0)
-        change = summed(seen.losses, spec.fleet, 1) - summed(seen.quiet_loss, spec.fleet)
+        change = summed(seen.losses, spec.fleet, 1) - summed(seen.baseline_loss, spec.fleet)
         surprise = change * moved / power.clamp(min=torch.finfo(power.dtype).tiny)
         share = surprise.unsqueeze(-1) / self.probes
-        inputs = (seen.x, *seen.quiet.taps[:-1])
+        inputs = (seen.x, *seen.baseline.taps[:-1])
         return tuple(
             correlate(layer, (share * d).sum(0), given)
             for layer, d, given in zip(spec.layers, changes, inputs, strict=True)

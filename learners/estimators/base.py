@@ -27,8 +27,8 @@ class Evidence(NamedTuple):
     """What one question to the hardware showed, all of it measured or sent by the learner itself."""
 
     x: Tensor  # (batch, features_in), or (*fleet, batch, features_in)
-    quiet: Reading  # taps (*fleet, batch, features), of x without a probe
-    quiet_loss: Tensor  # (*fleet, batch)
+    baseline: Reading  # taps (*fleet, batch, features), of x without a probe
+    baseline_loss: Tensor  # (*fleet, batch)
     probe: Probe  # what was asked, (probes, ...)
     probed: Reading  # taps (probes, *fleet, batch, features)
     losses: Tensor  # (probes, *fleet, batch), per example: never averaged over the batch here
@@ -40,7 +40,7 @@ class Evidence(NamedTuple):
 class Estimator(Protocol):
     """Asks for measurements and tells what they say about the gradient."""
 
-    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
         """All probes of one step, stacked along the first axis.
 
         Args:
@@ -70,17 +70,17 @@ class WeightPerturbation:
     def __post_init__(self) -> None:
         meaningful("WeightPerturbation", self.size, self.probes, self.law, self.scheme)
 
-    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
-        del x, quiet  # knobs do not depend on the input
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
+        del x, baseline  # knobs do not depend on the input
         bodies = [shape[len(spec.fleet) :] for shape in spec.shapes]
-        directions = self.law.draw(self.probes, spec.fleet, bodies, spec, rng)
+        directions = self.law.draw(self.probes, spec.fleet, bodies, spec, generator)
         return Probe(knobs=tuple(self.scheme.send(v) * self.size for v in directions))
 
     def tell(self, spec: Spec, seen: Evidence) -> Knobs:
         parted = seen.losses.ndim == len(spec.fleet) + 3
         losses, before = (
             each.mean(-2) if parted else each.mean(-1, keepdim=True)
-            for each in (seen.losses, seen.quiet_loss)
+            for each in (seen.losses, seen.baseline_loss)
         )
         slopes = self.scheme.slopes(losses, before, self.size)  # (K, *fleet, parts)
         sent = seen.probe.knobs or (None,) * len(spec.layers)
@@ -104,27 +104,27 @@ class NodePerturbation:
     probes: int = 1
     law: Law = rademacher
     scheme: Scheme = one_sided
-    mask: bool = False  # count only neurons that were not silent (tap exactly 0) in the quiet reading
+    mask: bool = False  # count only neurons that were not silent (tap exactly 0) in the baseline reading
 
     def __post_init__(self) -> None:
         meaningful("NodePerturbation", self.size, self.probes, self.law, self.scheme)
         if isinstance(self.law, RankOne):
             raise ValueError("NodePerturbation: rank-one directions are for knobs; nodes have no columns")
 
-    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
-        del quiet  # directions do not depend on the activity
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
+        del baseline  # directions do not depend on the activity
         bodies = [(layer.features,) for layer in spec.layers]
-        directions = self.law.draw(self.probes, (*spec.fleet, x.shape[-2]), bodies, spec, rng)
+        directions = self.law.draw(self.probes, (*spec.fleet, x.shape[-2]), bodies, spec, generator)
         return Probe(nodes=tuple(self.scheme.send(v) * self.size for v in directions))
 
     def at_nodes(self, spec: Spec, seen: Evidence) -> tuple[Tensor | None, ...]:  # (*fleet, batch, features)
         """The estimated gradient of each example's loss at its summing nodes; None where none was probed."""
-        slopes = self.scheme.slopes(seen.losses, seen.quiet_loss, self.size) / (self.probes * self.size)
+        slopes = self.scheme.slopes(seen.losses, seen.baseline_loss, self.size) / (self.probes * self.size)
         parted = slopes.ndim == len(spec.fleet) + 3
         share = slopes if parted else slopes.unsqueeze(-1)  # (K, *fleet, batch, parts), of the mean
         sent = seen.probe.nodes or (None,) * len(spec.layers)
         told: list[Tensor | None] = []
-        for layer, s, tap in zip(spec.layers, sent, seen.quiet.taps, strict=True):
+        for layer, s, tap in zip(spec.layers, sent, seen.baseline.taps, strict=True):
             delta = None if s is None else (spread(share, s.shape[-1]) * self.scheme.directions(s)).sum(0)
             if delta is not None and self.mask and not layer.linear:
                 delta = delta * (tap != 0)
@@ -132,7 +132,7 @@ class NodePerturbation:
         return tuple(told)
 
     def tell(self, spec: Spec, seen: Evidence) -> Knobs:
-        inputs = (seen.x, *seen.quiet.taps[:-1])
+        inputs = (seen.x, *seen.baseline.taps[:-1])
         return tuple(
             given.new_zeros((*spec.fleet, layer.tiles, layer.rows, layer.cols))
             if delta is None

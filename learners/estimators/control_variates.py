@@ -69,7 +69,7 @@ def at_knobs(spec: Spec, foreseen: Probe, seen: Evidence) -> Knobs:
     if foreseen.nodes is None:
         slopes_at_knobs = foreseen.knobs or (None,) * len(spec.layers)
         return tuple(z if k is None else k for k, z in zip(slopes_at_knobs, spec.zeros(), strict=True))
-    inputs = (seen.x, *seen.quiet.taps[:-1])
+    inputs = (seen.x, *seen.baseline.taps[:-1])
     return tuple(
         zero if slopes is None else correlate(layer, slopes, given)
         for layer, slopes, given, zero in zip(spec.layers, foreseen.nodes, inputs, spec.zeros(), strict=True)
@@ -167,7 +167,7 @@ class Feedback:
     ) -> tuple[Pathway, ...]:
         del gradient  # at the knobs, too late
         assert slope is not None and foreseen.nodes is not None and seen.probe.nodes is not None
-        change = seen.losses - seen.quiet_loss
+        change = seen.losses - seen.baseline_loss
         return tuple(
             path if known is None or sent is None else self._refined(path, sent, change, known, active, slope)
             for path, sent, known, active in zip(
@@ -200,16 +200,16 @@ def reliability(change: Tensor, slope: Tensor) -> Tensor:  # (*fleet, batch, 1)
     loud = strength >= strength.median(-1, keepdim=True).values
     tiny = torch.finfo(slope.dtype).tiny ** 0.5
     share = (surprise * loud).sum(-1, keepdim=True) / ((strength * loud).sum(-1, keepdim=True) + tiny)
-    quiet = (~loud).to(slope.dtype)
-    floor = (surprise * quiet).sum(-1, keepdim=True) / (quiet.sum(-1, keepdim=True) + tiny)
+    baseline = (~loud).to(slope.dtype)
+    floor = (surprise * baseline).sum(-1, keepdim=True) / (baseline.sum(-1, keepdim=True) + tiny)
     return (strength + floor / (share + tiny) + tiny).reciprocal().unsqueeze(-1)
 
 
 def _active(spec: Spec, seen: Evidence) -> list[Tensor]:  # (*fleet, batch, features) each
-    """1 where a neuron was not silent (tap exactly 0) in the quiet reading; nodes of a read-out always."""
+    """1 where a neuron was not silent (tap exactly 0) in the baseline reading; nodes of a read-out always."""
     return [
         torch.ones_like(tap) if layer.linear else (tap != 0).to(tap.dtype)
-        for layer, tap in zip(spec.layers, seen.quiet.taps, strict=True)
+        for layer, tap in zip(spec.layers, seen.baseline.taps, strict=True)
     ]
 
 

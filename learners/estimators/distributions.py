@@ -24,7 +24,12 @@ class Law(Protocol):
     """How the directions of one step are drawn."""
 
     def draw(
-        self, count: int, lead: tuple[int, ...], bodies: Sequence[tuple[int, ...]], spec: Spec, rng: Generator
+        self,
+        count: int,
+        lead: tuple[int, ...],
+        bodies: Sequence[tuple[int, ...]],
+        spec: Spec,
+        generator: Generator,
     ) -> tuple[Tensor, ...]:
         """`count` directions per index of `lead`, over all bodies together: (count, *lead, *body) each."""
         ...
@@ -45,9 +50,14 @@ class Independent:
     kurtosis: float  # E v^4
 
     def draw(
-        self, count: int, lead: tuple[int, ...], bodies: Sequence[tuple[int, ...]], spec: Spec, rng: Generator
+        self,
+        count: int,
+        lead: tuple[int, ...],
+        bodies: Sequence[tuple[int, ...]],
+        spec: Spec,
+        generator: Generator,
     ) -> tuple[Tensor, ...]:
-        return tuple(self.coordinate((count, *lead, *body), spec, rng) for body in bodies)
+        return tuple(self.coordinate((count, *lead, *body), spec, generator) for body in bodies)
 
     def covariance(self, g: Tensor, count: int) -> Tensor:
         return _spread(g.flatten(), self.kurtosis) / count
@@ -62,7 +72,12 @@ class Joint:
     most: Callable[[int], int] | None = None  # D -> how many directions a step may have; None: any
 
     def draw(
-        self, count: int, lead: tuple[int, ...], bodies: Sequence[tuple[int, ...]], spec: Spec, rng: Generator
+        self,
+        count: int,
+        lead: tuple[int, ...],
+        bodies: Sequence[tuple[int, ...]],
+        spec: Spec,
+        generator: Generator,
     ) -> tuple[Tensor, ...]:
         sizes = [prod(body) for body in bodies]
         if self.most is not None and count > self.most(sum(sizes)):
@@ -70,7 +85,7 @@ class Joint:
                 f"probes: {count} orthogonal directions asked for in {sum(sizes)} coordinates, which hold at "
                 f"most {self.most(sum(sizes))}; use fewer probes or an independent law"
             )
-        together = self.directions(count, lead, sum(sizes), spec, rng)
+        together = self.directions(count, lead, sum(sizes), spec, generator)
         parts = together.split(sizes, -1)
         return tuple(part.reshape(count, *lead, *body) for part, body in zip(parts, bodies, strict=True))
 
@@ -95,7 +110,12 @@ class Blocks:
             raise ValueError(f"Blocks: blocks is {self.blocks!r}, wanted an integer of at least 1")
 
     def draw(
-        self, count: int, lead: tuple[int, ...], bodies: Sequence[tuple[int, ...]], spec: Spec, rng: Generator
+        self,
+        count: int,
+        lead: tuple[int, ...],
+        bodies: Sequence[tuple[int, ...]],
+        spec: Spec,
+        generator: Generator,
     ) -> tuple[Tensor, ...]:
         sizes = [prod(body) for body in bodies]
         if count % self.blocks or self.blocks > sum(sizes):
@@ -106,7 +126,7 @@ class Blocks:
         turn = (torch.arange(count) % self.blocks).unsqueeze(-1).to(spec.on)
         here = (turn == self.block(sum(sizes)).to(spec.on)).to(spec.dtype) * self.blocks**0.5  # (count, D)
         masks = here.view(count, *(1 for _ in lead), -1).split(sizes, -1)
-        drawn = self.law.draw(count, lead, bodies, spec, rng)
+        drawn = self.law.draw(count, lead, bodies, spec, generator)
         return tuple(
             v * mask.reshape(count, *(1 for _ in lead), *body)
             for v, mask, body in zip(drawn, masks, bodies, strict=True)
@@ -133,13 +153,18 @@ class RankOne:
     """
 
     def draw(
-        self, count: int, lead: tuple[int, ...], bodies: Sequence[tuple[int, ...]], spec: Spec, rng: Generator
+        self,
+        count: int,
+        lead: tuple[int, ...],
+        bodies: Sequence[tuple[int, ...]],
+        spec: Spec,
+        generator: Generator,
     ) -> tuple[Tensor, ...]:
         if any(len(body) < 2 for body in bodies):
             raise ValueError("rank_one: directions are outer products over rows and columns of knobs")
         return tuple(
-            _signs((count, *lead, *body[:-1], 1), spec, rng)
-            * _signs((count, *lead, *body[:-2], 1, body[-1]), spec, rng)
+            _signs((count, *lead, *body[:-1], 1), spec, generator)
+            * _signs((count, *lead, *body[:-2], 1, body[-1]), spec, generator)
             for body in bodies
         )
 
@@ -162,31 +187,36 @@ def _spread(g: Tensor, kurtosis: float) -> Tensor:
     return g.square().sum() * eye + torch.outer(g, g) + (kurtosis - 3) * torch.diag(g.square())
 
 
-def _normal(shape: tuple[int, ...], spec: Spec, rng: Generator) -> Tensor:
-    return torch.randn(shape, generator=rng, dtype=spec.dtype, device=spec.on)
+def _normal(shape: tuple[int, ...], spec: Spec, generator: Generator) -> Tensor:
+    return torch.randn(shape, generator=generator, dtype=spec.dtype, device=spec.on)
 
 
-def _signs(shape: tuple[int, ...], spec: Spec, rng: Generator) -> Tensor:
+def _signs(shape: tuple[int, ...], spec: Spec, generator: Generator) -> Tensor:
     """Fair signs, one random bit each."""
     count = prod(shape)
     words = torch.randint(
-        -(2**63), 2**63 - 1, (count // 64 + 1,), generator=rng, device=rng.device, dtype=torch.int64
+        -(2**63),
+        2**63 - 1,
+        (count // 64 + 1,),
+        generator=generator,
+        device=generator.device,
+        dtype=torch.int64,
     )
     signs = _SIGNS.to(spec.on, spec.dtype).index_select(0, words.view(torch.uint8).int().to(spec.on))
     return signs.flatten()[:count].view(shape)
 
 
-def _flat(shape: tuple[int, ...], spec: Spec, rng: Generator) -> Tensor:
-    return (torch.rand(shape, generator=rng, dtype=spec.dtype, device=spec.on) - 0.5) * 12**0.5
+def _flat(shape: tuple[int, ...], spec: Spec, generator: Generator) -> Tensor:
+    return (torch.rand(shape, generator=generator, dtype=spec.dtype, device=spec.on) - 0.5) * 12**0.5
 
 
-def _rare(shape: tuple[int, ...], spec: Spec, rng: Generator, *, rarity: float) -> Tensor:
-    hit = torch.rand(shape, generator=rng, dtype=spec.dtype, device=spec.on) * rarity < 1
-    return _signs(shape, spec, rng) * hit * rarity**0.5
+def _rare(shape: tuple[int, ...], spec: Spec, generator: Generator, *, rarity: float) -> Tensor:
+    hit = torch.rand(shape, generator=generator, dtype=spec.dtype, device=spec.on) * rarity < 1
+    return _signs(shape, spec, generator) * hit * rarity**0.5
 
 
-def _round(count: int, lead: tuple[int, ...], size: int, spec: Spec, rng: Generator) -> Tensor:
-    v = _normal((count, *lead, size), spec, rng)
+def _round(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: Generator) -> Tensor:
+    v = _normal((count, *lead, size), spec, generator)
     return v * (size**0.5 / v.norm(dim=-1, keepdim=True))
 
 
@@ -197,34 +227,34 @@ def _round_spread(g: Tensor, count: int) -> Tensor:
     return (size * g.square().sum() * eye + (size - 2) * torch.outer(g, g)) / ((size + 2) * count)
 
 
-def _haar(count: int, lead: tuple[int, ...], size: int, spec: Spec, rng: Generator) -> Tensor:
+def _haar(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: Generator) -> Tensor:
     """Columns of a random orthogonal matrix. The factorisation fixes signs, which R's diagonal undoes."""
-    q, r = torch.linalg.qr(_normal((*lead, size, count), spec, rng))
+    q, r = torch.linalg.qr(_normal((*lead, size, count), spec, generator))
     fair = q * r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)
     return fair.movedim(-1, 0) * size**0.5
 
 
-def _walsh(count: int, lead: tuple[int, ...], size: int, spec: Spec, rng: Generator) -> Tensor:
+def _walsh(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: Generator) -> Tensor:
     """Distinct rows of a Walsh-Hadamard matrix with random signs on its columns and on the rows.
 
     Without signs on the rows the constant column would never be told from the mean of all probes.
     """
     order = _order(size)
-    chance = torch.rand((*lead, order), generator=rng, device=spec.on)
+    chance = torch.rand((*lead, order), generator=generator, device=spec.on)
     row = chance.topk(count, -1).indices.movedim(-1, 0).unsqueeze(-1)  # (count, *lead, 1)
     shared = row & torch.arange(size, device=spec.on)
     for half in (32, 16, 8, 4, 2, 1):  # the parity of the bits that row and column share
         shared = shared ^ (shared >> half)
     signs = 1 - 2 * (shared & 1).to(spec.dtype)
-    return signs * _signs((1, *lead, size), spec, rng) * _signs((count, *lead, 1), spec, rng)
+    return signs * _signs((1, *lead, size), spec, generator) * _signs((count, *lead, 1), spec, generator)
 
 
-def _axes(count: int, lead: tuple[int, ...], size: int, spec: Spec, rng: Generator) -> Tensor:
+def _axes(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: Generator) -> Tensor:
     """Distinct coordinate axes of random sign."""
-    chance = torch.rand((*lead, size), generator=rng, device=spec.on)
+    chance = torch.rand((*lead, size), generator=generator, device=spec.on)
     axis = chance.topk(count, -1).indices.movedim(-1, 0).unsqueeze(-1)
     v = torch.zeros(count, *lead, size, dtype=spec.dtype, device=spec.on)
-    return v.scatter_(-1, axis, _signs((count, *lead, 1), spec, rng) * size**0.5)
+    return v.scatter_(-1, axis, _signs((count, *lead, 1), spec, generator) * size**0.5)
 
 
 def _order(size: int) -> int:

@@ -50,15 +50,15 @@ class Flipout:
     def __post_init__(self) -> None:
         meaningful("Flipout", self.size, self.probes, self.law, self.scheme)
 
-    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Flipped:
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Flipped:
         bodies = [shape[len(spec.fleet) :] for shape in spec.shapes]
-        bases = self.law.draw(self.probes, spec.fleet, bodies, spec, rng)
+        bases = self.law.draw(self.probes, spec.fleet, bodies, spec, generator)
         pushes, rows, cols = [], [], []
-        for layer, base, given in zip(spec.layers, bases, (x, *quiet.taps[:-1]), strict=True):
+        for layer, base, given in zip(spec.layers, bases, (x, *baseline.taps[:-1]), strict=True):
             z = layer.gather(given)
             vectors = z.shape[-2]
             shapes = [(layer.tiles, vectors, layer.rows), (layer.tiles, vectors, layer.cols)]
-            r, s = rademacher.draw(self.probes, spec.fleet, shapes, spec, rng)
+            r, s = rademacher.draw(self.probes, spec.fleet, shapes, spec, generator)
             pushes.append(self.scheme.send(layer.scatter(r * ((s * z) @ base.mT))) * self.size)
             rows.append(r)
             cols.append(s)
@@ -70,7 +70,7 @@ class Flipout:
         probe = seen.probe
         if not isinstance(probe, Flipped):
             raise TypeError("Flipout: tell wants the very probe that ask gave; it remembers its flips")
-        losses, before = summed(seen.losses, spec.fleet, 1), summed(seen.quiet_loss, spec.fleet)
+        losses, before = summed(seen.losses, spec.fleet, 1), summed(seen.baseline_loss, spec.fleet)
         slopes = self.scheme.slopes(losses, before, self.size)
         share = slopes.unsqueeze(-1) / (self.probes * slopes.shape[-1])
         gradient = []

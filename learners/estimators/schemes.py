@@ -18,7 +18,7 @@ class Scheme(Protocol):
         """The inverse: (probes, ...) -> (K, ...)."""
         ...
 
-    def slopes(self, losses: Tensor, quiet_loss: Tensor, size: float) -> Tensor:
+    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
         """(probes, ...) losses at probes of the given size, (...) without one -> (K, ...) slopes."""
         ...
 
@@ -31,8 +31,8 @@ class Scheme(Protocol):
 class OneSided:
     """L(+v) against L without a probe.
 
-    baselines: how many quiet readings are averaged into one baseline for all K directions. None takes
-    the quiet reading that a learner makes anyway; a number sends that many silent probes along.
+    baselines: how many baseline readings are averaged into one baseline for all K directions. None takes
+    the baseline reading that a learner makes anyway; a number sends that many silent probes along.
     """
 
     baselines: int | None = None
@@ -50,9 +50,9 @@ class OneSided:
     def directions(self, sent: Tensor) -> Tensor:
         return sent[self.baselines or 0 :]
 
-    def slopes(self, losses: Tensor, quiet_loss: Tensor, size: float) -> Tensor:
+    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
         if self.baselines is None:
-            return (losses - quiet_loss) / size
+            return (losses - baseline_loss) / size
         return (losses[self.baselines :] - losses[: self.baselines].mean(0)) / size
 
     def reading_noise(self, count: int) -> float:
@@ -61,7 +61,7 @@ class OneSided:
 
 @dataclass(frozen=True)
 class OwnBaseline:
-    """L(+v) against a quiet reading of its own, side by side; for hardware whose offset wanders."""
+    """L(+v) against a baseline reading of its own, side by side; for hardware whose offset wanders."""
 
     def send(self, directions: Tensor) -> Tensor:
         return torch.stack((directions, torch.zeros_like(directions)), 1).flatten(0, 1)
@@ -69,8 +69,8 @@ class OwnBaseline:
     def directions(self, sent: Tensor) -> Tensor:
         return sent[::2]
 
-    def slopes(self, losses: Tensor, quiet_loss: Tensor, size: float) -> Tensor:
-        del quiet_loss  # every direction has its own
+    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
+        del baseline_loss  # every direction has its own
         return (losses[::2] - losses[1::2]) / size
 
     def reading_noise(self, count: int) -> float:
@@ -87,8 +87,8 @@ class Antithetic:
     def directions(self, sent: Tensor) -> Tensor:
         return sent[::2]
 
-    def slopes(self, losses: Tensor, quiet_loss: Tensor, size: float) -> Tensor:
-        del quiet_loss  # the pair is its own baseline
+    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
+        del baseline_loss  # the pair is its own baseline
         return (losses[::2] - losses[1::2]) / (2 * size)
 
     def reading_noise(self, count: int) -> float:
@@ -97,7 +97,7 @@ class Antithetic:
 
 @dataclass(frozen=True)
 class LeaveOneOut:
-    """L(+v) against the mean of the other probes' losses; no quiet reading enters. Wants K >= 2.
+    """L(+v) against the mean of the other probes' losses; no baseline reading enters. Wants K >= 2.
 
     ghat = sum (L_k - Lbar) v_k / ((K - 1) size); unbiased where directions are independent, or
     orthogonal with signs of their own.
@@ -109,8 +109,8 @@ class LeaveOneOut:
     def directions(self, sent: Tensor) -> Tensor:
         return sent
 
-    def slopes(self, losses: Tensor, quiet_loss: Tensor, size: float) -> Tensor:
-        del quiet_loss
+    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
+        del baseline_loss
         count = len(losses)
         return (losses - losses.mean(0)) * (count / ((count - 1) * size))
 

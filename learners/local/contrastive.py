@@ -12,12 +12,12 @@ With u the outputs of one part, scaled to length 1, and k what they are compared
 
     -log exp(u_n.k_n / temperature) / sum_m exp(u_n.k_m / temperature),    m over the images of the batch.
 
-What an image is compared with is its own quiet reading, and the others': taken without a probe before any
+What an image is compared with is its own baseline reading, and the others': taken without a probe before any
 probe is judged, then held fixed (Ren et al.: with one perturbation shared by both views the loss does not
 fall). So the loss stays one number for each image and part, all images and parts may be perturbed at once,
-and the quiet reading that every step takes anyway is all that it costs.
+and the baseline reading that every step takes anyway is all that it costs.
 
-Where we differ: both views of every image are judged, each against the other's quiet reading, so that no
+Where we differ: both views of every image are judged, each against the other's baseline reading, so that no
 reading is spent on an image that only stands by. Nothing is differentiated but the loss itself, digitally.
 """
 
@@ -30,7 +30,7 @@ from torch import Tensor
 
 
 class Held(NamedTuple):
-    """What outputs are compared with, from a quiet reading: constants to whoever is probed."""
+    """What outputs are compared with, from a baseline reading: constants to whoever is probed."""
 
     keys: Tensor  # (*fleet, batch, parts, width), each of length 1 (or 0)
     own: Tensor  # (batch,), int64: the row whose key is the example's own
@@ -55,7 +55,7 @@ class TwoViews:
         _checked(self, 1)
 
     def held(self, out: Tensor, target: Any) -> Held:
-        """The other views as the quiet reading showed them; the target is not looked at."""
+        """The other views as the baseline reading showed them; the target is not looked at."""
         del target  # no label is read
         return Held(_unit(_split(self, out)), _partners(self, out), apart=True)
 
@@ -87,7 +87,7 @@ class OtherPatches:
             raise ValueError(f"OtherPatches: views is {self.views!r}, wanted 1 or 2")
 
     def held(self, out: Tensor, target: Any) -> Held:
-        """For each patch the average of the others, as the quiet reading showed them."""
+        """For each patch the average of the others, as the baseline reading showed them."""
         del target  # no label is read
         shown = _unit(_split(self, out))
         keys = _unit(shown.sum(-2, keepdim=True) - shown)

@@ -59,12 +59,12 @@ class ForwardForward:
     def init(self, spec: Spec) -> Forwards:
         return Forwards(self._greedy().init(spec), self.negatives.init(spec))
 
-    def step(self, port: Port, batch: Batch, state: Forwards, rng: Generator) -> tuple[Forwards, Step]:
+    def step(self, port: Port, batch: Batch, state: Forwards, generator: Generator) -> tuple[Forwards, Step]:
         """Step every layer once; the loss and the taps are those of reals, then fakes, side by side."""
-        real, fake, negatives = self.negatives.pair(wired(port), batch, state.negatives, rng)
+        real, fake, negatives = self.negatives.pair(wired(port), batch, state.negatives, generator)
         signs = real.new_ones(real.shape[-2])
         both = Batch(normalised(torch.cat((real, fake), -2)), torch.cat((signs, -signs)))
-        layers, step = self._greedy().step(port, both, state.layers, rng)
+        layers, step = self._greedy().step(port, both, state.layers, generator)
         return Forwards(layers, negatives), step
 
     def _greedy(self) -> Greedy:

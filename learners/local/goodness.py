@@ -89,19 +89,19 @@ class Hebbian:
             raise ValueError(f"Hebbian: the rule is that of one layer, got {len(spec.layers)}")
         return self.update.init(spec.zeros())
 
-    def step(self, port: Port, batch: Batch, state: Any, rng: Generator) -> tuple[Any, Step]:
-        quiet = port.measure(batch.x)
-        delta = self.loss.slope(quiet.out, batch.target)
+    def step(self, port: Port, batch: Batch, state: Any, generator: Generator) -> tuple[Any, Step]:
+        baseline = port.measure(batch.x)
+        delta = self.loss.slope(baseline.out, batch.target)
         if self.probe is not None:
-            delta = delta * self._slopes(port, batch, quiet, rng)
+            delta = delta * self._slopes(port, batch, baseline, generator)
         drive, state = self.update.step((correlate(port.spec.layers[0], delta, batch.x),), state)
         port.pulse(drive)
-        return state, Step(self.loss(quiet.out, batch.target).mean(-1), quiet)
+        return state, Step(self.loss(baseline.out, batch.target).mean(-1), baseline)
 
-    def _slopes(self, port: Port, batch: Batch, quiet: Reading, rng: Generator) -> Tensor:
+    def _slopes(self, port: Port, batch: Batch, baseline: Reading, generator: Generator) -> Tensor:
         """Of every neuron for every example: what a push of its summing node did to its own tap."""
         assert self.probe is not None
         spec, sides = port.spec, (*port.spec.fleet, batch.x.shape[-2])
-        (signs,) = rademacher.draw(1, sides, [(spec.layers[0].features,)], spec, rng)
+        (signs,) = rademacher.draw(1, sides, [(spec.layers[0].features,)], spec, generator)
         pushed = port.measure(batch.x, Probe(nodes=(signs * self.probe,)))
-        return (pushed.out - quiet.out).squeeze(0) * (signs.squeeze(0) / self.probe)
+        return (pushed.out - baseline.out).squeeze(0) * (signs.squeeze(0) / self.probe)

@@ -64,7 +64,8 @@ class GreedyMemory(NamedTuple):
 class Greedy:
     """Blocks learn side by side, each from what the block below shows; or one after the other.
 
-    Every block draws its probes from dice of its own, so what one does is bitwise the same whatever those
+    Every block draws its probes from a generator of its own, so what one does is bitwise the same whatever
+    those
     above it do.
 
     Args:
@@ -105,14 +106,14 @@ class Greedy:
         return GreedyMemory(0, tuple(held))
 
     def step(
-        self, port: Port, batch: Batch, state: GreedyMemory, rng: Generator
+        self, port: Port, batch: Batch, state: GreedyMemory, generator: Generator
     ) -> tuple[GreedyMemory, Step]:
         """One step of every block whose turn it is.
 
         Returns:
             the next memory, and the last such block's loss with the taps of all layers up to it.
         """
-        dice = apart(rng, len(self.blocks))
+        generators = apart(generator, len(self.blocks))
         held, x = HeldBack(port), batch.x
         blocks, taps = list(state.blocks), list[Tensor]()
         begins, ends = self._turn(state.steps)
@@ -122,22 +123,22 @@ class Greedy:
                 shown = port.measure(x, first=first, last=last).taps
             else:
                 wires = piece(port, first, last, held)
-                blocks[at], step = self._taught(at, wires, batch._replace(x=x), blocks[at], dice[at])
-                shown = step.quiet.taps[: last + 1 - first]
+                blocks[at], step = self._taught(at, wires, batch._replace(x=x), blocks[at], generators[at])
+                shown = step.baseline.taps[: last + 1 - first]
             taps += shown
             x = shown[-1] if self.between is None else self.between(shown[-1])
         held.send()
         return GreedyMemory(state.steps + 1, tuple(blocks)), Step(step.loss, Reading(tuple(taps)))
 
     def _taught(
-        self, at: int, wires: Port, batch: Batch, memory: BlockMemory, rng: Generator
+        self, at: int, wires: Port, batch: Batch, memory: BlockMemory, generator: Generator
     ) -> tuple[BlockMemory, Step]:
         block = self.blocks[at]
         if block.head is None:
-            inner, step = block.learner.step(wires, batch, memory.inner, rng)
+            inner, step = block.learner.step(wires, batch, memory.inner, generator)
             return BlockMemory(inner, None), step
         top = _top(wires.spec, block.head, memory.head)
-        inner, step = block.learner.step(joined(wires, _wires(top)), batch, memory.inner, rng)
+        inner, step = block.learner.step(joined(wires, _wires(top)), batch, memory.inner, generator)
         return BlockMemory(inner, top.knobs if isinstance(top, Readout) else None), step
 
     def _turn(self, steps: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ groups side by side, with the gradient stopped at everything that is not its own
 loss, yet each teaches its own part alone, so that what is perturbed at once is a part's share of the nodes.
 
 Where we differ: nothing is differentiated but the head, which is linear, kept in digital memory and learns by
-its delta rule. "Stopped" means held at what the quiet reading showed: what a probe moved in other parts is
+its delta rule. "Stopped" means held at what the baseline reading showed: what a probe moved in other parts is
 left out digitally, so one measurement serves all parts. Reading noise of other parts is left out with it.
 The gradient so estimated is that of one common head (LG-BP is L-BP); `OwnHeads`, each seeing its part alone,
 is the plainer objective, and another one.
@@ -119,18 +119,20 @@ class ReplicatedHeads:
         mirrors = () if self.mirrors is None else self.mirrors.init(spec, self.groups)
         return HeadsMemory(self.update.init(spec.zeros()), blank, self.head.init((blank,)), mirrors)
 
-    def step(self, port: Port, batch: Batch, state: HeadsMemory, rng: Generator) -> tuple[HeadsMemory, Step]:
-        quiet = port.measure(batch.x)
-        probe = self.estimator.ask(port.spec, batch.x, quiet, rng)
+    def step(
+        self, port: Port, batch: Batch, state: HeadsMemory, generator: Generator
+    ) -> tuple[HeadsMemory, Step]:
+        baseline = port.measure(batch.x)
+        probe = self.estimator.ask(port.spec, batch.x, baseline, generator)
         probed = port.measure(batch.x, probe)
-        losses = self.loss(self._copies(quiet.out, probed.out, state.knobs), batch.target).movedim(0, -1)
-        alike = self.loss(self.answers(quiet.out, state.knobs), batch.target)
-        quiet_loss = alike.unsqueeze(-1).expand(*alike.shape, self._parts)
-        seen = Evidence(batch.x, quiet, quiet_loss, probe, probed, losses)
+        losses = self.loss(self._copies(baseline.out, probed.out, state.knobs), batch.target).movedim(0, -1)
+        alike = self.loss(self.answers(baseline.out, state.knobs), batch.target)
+        baseline_loss = alike.unsqueeze(-1).expand(*alike.shape, self._parts)
+        seen = Evidence(batch.x, baseline, baseline_loss, probe, probed, losses)
         if self.mirrors is None:
-            return self._learnt(port, batch, state, quiet, self._told(port.spec, seen))
+            return self._learnt(port, batch, state, baseline, self._told(port.spec, seen))
         gradient, mirrors = self._foretold(self.mirrors, port.spec, seen, batch, state)
-        return self._learnt(port, batch, state._replace(mirrors=mirrors), quiet, gradient)
+        return self._learnt(port, batch, state._replace(mirrors=mirrors), baseline, gradient)
 
     def answers(self, features: Tensor, knobs: Tensor) -> Tensor:  # (..., batch, outputs)
         """What the head says to a block's outputs (..., batch, features)."""
@@ -139,18 +141,18 @@ class ReplicatedHeads:
         return layer.scatter(layer.gather(means) @ knobs.mT)
 
     def _learnt(
-        self, port: Port, batch: Batch, state: HeadsMemory, quiet: Reading, gradient: Knobs
+        self, port: Port, batch: Batch, state: HeadsMemory, baseline: Reading, gradient: Knobs
     ) -> tuple[HeadsMemory, Step]:
         """Pulse the block by its gradient, let the head follow its delta rule."""
         drive, update = self.update.step(gradient, state.update)
         port.pulse(drive)
-        out = self.answers(quiet.out, state.knobs)
+        out = self.answers(baseline.out, state.knobs)
         slope = self.loss.slope(out, batch.target)
-        delta = correlate(self._layer(quiet.out.shape[-1]), slope, self._means(quiet.out))
+        delta = correlate(self._layer(baseline.out.shape[-1]), slope, self._means(baseline.out))
         (moved,), head = self.head.step((delta,), state.head)
         losses = self.loss(out, batch.target)
         return state._replace(update=update, knobs=state.knobs + moved, head=head), Step(
-            losses.mean(-1), quiet
+            losses.mean(-1), baseline
         )
 
     @property
@@ -163,34 +165,34 @@ class ReplicatedHeads:
     def _means(self, features: Tensor) -> Tensor:  # (..., batch, channels), over patches
         return features.unflatten(-1, (self.patches, -1)).mean(-2)
 
-    def _copies(self, quiet: Tensor, probed: Tensor, knobs: Tensor) -> Tensor:
+    def _copies(self, baseline: Tensor, probed: Tensor, knobs: Tensor) -> Tensor:
         """What the head's copies say, each to its own part as probed and all others as they were.
 
         (parts, probes, *fleet, batch, outputs)
         """
         weights = knobs[..., 0, :, :-1].unflatten(-1, (self.groups, -1))  # (*fleet, outputs, groups, share)
-        moved = self._apart(probed - quiet) / self.patches
+        moved = self._apart(probed - baseline) / self.patches
         change = (moved @ weights.movedim(-2, -3).mT).unflatten(-2, (-1, self.patches))
-        return self.answers(quiet, knobs) + change.movedim((-2, -4), (0, 1)).flatten(0, 1)
+        return self.answers(baseline, knobs) + change.movedim((-2, -4), (0, 1)).flatten(0, 1)
 
     def _foretold(
         self, mirrors: Mirrors, spec: Spec, seen: Evidence, batch: Batch, state: HeadsMemory
     ) -> tuple[Knobs, tuple[Image, ...]]:
         """The gradient where mirrors foresee slopes, and what they hold then."""
         pushes = [push for push in seen.probe.nodes or () if push is not None]
-        slope = self.loss.slope(self.answers(seen.quiet.out, state.knobs), batch.target)
+        slope = self.loss.slope(self.answers(seen.baseline.out, state.knobs), batch.target)
         at_means = slope @ state.knobs[..., 0, :, :-1] / self.patches
         at_taps = at_means.repeat(*(1,) * (at_means.ndim - 1), self.patches)
-        known = mirrors.foresee(state.mirrors, seen.quiet.taps, at_taps, self._apart)
+        known = mirrors.foresee(state.mirrors, seen.baseline.taps, at_taps, self._apart)
         each = zip(pushes, known, strict=True)
         expected = torch.stack([(self._apart(push) * k).sum(-1) for push, k in each]).sum(0)
         by_part = expected.unflatten(-1, (-1, self.patches)).movedim(-3, -1).flatten(-2)
         told = self._told(spec, seen._replace(losses=seen.losses - by_part))
-        given = (seen.x, *seen.quiet.taps[:-1])
+        given = (seen.x, *seen.baseline.taps[:-1])
         parts = zip(spec.layers, told, known, given, strict=True)
         gradient = tuple(mirrors.trust * t + correlate(la, self._together(k), x) for la, t, k, x in parts)
         probed = seen.probed.taps
-        return gradient, mirrors.learn(state.mirrors, seen.quiet.taps, probed, pushes, self._apart)
+        return gradient, mirrors.learn(state.mirrors, seen.baseline.taps, probed, pushes, self._apart)
 
     def _apart(self, activity: Tensor) -> Tensor:
         """(..., batch, features) -> (..., groups, batch * patches, share)"""
@@ -205,13 +207,13 @@ class ReplicatedHeads:
         """The estimated gradient, layer by layer where their nodes fall into different shares."""
         if self.shares is None or set(self.shares) == {self._parts}:
             return self.estimator.tell(spec, seen)
-        given = (seen.x, *seen.quiet.taps[:-1])
+        given = (seen.x, *seen.baseline.taps[:-1])
         gradient: list[Tensor] = []
         for at, share in enumerate(self.shares):
             own = Evidence(
                 given[at],
-                Reading(seen.quiet.taps[at : at + 1]),
-                seen.quiet_loss.unflatten(-1, (share, -1)).sum(-1),
+                Reading(seen.baseline.taps[at : at + 1]),
+                seen.baseline_loss.unflatten(-1, (share, -1)).sum(-1),
                 Probe(*(None if part is None else part[at : at + 1] for part in seen.probe)),
                 Reading(seen.probed.taps[at : at + 1]),
                 seen.losses.unflatten(-1, (share, -1)).sum(-1),

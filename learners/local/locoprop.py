@@ -82,12 +82,12 @@ class LocoProp:
             )
         return Memory(self.inner.init(spec.zeros()), self.slopes.init(spec))
 
-    def step(self, port: Port, batch: Batch, state: Memory, rng: Generator) -> tuple[Memory, Step]:
-        quiet = port.measure(batch.x)
-        slopes, found = self.slopes.find(port, batch, quiet, self.loss, state.slopes, rng)
-        inputs = (batch.x, *quiet.taps[:-1])
+    def step(self, port: Port, batch: Batch, state: Memory, generator: Generator) -> tuple[Memory, Step]:
+        baseline = port.measure(batch.x)
+        slopes, found = self.slopes.find(port, batch, baseline, self.loss, state.slopes, generator)
+        inputs = (batch.x, *baseline.taps[:-1])
         residuals = tuple(d * self.gamma for d in slopes)
-        targets = tuple(y - r for y, r in zip(self._seen(quiet), residuals, strict=True))
+        targets = tuple(y - r for y, r in zip(self._seen(baseline), residuals, strict=True))
         sent, update = None, state.update
         for count in range(self.steps):
             if count:
@@ -96,7 +96,7 @@ class LocoProp:
             port.pulse(drive)
             if self.pull:
                 sent = drive if sent is None else tuple(s + d for s, d in zip(sent, drive, strict=True))
-        return Memory(update, found), Step(self.loss(quiet.out, batch.target).mean(-1), quiet)
+        return Memory(update, found), Step(self.loss(baseline.out, batch.target).mean(-1), baseline)
 
     def _seen(self, reading: Reading) -> tuple[Tensor, ...]:
         """Taps, each through the curve that is compared."""

@@ -36,7 +36,7 @@ class Negatives(Protocol[F]):
         """Its own memory before the first batch."""
         ...
 
-    def pair(self, port: Port, batch: Batch, held: F, rng: Generator) -> tuple[Tensor, Tensor, F]:
+    def pair(self, port: Port, batch: Batch, held: F, generator: Generator) -> tuple[Tensor, Tensor, F]:
         """Real and fake inputs, ([*fleet,] batch, features_in) each, and the next memory.
 
         Args:
@@ -68,9 +68,9 @@ def neutral(x: Tensor, classes: int, brightness: float) -> Tensor:
     return torch.cat((torch.full_like(x[..., :classes], brightness / classes), x[..., classes:]), -1)
 
 
-def drawn(weights: Tensor, rng: Generator) -> Tensor:
+def drawn(weights: Tensor, generator: Generator) -> Tensor:
     """One index of the last axis for each row, in proportion to weights of at least 0."""
-    chosen = torch.multinomial(weights.flatten(0, -2), 1, generator=rng)
+    chosen = torch.multinomial(weights.flatten(0, -2), 1, generator=generator)
     return chosen.reshape(weights.shape[:-1])
 
 
@@ -121,7 +121,7 @@ class WrongLabels:
         return Readout(spec, dense(seen, self.classes, linear=True), knobs)
 
     def pair(
-        self, port: Port, batch: Batch, held: Choosing, rng: Generator
+        self, port: Port, batch: Batch, held: Choosing, generator: Generator
     ) -> tuple[Tensor, Tensor, Choosing]:
         label = batch.target
         if (
@@ -131,20 +131,22 @@ class WrongLabels:
         ):
             came = tuple(label.shape) if isinstance(label, Tensor) else type(label).__name__
             raise ValueError(f"WrongLabels: target is {came}, wanted int64 labels ({batch.x.shape[-2]},)")
-        likely, held = self._likely(port, batch, held, rng)
-        wrong = drawn(likely.scatter(-1, label.expand(likely.shape[:-1]).unsqueeze(-1), 0.0), rng)
+        likely, held = self._likely(port, batch, held, generator)
+        wrong = drawn(likely.scatter(-1, label.expand(likely.shape[:-1]).unsqueeze(-1), 0.0), generator)
         real, fake = (labelled(batch.x, said, self.classes, self.brightness) for said in (label, wrong))
         return real.expand(fake.shape), fake, held
 
-    def _likely(self, port: Port, batch: Batch, held: Choosing, rng: Generator) -> tuple[Tensor, Choosing]:
+    def _likely(
+        self, port: Port, batch: Batch, held: Choosing, generator: Generator
+    ) -> tuple[Tensor, Choosing]:
         """What each image is taken for, (*fleet, batch, classes), never quite 0."""
         if self.readout is None:
             return batch.x.new_ones(*port.spec.fleet, batch.x.shape[-2], self.classes), held
         top = self.top(port.spec, held.readout)
         x = normalised(neutral(batch.x, self.classes, self.brightness))
         seen = pattern(port.measure(x).taps, self.skipped)
-        inner, step = self.readout.step(top.port(), Batch(seen, batch.target), held.inner, rng)
-        return step.quiet.out.softmax(-1) + FLOOR, Choosing(top.knobs, inner)
+        inner, step = self.readout.step(top.port(), Batch(seen, batch.target), held.inner, generator)
+        return step.baseline.out.softmax(-1) + FLOOR, Choosing(top.knobs, inner)
 
 
 @dataclass(frozen=True)
@@ -169,20 +171,20 @@ class Hybrids:
         return ()
 
     def pair(
-        self, port: Port, batch: Batch, held: tuple[()], rng: Generator
+        self, port: Port, batch: Batch, held: tuple[()], generator: Generator
     ) -> tuple[Tensor, Tensor, tuple[()]]:
         del port  # the images are all it takes
         count = batch.x.shape[-2]
         if count < 2:
             raise ValueError("Hybrids: one image cannot be mixed with another; wanted a batch of at least 2")
-        shift = int(torch.randint(1, count, (), generator=rng, device=rng.device))
-        mask = self.masks(batch.x, rng)
+        shift = int(torch.randint(1, count, (), generator=generator, device=generator.device))
+        mask = self.masks(batch.x, generator)
         return batch.x, torch.where(mask, batch.x, batch.x.roll(shift, -2)), held
 
-    def masks(self, x: Tensor, rng: Generator) -> Tensor:
+    def masks(self, x: Tensor, generator: Generator) -> Tensor:
         """One for each image, (..., batch, pixels) of bool, true for half of the pixels."""
         side = isqrt(x.shape[-1])
-        blots = torch.rand(x.shape, generator=rng, dtype=x.dtype, device=x.device).view(-1, side, side)
+        blots = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).view(-1, side, side)
         for _ in range(2 * self.blurs):  # along lines, along columns
             wide = pad(blots, (1, 1), mode="replicate")
             blots = (wide[..., :-2] / 4 + wide[..., 1:-1] / 2 + wide[..., 2:] / 4).mT

@@ -34,7 +34,7 @@ class Slopes(Protocol[S]):
         ...
 
     def find(
-        self, port: Port, batch: Batch, quiet: Reading, loss: Loss, held: S, rng: Generator
+        self, port: Port, batch: Batch, baseline: Reading, loss: Loss, held: S, generator: Generator
     ) -> tuple[tuple[Tensor, ...], S]:
         """Slopes (*fleet, batch, features) of each layer, and the next memory."""
         ...
@@ -63,20 +63,20 @@ class ByProbes:
         self,
         port: Port,
         batch: Batch,
-        quiet: Reading,
+        baseline: Reading,
         loss: Loss,
         held: tuple[Pathway, ...],
-        rng: Generator,
+        generator: Generator,
     ) -> tuple[tuple[Tensor, ...], tuple[Pathway, ...]]:
-        known = self._known(quiet, batch, loss)
+        known = self._known(baseline, batch, loss)
         found: tuple[Tensor, ...] = ()
         if probed := self._probed(port.spec):
-            losses = loss(quiet.out, batch.target)
+            losses = loss(baseline.out, batch.target)
 
             def judged(reading: Reading, given: Batch) -> Tensor:
                 return loss(reading.out, given.target)
 
-            seen = evidence(self.estimator, port, batch, judged, quiet, losses, (0, probed - 1), rng)
+            seen = evidence(self.estimator, port, batch, judged, baseline, losses, (0, probed - 1), generator)
             found, held = self._told(port.spec.span(0, probed - 1), seen, known, held)
         return (*found, cast(Tensor, known)) if self.delta else found, held
 
@@ -84,7 +84,7 @@ class ByProbes:
         """How many layers are probed, from the first."""
         return len(spec.layers) - self.delta
 
-    def _known(self, quiet: Reading, batch: Batch, loss: Loss) -> Tensor | None:
+    def _known(self, baseline: Reading, batch: Batch, loss: Loss) -> Tensor | None:
         """The loss's slope at the outputs, where a part of this has a use for it."""
         if not self.delta and self.control is None:
             return None
@@ -93,7 +93,7 @@ class ByProbes:
             raise ValueError(
                 f"ByProbes: the delta rule and feedback need a loss with a slope, {loss!r} has none"
             )
-        return cast(Tensor, slope(quiet.out, batch.target))
+        return cast(Tensor, slope(baseline.out, batch.target))
 
     def _told(
         self, spec: Spec, seen: Evidence, known: Tensor | None, held: tuple[Pathway, ...]
@@ -105,7 +105,7 @@ class ByProbes:
         told = cast(tuple[Tensor, ...], self.estimator.at_nodes(spec, surprise))
         ahead = cast(tuple[Tensor, ...], foreseen.nodes)
         slopes = tuple(self.control.trust * t + c for t, c in zip(told, ahead, strict=True))
-        inputs = (seen.x, *seen.quiet.taps[:-1])
+        inputs = (seen.x, *seen.baseline.taps[:-1])
         gradient = tuple(correlate(la, d, z) for la, d, z in zip(spec.layers, slopes, inputs, strict=True))
         return slopes, self.control.learn(held, spec, foreseen, surprise, known, gradient)
 

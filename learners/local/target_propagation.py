@@ -81,23 +81,23 @@ class TargetPropagation:
         )
         return Memory(self.update.init(spec.zeros()), inverses, self.inverse_update.init(inverses))
 
-    def step(self, port: Port, batch: Batch, state: Memory, rng: Generator) -> tuple[Memory, Step]:
-        quiet = port.measure(batch.x)
-        shown = (*quiet.taps[:-1], self.read_out.fire(quiet.out))
-        inverses, inverse_update = self._invert(port, quiet.taps, state, rng)
+    def step(self, port: Port, batch: Batch, state: Memory, generator: Generator) -> tuple[Memory, Step]:
+        baseline = port.measure(batch.x)
+        shown = (*baseline.taps[:-1], self.read_out.fire(baseline.out))
+        inverses, inverse_update = self._invert(port, baseline.taps, state, generator)
         back = [self._back(way, knobs) for way, knobs in zip(self._wiring(port.spec), inverses, strict=True)]
-        top = shown[-1] - self.gamma * self.loss.slope(quiet.out, batch.target)
+        top = shown[-1] - self.gamma * self.loss.slope(baseline.out, batch.target)
         wanted = targets(shown, top, back, difference=self.difference)
         gradient = [
             correlate(layer, (h - t) * (h.new_ones(()) if layer.linear else self.neuron.slope(h)), x)
             for layer, h, t, x in zip(
-                port.spec.layers, shown, wanted, (batch.x, *quiet.taps[:-1]), strict=True
+                port.spec.layers, shown, wanted, (batch.x, *baseline.taps[:-1]), strict=True
             )
         ]
         drive, update = self.update.step(tuple(gradient), state.update)
         port.pulse(drive)
-        losses = self.loss(quiet.out, batch.target)
-        return Memory(update, inverses, inverse_update), Step(losses.mean(-1), quiet)
+        losses = self.loss(baseline.out, batch.target)
+        return Memory(update, inverses, inverse_update), Step(losses.mean(-1), baseline)
 
     def _wiring(self, spec: Spec) -> tuple[Dense, ...]:
         """From what each layer but the first shows to what drove it."""
@@ -112,14 +112,14 @@ class TargetPropagation:
         return lambda y: ends.fire(way.scatter(way.gather(y) @ knobs.mT))
 
     def _invert(
-        self, port: Port, taps: tuple[Tensor, ...], state: Memory, rng: Generator
+        self, port: Port, taps: tuple[Tensor, ...], state: Memory, generator: Generator
     ) -> tuple[Knobs, Any]:
         """Inverses a step better: each layer is driven alone, near what drives it, and read."""
         gradient = []
         for at, (way, knobs) in enumerate(zip(self._wiring(port.spec), state.inverses, strict=True), 1):
             given = taps[at - 1]
-            dice = torch.randn(given.shape, generator=rng, dtype=given.dtype, device=given.device)
-            given = given + self.noise * dice
+            normals = torch.randn(given.shape, generator=generator, dtype=given.dtype, device=given.device)
+            given = given + self.noise * normals
             seen = port.measure(given, first=at, last=at).out
             seen = self.read_out.fire(seen) if at == len(taps) - 1 else seen
             made = self._back(way, knobs)(seen)

@@ -12,7 +12,7 @@ from torch import Tensor
 class Actions(Protocol):
     """A way of acting on outputs."""
 
-    def chosen(self, out: Tensor, rng: Generator) -> Tensor:
+    def chosen(self, out: Tensor, generator: Generator) -> Tensor:
         """(..., outputs) -> (...), int64, or (..., outputs), what an environment's action space holds."""
         ...
 
@@ -21,8 +21,8 @@ class Actions(Protocol):
 class Greedy:
     """The strongest output names the action; what exploration there is comes from the chip's noise."""
 
-    def chosen(self, out: Tensor, rng: Generator) -> Tensor:
-        del rng  # nothing is drawn
+    def chosen(self, out: Tensor, generator: Generator) -> Tensor:
+        del generator  # nothing is drawn
         return out.argmax(-1)
 
 
@@ -36,8 +36,10 @@ class Sampled:
         if not 0 < self.temperature < float("inf"):
             raise ValueError(f"Sampled: temperature is {self.temperature}, wanted a finite number above 0")
 
-    def chosen(self, out: Tensor, rng: Generator) -> Tensor:
-        even = torch.rand(out.shape, generator=rng, dtype=out.dtype, device=rng.device).to(out.device)
+    def chosen(self, out: Tensor, generator: Generator) -> Tensor:
+        even = torch.rand(out.shape, generator=generator, dtype=out.dtype, device=generator.device).to(
+            out.device
+        )
         tiny = torch.finfo(out.dtype).tiny
         return (out / self.temperature - (-even.clamp(min=tiny).log()).log()).argmax(-1)  # Gumbel's trick
 
@@ -54,7 +56,7 @@ class Squashed:
         if not (self.low < self.high and all(map(isfinite, (self.low, self.high, self.gain)))):
             raise ValueError(f"Squashed: wants finite low < high and a finite gain, got {self}")
 
-    def chosen(self, out: Tensor, rng: Generator) -> Tensor:
-        del rng  # nothing is drawn
+    def chosen(self, out: Tensor, generator: Generator) -> Tensor:
+        del generator  # nothing is drawn
         share = (1 + (self.gain * out).tanh()) / 2
         return (self.low + (self.high - self.low) * share).clamp(self.low, self.high)

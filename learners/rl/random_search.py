@@ -106,11 +106,11 @@ class EpisodePerturbation:
     def init(self, spec: Spec) -> Gathered:
         return Gathered(self.update.init(spec.zeros()), Practice.begun(spec, unseen(spec)))
 
-    def step(self, port: Port, arena: Arena, state: Gathered, rng: Generator) -> tuple[Gathered, Round]:
+    def step(self, port: Port, arena: Arena, state: Gathered, generator: Generator) -> tuple[Gathered, Round]:
         """Play one round with every probe, and pulse the chips once."""
         spec, practice = port.spec, state.practice
         blank = torch.zeros(1, spec.layers[0].features_in, dtype=spec.dtype, device=spec.on)
-        probe = self.estimator.ask(spec, blank, Reading(()), rng)
+        probe = self.estimator.ask(spec, blank, Reading(()), generator)
         probes = 2 * self.estimator.probes
         active = practice.active(self.most)
         play = played(
@@ -118,8 +118,8 @@ class EpisodePerturbation:
             arena,
             self.actions,
             practice.senses,
-            rng,
-            seeds=seeds(arena, probes, rng, self.one_seed),
+            generator,
+            seeds=seeds(arena, probes, generator, self.one_seed),
             lead=(probes,),
             probe=lambda x: probe,
             active=active,

@@ -73,14 +73,14 @@ class StepPerturbation:
     def init(self, spec: Spec) -> Gathered:
         return Gathered(self.update.init(spec.zeros()), Practice.begun(spec, unseen(spec)))
 
-    def step(self, port: Port, arena: Arena, state: Gathered, rng: Generator) -> tuple[Gathered, Round]:
+    def step(self, port: Port, arena: Arena, state: Gathered, generator: Generator) -> tuple[Gathered, Round]:
         """Play one round of episodes, and pulse the chips once."""
         spec, practice = port.spec, state.practice
         if episodes(arena, spec) < 2:
             raise ValueError("StepPerturbation: the baseline wants at least 2 episodes a chip, got 1")
 
         def disturbed(x: Tensor) -> Probe:
-            asked = self.estimator.ask(spec, x, Reading(()), rng).nodes or ()
+            asked = self.estimator.ask(spec, x, Reading(()), generator).nodes or ()
             return Probe(nodes=tuple(n.squeeze(0) for n in asked if n is not None))
 
         play = played(
@@ -88,8 +88,8 @@ class StepPerturbation:
             arena,
             self.actions,
             practice.senses,
-            rng,
-            seeds=seeds(arena, 1, rng, self.one_seed),
+            generator,
+            seeds=seeds(arena, 1, generator, self.one_seed),
             probe=disturbed,
             active=practice.active(self.most),
         )

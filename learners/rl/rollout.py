@@ -48,7 +48,7 @@ def played(
     arena: Arena,
     actions: Actions,
     senses: Senses,
-    rng: Generator,
+    generator: Generator,
     *,
     seeds: int | Sequence[int],
     lead: tuple[int, ...] = (),
@@ -75,7 +75,7 @@ def played(
         sent = probe(x)
         reading = port.measure(x, sent)
         out = reading.out.reshape(*shape, -1)
-        action = actions.chosen(out, rng).flatten(0, len(shape) - 1)
+        action = actions.chosen(out, generator).flatten(0, len(shape) - 1)
         seen, *told, _ = arena.step(action.cpu().numpy())
         reward, terminated, truncated = (torch.as_tensor(t).reshape(shape) for t in told)
         ends = terminated & going, truncated & going

@@ -57,11 +57,11 @@ class Rehearsal(Protocol[L]):
     @property
     def most(self) -> int | None: ...
     def init(self, spec: Spec) -> L: ...
-    def step(self, port: Port, arena: Arena, state: L, rng: Generator) -> tuple[L, Round]: ...
+    def step(self, port: Port, arena: Arena, state: L, generator: Generator) -> tuple[L, Round]: ...
 
 
 def practised(
-    learner: Rehearsal[Any], port: Port, arena: Arena, rng: Generator, state: Any = None
+    learner: Rehearsal[Any], port: Port, arena: Arena, generator: Generator, state: Any = None
 ) -> Iterator[tuple[Any, Round]]:
     """Play round after round, lazily, until every chip has used its steps; each time the state and the round.
 
@@ -70,14 +70,16 @@ def practised(
     """
     held = learner.init(port.spec) if state is None else state
     while bool(held.practice.active(learner.most).any()):
-        held, shown = learner.step(port, arena, held, rng)
+        held, shown = learner.step(port, arena, held, generator)
         yield held, shown
 
 
-def seeds(arena: Arena, probes: int, rng: Generator, one: bool = False) -> int | list[int]:
+def seeds(arena: Arena, probes: int, generator: Generator, one: bool = False) -> int | list[int]:
     """A seed for each sub-environment (probes, *fleet, batch), the same for all probes; or one in all."""
     each = 1 if one else arena.num_envs // probes
-    drawn: list[int] = torch.randint(2**31 - 1, (each,), generator=rng, device=rng.device).tolist()
+    drawn: list[int] = torch.randint(
+        2**31 - 1, (each,), generator=generator, device=generator.device
+    ).tolist()
     return drawn[0] if one else drawn * probes
 
 

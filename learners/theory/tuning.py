@@ -69,7 +69,7 @@ def tuned(
     port: Port,
     batch: Batch,
     loss: Loss,
-    rng: Generator,
+    generator: Generator,
     *,
     most: int = 64,
     last: int | None = None,
@@ -89,7 +89,7 @@ def tuned(
     """
     if batch.x.shape[-2] < 4:
         raise ValueError(f"tuned: wants at least 4 examples, got {batch.x.shape[-2]}")
-    bench = _Bench(port, batch, loss, rng, len(port.spec.layers) - 1 if last is None else last)
+    bench = _Bench(port, batch, loss, generator, len(port.spec.layers) - 1 if last is None else last)
     averaged = isinstance(estimator, WeightPerturbation)
     noise = bench.noise(averaged)
     size, bend = estimator.size, 0.0
@@ -132,7 +132,7 @@ class _Bench:
     port: Port
     batch: Batch
     loss: Loss
-    rng: Generator
+    generator: Generator
     last: int
     readings: int = 0
     moved: bool = False  # whether any probe changed any loss
@@ -169,8 +169,8 @@ class _Bench:
         turn = _turn(estimator)
         single = dataclasses.replace(estimator, probes=turn * math.ceil(_PROBES / turn), scheme=one_sided)
         x, target = self.batch
-        quiet, low = self.losses(x, target)
-        probe = single.ask(self.port.spec.span(last=self.last), x, quiet, self.rng)
+        baseline, low = self.losses(x, target)
+        probe = single.ask(self.port.spec.span(last=self.last), x, baseline, self.generator)
 
         def at(factor: float) -> Tensor:
             moved = Probe(
@@ -206,10 +206,10 @@ class _Bench:
     def _halves(self, trial: Estimator) -> Tensor:  # (2, knobs of all layers and chips)
         """One estimate from each half of the batch, in one measurement."""
         port, spec = self.port, self.port.spec.span(last=self.last)
-        quiet = port.measure(self.batch.x)
-        told = self._told(quiet, self.batch)
-        seen = evidence(trial, port, self.batch, self._told, quiet, told, (0, self.last), self.rng)
-        self.readings += port.spec.vectors(quiet.out) * (1 + len(seen.losses))
+        baseline = port.measure(self.batch.x)
+        told = self._told(baseline, self.batch)
+        seen = evidence(trial, port, self.batch, self._told, baseline, told, (0, self.last), self.generator)
+        self.readings += port.spec.vectors(baseline.out) * (1 + len(seen.losses))
         half = self.batch.x.shape[-2] // 2
         estimates = (trial.tell(spec, _part(seen, cut)) for cut in (slice(0, half), slice(half, 2 * half)))
         return torch.stack([torch.cat([k.flatten() for k in knobs]) for knobs in estimates])
@@ -217,12 +217,12 @@ class _Bench:
 
 def _part(seen: Evidence, cut: slice) -> Evidence:
     """The evidence of some of the examples."""
-    quiet, probed = (Reading(tuple(t[..., cut, :] for t in r.taps)) for r in (seen.quiet, seen.probed))
+    baseline, probed = (Reading(tuple(t[..., cut, :] for t in r.taps)) for r in (seen.baseline, seen.probed))
     nodes = seen.probe.nodes
     own = None if nodes is None else tuple(None if n is None else n[..., cut, :] for n in nodes)
     probe = seen.probe._replace(nodes=own)
-    x, low, losses = seen.x[..., cut, :], seen.quiet_loss[..., cut], seen.losses[..., cut]
-    return Evidence(x, quiet, low, probe, probed, losses)
+    x, low, losses = seen.x[..., cut, :], seen.baseline_loss[..., cut], seen.losses[..., cut]
+    return Evidence(x, baseline, low, probe, probed, losses)
 
 
 def _times(part: Tensor | None, factor: float) -> Tensor | None:

@@ -86,12 +86,12 @@ class Decorrelated:
         )
 
     def step(
-        self, port: Port, batch: Batch, state: Decorrelating, rng: Generator
+        self, port: Port, batch: Batch, state: Decorrelating, generator: Generator
     ) -> tuple[Decorrelating, Step]:
         x = mixed(batch.x, state.mixers[0])
         wires = decorrelated(port, state.mixers)
-        inner, step = self.learner.step(wires, batch._replace(x=x), state.inner, rng)
-        inputs = (x, *step.quiet.taps[:-1])
+        inner, step = self.learner.step(wires, batch._replace(x=x), state.inner, generator)
+        inputs = (x, *step.baseline.taps[:-1])
         mixers = tuple(self._refined(m, z) for m, z in zip(state.mixers, inputs, strict=True))
         return Decorrelating(mixers, inner), step
 

@@ -71,7 +71,7 @@ class Args:
     rounds: int = 5  # of lessons; in the first the teacher acts, then the apprentices do
     lessons: int = 400  # steps of learning in a round
     temperature: float = 1.0  # of the teacher's answers, where actions are named
-    seed: int = 0  # of episodes, probes and nature's dice
+    seed: int = 0  # of episodes, probes and the chips' noise
 
 
 TOY = Args(tasks=("CartPole-v1", "Pendulum-v1"), apprentices=2, episodes=2, steps=300, rounds=2, lessons=5)
@@ -91,7 +91,7 @@ class Trial:
         skill = SKILLS[self.task]
         return skill if self.args.steps is None else skill._replace(most=self.args.steps)
 
-    def rng(self, *path: str | int) -> Generator:
+    def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "apprentice", self.name, *path)
 
 
@@ -109,22 +109,22 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     args, skill = trial.args, trial.skill
     teacher = novices(args.device, skill, TEACHER, args.seed)
-    for state, _ in practise(skill, by_episodes(skill), teacher, teacher.port(), trial.rng("teacher")):
+    for state, _ in practise(skill, by_episodes(skill), teacher, teacher.port(), trial.generator("teacher")):
         share = int(state.practice.steps) / skill.most
         yield {"what": "practice", "task": trial.task, "done": 0.3 * min(1.0, share)}
     senses: Senses = state.practice.senses
-    ways = _states(teacher.port(), skill, senses, trial.rng("exam"))
+    ways = _states(teacher.port(), skill, senses, trial.generator("exam"))
     yield from _scored(trial, "teacher", teacher, teacher, senses, ways)
     fresh = range(TEACHER + 1, TEACHER + 1 + args.apprentices)
     everyone = Senses(*(s.expand(len(fresh), *s.shape) for s in senses))
-    copies = Chip(args.device, skill.layers, fresh, dice=args.seed + 1)
+    copies = Chip(args.device, skill.layers, fresh, noise_seed=args.seed + 1)
     copies.port().program(repeated(xray.knobs(teacher), len(fresh)))
     yield from _scored(trial, "copy", copies, teacher, everyone, ways)
-    pupils = Chip(args.device, skill.layers, fresh, dice=args.seed + 2)
+    pupils = Chip(args.device, skill.layers, fresh, noise_seed=args.seed + 2)
     met = [ways.expand(len(fresh), *ways.shape)]
     for number in range(args.rounds):
         _lesson(trial, teacher.port(), pupils.port(), torch.cat(met, -2), number)
-        met.append(_states(pupils.port(), skill, everyone, trial.rng("states", number)))
+        met.append(_states(pupils.port(), skill, everyone, trial.generator("states", number)))
         done = {"done": 0.3 + 0.7 * (number + 1) / args.rounds}
         agreed = _agreement(pupils.port(), teacher.port(), skill, met[-1])
         yield {"what": "round", "task": trial.task, "round": number, "agreement": _mean(agreed), **done}
@@ -139,11 +139,16 @@ def _lesson(trial: Trial, teacher: Port, pupils: Port, met: Tensor, number: int)
     args = trial.args
     named = trial.skill.task in NAMED
     learner = by_nodes(4, decayed(adam(RATE), args.lessons))
-    drawn, rng = trial.rng("lessons", number), trial.rng("probes", number)
+    drawn, generator = trial.generator("lessons", number), trial.generator("probes", number)
     chosen = (torch.randint(met.shape[-2], (EXAMPLES,), generator=drawn) for _ in range(args.lessons))
     stimuli = (Batch(met[..., c, :]) for c in chosen)
     for _ in distill(
-        teacher, pupils, learner, stimuli, answers=Soft(args.temperature) if named else Raw(), rng=rng
+        teacher,
+        pupils,
+        learner,
+        stimuli,
+        answers=Soft(args.temperature) if named else Raw(),
+        generator=generator,
     ):
         pass
 
@@ -151,16 +156,18 @@ def _lesson(trial: Trial, teacher: Port, pupils: Port, met: Tensor, number: int)
 NAMED = ("CartPole-v1", "Acrobot-v1")  # tasks whose actions are named; in others they are forces
 
 
-def _states(port: Port, skill: Skill, senses: Senses, rng: Generator) -> Tensor:  # (*fleet, states, features)
+def _states(
+    port: Port, skill: Skill, senses: Senses, generator: Generator
+) -> Tensor:  # (*fleet, states, features)
     """Normalised states that chips come through; those after an episode's end repeat earlier ones."""
     chips = port.spec.fleet[0] if port.spec.fleet else 1
     arena = Arena(skill.task, chips * EPISODES)
-    seeds = torch.randint(2**31 - 1, (arena.num_envs,), generator=rng).tolist()
-    play = list(played(port, arena, skill.actions, senses, rng, seeds=seeds))
+    seeds = torch.randint(2**31 - 1, (arena.num_envs,), generator=generator).tolist()
+    play = list(played(port, arena, skill.actions, senses, generator, seeds=seeds))
     x, going = torch.stack([m.x for m in play], -2), torch.stack([m.going for m in play], -1)
     flat, kept = x.flatten(-3, -2), going.flatten(-2)  # (*fleet, states, features)
     rows = [
-        one[mask][torch.randint(int(mask.sum()), (KEPT,), generator=rng)]
+        one[mask][torch.randint(int(mask.sum()), (KEPT,), generator=generator)]
         for one, mask in zip(flat.reshape(chips, *flat.shape[-2:]), kept.reshape(chips, -1), strict=True)
     ]
     return torch.stack(rows).reshape(*port.spec.fleet, KEPT, -1)
@@ -171,8 +178,8 @@ KEPT = 1000  # states of a round that each apprentice keeps, drawn from those it
 
 def _agreement(port: Port, teacher: Port, skill: Skill, x: Tensor) -> Tensor:  # (*fleet,)
     """Share of states in which a chip does what the teacher does."""
-    rng = stream(0)  # neither way of acting draws
-    mine, wanted = (skill.actions.chosen(p.measure(x).out, rng) for p in (port, teacher))
+    generator = stream(0)  # neither way of acting draws
+    mine, wanted = (skill.actions.chosen(p.measure(x).out, generator) for p in (port, teacher))
     if skill.task in NAMED:
         return (mine == wanted).double().mean(-1)
     acts = skill.actions
@@ -186,7 +193,7 @@ def _scored(
 ) -> Iterator[Row]:
     """Returns over fresh episodes, and agreement in the states that the teacher comes through."""
     port = chip.port()
-    scores = score(port, trial.skill, senses, trial.args.episodes, trial.rng("score", what)).reshape(-1)
+    scores = score(port, trial.skill, senses, trial.args.episodes, trial.generator("score", what)).reshape(-1)
     agreed = _agreement(port, teacher.port(), trial.skill, ways).reshape(-1)
     for who, value, same in zip(chip.identities, scores.tolist(), agreed.tolist(), strict=True):
         about = {"what": what, "task": trial.task, "device": device_words(trial.args.device), "chip": who}

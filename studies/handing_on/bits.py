@@ -111,7 +111,7 @@ class Args:
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # over all data, of the teacher; heirs take as many steps
     temperature: float = 10.0  # of softened answers; on held-out digits
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(
@@ -175,7 +175,7 @@ def run(trial: Trial) -> Iterator[Row]:
         return
     subject = school(trial.way, data, args.temperature)
     first = 1_000_000 * trial.teacher
-    teacher = Chip(args.device, subject.layers(data, size), first, dice=args.seed)
+    teacher = Chip(args.device, subject.layers(data, size), first, noise_seed=args.seed)
     order = stream(args.seed, "bits", trial.teacher, "teacher", "data")
     taught = batches(Batch(data.train.x, subject.wanted), size.batch, size.epochs, order)
     learner = usual(data, size)(subject.loss)
@@ -184,7 +184,7 @@ def run(trial: Trial) -> Iterator[Row]:
     score = float(accuracy(subject.read(teacher.port()), data.test))
     yield {"what": "teacher", "way": trial.way, "accuracy": round(score, 6), "done": 0.1}
     if trial.way == "weights":
-        copies = Chip(args.device, teacher.spec.layers, _who(trial, size), dice=args.seed + 1).port()
+        copies = Chip(args.device, teacher.spec.layers, _who(trial, size), noise_seed=args.seed + 1).port()
         copies.program(repeated(xray.knobs(teacher), size.heirs))
         yield _row(trial, 0, NUMBER * _knobs(teacher), accuracy(copies, data.test), 1.0)
         return
@@ -197,18 +197,20 @@ def _curve(trial: Trial, data: Dataset, size: Scale, subject: School, teacher: C
     counts = sorted({min(n, len(data.train.x)) for n in (*args.lessons, len(data.train.x))})
     for k, count in enumerate(counts, 1):
 
-        def rng(*path: str | int, count: int = count) -> Generator:
+        def generator(*path: str | int, count: int = count) -> Generator:
             return stream(args.seed, "bits", trial.teacher, count, *path)
 
         stimuli = some(Batch(data.train.x), count, stream(args.seed, "bits", trial.teacher, "stimuli"))
         traffic = Traffic()
-        asked = lessons(teacher.port(), [stimuli], subject.answers, rng=rng("lots"), traffic=traffic)
+        asked = lessons(
+            teacher.port(), [stimuli], subject.answers, generator=generator("lots"), traffic=traffic
+        )
         book = written(asked)
-        heirs = Chip(args.device, teacher.spec.layers, _who(trial, size), dice=args.seed + 1)
+        heirs = Chip(args.device, teacher.spec.layers, _who(trial, size), noise_seed=args.seed + 1)
         update = decayed(adam(size.rate), total)
         learner: Learner[Any] = by_nodes(size.probes, update)(subject.answers.loss)
-        studied = drawn(book, size.batch, total, rng("order"))
-        for _ in fit(learner, heirs.port(), studied, rng("probes")):
+        studied = drawn(book, size.batch, total, generator("order"))
+        for _ in fit(learner, heirs.port(), studied, generator("probes")):
             pass
         scores = accuracy(subject.read(heirs.port()), data.test)
         yield _row(trial, traffic.lessons, traffic.bits, scores, 0.1 + 0.9 * k / len(counts))

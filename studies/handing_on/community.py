@@ -95,7 +95,7 @@ class Args:
     bits_each: int = 4  # of an output that is sent
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # of one that saw everything; by default 45, or 15 on large data
-    seed: int = 0  # of shards, data order, probes and nature's dice
+    seed: int = 0  # of shards, data order, probes and the chips' noise
 
 
 TOY = Args(chips=(1, 3), communities=1, epochs=0.3, hidden=8)
@@ -112,7 +112,7 @@ class Trial:
     def name(self) -> str:
         return f"{self.way}, {self.chips} chips, community {self.number}"
 
-    def rng(self, *path: str) -> Generator:
+    def generator(self, *path: str) -> Generator:
         return stream(self.args.seed, "community", self.number, self.chips, *path)
 
 
@@ -136,7 +136,7 @@ def run(trial: Trial) -> Iterator[Row]:
 def _shards(data: Dataset, trial: Trial) -> Batch:
     """A disjoint share of the training data for each chip; some images are left over."""
     each = len(data.train.x) // trial.chips
-    order = torch.randperm(len(data.train.x), generator=trial.rng("shards"))
+    order = torch.randperm(len(data.train.x), generator=trial.generator("shards"))
     rows = order[: each * trial.chips].reshape(trial.chips, each)
     if trial.way == "everything":
         rows = rows.expand(FEW, each)
@@ -167,15 +167,15 @@ def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator
     whole = min(size.batch, len(data.train.x)) * (1 + size.probes)
     rounds = max(1, whole * steps(data.train, size.batch, size.epochs) // a_round)
     first = 1_000_000 * trial.number
-    chip = Chip(args.device, network(data, size.hidden), range(first, first + count), dice=args.seed)
+    chip = Chip(args.device, network(data, size.hidden), range(first, first + count), noise_seed=args.seed)
     ledger, mail, port = Ledger(chip.spec), Mail(), chip.port()
 
     def learner(loss: Loss) -> Learner[Any]:
         return by_nodes(size.probes, decayed(adam(size.rate), rounds))(loss)
 
-    order, rng = trial.rng("order"), trial.rng("probes")
+    order, generator = trial.generator("order"), trial.generator("probes")
     living = community(
-        metered(port, ledger), learner, shards, sharing, rounds, order=order, rng=rng, mail=mail
+        metered(port, ledger), learner, shards, sharing, rounds, order=order, generator=generator, mail=mail
     )
     for step in sampled(living, rounds):
         scores = accuracy(port, data.test)
@@ -198,12 +198,12 @@ def _digital(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterato
     together = trial.way == "gradients"
     rounds = max(1, round(FEWER * rounds)) if together else rounds
     chip = Chip(Ideal(), layers, first if together else (first,) * trial.chips)
-    drawn = (taken(shards, chosen) for chosen in turns(shards, own, rounds, trial.rng("order")))
+    drawn = (taken(shards, chosen) for chosen in turns(shards, own, rounds, trial.generator("order")))
     if together:
         drawn = (Batch(b.x.flatten(0, 1), b.target.flatten()) for b in drawn)
     learner, port = Exact(chip, decayed(adam(size.rate), rounds), CrossEntropy()), chip.port()
     exchanges, every = 0, 1 if together else -(-rounds // TIMES)
-    for step, _ in enumerate(fit(learner, port, drawn, trial.rng("unused")), 1):
+    for step, _ in enumerate(fit(learner, port, drawn, trial.generator("unused")), 1):
         if step % every and step < rounds:
             continue
         exchanges += 1

@@ -102,7 +102,7 @@ class Args:
     heirs: int = 2  # of every teacher, for every plan and budget
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # of teachers; heirs take as many steps; by default 45, or 15 on large data
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(ages=(0.0,), budgets=(8, 90), teachers=1, heirs=1, epochs=0.3, hidden=8)
@@ -118,7 +118,7 @@ class Trial:
     def name(self) -> str:
         return f"{self.age:g} s old, teacher {self.teacher}"
 
-    def rng(self, *path: str | int) -> Generator:
+    def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "handover", self.teacher, *path)  # at every age the same teacher
 
 
@@ -142,10 +142,10 @@ class _Handover(NamedTuple):
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, hidden=args.hidden, epochs=args.epochs)
-    teacher = Chip(args.device, network(data, size.hidden), trial.teacher, dice=args.seed)
+    teacher = Chip(args.device, network(data, size.hidden), trial.teacher, noise_seed=args.seed)
     learner = by_nodes(size.probes, sparing(data, size))(CrossEntropy())
-    examples = batches(data.train, size.batch, size.epochs, trial.rng("teacher", "data"))
-    died = lived(fit(learner, teacher.port(), examples, trial.rng("teacher", "probes")))
+    examples = batches(data.train, size.batch, size.epochs, trial.generator("teacher", "data"))
+    died = lived(fit(learner, teacher.port(), examples, trial.generator("teacher", "probes")))
     if died:
         raise ValueError(f"handover: {died}; it did not live to teach")
     teacher.wait(trial.age)
@@ -188,15 +188,19 @@ def _written(trial: Trial, data: Dataset, teacher: Chip[Any], spending: Spending
     """What a copy of the teacher as it is now says within its budget."""
     mortal, pool, ledger = copy(teacher), data.train.x, Ledger(teacher.spec)
     port = budgeted(fading(mortal, trial.args.pause), ledger, readings=budget)
-    rng, about = trial.rng("chosen", budget), Row()
+    generator, about = trial.generator("chosen", budget), Row()
     if spending in ("planner", "planner, by heart"):
         readings = Deadline(measurements=budget).readings(teacher.spec)
-        pilot = listen(port, pool, readings, rng)
+        pilot = listen(port, pool, readings, generator)
         how = planned(
-            pilot, len(pool), readings, rng, each=by_heart(pilot) if spending == "planner, by heart" else 1
+            pilot,
+            len(pool),
+            readings,
+            generator,
+            each=by_heart(pilot) if spending == "planner, by heart" else 1,
         )
         distinct = len(pilot.x) + int((how.counts > 0).sum())
-        (loss,) = foreseen(pilot, [distinct], rng)
+        (loss,) = foreseen(pilot, [distinct], generator)
         about = {"temperature": how.temperature, "noise": pilot.noise, "knowledge": pilot.knowledge}
         if loss.error == loss.error:  # a pilot may be too small to foresee anything
             about |= {"foreseen": loss.lost, "error": loss.error}
@@ -205,9 +209,11 @@ def _written(trial: Trial, data: Dataset, teacher: Chip[Any], spending: Spending
     else:
         often = OFTEN if spending == "few, 8 times" else 1
         distinct = min(len(pool), max(1, budget // often))
-        chosen = torch.randperm(len(pool), generator=rng)[:distinct]
+        chosen = torch.randperm(len(pool), generator=generator)[:distinct]
         stimuli = (Batch(x) for x in pool[chosen].split(PIECE))
-        book = written(saved(lessons(steadied(port, often), stimuli, Soft(HEARD), rng=rng), OverBudget))
+        book = written(
+            saved(lessons(steadied(port, often), stimuli, Soft(HEARD), generator=generator), OverBudget)
+        )
     return _Handover(
         spending, budget, book, {**about, "lessons": len(book.x), "readings": ledger.readings[0]}
     )
@@ -218,16 +224,16 @@ def _studied(trial: Trial, data: Dataset, size: Scale, made: Sequence[_Handover]
     args, first = trial.args, 1_000_000 * (trial.teacher + 1)
     books = [m.book for m in made for _ in range(args.heirs)]
     heirs = Chip(
-        args.device, network(data, size.hidden), range(first, first + len(books)), dice=args.seed + 1
+        args.device, network(data, size.hidden), range(first, first + len(books)), noise_seed=args.seed + 1
     ).port()
     learner = by_nodes(size.probes, sparing(data, size))(Matching(HEARD))
     for _ in fit(
         learner,
         heirs,
         side_by_side(
-            books, size.batch, steps(data.train, size.batch, size.epochs), trial.rng("heirs", "data")
+            books, size.batch, steps(data.train, size.batch, size.epochs), trial.generator("heirs", "data")
         ),
-        trial.rng("heirs"),
+        trial.generator("heirs"),
     ):
         pass
     return heirs

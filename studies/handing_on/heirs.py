@@ -78,7 +78,7 @@ class Args:
     stimuli: int | None = (
         None  # heirs see only so many images, without labels, as often as all; by default all
     )
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(heirs=2, epochs=0.3, hidden=8, teachers=2)
@@ -112,24 +112,26 @@ class _Scene(NamedTuple):
     def total(self) -> int:
         return steps(self.data.train, self.size.batch, self.size.epochs)
 
-    def rng(self, *path: str) -> Generator:
+    def generator(self, *path: str) -> Generator:
         return stream(self.trial.args.seed, "heirs", self.trial.name, *path)
 
     def examples(self, who: str, data: Batch) -> Iterator[Batch]:
-        return drawn(data, self.size.batch, self.total, self.rng(who, "data"))
+        return drawn(data, self.size.batch, self.total, self.generator(who, "data"))
 
     @property
     def stimuli(self) -> Batch:
         """What the heirs see: no labels."""
         unlabelled, count = Batch(self.data.train.x), self.trial.args.stimuli
-        return unlabelled if count is None else some(unlabelled, count, self.rng("stimuli"))
+        return unlabelled if count is None else some(unlabelled, count, self.generator("stimuli"))
 
     def learner(self, loss: Loss) -> Learner[Any]:
         update = schedule(self.data, self.size.batch, self.size.epochs, self.size.rate)
         return by_nodes(self.size.probes, update)(loss)
 
-    def chips(self, dice: int) -> Chip[Any]:
-        return Chip(self.trial.args.device, self.layers, self.fresh, dice=self.trial.args.seed + dice)
+    def chips(self, noise_seed: int) -> Chip[Any]:
+        return Chip(
+            self.trial.args.device, self.layers, self.fresh, noise_seed=self.trial.args.seed + noise_seed
+        )
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -137,7 +139,7 @@ def run(trial: Trial) -> Iterator[Row]:
     size = scale(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
     layers = network(data, size.hidden)
     first = 1_000_000 * trial.teacher
-    teacher = Chip(args.device, layers, first, dice=args.seed)
+    teacher = Chip(args.device, layers, first, noise_seed=args.seed)
     scene = _Scene(trial, data, size, layers, teacher, range(first + 1, first + 1 + size.heirs))
     yield from _learn(scene)
     named = answers(teacher.port(), data.test.x)
@@ -154,7 +156,7 @@ def _learn(scene: _Scene) -> Iterator[Row]:
         scene.learner(CrossEntropy()),
         metered(port, ledger),
         scene.examples("teacher", scene.data.train),
-        scene.rng("teacher", "probes"),
+        scene.generator("teacher", "probes"),
     )
     for step in sampled(learning, scene.total):
         yield _point("teacher", step, scene.total, accuracy(port, test), 0.0)
@@ -164,14 +166,14 @@ def _learn(scene: _Scene) -> Iterator[Row]:
 
 def _copy(scene: _Scene, named: Tensor) -> Iterator[Row]:
     """The digital way: the teacher's true knobs are programmed into fresh chips."""
-    copies = scene.chips(dice=1).port()
+    copies = scene.chips(noise_seed=1).port()
     copies.program(repeated(xray.knobs(scene.teacher), len(scene.fresh)))
     yield from _chips("copy", scene.fresh, answers(copies, scene.data.test.x), scene.data, named)
 
 
 def _hand_over(scene: _Scene, named: Tensor) -> Iterator[Row]:
     """Fresh chips learn what the teacher answers; then it dies, and they are asked."""
-    pupils, test, args = scene.chips(dice=2), scene.data.test, scene.trial.args
+    pupils, test, args = scene.chips(noise_seed=2), scene.data.test, scene.trial.args
     heirs, ledger = pupils.port(), Ledger(pupils.spec)
     yield from _chips("heir before", scene.fresh, answers(heirs, test.x), scene.data, named)
     teaching = distill(
@@ -180,7 +182,7 @@ def _hand_over(scene: _Scene, named: Tensor) -> Iterator[Row]:
         scene.learner,
         scene.examples("heirs", scene.stimuli),
         answers=WAYS[args.answers](args.temperature),
-        rng=scene.rng("heirs", "probes"),
+        generator=scene.generator("heirs", "probes"),
     )
     for step in sampled(teaching, scene.total):
         yield _point("heirs", step, scene.total, accuracy(heirs, test), 1 / (1 + len(scene.fresh)))

@@ -82,7 +82,7 @@ class Args:
     epochs: float | None = None  # of teachers; heirs make as many steps; by default 45, or 15 on large data
     temperature: float = 4.0  # of the teacher's answers
     held_out: bool = False  # judge by a fifth of the training images, kept from all, and not by the test's
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(left_out=("3", "0,1"), teachers=1, heirs=2, epochs=0.3)
@@ -97,7 +97,7 @@ class Trial:
     def name(self) -> str:
         return f"teacher {self.teacher}"
 
-    def rng(self, *path: str) -> Generator:
+    def generator(self, *path: str) -> Generator:
         return stream(self.args.seed, "left out", self.teacher, *path)
 
 
@@ -119,8 +119,8 @@ def run(trial: Trial) -> Iterator[Row]:
     left_out = {words: _classes(words, data.classes) for words in args.left_out}
     data = held_out(data) if args.held_out else data
     size = scale(data, heirs=args.heirs, epochs=args.epochs)
-    teacher = Chip(args.device, network(data, size.hidden), 1_000_000 * trial.teacher, dice=args.seed)
-    schooled(teacher, data, size, trial.rng("data"), trial.rng("probes"))
+    teacher = Chip(args.device, network(data, size.hidden), 1_000_000 * trial.teacher, noise_seed=args.seed)
+    schooled(teacher, data, size, trial.generator("data"), trial.generator("probes"))
     scene, said = _Scene(trial, data, size, teacher), answers(teacher.port(), data.test.x)
     for number, (words, classes) in enumerate(left_out.items()):
         about = {"left_out": words, "done": round((number + 1) / len(left_out), 4)}
@@ -134,15 +134,15 @@ def _heirs(scene: _Scene, words: str, classes: tuple[int, ...], first: int) -> I
     trial, data, size, teacher = scene
     pool = without(data.train, classes)
     total = steps(data.train, size.batch, size.epochs)  # as many as if nothing were left out
-    stimuli = drawn(Batch(pool.x), size.batch, total, trial.rng(words, "data"))
+    stimuli = drawn(Batch(pool.x), size.batch, total, trial.generator(words, "data"))
     who = range(first, first + size.heirs)
-    heirs = Chip(trial.args.device, teacher.spec.layers, who, dice=trial.args.seed + 1).port()
+    heirs = Chip(trial.args.device, teacher.spec.layers, who, noise_seed=trial.args.seed + 1).port()
 
     def learner(loss: Loss) -> Learner[Any]:
         return by_nodes(size.probes, decayed(adam(size.rate), total))(loss)
 
-    rng, temperature = trial.rng(words, "probes"), trial.args.temperature
-    for _ in distill(teacher.port(), heirs, learner, stimuli, temperature=temperature, rng=rng):
+    generator, temperature = trial.generator(words, "probes"), trial.args.temperature
+    for _ in distill(teacher.port(), heirs, learner, stimuli, temperature=temperature, generator=generator):
         pass
     for what, shift in _shifts(teacher.port(), heirs, data.train, pool.x, classes).items():
         marks = answers(shifted(heirs, shift), data.test.x)

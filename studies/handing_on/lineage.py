@@ -77,7 +77,7 @@ class Args:
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # of every generation; by default 45, or 15 on large data
     temperature: float = 4.0  # of every teacher's answers
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(lineages=2, generations=2, epochs=0.2, hidden=8, rehearsal=(0, 50))
@@ -92,7 +92,7 @@ class Trial:
     def name(self) -> str:
         return f"{self.rehearsal} rehearsed" if self.rehearsal else "no rehearsal"
 
-    def rng(self, *path: str | int) -> Generator:
+    def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "lineage", *path)  # every trial sees the same founders and stimuli
 
 
@@ -122,10 +122,10 @@ class Rehearsing:
     def loss(self) -> "Rehearsing":
         return self
 
-    def said(self, out: Tensor, label: Tensor | None, rng: Generator) -> Kept:
+    def said(self, out: Tensor, label: Tensor | None, generator: Generator) -> Kept:
         if label is None:
             raise ValueError("Rehearsing: wanted labels, one-hot or zero where nobody knows them; got None")
-        return Kept(Soft(self.temperature).said(out, None, rng), label)
+        return Kept(Soft(self.temperature).said(out, None, generator), label)
 
     def bits(self, outputs: int) -> int:
         return Soft(self.temperature).bits(outputs)
@@ -143,7 +143,7 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, hidden=args.hidden, epochs=args.epochs)
     parents = _chips(trial, data, size, 0)
-    schooled(parents, data, size, trial.rng("founder", "data"), trial.rng("founder", "probes"))
+    schooled(parents, data, size, trial.generator("founder", "data"), trial.generator("founder", "probes"))
     founders = answers(parents.port(), data.test.x)
     again = right(answers(parents.port(), data.test.x), founders)
     yield from _generation(trial, data, 0, founders, founders, founders)
@@ -163,14 +163,14 @@ def _chips(trial: Trial, data: Dataset, size: Scale, generation: int) -> Chip[An
     """One fresh chip for every lineage."""
     first = 1_000_000 * generation
     who = range(first, first + trial.args.lineages)
-    return Chip(trial.args.device, network(data, size.hidden), who, dice=trial.args.seed)
+    return Chip(trial.args.device, network(data, size.hidden), who, noise_seed=trial.args.seed)
 
 
 def _stimuli(trial: Trial, data: Dataset) -> Batch:
     """The training images; of their labels only those that were kept, one-hot."""
     if not trial.rehearsal:
         return Batch(data.train.x)
-    kept = torch.randperm(len(data.train.x), generator=trial.rng("kept"))[: trial.rehearsal]
+    kept = torch.randperm(len(data.train.x), generator=trial.generator("kept"))[: trial.rehearsal]
     labels = torch.zeros(len(data.train.x), data.classes)
     labels[kept] = one_hot(data.train.target[kept], data.classes).float()
     return Batch(data.train.x, labels)
@@ -186,9 +186,9 @@ def _teach(
         parents.port(),
         heirs,
         usual(data, own),
-        batches(taught, own.batch, own.epochs, trial.rng("stimuli", generation)),
+        batches(taught, own.batch, own.epochs, trial.generator("stimuli", generation)),
         answers=Rehearsing(temperature) if trial.rehearsal else Soft(temperature),
-        rng=trial.rng("heirs", generation),
+        generator=trial.generator("heirs", generation),
     )
     for _ in learning:
         pass

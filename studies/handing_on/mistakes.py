@@ -73,7 +73,7 @@ class Args:
     teachers: int = 4  # for each share, with labels and students of their own
     epochs: float | None = None  # over one half of the images; by default 45, or 15 on large data
     temperature: float = 4.0  # of the teacher's answers
-    seed: int = 0  # of labels, data order, probes and nature's dice
+    seed: int = 0  # of labels, data order, probes and the chips' noise
 
 
 TOY = Args(shares=(0.5,), teachers=2, epochs=0.3)
@@ -88,7 +88,7 @@ class Trial:
     def name(self) -> str:
         return f"{self.share:g} of the labels random"
 
-    def rng(self, *path: str) -> Generator:
+    def generator(self, *path: str) -> Generator:
         return stream(self.args.seed, "mistakes", *path)  # all shares see the same
 
 
@@ -106,31 +106,36 @@ class _Scene(NamedTuple):
     held_back: Batch  # the other half
     size: Scale
 
-    def chips(self, first: int, dice: int) -> Chip[Any]:
+    def chips(self, first: int, noise_seed: int) -> Chip[Any]:
         args, layers = self.trial.args, network(self.data, self.size.hidden)
-        return Chip(args.device, layers, range(first, first + args.teachers), dice=args.seed + dice)
+        return Chip(
+            args.device, layers, range(first, first + args.teachers), noise_seed=args.seed + noise_seed
+        )
 
     def numbered(self, who: str) -> Iterator[Batch]:
         """Batches whose targets are the numbers of their examples."""
         x = self.data.train.x
         return batches(
-            Batch(x, torch.arange(len(x))), self.size.batch, self.size.epochs, self.trial.rng(who, "data")
+            Batch(x, torch.arange(len(x))),
+            self.size.batch,
+            self.size.epochs,
+            self.trial.generator(who, "data"),
         )
 
     def labelled(self, labels: Tensor, chip: Chip[Any], who: str) -> Port:
         """Chips that learnt labels, (chips, examples)."""
         lessons = (Batch(b.x, labels[:, b.target]) for b in self.numbered(who))
         learner = usual(self.data, self.size)(CrossEntropy())
-        for _ in fit(learner, chip.port(), lessons, self.trial.rng(who, "probes")):
+        for _ in fit(learner, chip.port(), lessons, self.trial.generator(who, "probes")):
             pass
         return chip.port()
 
     def taught(self, teacher: Port, images: Tensor) -> Port:
         """Chips that learnt what each one's teacher answers to these images."""
-        port, probes = self.chips(1_000_000, 1).port(), self.trial.rng("student", "probes")
+        port, probes = self.chips(1_000_000, 1).port(), self.trial.generator("student", "probes")
         stimuli = (Batch(images[b.target]) for b in self.numbered("student"))
         learner, temperature = usual(self.data, self.size), self.trial.args.temperature
-        for _ in distill(teacher, port, learner, stimuli, temperature=temperature, rng=probes):
+        for _ in distill(teacher, port, learner, stimuli, temperature=temperature, generator=probes):
             pass
         return port
 
@@ -138,14 +143,14 @@ class _Scene(NamedTuple):
 def run(trial: Trial) -> Iterator[Row]:
     args, whole = trial.args, load(trial.args.data)
     half = len(whole.train.x) // 2
-    order = torch.randperm(2 * half, generator=trial.rng("halves"))
+    order = torch.randperm(2 * half, generator=trial.generator("halves"))
     learnt, held_back = (
         Batch(whole.train.x[some], whole.train.target[some]) for some in (order[:half], order[half:])
     )
     data = whole._replace(train=learnt)
     scene = _Scene(trial, data, held_back, scale(whole, epochs=args.epochs))
     bad, others = (
-        spoilt(learnt.target, trial.share, data.classes, args.teachers, trial.rng(w)) for w in _DRAWS
+        spoilt(learnt.target, trial.share, data.classes, args.teachers, trial.generator(w)) for w in _DRAWS
     )
     teacher = scene.labelled(bad, scene.chips(0, 0), "teacher")
     x, right = data.test.x, data.test.target
@@ -174,10 +179,10 @@ def run(trial: Trial) -> Iterator[Row]:
 _DRAWS = ("bad labels", "other bad labels")
 
 
-def spoilt(labels: Tensor, share: float, classes: int, count: int, rng: Generator) -> Tensor:
+def spoilt(labels: Tensor, share: float, classes: int, count: int, generator: Generator) -> Tensor:
     """Labels (count, examples), each with the chance `share` drawn anew from all classes."""
     shape = (count, len(labels))
-    lots, drawn = torch.rand(shape, generator=rng), torch.randint(classes, shape, generator=rng)
+    lots, drawn = torch.rand(shape, generator=generator), torch.randint(classes, shape, generator=generator)
     return torch.where(lots < share, drawn, labels)
 
 

@@ -83,7 +83,7 @@ class Args:
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # of the teacher; by default 45, or 15 on large data
     temperature: float = 4.0  # of the teacher's answers
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(readings=(0.1,), teachers=1, heirs=2, epochs=0.1, hidden=8, another="digits")
@@ -98,7 +98,7 @@ class Trial:
     def name(self) -> str:
         return f"teacher {self.teacher}"
 
-    def rng(self, *path: str | float) -> Generator:
+    def generator(self, *path: str | float) -> Generator:
         return stream(self.args.seed, "stimuli", self.teacher, *map(str, path))
 
 
@@ -122,8 +122,8 @@ class _Scene(NamedTuple):
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
-    teacher = Chip(args.device, network(data, size.hidden), 1_000_000 * trial.teacher, dice=args.seed)
-    schooled(teacher, data, size, trial.rng("data"), trial.rng("probes"))
+    teacher = Chip(args.device, network(data, size.hidden), 1_000_000 * trial.teacher, noise_seed=args.seed)
+    schooled(teacher, data, size, trial.generator("data"), trial.generator("probes"))
     scene = _Scene(trial, data, size, teacher)
     score = right(answers(teacher.port(), data.test.x), data.test.target)
     yield {"what": "teacher", "chip": teacher.identities[0], "accuracy": round(float(score), 6)}
@@ -137,13 +137,13 @@ def _heirs(scene: _Scene, kind: Kind, wanted: float, first: int) -> Iterator[Row
     """Fresh chips learn from one kind of stimuli, for so many readings of the teacher."""
     trial, data, size, teacher = scene
     who = range(first, first + size.heirs)
-    pupils = Chip(trial.args.device, teacher.spec.layers, who, dice=trial.args.seed + 1)
+    pupils = Chip(trial.args.device, teacher.spec.layers, who, noise_seed=trial.args.seed + 1)
     asked, read = Ledger(teacher.spec), Ledger(pupils.spec)
     heirs, answer = metered(pupils.port(), read), Soft(trial.args.temperature)
     count = max(1, round(wanted * len(data.train.x) / size.batch))
     learner = by_nodes(size.probes, decayed(adam(size.rate), count))(answer.loss)
     taught = _lessons(scene, kind, metered(teacher.port(), asked), heirs, answer, count, wanted)
-    for _ in fit(learner, heirs, taught, trial.rng(kind, wanted, "probes")):
+    for _ in fit(learner, heirs, taught, trial.generator(kind, wanted, "probes")):
         pass
     said, test = answers(heirs, data.test.x), data.test
     named = answers(teacher.port(), test.x)
@@ -159,29 +159,29 @@ def _lessons(
 ) -> Iterator[Batch]:
     """So many batches; `surprise` answers all candidates and keeps few, the other choices ask about few."""
     trial, data, size, _ = scene
-    rng, many, x = trial.rng(kind, wanted, "data"), trial.args.candidates, data.train.x
+    generator, many, x = trial.generator(kind, wanted, "data"), trial.args.candidates, data.train.x
     if kind == "surprise":
-        taught = lessons(teacher, drawn(Batch(x), size.batch, count, rng), answer, rng=rng)
+        taught = lessons(teacher, drawn(Batch(x), size.batch, count, generator), answer, generator=generator)
         return chosen(taught, heirs, max(1, size.batch // many), answer.loss)
     if kind in ("dispute", "doubt"):
         score = dispute if kind == "dispute" else doubt
-        stimuli = chosen(drawn(Batch(x), size.batch * many, count, rng), heirs, size.batch, score)
+        stimuli = chosen(drawn(Batch(x), size.batch * many, count, generator), heirs, size.batch, score)
     else:
-        stimuli = _stimuli(scene, kind, count, rng)
-    return lessons(teacher, stimuli, answer, rng=rng)
+        stimuli = _stimuli(scene, kind, count, generator)
+    return lessons(teacher, stimuli, answer, generator=generator)
 
 
-def _stimuli(scene: _Scene, kind: Kind, count: int, rng: Generator) -> Iterator[Batch]:
+def _stimuli(scene: _Scene, kind: Kind, count: int, generator: Generator) -> Iterator[Batch]:
     """So many batches that nobody chose; what is made up never comes twice."""
     args, x, size = scene.trial.args, scene.data.train.x, scene.size.batch
     if kind == "noise":
-        return (Batch(noise(x, size, rng)) for _ in range(count))
+        return (Batch(noise(x, size, generator)) for _ in range(count))
     if kind == "mixtures":
-        return (Batch(mixtures(x, size, rng)) for _ in range(count))
+        return (Batch(mixtures(x, size, generator)) for _ in range(count))
     if kind == "another set" and args.another is not None:
         x = resampled(load(args.another).train.x, scene.data.pixels)
-    pool = some(Batch(x), args.few, scene.trial.rng("a few")) if kind == "a few" else Batch(x)
-    return drawn(pool, size, count, rng)
+    pool = some(Batch(x), args.few, scene.trial.generator("a few")) if kind == "a few" else Batch(x)
+    return drawn(pool, size, count, generator)
 
 
 def table(rows: Sequence[Row]) -> list[Row]:

@@ -1,7 +1,7 @@
 """Soft answers quiet a perturbation student's gradient tenfold; a large one gets truer for it, none righter.
 
 A teacher chip learns from labels, in place. Fresh chips, an eighth of its size or as large, learn what it
-answers at temperatures T, read without noise or by a loud amplifier (the same cells, another hiss); the
+answers at temperatures T, read without noise or by a loud amplifier (the same cells, another read_noise); the
 same chips taught by labels are the independent control. All see the same batches and probes. `closed`: see
 `distill.fidelity`. On the way of those taught by labels, at fixed knobs, the variance of the estimate by
 node perturbation falls into mini-batch, answers (a noisy teacher never says the same twice), probes and
@@ -13,7 +13,7 @@ Ours on digits (seed 0, 4 pairs), by labels / T 1 / 4 / 40. Variance at a tenth 
 lowers, how long examples' gradients are beside their mean: by the laws (within 7 % there, within 40
 halfway, when losses curve) the parts keep their ratio, and reading noise stays 3 to 5 % of the whole. KL to
 the teacher: 0.011 / 0.008 / 0.005 / 0.007 and 0.22 / 0.21 / 0.26 / 0.45; test accuracy: 96.9 / 96.8 / 96.6
-/ 96.5 (teacher 96.7) and 92.1 / 92.1 / 88.4 / 81.2. A teacher that hisses at 0.5 V reads 95.4 %; its
+/ 96.5 (teacher 96.7) and 92.1 / 92.1 / 88.4 / 81.2. A teacher with 0.5 V of read noise reads 95.4 %; its
 students of 64 come to 96.3 to 96.5.
 
 So variance is not what limits them. After 4 epochs the 64 have 94.2 / 92.8 / 91.2 % by labels / T 1 / 4,
@@ -82,16 +82,16 @@ POPULATION = 2000  # examples that batches are drawn from where variance is meas
 @dataclass(frozen=True)
 class Args:
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
-    device: AnyDevice = Mismatched()  # the hardware; it has a hiss and a write_noise
+    device: AnyDevice = Mismatched()  # the hardware; it has a read noise and a write_noise
     temperatures: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 20.0, 40.0)  # of the teacher's answers
     sizes: tuple[float, ...] = (0.125, 1.0)  # hidden neurons of the students, of the teacher's
-    hisses: tuple[float, ...] = (0.0, 0.5)  # V rms, of the teacher's amplifiers while it answers
+    read_noises: tuple[float, ...] = (0.0, 0.5)  # V rms, of the teacher's amplifiers while it answers
     teachers: int = 4  # each with a student of its own for every temperature
     epochs: float | None = None  # of teacher and students; by default 45, or 15 on large data
     moments: tuple[float, ...] = (0.1, 0.5)  # when variance is measured, of the training by labels
     exact: bool = False  # whether students learn by their own exact gradients, which no real hardware allows
     repeats: int = 100  # gradient estimates that their variance is taken from
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(
@@ -102,27 +102,27 @@ TOY = Args(
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
-    hiss: float = 0.0
+    read_noise: float = 0.0
     size: float = 1.0
 
     @property
     def name(self) -> str:
-        return f"teacher at {self.hiss:g} V, student {self.size:g} of its size"
+        return f"teacher at {self.read_noise:g} V, student {self.size:g} of its size"
 
-    def rng(self, *path: str) -> Generator:
+    def generator(self, *path: str) -> Generator:
         return stream(self.args.seed, "temperature", *path)  # all trials see the same
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, h, s) for h in args.hisses for s in args.sizes]
+    return [Trial(args, h, s) for h in args.read_noises for s in args.sizes]
 
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, epochs=args.epochs)
-    teachers = Chip(args.device, network(data, size.hidden), range(args.teachers), dice=args.seed)
-    schooled(teachers, data, size, trial.rng("teacher", "data"), trial.rng("teacher", "probes"))
-    scene = _Scene(trial, data, size, louder(teachers, trial.hiss, args.seed).port())
+    teachers = Chip(args.device, network(data, size.hidden), range(args.teachers), noise_seed=args.seed)
+    schooled(teachers, data, size, trial.generator("teacher", "data"), trial.generator("teacher", "probes"))
+    scene = _Scene(trial, data, size, louder(teachers, trial.read_noise, args.seed).port())
     first, again = (outputs(scene.teacher, data.test.x) for _ in range(2))
     yield _row(trial, "teacher again", Likeness.of(first, again, data.test.target), None) | {"done": 0.1}
     control = scene.students()
@@ -137,14 +137,14 @@ def run(trial: Trial) -> Iterator[Row]:
         yield _row(trial, _words(temperature), fidelity.student, fidelity) | done
 
 
-def louder(chip: Chip[Any], hiss: float, dice: int = 0) -> Chip[Any]:
-    """The same cells behind amplifiers of another hiss."""
+def louder(chip: Chip[Any], read_noise: float, noise_seed: int = 0) -> Chip[Any]:
+    """The same cells behind amplifiers of another read noise."""
     device: Any = chip.device
     try:
-        device = replace(device, hiss=hiss, write_noise=0.0)
+        device = replace(device, read_noise=read_noise, write_noise=0.0)
     except TypeError:
-        raise ValueError(f"temperature: {device} has no hiss and write_noise to be changed") from None
-    made = Chip(device, chip.spec.layers, chip.identity, dice=dice)
+        raise ValueError(f"temperature: {device} has no read_noise and write_noise to be changed") from None
+    made = Chip(device, chip.spec.layers, chip.identity, noise_seed=noise_seed)
     made.port().program(xray.knobs(chip))
     return made
 
@@ -160,10 +160,10 @@ class _Scene(NamedTuple):
     def students(self) -> Chip[Any]:
         args, hidden = self.trial.args, max(1, round(self.size.hidden * self.trial.size))
         who = range(1_000_000, 1_000_000 + args.teachers)
-        return Chip(args.device, network(self.data, hidden), who, dice=args.seed + 1)
+        return Chip(args.device, network(self.data, hidden), who, noise_seed=args.seed + 1)
 
     def examples(self) -> Iterator[Batch]:
-        return batches(self.data.train, self.size.batch, self.size.epochs, self.trial.rng("data"))
+        return batches(self.data.train, self.size.batch, self.size.epochs, self.trial.generator("data"))
 
     def learner(self, chip: Chip[Any]) -> Callable[[Loss], Learner[Any]]:
         if not self.trial.args.exact:
@@ -172,9 +172,11 @@ class _Scene(NamedTuple):
         return lambda loss: Exact(chip, update, loss)
 
     def taught(self, temperature: float) -> Port:
-        chip, rng = self.students(), self.trial.rng("probes")
+        chip, generator = self.students(), self.trial.generator("probes")
         stimuli, learner = (Batch(b.x) for b in self.examples()), self.learner(chip)
-        for _ in distill(self.teacher, chip.port(), learner, stimuli, temperature=temperature, rng=rng):
+        for _ in distill(
+            self.teacher, chip.port(), learner, stimuli, temperature=temperature, generator=generator
+        ):
             pass
         return chip.port()
 
@@ -184,7 +186,7 @@ def _control(scene: _Scene, chip: Chip[Any]) -> Iterator[Row]:
     trial, learner = scene.trial, scene.learner(chip)(CrossEntropy())
     total = steps(scene.data.train, scene.size.batch, scene.size.epochs)
     pauses = {max(1, round(moment * total)): moment for moment in trial.args.moments}
-    learning = fit(learner, chip.port(), scene.examples(), trial.rng("probes"))
+    learning = fit(learner, chip.port(), scene.examples(), trial.generator("probes"))
     for number, _ in enumerate(learning, 1):
         if number in pauses:
             yield from _variances(scene, chip, pauses[number])
@@ -203,11 +205,11 @@ def _variances(scene: _Scene, chip: Chip[Any], moment: float) -> Iterator[Row]:
         estimator,
         batch=scene.size.batch,
         repeats=args.repeats,
-        rng=trial.rng("variance", f"{moment:g}"),
+        generator=trial.generator("variance", f"{moment:g}"),
     )
     for taught, found in made.items():
         values = {word: float(value.mean()) for word, value in found._asdict().items()}
-        about = {"what": "variance", "hiss": trial.hiss, "size": trial.size, "taught": taught}
+        about = {"what": "variance", "read_noise": trial.read_noise, "size": trial.size, "taught": taught}
         yield {**about, "moment": moment, **values}
 
 
@@ -216,7 +218,7 @@ def _words(temperature: float) -> str:
 
 
 def _row(trial: Trial, taught: str, like: Likeness, fidelity: Fidelity | None) -> Row:
-    about = {"what": "student", "hiss": trial.hiss, "size": trial.size, "taught": taught}
+    about = {"what": "student", "read_noise": trial.read_noise, "size": trial.size, "taught": taught}
     closed = {
         "closed": fidelity and fidelity.closed,
         "closed_divergence": fidelity and fidelity.closed_divergence,
@@ -229,7 +231,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
     for r in rows:
         if r["what"] != "student":
             continue
-        line = {"teacher V": f"{r['hiss']:g}", "size": f"{r['size']:g}", "taught by": r["taught"]}
+        line = {"teacher V": f"{r['read_noise']:g}", "size": f"{r['size']:g}", "taught by": r["taught"]}
         line |= {"right %": _percent(fmean(r["accuracy"])), "agrees %": _percent(r["agreement"])}
         line |= {"closed %": _percent(r["closed"]), "KL": f"{r['divergence']:.3f}"}
         line |= {"KL closed %": _percent(r["closed_divergence"]), "same mistakes %": _percent(r["repeated"])}
@@ -242,7 +244,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
     return made
 
 
-_CASE = ("hiss", "size", "taught")
+_CASE = ("read_noise", "size", "taught")
 _PARTS = ("minibatch", "answers", "probes", "readings")
 
 
@@ -251,18 +253,18 @@ def _percent(value: float | None) -> str:
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    cases = list(dict.fromkeys((r["hiss"], r["size"]) for r in rows))
+    cases = list(dict.fromkeys((r["read_noise"], r["size"]) for r in rows))
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for number, case in enumerate(cases):
-        chosen = [r for r in rows if r["what"] == "student" and (r["hiss"], r["size"]) == case]
+        chosen = [r for r in rows if r["what"] == "student" and (r["read_noise"], r["size"]) == case]
         soft = [(float(r["taught"][2:]), r) for r in chosen if r["taught"].startswith("T ")]
         (control,) = [r for r in chosen if r["taught"] == "labels"]
         look = {"color": f"C{number}", "label": f"teacher {case[0]:g} V, size {case[1]:g}"}
         for axis, of in ((left, _error), (middle, lambda r: r["divergence"])):
             axis.plot([t for t, _ in soft], [of(r) for _, r in soft], "o-", ms=3, **look)
             axis.axhline(of(control), color=f"C{number}", ls=":", lw=0.8)
-        spread = [r for r in rows if r["what"] == "variance" and (r["hiss"], r["size"]) == case]
+        spread = [r for r in rows if r["what"] == "variance" and (r["read_noise"], r["size"]) == case]
         spread = [r for r in spread if r["moment"] == spread[0]["moment"]]
         totals = [(float(r["taught"][2:]), r["total"]) for r in spread if r["taught"].startswith("T ")]
         right.plot(*zip(*totals, strict=True), "o-", ms=3, **look)

@@ -74,7 +74,7 @@ class Args:
     chips: int = 3  # identities, each a trial of its own
     examples: int = 100  # to watch it by, to rescale by, and with labels to relearn from
     epochs: float | None = None  # of the chip; and its heirs; by default 45, or 15 on large data
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(
@@ -93,7 +93,7 @@ class Trial:
     def name(self) -> str:
         return f"{device_words(self.device)}, {self.remedy}, chip {self.chip}"
 
-    def rng(self, *path: str | int) -> Generator:
+    def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "aging", self.chip, *path)  # every device and remedy sees the same
 
 
@@ -106,16 +106,16 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, epochs=args.epochs)
-    chip = Chip(trial.device, network(data, size.hidden), trial.chip, dice=args.seed)
-    lessons = batches(data.train, size.batch, size.epochs, trial.rng("data"))
+    chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
+    lessons = batches(data.train, size.batch, size.epochs, trial.generator("data"))
     learning = fit(
-        by_nodes(size.probes, sparing(data, size))(CrossEntropy()), chip.port(), lessons, trial.rng()
+        by_nodes(size.probes, sparing(data, size))(CrossEntropy()), chip.port(), lessons, trial.generator()
     )
     died = lived(learning)
     if died:
         raise ValueError(f"aging: {died}; it did not live to be aged")
-    (few,) = batches(data.train, args.examples, 1e-9, trial.rng("few"))
-    scene = Scene(data, size, few, trial.rng, 1_000_000 * (trial.chip + 1), args.seed)
+    (few,) = batches(data.train, args.examples, 1e-9, trial.generator("few"))
+    scene = Scene(data, size, few, trial.generator, 1_000_000 * (trial.chip + 1), args.seed)
     life = Life(chip, chip.clock, chip.port().measure(few.x).taps)
     yield _row(trial, 0.0, life, data, None)
     for k, moment in enumerate(args.moments):

@@ -34,9 +34,10 @@ from torch import Generator
 from torch import Tensor
 
 from analog import SONOS
-from analog import Birth
+from analog import Fabrication
 from analog import Chip
 from analog import Device
+from analog import Fabrication
 from analog import Ideal
 from analog import Ledger
 from analog import Noise
@@ -78,7 +79,7 @@ class Args:
     budget: float | None = None  # measurements per training example; by default 225, or 75 on large data
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     temperature: float = 4.0  # of the answers that heirs learn from
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(devices=(SoftBoundsRRAM(), SONOS()), chips=1, heirs=1, budget=3, hidden=8)
@@ -98,7 +99,7 @@ class Trial:
     def name(self) -> str:
         return f"{self.who}, chip {self.chip}"
 
-    def rng(self, *path: str) -> Generator:
+    def generator(self, *path: str) -> Generator:
         return stream(self.args.seed, "zoo", self.chip, *path)  # every device sees the same batches
 
 
@@ -128,7 +129,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 
 def _chip(trial: Trial, device: Device[Any], data: Dataset, size: Scale) -> Chip[Any]:
-    return Chip(device, network(data, size.hidden), trial.chip, dice=trial.args.seed)
+    return Chip(device, network(data, size.hidden), trial.chip, noise_seed=trial.args.seed)
 
 
 def _taught(
@@ -136,8 +137,8 @@ def _taught(
 ) -> Row:
     """A chip learns from labels; how well it then does, what it cost, or how it died."""
     ledger = Ledger(chip.spec)
-    lessons = batches(data.train, size.batch, size.epochs, trial.rng("data"))
-    died = lived(fit(learner, metered(chip.port(), ledger), lessons, trial.rng("probes")))
+    lessons = batches(data.train, size.batch, size.epochs, trial.generator("data"))
+    died = lived(fit(learner, metered(chip.port(), ledger), lessons, trial.generator("probes")))
     score = None if died else round(float(accuracy(chip.port(), data.test)), 6)
     about = {"what": what, "device": trial.who, "chip": trial.chip, "accuracy": score, "died": died}
     return {
@@ -154,13 +155,14 @@ def _hand_over(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale) -> Ite
     """Fresh chips learn what this one answers."""
     args, first = trial.args, 1_000_000 * (trial.chip + 1)
     who = range(first, first + args.heirs)
-    heirs = Chip(chip.device, chip.spec.layers, who, dice=args.seed + 1)
+    heirs = Chip(chip.device, chip.spec.layers, who, noise_seed=args.seed + 1)
 
     def learner(loss: Loss) -> Learner[Any]:
         return by_nodes(size.probes, sparing(data, size))(loss)
 
     stimuli = (
-        b._replace(target=None) for b in batches(data.train, size.batch, size.epochs, trial.rng("heirs"))
+        b._replace(target=None)
+        for b in batches(data.train, size.batch, size.epochs, trial.generator("heirs"))
     )
     died = lived(
         distill(
@@ -169,7 +171,7 @@ def _hand_over(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale) -> Ite
             learner,
             stimuli,
             temperature=args.temperature,
-            rng=trial.rng("heirs", "probes"),
+            generator=trial.generator("heirs", "probes"),
         )
     )
     scores = [None] * len(who) if died else accuracy(heirs.port(), data.test).tolist()
@@ -187,11 +189,11 @@ def _hand_over(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale) -> Ite
 def bench(device: Device[Any], identity: int) -> Row:
     """What single cells can hold, seen at the bench and not through the wires."""
     like = torch.empty(0, dtype=torch.float64)
-    cells = device.fabricate(50, 64, Birth((identity,), (), 0, 1, like))
+    cells = device.fabricate(50, 64, Fabrication((identity,), (), 0, 1, like))
     some, x = cells.knobs, torch.eye(64, dtype=torch.float64).unsqueeze(0)
 
-    def after(drive: float, dice: str) -> Tensor:
-        noise = Noise(stream(identity, "bench", dice))
+    def after(drive: float, run: str) -> Tensor:
+        noise = Noise(stream(identity, "bench", run))
         return device.collect(device.pulse(cells, torch.full_like(some, drive), noise), x, Noise.silent())
 
     reach = (after(4.0, "up") - after(-4.0, "down")).abs()

@@ -127,7 +127,7 @@ class Args:
     chips: int = 3  # identities, a fleet
     hidden: int | None = None  # neurons of a hidden layer; by default 128, or 1024 on large data
     steps: int | None = None  # batches learned from; by default 1000
-    seed: int = 0  # of data order, views, labels, probes and nature's dice
+    seed: int = 0  # of data order, views, labels, probes and the chips' noise
 
 
 TOY = Args(devices=(Mismatched(),), chips=1, hidden=16, steps=2, labels=(10,))
@@ -190,7 +190,7 @@ def _without(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
     """Taught without labels (or not at all), frozen, read out."""
     args, made = trial.args, levels(trial.objective, data, size)
     layers = tuple(layer for level in made for layer in level.layers)
-    chip = Chip(trial.device, layers, range(args.chips), dice=args.seed)
+    chip = Chip(trial.device, layers, range(args.chips), noise_seed=args.seed)
     port, ledger = chip.port(), Ledger(chip.spec)
     if trial.way != "untrained":
         learner = _learner(trial, chip, made, decayed(adam(size.rate), size.steps))
@@ -237,10 +237,10 @@ def _learner(trial: Trial, chip: Chip[Any], made: Sequence[Level], update: Updat
     return Greedy(blocks)
 
 
-def _twice(train: Batch, size: Size, rng: Generator) -> Iterator[Batch]:
+def _twice(train: Batch, size: Size, generator: Generator) -> Iterator[Batch]:
     """Two views of each image, and nothing else."""
-    for batch in drawn(train, size.images, size.steps, rng):
-        yield Batch(paired(seen(batch.x, VIEWS, rng), seen(batch.x, VIEWS, rng)))
+    for batch in drawn(train, size.images, size.steps, generator):
+        yield Batch(paired(seen(batch.x, VIEWS, generator), seen(batch.x, VIEWS, generator)))
 
 
 def _by_labels(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
@@ -249,12 +249,12 @@ def _by_labels(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
     for at, count in enumerate(counts, 1):
         draws = [_labelled(trial, data.train, count, data.classes, chip) for chip in range(args.chips)]
         pool = Batch(torch.stack([d.x for d in draws], 1), torch.stack([d.target for d in draws], 1))
-        chip = Chip(trial.device, network(data, size.hidden), range(args.chips), dice=args.seed)
+        chip = Chip(trial.device, network(data, size.hidden), range(args.chips), noise_seed=args.seed)
         port, ledger = chip.port(), Ledger(chip.spec)
-        rng, update = _dice(trial, "data"), decayed(adam(size.rate), size.steps)
+        generator, update = _dice(trial, "data"), decayed(adam(size.rate), size.steps)
         lessons = (
-            Batch(seen(x.flatten(0, 1), VIEWS, rng).view_as(x).transpose(0, 1), y.mT)
-            for x, y in drawn(pool, 2 * size.images, size.steps, rng)
+            Batch(seen(x.flatten(0, 1), VIEWS, generator).view_as(x).transpose(0, 1), y.mT)
+            for x, y in drawn(pool, 2 * size.images, size.steps, generator)
         )
         learner = by_nodes(PROBES, update)(CrossEntropy())
         for _ in fit(learner, metered(port, ledger), lessons, _dice(trial, "probes")):
@@ -263,8 +263,8 @@ def _by_labels(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
 
 
 def _labelled(trial: Trial, pool: Batch, count: int | None, classes: int, draw: int) -> Batch:
-    rng = stream(trial.args.seed, "contrastive", "labels", draw)  # the same for every way
-    return pool if count is None else labelled(pool, count, classes, rng)
+    generator = stream(trial.args.seed, "contrastive", "labels", draw)  # the same for every way
+    return pool if count is None else labelled(pool, count, classes, generator)
 
 
 def _dice(trial: Trial, what: str) -> Generator:

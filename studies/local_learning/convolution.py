@@ -91,7 +91,7 @@ class Args:
     passes: float = 40  # over the training images
     rate: float = 6e-3  # of Adam, falling linearly to zero
     shifts: bool = False  # whether every lesson's images are moved by up to a pixel each way, by lot
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(devices=(Mismatched(),), ways=("greedy", "exact"), chips=1, passes=0.1)
@@ -114,7 +114,7 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, lecun1989.digits(load(trial.args.data))
-    chip = Chip(trial.device, lecun1989.wiring(), range(args.chips), dice=args.seed)
+    chip = Chip(trial.device, lecun1989.wiring(), range(args.chips), noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     wires, port = metered(chip.port(), ledger), chip.port()
     total = steps(data.train, BATCH, args.passes)
@@ -161,11 +161,11 @@ def learner(way: Way, chip: Chip[Any], update: Update) -> Learner[Any]:
     return Greedy((*(Block(1, inside, head) for head in heads), Block(2, inside)))
 
 
-def moved(x: Tensor, rng: Generator) -> Tensor:  # (images, pixels) -> the same
+def moved(x: Tensor, generator: Generator) -> Tensor:  # (images, pixels) -> the same
     """Each image moved by -1, 0 or 1 pixels both ways, by lot; what comes in is as what lies outside."""
     side = lecun1989.SIDE
     framed = pad(x.unflatten(-1, (side, side)), (1, 1, 1, 1), value=lecun1989.OUTSIDE)
-    rows, columns = torch.arange(side) + torch.randint(0, 3, (2, len(x), 1), generator=rng)
+    rows, columns = torch.arange(side) + torch.randint(0, 3, (2, len(x), 1), generator=generator)
     return framed[torch.arange(len(x))[:, None, None], rows[:, :, None], columns[:, None, :]].flatten(1)
 
 

@@ -119,7 +119,7 @@ class Args:
     rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2)  # among which each way's is chosen
     gain: float | None = 1.4  # of the first knobs; None: as fabricated
     feedback: bool = False  # whether slopes are foreseen by learned feedback, as in `in_place`
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(
@@ -181,7 +181,9 @@ class Training:
         args = trial.args
         self.trial, self.data = trial, data
         self.size = scale(data, hidden=args.hidden, epochs=args.epochs)
-        self.chip = Chip(args.device, wiring(data, self.size.hidden, trial.depth), identities, dice=args.seed)
+        self.chip = Chip(
+            args.device, wiring(data, self.size.hidden, trial.depth), identities, noise_seed=args.seed
+        )
         if args.gain is not None:
             self.chip.port().program(scattered(self.chip, args.gain, stream(args.seed, "depth", "knobs")))
         self.ledger = Ledger(self.chip.spec)

@@ -115,7 +115,7 @@ class Args:
     width: int | None = None  # neurons a layer; by default 100, or 800 on large data
     epochs: float | None = None  # by default 40, or 30 on large data
     shifts: int = 0  # pixels by which the images of a batch are moved at most, another way each batch
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3, shifts=1)
@@ -171,12 +171,12 @@ def _size(args: Args, data: Dataset) -> Size:
     return (SMALL if len(data.train.x) <= 10_000 else LARGE)._replace(**chosen)
 
 
-def moved(x: Tensor, most: int, rng: Generator) -> Tensor:
+def moved(x: Tensor, most: int, generator: Generator) -> Tensor:
     """Images moved together by a chance number of pixels in both directions; what leaves comes in again."""
     if not most:
         return x
     side = math.isqrt(x.shape[-1])
-    by = torch.randint(-most, most + 1, (2,), generator=rng).tolist()
+    by = torch.randint(-most, most + 1, (2,), generator=generator).tolist()
     return x.unflatten(-1, (side, side)).roll(by, (-2, -1)).flatten(-2)
 
 
@@ -187,7 +187,7 @@ class Lab:
         self.trial, self.data, self.size = trial, data, size
         widths = (data.pixels, *(size.width,) * size.layers)
         layers = tuple(dense(a, b) for a, b in pairwise(widths))
-        self.chip = Chip(trial.device, layers, range(trial.args.chips), dice=trial.args.seed)
+        self.chip = Chip(trial.device, layers, range(trial.args.chips), noise_seed=trial.args.seed)
         self.ledger = Ledger(self.chip.spec)
         self.port = self.chip.port()
         booked = metered(self.port, self.ledger).measure
@@ -212,7 +212,7 @@ class Lab:
             batch = lesson._replace(x=moved(lesson.x, self.trial.args.shifts, order))
             state, step = learner.step(self.wires, batch, state, probes)
             if self.unlabelled:  # labels reach the read-out alone
-                seen = pattern([tap[..., : len(batch.x), :] for tap in step.quiet.taps])
+                seen = pattern([tap[..., : len(batch.x), :] for tap in step.baseline.taps])
                 beside, _ = self.readout.step(self.top.port(), batch._replace(x=seen), beside, probes)
             else:
                 self.top = self.labels.top(self.chip.spec, state.negatives.readout)

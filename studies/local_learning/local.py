@@ -90,7 +90,7 @@ class Args:
     own_heads: bool = False  # every group of LG rows is seen by a head of its own alone
     epochs: float | None = None  # by default 45, or 15 on large data
     probes: int | None = None  # measured directions a step; by default 4
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(devices=(Mismatched(),), chips=2, channels=8, groups=2, epochs=0.3, own_heads=True)
@@ -119,17 +119,17 @@ def run(trial: Trial) -> Iterator[Row]:
     layers = local_mixer(
         _image(data), data.classes, channels=channels, groups=groups, normalised=args.normalised
     )
-    chip = Chip(trial.device, layers, tuple(range(args.chips)), dice=args.seed)
+    chip = Chip(trial.device, layers, tuple(range(args.chips)), noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     wires = metered(chip.port(), ledger)
 
-    def rng(path: str) -> Generator:
+    def generator(path: str) -> Generator:
         return stream(args.seed, "local", path)  # every row sees the same batches
 
-    lessons = batches(data.train, size.batch, size.epochs, rng("data"))
+    lessons = batches(data.train, size.batch, size.epochs, generator("data"))
     update = schedule(data, size.batch, size.epochs, size.rate)
     way = ren2023.Way(trial.method, size.probes, update, groups, args.own_heads)
-    learning = fit(way.learner(chip), wires, lessons, rng("probes"))
+    learning = fit(way.learner(chip), wires, lessons, generator("probes"))
     total = steps(data.train, size.batch, size.epochs)
     about: Row = {"device": device_words(trial.device), "method": trial.method, "data": data.name}
     about |= {"channels": channels, "groups": groups, "own_heads": args.own_heads}

@@ -107,7 +107,7 @@ class Args:
     rate: float | None = None  # by default chosen, with gamma and owed
     gamma: float = 0.1  # of LocoProp, where a rate is given
     owed: float | None = None  # full scale, where a rate is given; none by default
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(devices=(SoftBoundsRRAM(),), sizes=(6, 3), chips=2, budget=1000)
@@ -169,7 +169,7 @@ def _trained(
         trial.device,
         layers(args.sizes, data.pixels),
         range(first, first + args.chips),
-        dice=args.seed,
+        noise_seed=args.seed,
     )
     port, ledger = chip.port(), Ledger(chip.spec)
     each = args.batch * (1 + args.probes + (args.steps - 1 if trial.method == "LocoProp" else 0))

@@ -123,12 +123,12 @@ def run(trial: Trial) -> Iterator[Row]:
     data = lecun1989.digits(mnist, args.images or rung.images)
     passes = args.passes or rung.passes
 
-    def dice(what: str) -> list[Generator]:
+    def generators(what: str) -> list[Generator]:
         return [stream(args.seed, "lecun1989", trial.rung, what, k) for k in range(args.seeds)]
 
-    copies = Copies(rung.kind, dice("weights"))
+    copies = Copies(rung.kind, generators("weights"))
     averaged, mean = min(rung.averaged, passes), torch.zeros_like(copies.knobs)
-    for number in _passes(copies, rung, data, passes, dice("order")):
+    for number in _passes(copies, rung, data, passes, generators("order")):
         if number > passes - averaged:
             mean += copies.knobs / averaged
         if 10 * number // passes > 10 * (number - 1) // passes and number < passes:
@@ -151,7 +151,9 @@ def run(trial: Trial) -> Iterator[Row]:
     }
 
 
-def _passes(copies: Copies, rung: Rung, data: Dataset, passes: int, dice: list[Generator]) -> Iterator[int]:
+def _passes(
+    copies: Copies, rung: Rung, data: Dataset, passes: int, generators: list[Generator]
+) -> Iterator[int]:
     """Learn, pausing after each pass."""
     images, classes = _shifted(data.train.x, rung.shifts), torch.eye(10)
     if rung.kind.loss == "squared error":
@@ -160,13 +162,13 @@ def _passes(copies: Copies, rung: Rung, data: Dataset, passes: int, dice: list[G
     for done in range(passes):
         fall = done / max(1, passes - 1) if rung.adamw else 0.0
         rate = rung.rate * (1 - fall * 2 / 3)
-        orders = torch.stack([torch.randperm(images.shape[1], generator=g) for g in dice], 1)
+        orders = torch.stack([torch.randperm(images.shape[1], generator=g) for g in generators], 1)
         with _no_denormals():
             for chosen in orders.split(CHUNK):
-                moves = _drawn(chosen, len(images), dice)
+                moves = _drawn(chosen, len(images), generators)
                 patches = cut(images[moves, chosen])
                 targets = classes[data.train.target[chosen]].unsqueeze(-2)
-                silent = _silenced(chosen, rung.kind.dropout, dice) if rung.kind.dropout else None
+                silent = _silenced(chosen, rung.kind.dropout, generators) if rung.kind.dropout else None
                 for at in range(len(chosen)):
                     copies.learn(patches[at], targets[at], None if silent is None else silent[at])
                     step(rate)
@@ -192,14 +194,14 @@ def _shifted(images: Tensor, shifts: bool) -> Tensor:  # (1 or 9, images, 256)
     return torch.stack(moved).flatten(-2)
 
 
-def _drawn(like: Tensor, count: int, dice: list[Generator]) -> Tensor:  # (steps, copies), int64
+def _drawn(like: Tensor, count: int, generators: list[Generator]) -> Tensor:  # (steps, copies), int64
     if count == 1:
         return torch.zeros_like(like)
-    return torch.stack([torch.randint(count, (len(like),), generator=g) for g in dice], 1)
+    return torch.stack([torch.randint(count, (len(like),), generator=g) for g in generators], 1)
 
 
-def _silenced(like: Tensor, share: float, dice: list[Generator]) -> Tensor:  # (steps, copies, 1, 192)
-    kept = [torch.rand(len(like), 1, 192, generator=g) >= share for g in dice]
+def _silenced(like: Tensor, share: float, generators: list[Generator]) -> Tensor:  # (steps, copies, 1, 192)
+    kept = [torch.rand(len(like), 1, 192, generator=g) >= share for g in generators]
     return torch.stack(kept, 1) / (1 - share)
 
 

@@ -122,7 +122,7 @@ class Args:
     device: AnyDevice = Mismatched()
     chip_rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # on chips
     held_out: bool = False  # measure on a fifth of the training data, to choose settings by
-    seed: int = 0  # of weights, data order, probes and nature's dice
+    seed: int = 0  # of weights, data order, probes and the chips' noise
 
 
 TOY = Args(
@@ -200,7 +200,7 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
     args, size = trial.args, scale(data)
     variants = len(args.chip_rates)
     twins = [chip for chip in range(args.seeds) for _ in range(variants)]
-    chip = Chip(args.device, network(data, size.hidden), twins, dice=args.seed)
+    chip = Chip(args.device, network(data, size.hidden), twins, noise_seed=args.seed)
     made = levels(trial.optimizer, torch.tensor(args.chip_rates).repeat(args.seeds), trial.height)
     epochs = min(args.epochs, size.epochs) if args.epochs < 1 else size.epochs
     total = steps(data.train, size.batch, epochs)

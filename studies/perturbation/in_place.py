@@ -69,7 +69,7 @@ class Args:
     epochs: float | None = None  # by default 45, or 15 on large data
     probes: int | None = None  # measured directions a step; by default 4
     probe_size: float | None = None  # V, of node perturbation; by default tuned from the wires alone
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8)
@@ -94,16 +94,16 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, hidden=args.hidden, epochs=args.epochs, probes=args.probes)
-    chip = Chip(trial.device, network(data, size.hidden), trial.chip, dice=args.seed)
+    chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
     port, ledger = chip.port(), Ledger(chip.spec)
 
-    def rng(*path: str | int) -> Any:
+    def generator(*path: str | int) -> Any:
         return stream(args.seed, "in_place", trial.chip, *path)  # every method sees the same batches
 
-    lessons = batches(data.train, size.batch, size.epochs, rng("data"))
+    lessons = batches(data.train, size.batch, size.epochs, generator("data"))
     wires = metered(port, ledger)
-    probe = _probe_size(trial, wires, data, size, rng) if trial.method == "node perturbation" else None
-    learning = fit(_learner(trial, chip, data, size, probe), wires, lessons, rng("probes"))
+    probe = _probe_size(trial, wires, data, size, generator) if trial.method == "node perturbation" else None
+    learning = fit(_learner(trial, chip, data, size, probe), wires, lessons, generator("probes"))
     about = {"device": device_words(trial.device), "method": trial.method, "chip": trial.chip}
     total = steps(data.train, size.batch, size.epochs)
     for step in sampled(learning, total):
@@ -128,13 +128,15 @@ def run(trial: Trial) -> Iterator[Row]:
     }
 
 
-def _probe_size(trial: Trial, wires: Port, data: Dataset, size: Scale, rng: Callable[..., Any]) -> float:
+def _probe_size(
+    trial: Trial, wires: Port, data: Dataset, size: Scale, generator: Callable[..., Any]
+) -> float:
     """V, as asked for, or tuned by the laws from the wires of this very chip, at its expense."""
     if trial.args.probe_size is not None:
         return trial.args.probe_size
-    (first,) = batches(data.train, size.batch, 1e-9, rng("first"))
+    (first,) = batches(data.train, size.batch, 1e-9, generator("first"))
     start = NodePerturbation(PROBE_SIZE, size.probes, mask=True)
-    return tuned(start, wires, first, CrossEntropy(), rng("tune"), last=0)[0].size
+    return tuned(start, wires, first, CrossEntropy(), generator("tune"), last=0)[0].size
 
 
 def _learner(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale, probe: float | None) -> Learner[Any]:

@@ -113,10 +113,10 @@ def _point(
     """Measured total variance, its standard error, and the prediction."""
     law, scheme, args = (LAWS | SPECIAL)[trial.law], SCHEMES[trial.scheme], trial.args
     body = (2 ** (size.bit_length() // 2), size // 2 ** (size.bit_length() // 2))  # rows and columns
-    rng = stream(args.seed, "laws", trial.name, size, probes, str((probe_size, noise, curvature)))
+    generator = stream(args.seed, "laws", trial.name, size, probes, str((probe_size, noise, curvature)))
     spec = Spec((dense(1, 1),), dtype=torch.float64)
-    g = torch.randn(size, generator=rng, dtype=torch.float64)
-    hessian = torch.randn(size, size, generator=rng, dtype=torch.float64) * curvature
+    g = torch.randn(size, generator=generator, dtype=torch.float64)
+    hessian = torch.randn(size, size, generator=generator, dtype=torch.float64) * curvature
     hessian = (hessian + hessian.T) / 2
     made = laws.along_directions(
         law,
@@ -130,10 +130,10 @@ def _point(
     gaps = []
     for piece in range(0, args.samples, 10_000):
         count = min(10_000, args.samples - piece)
-        v = law.draw(probes, (count,), [body], spec, rng)[0].flatten(-2)
+        v = law.draw(probes, (count,), [body], spec, generator)[0].flatten(-2)
         u = scheme.send(v) * probe_size
         losses = u @ g + (0.5 * ((u @ hessian) * u).sum(-1) if curvature else 0.0)
-        losses = losses + noise * torch.randn(losses.shape, generator=rng, dtype=torch.float64)
+        losses = losses + noise * torch.randn(losses.shape, generator=generator, dtype=torch.float64)
         slopes = scheme.slopes(losses, torch.zeros(count, dtype=torch.float64), probe_size)
         gaps.append((torch.einsum("kn,kni->ni", slopes, v) / probes - made.mean).square().sum(-1))
     squared = torch.cat(gaps)

@@ -44,13 +44,16 @@ from .laws import SCHEMES
 @dataclass(frozen=True)
 class Args:
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
-    devices: tuple[AnyDevice, ...] = (Mismatched(hiss=0.0), Mismatched(hiss=0.1))  # without and with noise
+    devices: tuple[AnyDevice, ...] = (
+        Mismatched(read_noise=0.0),
+        Mismatched(read_noise=0.1),
+    )  # without and with noise
     laws: tuple[str, ...] = tuple(LAWS)  # each with one-sided differences
     schemes: tuple[str, ...] = tuple(s for s in SCHEMES if s != "one-sided")  # each with random signs
     chips: int = 5  # identities, each with seeds of its own
     budget: float | None = None  # measurements per training example; by default 200, or 20 on large data
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8)
@@ -59,7 +62,7 @@ TOY = Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidde
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
-    device: AnyDevice = Mismatched(hiss=0.0)
+    device: AnyDevice = Mismatched(read_noise=0.0)
     law: str = "rademacher"
     scheme: str = "one-sided"
     chip: int = 0
@@ -81,19 +84,19 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, hidden=args.hidden)
     budget = round((args.budget or (200 if size.hidden < 256 else 20)) * len(data.train.x))
-    chip = Chip(trial.device, network(data, size.hidden), trial.chip, dice=args.seed)
+    chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     port = metered(chip.port(), ledger)
 
-    def rng(what: str) -> Generator:  # every law and scheme meets the same chips and examples
+    def generator(what: str) -> Generator:  # every law and scheme meets the same chips and examples
         return stream(args.seed, "probes", trial.chip, what)
 
     law, scheme = LAWS[trial.law], SCHEMES[trial.scheme]
-    (batch,) = batches(data.train, size.batch, 1e-9, rng("first"))
+    (batch,) = batches(data.train, size.batch, 1e-9, generator("first"))
     start = NodePerturbation(0.1, 8, law, scheme, mask=True)
-    estimator, found = tuned(start, port, batch, CrossEntropy(), rng("tune"), last=0, most=size.hidden)
+    estimator, found = tuned(start, port, batch, CrossEntropy(), generator("tune"), last=0, most=size.hidden)
     spent = max(ledger.readings)
-    count = within(budget - spent, port, estimator, data, size, rng("data"), rng("probes"))
+    count = within(budget - spent, port, estimator, data, size, generator("data"), generator("probes"))
     yield {
         "device": device_words(trial.device),
         "law": trial.law,

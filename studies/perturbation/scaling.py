@@ -143,8 +143,8 @@ def _steps(
     """Steps until the loss is reached, or None if it is not within `most`."""
     chip = Chip(Ideal(), layers, trial.chip)
     learner = _learner(chip, method, rate)
-    rng = stream(trial.args.seed, "scaling", trial.name, str(rate))
-    for number, step in enumerate(fit(learner, chip.port(), (batch for _ in range(most)), rng)):
+    generator = stream(trial.args.seed, "scaling", trial.name, str(rate))
+    for number, step in enumerate(fit(learner, chip.port(), (batch for _ in range(most)), generator)):
         loss = float(step.loss)
         if loss <= trial.args.loss:
             return number

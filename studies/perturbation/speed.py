@@ -113,9 +113,9 @@ def run(trial: Trial) -> Iterator[Row]:
 def _reading(device: Any, args: Args) -> Row:
     x, w = _normal(256, 784), _normal(256, 784)
     port = Chip(device, (dense(784, 256),)).port()
-    u, dice = torch.empty(256, 256), stream(args.seed, "speed")
+    u, generator = torch.empty(256, 256), stream(args.seed, "speed")
     ours, plain, draws = _timed(
-        args.repeats, lambda: port.measure(x), lambda: x @ w.T, lambda: u.normal_(generator=dice)
+        args.repeats, lambda: port.measure(x), lambda: x @ w.T, lambda: u.normal_(generator=generator)
     )
     silent = isinstance(device, Ideal)
     return _row(
@@ -132,7 +132,7 @@ def _step(args: Args) -> Row:
     a, b, h, d = _normal(256, 784), _normal(10, 256), _normal(512, 256), _normal(512, 10)
     port = Chip(Mismatched(), (dense(784, 256), dense(256, 10, linear=True))).port()
     learner = Descent(NodePerturbation(0.1), sgd(1e-3), CrossEntropy())
-    state, batch, rng = learner.init(port.spec), Batch(x, target), stream(args.seed, "speed", "probes")
+    state, batch, generator = learner.init(port.spec), Batch(x, target), stream(args.seed, "speed", "probes")
 
     def plain() -> None:
         for _ in range(2):
@@ -140,12 +140,12 @@ def _step(args: Args) -> Row:
         h.T @ x
         d.T @ h
 
-    u, w, dice = torch.empty(2 * 512, 266), torch.empty(266, 784), stream(args.seed, "speed")
+    u, w, generator = torch.empty(2 * 512, 266), torch.empty(266, 784), stream(args.seed, "speed")
     ours, products, draws = _timed(
         args.repeats,
-        lambda: learner.step(port, batch, state, rng),
+        lambda: learner.step(port, batch, state, generator),
         plain,
-        lambda: (u.normal_(generator=dice), w.normal_(generator=dice)),
+        lambda: (u.normal_(generator=generator), w.normal_(generator=generator)),
     )
     return _row("node-perturbation step 784-256-10, batch 512", ours, products, draws)
 
@@ -156,11 +156,11 @@ def _acting(args: Args) -> Row:
     port = Chip(Mismatched(), (dense(4, 2, linear=True),)).port()
     known = Senses(torch.tensor([9.0]), torch.zeros(4), torch.full((4,), 9.0))
     seen, _ = arena.reset(seed=args.seed)
-    x, dice = torch.as_tensor(seen), stream(args.seed, "speed", "acting")
-    action = Greedy().chosen(port.measure(x).out, dice).numpy()
+    x, generator = torch.as_tensor(seen), stream(args.seed, "speed", "acting")
+    action = Greedy().chosen(port.measure(x).out, generator).numpy()
 
     def chosen(shown: Any) -> Any:
-        return Greedy().chosen(port.measure(normalised(known, torch.as_tensor(shown))).out, dice).numpy()
+        return Greedy().chosen(port.measure(normalised(known, torch.as_tensor(shown))).out, generator).numpy()
 
     def together() -> None:
         held["seen"] = arena.step(chosen(held["seen"]))[0]
@@ -185,17 +185,17 @@ def _fleet(args: Args) -> Row:
     layers = (dense(64, 64), dense(64, 10, linear=True))
     learner = Descent(NodePerturbation(0.1), sgd(1e-3), CrossEntropy())
     batch = Batch(_normal(16, 64), torch.arange(16) % 10)
-    rng = stream(args.seed, "speed", "fleet")
+    generator = stream(args.seed, "speed", "fleet")
     few = min(args.chips, 100)  # timed, then counted up
     lone = [Chip(Mismatched(), layers, i).port() for i in range(few)]
     fleet = Chip(Mismatched(), layers, range(args.chips)).port()
 
     def one_by_one() -> None:
         for port in lone:
-            list(fit(learner, port, [batch], rng))
+            list(fit(learner, port, [batch], generator))
 
     repeats = max(3, args.repeats // 20)
-    each, together = _timed(repeats, one_by_one, lambda: list(fit(learner, fleet, [batch], rng)))
+    each, together = _timed(repeats, one_by_one, lambda: list(fit(learner, fleet, [batch], generator)))
     each *= args.chips / few
     return {
         "what": f"step of {args.chips} chips of 64-64-10, batch 16, one fleet",

@@ -40,13 +40,13 @@ from ..kit.run.study import Row
 @dataclass(frozen=True)
 class Args:
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
-    device: AnyDevice = Mismatched(hiss=0.1)  # hardware with reading noise
+    device: AnyDevice = Mismatched(read_noise=0.1)  # hardware with reading noise
     sizes: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0)  # V, probe sizes of the grid
     probes: tuple[int, ...] = (1, 4, 16, 64)  # numbers of probes of the grid
     chips: int = 3  # identities, each with seeds of its own
     budget: float | None = None  # measurements per training example; by default 400, or 85 on large data
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    seed: int = 0  # of data order, probes and nature's dice
+    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(sizes=(0.1,), probes=(1, 4), chips=2, budget=3, hidden=8)
@@ -73,22 +73,22 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = scale(data, hidden=args.hidden)
     budget = round((args.budget or (400 if size.hidden < 256 else 85)) * len(data.train.x))
-    chip = Chip(args.device, network(data, size.hidden), trial.chip, dice=args.seed)
+    chip = Chip(args.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     port = metered(chip.port(), ledger)
 
-    def rng(what: str) -> Generator:
+    def generator(what: str) -> Generator:
         return stream(args.seed, "tuning", trial.chip, what)
 
     estimator, why = NodePerturbation(0.1, 8, mask=True), ""
     if trial.setting is None:
-        (batch,) = batches(data.train, size.batch, 1e-9, rng("first"))
-        estimator, found = tuned(estimator, port, batch, CrossEntropy(), rng("tune"), last=0)
+        (batch,) = batches(data.train, size.batch, 1e-9, generator("first"))
+        estimator, found = tuned(estimator, port, batch, CrossEntropy(), generator("tune"), last=0)
         why = str(found)
     else:
         estimator = NodePerturbation(*trial.setting, mask=True)
     spent = max(ledger.readings)
-    total = within(budget - spent, port, estimator, data, size, rng("data"), rng("probes"))
+    total = within(budget - spent, port, estimator, data, size, generator("data"), generator("probes"))
     yield {
         "setting": "tuned" if trial.setting is None else "grid",
         "size": estimator.size,

@@ -100,7 +100,7 @@ class Args:
     steps: int | None = None  # environment steps of each chip; by default as many as suits the task
     knock: float = 1.0  # full scale, sd of the pulses that knock knobs off
     wait: float = 3.0  # s that a leaking chip is left alone
-    seed: int = 0  # of episodes, probes and nature's dice
+    seed: int = 0  # of episodes, probes and the chips' noise
 
 
 TOY = Args(tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300)
@@ -122,7 +122,7 @@ class Trial:
         skill = SKILLS[self.task]
         return skill if self.args.steps is None else skill._replace(most=self.args.steps)
 
-    def rng(self, *path: str | int) -> Generator:
+    def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "control", self.name, *path)
 
 
@@ -141,7 +141,7 @@ def run(trial: Trial) -> Iterator[Row]:
     chip = novices(trial.device, skill, range(args.chips), args.seed)
     state = None
     pause = 0.0
-    for state, shown in practise(skill, learner, chip, chip.port(), trial.rng("practice")):
+    for state, shown in practise(skill, learner, chip, chip.port(), trial.generator("practice")):
         reached = float(state.practice.steps.double().mean())
         if reached >= pause:
             pause = reached + skill.most / POINTS
@@ -156,17 +156,17 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def _hardships(trial: Trial, chip: Chip[Any], learner: Any, state: Any) -> Iterator[Row]:
     """It is left alone, if it leaks, and knocked; then it learns again with a fifth of the steps."""
-    args, skill, rng = trial.args, trial.skill, trial.rng("knock")
+    args, skill, generator = trial.args, trial.skill, trial.generator("knock")
     if trial.device in args.leaking:
         chip.wait(args.wait)
         yield from _scored(trial, "left alone", chip, state)
     else:
-        shocks = (torch.randn(k.shape, generator=rng, dtype=k.dtype) for k in chip.spec.zeros())
+        shocks = (torch.randn(k.shape, generator=generator, dtype=k.dtype) for k in chip.spec.zeros())
         chip.port().pulse(tuple(args.knock * s for s in shocks))
         yield from _scored(trial, "knocked", chip, state)
     share = replace(learner, most=max(1, skill.most // 5 - skill.most + learner.most))
     fresh = state._replace(practice=state.practice._replace(steps=torch.zeros_like(state.practice.steps)))
-    *_, (state, _) = practise(skill, share, chip, chip.port(), trial.rng("again"), fresh)
+    *_, (state, _) = practise(skill, share, chip, chip.port(), trial.generator("again"), fresh)
     yield from _scored(trial, "learnt again", chip, state, {"done": 1.0})
 
 
@@ -175,8 +175,8 @@ def _about(trial: Trial) -> Row:
 
 
 def _scored(trial: Trial, what: str, chip: Chip[Any], state: Any, done: Row | None = None) -> Iterator[Row]:
-    rng = trial.rng("score", what)
-    scores = score(chip.port(), trial.skill, state.practice.senses, trial.args.episodes, rng)
+    generator = trial.generator("score", what)
+    scores = score(chip.port(), trial.skill, state.practice.senses, trial.args.episodes, generator)
     for who, value, steps in zip(
         chip.identities, scores.tolist(), state.practice.steps.tolist(), strict=True
     ):
@@ -199,9 +199,9 @@ def interval(scores: Sequence[float]) -> tuple[float, float]:
 def _film(trial: Trial, chip: Chip[Any], senses: Senses) -> list[Any]:
     """Frames, evenly spaced, of the first chip's first episode."""
     arena = Arena(trial.task, len(chip.identities))
-    rng = trial.rng("film")
+    generator = trial.generator("film")
     seeds = list(range(arena.num_envs))
-    play = list(played(chip.port(), arena, trial.skill.actions, senses, rng, seeds=seeds))
+    play = list(played(chip.port(), arena, trial.skill.actions, senses, generator, seeds=seeds))
     seen = [m.seen[0, 0].tolist() for m in play if bool(m.going[0, 0])]
     at = sorted({round(k * (len(seen) - 1) / (FRAMES - 1)) for k in range(FRAMES)})
     return [(k, [round(v, 4) for v in seen[k]]) for k in at]

@@ -89,7 +89,7 @@ class Args:
     )  # of the chips
     # to meet; agents are trained on the first, and settings are chosen on it
     methods: tuple[Method, ...] = get_args(Method)
-    agents: int = 3  # agents, each trained from nothing with dice of its own
+    agents: int = 3  # agents, each trained from nothing with a generator of its own
     generations: int = 60  # of an agent's training
     directions: int = 8  # tried both ways in each generation
     chips: int = 64  # of each technology, that nobody has met
@@ -130,10 +130,10 @@ def run(trial: Trial) -> Iterator[Row]:
     weights = torch.zeros(WEIGHTS)
     if trial.method == "agent":
         for generation in range(args.generations):
-            rng = stream(args.seed, "meta", trial.name, "generation", generation)
+            generator = stream(args.seed, "meta", trial.name, "generation", generation)
             chips = MortalChips(2 * args.directions * PUPILS, **_terms(args, args.devices[0]))
             rate = RATE * (1 - generation / args.generations)
-            weights, gained = searched(weights, chips, args.steps, rate, rng)
+            weights, gained = searched(weights, chips, args.steps, rate, generator)
             share = (generation + 1) / (args.generations + 1)
             yield {"what": "curve", "step": generation, "return": gained, "done": round(share, 4)}
         yield {"what": "weights", "weights": [round(w, 5) for w in weights.tolist()]}
@@ -160,11 +160,11 @@ def _terms(args: Args, device: Any) -> dict[str, Any]:
     return {"device": device, "act": "probe", "reach": REACH, "tremor": TREMOR, "readings": readings}
 
 
-def _met(args: Args, device: Any, who: range, weights: Tensor, rng: Generator) -> _Score:
+def _met(args: Args, device: Any, who: range, weights: Tensor, generator: Generator) -> _Score:
     """The agent meets chips; only readings, no pulses, after its last step."""
     chips = MortalChips(len(who), identity=list(who), **_terms(args, device))
     knobs = chips.knobs
-    rule = Rule(weights.expand(len(who), -1), rng, len(who), knobs)
+    rule = Rule(weights.expand(len(who), -1), generator, len(who), knobs)
     taught(chips, rule, [args.seed + row for row in range(len(who))], args.steps)
     still, looks = np.zeros((len(who), 2 * knobs), np.float32), []
     for _ in range(LAST):
@@ -186,7 +186,7 @@ def _chosen(args: Args, method: Method) -> tuple[float, float]:
 def _perturbed(args: Args, device: Any, who: range, method: Method, rate: float, size: float) -> _Score:
     """As many readings for perturbation: a quiet one and a probe in each step, like the agent's."""
     task, steps = xor(), 1 + args.steps  # the agent begins with a reading
-    chip = Chip(device, task.layers, who, dice=args.seed)
+    chip = Chip(device, task.layers, who, noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     port, batch = metered(chip.port(), ledger), Batch(task.x, task.target)
     learner = _learner(method, size, decayed(adam(rate), steps))

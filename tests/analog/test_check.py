@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Birth
 from analog import Broken
 from analog import Costs
 from analog import Device
+from analog import Fabrication
 from analog import Ideal
 from analog import Mismatched
 from analog import Noise
@@ -55,13 +55,13 @@ class Bent(Ideal):
             object.__setattr__(self, name, function)
 
 
-def twins(rows: int, cols: int, birth: Birth) -> IdealCells:
+def twins(rows: int, cols: int, birth: Fabrication) -> IdealCells:
     return IdealCells(
         birth.normal("knobs", rows, cols)[..., :1, :1].expand_as(birth.normal("k", rows, cols)) * 0
     )
 
 
-def forgetful(rows: int, cols: int, birth: Birth) -> IdealCells:
+def forgetful(rows: int, cols: int, birth: Fabrication) -> IdealCells:
     made = birth.normal("knobs", rows, cols)
     return IdealCells(made * (1 + sum(made.shape) * 1e-9))  # depends on the size of the fleet
 
@@ -70,7 +70,7 @@ COUNT = iter(range(10**6))
 FRESH = iter(range(10**6))
 
 
-def restless(rows: int, cols: int, birth: Birth) -> IdealCells:
+def restless(rows: int, cols: int, birth: Fabrication) -> IdealCells:
     return IdealCells(birth.normal(f"knobs {next(FRESH)}", rows, cols))
 
 
@@ -188,7 +188,7 @@ BREACHES: list[tuple[str, Device[Any], str]] = [
         "row 3 does not move as chip 3 pulsed alone",
     ),
     (
-        "a pulse with dice of its own",
+        "a pulse with a generator of its own",
         Bent(pulse=lambda c, d, n: IdealCells(c.knobs + d * (1 + next(COUNT)))),
         "differs between two chips of the same identity|does not move as chip 3",
     ),
@@ -283,11 +283,11 @@ def test_cells_that_switch_by_chance_are_honest() -> None:
 
 
 @pytest.mark.parametrize("step", [1 / 16, 1 / 4096])
-@pytest.mark.parametrize("hiss", [0.0, 0.01, 0.1])
-def test_converters_and_switches_are_honest(step: float, hiss: float) -> None:
+@pytest.mark.parametrize("read_noise", [0.0, 0.01, 0.1])
+def test_converters_and_switches_are_honest(step: float, read_noise: float) -> None:
     """Slopes of zero are lawful where a finite probe shows an effect; readings may coincide."""
-    check_device(Bent(sense=lambda c, u, n: ((u + hiss * n.normal(u)) / step).round() * step), steps=0)
-    check_device(Bent(fire=lambda c, u, n: (u + hiss * n.normal(u)).sign()), steps=0)
+    check_device(Bent(sense=lambda c, u, n: ((u + read_noise * n.normal(u)) / step).round() * step), steps=0)
+    check_device(Bent(fire=lambda c, u, n: (u + read_noise * n.normal(u)).sign()), steps=0)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def test_same_identity_and_dice_same_life(device: Mismatched) -> None:
 
 
 def test_other_dice_other_noise_same_chip() -> None:
-    a, b = Chip(Mismatched(), LAYERS, 7), Chip(Mismatched(), LAYERS, 7, dice=1)
+    a, b = Chip(Mismatched(), LAYERS, 7), Chip(Mismatched(), LAYERS, 7, noise_seed=1)
     assert all(torch.equal(p, q) for p, q in zip(xray.knobs(a), xray.knobs(b), strict=True))
     assert not torch.equal(a.port().measure(draw(3, 6)).out, b.port().measure(draw(3, 6)).out)
 
@@ -47,7 +47,7 @@ def test_other_dice_other_noise_same_chip() -> None:
 def test_spans_make_up_the_whole(first: int, length: int, fleet: int) -> None:
     """Driving a span with the taps before it gives the taps that the whole chip shows."""
     last = min(2, first + length - 1)
-    port = Chip(Mismatched(hiss=0), LAYERS, range(fleet) if fleet else 0).port()
+    port = Chip(Mismatched(read_noise=0), LAYERS, range(fleet) if fleet else 0).port()
     whole = port.measure(draw(4, 6)).taps
     given_to = draw(4, 6) if first == 0 else whole[first - 1]
     part = port.measure(given_to, first=first, last=last).taps
@@ -71,7 +71,7 @@ def test_node_probes_enter_before_the_neuron() -> None:
 
 def test_knob_probes_are_written_nowhere_and_work_like_knobs() -> None:
     x, shift = draw(4, 6), 0.1 * draw(1, 5, 7)
-    probed, written = (Chip(Mismatched(hiss=0, write_noise=0), (dense(6, 5),)) for _ in range(2))
+    probed, written = (Chip(Mismatched(read_noise=0, write_noise=0), (dense(6, 5),)) for _ in range(2))
     before = xray.knobs(probed)
     with_probe = probed.port().measure(x, Probe(knobs=(shift,))).out
     assert torch.equal(before[0], xray.knobs(probed)[0])
@@ -80,7 +80,7 @@ def test_knob_probes_are_written_nowhere_and_work_like_knobs() -> None:
 
 
 @pytest.mark.parametrize(
-    "device", [Mismatched(hiss=1.0), SoftBoundsRRAM(hiss=1.0)], ids=lambda d: type(d).__name__
+    "device", [Mismatched(read_noise=1.0), SoftBoundsRRAM(read_noise=1.0)], ids=lambda d: type(d).__name__
 )
 @pytest.mark.parametrize("fleet", [0, 2])
 def test_every_probe_of_every_chip_has_its_own_noise(device: Mismatched, fleet: int) -> None:
@@ -123,7 +123,7 @@ def test_noise_in_cells_is_drawn_for_every_probe(kind: str, at: int, fleet: int)
 
 
 def test_x_and_a_probe_may_carry_the_probe_axes_apart() -> None:
-    chip = Chip(Mismatched(hiss=0), LAYERS, range(2))
+    chip = Chip(Mismatched(read_noise=0), LAYERS, range(2))
     x, shift = draw(3, 2, 4, 6), 0.1 * draw(*chip.spec.shapes[1])
     apart = chip.port().measure(x, Probe(knobs=(None, shift, None))).out
     together = chip.port().measure(x, Probe(knobs=(None, shift.expand(3, *shift.shape), None))).out
@@ -131,12 +131,12 @@ def test_x_and_a_probe_may_carry_the_probe_axes_apart() -> None:
 
 
 def test_x_may_differ_by_chip_and_by_probe() -> None:
-    chip = Chip(Mismatched(hiss=0), LAYERS, range(2))
+    chip = Chip(Mismatched(read_noise=0), LAYERS, range(2))
     x = draw(3, 2, 4, 6)
     taps = chip.port().measure(x).taps
     for p in range(3):
         torch.testing.assert_close(taps[-1][p], chip.port().measure(x[p]).out)
-    lone = Chip(Mismatched(hiss=0), LAYERS, 1).port()
+    lone = Chip(Mismatched(read_noise=0), LAYERS, 1).port()
     torch.testing.assert_close(taps[-1][2, 1], lone.measure(x[2, 1]).out)
 
 
@@ -227,6 +227,6 @@ def test_common_slips_have_clear_errors() -> None:
     with pytest.raises(TypeError, match="wanted a tuple of layers"):
         Chip(Ideal(), LAYERS[0])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="a seed is an integer"):
-        Chip(Ideal(), LAYERS, dice=0.5)  # type: ignore[arg-type]
+        Chip(Ideal(), LAYERS, noise_seed=0.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="costs are finite"):
         Costs(step=0.0)

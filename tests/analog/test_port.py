@@ -243,6 +243,6 @@ def _leaks(root: Any) -> list[str]:
 
 
 def test_a_stream_for_tests_is_not_the_chips() -> None:
-    """The learner's dice and nature's dice have different names, so they never coincide."""
+    """The learner's dice and the chips' noise have different names, so they never coincide."""
     a = torch.rand(5, generator=stream(0, "noise", 0, 1))
     assert not torch.equal(a, torch.rand(5, generator=stream(0, "probes", 0, 1)))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy import stats
 
-from analog import Birth
+from analog import Fabrication
 from analog import Noise
 from analog import stream
 
@@ -42,27 +42,27 @@ def test_streams_are_uniform_and_independent() -> None:
 
 
 def test_birth_is_keyed_by_identity_layer_and_name() -> None:
-    birth = Birth((3,), (), 0, 2, LIKE)
+    birth = Fabrication((3,), (), 0, 2, LIKE)
     assert birth.normal("gain", 4, 5).shape == (2, 4, 5)
     assert torch.equal(birth.normal("gain", 4), birth.normal("gain", 4))
     assert not torch.equal(birth.normal("gain", 4), birth.normal("offset", 4))
-    assert not torch.equal(birth.normal("gain", 4), Birth((4,), (), 0, 2, LIKE).normal("gain", 4))
-    assert not torch.equal(birth.normal("gain", 4), Birth((3,), (), 1, 2, LIKE).normal("gain", 4))
+    assert not torch.equal(birth.normal("gain", 4), Fabrication((4,), (), 0, 2, LIKE).normal("gain", 4))
+    assert not torch.equal(birth.normal("gain", 4), Fabrication((3,), (), 1, 2, LIKE).normal("gain", 4))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_row_of_a_fleet_is_the_chip_alone(dtype: torch.dtype) -> None:
     like = torch.empty(0, dtype=dtype)
-    fleet = Birth(range(5), (5,), 1, 2, like)
+    fleet = Fabrication(range(5), (5,), 1, 2, like)
     for draw in ("normal", "uniform"):
         rows = getattr(fleet, draw)("x", 3, 4)
         assert rows.shape == (5, 2, 3, 4) and rows.dtype == dtype
-        assert torch.equal(rows[3], getattr(Birth((3,), (), 1, 2, like), draw)("x", 3, 4))
+        assert torch.equal(rows[3], getattr(Fabrication((3,), (), 1, 2, like), draw)("x", 3, 4))
 
 
 def test_both_precisions_are_the_same_chip() -> None:
-    double = Birth((3,), (), 0, 1, torch.empty(0, dtype=torch.float64)).normal("x", 50)
-    assert torch.equal(double.float(), Birth((3,), (), 0, 1, LIKE).normal("x", 50))
+    double = Fabrication((3,), (), 0, 1, torch.empty(0, dtype=torch.float64)).normal("x", 50)
+    assert torch.equal(double.float(), Fabrication((3,), (), 0, 1, LIKE).normal("x", 50))
 
 
 def test_noise_is_new_at_every_use_and_for_every_probe() -> None:

@@ -91,7 +91,7 @@ def test_looking_does_not_touch() -> None:
 
 def test_silence_is_the_mean_of_noise() -> None:
     """Mean of 20,000 noisy readings of a linear layer against the silent one; z below 6, alarm 1e-8."""
-    chip = Chip(Mismatched(hiss=0.5), (dense(6, 3, linear=True),))
+    chip = Chip(Mismatched(read_noise=0.5), (dense(6, 3, linear=True),))
     x = draw(1, 6).float().expand(20_000, 6)
     z = (chip.port().measure(x).out.mean(0) - xray.respond(chip, x[:1]).out[0]) / (0.5 / 20_000**0.5)
     assert float(z.abs().max()) < 6

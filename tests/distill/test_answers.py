@@ -130,8 +130,8 @@ def test_samples_are_soft_on_average() -> None:
     count, out = 4, draw(3, 3)
     soft = soften(out, 2.0)
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        said = Samples(count, 2.0).said(out.expand(n, 3, 3), None, rng).soft
+    def sample(n: int, generator: Generator) -> Tensor:
+        said = Samples(count, 2.0).said(out.expand(n, 3, 3), None, generator).soft
         return torch.cat((said, (said - soft).square()), -1).flatten(1)
 
     wanted = torch.cat((soft, soft * (1 - soft) / count), -1).flatten()
@@ -188,7 +188,7 @@ def test_booked_is_exactly_what_was_sent(
     student = Chip(Mismatched(), layers, range(5, 5 + fleet)).port()
     stimuli = [Batch(draw(n, 3).float()) for n in sizes]
     once, again = Traffic(), Traffic()
-    asked = lessons(teacher, stimuli, answers, rng=stream(0), traffic=once)
+    asked = lessons(teacher, stimuli, answers, generator=stream(0), traffic=once)
     assert once == Traffic()
     for k, taught in enumerate(asked, 1):
         assert once == Traffic(sum(sizes[:k]), sum(sizes[:k]) * answers.bits(4))
@@ -199,7 +199,7 @@ def test_booked_is_exactly_what_was_sent(
         lambda loss: Descent(NodePerturbation(0.1, 1), sgd(0.01), loss, delta=True),
         stimuli,
         answers=answers,
-        rng=stream(0),
+        generator=stream(0),
         traffic=again,
     ):
         pass

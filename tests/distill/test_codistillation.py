@@ -61,8 +61,8 @@ def shards(chips: int, examples: int) -> Batch:
 
 
 def grown(port: Port, given: Batch, sharing: Sharing, rounds: int, mail: Mail | None = None) -> list[Step]:
-    order, rng = stream(0, "community", "order"), stream(0, "community", "probes")
-    return list(community(port, learner, given, sharing, rounds, order=order, rng=rng, mail=mail))
+    order, generator = stream(0, "community", "order"), stream(0, "community", "probes")
+    return list(community(port, learner, given, sharing, rounds, order=order, generator=generator, mail=mail))
 
 
 def same(one: Chip[Any], other: Chip[Any]) -> bool:
@@ -110,11 +110,11 @@ class Notes:
     def init(self, spec: Spec) -> None:
         return None
 
-    def step(self, port: Port, batch: Batch, state: None, rng: Generator) -> tuple[None, Step]:
+    def step(self, port: Port, batch: Batch, state: None, generator: Generator) -> tuple[None, Step]:
         self.batches.append(batch)
-        quiet = port.measure(batch.x)
+        baseline = port.measure(batch.x)
         assert self.loss is not None
-        return None, Step(self.loss(quiet.out, batch.target).mean(-1), quiet)
+        return None, Step(self.loss(baseline.out, batch.target).mean(-1), baseline)
 
 
 def numbered(chips: int, examples: int) -> Batch:
@@ -127,7 +127,9 @@ def noted(
     given: Batch, sharing: Sharing, rounds: int, mail: Mail, device: Any = Ideal()
 ) -> tuple[Notes, Any]:
     chip, notes = Chip(device, (dense(2, 5, linear=True),), range(len(given.x))), Notes()
-    list(community(chip.port(), notes, given, sharing, rounds, order=stream(0), rng=stream(1), mail=mail))
+    list(
+        community(chip.port(), notes, given, sharing, rounds, order=stream(0), generator=stream(1), mail=mail)
+    )
     return notes, chip
 
 

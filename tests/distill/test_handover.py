@@ -35,7 +35,7 @@ def learner(loss: Loss) -> Learner[Any]:
 def test_lessons_are_the_teachers_softened_readings() -> None:
     teacher, twin = (Chip(Mismatched(), LAYERS, 1).port() for _ in range(2))
     traffic, stimuli = Traffic(), [Batch(X), Batch(X[:5], torch.zeros(5))]
-    made = list(lessons(teacher, stimuli, Soft(3.0), rng=stream(0), traffic=traffic))
+    made = list(lessons(teacher, stimuli, Soft(3.0), generator=stream(0), traffic=traffic))
     assert traffic == Traffic(69, 69 * 64)
     for lesson, x in zip(made, (X, X[:5]), strict=True):
         assert torch.equal(lesson.target.soft, soften(twin.measure(x).out, 3.0))
@@ -44,7 +44,7 @@ def test_lessons_are_the_teachers_softened_readings() -> None:
 
 
 def test_a_fleet_of_heirs_learns_in_one_call_and_pays_the_teacher_once() -> None:
-    teacher = Chip(Mismatched(hiss=0), LAYERS, 1)
+    teacher = Chip(Mismatched(read_noise=0), LAYERS, 1)
     ledger = Ledger(teacher.spec)
     heirs = Chip(Mismatched(), LAYERS, range(2, 6))
     wanted = xray.respond(teacher, X).out.argmax(-1)
@@ -56,7 +56,7 @@ def test_a_fleet_of_heirs_learns_in_one_call_and_pays_the_teacher_once() -> None
             learner,
             [Batch(X)] * 300,
             temperature=2.0,
-            rng=stream(0, "heirs"),
+            generator=stream(0, "heirs"),
         )
     )
     after = (xray.respond(heirs, X).out.argmax(-1) == wanted).double().mean(-1)
@@ -71,7 +71,12 @@ def test_teachers_may_be_a_fleet_of_as_many() -> None:
     heirs = Chip(Mismatched(), LAYERS, range(2, 4))
     list(
         distill(
-            teachers.port(), heirs.port(), learner, [Batch(X)] * 300, temperature=2.0, rng=stream(0, "own")
+            teachers.port(),
+            heirs.port(),
+            learner,
+            [Batch(X)] * 300,
+            temperature=2.0,
+            generator=stream(0, "own"),
         )
     )
     said, learnt = (xray.respond(c, X).out.argmax(-1) for c in (teachers, heirs))
@@ -87,29 +92,34 @@ def test_the_learner_is_handed_the_loss_of_the_one_temperature() -> None:
         return learner(loss)
 
     port = Chip(Mismatched(), LAYERS).port()
-    distill(port, port, note, [], temperature=7.0, rng=stream(0))
-    distill(port, port, note, [], answers=Soft(7.0, 0.5, 0.25), rng=stream(0))
+    distill(port, port, note, [], temperature=7.0, generator=stream(0))
+    distill(port, port, note, [], answers=Soft(7.0, 0.5, 0.25), generator=stream(0))
     assert given == [Matching(7.0), Matching(7.0, 0.5, 0.25)]
     for both in ({}, {"temperature": 2.0, "answers": Soft(2.0)}):
         with pytest.raises(ValueError, match="not both"):
-            distill(port, port, note, [], rng=stream(0), **both)  # type: ignore[arg-type]
+            distill(port, port, note, [], generator=stream(0), **both)  # type: ignore[arg-type]
 
 
 def test_chips_that_cannot_understand_each_other_are_refused() -> None:
     teacher = Chip(Mismatched(), (dense(8, 4, linear=True),)).port()
     with pytest.raises(ValueError, match="teacher has 4 outputs, student 3"):
-        distill(teacher, Chip(Mismatched(), LAYERS).port(), learner, [], temperature=1.0, rng=stream(0))
+        distill(teacher, Chip(Mismatched(), LAYERS).port(), learner, [], temperature=1.0, generator=stream(0))
     fleet = Chip(Mismatched(), LAYERS, range(3)).port()
     with pytest.raises(ValueError, match="as many as students"):
         distill(
-            fleet, Chip(Mismatched(), LAYERS, range(2)).port(), learner, [], temperature=1.0, rng=stream(0)
+            fleet,
+            Chip(Mismatched(), LAYERS, range(2)).port(),
+            learner,
+            [],
+            temperature=1.0,
+            generator=stream(0),
         )
 
 
 def test_lessons_written_down_are_the_same_lessons() -> None:
     """A book is what was said, one lesson after another; labels travel along or are nowhere."""
     made = [
-        list(lessons(Chip(Mismatched(), LAYERS).port(), s, Soft(2.0), rng=stream(0)))
+        list(lessons(Chip(Mismatched(), LAYERS).port(), s, Soft(2.0), generator=stream(0)))
         for s in ([Batch(X[:5], torch.arange(5)), Batch(X[5:8], torch.arange(3))], [Batch(X[:5]), Batch(X)])
     ]
     books = [written(m) for m in made]

@@ -49,9 +49,9 @@ def spending(port: Port, readings: int) -> tuple[Pilot, Any]:
 
 
 @settings(max_examples=30)
-@given(readings=st.integers(2, 400), hiss=st.sampled_from([0.0, 0.02, 3.0]))
-def test_everything_left_is_spent_and_nothing_more(readings: int, hiss: float) -> None:
-    chip = Chip(Mismatched(hiss=hiss), LAYERS, 1)
+@given(readings=st.integers(2, 400), read_noise=st.sampled_from([0.0, 0.02, 3.0]))
+def test_everything_left_is_spent_and_nothing_more(readings: int, read_noise: float) -> None:
+    chip = Chip(Mismatched(read_noise=read_noise), LAYERS, 1)
     ledger = Ledger(chip.spec)
     port = metered(chip.port(), ledger)
     pilot, how = spending(port, readings)
@@ -73,7 +73,7 @@ def test_a_quiet_teacher_is_asked_every_stimulus_before_any_is_repeated(readings
 
 
 def test_for_heirs_by_heart_noise_that_drowns_the_answers_is_read_down() -> None:
-    pilot, how = spending(Chip(Mismatched(hiss=3.0), LAYERS, 1).port(), 400)
+    pilot, how = spending(Chip(Mismatched(read_noise=3.0), LAYERS, 1).port(), 400)
     assert int((how.counts > 0).sum()) == 50  # the law for those that weigh noise
     wanted = by_heart(pilot)
     assert wanted > 1 and wanted == repeats(pilot.noise, pilot.knowledge + 2 * pilot.doubt)
@@ -101,10 +101,10 @@ def test_what_learning_by_heart_loses_is_as_the_law_says() -> None:
     lessons, free, noise, times = 6, 12, 0.5, 2
     wanted = (1 - lessons / free) + noise / times * lessons / (free - lessons - 1)
 
-    def sample(count: int, rng: Generator) -> Tensor:
-        x = torch.randn(count, lessons, free, generator=rng, dtype=F64)
-        true = torch.randn(count, free, 1, generator=rng, dtype=F64) / free**0.5
-        read = torch.randn(count, lessons, times, generator=rng, dtype=F64).mean(-1, keepdim=True)
+    def sample(count: int, generator: Generator) -> Tensor:
+        x = torch.randn(count, lessons, free, generator=generator, dtype=F64)
+        true = torch.randn(count, free, 1, generator=generator, dtype=F64) / free**0.5
+        read = torch.randn(count, lessons, times, generator=generator, dtype=F64).mean(-1, keepdim=True)
         found = x.mT @ torch.linalg.solve(x @ x.mT, x @ true + noise**0.5 * read)
         return (found - true).square().sum(-2)
 
@@ -130,9 +130,11 @@ def test_the_pilot_knows_noise_and_size_of_the_answers() -> None:
     """Without bias: by the two-stage rule, on made-up answers of known noise and size."""
     noise, size, count = 0.7, 2.0, 8
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        out = size * torch.randn(n, count, 5, generator=rng, dtype=F64)
-        first, second = (out + noise * torch.randn(n, count, 5, generator=rng, dtype=F64) for _ in range(2))
+    def sample(n: int, generator: Generator) -> Tensor:
+        out = size * torch.randn(n, count, 5, generator=generator, dtype=F64)
+        first, second = (
+            out + noise * torch.randn(n, count, 5, generator=generator, dtype=F64) for _ in range(2)
+        )
         made = [Pilot(torch.arange(count), out[0], a, b) for a, b in zip(first, second, strict=True)]
         return torch.tensor([(p.noise, p.size, p.knowledge) for p in made], dtype=F64)
 

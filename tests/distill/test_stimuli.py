@@ -48,8 +48,8 @@ def test_some_are_different_stimuli_with_their_targets_each_as_likely() -> None:
     )  # with the same dice, the first of more
     numbered = Batch(torch.eye(6, dtype=F64))
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        return torch.stack([some(numbered, 2, rng).x.sum(0) for _ in range(n)])
+    def sample(n: int, generator: Generator) -> Tensor:
+        return torch.stack([some(numbered, 2, generator).x.sum(0) for _ in range(n)])
 
     assert agrees(sample, torch.full((6,), 1 / 3, dtype=F64), 400, "some")
     for count in (0, 41):
@@ -74,8 +74,8 @@ def test_noise_matches_each_pixel_and_stays_in_range() -> None:
     wide = torch.cat((like.repeat(300, 1), torch.tensor([[-9.0] * 3, [9.0] * 3], dtype=F64)))
     mean, spread = wide.mean(0), wide.std(0, correction=0)
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        z = (noise(wide, n, rng) - mean) / spread
+    def sample(n: int, generator: Generator) -> Tensor:
+        z = (noise(wide, n, generator) - mean) / spread
         return torch.cat((z, z.square(), z * z.roll(1, -1)), -1)
 
     wanted = torch.tensor([0.0] * 3 + [1.0] * 3 + [0.0] * 3, dtype=F64)
@@ -90,8 +90,8 @@ def test_mixtures_lie_between_two_different_stimuli() -> None:
     torch.testing.assert_close(made.sum(-1), torch.ones(300, dtype=F64))
     assert (made > 0).sum(-1).eq(2).all()
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        m = mixtures(corners, n, rng)
+    def sample(n: int, generator: Generator) -> Tensor:
+        m = mixtures(corners, n, generator)
         return torch.cat((m, m.square().sum(-1, keepdim=True)), -1)  # E[u^2 + (1 - u)^2] = 2/3
 
     assert agrees(sample, torch.tensor([0.2] * 5 + [2 / 3], dtype=F64), 2000, "mixtures")
@@ -150,7 +150,7 @@ def test_those_with_the_highest_mean_score_are_kept_and_all_are_charged() -> Non
 def test_lessons_that_surprise_most_are_kept_with_their_answers() -> None:
     """A loss is a score: students are asked where they are farthest from the teacher."""
     teacher, student = Chip(Ideal(), LAYERS, 1).port(), Chip(Ideal(), LAYERS, 2).port()
-    taught = lessons(teacher, [Batch(X)], Soft(2.0), rng=stream(0))
+    taught = lessons(teacher, [Batch(X)], Soft(2.0), generator=stream(0))
     (batch,) = chosen(taught, student, 5, Matching(2.0))
     soft = (teacher.measure(X).out / 2).softmax(-1)
     gap = Matching(2.0)(student.measure(X).out, Answer(soft))
@@ -160,7 +160,7 @@ def test_lessons_that_surprise_most_are_kept_with_their_answers() -> None:
 
 def test_students_choose_anew_as_they_learn() -> None:
     """Nothing is asked before a batch is wanted, so that the choice is that of the student of that moment."""
-    chip = Chip(Mismatched(hiss=0.0), LAYERS, 1)
+    chip = Chip(Mismatched(read_noise=0.0), LAYERS, 1)
     port = chip.port()
     choosing = chosen([Batch(X)] * 2, port, 3, doubt)
     first = next(choosing)

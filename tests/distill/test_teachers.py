@@ -19,8 +19,8 @@ LAYERS = (dense(8, 12), dense(12, 3, linear=True))
 X = torch.randn(400, 8, generator=stream(0, "teachers"))
 
 
-def test_a_steadied_teacher_is_charged_for_each_reading_and_hisses_less() -> None:
-    chip = Chip(Mismatched(hiss=0.3), LAYERS, 1)
+def test_a_steadied_teacher_is_charged_for_each_reading_and_is_less_noisy() -> None:
+    chip = Chip(Mismatched(read_noise=0.3), LAYERS, 1)
     ledger = Ledger(chip.spec)
     port = steadied(metered(chip.port(), ledger), 16)
     gap = (port.measure(X).out - port.measure(X).out).std()

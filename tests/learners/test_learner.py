@@ -105,9 +105,9 @@ WIRINGS = {
 
 
 def lessons(count: int, batch: int) -> list[Batch]:
-    rng = stream(0, "lessons")
+    generator = stream(0, "lessons")
     return [
-        Batch(torch.randn(batch, 16, generator=rng), torch.randint(0, 3, (batch,), generator=rng))
+        Batch(torch.randn(batch, 16, generator=generator), torch.randint(0, 3, (batch,), generator=generator))
         for _ in range(count)
     ]
 
@@ -132,10 +132,10 @@ class Cheat:
     def init(self, spec: object) -> None:
         return None
 
-    def step(self, port: Port, batch: Batch, state: None, rng: object) -> tuple[None, Step]:
-        quiet = port.measure(batch.x)
+    def step(self, port: Port, batch: Batch, state: None, generator: object) -> tuple[None, Step]:
+        baseline = port.measure(batch.x)
         port.pulse(tuple(-0.1 * k for k in xray.knobs(self.chip)))
-        return None, Step(torch.zeros(()), quiet)
+        return None, Step(torch.zeros(()), baseline)
 
 
 class Sloppy(Cheat):
@@ -143,10 +143,10 @@ class Sloppy(Cheat):
 
     rolls = iter(range(1000))
 
-    def step(self, port: Port, batch: Batch, state: None, rng: object) -> tuple[None, Step]:
-        quiet = port.measure(batch.x)
+    def step(self, port: Port, batch: Batch, state: None, generator: object) -> tuple[None, Step]:
+        baseline = port.measure(batch.x)
         port.pulse(tuple(torch.full_like(k, 0.01 * next(self.rolls)) for k in port.spec.zeros()))
-        return None, Step(torch.zeros(()), quiet)
+        return None, Step(torch.zeros(()), baseline)
 
 
 @pytest.mark.parametrize("kind", [Cheat, Sloppy])
@@ -161,8 +161,8 @@ def test_a_cheat_is_caught(kind: type[Cheat]) -> None:
 def test_every_learner_learns_on_every_device(name: str, device: Device[Any]) -> None:
     """A separable task: the loss of the silent chip falls by at least a tenth."""
     chip = Chip(device, WIRINGS["dense"], 3)
-    rng = stream(0, "task")
-    x = torch.randn(64, 16, generator=rng)
+    generator = stream(0, "task")
+    x = torch.randn(64, 16, generator=generator)
     target = x[:, :3].argmax(-1)
     loss = CrossEntropy()
     before = loss(xray.respond(chip, x).out, target).mean()
@@ -194,7 +194,7 @@ def test_layers_in_turn_do_not_leak_into_each_other() -> None:
     x, target = torch.tensor([[0.4, -1.0, 0.7]]).double(), torch.tensor([[0.3, -0.8]]).double()
 
     class Dealt:
-        def draw(self, count: int, lead: Any, bodies: Any, spec: Any, rng: Any) -> tuple[torch.Tensor]:
+        def draw(self, count: int, lead: Any, bodies: Any, spec: Any, generator: Any) -> tuple[torch.Tensor]:
             ((units,),) = bodies
             return ((rows[:, :3] if units == 3 else rows[:, 3:]).view(1, 32, 1, units),)
 
@@ -237,7 +237,7 @@ def test_fit_is_lazy() -> None:
     steps = fit(LEARNERS["nodes"], chip.port(), lessons(3, 2), stream(0))
     assert chip.clock == 0.0
     first = next(steps)
-    assert chip.clock > 0.0 and first.loss.shape == () and first.quiet.out.shape == (2, 3)
+    assert chip.clock > 0.0 and first.loss.shape == () and first.baseline.out.shape == (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_an_iterator_of_batches_does_not_hide_a_cheat() -> None:
 class Forgetful(Cheat):
     """Returns its step without a state; a Step is itself a pair, so it would pass for one."""
 
-    def step(self, port: Port, batch: Batch, state: None, rng: object) -> Any:
+    def step(self, port: Port, batch: Batch, state: None, generator: object) -> Any:
         return Step(torch.zeros(()), port.measure(batch.x))
 
 
@@ -285,11 +285,11 @@ class Quitter(Cheat):
 
     seen = iter(range(1000))
 
-    def step(self, port: Port, batch: Batch, state: None, rng: object) -> tuple[None, Step]:
-        quiet = port.measure(batch.x)
+    def step(self, port: Port, batch: Batch, state: None, generator: object) -> tuple[None, Step]:
+        baseline = port.measure(batch.x)
         if next(self.seen) < 3:
             port.pulse(port.spec.zeros())
-        return None, Step(torch.zeros(()), quiet)
+        return None, Step(torch.zeros(()), baseline)
 
 
 def test_a_tape_that_is_not_played_to_its_end_is_caught() -> None:

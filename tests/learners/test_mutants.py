@@ -62,16 +62,16 @@ def an_offset_that_wanders_cancels(scheme: Scheme) -> None:
 
 
 class SharedBaseline(OwnBaseline):
-    """One quiet reading for all directions where each should have its own."""
+    """One baseline reading for all directions where each should have its own."""
 
-    def slopes(self, losses: Tensor, quiet_loss: Tensor, size: float) -> Tensor:
+    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
         return (losses[::2] - losses[1]) / size
 
 
 class OffByOne(LeaveOneOut):
     """Leaves nobody out."""
 
-    def slopes(self, losses: Tensor, quiet_loss: Tensor, size: float) -> Tensor:
+    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
         return (losses - losses.mean(0)) / size
 
 
@@ -82,14 +82,14 @@ class PairsNotHalved(OneSided):
         return super().send(directions) * 2
 
 
-def nearly(count: int, lead: tuple[int, ...], size: int, spec: Spec, rng: Generator) -> Tensor:
-    v = torch.randn((count, *lead, size), generator=rng, dtype=spec.dtype)
+def nearly(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: Generator) -> Tensor:
+    v = torch.randn((count, *lead, size), generator=generator, dtype=spec.dtype)
     return v * (size**0.5 / v.norm(dim=-1, keepdim=True))
 
 
 def spreads_as_it_says(law: Any) -> None:
-    def sample(n: int, rng: Generator) -> Tensor:
-        (v,) = law.draw(2, (n,), [(3,)], Spec((dense(1, 1),), dtype=F64), rng)
+    def sample(n: int, generator: Generator) -> Tensor:
+        (v,) = law.draw(2, (n,), [(3,)], Spec((dense(1, 1),), dtype=F64), generator)
         gap = torch.einsum("kn,kni->ni", v @ G, v) / 2 - G
         return torch.einsum("ni,nj->nij", gap, gap).flatten(1)
 
@@ -167,8 +167,8 @@ def node_probes_enter_before_the_neuron(respond: Callable[[Chip[Any], Tensor, Pr
         SquaredError(),
     )
     probe = Probe(nodes=(signs(3).view(8, 1, 3) * 1e-5, None))
-    quiet = xray.respond(chip, x)
-    losses, low = loss(respond(chip, x, probe).out, target), loss(quiet.out, target)
+    baseline = xray.respond(chip, x)
+    losses, low = loss(respond(chip, x, probe).out, target), loss(baseline.out, target)
     told = ((losses - low).unsqueeze(-1) * probe.nodes[0]).mean(0) / 1e-10  # type: ignore[index]
     true = xray.node_gradient(chip, x, target, loss)[0]
     assert torch.allclose(told, true, rtol=1e-3, atol=1e-4)

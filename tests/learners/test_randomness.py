@@ -15,7 +15,7 @@ def test_parts_have_dice_of_their_own() -> None:
 def test_the_next_dice_do_not_depend_on_how_often_these_were_thrown() -> None:
     seen = []
     for throws in (1, 100):
-        rng = stream(0, "x")
-        torch.rand(throws, generator=apart(rng, 2)[0])
-        seen.append(torch.rand(3, generator=apart(rng, 2)[0]))
+        generator = stream(0, "x")
+        torch.rand(throws, generator=apart(generator, 2)[0])
+        seen.append(torch.rand(3, generator=apart(generator, 2)[0]))
     assert torch.equal(*seen)

@@ -44,9 +44,9 @@ PLAIN: dict[str, Update] = {
 
 def gradients(steps: int, *path: str | int, fleet: tuple[int, ...] = ()) -> list[Knobs]:
     """With a common part, so that rates have something to follow."""
-    rng = stream(0, "towers", *path)
-    common = [torch.randn(*fleet, *s, generator=rng, dtype=F64) for s in SHAPES]
-    drawn = [[torch.randn(*fleet, *s, generator=rng, dtype=F64) for s in SHAPES] for _ in range(steps)]
+    generator = stream(0, "towers", *path)
+    common = [torch.randn(*fleet, *s, generator=generator, dtype=F64) for s in SHAPES]
+    drawn = [[torch.randn(*fleet, *s, generator=generator, dtype=F64) for s in SHAPES] for _ in range(steps)]
     return [tuple((c + 0.5 * d) / 10 for c, d in zip(common, row, strict=True)) for row in drawn]
 
 
@@ -140,10 +140,10 @@ def test_a_tower_does_what_autograd_would(names: tuple[str, ...]) -> None:
 @given(seed=st.integers(0, 20))
 def test_slopes_are_those_of_the_drive(name: str, seed: int) -> None:
     """Central differences of the drive, hyper-parameter by hyper-parameter."""
-    rule, rng = LEVELS[name], stream(0, "slopes", name, seed)
+    rule, generator = LEVELS[name], stream(0, "slopes", name, seed)
     past = gradients(4, name, seed)
     state = rule.init(tuple(torch.zeros_like(g) for g in past[0]))
-    hyper = tuple(torch.rand((), generator=rng, dtype=F64) * 0.8 + 0.1 for _ in rule.dials)
+    hyper = tuple(torch.rand((), generator=generator, dtype=F64) * 0.8 + 0.1 for _ in rule.dials)
     for g in past[:3]:
         _, state = rule.step(g, state, hyper)
     for at, slopes in enumerate(rule.slopes(past[3], state, hyper)):
@@ -254,10 +254,10 @@ def test_a_warm_up_finds_out_a_rate_a_hundred_times_too_large() -> None:
     farthest = {}
     for warmup in (0, 200):
         update = tower(rules.SGD(50.0), rules.AdaGrad(0.6), horizon=0.3, warmup=warmup)
-        rng, w, most = stream(0, "warm"), torch.full((1, 1, 5), 3.0, dtype=F64), 0.0
+        generator, w, most = stream(0, "warm"), torch.full((1, 1, 5), 3.0, dtype=F64), 0.0
         state = update.init((torch.zeros_like(w),))
         for _ in range(1000):
-            noise = torch.randn(5, generator=rng, dtype=F64)
+            noise = torch.randn(5, generator=generator, dtype=F64)
             (drive,), state = update.step((4 * w.tanh() + noise,), state)
             w = w + drive
             most = max(most, float(w.abs().max()))
@@ -270,12 +270,12 @@ def test_a_horizon_is_less_greedy() -> None:
     curved, noise = torch.tensor([0.01, 1.0], dtype=F64), torch.tensor([0.0, 1.0], dtype=F64)
     left = {}
     for horizon in (0.0, 0.3):
-        rng = stream(0, "greedy")
+        generator = stream(0, "greedy")
         update = tower(rules.SGD(0.3), rules.AdaGrad(0.6), horizon=horizon)
         w = torch.tensor([[[10.0, 1.0]]], dtype=F64)
         state = update.init((torch.zeros_like(w),))
         for _ in range(3000):
-            drawn = torch.randn(2, generator=rng, dtype=F64)
+            drawn = torch.randn(2, generator=generator, dtype=F64)
             (drive,), state = update.step((curved * w + noise * drawn,), state)
             w = w + drive
         left[horizon] = float(w.abs()[0, 0, 0])

@@ -42,13 +42,13 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    rng = stream(trial.args.seed, "toy", trial.name)
+    generator = stream(trial.args.seed, "toy", trial.name)
     if trial.number == trial.args.broken:
         raise ArithmeticError("broken on purpose")
     for k in range(4):
         share = (trial.args.trials - trial.number) if trial.args.uneven else 1
         time.sleep(trial.args.wait * share)
-        yield {"k": k, "value": float(torch.rand((), generator=rng)), "done": (k + 1) / 4}
+        yield {"k": k, "value": float(torch.rand((), generator=generator)), "done": (k + 1) / 4}
 
 
 def table(rows: Sequence[Row]) -> list[Row]:

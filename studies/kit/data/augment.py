@@ -19,9 +19,9 @@ class Views(NamedTuple):
     shear: float = 0.2
 
 
-def seen(x: Tensor, views: Views, rng: Generator) -> Tensor:  # (images, pixels)
+def seen(x: Tensor, views: Views, generator: Generator) -> Tensor:  # (images, pixels)
     """One view of each square image, independently drawn."""
-    a, b, c, d, e = torch.rand(5, len(x), generator=rng, dtype=x.dtype) * 2 - 1
+    a, b, c, d, e = torch.rand(5, len(x), generator=generator, dtype=x.dtype) * 2 - 1
     turn = views.turn * math.pi / 180 * a
     return moved(x, turn, 1 + views.scale * b, views.shear * c, views.shift * torch.stack([d, e], -1))
 

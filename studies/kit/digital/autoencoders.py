@@ -123,11 +123,11 @@ def _backprop(given: Setting, chip: Chip[Any], steps: int) -> Callable[[Batch], 
 
 def _local(given: Setting, chip: Chip[Any], steps: int) -> Callable[[Batch], Taught]:
     learner, port = _learner(given, chip, steps), chip.port()
-    rng, state = stream(0, "autoencoder", given.seed, "noise"), learner.init(chip.spec)
+    generator, state = stream(0, "autoencoder", given.seed, "noise"), learner.init(chip.spec)
 
     def teach(lesson: Batch) -> Taught:
         nonlocal state
-        state, _ = learner.step(port, lesson, state, rng)
+        state, _ = learner.step(port, lesson, state, generator)
         return lambda x: port.measure(x).out, lambda: numbers(state)
 
     return teach

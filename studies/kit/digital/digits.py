@@ -9,9 +9,9 @@ import torch
 from torch import Generator
 from torch import Tensor
 
-from analog import Birth
 from analog import Chip
 from analog import Device
+from analog import Fabrication
 from analog import Knobs
 from analog import Noise
 from analog import Port
@@ -35,7 +35,7 @@ class Digital(Device[Digits]):
     biases, with their own number for both fans, as in the public LocoProp code.
     """
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> Digits:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> Digits:
         share = 2 * birth.uniform("knobs", rows, cols) - 1
         bound = torch.full((cols,), (6 / (rows + cols - 1)) ** 0.5, dtype=share.dtype, device=share.device)
         bound[-1] = (3 / rows) ** 0.5
@@ -64,9 +64,9 @@ class ExactSlopes:
         del spec
 
     def find(
-        self, port: Port, batch: Batch, quiet: Reading, loss: Loss, held: None, rng: Generator
+        self, port: Port, batch: Batch, baseline: Reading, loss: Loss, held: None, generator: Generator
     ) -> tuple[tuple[Tensor, ...], None]:
-        del port, quiet, rng, held  # the x-ray looks for itself
+        del port, baseline, generator, held  # the x-ray looks for itself
         return xray.node_gradient(self.chip, batch.x, batch.target, loss), None
 
 

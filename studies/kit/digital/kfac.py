@@ -27,7 +27,7 @@ class Factors(NamedTuple):
     slopes: Tensor  # B, (outputs, outputs)
 
 
-def factors(net: nn.Sequential, x: Tensor, rng: Generator) -> list[Factors]:
+def factors(net: nn.Sequential, x: Tensor, generator: Generator) -> list[Factors]:
     """A and B of every linear layer for sigmoid outputs, targets drawn from what the network answers."""
     seen, sums = [], []
     with torch.enable_grad():
@@ -38,7 +38,7 @@ def factors(net: nn.Sequential, x: Tensor, rng: Generator) -> list[Factors]:
             out = part(out)
             if isinstance(part, nn.Linear):
                 sums.append(out)
-        drawn = torch.rand(out.shape, generator=rng, dtype=out.dtype) < out.detach().sigmoid()
+        drawn = torch.rand(out.shape, generator=generator, dtype=out.dtype) < out.detach().sigmoid()
         loss = nn.functional.binary_cross_entropy_with_logits(out, drawn.to(out.dtype), reduction="sum")
     slopes = torch.autograd.grad(loss, sums)
     return [Factors(z.mT @ z / len(x), d.mT @ d / len(x)) for z, d in zip(seen, slopes, strict=True)]
@@ -71,7 +71,7 @@ class KFAC:
         self,
         net: nn.Sequential,
         rate: float,
-        rng: Generator,
+        generator: Generator,
         *,
         damping: float = 0.01,
         momentum: float = 0.9,
@@ -79,7 +79,7 @@ class KFAC:
         every: int = 5,  # steps from one look at the factors to the next
         reach: float = 3e-3,
     ) -> None:
-        self.net, self.rng, self.layers = net, rng, [p for p in net if isinstance(p, nn.Linear)]
+        self.net, self.generator, self.layers = net, generator, [p for p in net if isinstance(p, nn.Linear)]
         self.damping, self.memory, self.every, self.reach = damping, memory, every, reach
         self.seen = 0
         self.factors: list[Factors] = []
@@ -94,7 +94,7 @@ class KFAC:
     def watch(self, x: Tensor) -> None:
         """Refresh the factors, where it is time to."""
         if self.seen % self.every == 0:
-            fresh = factors(self.net, x, self.rng)
+            fresh = factors(self.net, x, self.generator)
             keep = min(self.memory, 1 - 1 / (self.seen // self.every + 1))
             old = self.factors or fresh
             self.factors = [

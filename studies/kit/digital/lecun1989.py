@@ -42,17 +42,17 @@ class Copies:
     knobs: (parameters of all copies,), with slopes alike; the connections that H2 lacks stay 0 in both.
     """
 
-    def __init__(self, kind: Kind, dice: list[Generator], dtype: torch.dtype = torch.float32) -> None:
-        count = len(dice)
+    def __init__(self, kind: Kind, generators: list[Generator], dtype: torch.dtype = torch.float32) -> None:
+        count = len(generators)
         self.kind = kind
         sizes = [count * rows * cols for rows, cols in _SHAPES]
         self.knobs, self.slopes = torch.zeros(sum(sizes), dtype=dtype), torch.zeros(sum(sizes), dtype=dtype)
         self.weights = _views(self.knobs, sizes, count)
         self._gradient = _views(self.slopes, sizes, count)
         self._wired = _wired().to(dtype)
-        for row, rng in enumerate(dice):
+        for row, generator in enumerate(generators):
             for at, fan_in in _FAN_IN.items():
-                drawn = torch.rand(_SHAPES[at], generator=rng, dtype=dtype) * 2 - 1
+                drawn = torch.rand(_SHAPES[at], generator=generator, dtype=dtype) * 2 - 1
                 self.weights[at][row] = drawn * (2.4 / fan_in**0.5)
         self.weights[2].mul_(self._wired)
         if kind.loss == "squared error":

@@ -31,19 +31,19 @@ class Shape(NamedTuple):
         return self.seeds * self.variants
 
 
-def born(shape: Shape, dice: list[Generator]) -> Knobs:
+def born(shape: Shape, generators: list[Generator]) -> Knobs:
     """(copies, 1, rows, cols) each, variants side by side; uniform within 1/sqrt(fan-in), as torch has it."""
     made = []
     for rows, fan_in in ((shape.hidden, shape.inputs), (shape.classes, shape.hidden)):
-        drawn = [torch.rand(rows, fan_in + 1, generator=g) * 2 - 1 for g in dice]
+        drawn = [torch.rand(rows, fan_in + 1, generator=g) * 2 - 1 for g in generators]
         each = torch.stack(drawn) / fan_in**0.5
         made.append(each.repeat_interleave(shape.variants, 0).unsqueeze(1))
     return tuple(made)
 
 
-def lessons(data: Dataset, size: int, epochs: float, dice: list[Generator]) -> Iterator[Batch]:
+def lessons(data: Dataset, size: int, epochs: float, generators: list[Generator]) -> Iterator[Batch]:
     """Batches with an axis of seeds, each in an order of its own."""
-    for each in zip(*(batches(data.train, size, epochs, g) for g in dice), strict=True):
+    for each in zip(*(batches(data.train, size, epochs, g) for g in generators), strict=True):
         yield Batch(torch.stack([b.x for b in each]), torch.stack([b.target for b in each]))
 
 

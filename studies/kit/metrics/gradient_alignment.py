@@ -24,10 +24,10 @@ from learners.learner import Learner
 LOSS = CrossEntropy()
 
 
-def estimate(learner: Learner[Any], port: Port, batch: Batch, state: Any, rng: Generator) -> Knobs:
+def estimate(learner: Learner[Any], port: Port, batch: Batch, state: Any, generator: Generator) -> Knobs:
     """The gradient that a learner estimates now, without pulsing; it was made with the update `sgd(1)`."""
     sent: list[Knobs] = []
-    learner.step(port._replace(pulse=sent.append), batch, state, rng)
+    learner.step(port._replace(pulse=sent.append), batch, state, generator)
     (drive,) = sent
     return tuple(-d for d in drive)
 

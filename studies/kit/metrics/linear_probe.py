@@ -23,7 +23,7 @@ def represented(port: Port, x: Tensor, parts: Sequence[int]) -> Tensor:  # (*fle
     return torch.cat(read, -2)
 
 
-def labelled(pool: Batch, count: int, classes: int, rng: Generator) -> Batch:
+def labelled(pool: Batch, count: int, classes: int, generator: Generator) -> Batch:
     """So many examples of a pool, drawn by lot, as many of each class."""
     if count % classes or count < classes:
         raise ValueError(f"labelled: wanted a multiple of {classes} classes, got {count} labels")
@@ -32,7 +32,7 @@ def labelled(pool: Batch, count: int, classes: int, rng: Generator) -> Batch:
         there = (pool.target == kind).nonzero().squeeze(-1)
         if len(there) < count // classes:
             raise ValueError(f"labelled: class {kind} has {len(there)} examples, wanted {count // classes}")
-        chosen.append(there[torch.randperm(len(there), generator=rng)[: count // classes]])
+        chosen.append(there[torch.randperm(len(there), generator=generator)[: count // classes]])
     return kept(pool, torch.cat(chosen))
 
 

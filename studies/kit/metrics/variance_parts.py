@@ -11,7 +11,7 @@ batch, K probes of size s and kurtosis k, m_n the noise of one reading of the lo
     mini-batch  (E|g_n|^2 / |g|^2 - 1) / N       (less, as batches are drawn without replacement)
     answers     E|g'_n - g_n|^2 / (N |g|^2)
     probes      E (q_n - 2 + k)|g'_n|^2 / (K N |g|^2)
-    readings    c E q_n |x_n|^2 m_n^2 / (s^2 N |g|^2),  c = 2/K against one quiet reading
+    readings    c E q_n |x_n|^2 m_n^2 / (s^2 N |g|^2),  c = 2/K against one baseline reading
 
 where g'_n follows from what the teacher answered once, g_n from its mean answer. They leave out what the
 loss curves within a probe. All of them but the answers shrink together when examples' gradients agree.
@@ -67,7 +67,7 @@ class Parts(NamedTuple):
 
 def ways(answers: Mapping[str, Answers]) -> dict[str, Way]:
     """By labels, and by each of some answers."""
-    made = {"labels": Way(CrossEntropy(), lambda out, label, rng: label.expand(out.shape[:-1]))}
+    made = {"labels": Way(CrossEntropy(), lambda out, label, generator: label.expand(out.shape[:-1]))}
     return made | {name: Way(a.loss, a.said) for name, a in answers.items()}
 
 
@@ -80,11 +80,11 @@ def parts(
     *,
     batch: int,
     repeats: int,
-    rng: Generator,
+    generator: Generator,
 ) -> dict[str, Parts]:
     """Of the first layer's gradient, for each way; all ways see the same batches, probes and noise."""
     heard = torch.stack([teacher.measure(lessons.x).out for _ in range(READINGS)])
-    wanted = {name: _mean(way, heard, lessons.target, rng) for name, way in asked.items()}
+    wanted = {name: _mean(way, heard, lessons.target, generator) for name, way in asked.items()}
     slopes = {
         n: xray.node_gradient(chip, lessons.x, wanted[n], way.loss)[0].detach() for n, way in asked.items()
     }
@@ -92,12 +92,12 @@ def parts(
     mean = {n: correlate(layer, d, lessons.x) for n, d in slopes.items()}
     steps: dict[str, list[Tensor]] = {n: [] for n in asked}
     for _ in range(repeats):
-        chosen = torch.randperm(len(lessons.x), generator=rng)[:batch]
+        chosen = torch.randperm(len(lessons.x), generator=generator)[:batch]
         x, label = lessons.x[chosen], lessons.target[chosen]
         said = teacher.measure(x).out
-        silent, noisy = _seen(chip, estimator, x, rng)
+        silent, noisy = _seen(chip, estimator, x, generator)
         for name, way in asked.items():
-            target = way.said(said, label, rng)
+            target = way.said(said, label, generator)
             exact = correlate(layer, slopes[name][..., chosen, :], x)
             once = correlate(layer, xray.node_gradient(chip, x, target, way.loss)[0], x)
             probed, read = (_told(chip, estimator, s, way.loss, target) for s in (silent, noisy))
@@ -106,16 +106,16 @@ def parts(
             steps[name].append(torch.stack([*gaps, _square(read - mean[name])]))
     made = {}
     for name, way in asked.items():
-        once = way.said(heard[0], lessons.target, rng)
+        once = way.said(heard[0], lessons.target, generator)
         laws = _laws(chip, lessons.x, slopes[name], way.loss, once, estimator, batch)
         scale = _square(mean[name])
         made[name] = Parts(*(torch.stack(steps[name]).mean(0) / scale), *(law / scale for law in laws))
     return made
 
 
-def _mean(way: Way, heard: Tensor, labels: Tensor, rng: Generator) -> Any:
+def _mean(way: Way, heard: Tensor, labels: Tensor, generator: Generator) -> Any:
     """The target that repeated answers come to on average."""
-    told = [way.said(out, labels, rng) for out in heard]
+    told = [way.said(out, labels, generator) for out in heard]
     if isinstance(told[0], Tensor):
         return told[0]  # labels are always the same
     return told[0]._replace(soft=torch.stack([t.soft for t in told]).mean(0))
@@ -125,25 +125,29 @@ class _Seen(NamedTuple):
     """A probed measurement, its losses still to be worked out."""
 
     x: Tensor
-    quiet: Reading
+    baseline: Reading
     probe: Probe
     probed: Reading
 
 
-def _seen(chip: Chip[Any], estimator: NodePerturbation, x: Tensor, rng: Generator) -> tuple[_Seen, _Seen]:
+def _seen(
+    chip: Chip[Any], estimator: NodePerturbation, x: Tensor, generator: Generator
+) -> tuple[_Seen, _Seen]:
     """The same probes of the first layer without noise and through the wires."""
-    port, quiet = chip.port(), xray.respond(chip, x)
-    probe = estimator.ask(chip.spec.span(0, 0), x, Reading(quiet.taps[:1]), rng)
+    port, baseline = chip.port(), xray.respond(chip, x)
+    probe = estimator.ask(chip.spec.span(0, 0), x, Reading(baseline.taps[:1]), generator)
     assert probe.nodes is not None
     sent = Probe(nodes=(*probe.nodes, *(None,) * (len(chip.spec.layers) - 1)))
-    silent = _Seen(x, quiet, probe, xray.respond(chip, x, sent))
+    silent = _Seen(x, baseline, probe, xray.respond(chip, x, sent))
     return silent, _Seen(x, port.measure(x), probe, port.measure(x, sent))
 
 
 def _told(chip: Chip[Any], estimator: NodePerturbation, seen: _Seen, loss: Loss, target: Any) -> Tensor:
-    own, probed = Reading(seen.quiet.taps[:1]), Reading(seen.probed.taps[:1])
-    quiet, losses = loss(seen.quiet.out, target), loss(seen.probed.out, target)
-    (told,) = estimator.tell(chip.spec.span(0, 0), Evidence(seen.x, own, quiet, seen.probe, probed, losses))
+    own, probed = Reading(seen.baseline.taps[:1]), Reading(seen.probed.taps[:1])
+    baseline, losses = loss(seen.baseline.out, target), loss(seen.probed.out, target)
+    (told,) = estimator.tell(
+        chip.spec.span(0, 0), Evidence(seen.x, own, baseline, seen.probe, probed, losses)
+    )
     return told
 
 

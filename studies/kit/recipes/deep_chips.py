@@ -28,9 +28,9 @@ def head(data: Dataset, hidden: int) -> Layer:
     return dense(hidden, data.classes, linear=True)
 
 
-def scattered(chip: Chip[Any], gain: float, rng: Generator) -> Knobs:
+def scattered(chip: Chip[Any], gain: float, generator: Generator) -> Knobs:
     """Knobs of variance gain^2 / fan-in, each layer of each identity its own and always the same."""
-    seeds = torch.randint(2**62, (len(chip.spec.layers),), generator=rng).tolist()
+    seeds = torch.randint(2**62, (len(chip.spec.layers),), generator=generator).tolist()
     return tuple(
         torch.stack([_normal(shape[1:], seed + who) for who in chip.identities]) * (gain / shape[-1] ** 0.5)
         for shape, seed in zip(chip.spec.shapes, seeds, strict=True)

@@ -31,9 +31,9 @@ class Rule:
         weights: (rows, WEIGHTS); rows that differ by a multiple of `pupils` send the same probes.
     """
 
-    def __init__(self, weights: Tensor, rng: Generator, pupils: int, knobs: int) -> None:
+    def __init__(self, weights: Tensor, generator: Generator, pupils: int, knobs: int) -> None:
         self.weights = weights.view(-1, len(MEANS), 3)  # (rows, means, contexts)
-        self.rng, self.pupils = rng, pupils
+        self.generator, self.pupils = generator, pupils
         self.probe = torch.zeros(len(weights), knobs)  # what was sent last: nothing
         self.means = torch.zeros(len(weights), len(MEANS), knobs)
         self.square = torch.zeros(len(weights), 1)
@@ -50,7 +50,7 @@ class Rule:
         context = torch.cat([torch.ones_like(left), left, loss], -1)
         wanted = (self.weights @ context.unsqueeze(-1)).mT @ self.means / usual.unsqueeze(-1)
         self.age += 1
-        signs = torch.randint(0, 2, (self.pupils, self.probe.shape[-1]), generator=self.rng) * 2.0 - 1
+        signs = torch.randint(0, 2, (self.pupils, self.probe.shape[-1]), generator=self.generator) * 2.0 - 1
         self.probe = signs.repeat(len(self.weights) // self.pupils, 1)
         return torch.cat([wanted.squeeze(1).tanh(), self.probe], -1).numpy()
 
@@ -66,14 +66,14 @@ def taught(chips: MortalChips, rule: Rule, seeds: list[int], steps: int) -> tupl
 
 
 def searched(
-    weights: Tensor, chips: MortalChips, steps: int, rate: float, rng: Generator
+    weights: Tensor, chips: MortalChips, steps: int, rate: float, generator: Generator
 ) -> tuple[Tensor, float]:
     """One generation of augmented random search: every direction both ways, on the same new chips."""
     directions = chips.num_envs // (2 * PUPILS)
-    tried = torch.randn((directions, len(weights)), generator=rng)
+    tried = torch.randn((directions, len(weights)), generator=generator)
     both = torch.cat([weights + SPREAD * tried, weights - SPREAD * tried]).repeat_interleave(PUPILS, 0)
-    seeds = torch.randint(2**40, (PUPILS,), generator=rng).tolist() * (2 * directions)
-    rule = Rule(both, rng, PUPILS, chips.knobs)
+    seeds = torch.randint(2**40, (PUPILS,), generator=generator).tolist() * (2 * directions)
+    rule = Rule(both, generator, PUPILS, chips.knobs)
     gained = torch.from_numpy(taught(chips, rule, seeds, steps)[0]).float()
     up, down = gained.view(2, directions, PUPILS).mean(-1)
     scale = float(torch.cat([up, down]).std()) + 1e-6

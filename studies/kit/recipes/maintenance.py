@@ -62,9 +62,9 @@ class Scene(NamedTuple):
     data: Dataset
     size: Scale
     few: Batch  # examples; only relearning needs their labels
-    rng: Callable[..., Generator]  # by a path of words and numbers
+    generator: Callable[..., Generator]  # by a path of words and numbers
     heirs: int = 1_000_000  # identity of the first heir
-    dice: int = 0  # of nature, for the heirs
+    noise_seed: int = 0  # of nature, for the heirs
 
 
 def rescaled(port: Port, factors: Sequence[float]) -> Port:
@@ -123,7 +123,7 @@ def _relearn(scene: Scene, life: Life, k: int) -> Life:
             break
         update = decayed(adam(RATE * 2**r), STEPS)
         learner = by_nodes(scene.size.probes, update)(CrossEntropy())
-        for _ in fit(learner, port, [scene.few] * STEPS, scene.rng("relearning", k, r)):
+        for _ in fit(learner, port, [scene.few] * STEPS, scene.generator("relearning", k, r)):
             pass
     return life
 
@@ -136,16 +136,16 @@ def _hand_over(scene: Scene, life: Life, k: int) -> Life:
     if _well(scene, life):
         return life
     size, teacher = scene.size, _rescale(scene, life, k).port
-    heir = Chip(life.chip.device, life.chip.spec.layers, scene.heirs + k, dice=scene.dice)
+    heir = Chip(life.chip.device, life.chip.spec.layers, scene.heirs + k, noise_seed=scene.noise_seed)
 
     def learner(loss: Loss) -> Learner[Any]:
         return by_nodes(size.probes, sparing(scene.data, size))(loss)
 
     stimuli = (
-        Batch(b.x) for b in batches(scene.data.train, size.batch, size.epochs, scene.rng("stimuli", k))
+        Batch(b.x) for b in batches(scene.data.train, size.batch, size.epochs, scene.generator("stimuli", k))
     )
-    rng, began = scene.rng("heir", k), -life.now
-    for _ in distill(teacher, heir.port(), learner, stimuli, temperature=4.0, rng=rng):
+    generator, began = scene.generator("heir", k), -life.now
+    for _ in distill(teacher, heir.port(), learner, stimuli, temperature=4.0, generator=generator):
         pass
     life.chip.die()
     return Life(heir, began, heir.port().measure(scene.few.x).taps)

@@ -108,11 +108,11 @@ class ExactBlock:
     def init(self, spec: Spec) -> Any:
         return self.update.init(spec.zeros())
 
-    def step(self, port: Port, batch: Batch, state: Any, rng: Generator) -> tuple[Any, Step]:
-        del rng  # nothing is probed
-        quiet = port.measure(batch.x)
-        features, head = quiet.taps[-2], port.spec.layers[-1]
-        slope = self.loss.slope(quiet.out, batch.target)
+    def step(self, port: Port, batch: Batch, state: Any, generator: Generator) -> tuple[Any, Step]:
+        del generator  # nothing is probed
+        baseline = port.measure(batch.x)
+        features, head = baseline.taps[-2], port.spec.layers[-1]
+        slope = self.loss.slope(baseline.out, batch.target)
         top = len(port.spec.layers) - 1
         basis = torch.cat((features.new_zeros(1, features.shape[-1]), torch.eye(features.shape[-1])))
         said = port.measure(basis, first=top).out  # a linear head tells its weights
@@ -122,5 +122,5 @@ class ExactBlock:
         )
         drive, state = self.update.step((*gradient, correlate(head, slope, features)), state)
         port.pulse(drive)
-        losses = self.loss(quiet.out, batch.target)
-        return state, Step(losses.flatten(len(port.spec.fleet)).mean(-1), quiet)
+        losses = self.loss(baseline.out, batch.target)
+        return state, Step(losses.flatten(len(port.spec.fleet)).mean(-1), baseline)

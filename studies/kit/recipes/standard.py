@@ -133,10 +133,10 @@ class Exact:
     def init(self, spec: Spec) -> Any:
         return self.update.init(spec.zeros())
 
-    def step(self, port: Port, batch: Batch, state: Any, rng: Generator) -> tuple[Any, Step]:
-        del rng  # nothing is probed
-        quiet = port.measure(batch.x)
-        target = settled(self.loss, quiet.out, batch.target)
+    def step(self, port: Port, batch: Batch, state: Any, generator: Generator) -> tuple[Any, Step]:
+        del generator  # nothing is probed
+        baseline = port.measure(batch.x)
+        target = settled(self.loss, baseline.out, batch.target)
 
         def whole(out: Tensor, target: Any) -> Tensor:
             return summed(self.loss(out, target), port.spec.fleet)
@@ -144,7 +144,7 @@ class Exact:
         gradient = xray.knob_gradient(self.chip, batch.x, target, whole, first=self.first, last=self.last)
         drive, state = self.update.step(gradient, state)
         port.pulse(drive)
-        return state, Step(whole(quiet.out, target).mean(-1), quiet)
+        return state, Step(whole(baseline.out, target).mean(-1), baseline)
 
 
 def within(
@@ -158,7 +158,7 @@ def within(
 ) -> int:
     """Train by node perturbation with `budget` measurements of single examples; how many steps that was.
 
-    The quiet reading of a step is charged as one more probe.
+    The baseline reading of a step is charged as one more probe.
     """
     silent = torch.zeros(estimator.probes, 1)
     each = min(size.batch, len(data.train.x)) * (1 + len(estimator.scheme.send(silent)))
@@ -219,7 +219,7 @@ def device_from(words: str) -> Device[Any]:
     try:
         if not colon or not kind:
             raise ValueError(
-                "wanted package.module:Class, as in analog:Mismatched or mine:Memristor(hiss=0.1)"
+                "wanted package.module:Class, as in analog:Mismatched or mine:Memristor(read_noise=0.1)"
             )
         call = ast.parse(f"made{words[len(name) :]}" if bracket else "made()", mode="eval").body
         if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):

@@ -27,7 +27,7 @@ class Task(NamedTuple):
     """The rules of one task."""
 
     name: str  # as gymnasium knows it
-    begin: Callable[[Any], Array]  # dice -> a fresh state (variables,)
+    begin: Callable[[Any], Array]  # generator -> a fresh state (variables,)
     step: Callable[
         [Array, Array], tuple[Array, Array, Array]
     ]  # (variables, n), (n, ...) -> next, reward, ended
@@ -98,22 +98,22 @@ def _raise(state: Array, action: Array) -> tuple[Array, Array, Array]:
 TASKS: Final = {
     task.name: task
     for task in (
-        Task("CartPole-v1", lambda dice: dice.uniform(-0.05, 0.05, size=4), _balance, lambda s: s),
+        Task("CartPole-v1", lambda generator: generator.uniform(-0.05, 0.05, size=4), _balance, lambda s: s),
         Task(
             "Acrobot-v1",
-            lambda dice: dice.uniform(-0.1, 0.1, size=4).astype(np.float32).astype(np.float64),
+            lambda generator: generator.uniform(-0.1, 0.1, size=4).astype(np.float32).astype(np.float64),
             _swing,
             lambda s: np.stack((np.cos(s[0]), np.sin(s[0]), np.cos(s[1]), np.sin(s[1]), s[2], s[3])),
         ),
         Task(
             "MountainCarContinuous-v0",
-            lambda dice: np.array([dice.uniform(-0.6, -0.4), 0.0]),
+            lambda generator: np.array([generator.uniform(-0.6, -0.4), 0.0]),
             _drive,
             lambda s: s,
         ),
         Task(
             "Pendulum-v1",
-            lambda dice: dice.uniform([-np.pi, -1.0], [np.pi, 1.0]),
+            lambda generator: generator.uniform([-np.pi, -1.0], [np.pi, 1.0]),
             _raise,
             lambda s: np.stack((np.cos(s[0]), np.sin(s[0]), s[1])),
         ),
@@ -135,7 +135,7 @@ class Arena(VectorEnv[Array, Array, Array]):
         self.single_action_space, self.single_observation_space = one.action_space, one.observation_space
         self.action_space = batch_space(one.action_space, num_envs)
         self.observation_space = batch_space(one.observation_space, num_envs)
-        self._dice: list[Any] = [None] * num_envs
+        self._generator: list[Any] = [None] * num_envs
         self.state: Array = np.zeros((0, num_envs))
         self._steps = np.zeros(num_envs, dtype=np.int64)
         self._over = np.zeros(num_envs, dtype=np.bool_)
@@ -150,9 +150,9 @@ class Arena(VectorEnv[Array, Array, Array]):
         if len(each) != self.num_envs:
             raise ValueError(f"arena: {len(each)} seeds for {self.num_envs} copies")
         for i, one in enumerate(each):
-            if one is not None or self._dice[i] is None:
-                self._dice[i] = seeding.np_random(one)[0]
-        self.state = np.stack([self.task.begin(d) for d in self._dice], -1)
+            if one is not None or self._generator[i] is None:
+                self._generator[i] = seeding.np_random(one)[0]
+        self.state = np.stack([self.task.begin(d) for d in self._generator], -1)
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
         self._over = np.zeros(self.num_envs, dtype=np.bool_)
         return self._shown(), {}
@@ -163,7 +163,7 @@ class Arena(VectorEnv[Array, Array, Array]):
         self._steps = self._steps + 1
         truncated = self._steps >= self.limit
         for i in over.nonzero()[0]:
-            self.state[:, i] = self.task.begin(self._dice[i])
+            self.state[:, i] = self.task.begin(self._generator[i])
         if over.any():
             self._steps[over] = 0
             reward, terminated, truncated = (

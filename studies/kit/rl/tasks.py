@@ -116,27 +116,27 @@ def practise(
     learner: Rehearsal[Any],
     chip: Chip[Any],
     port: Port,
-    rng: Generator,
+    generator: Generator,
     state: Any = None,  # to go on from
 ) -> Iterator[tuple[Any, Round]]:
     """Let chips practise a skill."""
-    return practised(learner, port, ground(skill, learner, len(chip.identities)), rng, state)
+    return practised(learner, port, ground(skill, learner, len(chip.identities)), generator, state)
 
 
-def score(port: Port, skill: Skill, senses: Senses, episodes: int, rng: Generator) -> Tensor:
+def score(port: Port, skill: Skill, senses: Senses, episodes: int, generator: Generator) -> Tensor:
     """(*fleet,), float64: mean return over so many fresh episodes, nothing probed."""
     chips = port.spec.fleet[0] if port.spec.fleet else 1
     arena = Arena(skill.task, chips * episodes)
-    drawn = torch.randint(2**31 - 1, (arena.num_envs,), generator=rng).tolist()
-    play = played(port, arena, skill.actions, senses, rng, seeds=drawn)
+    drawn = torch.randint(2**31 - 1, (arena.num_envs,), generator=generator).tolist()
+    play = played(port, arena, skill.actions, senses, generator, seeds=drawn)
     return tallied(play, len(port.spec.fleet)).returns.mean(-1)
 
 
-def novices(device: Device[Any], skill: Skill, who: int | Sequence[int], dice: int) -> Chip[Any]:
+def novices(device: Device[Any], skill: Skill, who: int | Sequence[int], noise_seed: int) -> Chip[Any]:
     """Fresh chips wired for a skill, the read-out blank, so that a probe decides what they do."""
-    chip = Chip(device, skill.layers, who, dice=dice)
-    rng = stream(dice, "skills", skill.task)
+    chip = Chip(device, skill.layers, who, noise_seed=noise_seed)
+    generator = stream(noise_seed, "skills", skill.task)
     *hidden, out = chip.spec.zeros()
-    drawn = (torch.randn(k.shape, generator=rng, dtype=k.dtype) / k.shape[-1] ** 0.5 for k in hidden)
+    drawn = (torch.randn(k.shape, generator=generator, dtype=k.dtype) / k.shape[-1] ** 0.5 for k in hidden)
     chip.port().program((*drawn, out))
     return chip

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Birth
 from analog import CapacitorCell
 from analog import Device
+from analog import Fabrication
 from analog import LinearECRAM
 from analog import Mismatched
 from analog import ModulatorBank
@@ -48,11 +48,11 @@ class Line:
     slope: float = 1.0  # full scale per input
     offset: float = 0.0  # full scale
     spread: float = 0.3  # sd of slopes between cells
-    hiss: float = 0.1  # V rms
+    read_noise: float = 0.1  # V rms
 
     def __post_init__(self) -> None:
-        if self.spread < 0 or self.hiss < 0:
-            raise ValueError("spread and hiss are at least 0")
+        if self.spread < 0 or self.read_noise < 0:
+            raise ValueError("spread and read_noise are at least 0")
 
 
 LEVELS = torch.tensor([0.0, 0.5, 1.0, 1.0, 2.0], dtype=torch.float64)
@@ -60,18 +60,18 @@ LEVELS = torch.tensor([0.0, 0.5, 1.0, 1.0, 2.0], dtype=torch.float64)
 
 def line_law(device: Line, plan: Plan) -> Moments:
     x = torch.tensor(plan.inputs, dtype=torch.float64)
-    covariance = device.spread**2 * torch.outer(x, x) + device.hiss**2 * torch.eye(
+    covariance = device.spread**2 * torch.outer(x, x) + device.read_noise**2 * torch.eye(
         len(x), dtype=torch.float64
     )
     return Moments((device.offset + device.slope * x)[None], covariance[None])
 
 
 def line_table(device: Line, cells: int, *seed: str | int) -> Table:
-    rng = stream(0, "line", *seed)
-    slopes = device.slope + device.spread * torch.randn(cells, 1, generator=rng, dtype=torch.float64)
-    hiss = device.hiss * torch.randn(cells, len(LEVELS), generator=rng, dtype=torch.float64)
+    generator = stream(0, "line", *seed)
+    slopes = device.slope + device.spread * torch.randn(cells, 1, generator=generator, dtype=torch.float64)
+    read_noise = device.read_noise * torch.randn(cells, len(LEVELS), generator=generator, dtype=torch.float64)
     plan = Plan("target", torch.zeros(cells, len(LEVELS)).double(), (0.0,) * 5, tuple(LEVELS.tolist()))
-    return Table(plan, device.offset + slopes * LEVELS + hiss)
+    return Table(plan, device.offset + slopes * LEVELS + read_noise)
 
 
 def test_a_law_of_ones_own_gives_what_theory_says() -> None:
@@ -136,13 +136,13 @@ class Own(Device[Cells]):
     """A user's device, with no line about calibration."""
 
     spread: float = 0.3  # relative sd of the cells' gain
-    hiss: float = 0.01  # V rms
+    read_noise: float = 0.01  # V rms
 
     def __post_init__(self) -> None:
-        if self.spread < 0 or self.hiss < 0:
-            raise ValueError("Own: spread and hiss are at least 0")
+        if self.spread < 0 or self.read_noise < 0:
+            raise ValueError("Own: spread and read_noise are at least 0")
 
-    def fabricate(self, rows: int, cols: int, birth: Birth) -> Cells:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> Cells:
         return Cells(birth.normal("knobs", rows, cols), 1 + self.spread * birth.normal("gain", rows, cols))
 
     def pulse(self, cells: Cells, drive: Tensor, noise: Noise) -> Cells:
@@ -152,7 +152,7 @@ class Own(Device[Cells]):
         return x @ (cells.gain * cells.knobs).mT
 
     def sense(self, cells: Cells, u: Tensor, noise: Noise) -> Tensor:
-        return u + self.hiss * noise.normal(u)
+        return u + self.read_noise * noise.normal(u)
 
     def fire(self, cells: Cells, u: Tensor, noise: Noise) -> Tensor:
         return u.relu()
@@ -162,7 +162,7 @@ def test_a_device_of_ones_own_needs_no_line_for_it() -> None:
     """Errors are those of theory: 1 / sqrt(2 n) of a spread seen plainly, by 400 of the 500 cells."""
     truth = Own(0.2, 0.02)
     found = fit(Own(), measured(truth, suggested(truth), 8))
-    assert {p.name for p in found.parameters} == {"spread", "hiss"}
+    assert {p.name for p in found.parameters} == {"spread", "read_noise"}
     assert found["spread"].error / found["spread"].value == pytest.approx(1 / 800**0.5, rel=0.2)
     for p in found.parameters:
         assert abs(p.value - getattr(truth, p.name)) < 4.5 * p.error
@@ -170,9 +170,9 @@ def test_a_device_of_ones_own_needs_no_line_for_it() -> None:
 
 def test_a_distant_start_comes_to_the_same() -> None:
     """Every parameter of the start is off by 25 to 50 %, and the answers agree within a tenth of an error."""
-    truth = LinearECRAM(hiss=0.01)
+    truth = LinearECRAM(read_noise=0.01)
     made = measured(truth, suggested(truth, 200), 5)
-    names = ("step", "step_spread", "top", "bottom", "hiss", "fading_up", "fading_down")
+    names = ("step", "step_spread", "top", "bottom", "read_noise", "fading_up", "fading_down")
     near = fit(truth, made, free=names)
     start = replace(
         truth,
@@ -180,7 +180,7 @@ def test_a_distant_start_comes_to_the_same() -> None:
         step_spread=0.15,
         top=1.5,
         bottom=-0.6,
-        hiss=0.015,
+        read_noise=0.015,
         fading_up=0.15,
         fading_down=0.4,
     )
@@ -194,8 +194,8 @@ def test_a_start_at_the_truth_is_left_as_any_other() -> None:
     """By this table's dice the search once stayed where it began, which a start at the truth flatters."""
     device = UnknownNeurons()
     table = measured(device, suggested(device, 500), 4, 4)
-    starts = device, replace(device, strangeness=1.15, hiss=0.023)
-    at, off = (fit(d, table, free=("strangeness", "hiss"), copies=10, seed=40_000_005) for d in starts)
+    starts = device, replace(device, strangeness=1.15, read_noise=0.023)
+    at, off = (fit(d, table, free=("strangeness", "read_noise"), copies=10, seed=40_000_005) for d in starts)
     for one, other in zip(at.parameters, off.parameters, strict=True):
         assert one.value != getattr(device, one.name)
         assert abs(one.value - other.value) < 0.5 * one.error
@@ -211,12 +211,12 @@ def test_ends_of_intervals() -> None:
 
 def test_a_law_that_does_not_suit_the_table_is_seen() -> None:
     """Cells with soft bounds, taken for linear ones: a diagnostic lies beyond 4; none for the right law."""
-    truth = SoftBoundsRRAM(write_noise=0.0, hiss=0.01, cycle_noise=0.5)
+    truth = SoftBoundsRRAM(write_noise=0.0, read_noise=0.01, cycle_noise=0.5)
     made = measured(truth, suggested(truth, 200), 6)
-    right = fit(truth, made, free=("step", "top", "bottom", "hiss"))
+    right = fit(truth, made, free=("step", "top", "bottom", "read_noise"))
     assert max(abs(t.z) for t in right.diagnostics.tests) < 4
-    linear = LinearECRAM(step=0.002, top=1.25, bottom=-0.75, hiss=0.01, cycle_noise=0.5)
-    wrong = fit(linear, made, free=("step", "hiss", "fading_up", "fading_down"))
+    linear = LinearECRAM(step=0.002, top=1.25, bottom=-0.75, read_noise=0.01, cycle_noise=0.5)
+    wrong = fit(linear, made, free=("step", "read_noise", "fading_up", "fading_down"))
     assert max(abs(t.z) for t in wrong.diagnostics.tests) > 4
 
 
@@ -243,7 +243,7 @@ def test_nothing_to_tell_is_an_error() -> None:
     made = measured(device, suggested(device, 100))
     with pytest.raises(ValueError, match="no parameter is identifiable"):
         fit(device, made, limit=1e-6, copies=2)
-    with pytest.raises(ValueError, match="colour is not a float parameter; there are hiss, g_max"):
+    with pytest.raises(ValueError, match="colour is not a float parameter; there are read_noise, g_max"):
         fit(device, made, free=("colour",))
     with pytest.raises(ValueError, match="free is empty"):
         fit(device, made, free=())
@@ -266,23 +266,23 @@ def test_meaning_and_unit_are_those_of_the_source(device: Any) -> None:
     if isinstance(device, Pulsed):
         assert comments["write_noise"].endswith("in units of `step`")
         assert set(comments) >= {"step", "top", "asymmetry_spread"}
-    if "hiss" in numbers(device):
-        assert comments["hiss"].startswith("V rms")
+    if "read_noise" in numbers(device):
+        assert comments["read_noise"].startswith("V rms")
 
 
 @pytest.mark.parametrize("device", [d for d in ZOO if isinstance(d, Pulsed)], ids=name)
 def test_a_plan_of_pulses_is_what_the_wires_would_do(device: Any) -> None:
     """Silent moments of a plan against a chip that is programmed blank and pulsed through its port."""
-    quiet = replace(device, cycle_noise=0.0, write_noise=0.0, hiss=0.0)
-    if isinstance(quiet, CapacitorCell):
-        quiet = replace(quiet, lifetime=1e9)  # a port's pulses take time
+    baseline = replace(device, cycle_noise=0.0, write_noise=0.0, read_noise=0.0)
+    if isinstance(baseline, CapacitorCell):
+        baseline = replace(baseline, lifetime=1e9)  # a port's pulses take time
     plan = Plan("pulses", torch.tensor([[0.0, 5.0, -3.0]]).repeat(20, 1).double(), (0.0,) * 3, (1.0,) * 3)
-    made = measured(quiet, plan, identity=4).readings
-    chip = Chip(quiet, (dense(1, 20, linear=True, bias=False),), identity=4)
+    made = measured(baseline, plan, identity=4).readings
+    chip = Chip(baseline, (dense(1, 20, linear=True, bias=False),), identity=4)
     port = chip.port()
     port.program(port.spec.zeros())
     for row, pulses in enumerate((0.0, 5.0, -3.0)):
-        port.pulse(tuple(torch.full_like(z, pulses * quiet.step) for z in port.spec.zeros()))
+        port.pulse(tuple(torch.full_like(z, pulses * baseline.step) for z in port.spec.zeros()))
         assert torch.allclose(port.measure(torch.ones(1, 1)).out[0].double(), made[:, row], atol=2e-6)
 
 

@@ -149,13 +149,13 @@ BREACHES: dict[str, tuple[Device[Any], str]] = {
         Bent(pulse=tallied, collect=tired),
         r"read differently; keep all state in cells. This life: .*p.*; save and load; measure",
     ),
-    "dice of its own": (
+    "a generator of its own": (
         Bent(pulse=lambda c, d, n: IdealCells(c.knobs + d * (1 + next(COUNT)))),
         "differs between two chips of one history; draw from `noise` alone",
     ),
     "readings with dice of their own": (
         Bent(fire=lambda c, u, n: u.relu() + next(COUNT)),
-        "two chips of one identity, dice and history read differently",
+        "two chips of one identity, noise seed and history read differently",
     ),
     "an end by chance": (
         Bent(spent=lambda c: torch.full(c.knobs.shape[:-3], next(COUNT) % 5 == 0)),
@@ -219,7 +219,7 @@ def test_a_file_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def forgetful(*given: Any) -> Chip[Any]:
         chip = load(*given)
-        chip._dice.set_state(stream(0, "other dice").get_state())
+        chip._generator.set_state(stream(0, "other dice").get_state())
         return chip
 
     monkeypatch.setattr("analog.check.replicas.load", forgetful)

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from analog import Birth
 from analog import Chip
+from analog import Fabrication
 from analog import Ideal
 from analog import Mismatched
 from analog import Noise
@@ -39,10 +39,10 @@ def test_mismatched_tends_to_nominal_cells_as_severity_falls() -> None:
 def test_mismatched_spreads_are_as_stated() -> None:
     """Moments over 40,000 cells; tolerances are five standard errors or more."""
     device = Mismatched()
-    cells = device.fabricate(200, 200, Birth((1,), (), 0, 1, LIKE))
+    cells = device.fabricate(200, 200, Fabrication((1,), (), 0, 1, LIKE))
     assert float(cells.gain.log().std()) == pytest.approx(device.gain_spread, rel=0.02)
     assert float(cells.offset.std()) == pytest.approx(device.offset_spread, rel=0.02)
-    wide = device.fabricate(40_000, 1, Birth((1,), (), 0, 1, LIKE))
+    wide = device.fabricate(40_000, 1, Fabrication((1,), (), 0, 1, LIKE))
     assert float(wide.amp.log().std()) == pytest.approx(device.amp_spread, rel=0.02)
     assert float(wide.zero.std()) == pytest.approx(device.zero_spread, rel=0.02)
     assert float(wide.bend.mean()) == pytest.approx(device.bend_spread, rel=0.03)
@@ -51,7 +51,7 @@ def test_mismatched_spreads_are_as_stated() -> None:
 
 def test_mismatched_saturates() -> None:
     device = Mismatched(severity=0)
-    cells = device.fabricate(3, 3, Birth((1,), (), 0, 1, LIKE))
+    cells = device.fabricate(3, 3, Fabrication((1,), (), 0, 1, LIKE))
     far = device.nudge(cells, torch.full((1, 3, 3), 50.0, dtype=torch.float64))
     torch.testing.assert_close(far.weights, torch.ones_like(far.weights))
 
@@ -61,7 +61,7 @@ def test_mismatched_saturates() -> None:
     [
         lambda: Mismatched(severity=3.1),
         lambda: Mismatched(severity=-0.1),
-        lambda: Mismatched(hiss=-1),
+        lambda: Mismatched(read_noise=-1),
         lambda: SoftBoundsRRAM(step=0.5),
         lambda: SoftBoundsRRAM(top=-1),
     ],
@@ -77,7 +77,7 @@ def quiet_rram(**changes: float) -> SoftBoundsRRAM:
 
 
 def blank(device: SoftBoundsRRAM, count: int) -> PulsedCells:
-    cells = device.fabricate(count, 1, Birth((1,), (), 0, 1, LIKE))
+    cells = device.fabricate(count, 1, Fabrication((1,), (), 0, 1, LIKE))
     return cells._replace(knobs=torch.zeros_like(cells.knobs))
 
 
@@ -108,7 +108,7 @@ def test_steps_shrink_to_nothing_at_the_bound() -> None:
 
 def test_cells_stay_within_their_own_bounds() -> None:
     device, noise = SoftBoundsRRAM(), Noise(stream(0, "bounds"))
-    cells = device.fabricate(50, 50, Birth((1,), (), 0, 1, LIKE))
+    cells = device.fabricate(50, 50, Fabrication((1,), (), 0, 1, LIKE))
     for k in range(20):
         cells = device.pulse(cells, torch.full_like(cells.knobs, 0.5 * (-1) ** k), noise)
         assert bool((cells.knobs <= cells.top).all()) and bool((cells.knobs >= cells.bottom).all())
@@ -136,7 +136,7 @@ def test_cycle_and_write_noise_are_as_stated() -> None:
 
 
 @pytest.mark.parametrize(
-    "device", [Mismatched(hiss=0.3), SoftBoundsRRAM(hiss=0.3)], ids=lambda d: type(d).__name__
+    "device", [Mismatched(read_noise=0.3), SoftBoundsRRAM(read_noise=0.3)], ids=lambda d: type(d).__name__
 )
 def test_reading_noise_is_as_stated(device: Mismatched) -> None:
     chip = Chip(device, (dense(6, 3, linear=True),))

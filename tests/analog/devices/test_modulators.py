@@ -42,10 +42,10 @@ def test_phases_miss_as_stated() -> None:
     """Mean and variance of a setting, in units of 5e-3 rad; 2 means."""
     device = ModulatorBank()
 
-    def sample(n: int, rng: Generator) -> Tensor:
+    def sample(n: int, generator: Generator) -> Tensor:
         cells = many(device, n)
         cells = device.nudge(cells, -cells.knobs)
-        after = device.pulse(cells, torch.full_like(cells.knobs, 0.3), Noise(rng))
+        after = device.pulse(cells, torch.full_like(cells.knobs, 0.3), Noise(generator))
         off = (after.knobs.flatten() - 0.3) * (math.pi / 2) / 5e-3
         return torch.stack((off, off.square()), -1)
 

@@ -13,7 +13,7 @@ from analog.devices import pcm
 from tests.twostage import kept
 from tests.zoo import many
 
-QUIET = {"miss_scale": 0.0, "hiss": 0.0}
+QUIET = {"miss_scale": 0.0, "read_noise": 0.0}
 
 
 def held(device: PCM, target: float, seconds: float, noise: Noise, count: int) -> pcm.PCMCells:
@@ -32,12 +32,12 @@ def test_drift_exponents_are_as_published(x: float) -> None:
     a, phi = mu / sd, math.exp(-((mu / sd) ** 2) / 2) / math.sqrt(2 * math.pi)
     folded = sd * 2 * phi + mu * math.erf(a / 2**0.5)  # the mean of |N(mu, sd)|
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        identity = int(torch.randint(2**31, (1,), generator=rng))
+    def sample(n: int, generator: Generator) -> Tensor:
+        identity = int(torch.randint(2**31, (1,), generator=generator))
         cells = many(device, n, identity)
         cells = device.nudge(cells, -cells.knobs)
-        cells = device.pulse(cells, torch.full_like(cells.knobs, x), Noise(rng))
-        late = device.age(cells, 1e4 - 20, Noise(rng))
+        cells = device.pulse(cells, torch.full_like(cells.knobs, x), Noise(generator))
+        late = device.age(cells, 1e4 - 20, Noise(generator))
         nu = -(late.weights / cells.weights).log().flatten() / math.log(1e4 / 20)
         return torch.stack((nu, nu.square()), -1)
 
@@ -79,9 +79,9 @@ def test_reading_noise_has_the_modelled_variance(seconds: float) -> None:
     device = PCM(drift_scale=0.0, **QUIET)
     g_q = 0.4 * min(0.0088 / 0.4**0.65, 0.2)
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        noise = Noise(rng)
-        cells = many(device, n, int(torch.randint(2**31, (1,), generator=rng)))
+    def sample(n: int, generator: Generator) -> Tensor:
+        noise = Noise(generator)
+        cells = many(device, n, int(torch.randint(2**31, (1,), generator=generator)))
         cells = device.nudge(cells, -cells.knobs)
         cells = device.pulse(cells, torch.full_like(cells.knobs, 0.4), noise)
         aged = device.age(cells, seconds, noise)
@@ -104,9 +104,9 @@ def test_reading_noise_remembers(lag: float) -> None:
         for tau, keep in zip(pcm.TIMES, pcm.KEPT, strict=True)
     )
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        noise = Noise(rng)
-        cells = many(device, n, int(torch.randint(2**31, (1,), generator=rng)))
+    def sample(n: int, generator: Generator) -> Tensor:
+        noise = Noise(generator)
+        cells = many(device, n, int(torch.randint(2**31, (1,), generator=generator)))
         cells = device.nudge(cells, -cells.knobs)
         first = device.age(device.pulse(cells, torch.full_like(cells.knobs, 0.4), noise), aged, noise)
         second = device.age(first, lag, noise)

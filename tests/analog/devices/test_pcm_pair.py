@@ -44,15 +44,15 @@ def test_a_full_pair_is_refreshed_and_keeps_its_difference() -> None:
     """Reset leaves both near .01; the difference survives on average (1 mean)."""
     device = dataclasses.replace(STILL, cycle_noise=0.6)
 
-    def sample(n: int, rng: Generator) -> Tensor:
+    def sample(n: int, generator: Generator) -> Tensor:
         cells = holding(device, 1.49, 1.1, n)
         drive = torch.full_like(cells.knobs, device.reach * (1 + 1e-9))
-        after = device.pulse(cells, drive, Noise(rng))
-        quiet = dataclasses.replace(device, full=0.99).pulse(
+        after = device.pulse(cells, drive, Noise(generator))
+        baseline = dataclasses.replace(device, full=0.99).pulse(
             cells, drive, Noise.silent()
         )  # the same pulse without a refresh
         assert float(after.minus.max()) <= 0.02 or float(after.plus.max()) < 1.5
-        return (after.knobs - quiet.knobs).flatten().unsqueeze(-1)
+        return (after.knobs - baseline.knobs).flatten().unsqueeze(-1)
 
     assert kept(sample, torch.zeros(1, dtype=torch.float64), 4000, "refresh")
 

@@ -49,8 +49,8 @@ PUBLISHED = [  # device, target, conductance in uS, sd in uS as the fit gives it
 def test_writing_misses_as_published(device: Any, target: float, wanted: float, sd: float) -> None:
     """Mean and variance around a target in the middle of the range; 16 means in all."""
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        off = written(device, target, Noise(rng), n).plus.flatten() - wanted
+    def sample(n: int, generator: Generator) -> Tensor:
+        off = written(device, target, Noise(generator), n).plus.flatten() - wanted
         return torch.stack((off / sd, (off / sd).square()), -1)
 
     assert float(device.miss(torch.tensor(wanted, dtype=torch.float64))) == pytest.approx(sd, rel=2e-4)
@@ -115,8 +115,8 @@ def test_cmo_relaxes_as_published(seconds: float) -> None:
     device = CMOHfOxRRAM(miss_scale=0.0)
     mean, sd = cmo_hfox_rram.relaxed(seconds)
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        noise = Noise(rng)
+    def sample(n: int, generator: Generator) -> Tensor:
+        noise = Noise(generator)
         aged = device.age(written(device, 0.25, noise, n), seconds, noise)
         off = (aged.plus.flatten() - 58.5 - mean) / sd
         return torch.stack((off, off.square()), -1)
@@ -129,8 +129,8 @@ def test_relaxation_remembers() -> None:
     device = CMOHfOxRRAM(miss_scale=0.0)
     (m1, s1), (m2, s2) = (cmo_hfox_rram.relaxed(t) for t in (100.0, 1e4))
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        noise = Noise(rng)
+    def sample(n: int, generator: Generator) -> Tensor:
+        noise = Noise(generator)
         early = device.age(written(device, 0.0, noise, n), 100.0, noise)
         late = device.age(early, 9900.0, noise)
         first, second = (c.plus.flatten() - cmo_hfox_rram.MIDDLE for c in (early, late))
@@ -154,8 +154,8 @@ def test_sonos_spreads_as_published(day: int) -> None:
     torch.testing.assert_close(ours, published, rtol=0.018, atol=0.0)
     device = SONOS()
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        noise = Noise(rng)
+    def sample(n: int, generator: Generator) -> Tensor:
+        noise = Noise(generator)
         aged = device.age(written(device, 0.5, noise, n), day * sonos.DAY, noise)
         return ((aged.plus.flatten() - 800) / ours[2]).square().unsqueeze(-1)
 

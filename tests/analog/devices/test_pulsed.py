@@ -59,14 +59,14 @@ def speed(device: Any, w: float, sign: int) -> float:
 @pytest.mark.parametrize("start", [-0.4, 0.3])
 def test_a_train_is_its_pulses_one_by_one(device: Device[Any], sign: int, start: float) -> None:
     """Exact for affine laws; for the exponential one within .5 % of the way (it follows the smooth flow)."""
-    quiet = still(device)
-    count = max(1, round(0.3 / quiet.step))
+    baseline = still(device)
+    count = max(1, round(0.3 / baseline.step))
     w = start
     for _ in range(count):
-        w += sign * speed(quiet, w, sign)
-    w = min(max(w, quiet.bottom), quiet.top)
-    cells = at(quiet, start)
-    end = quiet.pulse(cells, torch.full_like(cells.knobs, sign * count * quiet.step), Noise.silent())
+        w += sign * speed(baseline, w, sign)
+    w = min(max(w, baseline.bottom), baseline.top)
+    cells = at(baseline, start)
+    end = baseline.pulse(cells, torch.full_like(cells.knobs, sign * count * baseline.step), Noise.silent())
     loose = 0.005 if isinstance(device, ExponentialRRAM) else 1e-6
     assert float(end.knobs) - start == pytest.approx(w - start, rel=loose)
 
@@ -77,18 +77,18 @@ def test_noise_of_a_train_is_that_of_its_pulses(device: Device[Any]) -> None:
 
     Two means a device, 16 in all.
     """
-    quiet = still(device, cycle_noise=0.1 * device.cycle_noise)  # type: ignore[attr-defined]
-    count = min(20, max(1, round(0.3 / quiet.step)))
+    baseline = still(device, cycle_noise=0.1 * device.cycle_noise)  # type: ignore[attr-defined]
+    count = min(20, max(1, round(0.3 / baseline.step)))
 
-    def gap(n: int, rng: Generator) -> Tensor:
-        noise = Noise(rng)
-        cells = at(quiet, 0.1, n)
-        drive = torch.full_like(cells.knobs, quiet.step * (1 + 1e-9))  # whole in spite of rounding
-        once = quiet.pulse(cells, count * drive, noise).knobs.flatten()
+    def gap(n: int, generator: Generator) -> Tensor:
+        noise = Noise(generator)
+        cells = at(baseline, 0.1, n)
+        drive = torch.full_like(cells.knobs, baseline.step * (1 + 1e-9))  # whole in spite of rounding
+        once = baseline.pulse(cells, count * drive, noise).knobs.flatten()
         for _ in range(count):
-            cells = quiet.pulse(cells, drive, noise)
+            cells = baseline.pulse(cells, drive, noise)
         each = cells.knobs.flatten()
-        middle = quiet.pulse(at(quiet, 0.1), count * drive[:, :1], Noise.silent()).knobs.flatten()
+        middle = baseline.pulse(at(baseline, 0.1), count * drive[:, :1], Noise.silent()).knobs.flatten()
         slow = each.mean() - middle  # the discrete recursion's own mean; its bias is tested elsewhere
         return torch.stack(
             (once - each + slow * isinstance(device, ExponentialRRAM), spread(once) - spread(each)), -1
@@ -103,16 +103,18 @@ def test_noise_of_a_train_is_that_of_its_pulses(device: Device[Any]) -> None:
 @pytest.mark.parametrize("device", PULSED, ids=name)
 def test_one_pulse_has_the_stated_noise(device: Device[Any]) -> None:
     """Mean and variance of one step down from .2, away from the bounds; 16 means in all."""
-    quiet = still(device, cycle_noise=min(device.cycle_noise, 0.3))  # type: ignore[attr-defined]
-    size = speed(quiet, 0.2, -1)
+    baseline = still(device, cycle_noise=min(device.cycle_noise, 0.3))  # type: ignore[attr-defined]
+    size = speed(baseline, 0.2, -1)
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        cells = at(quiet, 0.2, n)
-        after = quiet.pulse(cells, torch.full_like(cells.knobs, -quiet.step * (1 + 1e-9)), Noise(rng))
+    def sample(n: int, generator: Generator) -> Tensor:
+        cells = at(baseline, 0.2, n)
+        after = baseline.pulse(
+            cells, torch.full_like(cells.knobs, -baseline.step * (1 + 1e-9)), Noise(generator)
+        )
         moved = (0.2 - after.knobs.flatten()) / size
         return torch.stack((moved, (moved - 1).square()), -1)
 
-    wanted = torch.tensor([1.0, quiet.cycle_noise**2], dtype=torch.float64)
+    wanted = torch.tensor([1.0, baseline.cycle_noise**2], dtype=torch.float64)
     assert kept(sample, wanted, 4000, "one pulse", name(device))
 
 
@@ -125,8 +127,8 @@ def test_cells_spread_as_stated(device: Any) -> None:
     lognormal = isinstance(device, RRAMArray)
     device = dataclasses.replace(device, **({"dead": 0.0} if lognormal else {}))
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        identity = int(torch.randint(2**31, (1,), generator=rng))
+    def sample(n: int, generator: Generator) -> Tensor:
+        identity = int(torch.randint(2**31, (1,), generator=generator))
         cells = many(device, n, identity)
         mean = ((cells.up + cells.down) / 2 / device.step).flatten()
         tilt = ((cells.up - cells.down) / (cells.up + cells.down)).flatten()

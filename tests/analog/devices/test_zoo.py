@@ -54,8 +54,8 @@ def test_ageing_composes(device: Device[Any], seconds: float) -> None:
     """Ageing in three parts has the moments of ageing in one; 4 means a case, 108 in all."""
 
     def moments(parts: tuple[float, ...]) -> Any:
-        def sample(count: int, rng: Generator) -> Tensor:
-            noise = Noise(rng)
+        def sample(count: int, generator: Generator) -> Tensor:
+            noise = Noise(generator)
             cells = many(device, count)
             cells = device.nudge(cells, -cells.knobs)
             cells = device.pulse(cells, torch.full_like(cells.knobs, 0.4), noise)
@@ -69,10 +69,10 @@ def test_ageing_composes(device: Device[Any], seconds: float) -> None:
 
     three = moments((0.2, 0.5, 0.3))
 
-    def gap(count: int, rng: Generator) -> Tensor:
+    def gap(count: int, generator: Generator) -> Tensor:
         """Three parts against one with the same cells; dice of their own."""
-        once = moments((1.0,))(count, rng)
-        return three(count, rng) - once
+        once = moments((1.0,))(count, generator)
+        return three(count, generator) - once
 
     assert kept(gap, torch.zeros(4, dtype=torch.float64), 4000, "composes", name(device), str(seconds))
 

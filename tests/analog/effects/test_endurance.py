@@ -9,10 +9,10 @@ import torch
 from torch import Generator
 from torch import Tensor
 
-from analog import Birth
 from analog import Chip
 from analog import Dead
 from analog import Device
+from analog import Fabrication
 from analog import Ideal
 from analog import Mismatched
 from analog import Noise
@@ -38,9 +38,9 @@ def test_endurance_is_lognormal() -> None:
     """Mean and second moment of ln(endurance): 2 means."""
     device = Wearing(Ideal(), endurance=1e6, spread=0.7)
 
-    def moments(size: int, rng: Generator) -> Tensor:
-        who = int(torch.randint(2**31, (), generator=rng))
-        drawn = device.fabricate(1, size, Birth((who,), (), 0, 1, torch.empty(0))).endurance.flatten()
+    def moments(size: int, generator: Generator) -> Tensor:
+        who = int(torch.randint(2**31, (), generator=generator))
+        drawn = device.fabricate(1, size, Fabrication((who,), (), 0, 1, torch.empty(0))).endurance.flatten()
         ln = (drawn / 1e6).log() / 0.7
         return torch.stack((ln, ln.square()), -1)
 
@@ -87,7 +87,7 @@ def test_a_worn_cell_sticks() -> None:
 def test_a_train_that_crosses_the_end_is_cut_there() -> None:
     """Ten steps sent to a cell that can take four more move it by four."""
     device = Wearing(Ideal(), endurance=4, spread=0.0)
-    cells = device.fabricate(2, 2, Birth((0,), (), 0, 1, torch.empty(0)))
+    cells = device.fabricate(2, 2, Fabrication((0,), (), 0, 1, torch.empty(0)))
     pulsed = Wearing(Stepped(), endurance=4, spread=0.0).pulse(
         cells, torch.full((1, 2, 2), 1.0), Noise.silent()
     )

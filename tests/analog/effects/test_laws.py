@@ -50,9 +50,9 @@ def test_a_converter_has_its_levels_and_no_more() -> None:
 def test_rounding_errors_are_a_step_over_root_twelve() -> None:
     """Variance q^2/12 for inputs spread over many steps (2 means)."""
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        values = 2 * torch.rand(n, generator=rng, dtype=DOUBLE) - 1
-        error = (converted(values, 8, 1.0, Noise(rng)) - values) * 127
+    def sample(n: int, generator: Generator) -> Tensor:
+        values = 2 * torch.rand(n, generator=generator, dtype=DOUBLE) - 1
+        error = (converted(values, 8, 1.0, Noise(generator)) - values) * 127
         return torch.stack((error, 12 * error.square()), -1)
 
     assert kept(sample, torch.tensor([0.0, 1.0], dtype=DOUBLE), 4000, "rounding")
@@ -76,7 +76,7 @@ def test_readings_are_on_the_converters_grid_and_within_the_limit() -> None:
     out = Chip(Converters(Mismatched(), output_bits=5, output_range=3.0), (dense(6, 3, linear=True),)).port()
     taps = out.measure(x).out / (3.0 / 15)
     torch.testing.assert_close(taps, taps.round(), atol=1e-4, rtol=0.0)
-    clipped = Chip(Clipped(Mismatched(hiss=5.0), limit=0.5), (dense(6, 3, linear=True),)).port()
+    clipped = Chip(Clipped(Mismatched(read_noise=5.0), limit=0.5), (dense(6, 3, linear=True),)).port()
     assert float(clipped.measure(x).out.abs().max()) == 0.5
 
 
@@ -167,11 +167,11 @@ def test_warm_amplifiers_change_gain_and_hiss() -> None:
     """ln(gain) has mean and sd 30 K times theirs; hot noise adds .02^2 * (T/300 - 1) (4 means)."""
     hot = Temperature(Ideal(), kelvin=360.0)
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        cells = many(hot, n, int(torch.randint(2**31, (1,), generator=rng)))
+    def sample(n: int, generator: Generator) -> Tensor:
+        cells = many(hot, n, int(torch.randint(2**31, (1,), generator=generator)))
         slope = cells.gain.log().flatten() / 60
         u = torch.zeros(1, 1, n, dtype=DOUBLE)
-        read = hot.sense(cells, u, Noise(rng)).flatten()
+        read = hot.sense(cells, u, Noise(generator)).flatten()
         return torch.stack((slope * 1e3, (slope * 1e3 + 1).square(), read, read.square() * 1e4), -1)
 
     wanted = torch.tensor([-1.0, 1.0, 0.0, 4 * 0.2], dtype=DOUBLE)
@@ -197,12 +197,12 @@ def test_tiles_add_up_to_the_whole(device: Any) -> None:
 
 def test_every_crossbar_adds_its_own_noise() -> None:
     """Three crossbars along a row of inputs: three times the variance (1 mean)."""
-    device = Tiled(LinearECRAM(hiss=0.1), rows=4, cols=4, bits=None)
+    device = Tiled(LinearECRAM(read_noise=0.1), rows=4, cols=4, bits=None)
 
-    def sample(n: int, rng: Generator) -> Tensor:
+    def sample(n: int, generator: Generator) -> Tensor:
         cells = device.fabricate(1, 12, birth())
         x = torch.zeros(1, n, 12, dtype=DOUBLE)
-        return device.collect(cells, x, Noise(rng)).flatten().square().unsqueeze(-1)
+        return device.collect(cells, x, Noise(generator)).flatten().square().unsqueeze(-1)
 
     assert kept(sample, torch.tensor([3 * 0.1**2], dtype=DOUBLE), 4000, "crossbars")
 
@@ -210,8 +210,8 @@ def test_every_crossbar_adds_its_own_noise() -> None:
 def test_mismatch_falls_off_with_distance() -> None:
     """Covariance exp(-d / reach) at distances 0, 1, 5 and 20 (4 means)."""
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        walk = correlated(torch.randn(n, 30, generator=rng, dtype=DOUBLE), 5.0)
+    def sample(n: int, generator: Generator) -> Tensor:
+        walk = correlated(torch.randn(n, 30, generator=generator, dtype=DOUBLE), 5.0)
         return torch.stack([walk[:, 4] * walk[:, 4 + d] for d in (0, 1, 5, 20)], -1)
 
     wanted = torch.tensor([math.exp(-d / 5) for d in (0, 1, 5, 20)], dtype=DOUBLE)

@@ -27,7 +27,7 @@ from analog.environment.chips import MortalChip
 from analog.environment.chips import MortalChips
 
 MODES = list(getattr(gymnasium.vector, "AutoresetMode", ["NextStep"]))  # the oldest admitted has but one
-SILENT = Mismatched(hiss=0.0, write_noise=0.0)
+SILENT = Mismatched(read_noise=0.0, write_noise=0.0)
 MORTAL = {"device": Wearing(Mismatched(), endurance=12, spread=0.4), "pulses_per_cell": 9.0}
 
 
@@ -149,9 +149,9 @@ def test_an_agent_sees_what_the_wires_show_and_pays_what_a_ledger_books(act: Any
             told = env.step(action)
             port.pulse(knobs(action[:17], 0.2))
             probe = action[17:] if act == "probe" else blank
-        quiet = port.measure(task.x)
-        assert np.array_equal(told[0]["taps"], torch.cat([t.flatten() for t in quiet.taps]).numpy())
-        assert told[0]["loss"][0] == task.loss(quiet.out, task.target).mean()
+        baseline = port.measure(task.x)
+        assert np.array_equal(told[0]["taps"], torch.cat([t.flatten() for t in baseline.taps]).numpy())
+        assert told[0]["loss"][0] == task.loss(baseline.out, task.target).mean()
         if act == "probe":
             probed = port.measure(task.x, Probe(knobs=knobs(probe, 0.3)))
             assert told[0]["probed"][0] == task.loss(probed.out, task.target).mean()

@@ -22,7 +22,7 @@ from tests.zoo import name
 
 LAYERS = (dense(3, 4), dense(4, 2, linear=True))
 X = torch.tensor([[0.1, 0.9, 0.4], [1.0, 0.0, 0.3]])
-SILENT = Mismatched(hiss=0.0, write_noise=0.0)
+SILENT = Mismatched(read_noise=0.0, write_noise=0.0)
 WORN = Wearing(SoftBoundsRRAM(), endurance=300, spread=0.5)
 
 

@@ -82,6 +82,6 @@ def test_digests_and_descriptions_see_differences() -> None:
     ]
     assert len({*seen}) == len(seen)
     assert digest({}, {"t": t, "u": t + 1}) == digest({}, {"u": t + 1, "t": t.clone()})
-    devices = (Ideal(), Mismatched(), Mismatched(hiss=0.021), Wearing(Ideal()), Wearing(Mismatched()))
+    devices = (Ideal(), Mismatched(), Mismatched(read_noise=0.021), Wearing(Ideal()), Wearing(Mismatched()))
     assert len({str(described(d)) for d in devices}) == len(devices)
     assert described(Wearing(Ideal())) == described(Wearing(Ideal()))

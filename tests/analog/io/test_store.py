@@ -35,7 +35,7 @@ WORN = Wearing(Mismatched(), endurance=30, spread=0.5)
 
 
 def lived(device: Device[Any] = WORN, identity: Any = (3, 4), **how: Any) -> Chip[Any]:
-    chip = Chip(device, LAYERS, identity, dice=5, **how)
+    chip = Chip(device, LAYERS, identity, noise_seed=5, **how)
     port = chip.port()
     port.program(tuple(0.1 + z for z in chip.spec.zeros()))
     port.measure(X.to(chip.spec.dtype))
@@ -151,8 +151,12 @@ BAD: list[tuple[str, Callable[[Path], Any], str]] = [
     ("nowhere", lambda p: rewritten(p, lambda w, t: w.update(on="moon")), "not a chip of this device"),
     ("a larger fleet", lambda p: rewritten(p, lambda w, t: w.update(identity=[1, 2, 3])), "wants"),
     ("lost rows of no chip", lambda p: rewritten(p, lambda w, t: w.update(lost=[9])), "rows"),
-    ("no dice", lambda p: rewritten(p, lambda w, t: t.pop("dice")), "dice"),
-    ("dice too short", lambda p: rewritten(p, lambda w, t: t.update(dice=t["dice"][:9])), "not a chip"),
+    ("no generator", lambda p: rewritten(p, lambda w, t: t.pop("generator")), "generator"),
+    (
+        "generator too short",
+        lambda p: rewritten(p, lambda w, t: t.update(generator=t["generator"][:9])),
+        "not a chip",
+    ),
     ("cells lacking", lambda p: rewritten(p, lambda w, t: t.pop("cells.0.used")), "cells.0.used is lacking"),
     ("cells too many", lambda p: rewritten(p, lambda w, t: t.update(more=X)), "more is unknown"),
     (
@@ -191,7 +195,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     for device in (
         Mismatched(),
         Wearing(Mismatched()),
-        Wearing(Mismatched(hiss=0.1), endurance=30, spread=0.5),
+        Wearing(Mismatched(read_noise=0.1), endurance=30, spread=0.5),
     ):
         with pytest.raises(BadFile, match="was written by .*Wearing.* you gave"):
             load(path, device, LAYERS)

@@ -46,9 +46,9 @@ def standing(ledger: Ledger) -> dict[str, float]:
 
 def uneven(port: Port, size: float = 0.1) -> tuple[torch.Tensor, ...]:
     """A drive that differs from chip to chip and from cell to cell, with zeros in it."""
-    rng = stream(0, "budget")
-    drive = (size * torch.randn(s, generator=rng) for s in port.spec.shapes)
-    return tuple(d * (torch.rand(d.shape, generator=rng) > 0.3) for d in drive)
+    generator = stream(0, "budget")
+    drive = (size * torch.randn(s, generator=generator) for s in port.spec.shapes)
+    return tuple(d * (torch.rand(d.shape, generator=generator) > 0.3) for d in drive)
 
 
 REQUESTS: dict[str, Callable[[Port], Any]] = {
@@ -85,14 +85,16 @@ def test_a_request_costs_beforehand_what_it_costs_afterwards(
     port = budgeted(chips[1].port(), ledgers[1], **tight)
     for name in before:
         REQUESTS[name](port)
-    held, clock, dice = xray.knobs(chips[1]), chips[1].clock, chips[1]._dice.get_state()
+    held, clock, noise_seed = xray.knobs(chips[1]), chips[1].clock, chips[1]._generator.get_state()
     if cost > start:
         with pytest.raises(OverBudget, match=f"budget of {budget}: .* the chip was not touched") as error:
             REQUESTS[request_](port)
         assert error.value.budget == budget
         assert all(torch.equal(a, b) for a, b in zip(held, xray.knobs(chips[1]), strict=True))
         assert clock == chips[1].clock == pytest.approx(ledgers[1].seconds)
-        assert torch.equal(dice, chips[1]._dice.get_state()) and standing(ledgers[1])[budget] == start
+        assert (
+            torch.equal(noise_seed, chips[1]._generator.get_state()) and standing(ledgers[1])[budget] == start
+        )
     REQUESTS[request_](budgeted(chips[1].port(), ledgers[1], **{budget: cost}))
     assert standing(ledgers[1]) == standing(ledgers[0])
     for mine, its in zip(xray.knobs(chips[0]), xray.knobs(chips[1]), strict=True):
@@ -121,7 +123,7 @@ def test_a_budget_stops_training_and_leaves_a_usable_chip(budget: str) -> None:
 
 def test_other_budgets_do_not_stand_in_the_way() -> None:
     """A layer that is driven more than others is the one that counts; what is free stays possible."""
-    chip = Chip(replace(Mismatched(), hiss=0.0), LAYERS)
+    chip = Chip(replace(Mismatched(), read_noise=0.0), LAYERS)
     port = budgeted(chip.port(), Ledger(chip.spec), readings=10)
     port.measure(X)
     port.measure(X[:, :8], first=1, last=1)

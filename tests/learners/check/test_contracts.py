@@ -50,8 +50,8 @@ class Defect:
     what: str
     inner: Any = NodePerturbation(0.3, probes=2)
 
-    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
-        probe = self.inner.ask(spec, x, quiet, rng)
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
+        probe = self.inner.ask(spec, x, baseline, generator)
         change = {
             "noise reused across examples": lambda p: p[..., :1, :].expand(p.shape).clone(),
             "noise shared by the fleet": lambda p: p[:, :1].expand(p.shape).clone(),
@@ -62,23 +62,23 @@ class Defect:
         return Probe(*(None if part is None else tuple(map(change, part)) for part in probe))
 
     def tell(self, spec: Spec, seen: Evidence) -> Knobs:
-        x, losses, quiet_loss = seen.x, seen.losses, seen.quiet_loss
+        x, losses, baseline_loss = seen.x, seen.losses, seen.baseline_loss
         if self.what == "batch-mean loss":
             losses = losses.mean(-1, keepdim=True).expand(losses.shape)
-            quiet_loss = quiet_loss.mean(-1, keepdim=True).expand(quiet_loss.shape)
+            baseline_loss = baseline_loss.mean(-1, keepdim=True).expand(baseline_loss.shape)
         if self.what == "baseline forgotten":
-            quiet_loss = torch.zeros_like(quiet_loss)
+            baseline_loss = torch.zeros_like(baseline_loss)
         if self.what == "baseline of another example":
-            quiet_loss = quiet_loss + torch.arange(5.0).double()
+            baseline_loss = baseline_loss + torch.arange(5.0).double()
         if self.what == "losses of neighbouring examples":
-            losses, quiet_loss = losses.roll(1, -1), quiet_loss.roll(1, -1)
+            losses, baseline_loss = losses.roll(1, -1), baseline_loss.roll(1, -1)
         if self.what == "squared losses":
-            losses, quiet_loss = losses.square(), quiet_loss.square()
+            losses, baseline_loss = losses.square(), baseline_loss.square()
         if self.what == "ranked losses":
             losses = losses.argsort(-1).argsort(-1).double()
         if self.what == "inputs of neighbouring examples":
             x = x.roll(1, -2)
-        told: Knobs = self.inner.tell(spec, seen._replace(x=x, losses=losses, quiet_loss=quiet_loss))
+        told: Knobs = self.inner.tell(spec, seen._replace(x=x, losses=losses, baseline_loss=baseline_loss))
         factor = {
             "missing 1/size": 0.3,
             "pair not halved": 2.0,
@@ -125,10 +125,10 @@ def test_every_defect_is_caught(defect: Defect, says: str) -> None:
 
 
 class Deaf(Defect):
-    """Rolls dice of its own."""
+    """Rolls a generator of its own."""
 
-    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
-        return super().ask(spec, x, quiet, stream(0))
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
+        return super().ask(spec, x, baseline, stream(0))
 
 
 @pytest.mark.parametrize(
@@ -147,14 +147,17 @@ def test_slips_have_clear_errors(estimator: Any, says: str) -> None:
 
 def test_true_nulls_alarm_no_more_than_stated() -> None:
     """20,000 true laws of 400 draws: stage 1 alone alarms at 1e-3 (here 20 expected, 45 is 5 sigma)."""
-    rng = stream(0, "nulls")
-    sample = torch.randn(400, 20_000, generator=rng, dtype=torch.float64)
+    generator = stream(0, "nulls")
+    sample = torch.randn(400, 20_000, generator=generator, dtype=torch.float64)
     z = sample.mean(0) / (sample.std(0) / 20)
     assert int((z.abs() > STAGES[0][1]).sum()) < 45
     alarms = sum(
         refused(
             two_stage(
-                lambda n, g: torch.randn(n, 200, generator=g, dtype=torch.float64), torch.zeros(200), 400, rng
+                lambda n, g: torch.randn(n, 200, generator=g, dtype=torch.float64),
+                torch.zeros(200),
+                400,
+                generator,
             )
         )
         for _ in range(100)

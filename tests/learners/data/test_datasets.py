@@ -36,9 +36,9 @@ NAMES = [
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    rng = stream(0, "idx")
+    generator = stream(0, "idx")
     for name, count in ((NAMES[0], 30), (NAMES[2], 12)):
-        (tmp_path / name).write_bytes(idx(torch.randint(0, 256, (count, 4, 3), generator=rng)))
+        (tmp_path / name).write_bytes(idx(torch.randint(0, 256, (count, 4, 3), generator=generator)))
     for name, count in ((NAMES[1], 30), (NAMES[3], 12)):
         (tmp_path / name).write_bytes(idx(torch.arange(count) % 5))
     return tmp_path

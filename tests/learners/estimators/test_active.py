@@ -32,16 +32,16 @@ def test_noise_of_no_preferred_direction_gives_the_gradient(d: object, x: object
     slope, given_to = torch.tensor(d, dtype=F64), torch.tensor(x, dtype=F64).unsqueeze(0)
     moved = signs(3).view(1, 8, 1, 3) * size
     spec = Spec((dense(2, 3, bias=False, linear=True),), fleet=(8,), dtype=F64)
-    quiet = Reading((torch.full((8, 1, 3), 0.25, dtype=F64),))
+    baseline = Reading((torch.full((8, 1, 3), 0.25, dtype=F64),))
     estimator = ActiveNodePerturbation()
-    probe = estimator.ask(spec, given_to, quiet, stream(0))
+    probe = estimator.ask(spec, given_to, baseline, stream(0))
     losses = (moved * slope).sum(-1) + 0.7
     seen = Evidence(
         given_to,
-        quiet,
+        baseline,
         torch.full((8, 1), 0.7, dtype=F64),
         probe,
-        Reading((quiet.taps[0] + moved,)),
+        Reading((baseline.taps[0] + moved,)),
         losses,
     )
     mean, covariance = moments(estimator.tell(spec, seen)[0].flatten(1))
@@ -54,10 +54,10 @@ def test_noise_of_no_preferred_direction_gives_the_gradient(d: object, x: object
 
 
 def test_it_sends_nothing_and_every_repetition_differs() -> None:
-    chip = Chip(Mismatched(hiss=0.1), (dense(4, 6), dense(6, 2, linear=True)), 1)
+    chip = Chip(Mismatched(read_noise=0.1), (dense(4, 6), dense(6, 2, linear=True)), 1)
     x = torch.ones(3, 4)
-    quiet = chip.port().measure(x)
-    probe = ActiveNodePerturbation(4).ask(chip.spec, x, quiet, stream(0))
+    baseline = chip.port().measure(x)
+    probe = ActiveNodePerturbation(4).ask(chip.spec, x, baseline, stream(0))
     assert probe.knobs is None and all(n is None or not n.any() for n in probe.nodes or ())
     taps = chip.port().measure(x, probe).taps
     assert len({tuple(t.flatten().tolist()) for t in taps[0]}) == 4
@@ -65,16 +65,16 @@ def test_it_sends_nothing_and_every_repetition_differs() -> None:
 
 def test_the_mean_over_many_readings_of_a_real_chip_points_along_its_gradient() -> None:
     """Read-out noise is reading noise here, so the hidden layer is told alone; no tolerance on scale."""
-    chip = Chip(Mismatched(hiss=0.05), (dense(4, 6), dense(6, 2, linear=True)), 1, dtype=F64)
+    chip = Chip(Mismatched(read_noise=0.05), (dense(4, 6), dense(6, 2, linear=True)), 1, dtype=F64)
     x = torch.randn(5, 4, generator=stream(0, "active"), dtype=F64)
     target, loss, port = torch.tensor([0, 1, 0, 1, 1]), CrossEntropy(), chip.port()
     estimator = ActiveNodePerturbation(20_000)
-    quiet = xray.respond(chip, x)  # a long average of quiet readings
-    spec, own = chip.spec.span(0, 0), Reading(quiet.taps[:1])
+    baseline = xray.respond(chip, x)  # a long average of baseline readings
+    spec, own = chip.spec.span(0, 0), Reading(baseline.taps[:1])
     probe = estimator.ask(spec, x, own, stream(0))
     reading = port.measure(x, probe._replace(nodes=(*(probe.nodes or ()), None)))
     seen = Evidence(
-        x, own, loss(quiet.out, target), probe, Reading(reading.taps[:1]), loss(reading.out, target)
+        x, own, loss(baseline.out, target), probe, Reading(reading.taps[:1]), loss(reading.out, target)
     )
     told = estimator.tell(spec, seen)[0].flatten()
     true = xray.knob_gradient(chip, x, target, loss)[0].flatten()
@@ -84,15 +84,15 @@ def test_the_mean_over_many_readings_of_a_real_chip_points_along_its_gradient() 
 def test_layers_and_readings_are_weighed_together() -> None:
     """dW_l = mean over readings of (L' - L) N da_l / |da|^2 x_l', N the activities that moved, by hand."""
     spec = Spec((dense(2, 2, bias=False), dense(2, 1, bias=False, linear=True)), dtype=F64)
-    x, quiet = (
+    x, baseline = (
         torch.tensor([[1.0, -2.0]]).double(),
         Reading((torch.tensor([[0.5, 0.0]]).double(), torch.ones(1, 1).double())),
     )
     hidden = torch.tensor([[[0.5 + 0.3, 0.0]], [[0.5 - 1.0, 0.0]]], dtype=F64)  # the second is silent
     out = torch.tensor([[[1.4]], [[3.0]]], dtype=F64)
-    probe = ActiveNodePerturbation(2).ask(spec, x, quiet, stream(0))
+    probe = ActiveNodePerturbation(2).ask(spec, x, baseline, stream(0))
     losses, low = torch.tensor([[2.0], [-1.0]], dtype=F64), torch.tensor([0.5], dtype=F64)
-    seen = Evidence(x, quiet, low, probe, Reading((hidden, out)), losses)
+    seen = Evidence(x, baseline, low, probe, Reading((hidden, out)), losses)
     told = ActiveNodePerturbation(2).tell(spec, seen)
     shares = [1.5 * 2 / (0.3**2 + 0.4**2), -1.5 * 2 / (1.0**2 + 2.0**2)]
     first = (shares[0] * 0.3 - shares[1] * 1.0) / 2

@@ -49,10 +49,10 @@ NOTHING = Reading(())
 
 
 def told_by(
-    estimator: Estimator, spec: Spec, probe: Probe, x: Tensor, quiet: Reading, losses: Tensor, low: Tensor
+    estimator: Estimator, spec: Spec, probe: Probe, x: Tensor, baseline: Reading, losses: Tensor, low: Tensor
 ) -> Knobs:
     """`tell` of estimators that take no notice of the probed taps."""
-    return estimator.tell(spec, Evidence(x, quiet, low, probe, NOTHING, losses))
+    return estimator.tell(spec, Evidence(x, baseline, low, probe, NOTHING, losses))
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ def node_estimates(
     losses = (probe.nodes[0] * d).sum(-1)
     if batch_mean:
         losses = losses.mean(-1, keepdim=True).expand(losses.shape)
-    quiet = Reading((torch.ones(len(rows), batch, q, dtype=F64),))
-    return told_by(estimator, spec, probe, x, quiet, losses, torch.zeros(len(rows), batch, dtype=F64))[
+    baseline = Reading((torch.ones(len(rows), batch, q, dtype=F64),))
+    return told_by(estimator, spec, probe, x, baseline, losses, torch.zeros(len(rows), batch, dtype=F64))[
         0
     ].flatten(1)
 
@@ -198,16 +198,18 @@ def test_k_probes_are_the_mean_of_single_probes(scheme: object, law: object) -> 
     for kind in (NodePerturbation, WeightPerturbation):
         many: Estimator = kind(0.1, probes=3, law=law, scheme=scheme)  # type: ignore[arg-type]
         probe = many.ask(chip.spec, x, NOTHING, stream(0, "k"))
-        quiet = xray.respond(chip, x)
-        losses, quiet_loss = (CrossEntropy()(r.out, target) for r in (xray.respond(chip, x, probe), quiet))
-        whole = told_by(many, chip.spec, probe, x, quiet, losses, quiet_loss)
+        baseline = xray.respond(chip, x)
+        losses, baseline_loss = (
+            CrossEntropy()(r.out, target) for r in (xray.respond(chip, x, probe), baseline)
+        )
+        whole = told_by(many, chip.spec, probe, x, baseline, losses, baseline_loss)
         each = losses.shape[0] // 3
         parts = []
         for k in range(3):
             cut = slice(k * each, (k + 1) * each)
             single: Estimator = kind(0.1, law=law, scheme=scheme)  # type: ignore[arg-type]
             part = type(probe)(*(None if p is None else tuple(e[cut] for e in p) for p in probe))
-            parts.append(told_by(single, chip.spec, part, x, quiet, losses[cut], quiet_loss))
+            parts.append(told_by(single, chip.spec, part, x, baseline, losses[cut], baseline_loss))
         for i, w in enumerate(whole):
             torch.testing.assert_close(w, sum(p[i] for p in parts) / 3)
 
@@ -220,10 +222,10 @@ def test_losses_scale_and_shift(a: float, b: float, nodes: bool) -> None:
     for scheme in (one_sided, antithetic):
         estimator = (NodePerturbation if nodes else WeightPerturbation)(0.1, probes=2, scheme=scheme)
         probe = estimator.ask(chip.spec, x, NOTHING, stream(0, "ab"))
-        quiet = xray.respond(chip, x)
-        high, low = (CrossEntropy()(r.out, target) for r in (xray.respond(chip, x, probe), quiet))
-        plain = told_by(estimator, chip.spec, probe, x, quiet, high, low)
-        moved = told_by(estimator, chip.spec, probe, x, quiet, a * high + b, a * low + b)
+        baseline = xray.respond(chip, x)
+        high, low = (CrossEntropy()(r.out, target) for r in (xray.respond(chip, x, probe), baseline))
+        plain = told_by(estimator, chip.spec, probe, x, baseline, high, low)
+        moved = told_by(estimator, chip.spec, probe, x, baseline, a * high + b, a * low + b)
         torch.testing.assert_close(moved, tuple(a * p for p in plain), rtol=1e-9, atol=1e-9)
 
 
@@ -259,23 +261,25 @@ def test_the_mean_over_all_probes_of_a_real_chip_is_its_gradient() -> None:
 
     estimator = NodePerturbation(0.3, probes=64, law=All(rows), scheme=antithetic)
     probe = estimator.ask(chip.spec, x, NOTHING, RNG)
-    quiet, reading = chip.port().measure(x), chip.port().measure(x, probe)
+    baseline, reading = chip.port().measure(x), chip.port().measure(x, probe)
     loss = SquaredError()
-    told = told_by(estimator, chip.spec, probe, x, quiet, loss(reading.out, target), loss(quiet.out, target))
+    told = told_by(
+        estimator, chip.spec, probe, x, baseline, loss(reading.out, target), loss(baseline.out, target)
+    )
     torch.testing.assert_close(told, xray.knob_gradient(chip, x, target, loss))
 
 
 def test_the_mask_forgets_silent_neurons_only() -> None:
     """Silent neurons' estimates vanish; those of the others and of the read-out are untouched."""
-    chip = Chip(Mismatched(hiss=0), (dense(6, 8), dense(8, 3, linear=True)), 1, dtype=F64)
+    chip = Chip(Mismatched(read_noise=0), (dense(6, 8), dense(8, 3, linear=True)), 1, dtype=F64)
     x, target = torch.randn(4, 6, generator=stream(0, "mask"), dtype=F64), torch.tensor([0, 1, 2, 0])
     masked, bare = NodePerturbation(0.01, mask=True), NodePerturbation(0.01)
     probe = bare.ask(chip.spec, x, NOTHING, stream(0, "m"))
-    quiet = chip.port().measure(x)
-    high, low = (CrossEntropy()(r.out, target) for r in (chip.port().measure(x, probe), quiet))
-    a, b = (told_by(e, chip.spec, probe, x, quiet, high, low) for e in (masked, bare))
+    baseline = chip.port().measure(x)
+    high, low = (CrossEntropy()(r.out, target) for r in (chip.port().measure(x, probe), baseline))
+    a, b = (told_by(e, chip.spec, probe, x, baseline, high, low) for e in (masked, bare))
     torch.testing.assert_close(a[1], b[1])
-    active = quiet.taps[0] != 0
+    active = baseline.taps[0] != 0
     assert 0 < int(active.sum()) < active.numel()
     assert probe.nodes is not None and probe.nodes[0] is not None
     delta = ((high - low)[0] / 0.01).unsqueeze(-1) * probe.nodes[0][0] / 0.01 * active
@@ -284,7 +288,7 @@ def test_the_mask_forgets_silent_neurons_only() -> None:
 
 def test_a_layer_left_alone_has_no_gradient() -> None:
     spec = Spec((dense(4, 3), dense(3, 2, linear=True)), dtype=F64)
-    x, quiet = (
+    x, baseline = (
         torch.ones(2, 4, dtype=F64),
         Reading((torch.ones(2, 3, dtype=F64), torch.ones(2, 2, dtype=F64))),
     )
@@ -292,7 +296,7 @@ def test_a_layer_left_alone_has_no_gradient() -> None:
     for estimator in (NodePerturbation(0.1), WeightPerturbation(0.1)):
         probe = estimator.ask(spec, x, NOTHING, stream(0, "alone"))
         part = type(probe)(*(None if p is None else (p[0], None) for p in probe))
-        told = told_by(estimator, spec, part, x, quiet, losses, losses[0] * 0)
+        told = told_by(estimator, spec, part, x, baseline, losses, losses[0] * 0)
         assert float(told[0].abs().sum()) > 0 and float(told[1].abs().sum()) == 0
         assert tuple(told[1].shape) == (1, 2, 4)
 
@@ -346,14 +350,14 @@ def test_the_first_layer_may_be_left_alone_too_and_nothing_asked_tells_nothing()
 def test_without_a_mask_silent_neurons_count_and_every_chip_has_its_own_baseline() -> None:
     spec = Spec((dense(4, 3), dense(3, 2, linear=True)), fleet=(2,), dtype=F64)
     x = torch.ones(2, 4, dtype=F64)
-    quiet = Reading((torch.zeros(2, 2, 3, dtype=F64), torch.ones(2, 2, 2, dtype=F64)))
+    baseline = Reading((torch.zeros(2, 2, 3, dtype=F64), torch.ones(2, 2, 2, dtype=F64)))
     low = torch.tensor([[1.0, 2.0], [30.0, 40.0]], dtype=F64)
     bare = NodePerturbation(0.1)
-    probe = bare.ask(spec, x, quiet, stream(0, "silent"))
-    assert float(told_by(bare, spec, probe, x, quiet, low[None] + 1, low)[0].abs().sum()) > 0
-    masked = told_by(NodePerturbation(0.1, mask=True), spec, probe, x, quiet, low[None] + 1, low)
+    probe = bare.ask(spec, x, baseline, stream(0, "silent"))
+    assert float(told_by(bare, spec, probe, x, baseline, low[None] + 1, low)[0].abs().sum()) > 0
+    masked = told_by(NodePerturbation(0.1, mask=True), spec, probe, x, baseline, low[None] + 1, low)
     assert float(masked[0].abs().sum()) == 0 and float(masked[1].abs().sum()) > 0
     whole = WeightPerturbation(0.1)
-    probe = whole.ask(spec, x, quiet, stream(0, "chips"))
-    told = told_by(whole, spec, probe, x, quiet, low[None], low)
+    probe = whole.ask(spec, x, baseline, stream(0, "chips"))
+    told = told_by(whole, spec, probe, x, baseline, low[None], low)
     assert all(float(t.abs().max()) == 0 for t in told)  # no chip's losses moved

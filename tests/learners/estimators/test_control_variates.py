@@ -84,8 +84,8 @@ def test_at_nodes_each_example_has_a_foreseen_slope_of_its_own(d: object, c: obj
     spec = Spec((dense(2, 2, bias=False, linear=True),), fleet=(16,), dtype=F64)
     probe, foreseen = Probe(nodes=(v * 0.1,)), Probe(nodes=(known.expand(16, 2, 2),))
     losses = (v * 0.1 * slopes).sum(-1)
-    quiet = Reading((torch.ones(16, 2, 2, dtype=F64),))
-    seen = Evidence(x, quiet, torch.zeros(16, 2, dtype=F64), probe, quiet, losses)
+    baseline = Reading((torch.ones(16, 2, 2, dtype=F64),))
+    seen = Evidence(x, baseline, torch.zeros(16, 2, dtype=F64), probe, baseline, losses)
     surprise = seen._replace(losses=losses - expected(foreseen, probe))
     told = NodePerturbation(0.1).tell(spec, surprise)[0] + at_knobs(spec, foreseen, seen)[0]
     mean, covariance = moments(told.flatten(1))
@@ -96,9 +96,12 @@ def test_at_nodes_each_example_has_a_foreseen_slope_of_its_own(d: object, c: obj
 
 
 def lessons(count: int, rate: str = "lessons") -> list[Batch]:
-    rng = stream(0, rate)
+    generator = stream(0, rate)
     return [
-        Batch(torch.randn(16, 6, generator=rng, dtype=F64), torch.randint(0, 3, (16,), generator=rng))
+        Batch(
+            torch.randn(16, 6, generator=generator, dtype=F64),
+            torch.randint(0, 3, (16,), generator=generator),
+        )
         for _ in range(count)
     ]
 
@@ -106,9 +109,9 @@ def lessons(count: int, rate: str = "lessons") -> list[Batch]:
 def trained(learner: Descent, steps: int, layers: Any = None) -> tuple[Chip[Any], Any]:
     chip = Chip(Ideal(), layers or (dense(6, 8), dense(8, 3, linear=True)), 1, dtype=F64)
     port, state = chip.port(), learner.init(chip.spec)
-    rng = stream(0, "control")
+    generator = stream(0, "control")
     for batch in lessons(steps):
-        state, _ = learner.step(port, batch, state, rng)
+        state, _ = learner.step(port, batch, state, generator)
     return chip, state
 
 
@@ -120,8 +123,8 @@ def test_feedback_learns_the_way_back_through_the_read_out() -> None:
     chip, state = trained(learner, 300)
     batch, loss = lessons(1, "fresh")[0], CrossEntropy()
     out = chip.port().measure(batch.x)
-    quiet = Reading(out.taps[:1])
-    seen = Evidence(batch.x, quiet, torch.zeros(16), Probe(nodes=(None, None)), quiet, torch.zeros(16))
+    baseline = Reading(out.taps[:1])
+    seen = Evidence(batch.x, baseline, torch.zeros(16), Probe(nodes=(None, None)), baseline, torch.zeros(16))
     slope = loss.slope(out.out, batch.target)
     foreseen = learner.control.foresee(state.controls[0], chip.spec.span(0, 0), seen, slope)  # type: ignore
     (true, _) = xray.node_gradient(chip, batch.x, batch.target, loss)
@@ -134,10 +137,10 @@ def test_a_running_mean_learns_the_gradient_of_a_chip_that_hardly_moves() -> Non
         WeightPerturbation(1e-6, probes=8), sgd(1e-9), CrossEntropy(), control=RunningMean(0.99)
     )
     chip = Chip(Ideal(), (dense(6, 3, linear=True),), 1, dtype=F64)
-    port, batch, rng = chip.port(), lessons(1)[0], stream(0, "mean")
+    port, batch, generator = chip.port(), lessons(1)[0], stream(0, "mean")
     state = learner.init(chip.spec)
     for _ in range(1500):
-        state, _ = learner.step(port, batch, state, rng)
+        state, _ = learner.step(port, batch, state, generator)
     (wanted,) = xray.knob_gradient(chip, batch.x, batch.target, CrossEntropy())
     assert float((state.controls[0][0] - wanted).norm()) < 1e-3 * float(wanted.norm())
 

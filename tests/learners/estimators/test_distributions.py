@@ -24,9 +24,9 @@ SPEC = Spec((dense(2, 2),), dtype=torch.float64)
 ORTHOGONAL = ("haar", "hadamard", "coordinates")
 
 
-def directions(law: Law, count: int, size: int, n: int, rng: Generator) -> Tensor:  # (count, n, size)
+def directions(law: Law, count: int, size: int, n: int, generator: Generator) -> Tensor:  # (count, n, size)
     bodies = [(size - 2,), (2,)] if size > 2 else [(size,)]
-    return torch.cat(law.draw(count, (n,), bodies, SPEC, rng), -1)
+    return torch.cat(law.draw(count, (n,), bodies, SPEC, generator), -1)
 
 
 @pytest.mark.parametrize("size", [4, 5])
@@ -35,8 +35,8 @@ def directions(law: Law, count: int, size: int, n: int, rng: Generator) -> Tenso
 def test_directions_have_mean_0_and_identity_covariance(name: str, count: int, size: int) -> None:
     """E v = 0, E v v' = I and, between two directions of a step, E v_1 v_2' = 0 or all orthogonal."""
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        v = directions(LAWS[name], count, size, n, rng)
+    def sample(n: int, generator: Generator) -> Tensor:
+        v = directions(LAWS[name], count, size, n, generator)
         moments = [v[0], torch.einsum("ni,nj->nij", v[0], v[0]).flatten(1)]
         if count > 1:
             moments.append(torch.einsum("ni,nj->nij", v[0], v[1]).flatten(1))
@@ -55,8 +55,8 @@ def test_the_estimate_spreads_as_the_law_says(name: str, count: int, size: int) 
     g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)[:size]
     law = LAWS[name]
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        v = directions(law, count, size, n, rng)
+    def sample(n: int, generator: Generator) -> Tensor:
+        v = directions(law, count, size, n, generator)
         gap = torch.einsum("kn,kni->ni", v @ g, v) / count - g
         return torch.cat((gap, torch.einsum("ni,nj->nij", gap, gap).flatten(1)), -1)
 
@@ -68,8 +68,8 @@ def test_the_estimate_spreads_as_the_law_says(name: str, count: int, size: int) 
     ("name", "kurtosis"), [("gaussian", 3), ("rademacher", 1), ("uniform", 1.8), ("sparse", 4)]
 )
 def test_kurtosis_is_as_stated(name: str, kurtosis: float) -> None:
-    def sample(n: int, rng: Generator) -> Tensor:
-        return directions(LAWS[name], 1, 4, n, rng)[0].pow(4)
+    def sample(n: int, generator: Generator) -> Tensor:
+        return directions(LAWS[name], 1, 4, n, generator)[0].pow(4)
 
     assert LAWS[name].kurtosis == kurtosis  # type: ignore[attr-defined]
     assert kept(sample, torch.full((4,), float(kurtosis), dtype=torch.float64), 20_000, name, "kurtosis")
@@ -122,14 +122,24 @@ def test_any_shape(shape: tuple[int, ...]) -> None:
 def test_a_wrong_law_is_caught() -> None:
     """The two-stage rule refuses a variance 4 % too large, and a mean off by 3 % of a standard deviation."""
 
-    def stretched(n: int, rng: Generator) -> Tensor:
-        return 1.02 * torch.randn(n, 1, generator=rng, dtype=torch.float64)
+    def stretched(n: int, generator: Generator) -> Tensor:
+        return 1.02 * torch.randn(n, 1, generator=generator, dtype=torch.float64)
 
-    assert not kept(lambda n, rng: stretched(n, rng) ** 2, torch.ones(1, dtype=torch.float64), 20_000, "wide")
     assert not kept(
-        lambda n, rng: stretched(n, rng) + 0.04, torch.zeros(1, dtype=torch.float64), 20_000, "off"
+        lambda n, generator: stretched(n, generator) ** 2, torch.ones(1, dtype=torch.float64), 20_000, "wide"
     )
-    assert kept(lambda n, rng: stretched(n, rng) / 1.02, torch.zeros(1, dtype=torch.float64), 20_000, "right")
+    assert not kept(
+        lambda n, generator: stretched(n, generator) + 0.04,
+        torch.zeros(1, dtype=torch.float64),
+        20_000,
+        "off",
+    )
+    assert kept(
+        lambda n, generator: stretched(n, generator) / 1.02,
+        torch.zeros(1, dtype=torch.float64),
+        20_000,
+        "right",
+    )
 
 
 @pytest.mark.parametrize("rarity", [0.5, float("nan"), float("inf")])
@@ -154,8 +164,8 @@ def test_blocks_spread_as_the_law_says(count: int) -> None:
     g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)
     law = Blocks(gaussian, 2)
 
-    def sample(n: int, rng: Generator) -> Tensor:
-        v = directions(law, count, 5, n, rng)
+    def sample(n: int, generator: Generator) -> Tensor:
+        v = directions(law, count, 5, n, generator)
         gap = torch.einsum("kn,kni->ni", v @ g, v) / count - g
         return torch.cat((gap, torch.einsum("ni,nj->nij", gap, gap).flatten(1)), -1)
 
@@ -172,8 +182,8 @@ def test_block_by_block_is_a_bth_of_one_whole_probe() -> None:
 
 
 def test_rank_one_directions_are_outer_products_of_fair_signs() -> None:
-    def sample(n: int, rng: Generator) -> Tensor:
-        (v,) = rank_one.draw(1, (n,), [(1, 2, 3)], SPEC, rng)
+    def sample(n: int, generator: Generator) -> Tensor:
+        (v,) = rank_one.draw(1, (n,), [(1, 2, 3)], SPEC, generator)
         flat = v[0].flatten(1)
         return torch.cat((flat, torch.einsum("ni,nj->nij", flat, flat).flatten(1)), -1)
 

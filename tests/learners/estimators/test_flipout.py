@@ -30,10 +30,10 @@ def test_the_probe_is_the_flipped_direction_at_the_summing_nodes() -> None:
     """Node push = (E o r s') z of every vector, layer by layer, through any wiring."""
     chip = Chip(Ideal(), (conv2d((1, 4, 4), 2, 2, stride=2), dense(8, 3, linear=True)), 1, dtype=F64)
     x = torch.randn(3, 16, generator=stream(0, "flip"), dtype=F64)
-    quiet = xray.respond(chip, x)
-    probe = Flipout(0.1, probes=2).ask(chip.spec, x, quiet, stream(0, "flips"))
+    baseline = xray.respond(chip, x)
+    probe = Flipout(0.1, probes=2).ask(chip.spec, x, baseline, stream(0, "flips"))
     assert probe.nodes is not None
-    for i, (layer, given) in enumerate(zip(chip.spec.layers, (x, quiet.taps[0]), strict=True)):
+    for i, (layer, given) in enumerate(zip(chip.spec.layers, (x, baseline.taps[0]), strict=True)):
         z, (r, s) = layer.gather(given), (probe.rows[i], probe.cols[i])
         pushed = torch.einsum("ktrc,ktnr,ktnc,tnc->ktnr", probe.bases[i], r, s, z)
         sent = probe.nodes[i]

@@ -33,9 +33,9 @@ def test_what_is_sent_comes_back(name: str) -> None:
 
 
 def test_the_learners_own_quiet_reading_may_be_the_baseline() -> None:
-    v, quiet = directions(), torch.tensor(7.0, dtype=torch.float64)
+    v, baseline = directions(), torch.tensor(7.0, dtype=torch.float64)
     assert torch.equal(one_sided.send(v), v)
-    torch.testing.assert_close(one_sided.slopes(v.sum(-1) + 7, quiet, 0.5), 2 * v.sum(-1))
+    torch.testing.assert_close(one_sided.slopes(v.sum(-1) + 7, baseline, 0.5), 2 * v.sum(-1))
     assert one_sided.reading_noise(5) == OneSided(1).reading_noise(5)
 
 

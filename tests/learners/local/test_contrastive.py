@@ -54,9 +54,9 @@ def judged(loss: Any, out: Tensor) -> Tensor:
 
 @each_loss
 def test_the_slope_is_that_of_the_loss_with_what_is_held_fixed(loss: Any) -> None:
-    shown, quiet = outputs(8, 6, 2), outputs(8, 6, 3)[:2]
-    quiet[0, 1] = shown[0, 2] = 0.0  # what is silent pulls and is pulled nowhere
-    target = loss.held(quiet, None)
+    shown, baseline = outputs(8, 6, 2), outputs(8, 6, 3)[:2]
+    baseline[0, 1] = shown[0, 2] = 0.0  # what is silent pulls and is pulled nowhere
+    target = loss.held(baseline, None)
     free = shown.clone().requires_grad_()
     (exact,) = torch.autograd.grad(loss(free, target).sum(), free)
     exact[0, 2] = 0.0
@@ -142,12 +142,12 @@ def test_the_other_view_is_a_constant_to_whoever_is_probed(loss: Any) -> None:
 
 def views(count: int, images: int = 32) -> list[Batch]:
     """What an image is about, seen twice, each time with something else beside it."""
-    rng = stream(0, "views")
-    mix = torch.randn(8, 12, generator=rng)
+    generator = stream(0, "views")
+    mix = torch.randn(8, 12, generator=generator)
     made = []
     for _ in range(count):
-        about = torch.randn(images, 3, generator=rng).repeat(2, 1)
-        beside = torch.randn(2 * images, 5, generator=rng)
+        about = torch.randn(images, 3, generator=generator).repeat(2, 1)
+        beside = torch.randn(2 * images, 5, generator=generator)
         made.append(Batch(torch.cat([about, beside], -1) @ mix / 3))
     return made
 
@@ -190,9 +190,11 @@ def test_patches_come_to_agree_at_every_level() -> None:
     """Two levels of two layers over four patches, greedily; what the upper level does is its own business."""
     level = (patches((1, 4, 4), 2, 8, own=True), grouped(32, 16, 4))
     layers = (*level, dense(16, 32), grouped(32, 16, 4))
-    rng = stream(0, "images")
-    shade = torch.rand(300, 32, 1, generator=rng) * 2 - 1
-    images = 0.7 * shade * torch.randn(16, generator=rng) + 0.3 * torch.randn(300, 32, 16, generator=rng)
+    generator = stream(0, "images")
+    shade = torch.rand(300, 32, 1, generator=generator) * 2 - 1
+    images = 0.7 * shade * torch.randn(16, generator=generator) + 0.3 * torch.randn(
+        300, 32, 16, generator=generator
+    )
     lower = []
     for rate in (0.01, 0.03):
         chip = Chip(Mismatched(), layers, 3)
@@ -201,7 +203,7 @@ def test_patches_come_to_agree_at_every_level() -> None:
         steps = list(fit(Greedy(blocks), chip.port(), map(Batch, images), stream(0, "probes")))
         lower.append(xray.knobs(chip)[:2])
         for tap in (1, 3):
-            told = [float(judged(loss, s.quiet.taps[tap]).mean()) for s in (*steps[:20], *steps[-20:])]
+            told = [float(judged(loss, s.baseline.taps[tap]).mean()) for s in (*steps[:20], *steps[-20:])]
             assert sum(told[20:]) < sum(told[:20]) - 20 * 0.3
     assert all(torch.equal(a, b) for a, b in zip(*lower, strict=True))
 

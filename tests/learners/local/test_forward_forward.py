@@ -50,12 +50,12 @@ TEACHERS: dict[str, Learner[Any]] = {
 
 def lessons(count: int, batch: int = 8) -> list[Batch]:
     """Four classes that differ in where the ink is."""
-    rng = stream(0, "lessons")
+    generator = stream(0, "lessons")
     made = []
     for _ in range(count):
-        target = torch.randint(0, 4, (batch,), generator=rng)
+        target = torch.randint(0, 4, (batch,), generator=generator)
         spots = torch.nn.functional.one_hot(target, 4).repeat_interleave(3, -1)
-        ink = spots + 0.3 * torch.rand(batch, 12, generator=rng)
+        ink = spots + 0.3 * torch.rand(batch, 12, generator=generator)
         made.append(Batch(torch.cat((torch.zeros(batch, 4), ink), -1).to(F64), target))
     return made
 

@@ -64,7 +64,7 @@ def test_on_rectifiers_the_rule_is_the_exact_gradient(identity: Any) -> None:
 
 def test_measured_slopes_give_the_exact_gradient_of_neurons_that_nobody_knows() -> None:
     """At zero probe size and without noise; taking their slopes for 1 does not."""
-    device = UnknownNeurons(write_noise=0.0, hiss=0.0)
+    device = UnknownNeurons(write_noise=0.0, read_noise=0.0)
     sent, exact = told(device, task(6), Hebbian(sgd(1.0), LOSS, probe=1e-6))
     torch.testing.assert_close(sent, exact, atol=1e-6, rtol=1e-5)
     blind, _ = told(device, task(6), Hebbian(sgd(1.0), LOSS))
@@ -73,7 +73,7 @@ def test_measured_slopes_give_the_exact_gradient_of_neurons_that_nobody_knows() 
 
 def test_gains_that_differ_turn_no_sign() -> None:
     """Each knob of a mismatched layer is moved downhill for an example, though its cell is not known."""
-    device = Mismatched(hiss=0.0, write_noise=0.0)
+    device = Mismatched(read_noise=0.0, write_noise=0.0)
     sent, exact = told(device, task(1), Hebbian(sgd(1.0), LOSS))
     assert torch.equal(sent.sign(), exact.sign()) and not torch.allclose(sent, exact, rtol=0.05)
 

@@ -41,8 +41,8 @@ def blocks(top_rate: float = 0.1) -> tuple[Block, ...]:
 
 
 def lessons(count: int) -> list[Batch]:
-    rng = stream(0, "lessons")
-    made = (torch.randn(16, 6, generator=rng, dtype=F64) for _ in range(count))
+    generator = stream(0, "lessons")
+    made = (torch.randn(16, 6, generator=generator, dtype=F64) for _ in range(count))
     return [Batch(x, x[:, :3].argmax(-1)) for x in made]
 
 
@@ -65,7 +65,7 @@ def above(probes: int, size: float = 0.2) -> Greedy:
 def test_nothing_reaches_a_block_from_above(noisy: bool, identity: Any) -> None:
     """Another rate, other probes, more of them above: the lower blocks do not notice, bitwise.
 
-    More readings above take more of nature's dice on a noisy chip, so there their number is kept.
+    More readings above take more of the chips' noise on a noisy chip, so there their number is kept.
     """
     device = Mismatched() if noisy else Ideal()
     usual = taught(Greedy(blocks()), device, identity=identity)
@@ -102,7 +102,7 @@ def test_what_stands_between_blocks_is_between_all_of_them() -> None:
     taps = []
     for greedy, chip in zip((usual, doubled), chips, strict=True):
         (step,) = fit(greedy, chip.port(), lessons(1), stream(0, "probes"))
-        taps.append(step.quiet.taps)
+        taps.append(step.baseline.taps)
     torch.testing.assert_close(taps[0], taps[1])
 
 
@@ -110,13 +110,13 @@ def test_in_turn_only_one_block_is_pulsed_and_later_ones_are_not_even_driven() -
     """Heads begin at zero, so a block with a head feels nothing in its first step."""
     greedy = Greedy(blocks(), turns=(2, 3))
     chip = Chip(Ideal(), LAYERS, 1, dtype=F64)
-    port, state, rng = chip.port(), greedy.init(chip.spec), stream(0, "probes")
+    port, state, generator = chip.port(), greedy.init(chip.spec), stream(0, "probes")
     moved, driven = [], []
     for batch in lessons(7):
         before = xray.knobs(chip)
-        state, step = greedy.step(port, batch, state, rng)
+        state, step = greedy.step(port, batch, state, generator)
         moved.append([not torch.equal(a, b) for a, b in zip(before, xray.knobs(chip), strict=True)])
-        driven.append(len(step.quiet.taps))
+        driven.append(len(step.baseline.taps))
     none, first, second, third = (
         [False] * 4,
         [True, False, False, False],

@@ -56,9 +56,14 @@ class Every:
     """All sign vectors over all coordinates of a step, once each; the same for every example."""
 
     def draw(
-        self, count: int, lead: tuple[int, ...], bodies: Sequence[tuple[int, ...]], spec: Spec, rng: Generator
+        self,
+        count: int,
+        lead: tuple[int, ...],
+        bodies: Sequence[tuple[int, ...]],
+        spec: Spec,
+        generator: Generator,
     ) -> tuple[Tensor, ...]:
-        del rng
+        del generator
         sizes = [torch.Size(body).numel() for body in bodies]
         assert count == 2 ** sum(sizes)
         signs = 1 - 2 * ((torch.arange(count).unsqueeze(-1) >> torch.arange(sum(sizes))) & 1)
@@ -74,8 +79,8 @@ class Every:
 
 
 def given(layers: Sequence[Layer], size: int = 3) -> Batch:
-    rng = stream(0, "given", len(layers))
-    x = torch.rand(size, layers[0].features_in, generator=rng, dtype=F64)
+    generator = stream(0, "given", len(layers))
+    x = torch.rand(size, layers[0].features_in, generator=generator, dtype=F64)
     return Batch(x, torch.arange(size) % 3)
 
 
@@ -179,9 +184,11 @@ def test_where_mirrors_are_true_one_probe_tells_the_gradient(probes: int) -> Non
 
 def test_true_or_not_mirrors_leave_the_mean_alone() -> None:
     learner = heads(NodePerturbation(1e-6, 2**8, Every()), groups=2, mirrors=Mirrors())
-    rng = stream(0, "false mirrors")
+    generator = stream(0, "false mirrors")
     false = tuple(
-        Image(*(None if t is None else torch.rand(t.shape, generator=rng, dtype=F64) + 0.5 for t in image))
+        Image(
+            *(None if t is None else torch.rand(t.shape, generator=generator, dtype=F64) + 0.5 for t in image)
+        )
         for image in seen_by(learner, PLAIN)
     )
     changed, exact = moved(learner, PLAIN, mirrors=false)
@@ -205,8 +212,8 @@ class Turned:
     def __init__(self, by: float) -> None:
         self.inner, self.by = NodePerturbation(0.3, probes=2), by
 
-    def ask(self, spec: Spec, x: Tensor, quiet: Reading, rng: Generator) -> Probe:
-        nodes = self.inner.ask(spec, x, quiet, rng).nodes
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
+        nodes = self.inner.ask(spec, x, baseline, generator).nodes
         assert nodes is not None
         factor = torch.tensor([1.0, 1.0, self.by, self.by], dtype=F64)
         return Probe(nodes=tuple(n * factor for n in nodes if n is not None))
@@ -233,7 +240,7 @@ def test_the_head_follows_its_delta_rule() -> None:
     learner.loss(learner.answers(features, leaf), batch.target).mean(-1).sum().backward()
     after, step = learner.step(chip.port(), batch, state, stream(0, "probes"))
     torch.testing.assert_close(after.knobs, state.knobs - 0.1 * leaf.grad)
-    assert torch.equal(step.quiet.out, features)
+    assert torch.equal(step.baseline.out, features)
 
 
 def test_own_heads_answer_alone_and_know_their_slope() -> None:
@@ -257,8 +264,8 @@ LAYERS = (dense(6, 12), grouped(12, 12, 3), dense(12, 3, linear=True))
 
 
 def lessons(count: int) -> list[Batch]:
-    rng = stream(0, "lessons")
-    made = (torch.randn(16, 6, generator=rng, dtype=F64) for _ in range(count))
+    generator = stream(0, "lessons")
+    made = (torch.randn(16, 6, generator=generator, dtype=F64) for _ in range(count))
     return [Batch(x, x[:, :3].argmax(-1)) for x in made]
 
 
@@ -307,8 +314,8 @@ def test_a_mixer_of_two_blocks_with_a_residual_learns_block_by_block() -> None:
         )
     )
     wires = residual(Chip(Mismatched(), layers, [1, 2], dtype=F64).port(), [Skip(2, 4)])
-    rng = stream(0, "corners")
-    made = (torch.rand(16, 2, 2, 2, 2, generator=rng, dtype=F64) for _ in range(100))
+    generator = stream(0, "corners")
+    made = (torch.rand(16, 2, 2, 2, 2, generator=generator, dtype=F64) for _ in range(100))
     corners = [Batch(x.flatten(1), x.mean((1, 3)).flatten(1)[:, :3].argmax(-1)) for x in made]
     losses = torch.stack([s.loss for s in fit(greedy, wires, corners, stream(0, "probes"))])
     assert bool((losses[-30:].mean(0) < 0.88 * losses[:10].mean(0)).all())

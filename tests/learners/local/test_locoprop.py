@@ -55,7 +55,7 @@ class Told:
         del spec
 
     def find(
-        self, port: Port, batch: Batch, quiet: Reading, loss: Loss, held: None, rng: Generator
+        self, port: Port, batch: Batch, baseline: Reading, loss: Loss, held: None, generator: Generator
     ) -> tuple[tuple[Tensor, ...], None]:
         return self.slopes, None
 
@@ -195,7 +195,7 @@ def test_inner_steps_drive_each_layer_alone() -> None:
 
 
 def test_layers_do_not_wait_for_each_other() -> None:
-    """What drives a layer is what drove it in the quiet reading, whatever happened below since."""
+    """What drives a layer is what drove it in the baseline reading, whatever happened below since."""
     x, slopes = numbers(6, 3, name="x"), (numbers(6, 4, name="h"), numbers(6, 2, name="d"))
     every = []
     for below in (1.0, 0.0):

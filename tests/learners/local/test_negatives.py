@@ -70,8 +70,8 @@ def test_wrong_labels_are_drawn_as_the_network_takes_images_for_them() -> None:
     """4 means by the two-stage rule."""
     weights = torch.tensor([0.5, 0.0, 0.3, 0.2], dtype=torch.float64)
 
-    def sample(n: int, rng: torch.Generator) -> Tensor:
-        return torch.nn.functional.one_hot(drawn(weights.expand(n, 4), rng), 4).double()
+    def sample(n: int, generator: torch.Generator) -> Tensor:
+        return torch.nn.functional.one_hot(drawn(weights.expand(n, 4), generator), 4).double()
 
     assert kept(sample, weights, 2000, "wrong labels")
 

@@ -92,10 +92,10 @@ def test_inverses_learn_to_invert() -> None:
     chip = Chip(Digital(), (dense(4, 4), dense(4, 4, linear=True)), dtype=torch.float64)
     (turned,) = orthogonal(chip)
     learner = TargetPropagation(sgd(1e-12), adam(0.02), SquaredError(), 0.1, noise=0.5)
-    port, state, rng = chip.port(), learner.init(chip.spec), stream(0)
+    port, state, generator = chip.port(), learner.init(chip.spec), stream(0)
     x = numbers(64, 4, name="x")
     for _ in range(400):
-        state, _ = learner.step(port, Batch(x, x), state, rng)
+        state, _ = learner.step(port, Batch(x, x), state, generator)
     torch.testing.assert_close(state.inverses[0], turned, rtol=0, atol=2e-3)
 
 

@@ -69,8 +69,8 @@ def test_actions_are_drawn_with_the_probabilities_of_a_softmax() -> None:
     """3 means at 1e-9 each."""
     out = torch.tensor([0.0, 1.0, 2.5])
 
-    def sample(n: int, rng: torch.Generator) -> torch.Tensor:
-        chosen = Sampled(temperature=2.0).chosen(out.expand(n, 3), rng)
+    def sample(n: int, generator: torch.Generator) -> torch.Tensor:
+        chosen = Sampled(temperature=2.0).chosen(out.expand(n, 3), generator)
         return torch.nn.functional.one_hot(chosen, 3).double()
 
     assert kept(sample, (out / 2.0).softmax(-1).double(), 2000, "sampled actions")
@@ -167,14 +167,14 @@ def test_an_end_by_the_rules_and_one_by_the_clock_are_kept_apart() -> None:
 
 def test_a_fleet_plays_as_its_chips_do_alone() -> None:
     """Noiseless, so that dice do not matter."""
-    quiet = Mismatched(hiss=0.0)
-    together = Chip(quiet, LAYERS, range(3))
+    baseline = Mismatched(read_noise=0.0)
+    together = Chip(baseline, LAYERS, range(3))
     arena = signs(6)
     fleet = tallied(
         played(together.port(), arena, Greedy(), unseen(together.spec), stream(0), seeds=list(range(6))), 1
     )
     for i in range(3):
-        one = Chip(quiet, LAYERS, i)
+        one = Chip(baseline, LAYERS, i)
         seeds = [2 * i, 2 * i + 1]
         own = tallied(played(one.port(), signs(2), Greedy(), unseen(one.spec), stream(0), seeds=seeds), 0)
         assert torch.equal(own.returns, fleet.returns[i])
@@ -246,9 +246,9 @@ def made_up(steps: int, batch: int) -> list[Moment]:
     """A play of one chip of 2 inputs and 2 outputs that nobody played, the second episode shorter."""
 
     def drawn(*shape: int) -> torch.Tensor:
-        return torch.randn(shape, generator=rng, dtype=torch.float64)
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
 
-    rng, play = stream(0, "made up"), []
+    generator, play = stream(0, "made up"), []
     for t in range(steps):
         going = torch.tensor([True, t < steps - 2, *([True] * (batch - 2))])
         x, out, nodes = drawn(batch, 2), drawn(batch, 2), drawn(batch, 2) * 0.3

@@ -209,10 +209,10 @@ def test_the_hypergradient_of_a_memory(memory: float) -> None:
     made = laws.along_directions(rademacher, antithetic, g, probes=2, reading_noise=noise)
     mean, variance = laws.hypergradient(made, made, memory=memory)
 
-    def sample(count: int, rng: torch.Generator) -> Tensor:
-        v = torch.randint(0, 2, (2, count * (past + 1), 3), generator=rng).to(F64) * 2 - 1
+    def sample(count: int, generator: torch.Generator) -> Tensor:
+        v = torch.randint(0, 2, (2, count * (past + 1), 3), generator=generator).to(F64) * 2 - 1
         losses = antithetic.send(v) @ g
-        losses += noise * torch.randn(losses.shape, generator=rng, dtype=F64)
+        losses += noise * torch.randn(losses.shape, generator=generator, dtype=F64)
         slopes = antithetic.slopes(losses, torch.zeros(v.shape[1], dtype=F64), 1.0)
         each = (slopes.unsqueeze(-1) * v).mean(0).view(count, past + 1, 3)
         told = (each[:, 0] * (worth @ each[:, 1:])).sum(-1)
@@ -331,10 +331,10 @@ def test_the_best_number_of_probes(perturbation: float, others: float, readings:
 
 def test_parts_are_what_they_say() -> None:
     g = torch.tensor([1.0, -2.0, 0.5], dtype=F64)
-    quiet = laws.along_directions(sphere, antithetic, g, probes=4, size=0.1)
+    baseline = laws.along_directions(sphere, antithetic, g, probes=4, size=0.1)
     noisy = laws.along_directions(sphere, antithetic, g, probes=4, size=0.1, reading_noise=0.2)
-    assert float((noisy.perturbation - quiet.perturbation).abs().max()) == 0
-    assert noisy.variance - quiet.variance == pytest.approx(3 * 0.04 / (2 * 4 * 0.01))
+    assert float((noisy.perturbation - baseline.perturbation).abs().max()) == 0
+    assert noisy.variance - baseline.variance == pytest.approx(3 * 0.04 / (2 * 4 * 0.01))
     complete = laws.along_directions(haar, one_sided, g, probes=3)
     assert complete.variance == pytest.approx(0, abs=1e-12)
 

@@ -35,20 +35,21 @@ HISS = 0.05
 
 def noisy(*widths: int) -> Chip[Any]:
     layers = [dense(a, b) for a, b in itertools.pairwise(widths[:-1])]
-    device = Mismatched(severity=0.0, hiss=HISS, write_noise=0.0)
+    device = Mismatched(severity=0.0, read_noise=HISS, write_noise=0.0)
     return Chip(device, (*layers, dense(widths[-2], widths[-1], linear=True)), 1, dtype=F64)
 
 
 def examples(count: int, features: int, outputs: int) -> Batch:
-    rng = stream(0, "tuning")
-    x = torch.randn(count, features, generator=rng, dtype=F64)
-    return Batch(x, torch.randn(count, outputs, generator=rng, dtype=F64))
+    generator = stream(0, "tuning")
+    x = torch.randn(count, features, generator=generator, dtype=F64)
+    return Batch(x, torch.randn(count, outputs, generator=generator, dtype=F64))
 
 
 @pytest.mark.parametrize("start", [1e-3, 0.1, 10.0])
 @pytest.mark.parametrize("scheme", [one_sided, own_baseline], ids=str)
 def test_size_is_the_laws_for_a_quadratic_loss(scheme: Any, start: float) -> None:
-    """A linear chip, |out - target|^2 / 2 in 6 outputs: signs have v'Hv = 6, the noise is the hiss's."""
+    """A linear chip, |out - target|^2 / 2 in 6 outputs: signs have v'Hv = 6, the noise is the
+    read_noise's."""
     chip, batch = noisy(4, 6), examples(200, 4, 6)
     estimator, found = tuned(
         NodePerturbation(start, scheme=scheme), chip.port(), batch, SquaredError(), stream(0, "size")

@@ -27,11 +27,11 @@ LAYERS = (dense(6, 8), grouped(8, 4, 2), dense(4, 3, linear=True))
 
 def lessons(count: int, batch: int = 32) -> list[Batch]:
     """Inputs of which the last three repeat the first three, nearly."""
-    rng = stream(0, "correlated")
+    generator = stream(0, "correlated")
     made = []
     for _ in range(count):
-        x = torch.randn(batch, 3, generator=rng, dtype=F64)
-        x = torch.cat((x, x + 0.3 * torch.randn(batch, 3, generator=rng, dtype=F64)), -1)
+        x = torch.randn(batch, 3, generator=generator, dtype=F64)
+        x = torch.cat((x, x + 0.3 * torch.randn(batch, 3, generator=generator, dtype=F64)), -1)
         made.append(Batch(x, x[:, :3].argmax(-1)))
     return made
 
@@ -52,14 +52,14 @@ def test_inputs_of_every_layer_lose_what_they_have_in_common() -> None:
     inner = Descent(NodePerturbation(0.1), sgd(1e-9), CrossEntropy())
     learner = Decorrelated(inner, 0.05)
     chip = Chip(Ideal(), LAYERS, 1, dtype=F64)
-    port, state, rng = chip.port(), learner.init(chip.spec), stream(0, "rng")
+    port, state, generator = chip.port(), learner.init(chip.spec), stream(0, "generator")
     shared: list[list[float]] = []
     for batch in lessons(300, 400):
         wires, x = decorrelated(port, state.mixers), mixed(batch.x, state.mixers[0])
         inputs = (x, *wires.measure(x).taps[:-1])
         squares = [(z.mT @ z / len(z)).square() for z in inputs]
         shared.append([float((s.sum() - s.trace()) / s.trace()) for s in squares])
-        state, _ = learner.step(port, batch, state, rng)
+        state, _ = learner.step(port, batch, state, generator)
     before, after = (torch.tensor(shared[cut]).mean(0) for cut in (slice(0, 20), slice(-20, None)))
     assert bool((after < before / 3).all())
 
@@ -67,10 +67,12 @@ def test_inputs_of_every_layer_lose_what_they_have_in_common() -> None:
 def test_taps_are_what_drives_the_next_layer() -> None:
     """Layer by layer on the silent chip, with a probe at every layer: the layer, then its successor's R."""
     chip = Chip(Ideal(), LAYERS, 1, dtype=F64)
-    rng = stream(0, "mixers")
-    mixers = tuple(torch.randn(la.features_in, la.features_in, generator=rng, dtype=F64) for la in LAYERS)
-    x = torch.randn(5, 6, generator=rng, dtype=F64)
-    nodes = tuple(torch.randn(2, 5, la.features, generator=rng, dtype=F64) for la in LAYERS)
+    generator = stream(0, "mixers")
+    mixers = tuple(
+        torch.randn(la.features_in, la.features_in, generator=generator, dtype=F64) for la in LAYERS
+    )
+    x = torch.randn(5, 6, generator=generator, dtype=F64)
+    nodes = tuple(torch.randn(2, 5, la.features, generator=generator, dtype=F64) for la in LAYERS)
     taps = decorrelated(chip.port(), mixers).measure(x, Probe(nodes=nodes)).taps
     given = x
     for i in range(3):

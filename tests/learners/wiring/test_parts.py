@@ -31,12 +31,12 @@ def made(identity: Any = 1) -> Chip[Any]:
 
 
 def probe(chip: Chip[Any], where: str) -> Probe:
-    rng = stream(0, "probe")
+    generator = stream(0, "probe")
     fleet = chip.spec.fleet
     if where == "knobs":
-        return Probe(tuple(torch.randn(3, *s, generator=rng, dtype=F64) for s in chip.spec.shapes))
+        return Probe(tuple(torch.randn(3, *s, generator=generator, dtype=F64) for s in chip.spec.shapes))
     sizes = [(3, *fleet, 5, layer.features) for layer in LAYERS]
-    made = [torch.randn(s, generator=rng, dtype=F64) for s in sizes]
+    made = [torch.randn(s, generator=generator, dtype=F64) for s in sizes]
     return Probe(nodes=tuple(None if where == str(i) else m for i, m in enumerate(made)))
 
 
@@ -89,9 +89,9 @@ def test_a_readout_is_a_silent_chip_without_neurons(identity: Any) -> None:
     for port in (chip.port(), readout.port()):
         port.program(start)
         port.pulse(start)
-    rng = stream(0, "probe")
-    knobs = torch.randn(3, *chip.spec.shapes[0], generator=rng, dtype=F64)
-    nodes = torch.randn(3, *chip.spec.fleet, 5, 6, generator=rng, dtype=F64)
+    generator = stream(0, "probe")
+    knobs = torch.randn(3, *chip.spec.shapes[0], generator=generator, dtype=F64)
+    nodes = torch.randn(3, *chip.spec.fleet, 5, 6, generator=generator, dtype=F64)
     for sent in (Probe(), Probe(knobs=(knobs,)), Probe(nodes=(nodes,)), Probe((knobs,), (nodes,))):
         expected, got = chip.port().measure(X, sent).out, readout.port().measure(X, sent).out
         torch.testing.assert_close(got, expected)

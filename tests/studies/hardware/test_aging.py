@@ -84,7 +84,7 @@ def test_an_heir_takes_over_at_its_moment_and_the_teacher_is_dead() -> None:
     """World time goes on through the succession: an heir is younger than the world."""
     from learners.data.datasets import load
 
-    chip = Chip(CapacitorCell(hiss=0), (dense(64, 64), dense(64, 10, linear=True)))
+    chip = Chip(CapacitorCell(read_noise=0), (dense(64, 64), dense(64, 10, linear=True)))
     held = scene(chip, load("digits"))._replace(size=SMALL._replace(epochs=0.3))
     fresh = life(chip, held)
     assert maintenance.CARE["heir"](held, fresh, 0) is fresh and chip.alive  # it is still well
@@ -122,10 +122,10 @@ def test_moments_that_do_not_rise_are_refused(moments: tuple[float, ...]) -> Non
 CHILD = """
 import sys
 from pathlib import Path
-from studies import aging
+from studies.hardware import aging
 from studies.kit.run.runner import conduct
 from studies.kit.run.study import How
-from tests.studies.test_aging import SHORT
+from tests.studies.hardware.test_aging import SHORT
 conduct(aging, SHORT, How(Path(sys.argv[1]), threads=1))
 """
 

@@ -63,7 +63,7 @@ def test_all_that_learn_see_the_same_batches_and_pay_the_same() -> None:
     assert paid[0] == paid[1] == 22 * 64 * 5  # one epoch of 1437 examples in whole batches, 1 + 4 each
 
 
-@pytest.mark.parametrize("device", [ConstantStep(), RRAMArray.hfo2(), Mismatched(hiss=0.1)], ids=str)
+@pytest.mark.parametrize("device", [ConstantStep(), RRAMArray.hfo2(), Mismatched(read_noise=0.1)], ids=str)
 def test_names_in_the_table_are_short(device: Any) -> None:
     words = short_words(device_words(device))
     assert words.startswith(type(device).__name__) and len(words) < 40

@@ -53,11 +53,11 @@ def test_blocks_are_judged_by_what_they_show_to_their_own_read_outs() -> None:
 
 def test_images_are_moved_by_a_pixel_at_most_and_all_ways_occur() -> None:
     """Of all nine moves, each image is one, made by rolling within a frame of what lies outside."""
-    rng, found = stream(0, "moved"), set()
+    generator, found = stream(0, "moved"), set()
     framed = torch.nn.functional.pad(X.view(5, 16, 16), (1, 1, 1, 1), value=-1.0)
     ways = {(i, j): framed[:, i : i + 16, j : j + 16].flatten(1) for i in range(3) for j in range(3)}
     for _ in range(30):  # 150 lots; one of nine ways is missing with probability 2e-7
-        moved = convolution.moved(X, rng)
+        moved = convolution.moved(X, generator)
         for at, image in enumerate(moved):
             (way,) = [w for w, images in ways.items() if torch.equal(images[at], image)]
             found.add(way)
@@ -71,9 +71,9 @@ def test_only_the_first_block_sees_the_image() -> None:
         chip = Chip(Ideal(), lecun1989.wiring(), range(2))
         chip.port().pulse(tuple(k * (scale - 1) * (at > 1) for at, k in enumerate(xray.knobs(chip))))
         taught = convolution.learner("greedy", chip, sgd(0.1))
-        state, rng = taught.init(chip.spec), stream(0, "probes")
+        state, generator = taught.init(chip.spec), stream(0, "probes")
         for _ in range(3):
-            state, _ = taught.step(chip.port(), BATCH, state, rng)
+            state, _ = taught.step(chip.port(), BATCH, state, generator)
         knobs.append(xray.knobs(chip))
     same = [torch.equal(a, b) for a, b in zip(*knobs, strict=True)]
     assert same == [True, True, False, False]

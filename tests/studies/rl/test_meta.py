@@ -40,9 +40,9 @@ def weighed(value: float) -> torch.Tensor:
 
 def test_an_agent_that_knows_nothing_leaves_the_chip_alone() -> None:
     """Bitwise the same outputs after all its steps, on hardware without noise."""
-    env = MortalChips(3, identity=[1, 2, 3], **meta._terms(ARGS, Mismatched(hiss=0.0)))
+    env = MortalChips(3, identity=[1, 2, 3], **meta._terms(ARGS, Mismatched(read_noise=0.0)))
     before = env.reset(seed=0)[0]["taps"]
-    _, after = played(torch.zeros(9), Mismatched(hiss=0.0), 4)
+    _, after = played(torch.zeros(9), Mismatched(read_noise=0.0), 4)
     assert (before[0] == after["taps"][1]).all() and (before[2] == after["taps"][3]).all()
 
 

@@ -50,22 +50,23 @@ X = torch.ones(5, 4)
 
 def trained(port: Port, estimator: Any) -> list[torch.Tensor]:
     """What a learner sees in five steps."""
-    rng = stream(0, "lessons")
+    generator = stream(0, "lessons")
     lessons = [
         Batch(
-            torch.randn(6, port.spec.layers[0].features_in, generator=rng), torch.randn(6, 2, generator=rng)
+            torch.randn(6, port.spec.layers[0].features_in, generator=generator),
+            torch.randn(6, 2, generator=generator),
         )
         for _ in range(5)
     ]
     learner = Descent(estimator, adam(0.01), SquaredError())
-    return [t for s in fit(learner, port, lessons, stream(0, "probes")) for t in (s.loss, *s.quiet.taps)]
+    return [t for s in fit(learner, port, lessons, stream(0, "probes")) for t in (s.loss, *s.baseline.taps)]
 
 
 def alike(a: Chip[Any], b: Chip[Any]) -> bool:
     """Bitwise the same cells, clock and dice."""
     cells = zip(xray.knobs(a), xray.knobs(b), strict=True)
     same = all(torch.equal(p, q) for p, q in cells)
-    return same and a.clock == b.clock and torch.equal(a._dice.get_state(), b._dice.get_state())
+    return same and a.clock == b.clock and torch.equal(a._generator.get_state(), b._generator.get_state())
 
 
 @pytest.mark.parametrize("layers", [DENSE, WIRED], ids=["dense", "wired"])

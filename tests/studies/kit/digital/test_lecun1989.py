@@ -54,10 +54,10 @@ def loss(kind: Kind, out: Tensor, label: int) -> Tensor:
 @pytest.mark.parametrize("neuron", ["tanh", "relu"])
 @pytest.mark.parametrize("dropout", [0.0, 0.25])
 def test_slopes_agree_with_autograd(neuron: Neuron, wanted: Loss, dropout: float) -> None:
-    kind, rng = Kind(neuron, wanted, dropout), stream(0, "slopes", neuron, wanted)
+    kind, generator = Kind(neuron, wanted, dropout), stream(0, "slopes", neuron, wanted)
     made = copies(kind)
-    images = torch.rand(COUNT, 256, generator=rng, dtype=F64) * 2 - 1
-    kept = (torch.rand(COUNT, 1, 192, generator=rng, dtype=F64) >= dropout) / (1 - dropout)
+    images = torch.rand(COUNT, 256, generator=generator, dtype=F64) * 2 - 1
+    kept = (torch.rand(COUNT, 1, 192, generator=generator, dtype=F64) >= dropout) / (1 - dropout)
     target = torch.eye(10, dtype=F64)[[2, 5, 9]].unsqueeze(1)
     made.learn(cut(images), target if wanted == "softmax" else 2 * target - 1, kept if dropout else None)
     own = torch.cat([g.flatten(1) for g in made._gradient], 1)

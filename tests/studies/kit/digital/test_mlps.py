@@ -13,13 +13,13 @@ SHAPE = Shape(seeds=2, variants=3, inputs=7, hidden=5, classes=4)
 
 def test_gradients_agree_with_autograd() -> None:
     """Every copy with the batch of its own seed, in float64."""
-    rng = stream(0, "digital")
+    generator = stream(0, "digital")
     knobs = tuple(
-        k.double() + 0.1 * torch.randn(k.shape, generator=rng)
+        k.double() + 0.1 * torch.randn(k.shape, generator=generator)
         for k in born(SHAPE, [stream(0, "born", s) for s in range(2)])
     )
-    x = torch.rand(2, 6, 7, generator=rng, dtype=torch.float64)
-    label = torch.randint(0, 4, (2, 6), generator=rng)
+    x = torch.rand(2, 6, 7, generator=generator, dtype=torch.float64)
+    label = torch.randint(0, 4, (2, 6), generator=generator)
     made = gradient(SHAPE, knobs, Batch(x, label))
     for copy in range(SHAPE.copies):
         one, two = (k[copy, 0].clone().requires_grad_() for k in knobs)

@@ -36,32 +36,32 @@ LAYERS = (dense(3, 5), dense(5, 4, linear=True))
 F64 = torch.float64
 X = torch.randn(6, 3, generator=stream(0, "parts"), dtype=F64)
 LESSONS = Batch(X, torch.tensor([0, 1, 2, 3, 0, 1]))
-QUIET = Mismatched(hiss=0.0, write_noise=0.0)
+QUIET = Mismatched(read_noise=0.0, write_noise=0.0)
 ESTIMATOR = NodePerturbation(1e-4, probes=2, mask=True)
 TEACHER = Chip(QUIET, LAYERS, 9, dtype=F64)
 
 
-def copies(count: int, rng: Generator, hiss: float = 1e-4) -> Chip[Any]:
+def copies(count: int, generator: Generator, read_noise: float = 1e-4) -> Chip[Any]:
     """So many chips that are alike in everything but their noise."""
-    device = Mismatched(severity=0.0, hiss=hiss, write_noise=0.0)
-    dice = int(torch.randint(2**31, (), generator=rng))
-    chip = Chip(device, LAYERS, range(count), dice=dice, dtype=F64)
+    device = Mismatched(severity=0.0, read_noise=read_noise, write_noise=0.0)
+    noise_seed = int(torch.randint(2**31, (), generator=generator))
+    chip = Chip(device, LAYERS, range(count), noise_seed=noise_seed, dtype=F64)
     chip.port().program(repeated(xray.knobs(Chip(device, LAYERS, 3, dtype=F64)), count))
     return chip
 
 
-def measured(chip: Chip[Any], rng: Generator, batch: int = 6, repeats: int = 1) -> dict[str, Parts]:
+def measured(chip: Chip[Any], generator: Generator, batch: int = 6, repeats: int = 1) -> dict[str, Parts]:
     asked = ways({"T 3": Soft(3.0)})
     teacher = TEACHER.port()
-    return parts(chip, teacher, LESSONS, asked, ESTIMATOR, batch=batch, repeats=repeats, rng=rng)
+    return parts(chip, teacher, LESSONS, asked, ESTIMATOR, batch=batch, repeats=repeats, generator=generator)
 
 
 @pytest.mark.parametrize("way", ["labels", "T 3"])
 def test_probes_and_readings_follow_their_laws_and_add_up(way: str) -> None:
     """With all examples in the batch there is no mini-batch part; a fleet of like chips is the sample."""
 
-    def sample(count: int, rng: Generator) -> Tensor:
-        made = measured(copies(count, rng), rng)[way]
+    def sample(count: int, generator: Generator) -> Tensor:
+        made = measured(copies(count, generator), generator)[way]
         assert float(made.minibatch.max()) < 1e-20 and float(made.answers.max()) < 1e-20
         law = made.predicted_probes + made.predicted_readings
         gaps = (made.probes - made.predicted_probes, made.readings - made.predicted_readings)
@@ -75,7 +75,7 @@ def test_the_perturbation_law_is_that_of_the_estimators() -> None:
     chip, loss = Chip(QUIET, LAYERS, 3, dtype=F64), CrossEntropy()
     estimator = NodePerturbation(1e-4, probes=2)
     (made,) = parts(
-        chip, TEACHER.port(), LESSONS, ways({}), estimator, batch=6, repeats=1, rng=stream(0)
+        chip, TEACHER.port(), LESSONS, ways({}), estimator, batch=6, repeats=1, generator=stream(0)
     ).values()
     slopes = xray.node_gradient(chip, X, LESSONS.target, loss)[0]
     wanted = laws.nodes(estimator, slopes, LAYERS[0].gather(X)[0])
@@ -96,9 +96,11 @@ def test_the_minibatch_law_is_that_of_all_batches() -> None:
 
 
 def test_a_noisy_teacher_adds_a_part_for_its_answers_alone() -> None:
-    chip, rng = Chip(QUIET, LAYERS, 3, dtype=F64), stream(0, "answers")
-    teacher = Chip(Mismatched(hiss=0.3), LAYERS, 9, dtype=F64).port()
-    made = parts(chip, teacher, LESSONS, ways({"T 1": Soft(1.0)}), ESTIMATOR, batch=6, repeats=4, rng=rng)
+    chip, generator = Chip(QUIET, LAYERS, 3, dtype=F64), stream(0, "answers")
+    teacher = Chip(Mismatched(read_noise=0.3), LAYERS, 9, dtype=F64).port()
+    made = parts(
+        chip, teacher, LESSONS, ways({"T 1": Soft(1.0)}), ESTIMATOR, batch=6, repeats=4, generator=generator
+    )
     assert float(made["labels"].answers) < 1e-20 < 1e-3 < float(made["T 1"].answers)
     assert float(made["T 1"].readings) < 1e-20  # this chip is silent
 
@@ -114,7 +116,7 @@ def test_probes_without_a_law_are_refused() -> None:
             NodePerturbation(0.1, 2, hadamard),
             batch=2,
             repeats=1,
-            rng=stream(0),
+            generator=stream(0),
         )
 
 
@@ -126,7 +128,7 @@ def test_a_louder_chip_has_the_same_cells() -> None:
     silent = louder(chip, 0.0).port().measure(x).out
     assert torch.equal(silent, xray.respond(chip, x).out)
     assert float((loud.port().measure(x).out - silent).std()) > 0.3
-    with pytest.raises(ValueError, match="no hiss"):
+    with pytest.raises(ValueError, match="no read_noise"):
         louder(Chip(Ideal(), LAYERS), 0.1)
 
 
@@ -136,7 +138,7 @@ def test_spoilt_labels_are_right_as_often_as_chance_says() -> None:
     assert torch.equal(spoilt(labels, 0.0, 5, 2, stream(0)), labels.expand(2, 50))
     for share in (0.2, 0.8, 1.0):
 
-        def sample(count: int, rng: Generator, share: float = share) -> Tensor:
-            return (spoilt(labels, share, 5, count, rng) == labels).double().mean(-1, keepdim=True)
+        def sample(count: int, generator: Generator, share: float = share) -> Tensor:
+            return (spoilt(labels, share, 5, count, generator) == labels).double().mean(-1, keepdim=True)
 
         assert kept(sample, torch.tensor([1 - share * 0.8], dtype=F64), 200, "spoilt", str(share))

@@ -35,13 +35,13 @@ def test_rates_of_chips_pace_their_drives() -> None:
 
 
 def test_a_read_out_is_as_loud_as_its_input_and_its_hiss() -> None:
-    """One wire through a nominal amplifier: the input, and the hiss to 4 standard errors."""
+    """One wire through a nominal amplifier: the input, and the read noise to 4 standard errors."""
     layer = (dense(1, 1, bias=False, linear=True),)
     x = 0.5 * torch.randn(10_000, 1, generator=stream(0, "loudness"))
-    for device, hiss in ((Ideal(), 0.0), (Mismatched(severity=0.0, hiss=0.1), 0.1)):
+    for device, read_noise in ((Ideal(), 0.0), (Mismatched(severity=0.0, read_noise=0.1), 0.1)):
         chip = Chip(device, layer, range(1))
         chip.port().program((torch.full((1, 1, 1, 1), 1.0),))
         found = deep_chips.loudness(chip, x)
-        weight = 1.0 if hiss == 0 else float(torch.tensor(1.0).tanh())
+        weight = 1.0 if read_noise == 0 else float(torch.tensor(1.0).tanh())
         assert found["signal"] == pytest.approx([0.5 * weight], rel=0.2)
-        assert found["noise"] == pytest.approx([hiss], rel=4 / 20_000**0.5)
+        assert found["noise"] == pytest.approx([read_noise], rel=4 / 20_000**0.5)

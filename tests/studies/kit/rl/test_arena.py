@@ -41,11 +41,11 @@ def test_one_step_from_anywhere_is_theirs(name: str) -> None:
     one = gymnasium.make(name).unwrapped
     one.reset(seed=0)
     one.action_space.seed(0)
-    dice = np.array([one.reset(seed=s)[0][0] for s in range(60)])  # a few dozen numbers of any size
+    noise_seed = np.array([one.reset(seed=s)[0][0] for s in range(60)])  # a few dozen numbers of any size
     spread = {"CartPole-v1": 40.0, "Acrobot-v1": 80.0, "MountainCarContinuous-v0": 2.0, "Pendulum-v1": 6.0}
     size = len(one.state)
     for k in range(60 - size):
-        state = np.float64(dice[k : k + size]) * spread[name]
+        state = np.float64(noise_seed[k : k + size]) * spread[name]
         if name == "MountainCarContinuous-v0":
             state = np.float64(np.float32([-0.4 + state[0] / 2, state[1] / 10]))
         one.state, action = state.copy(), one.action_space.sample()
