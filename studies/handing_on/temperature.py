@@ -95,7 +95,7 @@ class Args:
 
 
 TOY = Args(
-    temperatures=(4.0,), sizes=(0.125,), hisses=(0.5,), teachers=1, epochs=0.1, moments=(0.5,), repeats=2
+    temperatures=(4.0,), sizes=(0.125,), read_noises=(0.5,), teachers=1, epochs=0.1, moments=(0.5,), repeats=2
 )
 
 

@@ -34,16 +34,15 @@ from torch import Generator
 from torch import Tensor
 
 from analog import SONOS
-from analog import Fabrication
 from analog import Chip
 from analog import Device
 from analog import Fabrication
 from analog import Ideal
 from analog import Ledger
 from analog import Noise
+from analog import SoftBoundsRRAM
 from analog import metered
 from analog import stream
-from analog import SoftBoundsRRAM
 from analog.devices import ZOO
 from distill import distill
 from learners import CrossEntropy

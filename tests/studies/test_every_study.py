@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from studies.perturbation import speed
 from studies.__main__ import STUDIES
 from studies.kit.run.study import claim
+from studies.perturbation import speed
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=claim)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from studies.__main__ import STUDIES, main
-from studies.kit.run.study import claim, short_name
+from studies.__main__ import STUDIES
+from studies.__main__ import main
+from studies.kit.run.study import claim
+from studies.kit.run.study import short_name
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

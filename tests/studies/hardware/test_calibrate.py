@@ -9,7 +9,7 @@ from studies.hardware import calibrate
 def test_the_example_is_calibrated_to_what_it_was_made_with() -> None:
     """Of the cells in pulses.csv; each within 4 standard errors, false alarm below 1e-3."""
     made_with = {"step": 2.5e-3, "step_spread": 0.2, "top": 1.1, "bottom": -0.9, "top_spread": 0.15}
-    made_with |= {"bottom_spread": 0.2, "cycle_noise": 3.75, "write_noise": 25.0, "hiss": 0.02}
+    made_with |= {"bottom_spread": 0.2, "cycle_noise": 3.75, "write_noise": 25.0, "read_noise": 0.02}
     rows = [r for r in calibrate.run(calibrate.Trial()) if r["what"] == "parameter"]
     found = {r["name"]: r for r in rows}
     for name, truth in made_with.items():
@@ -21,7 +21,7 @@ def test_a_coverage_run_counts_each_device(tmp_path: Path) -> None:
     trials = calibrate.plan(args)
     assert [(t.first, t.last) for t in trials] == [(0, 24), (25, 29)]
     rows = list(calibrate.run(trials[1]))
-    assert {r["name"] for r in rows} >= {"hiss"} and all(r["repeats"] == 5 >= r["within"] for r in rows)
+    assert {r["name"] for r in rows} >= {"read_noise"} and all(r["repeats"] == 5 >= r["within"] for r in rows)
     (line,) = calibrate.table(rows)
     assert line["device"] == "WanRRAM" and line["repeats"] == 5
     assert calibrate.figures(rows, tmp_path)[0].read_bytes().startswith(b"\x89PNG")

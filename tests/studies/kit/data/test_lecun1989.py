@@ -16,7 +16,11 @@ from learners.data.datasets import load
 from studies.kit.data import lecun1989
 
 MNIST = (Path(os.environ.get("MORTAL_DATA", "/nowhere")) / "mnist").is_dir()
-CHECKSUM = "from studies.kit import data, lecun; print(lecun.digits(data.load('digits')).checksum)"
+CHECKSUM = """
+from learners.data import load
+from studies.kit.data import lecun1989
+print(lecun1989.digits(load("digits")).checksum)
+"""
 
 
 def test_it_has_the_papers_parameters() -> None:

@@ -4,12 +4,17 @@ from typing import Any
 
 import pytest
 
-from analog import Ideal, Mismatched, SoftBoundsRRAM
-from studies.kit.recipes.standard import device_from, device_words
+from analog import Ideal
+from analog import Mismatched
+from analog import SoftBoundsRRAM
+from studies.kit.recipes.standard import device_from
+from studies.kit.recipes.standard import device_words
 
 
 @pytest.mark.parametrize(
-    "device", [Ideal(), Mismatched(), Mismatched(severity=0.5, hiss=0.1), SoftBoundsRRAM(step=0.01)], ids=str
+    "device",
+    [Ideal(), Mismatched(), Mismatched(severity=0.5, read_noise=0.1), SoftBoundsRRAM(step=0.01)],
+    ids=str,
 )
 def test_devices_on_the_command_line(device: Any) -> None:
     assert device_from(device_words(device)) == device
