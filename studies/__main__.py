@@ -27,10 +27,10 @@ from .handing_on import temperature
 from .hardware import aging
 from .hardware import calibrate
 from .hardware import zoo
-from .kit.run.results import Refused
-from .kit.run.results import read
-from .kit.run.runner import conduct
-from .kit.run.study import How
+from .kit.run.results import ResultsError
+from .kit.run.results import read_rows
+from .kit.run.runner import RunOptions
+from .kit.run.runner import run_study
 from .kit.run.study import Row
 from .kit.run.study import claim
 from .kit.run.study import short_name
@@ -96,7 +96,7 @@ def main() -> int:
     if study is None:
         console.print(f"no study is called {sys.argv[1]!r}; there are {', '.join(named)}")
         return 2
-    asked: Any = make_dataclass("Asked", [("args", study.Args), ("how", How)], frozen=True)
+    asked: Any = make_dataclass("Asked", [("args", study.Args), ("options", RunOptions)], frozen=True)
     command = f"python -m studies {sys.argv[1]}"
     given: Any = tyro.cli(
         asked,
@@ -106,8 +106,8 @@ def main() -> int:
         config=(tyro.conf.OmitArgPrefixes,),
     )
     try:
-        folder = _conduct(console, study, given.args, given.how)
-    except (BadData, Refused, ValueError) as error:
+        folder = _conduct(console, study, given.args, given.options)
+    except (BadData, ResultsError, ValueError) as error:
         console.print(f"[red]{type(error).__name__}[/]: {error}", highlight=False)
         return 1
     _report(console, study, folder)
@@ -121,7 +121,7 @@ def _list(console: Console, named: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _conduct(console: Console, study: Any, args: Any, how: How) -> Any:
+def _conduct(console: Console, study: Any, args: Any, options: RunOptions) -> Any:
     columns = (
         TextColumn("{task.description:<24}"),
         BarColumn(),
@@ -141,14 +141,14 @@ def _conduct(console: Console, study: Any, args: Any, how: How) -> Any:
             )
             progress.update(tasks[name], state=state, **({"completed": row["done"]} if "done" in row else {}))
 
-        folder = conduct(study, args, how, show)
+        folder = run_study(study, args, options, show)
         for task in tasks.values():
             progress.update(task, completed=1.0)
     return folder
 
 
 def _report(console: Console, study: Any, folder: Any) -> None:
-    rows = read(folder)
+    rows = read_rows(folder)
     lines = study.table(rows)
     columns = list(dict.fromkeys(key for line in lines for key in line))
     table = Table(*columns)

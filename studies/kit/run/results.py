@@ -4,99 +4,37 @@
 turn waits in `spool/`, written all or nothing, so nothing that was computed is lost.
 """
 
-import dataclasses
-import hashlib
-import importlib.metadata
-import inspect
 import json
 import os
-import platform
-import sys
 from collections.abc import Sequence
-from hashlib import blake2b
 from pathlib import Path
-from typing import Any
-
-import torch
-
-from learners.data.datasets import load
 
 from .study import Row
-from .study import Study
-from .study import claim
-from .study import plain
-
-_HOME = Path(__file__).parents[2]
 
 
-class Refused(RuntimeError):
+class ResultsError(RuntimeError):
     """A results folder that cannot be gone on with."""
 
 
-def read(folder: Path) -> list[Row]:
+def read_rows(folder: Path) -> list[Row]:
     """All rows of a results folder, each with its trial's name under "trial"."""
     path = folder / "rows.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def manifest(study: Study, args: Any, threads: int, names: Sequence[str]) -> Row:
-    """`made_by` is what the rows depend on; the rest is for the reader."""
-    made_by: Row = {"study": study.__name__}
-    made_by |= {f.name: plain(getattr(args, f.name)) for f in dataclasses.fields(args)}
-    given = getattr(args, "data", None)
-    if isinstance(given, Path):  # a file of measurements
-        made_by["data_md5"] = hashlib.md5(given.read_bytes(), usedforsecurity=False).hexdigest()
-    elif given is not None:
-        data = load(given)
-        made_by |= {"data_md5": data.checksum, "data_sizes": [len(data.train.x), len(data.test.x)]}
-    made_by["code_md5"] = _code(args)
-    packages = ("mortal", "torch", "numpy", "scipy", "scikit-learn")
-    return {
-        "made_by": {**made_by, "threads": threads, "torch": torch.__version__, "cpu": _cpu()},
-        "claim": claim(study),
-        "seeds": {"seed": made_by.get("seed"), "trials": list(names)},
-        "versions": {"python": platform.python_version(), **{p: _version(p) for p in packages}},
-    }
-
-
-def _code(args: Any) -> str:
-    """One MD5 over the source of this toolkit and of the devices that the arguments bring along."""
-    sources = {
-        p
-        for package in ("analog", "learners", "distill", "studies")
-        for p in _HOME.glob(f"{package}/**/*.py")
-    }
-    values = [getattr(args, f.name) for f in dataclasses.fields(args)]
-    for value in [v for held in values for v in (held if isinstance(held, tuple | list) else (held,))]:
-        if dataclasses.is_dataclass(value):
-            for kind in inspect.getmro(type(value))[:-1]:
-                file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-                if file and kind.__module__.split(".")[0] not in sys.stdlib_module_names:
-                    sources.add(Path(file))
-    digest = hashlib.md5(usedforsecurity=False)
-    for path in sorted(sources):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def identity(made: Row) -> str:
-    """Eight hexadecimal digits that tell apart what was made by different arguments."""
-    return blake2b(json.dumps(made["made_by"], sort_keys=True).encode(), digest_size=4).hexdigest()
 
 
 class Results:
     """An open results folder for a plan of trials; the caller holds its lock.
 
     Raises:
-        Refused: the folder was made by other arguments, or is not one of ours.
+        ResultsError: the folder was made by other arguments, or is not one of ours.
     """
 
-    def __init__(self, folder: Path, made: Row, names: Sequence[str]) -> None:
+    def __init__(self, folder: Path, manifest: Row, names: Sequence[str]) -> None:
         self._names = list(names)
         self._rows = folder / "rows.jsonl"
         self._times = folder / "times.jsonl"
         self._spool = folder / "spool"
-        _agree(folder, made)
+        _agree(folder, manifest)
         self._spool.mkdir(exist_ok=True)
         self._turn = self._recover()
         self._settle()
@@ -145,7 +83,7 @@ class Results:
             _write(self._rows, "".join(lines))
         whole = list(dict.fromkeys(json.loads(line)["trial"] for line in lines))
         if whole != self._names[: len(whole)]:
-            raise Refused(f"{self._rows}: holds other trials than this study's plan; give another --out")
+            raise ResultsError(f"{self._rows}: holds other trials than this study's plan; give another --out")
         return len(whole)
 
     def _is_waiting(self, line: str) -> bool:
@@ -153,44 +91,50 @@ class Results:
         return name in self._names and self._waiting(self._names.index(name)).exists()
 
 
-def _agree(folder: Path, made: Row) -> None:
+def read_manifest(folder: Path) -> Row:
+    """The manifest of a results folder.
+
+    Raises:
+        ResultsError: it has none, or one that is not ours.
+    """
+    path = folder / "manifest.json"
+    try:
+        manifest: Row = json.loads(path.read_text())
+        dict(manifest["made_by"])
+    except FileNotFoundError:
+        raise ResultsError(f"{folder}: is not a results folder, it has no manifest.json") from None
+    except (ValueError, KeyError, TypeError):
+        raise ResultsError(f"{path}: is not a manifest of ours; give another --out") from None
+    return manifest
+
+
+def _agree(folder: Path, manifest: Row) -> None:
     path = folder / "manifest.json"
     if not path.exists():
         if (folder / "rows.jsonl").exists():
-            raise Refused(f"{folder}: has rows but no manifest; give another --out")
-        _write(path, json.dumps(made, indent=2) + "\n")
+            raise ResultsError(f"{folder}: has rows but no manifest; give another --out")
+        _write(path, json.dumps(manifest, indent=2) + "\n")
         return
-    try:
-        before = dict(json.loads(path.read_text())["made_by"])
-    except (ValueError, KeyError, TypeError):
-        raise Refused(f"{path}: is not a manifest of ours; give another --out") from None
-    now = json.loads(json.dumps(made["made_by"]))
-    if before != now:
-        gaps = [
-            f"{key} was {before.get(key)!r}, is {now.get(key)!r}"
-            for key in sorted({*before, *now})
-            if before.get(key) != now.get(key)
-        ]
-        raise Refused(f"{folder}: was made by other arguments ({'; '.join(gaps)}); give another --out")
+    before, now = read_manifest(folder), json.loads(json.dumps(manifest))
+    if before["made_by"] != now["made_by"]:
+        gaps = _differences(before["made_by"], now["made_by"])
+        if edited := [
+            gap.partition(" ")[0] for gap in _differences(before.get("modules", {}), now.get("modules", {}))
+        ]:
+            gaps = [f"edited since: {', '.join(edited)}" if g.startswith("code_digest") else g for g in gaps]
+        raise ResultsError(f"{folder}: was made by other arguments ({'; '.join(gaps)}); give another --out")
 
 
-def _cpu() -> str:
-    """What float sums depend on besides the code: the processor and what torch makes of it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return f"{platform.machine()} {model} {torch.backends.cpu.get_cpu_capability()}"
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+def _differences(before: Row, now: Row) -> list[str]:
+    return [
+        f"{key} was {before.get(key)!r}, is {now.get(key)!r}"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key)
+    ]
 
 
 def _write(path: Path, text: str) -> None:
-    """All or nothing."""
+    """Write a file, all or nothing."""
     part = path.with_suffix(".part")
     with part.open("w") as file:
         file.write(text)

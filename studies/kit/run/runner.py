@@ -1,4 +1,4 @@
-"""Carry a study's trials out: here, over processes, or over a dask cluster; and go on after a kill."""
+"""Run a study's trials here, over processes, or over a dask cluster; and go on after a kill."""
 
 import multiprocessing
 import os
@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -20,12 +21,11 @@ import torch
 from filelock import FileLock
 from filelock import Timeout
 
-from .results import Refused
+from .manifest import identity
+from .manifest import manifest
 from .results import Results
-from .results import identity
-from .results import manifest
-from .results import read
-from .study import How
+from .results import ResultsError
+from .results import read_rows
 from .study import Row
 from .study import Show
 from .study import Study
@@ -35,43 +35,66 @@ from .study import short_name
 Run = Callable[[Any], Iterator[Row]]
 
 
-def conduct(study: Study, args: Any, how: How = How(), show: Show = lambda name, row: None) -> Path:
+@dataclass(frozen=True)
+class RunOptions:
+    """How a study is run; of it, rows depend only on `threads` (and on the kind of CPU)."""
+
+    out: Path | None = None  # results folder; by default results/NAME-HASH, HASH from the arguments
+    workers: int = 1  # processes
+    threads: int | None = (
+        None  # torch threads of each worker, by default cores / workers; 1 on a busy machine
+    )
+    cluster: str | None = None  # address of a dask scheduler to run the trials on (extra "dask")
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or (self.threads is not None and self.threads < 1):
+            raise ValueError(f"workers and threads are at least 1, got {self.workers} and {self.threads}")
+
+    @property
+    def worker_threads(self) -> int:
+        """Torch threads of each worker."""
+        return self.threads or max(1, (os.cpu_count() or 1) // self.workers)
+
+
+def run_study(
+    study: Study, args: Any, options: RunOptions = RunOptions(), show: Show = lambda name, row: None
+) -> Path:
     """Run what is missing of a study and return its results folder.
 
     The folder gets `manifest.json`, `rows.jsonl` (in plan order, whole trials), `times.jsonl` and
     figures. A run that was killed goes on with the missing trials; its rows end up the same.
 
     Raises:
-        Refused: the folder was made by other arguments, or another run is using it.
+        ResultsError: the folder was made by other arguments, or another run is using it.
     """
     trials = list(study.plan(args))
     names = [t.name for t in trials]
     if not names or len(set(names)) != len(names):
         raise ValueError(f"{study.__name__}: a plan needs trials with different names, got {names}")
-    made = manifest(study, args, how.share, names)
-    folder = Path(how.out or f"results/{short_name(study)}-{identity(made)}")
+    about = manifest(study, args, options.worker_threads, names)
+    folder = Path(options.out or f"results/{short_name(study)}-{identity(about)}")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock", timeout=0):
-            results = Results(folder, made, names)
+            results = Results(folder, about, names)
             todo = results.missing
-            if how.workers == 1 and how.cluster is None:
+            if options.workers == 1 and options.cluster is None:
                 for i in todo:  # one after another, up to the first that fails
-                    results.keep(i, *_here(study.run, trials[i], how.share, show))
+                    results.keep(i, *_here(study.run, trials[i], options.worker_threads, show))
             else:
-                _spread(study.run, {i: trials[i] for i in todo}, how, show, results)
+                _spread(study.run, {i: trials[i] for i in todo}, options, show, results)
             results.close()
-            study.figures(read(folder), folder)
+            study.figures(read_rows(folder), folder)
     except Timeout:
-        raise Refused(f"{folder}: another run is using it; wait, or give another --out") from None
+        raise ResultsError(f"{folder}: another run is using it; wait, or give another --out") from None
     return folder
 
 
-def _spread(run: Run, todo: dict[int, Trial], how: How, show: Show, results: Results) -> None:
+def _spread(run: Run, todo: dict[int, Trial], options: RunOptions, show: Show, results: Results) -> None:
     failed: dict[str, BaseException] = {}
-    with _executor(how) as (executor, progress):
+    with _executor(options) as (executor, progress):
         running: dict[Future[tuple[list[Row], float]], int] = {
-            executor.submit(_there, run, trial, how.share): i for i, trial in todo.items()
+            executor.submit(_there, run, trial, options.worker_threads): i for i, trial in todo.items()
         }
         while running:
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -94,17 +117,17 @@ def _spread(run: Run, todo: dict[int, Trial], how: How, show: Show, results: Res
 
 
 @contextmanager
-def _executor(how: How) -> Iterator[tuple[Executor, Any]]:
+def _executor(options: RunOptions) -> Iterator[tuple[Executor, Any]]:
     """Something to submit trials to, and a queue of rows to show as they come, if it has one."""
-    if how.cluster is not None:
+    if options.cluster is not None:
         from distributed import Client  # the extra "dask"
 
-        with Client(how.cluster) as client:
+        with Client(options.cluster) as client:
             yield client.get_executor(), None
         return
     context = multiprocessing.get_context("spawn")
     progress = context.Queue()
-    pool = ProcessPoolExecutor(how.workers, context, initializer=_start, initargs=(progress,))
+    pool = ProcessPoolExecutor(options.workers, context, initializer=_start, initargs=(progress,))
     try:
         yield pool, progress
     finally:

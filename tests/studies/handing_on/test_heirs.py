@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from studies.handing_on import heirs
-from studies.kit.run.runner import conduct
-from studies.kit.run.study import How
+from studies.kit.run.runner import RunOptions
+from studies.kit.run.runner import run_study
 
 
 def test_a_study_is_a_function() -> None:
@@ -32,7 +32,7 @@ def test_short_training_already_separates_heirs_from_copies() -> None:
 
 
 def test_conduct_draws_and_keeps(tmp_path: Path) -> None:
-    folder = conduct(heirs, heirs.TOY, How(tmp_path, workers=2, threads=1))
+    folder = run_study(heirs, heirs.TOY, RunOptions(tmp_path, workers=2, threads=1))
     assert (folder / "heirs.png").exists() and len((folder / "rows.jsonl").read_text()) > 1000
 
 

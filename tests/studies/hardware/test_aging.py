@@ -26,8 +26,8 @@ from learners import Batch
 from studies.hardware import aging
 from studies.kit.recipes import maintenance
 from studies.kit.recipes.standard import SMALL
-from studies.kit.run.runner import conduct
-from studies.kit.run.study import How
+from studies.kit.run.runner import RunOptions
+from studies.kit.run.runner import run_study
 
 LAYERS = (dense(64, 8), dense(8, 10, linear=True))
 SHORT = aging.Args(
@@ -123,15 +123,15 @@ CHILD = """
 import sys
 from pathlib import Path
 from studies.hardware import aging
-from studies.kit.run.runner import conduct
-from studies.kit.run.study import How
+from studies.kit.run.runner import run_study
+from studies.kit.run.runner import RunOptions
 from tests.studies.hardware.test_aging import SHORT
-conduct(aging, SHORT, How(Path(sys.argv[1]), threads=1))
+run_study(aging, SHORT, RunOptions(Path(sys.argv[1]), threads=1))
 """
 
 
 def test_an_ageing_run_that_is_killed_goes_on_to_the_same_rows(tmp_path: Path) -> None:
-    whole = (conduct(aging, SHORT, How(tmp_path / "whole", threads=1)) / "rows.jsonl").read_text()
+    whole = (run_study(aging, SHORT, RunOptions(tmp_path / "whole", threads=1)) / "rows.jsonl").read_text()
     folder = tmp_path / "killed"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])}
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], env=environment)
@@ -144,6 +144,6 @@ def test_an_ageing_run_that_is_killed_goes_on_to_the_same_rows(tmp_path: Path) -
     left = rows.read_text()
     assert left and whole.startswith(left) and left != whole
     kept = (folder / "times.jsonl").read_text()
-    conduct(aging, SHORT, How(folder, threads=1))
+    run_study(aging, SHORT, RunOptions(folder, threads=1))
     assert rows.read_text() == whole
     assert (folder / "times.jsonl").read_text().startswith(kept)  # what was finished was not run again

@@ -1,0 +1,199 @@
+"""The modules that code imports, found by reading it, so that results know what made them.
+
+A module counts if it lies outside the standard library and site-packages, or belongs to this toolkit or to
+a package named by the caller, wherever that is installed. Modules are followed whole, function bodies
+included. Only packages of this toolkit whose `__init__` does nothing but pass names on are read by name:
+`from analog import Chip` leads to `analog.chip` and not to all of analog. (Importing a module of ours does
+nothing to any other module, which a test holds.)
+"""
+
+import ast
+import importlib.util
+import sys
+import sysconfig
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from functools import cache
+from importlib.machinery import ModuleSpec
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import MappingProxyType
+
+from .canonical import canonical
+
+_STANDARD = Path(sysconfig.get_path("stdlib")).resolve()
+TOOLKIT = ("analog", "learners", "distill", "studies")
+LIBRARIES = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "gymnasium")  # told by their versions
+Edit = Callable[[ast.Module], ast.Module]
+
+
+class ImportGraph:
+    """The modules that `roots` import, themselves included, each with its code in canonical form.
+
+    Args:
+        roots: names of modules, importable or imported.
+        edits: of a root, what is done to its code before it is read.
+
+    Raises:
+        ValueError: a root has no file, so its code cannot be told.
+    """
+
+    def __init__(self, roots: Iterable[str], edits: Mapping[str, Edit] = MappingProxyType({})) -> None:
+        self.imported: set[str] = set()  # modules that another module imports
+        self._edits = edits
+        self._locate, self._parse = cache(locate), cache(_parse)
+        self._read: dict[str, str] = {}  # code of modules that were read whole
+        self._passed_on: dict[
+            str, dict[str, str]
+        ] = {}  # of packages that pass names on, the imports asked for
+        named = [name for name in roots if not _is_standard(name, self._locate(name))]
+        if lost := [name for name in named if self._locate(name) is None]:
+            raise ValueError(f"the code of module {lost[0]!r} is in no file, so results cannot be told apart")
+        self._tops = {*TOOLKIT, *map(_top, named)} - {*LIBRARIES}
+        for name in named:
+            if _top(name) not in LIBRARIES:
+                self._follow_parents(name)
+                self._follow_module(name)
+
+    @property
+    def code(self) -> dict[str, str]:
+        """Each module's code by its name, in alphabetical order."""
+        passed_on = {
+            name: "".join(v for _, v in sorted(part.items())) for name, part in self._passed_on.items()
+        }
+        return dict(sorted({**passed_on, **self._read}.items()))
+
+    def _follow(self, name: str, wanted: str | None) -> None:
+        """Follow the import of a name (None: of all) from a module."""
+        path = self._locate(name)
+        if path is not None and self._counts(name, path):
+            self.imported.add(name)
+            self._follow_parents(name)
+            if self._passes_on(name, path):
+                self._follow_through(name, wanted)
+                return
+            self._follow_module(name)
+        if wanted is not None and (path is None or path.name == "__init__.py"):
+            self._follow(f"{name}.{wanted}", None)  # if it is a module
+
+    def _follow_parents(self, name: str) -> None:
+        """Follow the packages that are imported when a module of theirs is."""
+        for parent in _parents(name):
+            path = self._locate(parent)
+            if path is not None and self._counts(parent, path) and not self._passes_on(parent, path):
+                self._follow_module(parent)
+
+    def _follow_through(self, package: str, wanted: str | None) -> None:
+        """Follow one name (None: all) to where a package has it from."""
+        passed_on = self._passed_on.setdefault(package, {})
+        found = False
+        path = self._locate(package)
+        assert path is not None
+        for base, name, bound, statement in _imports(package, path, self._parse(path)):
+            if wanted is None or bound in (wanted, None):
+                found = found or bound == wanted
+                if f"{bound} {base}" not in passed_on:
+                    passed_on[f"{bound} {base}"] = canonical(statement)
+                    if base == package:
+                        self._follow(f"{package}.{name}", None)
+                    else:
+                        self._follow(base, name)
+        if wanted is not None and not found:
+            self._follow(f"{package}.{wanted}", None)
+
+    def _follow_module(self, name: str) -> None:
+        """Read a module and follow all that it imports."""
+        path = self._locate(name)
+        if path is None or name in self._read:
+            return
+        if path.suffix != ".py":  # compiled
+            self._read[name] = path.read_bytes().hex()
+            return
+        tree = self._parse(path)
+        if name in self._edits:
+            tree = self._edits[name](tree)
+        self._read[name] = canonical(tree)
+        for base, taken, _, _ in _imports(name, path, tree):
+            self._follow(base, taken)
+
+    def _counts(self, name: str, path: Path) -> bool:
+        if _top(name) in LIBRARIES or _is_standard(name, path):
+            return False
+        return _top(name) in self._tops or not {"site-packages", "dist-packages"} & set(path.parts)
+
+    def _passes_on(self, name: str, path: Path) -> bool:
+        """Whether a module is a package of ours whose `__init__` is imports and `__all__` alone."""
+        if _top(name) not in TOOLKIT or path.name != "__init__.py":
+            return False
+        return all(
+            isinstance(s, ast.Import | ast.ImportFrom)
+            or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
+            or (
+                isinstance(s, ast.Assign)
+                and all(isinstance(t, ast.Name) and t.id == "__all__" for t in s.targets)
+            )
+            for s in self._parse(path).body
+        )
+
+
+def locate(name: str) -> Path | None:
+    """The file of a module, found without importing it; None for what has no file."""
+    module = sys.modules.get(name)
+    if module is not None:
+        file = getattr(module, "__file__", None)
+        return Path(file).resolve() if file else None
+    spec = _spec(name) if name else None
+    return Path(spec.origin).resolve() if spec and spec.origin and spec.has_location else None
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    parent, dot, _ = name.rpartition(".")
+    if not dot:
+        return importlib.util.find_spec(name)
+    if parent in sys.modules:
+        places = getattr(sys.modules[parent], "__path__", None)
+    else:
+        spec = _spec(parent)
+        places = spec and spec.submodule_search_locations
+    return PathFinder.find_spec(name, list(places)) if places else None
+
+
+def _imports(
+    name: str, path: Path, tree: ast.Module
+) -> Iterator[tuple[str, str | None, str | None, ast.stmt]]:
+    """Each import in a module: from where, which name (None: all), its name here, and the statement."""
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                all_names = alias.name == "*"
+                called = None if all_names else alias.asname or alias.name
+                yield base, None if all_names else alias.name, called, ast.ImportFrom(base, [alias], 0)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                for base in (*(() if alias.asname else _parents(alias.name)), alias.name):
+                    yield base, None, alias.asname or _top(alias.name), ast.Import([alias])
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:k]) for k in range(1, len(parts))]
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _is_standard(name: str, path: Path | None) -> bool:
+    """Whether a module belongs to Python's standard library."""
+    if path is None:
+        return _top(name) in sys.stdlib_module_names
+    return path.is_relative_to(_STANDARD) and not {"site-packages", "dist-packages"} & set(path.parts)
+
+
+def _parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
