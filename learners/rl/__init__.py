@@ -1,43 +1,41 @@
-"""Chips that act: their outputs are a policy, and their learners see only returns."""
+"""Reinforcement learning on chips: their outputs are a policy, and their learners see only returns."""
 
-from .actions import Actions
-from .actions import Greedy
-from .actions import Sampled
-from .actions import Squashed
-from .normalizer import Senses
-from .normalizer import unseen
-from .random_search import EpisodePerturbation
-from .random_search import ranked
-from .random_search import standardised
-from .reinforce import StepPerturbation
-from .rollout import Arena
-from .rollout import Moment
-from .rollout import Tally
-from .rollout import played
-from .rollout import tallied
-from .training import Practice
-from .training import Rehearsal
+from .actions import ActionSelector
+from .actions import Argmax
+from .actions import SoftmaxSampling
+from .actions import TanhSquashed
+from .normalizer import ObservationNormalizer
+from .random_search import AugmentedRandomSearch
+from .random_search import centered_ranks
+from .random_search import standardized
+from .reinforce import NodePerturbationReinforce
+from .rollout import EpisodeStats
+from .rollout import Transition
+from .rollout import VectorEnv
+from .rollout import episode_stats
+from .rollout import rollout
+from .training import PolicyLearner
+from .training import Progress
 from .training import Round
-from .training import practised
+from .training import train_policy
 
 __all__ = [
-    "Actions",
-    "Arena",
-    "EpisodePerturbation",
-    "Greedy",
-    "Moment",
-    "Practice",
-    "Rehearsal",
+    "ActionSelector",
+    "Argmax",
+    "AugmentedRandomSearch",
+    "EpisodeStats",
+    "NodePerturbationReinforce",
+    "ObservationNormalizer",
+    "PolicyLearner",
+    "Progress",
     "Round",
-    "Sampled",
-    "Senses",
-    "Squashed",
-    "StepPerturbation",
-    "Tally",
-    "played",
-    "practised",
-    "ranked",
-    "standardised",
-    "tallied",
-    "unseen",
+    "SoftmaxSampling",
+    "TanhSquashed",
+    "Transition",
+    "VectorEnv",
+    "centered_ranks",
+    "episode_stats",
+    "rollout",
+    "standardized",
+    "train_policy",
 ]

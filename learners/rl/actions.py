@@ -9,25 +9,25 @@ from torch import Generator
 from torch import Tensor
 
 
-class Actions(Protocol):
+class ActionSelector(Protocol):
     """A way of acting on outputs."""
 
-    def chosen(self, out: Tensor, generator: Generator) -> Tensor:
+    def select(self, out: Tensor, generator: Generator) -> Tensor:
         """(..., outputs) -> (...), int64, or (..., outputs), what an environment's action space holds."""
         ...
 
 
 @dataclass(frozen=True)
-class Greedy:
+class Argmax:
     """The strongest output names the action; what exploration there is comes from the chip's noise."""
 
-    def chosen(self, out: Tensor, generator: Generator) -> Tensor:
+    def select(self, out: Tensor, generator: Generator) -> Tensor:
         del generator  # nothing is drawn
         return out.argmax(-1)
 
 
 @dataclass(frozen=True)
-class Sampled:
+class SoftmaxSampling:
     """Actions drawn with probabilities softmax(outputs / temperature)."""
 
     temperature: float = 1.0
@@ -36,7 +36,7 @@ class Sampled:
         if not 0 < self.temperature < float("inf"):
             raise ValueError(f"Sampled: temperature is {self.temperature}, wanted a finite number above 0")
 
-    def chosen(self, out: Tensor, generator: Generator) -> Tensor:
+    def select(self, out: Tensor, generator: Generator) -> Tensor:
         even = torch.rand(out.shape, generator=generator, dtype=out.dtype, device=generator.device).to(
             out.device
         )
@@ -45,7 +45,7 @@ class Sampled:
 
 
 @dataclass(frozen=True)
-class Squashed:
+class TanhSquashed:
     """Outputs are means of a force: from `low` to `high` as tanh(gain * output) goes from -1 to 1."""
 
     low: float
@@ -54,9 +54,9 @@ class Squashed:
 
     def __post_init__(self) -> None:
         if not (self.low < self.high and all(map(isfinite, (self.low, self.high, self.gain)))):
-            raise ValueError(f"Squashed: wants finite low < high and a finite gain, got {self}")
+            raise ValueError(f"TanhSquashed: wants finite low < high and a finite gain, got {self}")
 
-    def chosen(self, out: Tensor, generator: Generator) -> Tensor:
+    def select(self, out: Tensor, generator: Generator) -> Tensor:
         del generator  # nothing is drawn
         share = (1 + (self.gain * out).tanh()) / 2
         return (self.low + (self.high - self.low) * share).clamp(self.low, self.high)

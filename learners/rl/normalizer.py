@@ -1,6 +1,8 @@
-"""Digital wiring in front of a chip that acts: observations are centred and scaled by what was seen so far.
+"""Digital wiring in front of a policy: observations are centered and scaled by what was seen so far.
 
-Running moments by Welford (1962), whole plays at a time merged after Chan, Golub and LeVeque (1979).
+Running moments by Welford, Technometrics 4, 419 (1962, https://doi.org/10.1080/00401706.1962.10490022); whole
+rollouts are merged pairwise as in Chan, Golub and LeVeque, American Statistician 37, 242 (1983,
+https://doi.org/10.1080/00031305.1983.10483115).
 """
 
 from typing import NamedTuple
@@ -10,51 +12,50 @@ from torch import Tensor
 
 from analog.spec import Spec
 
-FAR = 5.0  # standard deviations beyond which an input is held back
+CLIP = 5.0  # standard deviations beyond which an input is held back
 
 
-class Senses(NamedTuple):
-    """What each chip has seen, feature by feature; in double precision."""
+class ObservationNormalizer(NamedTuple):
+    """The mean and variance of what each chip has observed, feature by feature; in double precision."""
 
     samples: Tensor  # (*fleet, 1)
     mean: Tensor  # (*fleet, features)
     square: Tensor  # (*fleet, features), sum of squared deviations from the mean
 
+    @classmethod
+    def empty(cls, spec: Spec) -> "ObservationNormalizer":
+        """A normalizer before the first observation; it changes nothing."""
+        none = torch.zeros(*spec.fleet, spec.layers[0].features_in, dtype=torch.float64, device=spec.on)
+        return cls(none[..., :1], none, none)
 
-def unseen(spec: Spec) -> Senses:
-    """Before the first observation."""
-    none = torch.zeros(*spec.fleet, spec.layers[0].features_in, dtype=torch.float64, device=spec.on)
-    return Senses(none[..., :1], none, none)
+    @classmethod
+    def of(cls, observations: Tensor, counted: Tensor, fleet: int) -> "ObservationNormalizer":
+        """The normalizer of one stretch of observations.
 
+        Args:
+            observations: (*any, *fleet, batch, features).
+            counted: (*any, *fleet, batch), True where an observation counts.
+            fleet: how many axes the fleet has, 0 or 1.
+        """
+        wide, mask = observations.double(), counted.unsqueeze(-1).double()
+        extra = (*range(wide.ndim - 2 - fleet), wide.ndim - 2)
+        count = mask.sum(extra)
+        mean = (wide * mask).sum(extra) / count.clamp(min=1)
+        gap = (wide - mean.unsqueeze(-2)) * mask
+        return cls(count, mean, gap.square().sum(extra))
 
-def moments(seen: Tensor, kept: Tensor, fleet: int) -> Senses:
-    """The moments of one stretch of observations.
+    def merge(self, other: "ObservationNormalizer") -> "ObservationNormalizer":
+        """The normalizer of both stretches together, exactly."""
+        count = self.samples + other.samples
+        share, gap = other.samples / count.clamp(min=1), other.mean - self.mean
+        square = self.square + other.square + gap.square() * self.samples * share
+        return ObservationNormalizer(count, self.mean + gap * share, square)
 
-    Args:
-        seen: (*any, *fleet, batch, features).
-        kept: (*any, *fleet, batch), True where an observation counts.
-        fleet: how many axes the fleet has, 0 or 1.
-    """
-    wide, mask = seen.double(), kept.unsqueeze(-1).double()
-    extra = (*range(wide.ndim - 2 - fleet), wide.ndim - 2)
-    count = mask.sum(extra)
-    mean = (wide * mask).sum(extra) / count.clamp(min=1)
-    gap = (wide - mean.unsqueeze(-2)) * mask
-    return Senses(count, mean, gap.square().sum(extra))
-
-
-def merged(a: Senses, b: Senses) -> Senses:
-    """The moments of both stretches together, exactly."""
-    count = a.samples + b.samples
-    share, gap = b.samples / count.clamp(min=1), b.mean - a.mean
-    return Senses(count, a.mean + gap * share, a.square + b.square + gap.square() * a.samples * share)
-
-
-def normalised(senses: Senses, seen: Tensor) -> Tensor:  # (..., *fleet, batch, features), likewise
-    """Centred and scaled to unit variance, held within FAR; as it came before anything was seen."""
-    known = senses.samples > 1
-    variance = senses.square / senses.samples.clamp(min=1)
-    blank = torch.ones_like(variance)
-    spread = torch.where(known & (variance > 0), variance, blank).sqrt()
-    centred = (seen - senses.mean.unsqueeze(-2)) / spread.unsqueeze(-2)
-    return centred.clamp(-FAR, FAR).to(seen.dtype)
+    def normalize(self, observations: Tensor) -> Tensor:  # (..., *fleet, batch, features) -> the same
+        """Observations centered and scaled to unit variance, held within `CLIP` standard deviations."""
+        known = self.samples > 1
+        variance = self.square / self.samples.clamp(min=1)
+        blank = torch.ones_like(variance)
+        spread = torch.where(known & (variance > 0), variance, blank).sqrt()
+        centered = (observations - self.mean.unsqueeze(-2)) / spread.unsqueeze(-2)
+        return centered.clamp(-CLIP, CLIP).to(observations.dtype)

@@ -1,9 +1,10 @@
-"""Episode-level weight perturbation: try changed knobs for a whole episode, keep what brought more.
+"""Augmented random search: weight perturbation for whole episodes, by their returns alone.
 
 Mania, Guy and Recht, "Simple random search of static linear policies is competitive for reinforcement
-learning" (NeurIPS 2018), algorithms 1 and 2: antithetic directions, steps divided by the standard deviation
-of the returns used (V1), observations normalised (V2), only the `top` best directions used (V*-t); centred
-ranks instead after Salimans et al., "Evolution strategies as a scalable alternative" (2017).
+learning" (NeurIPS 2018, https://arxiv.org/abs/1803.07055), algorithms 1 and 2: antithetic
+directions, steps divided by the standard deviation of the returns used (V1), observations normalized (V2),
+only the `top` best directions used (V*-t); centered ranks instead after Salimans et al., "Evolution
+strategies as a scalable alternative" (2017, https://arxiv.org/abs/1703.03864).
 
 Where we differ and why. Directions are additive inputs at the knobs (Probe.knobs), since writing changed
 knobs and taking them back blurs a real device. A fleet learns side by side, each chip from its own returns.
@@ -29,21 +30,20 @@ from ..estimators.base import Evidence
 from ..estimators.base import WeightPerturbation
 from ..estimators.schemes import Antithetic
 from ..updates import Update
-from .actions import Actions
-from .normalizer import merged
-from .normalizer import unseen
-from .rollout import Arena
-from .rollout import played
-from .rollout import tallied
-from .training import Practice
+from .actions import ActionSelector
+from .normalizer import ObservationNormalizer
+from .rollout import VectorEnv
+from .rollout import episode_stats
+from .rollout import rollout
+from .training import Progress
 from .training import Round
-from .training import pulsed
-from .training import seeds
+from .training import episode_seeds
+from .training import send_update
 
 Shaping = Callable[[Tensor], Tensor]  # returns (probes, *fleet), pairs side by side -> losses, likewise
 
 
-def standardised(top: int | None = None) -> Shaping:
+def standardized(top: int | None = None) -> Shaping:
     """Losses in standard deviations of the returns used, of the `top` directions whose better side was best.
 
     Directions left out have both sides alike, which says nothing about a slope.
@@ -64,72 +64,83 @@ def standardised(top: int | None = None) -> Shaping:
     return shape
 
 
-def ranked(returns: Tensor) -> Tensor:
+def centered_ranks(returns: Tensor) -> Tensor:
     """Losses from 1/2 for the worst probe of a chip to -1/2 for its best; equals share their ranks."""
     above = (returns.unsqueeze(0) > returns.unsqueeze(1)).double().sum(1)
     below = (returns.unsqueeze(0) < returns.unsqueeze(1)).double().sum(1)
     return (above - below) / (2 * max(1, len(returns) - 1))
 
 
-class Gathered(NamedTuple):
-    """The memory of a learner of policies."""
+class PolicyState(NamedTuple):
+    """The state of a policy learner."""
 
     update: Any
-    practice: Practice
+    progress: Progress
 
 
 @dataclass(frozen=True)
-class EpisodePerturbation:
-    """Augmented random search on chips.
+class AugmentedRandomSearch:
+    """Augmented random search on chips, by antithetic probes at the knobs for whole episodes.
 
-    most: environment steps that each chip may begin a round with; over them it is left alone. None: no end.
-    floor: share of the drive that is left when they are used up; it shrinks linearly.
+    max_env_steps: environment steps that each chip may begin a round with; over them it is left alone.
+        None: no end.
+    final_scale: share of the drive that is left when they are used up; it shrinks linearly.
     one_seed: hand `reset` a single seed, for environments that take no list of them (gymnasium's own vector
         entry points); probes then meet different episodes.
     """
 
     estimator: WeightPerturbation
     update: Update
-    actions: Actions
-    shaping: Shaping = standardised()
-    normalise: bool = True
-    most: int | None = None
-    floor: float = 1.0
+    actions: ActionSelector
+    shaping: Shaping = standardized()
+    normalize: bool = True
+    max_env_steps: int | None = None
+    final_scale: float = 1.0
     one_seed: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.estimator.scheme, Antithetic):
             raise ValueError(
-                f"EpisodePerturbation: probes come in antithetic pairs, got {self.estimator.scheme}"
+                f"AugmentedRandomSearch: probes come in antithetic pairs, got {self.estimator.scheme}"
             )
 
-    def init(self, spec: Spec) -> Gathered:
-        return Gathered(self.update.init(spec.zeros()), Practice.begun(spec, unseen(spec)))
+    def init(self, spec: Spec) -> PolicyState:
+        return PolicyState(
+            self.update.init(spec.zeros()), Progress.start(spec, ObservationNormalizer.empty(spec))
+        )
 
-    def step(self, port: Port, arena: Arena, state: Gathered, generator: Generator) -> tuple[Gathered, Round]:
+    def step(
+        self, port: Port, env: VectorEnv, state: PolicyState, generator: Generator
+    ) -> tuple[PolicyState, Round]:
         """Play one round with every probe, and pulse the chips once."""
-        spec, practice = port.spec, state.practice
+        spec, progress = port.spec, state.progress
         blank = torch.zeros(1, spec.layers[0].features_in, dtype=spec.dtype, device=spec.on)
         probe = self.estimator.ask(spec, blank, Reading(()), generator)
         probes = 2 * self.estimator.probes
-        active = practice.active(self.most)
-        play = played(
+        active = progress.active(self.max_env_steps)
+        play = rollout(
             port,
-            arena,
+            env,
             self.actions,
-            practice.senses,
+            progress.normalizer,
             generator,
-            seeds=seeds(arena, probes, generator, self.one_seed),
+            seeds=episode_seeds(env, probes, generator, self.one_seed),
             lead=(probes,),
             probe=lambda x: probe,
             active=active,
         )
-        tally = tallied(play, len(spec.fleet))
+        tally = episode_stats(play, len(spec.fleet))
         losses = self.shaping(tally.returns.mean(-1)).to(spec.on, spec.dtype).unsqueeze(-1)
         none = Reading(())
         seen = Evidence(blank, none, torch.zeros_like(losses[0]), probe, none, losses)
         gradient = self.estimator.tell(spec, seen)
-        inner = pulsed(port, self.update, gradient, state.update, practice.left(self.most, self.floor))
+        inner = send_update(
+            port,
+            self.update,
+            gradient,
+            state.update,
+            progress.drive_scale(self.max_env_steps, self.final_scale),
+        )
         steps = tally.lengths.sum((0, -1))
-        senses = merged(practice.senses, tally.senses) if self.normalise else practice.senses
-        return Gathered(inner, Practice(senses, practice.steps + steps)), Round(tally.returns, steps)
+        normalizer = progress.normalizer.merge(tally.normalizer) if self.normalize else progress.normalizer
+        return PolicyState(inner, Progress(normalizer, progress.steps + steps)), Round(tally.returns, steps)

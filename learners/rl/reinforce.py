@@ -1,15 +1,16 @@
-"""Step-level node perturbation: probes at the summing nodes explore, and returns decide what they were worth.
+"""REINFORCE by node perturbation: probes at the summing nodes explore, and returns credit them.
 
-Williams, "Simple statistical gradient-following algorithms" (Machine Learning 8, 1992), section 4, for
-Gaussian units: with noise n of standard deviation s at a unit, reward times n x' / s^2 follows the gradient
-of the expected return. Fiete and Seung (PRL 97, 2006): a neuron only needs its own injected noise,
-its inputs, a fading memory of their product (the eligibility trace) and one global reward.
+Williams, "Simple statistical gradient-following algorithms" (Machine Learning 8, 1992,
+https://doi.org/10.1007/BF00992696), section 4, for Gaussian units: with noise n of standard deviation s at a
+unit, reward times n x' / s^2 follows the gradient of the expected return. Fiete and Seung (PRL 97, 048104,
+2006, https://doi.org/10.1103/PhysRevLett.97.048104): a neuron only needs its own injected noise, its inputs,
+a fading memory of their product (the eligibility trace) and one global reward.
 
     trace_t = decay * trace_(t-1) + n_t x_t'    change = rate / s^2 * sum_t (reward_t - baseline_t) trace_t
 
 Where we differ and why. The sum is worked out as return-to-go times n_t x_t' at the episode's end, the same
-numbers, so that any wiring (`correlate`) will do. The baseline is the mean return-to-go, at the same step, of
-the other episodes that the chip plays side by side, without bias as they share nothing but the policy.
+numbers, so that any wiring will do. The baseline is the mean return-to-go, at the same step, of the other
+episodes that the chip plays side by side, without bias as they share nothing but the policy.
 Actions follow from the disturbed outputs themselves; no distribution is sampled behind the chip.
 """
 
@@ -29,82 +30,94 @@ from ..estimators.base import Evidence
 from ..estimators.base import NodePerturbation
 from ..estimators.schemes import one_sided
 from ..updates import Update
-from .actions import Actions
-from .normalizer import merged
-from .normalizer import unseen
-from .random_search import Gathered
-from .rollout import Arena
-from .rollout import Moment
-from .rollout import played
-from .rollout import tallied
-from .training import Practice
+from .actions import ActionSelector
+from .normalizer import ObservationNormalizer
+from .random_search import PolicyState
+from .rollout import Transition
+from .rollout import VectorEnv
+from .rollout import episode_stats
+from .rollout import rollout
+from .training import Progress
 from .training import Round
-from .training import episodes
-from .training import pulsed
-from .training import seeds
+from .training import episode_seeds
+from .training import episodes_per_chip
+from .training import send_update
 
 
 @dataclass(frozen=True)
-class StepPerturbation:
-    """Learn from the probes of every step; the mean of several episodes played side by side.
+class NodePerturbationReinforce:
+    """REINFORCE with the probes of every step as exploration, over several episodes played side by side.
 
     decay: of the trace, per step; 1 credits every probe with all that comes after it.
-    most, floor, one_seed: as of `EpisodePerturbation`.
+    max_env_steps, final_scale, one_seed: as of `AugmentedRandomSearch`.
     """
 
     estimator: NodePerturbation
     update: Update
-    actions: Actions
+    actions: ActionSelector
     decay: float = 1.0
-    normalise: bool = True
-    most: int | None = None
-    floor: float = 1.0
+    normalize: bool = True
+    max_env_steps: int | None = None
+    final_scale: float = 1.0
     one_seed: bool = False
 
     def __post_init__(self) -> None:
         if self.estimator.probes != 1 or self.estimator.scheme != one_sided:
             raise ValueError(
-                "StepPerturbation: the world cannot be tried twice, so it sends one one-sided probe a step; "
+                "NodePerturbationReinforce: the world cannot be tried twice, so it sends one one-sided probe "
+                f"a step; "
                 f"got {self.estimator}"
             )
         if not 0 <= self.decay <= 1:
-            raise ValueError(f"StepPerturbation: decay is {self.decay}, wanted 0 <= decay <= 1")
+            raise ValueError(f"NodePerturbationReinforce: decay is {self.decay}, wanted 0 <= decay <= 1")
 
-    def init(self, spec: Spec) -> Gathered:
-        return Gathered(self.update.init(spec.zeros()), Practice.begun(spec, unseen(spec)))
+    def init(self, spec: Spec) -> PolicyState:
+        return PolicyState(
+            self.update.init(spec.zeros()), Progress.start(spec, ObservationNormalizer.empty(spec))
+        )
 
-    def step(self, port: Port, arena: Arena, state: Gathered, generator: Generator) -> tuple[Gathered, Round]:
+    def step(
+        self, port: Port, env: VectorEnv, state: PolicyState, generator: Generator
+    ) -> tuple[PolicyState, Round]:
         """Play one round of episodes, and pulse the chips once."""
-        spec, practice = port.spec, state.practice
-        if episodes(arena, spec) < 2:
-            raise ValueError("StepPerturbation: the baseline wants at least 2 episodes a chip, got 1")
+        spec, progress = port.spec, state.progress
+        if episodes_per_chip(env, spec) < 2:
+            raise ValueError(
+                "NodePerturbationReinforce: the baseline wants at least 2 episodes a chip, got 1"
+            )
 
         def disturbed(x: Tensor) -> Probe:
             asked = self.estimator.ask(spec, x, Reading(()), generator).nodes or ()
             return Probe(nodes=tuple(n.squeeze(0) for n in asked if n is not None))
 
-        play = played(
+        play = rollout(
             port,
-            arena,
+            env,
             self.actions,
-            practice.senses,
+            progress.normalizer,
             generator,
-            seeds=seeds(arena, 1, generator, self.one_seed),
+            seeds=episode_seeds(env, 1, generator, self.one_seed),
             probe=disturbed,
-            active=practice.active(self.most),
+            active=progress.active(self.max_env_steps),
         )
         moments = list(play)
-        tally = tallied(iter(moments), len(spec.fleet))
-        gradient = self.estimator.tell(spec, credited(spec, moments, self.decay))
-        inner = pulsed(port, self.update, gradient, state.update, practice.left(self.most, self.floor))
+        tally = episode_stats(iter(moments), len(spec.fleet))
+        gradient = self.estimator.tell(spec, credit(spec, moments, self.decay))
+        inner = send_update(
+            port,
+            self.update,
+            gradient,
+            state.update,
+            progress.drive_scale(self.max_env_steps, self.final_scale),
+        )
         steps = tally.lengths.sum(-1)
-        senses = merged(practice.senses, tally.senses) if self.normalise else practice.senses
-        return Gathered(inner, Practice(senses, practice.steps + steps)), Round(tally.returns, steps)
+        normalizer = progress.normalizer.merge(tally.normalizer) if self.normalize else progress.normalizer
+        return PolicyState(inner, Progress(normalizer, progress.steps + steps)), Round(tally.returns, steps)
 
 
-def credited(spec: Spec, moments: Sequence[Moment], decay: float) -> Evidence:
+def credit(spec: Spec, moments: Sequence[Transition], decay: float) -> Evidence:
     """A play as evidence: every step an example, its loss the negative of the return-to-go."""
-    worth = to_go(torch.stack([m.reward for m in moments]), decay)  # (steps, *fleet, batch)
+    worth = return_to_go(torch.stack([m.reward for m in moments]), decay)  # (steps, *fleet, batch)
     batch = worth.shape[-1]
     others = (worth.sum(-1, keepdim=True) - worth) / (batch - 1)
     going = torch.stack([m.going for m in moments])
@@ -124,7 +137,7 @@ def credited(spec: Spec, moments: Sequence[Moment], decay: float) -> Evidence:
     return Evidence(x, taps, losses(others), Probe(nodes=nodes), probed, losses(worth).unsqueeze(0))
 
 
-def to_go(reward: Tensor, decay: float) -> Tensor:  # (steps, ...)
+def return_to_go(reward: Tensor, decay: float) -> Tensor:  # (steps, ...)
     """What each step and all after it brought, fading by `decay` a step."""
     worth = reward.clone()
     for at in range(len(worth) - 2, -1, -1):

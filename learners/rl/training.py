@@ -1,4 +1,4 @@
-"""What learners of policies share: how far each chip has come, seeds of episodes, and the round itself."""
+"""Training of policies round by round: progress of each chip, seeds of episodes, the update sent."""
 
 from collections.abc import Iterator
 from math import prod
@@ -16,8 +16,8 @@ from analog.spec import Knobs
 from analog.spec import Spec
 
 from ..updates import Update
-from .normalizer import Senses
-from .rollout import Arena
+from .normalizer import ObservationNormalizer
+from .rollout import VectorEnv
 
 L = TypeVar("L")
 
@@ -29,68 +29,83 @@ class Round(NamedTuple):
     steps: Tensor  # (*fleet,), int64, environment steps it took
 
 
-class Practice(NamedTuple):
+class Progress(NamedTuple):
     """How far each chip has come."""
 
-    senses: Senses
+    normalizer: ObservationNormalizer
     steps: Tensor  # (*fleet,), int64, environment steps so far
 
     @classmethod
-    def begun(cls, spec: Spec, senses: Senses) -> "Practice":
-        """At zero."""
-        return cls(senses, torch.zeros(spec.fleet, dtype=torch.int64))
+    def start(cls, spec: Spec, normalizer: ObservationNormalizer) -> "Progress":
+        """The progress of chips that have made no step."""
+        return cls(normalizer, torch.zeros(spec.fleet, dtype=torch.int64))
 
-    def active(self, most: int | None) -> Tensor:  # (*fleet,), bool
-        """Who has steps left."""
-        return self.steps < (torch.iinfo(torch.int64).max if most is None else most)
+    def active(self, max_env_steps: int | None) -> Tensor:  # (*fleet,), bool
+        """Chips that have environment steps left; all of them where there is no limit (None)."""
+        return self.steps < (torch.iinfo(torch.int64).max if max_env_steps is None else max_env_steps)
 
-    def left(self, most: int | None, floor: float) -> Tensor:  # (*fleet,), float64
-        """By what each chip's drive is shrunk: linearly from 1 to `floor`, and 0 once its steps are used."""
-        if most is None:
+    def drive_scale(self, max_env_steps: int | None, final_scale: float) -> Tensor:  # (*fleet,), float64
+        """The factor of each chip's drive: linearly from 1 to `final_scale`, 0 once steps are used."""
+        if max_env_steps is None:
             return torch.ones(self.steps.shape, dtype=torch.float64)
-        return (1 - (1 - floor) * self.steps / most) * self.active(most)
+        return (1 - (1 - final_scale) * self.steps / max_env_steps) * self.active(max_env_steps)
 
 
-class Rehearsal(Protocol[L]):
-    """Turns rounds of episodes into pulses; its state has a field `practice`."""
+class PolicyLearner(Protocol[L]):
+    """A policy learner turns rounds of episodes into pulses; its state has a field `progress`."""
 
     @property
-    def most(self) -> int | None: ...
-    def init(self, spec: Spec) -> L: ...
-    def step(self, port: Port, arena: Arena, state: L, generator: Generator) -> tuple[L, Round]: ...
+    def max_env_steps(self) -> int | None: ...
+    def init(self, spec: Spec) -> L:
+        """The state before the first round; nothing is sent to the chip."""
+        ...
+
+    def step(self, port: Port, env: VectorEnv, state: L, generator: Generator) -> tuple[L, Round]:
+        """Play one round of episodes and pulse the chips once.
+
+        Args:
+            port: one chip, or a fleet that learns side by side.
+            env: sub-environments (probes, *fleet, episodes), flat.
+            state: as `init` or the step before returned it.
+            generator: for probes, seeds of episodes and sampled actions.
+
+        Returns:
+            The next state, and what the round showed.
+        """
+        ...
 
 
-def practised(
-    learner: Rehearsal[Any], port: Port, arena: Arena, generator: Generator, state: Any = None
+def train_policy(
+    learner: PolicyLearner[Any], port: Port, env: VectorEnv, generator: Generator, state: Any = None
 ) -> Iterator[tuple[Any, Round]]:
-    """Play round after round, lazily, until every chip has used its steps; each time the state and the round.
+    """Train a policy round after round, lazily, until every chip has used its steps; yields (state, round).
 
     Args:
         state: to go on from, as an earlier run left it; None begins anew.
     """
-    held = learner.init(port.spec) if state is None else state
-    while bool(held.practice.active(learner.most).any()):
-        held, shown = learner.step(port, arena, held, generator)
-        yield held, shown
+    current = learner.init(port.spec) if state is None else state
+    while bool(current.progress.active(learner.max_env_steps).any()):
+        current, finished = learner.step(port, env, current, generator)
+        yield current, finished
 
 
-def seeds(arena: Arena, probes: int, generator: Generator, one: bool = False) -> int | list[int]:
+def episode_seeds(env: VectorEnv, probes: int, generator: Generator, one: bool = False) -> int | list[int]:
     """A seed for each sub-environment (probes, *fleet, batch), the same for all probes; or one in all."""
-    each = 1 if one else arena.num_envs // probes
+    each = 1 if one else env.num_envs // probes
     drawn: list[int] = torch.randint(
         2**31 - 1, (each,), generator=generator, device=generator.device
     ).tolist()
     return drawn[0] if one else drawn * probes
 
 
-def pulsed(port: Port, update: Update, gradient: Knobs, state: Any, left: Tensor) -> Any:
-    """Send what an update makes of a gradient, shrunk chip by chip; the update's next state."""
+def send_update(port: Port, update: Update, gradient: Knobs, state: Any, scale: Tensor) -> Any:
+    """Pulse an update's drive, scaled chip by chip; return the update's next state."""
     drive, inner = update.step(gradient, state)
-    share = left.to(port.spec.on, port.spec.dtype)[..., None, None, None]
+    share = scale.to(port.spec.on, port.spec.dtype)[..., None, None, None]
     port.pulse(tuple(d * share for d in drive))
     return inner
 
 
-def episodes(arena: Arena, spec: Spec) -> int:
+def episodes_per_chip(env: VectorEnv, spec: Spec) -> int:
     """How many episodes a chip plays at once when nothing is probed in parallel."""
-    return int(arena.num_envs // prod(spec.fleet))
+    return int(env.num_envs // prod(spec.fleet))

@@ -41,21 +41,21 @@ from distill import distill
 from learners import Batch
 from learners import adam
 from learners import decayed
-from learners.rl import Senses
-from learners.rl import Squashed
-from learners.rl import played
+from learners.rl import ObservationNormalizer
+from learners.rl import TanhSquashed
+from learners.rl import rollout
 
 from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import by_nodes
 from ..kit.recipes.standard import device_words
 from ..kit.recipes.standard import repeated
-from ..kit.rl.arena import Arena
-from ..kit.rl.tasks import SKILLS
-from ..kit.rl.tasks import Skill
+from ..kit.rl.classic_control import ClassicControl
+from ..kit.rl.tasks import RL_TASKS
+from ..kit.rl.tasks import RLTask
 from ..kit.rl.tasks import by_episodes
-from ..kit.rl.tasks import novices
-from ..kit.rl.tasks import practise
+from ..kit.rl.tasks import fresh_policies
 from ..kit.rl.tasks import score
+from ..kit.rl.tasks import train_on_task
 from ..kit.run.study import Row
 
 AGREE = 0.1  # share of the range of a force within which two forces are called the same
@@ -63,7 +63,7 @@ AGREE = 0.1  # share of the range of a force within which two forces are called 
 
 @dataclass(frozen=True)
 class Args:
-    tasks: tuple[str, ...] = tuple(SKILLS)  # of gymnasium
+    tasks: tuple[str, ...] = tuple(RL_TASKS)  # of gymnasium
     device: AnyDevice = Mismatched()  # the hardware of teacher and apprentices
     apprentices: int = 16  # fresh chips to teach, and to copy to
     episodes: int = 100  # fresh ones, of each score
@@ -87,9 +87,9 @@ class Trial:
         return self.task
 
     @property
-    def skill(self) -> Skill:
-        skill = SKILLS[self.task]
-        return skill if self.args.steps is None else skill._replace(most=self.args.steps)
+    def rl_task(self) -> RLTask:
+        rl_task = RL_TASKS[self.task]
+        return rl_task if self.args.steps is None else rl_task._replace(max_env_steps=self.args.steps)
 
     def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "apprentice", self.name, *path)
@@ -101,32 +101,34 @@ RATE = 0.01  # of Adam in the first round, falling to zero over each
 
 
 def plan(args: Args) -> list[Trial]:
-    if any(t not in SKILLS for t in args.tasks):
-        raise ValueError(f"apprentice: tasks are some of {', '.join(SKILLS)}; got {args.tasks}")
+    if any(t not in RL_TASKS for t in args.tasks):
+        raise ValueError(f"apprentice: tasks are some of {', '.join(RL_TASKS)}; got {args.tasks}")
     return [Trial(args, t) for t in args.tasks]
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, skill = trial.args, trial.skill
-    teacher = novices(args.device, skill, TEACHER, args.seed)
-    for state, _ in practise(skill, by_episodes(skill), teacher, teacher.port(), trial.generator("teacher")):
-        share = int(state.practice.steps) / skill.most
+    args, rl_task = trial.args, trial.rl_task
+    teacher = fresh_policies(args.device, rl_task, TEACHER, args.seed)
+    for state, _ in train_on_task(
+        rl_task, by_episodes(rl_task), teacher, teacher.port(), trial.generator("teacher")
+    ):
+        share = int(state.progress.steps) / rl_task.max_env_steps
         yield {"what": "practice", "task": trial.task, "done": 0.3 * min(1.0, share)}
-    senses: Senses = state.practice.senses
-    ways = _states(teacher.port(), skill, senses, trial.generator("exam"))
-    yield from _scored(trial, "teacher", teacher, teacher, senses, ways)
+    normalizer: ObservationNormalizer = state.progress.normalizer
+    ways = _states(teacher.port(), rl_task, normalizer, trial.generator("exam"))
+    yield from _scored(trial, "teacher", teacher, teacher, normalizer, ways)
     fresh = range(TEACHER + 1, TEACHER + 1 + args.apprentices)
-    everyone = Senses(*(s.expand(len(fresh), *s.shape) for s in senses))
-    copies = Chip(args.device, skill.layers, fresh, noise_seed=args.seed + 1)
+    everyone = ObservationNormalizer(*(s.expand(len(fresh), *s.shape) for s in normalizer))
+    copies = Chip(args.device, rl_task.layers, fresh, noise_seed=args.seed + 1)
     copies.port().program(repeated(xray.knobs(teacher), len(fresh)))
     yield from _scored(trial, "copy", copies, teacher, everyone, ways)
-    pupils = Chip(args.device, skill.layers, fresh, noise_seed=args.seed + 2)
+    pupils = Chip(args.device, rl_task.layers, fresh, noise_seed=args.seed + 2)
     met = [ways.expand(len(fresh), *ways.shape)]
     for number in range(args.rounds):
         _lesson(trial, teacher.port(), pupils.port(), torch.cat(met, -2), number)
-        met.append(_states(pupils.port(), skill, everyone, trial.generator("states", number)))
+        met.append(_states(pupils.port(), rl_task, everyone, trial.generator("states", number)))
         done = {"done": 0.3 + 0.7 * (number + 1) / args.rounds}
-        agreed = _agreement(pupils.port(), teacher.port(), skill, met[-1])
+        agreed = _agreement(pupils.port(), teacher.port(), rl_task, met[-1])
         yield {"what": "round", "task": trial.task, "round": number, "agreement": _mean(agreed), **done}
     yield from _scored(trial, "apprentice", pupils, teacher, everyone, ways)
 
@@ -137,7 +139,7 @@ TEACHER = 100  # identity of the teacher; its apprentices come after it
 def _lesson(trial: Trial, teacher: Port, pupils: Port, met: Tensor, number: int) -> None:
     """Learn what the teacher answers in the states met so far."""
     args = trial.args
-    named = trial.skill.task in NAMED
+    named = trial.rl_task.task in NAMED
     learner = by_nodes(4, decayed(adam(RATE), args.lessons))
     drawn, generator = trial.generator("lessons", number), trial.generator("probes", number)
     chosen = (torch.randint(met.shape[-2], (EXAMPLES,), generator=drawn) for _ in range(args.lessons))
@@ -157,13 +159,13 @@ NAMED = ("CartPole-v1", "Acrobot-v1")  # tasks whose actions are named; in other
 
 
 def _states(
-    port: Port, skill: Skill, senses: Senses, generator: Generator
+    port: Port, rl_task: RLTask, normalizer: ObservationNormalizer, generator: Generator
 ) -> Tensor:  # (*fleet, states, features)
     """Normalised states that chips come through; those after an episode's end repeat earlier ones."""
     chips = port.spec.fleet[0] if port.spec.fleet else 1
-    arena = Arena(skill.task, chips * EPISODES)
-    seeds = torch.randint(2**31 - 1, (arena.num_envs,), generator=generator).tolist()
-    play = list(played(port, arena, skill.actions, senses, generator, seeds=seeds))
+    env = ClassicControl(rl_task.task, chips * EPISODES)
+    seeds = torch.randint(2**31 - 1, (env.num_envs,), generator=generator).tolist()
+    play = list(rollout(port, env, rl_task.actions, normalizer, generator, seeds=seeds))
     x, going = torch.stack([m.x for m in play], -2), torch.stack([m.going for m in play], -1)
     flat, kept = x.flatten(-3, -2), going.flatten(-2)  # (*fleet, states, features)
     rows = [
@@ -176,25 +178,32 @@ def _states(
 KEPT = 1000  # states of a round that each apprentice keeps, drawn from those it came through
 
 
-def _agreement(port: Port, teacher: Port, skill: Skill, x: Tensor) -> Tensor:  # (*fleet,)
+def _agreement(port: Port, teacher: Port, rl_task: RLTask, x: Tensor) -> Tensor:  # (*fleet,)
     """Share of states in which a chip does what the teacher does."""
     generator = stream(0)  # neither way of acting draws
-    mine, wanted = (skill.actions.chosen(p.measure(x).out, generator) for p in (port, teacher))
-    if skill.task in NAMED:
+    mine, wanted = (rl_task.actions.select(p.measure(x).out, generator) for p in (port, teacher))
+    if rl_task.task in NAMED:
         return (mine == wanted).double().mean(-1)
-    acts = skill.actions
-    assert isinstance(acts, Squashed)
+    acts = rl_task.actions
+    assert isinstance(acts, TanhSquashed)
     within = AGREE * (acts.high - acts.low)
     return ((mine - wanted).abs() <= within).all(-1).double().mean(-1)
 
 
 def _scored(
-    trial: Trial, what: str, chip: Chip[Any], teacher: Chip[Any], senses: Senses, ways: Tensor
+    trial: Trial,
+    what: str,
+    chip: Chip[Any],
+    teacher: Chip[Any],
+    normalizer: ObservationNormalizer,
+    ways: Tensor,
 ) -> Iterator[Row]:
     """Returns over fresh episodes, and agreement in the states that the teacher comes through."""
     port = chip.port()
-    scores = score(port, trial.skill, senses, trial.args.episodes, trial.generator("score", what)).reshape(-1)
-    agreed = _agreement(port, teacher.port(), trial.skill, ways).reshape(-1)
+    scores = score(
+        port, trial.rl_task, normalizer, trial.args.episodes, trial.generator("score", what)
+    ).reshape(-1)
+    agreed = _agreement(port, teacher.port(), trial.rl_task, ways).reshape(-1)
     for who, value, same in zip(chip.identities, scores.tolist(), agreed.tolist(), strict=True):
         about = {"what": what, "task": trial.task, "device": device_words(trial.args.device), "chip": who}
         yield {**about, "score": round(value, 3), "agreement": round(same, 4)}

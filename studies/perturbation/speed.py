@@ -49,9 +49,8 @@ from learners import Descent
 from learners import NodePerturbation
 from learners import fit
 from learners import sgd
-from learners.rl import Greedy
-from learners.rl import Senses
-from learners.rl.normalizer import normalised
+from learners.rl import Argmax
+from learners.rl import ObservationNormalizer
 
 from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import device_words
@@ -152,21 +151,21 @@ def _step(args: Args) -> Row:
 
 def _acting(args: Args) -> Row:
     """A chip acts for a step: normalisation, reading, choice, and the environments' own step."""
-    arena = gymnasium.make_vec("CartPole-v1", num_envs=COPIES, vectorization_mode="vector_entry_point")
+    env = gymnasium.make_vec("CartPole-v1", num_envs=COPIES, vectorization_mode="vector_entry_point")
     port = Chip(Mismatched(), (dense(4, 2, linear=True),)).port()
-    known = Senses(torch.tensor([9.0]), torch.zeros(4), torch.full((4,), 9.0))
-    seen, _ = arena.reset(seed=args.seed)
+    known = ObservationNormalizer(torch.tensor([9.0]), torch.zeros(4), torch.full((4,), 9.0))
+    seen, _ = env.reset(seed=args.seed)
     x, generator = torch.as_tensor(seen), stream(args.seed, "speed", "acting")
-    action = Greedy().chosen(port.measure(x).out, generator).numpy()
+    action = Argmax().select(port.measure(x).out, generator).numpy()
 
     def chosen(shown: Any) -> Any:
-        return Greedy().chosen(port.measure(normalised(known, torch.as_tensor(shown))).out, generator).numpy()
+        return Argmax().select(port.measure(known.normalize(torch.as_tensor(shown))).out, generator).numpy()
 
     def together() -> None:
-        held["seen"] = arena.step(chosen(held["seen"]))[0]
+        held["seen"] = env.step(chosen(held["seen"]))[0]
 
     held = {"seen": seen}
-    ours, world, chip = _timed(args.repeats, together, lambda: arena.step(action), lambda: port.measure(x))
+    ours, world, chip = _timed(args.repeats, together, lambda: env.step(action), lambda: port.measure(x))
     return {
         "what": f"chip acting in {COPIES} CartPoles, one step",
         "us": 1e6 * ours,

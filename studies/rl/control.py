@@ -48,22 +48,22 @@ from analog import Chip
 from analog import Ideal
 from analog import Mismatched
 from analog import stream
-from learners.rl import Rehearsal
-from learners.rl import Senses
-from learners.rl import played
+from learners.rl import ObservationNormalizer
+from learners.rl import PolicyLearner
+from learners.rl import rollout
 
 from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import device_words
 from ..kit.recipes.standard import short_words
 from ..kit.report.film_strip import strip
-from ..kit.rl.arena import Arena
-from ..kit.rl.tasks import SKILLS
-from ..kit.rl.tasks import Skill
+from ..kit.rl.classic_control import ClassicControl
+from ..kit.rl.tasks import RL_TASKS
+from ..kit.rl.tasks import RLTask
 from ..kit.rl.tasks import by_episodes
 from ..kit.rl.tasks import by_steps
-from ..kit.rl.tasks import novices
-from ..kit.rl.tasks import practise
+from ..kit.rl.tasks import fresh_policies
 from ..kit.rl.tasks import score
+from ..kit.rl.tasks import train_on_task
 from ..kit.run.study import Row
 
 Method = Literal["episodes", "steps"]
@@ -89,7 +89,7 @@ PUBLISHED: Final = {
 
 @dataclass(frozen=True)
 class Args:
-    tasks: tuple[str, ...] = tuple(SKILLS)  # of gymnasium
+    tasks: tuple[str, ...] = tuple(RL_TASKS)  # of gymnasium
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())  # each learns every task
     by_nodes: tuple[str, ...] = (
         "CartPole-v1",
@@ -118,45 +118,45 @@ class Trial:
         return f"{self.task}, {device_words(self.device)}, {self.method}"
 
     @property
-    def skill(self) -> Skill:
-        skill = SKILLS[self.task]
-        return skill if self.args.steps is None else skill._replace(most=self.args.steps)
+    def rl_task(self) -> RLTask:
+        rl_task = RL_TASKS[self.task]
+        return rl_task if self.args.steps is None else rl_task._replace(max_env_steps=self.args.steps)
 
     def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "control", self.name, *path)
 
 
 def plan(args: Args) -> list[Trial]:
-    unknown = [t for t in (*args.tasks, *args.by_nodes) if t not in SKILLS]
+    unknown = [t for t in (*args.tasks, *args.by_nodes) if t not in RL_TASKS]
     if unknown or not args.tasks:
-        raise ValueError(f"control: tasks are some of {', '.join(SKILLS)}; got {unknown or 'none'}")
+        raise ValueError(f"control: tasks are some of {', '.join(RL_TASKS)}; got {unknown or 'none'}")
     made = [Trial(args, t, d) for t in args.tasks for d in args.devices]
     made += [Trial(args, t, d, "steps") for t in args.by_nodes for d in args.devices if t in args.tasks]
     return made + [Trial(args, args.tasks[0], d) for d in args.leaking]
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, skill = trial.args, trial.skill
-    learner: Rehearsal[Any] = by_episodes(skill) if trial.method == "episodes" else by_steps(skill)
-    chip = novices(trial.device, skill, range(args.chips), args.seed)
+    args, rl_task = trial.args, trial.rl_task
+    learner: PolicyLearner[Any] = by_episodes(rl_task) if trial.method == "episodes" else by_steps(rl_task)
+    chip = fresh_policies(trial.device, rl_task, range(args.chips), args.seed)
     state = None
     pause = 0.0
-    for state, shown in practise(skill, learner, chip, chip.port(), trial.generator("practice")):
-        reached = float(state.practice.steps.double().mean())
+    for state, shown in train_on_task(rl_task, learner, chip, chip.port(), trial.generator("practice")):
+        reached = float(state.progress.steps.double().mean())
         if reached >= pause:
-            pause = reached + skill.most / POINTS
+            pause = reached + rl_task.max_env_steps / POINTS
             means = shown.returns.movedim(-2, 0).flatten(1).mean(1)[shown.steps > 0]
-            done = 0.8 * min(1.0, reached / skill.most)
+            done = 0.8 * min(1.0, reached / rl_task.max_env_steps)
             yield {"what": "curve", **_about(trial), "steps": round(reached), **_spread(means), "done": done}
     assert state is not None  # a budget is at least one step
     yield from _scored(trial, "learnt", chip, state)
-    yield {"what": "film", **_about(trial), "frames": _film(trial, chip, state.practice.senses)}
+    yield {"what": "film", **_about(trial), "frames": _film(trial, chip, state.progress.normalizer)}
     yield from _hardships(trial, chip, learner, state)
 
 
 def _hardships(trial: Trial, chip: Chip[Any], learner: Any, state: Any) -> Iterator[Row]:
     """It is left alone, if it leaks, and knocked; then it learns again with a fifth of the steps."""
-    args, skill, generator = trial.args, trial.skill, trial.generator("knock")
+    args, rl_task, generator = trial.args, trial.rl_task, trial.generator("knock")
     if trial.device in args.leaking:
         chip.wait(args.wait)
         yield from _scored(trial, "left alone", chip, state)
@@ -164,9 +164,12 @@ def _hardships(trial: Trial, chip: Chip[Any], learner: Any, state: Any) -> Itera
         shocks = (torch.randn(k.shape, generator=generator, dtype=k.dtype) for k in chip.spec.zeros())
         chip.port().pulse(tuple(args.knock * s for s in shocks))
         yield from _scored(trial, "knocked", chip, state)
-    share = replace(learner, most=max(1, skill.most // 5 - skill.most + learner.most))
-    fresh = state._replace(practice=state.practice._replace(steps=torch.zeros_like(state.practice.steps)))
-    *_, (state, _) = practise(skill, share, chip, chip.port(), trial.generator("again"), fresh)
+    share = replace(
+        learner,
+        max_env_steps=max(1, rl_task.max_env_steps // 5 - rl_task.max_env_steps + learner.max_env_steps),
+    )
+    fresh = state._replace(progress=state.progress._replace(steps=torch.zeros_like(state.progress.steps)))
+    *_, (state, _) = train_on_task(rl_task, share, chip, chip.port(), trial.generator("again"), fresh)
     yield from _scored(trial, "learnt again", chip, state, {"done": 1.0})
 
 
@@ -176,9 +179,9 @@ def _about(trial: Trial) -> Row:
 
 def _scored(trial: Trial, what: str, chip: Chip[Any], state: Any, done: Row | None = None) -> Iterator[Row]:
     generator = trial.generator("score", what)
-    scores = score(chip.port(), trial.skill, state.practice.senses, trial.args.episodes, generator)
+    scores = score(chip.port(), trial.rl_task, state.progress.normalizer, trial.args.episodes, generator)
     for who, value, steps in zip(
-        chip.identities, scores.tolist(), state.practice.steps.tolist(), strict=True
+        chip.identities, scores.tolist(), state.progress.steps.tolist(), strict=True
     ):
         about = {"what": what, **_about(trial), "chip": who}
         yield {**about, "score": round(value, 3), "steps": steps, **(done or {})}
@@ -196,13 +199,13 @@ def interval(scores: Sequence[float]) -> tuple[float, float]:
     return fmean(scores), half
 
 
-def _film(trial: Trial, chip: Chip[Any], senses: Senses) -> list[Any]:
+def _film(trial: Trial, chip: Chip[Any], normalizer: ObservationNormalizer) -> list[Any]:
     """Frames, evenly spaced, of the first chip's first episode."""
-    arena = Arena(trial.task, len(chip.identities))
+    env = ClassicControl(trial.task, len(chip.identities))
     generator = trial.generator("film")
-    seeds = list(range(arena.num_envs))
-    play = list(played(chip.port(), arena, trial.skill.actions, senses, generator, seeds=seeds))
-    seen = [m.seen[0, 0].tolist() for m in play if bool(m.going[0, 0])]
+    seeds = list(range(env.num_envs))
+    play = list(rollout(chip.port(), env, trial.rl_task.actions, normalizer, generator, seeds=seeds))
+    seen = [m.observation[0, 0].tolist() for m in play if bool(m.going[0, 0])]
     at = sorted({round(k * (len(seen) - 1) / (FRAMES - 1)) for k in range(FRAMES)})
     return [(k, [round(v, 4) for v in seen[k]]) for k in at]
 

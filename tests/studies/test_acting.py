@@ -9,12 +9,12 @@ from analog import Mismatched
 from analog import xray
 from studies.handing_on import apprentice
 from studies.kit.report.film_strip import DRAWN
-from studies.kit.rl.tasks import SKILLS
-from studies.kit.rl.tasks import Skill
+from studies.kit.rl.tasks import RL_TASKS
+from studies.kit.rl.tasks import RLTask
 from studies.kit.rl.tasks import by_episodes
 from studies.kit.rl.tasks import by_steps
-from studies.kit.rl.tasks import ground
-from studies.kit.rl.tasks import novices
+from studies.kit.rl.tasks import fresh_policies
+from studies.kit.rl.tasks import make_env
 from studies.rl import control
 
 
@@ -24,17 +24,20 @@ def test_an_interval_by_hand() -> None:
     assert control.interval([7.0]) == (7.0, 0.0)
 
 
-@pytest.mark.parametrize("skill", SKILLS.values(), ids=lambda s: s.task)
-def test_a_round_begun_with_steps_left_ends_within_them(skill: Skill) -> None:
+@pytest.mark.parametrize("skill", RL_TASKS.values(), ids=lambda s: s.task)
+def test_a_round_begun_with_steps_left_ends_within_them(rl_task: RLTask) -> None:
     """However long its episodes are."""
-    for learner in (by_episodes(skill), by_steps(skill)):
-        arena = ground(skill, learner, 1)
-        assert learner.most is not None and learner.most - 1 + arena.num_envs * arena.limit <= skill.most
-    assert skill.task in DRAWN and skill.task in control.PUBLISHED
+    for learner in (by_episodes(rl_task), by_steps(rl_task)):
+        env = make_env(rl_task, learner, 1)
+        assert (
+            learner.max_env_steps is not None
+            and learner.max_env_steps - 1 + env.num_envs * env.limit <= rl_task.max_env_steps
+        )
+    assert rl_task.task in DRAWN and rl_task.task in control.PUBLISHED
 
 
 def test_novices_do_nothing_of_their_own_and_are_told_apart() -> None:
-    chip = novices(Ideal(), SKILLS["Pendulum-v1"], range(3), 0)
+    chip = fresh_policies(Ideal(), RL_TASKS["Pendulum-v1"], range(3), 0)
     hidden, out = xray.knobs(chip)
     assert float(out.abs().max()) == 0 and float(hidden.abs().max()) > 0.1
 

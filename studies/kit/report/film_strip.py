@@ -33,8 +33,8 @@ def _links(axis: Axes, seen: Seen) -> None:
 
 
 def _hills(axis: Axes, seen: Seen) -> None:
-    ground = [-1.2 + 1.8 * k / 60 for k in range(61)]
-    axis.plot(ground, [0.45 * sin(3 * x) + 0.55 for x in ground], color="tab:gray", lw=1)
+    make_env = [-1.2 + 1.8 * k / 60 for k in range(61)]
+    axis.plot(make_env, [0.45 * sin(3 * x) + 0.55 for x in make_env], color="tab:gray", lw=1)
     axis.plot(seen[0], 0.45 * sin(3 * seen[0]) + 0.62, "o", color="black", ms=6)
     axis.plot([0.45, 0.45], [1.0, 1.2], color="tab:green", lw=2)
     axis.set(xlim=(-1.3, 0.7), ylim=(-0.2, 1.4))

@@ -22,35 +22,35 @@ from learners import adam
 from learners import antithetic
 from learners import gaussian
 from learners import sgd
-from learners.rl import Actions
-from learners.rl import EpisodePerturbation
-from learners.rl import Greedy
-from learners.rl import Rehearsal
+from learners.rl import ActionSelector
+from learners.rl import Argmax
+from learners.rl import AugmentedRandomSearch
+from learners.rl import NodePerturbationReinforce
+from learners.rl import ObservationNormalizer
+from learners.rl import PolicyLearner
 from learners.rl import Round
-from learners.rl import Senses
-from learners.rl import Squashed
-from learners.rl import StepPerturbation
-from learners.rl import played
-from learners.rl import practised
-from learners.rl import standardised
-from learners.rl import tallied
+from learners.rl import TanhSquashed
+from learners.rl import episode_stats
+from learners.rl import rollout
+from learners.rl import standardized
+from learners.rl import train_policy
 
-from .arena import Arena
+from .classic_control import ClassicControl
 
 
-class Skill(NamedTuple):
+class RLTask(NamedTuple):
     """How a task is learnt; chosen on chips and seeds other than those reported."""
 
     task: str
     sizes: tuple[int, ...]  # features in, hidden neurons if any, outputs
-    actions: Actions
-    most: int  # environment steps
+    actions: ActionSelector
+    max_env_steps: int  # environment steps
     pairs: int  # of antithetic probes
     episodes: int  # of each probe in a round
     size: float  # full scale, sd of a probe at a knob
     rate: float  # step size, in the paper's sense
     top: int | None = None  # directions used
-    floor: float = 0.1  # share of the rate left at the end
+    final_scale: float = 0.1  # share of the rate left at the end
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -62,30 +62,30 @@ class Skill(NamedTuple):
     @property
     def limit(self) -> int:
         """Steps of its longest episode."""
-        return Arena(self.task, 1).limit
+        return ClassicControl(self.task, 1).limit
 
 
-SKILLS: Final = {
+RL_TASKS: Final = {
     s.task: s
     for s in (
-        Skill("CartPole-v1", (4, 2), Greedy(), 50_000, 4, 1, 0.3, 0.15),
-        Skill("Acrobot-v1", (6, 3), Greedy(), 500_000, 4, 2, 0.3, 0.1),
-        Skill("MountainCarContinuous-v0", (2, 1), Squashed(-1, 1), 150_000, 4, 1, 0.3, 0.1),
-        Skill("Pendulum-v1", (3, 64, 1), Squashed(-2, 2, 1.0), 2_000_000, 16, 2, 0.3, 0.3, 4),
+        RLTask("CartPole-v1", (4, 2), Argmax(), 50_000, 4, 1, 0.3, 0.15),
+        RLTask("Acrobot-v1", (6, 3), Argmax(), 500_000, 4, 2, 0.3, 0.1),
+        RLTask("MountainCarContinuous-v0", (2, 1), TanhSquashed(-1, 1), 150_000, 4, 1, 0.3, 0.1),
+        RLTask("Pendulum-v1", (3, 64, 1), TanhSquashed(-2, 2, 1.0), 2_000_000, 16, 2, 0.3, 0.3, 4),
     )
 }
 
 
-def by_episodes(skill: Skill) -> EpisodePerturbation:
+def by_episodes(rl_task: RLTask) -> AugmentedRandomSearch:
     """Augmented random search; the last round that may begin still ends within the skill's steps."""
-    longest = 2 * skill.pairs * skill.episodes * skill.limit
-    return EpisodePerturbation(
-        WeightPerturbation(skill.size, skill.pairs, gaussian, antithetic),
-        sgd(2 * skill.size * skill.rate),
-        skill.actions,
-        standardised(skill.top),
-        most=max(1, skill.most - longest),
-        floor=skill.floor,
+    longest = 2 * rl_task.pairs * rl_task.episodes * rl_task.limit
+    return AugmentedRandomSearch(
+        WeightPerturbation(rl_task.size, rl_task.pairs, gaussian, antithetic),
+        sgd(2 * rl_task.size * rl_task.rate),
+        rl_task.actions,
+        standardized(rl_task.top),
+        max_env_steps=max(1, rl_task.max_env_steps - longest),
+        final_scale=rl_task.final_scale,
     )
 
 
@@ -94,48 +94,56 @@ STEP_EPISODES = 8
 STEP_RATE = 0.03  # of Adam
 
 
-def by_steps(skill: Skill) -> StepPerturbation:
+def by_steps(rl_task: RLTask) -> NodePerturbationReinforce:
     """Node perturbation at every step, episodes side by side."""
-    return StepPerturbation(
+    return NodePerturbationReinforce(
         NodePerturbation(STEP_PROBE, 1, gaussian),
         adam(STEP_RATE),
-        skill.actions,
-        most=max(1, skill.most - STEP_EPISODES * skill.limit),
-        floor=skill.floor,
+        rl_task.actions,
+        max_env_steps=max(1, rl_task.max_env_steps - STEP_EPISODES * rl_task.limit),
+        final_scale=rl_task.final_scale,
     )
 
 
-def ground(skill: Skill, learner: Rehearsal[Any], chips: int) -> Arena:
+def make_env(rl_task: RLTask, learner: PolicyLearner[Any], chips: int) -> ClassicControl:
     """As many copies of the task as a round of this learner takes."""
-    each = STEP_EPISODES if isinstance(learner, StepPerturbation) else 2 * skill.pairs * skill.episodes
-    return Arena(skill.task, each * chips)
+    each = (
+        STEP_EPISODES
+        if isinstance(learner, NodePerturbationReinforce)
+        else 2 * rl_task.pairs * rl_task.episodes
+    )
+    return ClassicControl(rl_task.task, each * chips)
 
 
-def practise(
-    skill: Skill,
-    learner: Rehearsal[Any],
+def train_on_task(
+    rl_task: RLTask,
+    learner: PolicyLearner[Any],
     chip: Chip[Any],
     port: Port,
     generator: Generator,
     state: Any = None,  # to go on from
 ) -> Iterator[tuple[Any, Round]]:
     """Let chips practise a skill."""
-    return practised(learner, port, ground(skill, learner, len(chip.identities)), generator, state)
+    return train_policy(learner, port, make_env(rl_task, learner, len(chip.identities)), generator, state)
 
 
-def score(port: Port, skill: Skill, senses: Senses, episodes: int, generator: Generator) -> Tensor:
+def score(
+    port: Port, rl_task: RLTask, normalizer: ObservationNormalizer, episodes: int, generator: Generator
+) -> Tensor:
     """(*fleet,), float64: mean return over so many fresh episodes, nothing probed."""
     chips = port.spec.fleet[0] if port.spec.fleet else 1
-    arena = Arena(skill.task, chips * episodes)
-    drawn = torch.randint(2**31 - 1, (arena.num_envs,), generator=generator).tolist()
-    play = played(port, arena, skill.actions, senses, generator, seeds=drawn)
-    return tallied(play, len(port.spec.fleet)).returns.mean(-1)
+    env = ClassicControl(rl_task.task, chips * episodes)
+    drawn = torch.randint(2**31 - 1, (env.num_envs,), generator=generator).tolist()
+    play = rollout(port, env, rl_task.actions, normalizer, generator, seeds=drawn)
+    return episode_stats(play, len(port.spec.fleet)).returns.mean(-1)
 
 
-def novices(device: Device[Any], skill: Skill, who: int | Sequence[int], noise_seed: int) -> Chip[Any]:
+def fresh_policies(
+    device: Device[Any], rl_task: RLTask, who: int | Sequence[int], noise_seed: int
+) -> Chip[Any]:
     """Fresh chips wired for a skill, the read-out blank, so that a probe decides what they do."""
-    chip = Chip(device, skill.layers, who, noise_seed=noise_seed)
-    generator = stream(noise_seed, "skills", skill.task)
+    chip = Chip(device, rl_task.layers, who, noise_seed=noise_seed)
+    generator = stream(noise_seed, "skills", rl_task.task)
     *hidden, out = chip.spec.zeros()
     drawn = (torch.randn(k.shape, generator=generator, dtype=k.dtype) / k.shape[-1] ** 0.5 for k in hidden)
     chip.port().program((*drawn, out))

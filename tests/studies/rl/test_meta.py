@@ -26,7 +26,7 @@ ARGS = meta.Args(
 )
 
 
-def played(weights: torch.Tensor, device: Any = Mismatched(), chips: int = 16) -> tuple[Any, dict[str, Any]]:
+def rollout(weights: torch.Tensor, device: Any = Mismatched(), chips: int = 16) -> tuple[Any, dict[str, Any]]:
     env = MortalChips(chips, identity=list(range(chips)), **meta._terms(ARGS, device))
     agent = Rule(weights.expand(chips, -1), stream(0, "test"), chips, 17)
     return taught(env, agent, list(range(chips)), ARGS.steps)
@@ -42,12 +42,12 @@ def test_an_agent_that_knows_nothing_leaves_the_chip_alone() -> None:
     """Bitwise the same outputs after all its steps, on hardware without noise."""
     env = MortalChips(3, identity=[1, 2, 3], **meta._terms(ARGS, Mismatched(read_noise=0.0)))
     before = env.reset(seed=0)[0]["taps"]
-    _, after = played(torch.zeros(9), Mismatched(read_noise=0.0), 4)
+    _, after = rollout(torch.zeros(9), Mismatched(read_noise=0.0), 4)
     assert (before[0] == after["taps"][1]).all() and (before[2] == after["taps"][3]).all()
 
 
 def test_against_the_slope_is_down_and_along_it_is_up() -> None:
-    down, up = (played(weighed(sign))[0].mean() for sign in (-0.3, 0.3))
+    down, up = (rollout(weighed(sign))[0].mean() for sign in (-0.3, 0.3))
     assert down > 0.2 and up < -0.2
 
 

@@ -121,7 +121,7 @@ TASKS: Final = {
 }
 
 
-class Arena(VectorEnv[Array, Array, Array]):
+class ClassicControl(VectorEnv[Array, Array, Array]):
     """Copies of one task; `reset` takes one seed, or one for each copy, as gymnasium's SyncVectorEnv does."""
 
     metadata = {**CartPoleVectorEnv.metadata, "render_modes": []}  # noqa: RUF012 - gymnasium's way

@@ -4,8 +4,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from studies.kit.rl.arena import TASKS
-from studies.kit.rl.arena import Arena
+from studies.kit.rl.classic_control import TASKS
+from studies.kit.rl.classic_control import ClassicControl
 
 CLOSE = {"CartPole-v1": 0.0, "Acrobot-v1": 1e-5, "MountainCarContinuous-v0": 2e-6, "Pendulum-v1": 1e-6}
 
@@ -17,7 +17,7 @@ def test_the_same_seeds_give_the_same_episodes(name: str) -> None:
     An acrobot is chaotic, so its rounding is looked at for a hundred steps.
     """
     seeds = [5, 6, 7, 5]
-    ours, theirs = Arena(name, 4), gymnasium.make_vec(name, num_envs=4, vectorization_mode="sync")
+    ours, theirs = ClassicControl(name, 4), gymnasium.make_vec(name, num_envs=4, vectorization_mode="sync")
     assert ours.single_action_space == theirs.single_action_space
     assert ours.single_observation_space == theirs.single_observation_space
     assert ours.metadata.get("autoreset_mode") == theirs.metadata.get("autoreset_mode")
@@ -60,6 +60,6 @@ def test_one_step_from_anywhere_is_theirs(name: str) -> None:
 
 def test_an_arena_refuses_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match=r"wanted at least 1 of CartPole-v1"):
-        Arena("Tetris", 3)
+        ClassicControl("Tetris", 3)
     with pytest.raises(ValueError, match="2 seeds for 3 copies"):
-        Arena("CartPole-v1", 3).reset(seed=[1, 2])
+        ClassicControl("CartPole-v1", 3).reset(seed=[1, 2])
