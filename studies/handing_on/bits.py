@@ -92,6 +92,7 @@ from ..kit.recipes.standard import sampled
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schedule
 from ..kit.recipes.standard import usual
+from ..kit.report.tables import round_count
 from ..kit.run.study import Row
 
 Sent = Way | Literal["plain-captions", "captions", "subclasses", "weights", "gradients"]
@@ -270,15 +271,10 @@ def table(rows: Sequence[Row]) -> list[Row]:
         asked = way not in ("weights", "gradients")
         line["bits each"] = f"{points[-1][1] // points[-1][0]:,}" if asked else ""
         for wanted in (0.9, 0.95):
-            line[f"bits to {wanted:.0%}"] = _short(reached([(b, s) for _, b, s in points], wanted))
-        line["lessons to 90%"] = _short(reached([(n, s) for n, _, s in points], 0.9)) if asked else ""
+            line[f"bits to {wanted:.0%}"] = round_count(reached([(b, s) for _, b, s in points], wanted))
+        line["lessons to 90%"] = round_count(reached([(n, s) for n, _, s in points], 0.9)) if asked else ""
         made.append({**line, "bits of all": f"{points[-1][1]:,}", "right %": f"{100 * points[-1][2]:.2f}"})
     return made
-
-
-def _short(count: float | None) -> str:
-    """Two digits of a count."""
-    return "" if count is None else f"{float(f'{count:.2g}'):,.0f}"
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

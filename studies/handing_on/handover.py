@@ -85,6 +85,8 @@ from ..kit.recipes.standard import network
 from ..kit.recipes.standard import right
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import sparing
+from ..kit.report.tables import mean_of
+from ..kit.report.tables import percent
 from ..kit.run.study import Row
 
 Spending = Literal["planner", "planner, by heart", "all once", "few, 8 times"]
@@ -246,25 +248,20 @@ def table(rows: Sequence[Row]) -> list[Row]:
         teacher = fmean(r["accuracy"] for r in own if r["what"] == "teacher")
         for budget in dict.fromkeys(r["budget"] for r in own if r["what"] == "heirs"):
             chosen = [r for r in own if r["what"] == "heirs" and r["budget"] == budget]
-            line = {"age s": age, "teacher %": f"{100 * teacher:.1f}", "readings": budget}
+            line = {"age s": age, "teacher %": percent(teacher, 1), "readings": budget}
             for spending in get_args(Spending):
-                line[spending] = _percent(_mean(chosen, spending, "accuracy"))
+                line[spending] = percent(_mean(chosen, spending, "accuracy"), 1)
             line["T"] = f"{_mean(chosen, 'planner', 'temperature') or 0:.2g}"
             line["lessons"] = f"{_mean(chosen, 'planner', 'lessons') or 0:.0f}"
-            line["lost %"] = _percent(_mean(chosen, "planner", "lost"))
-            line["foreseen %"] = _percent(_mean(chosen, "planner", "foreseen"))
-            line["give or take"] = _percent(_mean(chosen, "planner", "error"))
+            line["lost %"] = percent(_mean(chosen, "planner", "lost"), 1)
+            line["foreseen %"] = percent(_mean(chosen, "planner", "foreseen"), 1)
+            line["give or take"] = percent(_mean(chosen, "planner", "error"), 1)
             made.append(line)
     return made
 
 
 def _mean(rows: Sequence[Row], spending: str, key: str) -> float | None:
-    values = [r[key] for r in rows if r["spending"] == spending and r.get(key) is not None]
-    return fmean(values) if values else None
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
+    return mean_of([r for r in rows if r["spending"] == spending], key)
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

@@ -21,7 +21,6 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 from typing import NamedTuple
 
@@ -62,6 +61,9 @@ from ..kit.recipes.standard import right
 from ..kit.recipes.standard import sampled
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schedule
+from ..kit.report.tables import mean_of
+from ..kit.report.tables import percent
+from ..kit.report.tables import short_number
 from ..kit.run.study import Row
 
 
@@ -239,31 +241,19 @@ def table(rows: Sequence[Row]) -> list[Row]:
         if not chosen:
             continue
 
-        def mean(key: str, chosen: list[Row] = chosen) -> float | None:
-            values = [r[key] for r in chosen if r.get(key) is not None]
-            return fmean(values) if values else None
-
         made.append(
             {
                 "chips": words,
                 "n": len(chosen),
-                "right %": "dead" if what == "teacher, dead" else _percent(mean("accuracy")),
-                "agrees %": _percent(mean("agreement")),
-                "readings": _short(mean("measurements")),
-                "pulses": _short(mean("pulses_per_cell")),
-                "chip joules": _short(mean("joules")),
-                "chip s": _short(mean("seconds")),
+                "right %": "dead" if what == "teacher, dead" else percent(mean_of(chosen, "accuracy")),
+                "agrees %": percent(mean_of(chosen, "agreement")),
+                "readings": short_number(mean_of(chosen, "measurements")),
+                "pulses": short_number(mean_of(chosen, "pulses_per_cell")),
+                "chip joules": short_number(mean_of(chosen, "joules")),
+                "chip s": short_number(mean_of(chosen, "seconds")),
             }
         )
     return made
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.2f}"
-
-
-def _short(value: float | None) -> str:
-    return "" if value is None else f"{value:.2g}"
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

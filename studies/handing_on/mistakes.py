@@ -62,6 +62,7 @@ from ..kit.recipes.standard import network
 from ..kit.recipes.standard import outputs
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import usual
+from ..kit.report.tables import percent
 from ..kit.run.study import Row
 
 
@@ -190,23 +191,19 @@ def table(rows: Sequence[Row]) -> list[Row]:
     return [
         {
             "random %": f"{100 * r['share']:g}",
-            "labels right %": _percent(r["labels_right"]),
+            "labels right %": percent(r["labels_right"]),
             "taught by": r["taught"],
-            "right %": _percent(fmean(r["accuracy"])),
-            "agrees %": _percent(r["agreement"]),
-            "closed %": _percent(r["closed"]),
+            "right %": percent(fmean(r["accuracy"])),
+            "agrees %": percent(r["agreement"]),
+            "closed %": percent(r["closed"]),
             "KL": f"{r['divergence']:.3f}",
-            "KL closed %": _percent(r["closed_divergence"]),
-            "same mistakes %": _percent(r["repeated"]),
+            "KL closed %": percent(r["closed_divergence"]),
+            "same mistakes %": percent(r["repeated"]),
             "kappa": f"{r['kappa']:.3f}",
             "errors' kappa": f"{r['errors_kappa']:.3f}",
         }
         for r in rows
     ]
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.2f}"
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

@@ -74,6 +74,7 @@ from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schedule
 from ..kit.recipes.standard import schooled
 from ..kit.recipes.standard import usual
+from ..kit.report.tables import percent
 from ..kit.run.study import Row
 
 POPULATION = 2000  # examples that batches are drawn from where variance is measured
@@ -232,10 +233,10 @@ def table(rows: Sequence[Row]) -> list[Row]:
         if r["what"] != "student":
             continue
         line = {"teacher V": f"{r['read_noise']:g}", "size": f"{r['size']:g}", "taught by": r["taught"]}
-        line |= {"right %": _percent(fmean(r["accuracy"])), "agrees %": _percent(r["agreement"])}
-        line |= {"closed %": _percent(r["closed"]), "KL": f"{r['divergence']:.3f}"}
-        line |= {"KL closed %": _percent(r["closed_divergence"]), "same mistakes %": _percent(r["repeated"])}
-        line |= {"off %": _percent(r["calibration_error"])}
+        line |= {"right %": percent(fmean(r["accuracy"])), "agrees %": percent(r["agreement"])}
+        line |= {"closed %": percent(r["closed"]), "KL": f"{r['divergence']:.3f}"}
+        line |= {"KL closed %": percent(r["closed_divergence"]), "same mistakes %": percent(r["repeated"])}
+        line |= {"off %": percent(r["calibration_error"])}
         spread = [s for s in rows if s["what"] == "variance" and all(s[k] == r[k] for k in _CASE)]
         for found in spread[:1]:
             line |= {word: f"{found[word]:.2f}" for word in _PARTS}
@@ -246,10 +247,6 @@ def table(rows: Sequence[Row]) -> list[Row]:
 
 _CASE = ("read_noise", "size", "taught")
 _PARTS = ("minibatch", "answers", "probes", "readings")
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.2f}"
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

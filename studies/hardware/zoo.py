@@ -66,6 +66,10 @@ from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schedule
 from ..kit.recipes.standard import short_words
 from ..kit.recipes.standard import sparing
+from ..kit.report.tables import fixed
+from ..kit.report.tables import mean_of
+from ..kit.report.tables import percent
+from ..kit.report.tables import short_number
 from ..kit.run.study import Row
 
 
@@ -211,8 +215,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
 
 def _line(device: str, rows: Sequence[Row]) -> Row:
     def mean(what: str, key: str = "accuracy") -> float | None:
-        values = [r[key] for r in rows if r["what"] == what and r[key] is not None]
-        return fmean(values) if values else None
+        return mean_of([r for r in rows if r["what"] == what], key)
 
     own, exact = mean("in place"), mean("exact gradient") or mean("digital")
     deaths = sum(r["what"] == "in place" and r["died"] is not None for r in rows)
@@ -220,29 +223,21 @@ def _line(device: str, rows: Sequence[Row]) -> Row:
     behind = None if own is None or exact is None else 100 * (exact - own)
     return {
         "device": short_words(device),
-        "in place %": _percent(own) + (f", {deaths} died" if deaths else ""),
-        "exact %": _percent(exact),
-        "behind": "" if behind is None else f"{behind:.2f}",
-        "heirs %": _percent(mean("heir")),
-        "levels": "" if levels is None else f"{levels:.0f}",
-        "unmoved %": _percent(mean("bench", "unmoved")) if own is not None or deaths else "",
-        "readings": _number(mean("in place", "measurements")),
-        "pulses/cell": _number(mean("in place", "pulses_per_cell")),
-        "chip joules": _number(mean("in place", "joules")),
-        "chip s": _number(mean("in place", "seconds")),
+        "in place %": percent(own) + (f", {deaths} died" if deaths else ""),
+        "exact %": percent(exact),
+        "behind": fixed(behind),
+        "heirs %": percent(mean("heir")),
+        "levels": fixed(levels, 0),
+        "unmoved %": percent(mean("bench", "unmoved")) if own is not None or deaths else "",
+        "readings": short_number(mean("in place", "measurements")),
+        "pulses/cell": short_number(mean("in place", "pulses_per_cell")),
+        "chip joules": short_number(mean("in place", "joules")),
+        "chip s": short_number(mean("in place", "seconds")),
     }
 
 
 def _devices(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(r["device"] for r in rows))
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.2f}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2g}"
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

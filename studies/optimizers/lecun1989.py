@@ -55,7 +55,7 @@ from ..kit.data import lecun1989
 from ..kit.digital.lecun1989 import Copies
 from ..kit.digital.lecun1989 import Kind
 from ..kit.digital.lecun1989 import cut
-from ..kit.recipes.standard import spread
+from ..kit.report.tables import mean_sd
 from ..kit.run.study import Row
 
 Name = Literal[
@@ -235,10 +235,10 @@ def table(rows: Sequence[Row]) -> list[Row]:
                 "images": row["images"],
                 "train %": f"{100 * fmean(row['train']):.2f}",
                 "published train %": "" if train is None else f"{train:.2f}",
-                "test %": spread([100 * e for e in row["test"]]),
+                "test %": mean_sd([100 * e for e in row["test"]]),
                 "misses": " ".join(map(str, row["misses"])),
                 "published test %": "" if test is None else f"{test:.2f}",
-                "whole test %": spread([100 * e for e in row["whole test"]]),
+                "whole test %": mean_sd([100 * e for e in row["whole test"]]),
             }
         )
     return made

@@ -85,7 +85,7 @@ from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import spread
+from ..kit.report.tables import mean_sd
 from ..kit.run.study import Row
 
 Name = Literal["SGD", "momentum", "AdaGrad", "RMSProp", "Adam"]
@@ -250,7 +250,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
         own = [r for r in ends if (r["where"], r["optimizer"], r["height"]) == (where, optimizer, height)]
         line = {"where": where, "optimizer": optimizer, "height": height}
         for start in sorted({r["start"] for r in own}):
-            line[f"{start:.0e}"] = spread([100 * r["error"] for r in own if r["start"] == start])
+            line[f"{start:.0e}"] = mean_sd([100 * r["error"] for r in own if r["start"] == start])
         made.append(line)
     for row in times:
         share = f"{1e3 * row['update']:.2f} ms, the gradient {1e3 * row['gradient']:.2f}"

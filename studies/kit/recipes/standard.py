@@ -6,10 +6,7 @@ import importlib
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
-from statistics import stdev
 from typing import Annotated
 from typing import Any
 from typing import NamedTuple
@@ -266,8 +263,3 @@ AnyDevice = Annotated[
         str_from_instance=lambda instance: [device_words(instance)],
     ),
 ]
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation, as tables show them."""
-    return f"{fmean(values):.2f}" + (f" +- {stdev(values):.2f}" if len(values) > 1 else "")

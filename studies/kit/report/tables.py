@@ -1,0 +1,44 @@
+"""Numbers as the closing tables of studies show them; a cell is empty where there is nothing to show."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from statistics import fmean
+from statistics import stdev
+from typing import Any
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """A share, 0..1, in percent."""
+    return "" if share is None else f"{100 * share:.{digits}f}"
+
+
+def fixed(value: float | None, digits: int = 2) -> str:
+    """A number with so many digits behind the point."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def short_number(value: float | None, digits: int = 2) -> str:
+    """A number of so many significant digits, in powers of ten where it is large: 1.2e+06."""
+    return "" if value is None else f"{value:.{digits}g}"
+
+
+def round_count(count: float | None) -> str:
+    """A count rounded to two significant digits and written out: 1,200,000."""
+    return "" if count is None else f"{float(f'{count:.2g}'):,.0f}"
+
+
+def mean_sd(values: Sequence[float], digits: int = 2) -> str:
+    """Mean and standard deviation; the mean alone of a single value."""
+    mean = fixed(fmean(values), digits)
+    return f"{mean} +- {fixed(stdev(values), digits)}" if len(values) > 1 else mean
+
+
+def low_high(values: Sequence[float], digits: int = 2) -> str:
+    """The lowest and the highest of some values; nothing of none."""
+    return f"{fixed(min(values), digits)} {fixed(max(values), digits)}" if values else ""
+
+
+def mean_of(rows: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    """The mean of a field over those rows that have it; None where none has."""
+    values = [row[key] for row in rows if row.get(key) is not None]
+    return fmean(values) if values else None

@@ -1,0 +1,30 @@
+"""Numbers in closing tables."""
+
+from studies.kit.report.tables import fixed
+from studies.kit.report.tables import low_high
+from studies.kit.report.tables import mean_of
+from studies.kit.report.tables import mean_sd
+from studies.kit.report.tables import percent
+from studies.kit.report.tables import round_count
+from studies.kit.report.tables import short_number
+
+
+def test_numbers_show_as_many_digits_as_asked_for() -> None:
+    assert (percent(0.12345), percent(0.12345, 1)) == ("12.35", "12.3")
+    assert (fixed(1.005, 1), fixed(2.0)) == ("1.0", "2.00")
+    assert (short_number(1_234_567), short_number(0.01234, 3)) == ("1.2e+06", "0.0123")
+    assert round_count(1_234_567) == "1,200,000"
+
+
+def test_what_is_not_there_leaves_its_cell_empty() -> None:
+    assert {percent(None), fixed(None), short_number(None), round_count(None), low_high([])} == {""}
+    assert mean_of([{"accuracy": None}, {}], "accuracy") is None
+
+
+def test_means_are_over_the_rows_that_have_the_field() -> None:
+    assert mean_of([{"bits": 2}, {"bits": None}, {}, {"bits": 4}], "bits") == 3
+
+
+def test_the_spread_of_values_stands_beside_their_mean() -> None:
+    assert (mean_sd([1.0, 3.0]), mean_sd([1.0])) == ("2.00 +- 1.41", "1.00")
+    assert low_high([3.0, 1.0, 2.0], 1) == "1.0 3.0"
