@@ -26,13 +26,13 @@ from .effects import Clipped
 from .effects import Converters
 from .effects import DifferentialPair
 from .effects import Effect
-from .effects import Plain
+from .effects import Endurance
+from .effects import IRDrop
+from .effects import StatelessEffect
 from .effects import Stuck
 from .effects import Temperature
 from .effects import Tiled
 from .effects import Wafer
-from .effects import Wearing
-from .effects import WireDrop
 from .io.store import BadFile
 from .io.store import load
 from .io.store import save
@@ -86,8 +86,10 @@ __all__ = [
     "Device",
     "DifferentialPair",
     "Effect",
+    "Endurance",
     "ExponentialRRAM",
     "Fabrication",
+    "IRDrop",
     "Ideal",
     "Knobs",
     "Layer",
@@ -101,13 +103,13 @@ __all__ = [
     "OffTape",
     "OverBudget",
     "PCMPair",
-    "Plain",
     "Port",
     "Probe",
     "RRAMArray",
     "Reading",
     "SoftBoundsRRAM",
     "Spec",
+    "StatelessEffect",
     "Stuck",
     "Tape",
     "Temperature",
@@ -115,8 +117,6 @@ __all__ = [
     "UnknownNeurons",
     "Wafer",
     "WanRRAM",
-    "Wearing",
-    "WireDrop",
     "budgeted",
     "calibrate",
     "channel_mixing",

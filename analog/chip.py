@@ -154,7 +154,7 @@ class Chip(Generic[S]):
         return left
 
     def _program(self, knobs: Knobs) -> None:
-        blank = [self.device.nudge(c, -c.knobs) for c in self._cells]
+        blank = [self.device.perturb(c, -c.knobs) for c in self._cells]
         self._push(blank, knobs)
 
     def _pulse(self, drive: Knobs) -> None:
@@ -183,7 +183,7 @@ class Chip(Generic[S]):
 
     def _bury_spent(self) -> None:
         """Let the chip die if its cells say so; what it was doing has been done."""
-        ends = [e for e in map(self.device.spent, self._cells) if e is not None]
+        ends = [e for e in map(self.device.worn_out, self._cells) if e is not None]
         if not ends:
             return
         gone = torch.stack([e.reshape(-1) for e in ends]).any(0)  # (chips,)
@@ -214,14 +214,14 @@ def propagate(
     lead = probe.lead(spec, x)
     bare = len(spec.fleet) + 3  # axes of cells and of activity that carries no probe axes
     full = len(lead) + bare
-    noise = noise.across(lead, full)
+    noise = noise.with_probe_axes(lead, full)
     taps = []
     for layer, held, nudge, push in zip(spec.layers, cells, nudges, nodes, strict=True):
         z = layer.gather(x)
         if z.ndim < bare:
             z = z.expand(*spec.fleet, *z.shape[-3:])
         if nudge is not None:
-            held = device.nudge(held, nudge)
+            held = device.perturb(held, nudge)
             z = z.expand(*lead, *z.shape[-bare:])
         u = device.collect(held, z, noise)
         if push is not None:

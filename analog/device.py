@@ -55,7 +55,7 @@ class Device(Protocol[S]):
         """Change knobs by about `drive` (*fleet, tiles, rows, cols); a drive of 0 changes nothing."""
         ...
 
-    def nudge(self, cells: S, offset: Tensor) -> S:
+    def perturb(self, cells: S, offset: Tensor) -> S:
         """The cells as they work while `offset` (*probes, *fleet, tiles, rows, cols) adds to the knobs."""
         nudged: S = cells._replace(knobs=cells.knobs + offset)
         return nudged
@@ -80,7 +80,7 @@ class Device(Protocol[S]):
         del seconds, noise  # does not age
         return cells
 
-    def spent(self, cells: S) -> Tensor | None:
+    def worn_out(self, cells: S) -> Tensor | None:
         """Which chips this layer's cells have brought to their end: (*fleet,), True is the end; None: never.
 
         Asked after every pulse and every wait; one spent layer ends the chip.

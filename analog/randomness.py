@@ -28,25 +28,25 @@ class Fabrication:
         layer: int,
         tiles: int,
         like: Tensor,
-        part: str = "",
+        scope: str = "",
     ) -> None:
         self._identities = identities
         self._lead = (*fleet, tiles)
         self._layer = layer
         self._tiles = tiles
         self._like = like  # carries dtype and place, no data
-        self._part = part  # in front of every name
+        self._scope = scope  # in front of every name
 
-    def split(self, parts: int) -> "Fabrication":
-        """The birth of the same layer with every tile made of `parts` tiles."""
+    def subdivided(self, count: int) -> "Fabrication":
+        """The fabrication of the same layer with each of its tiles made of `count` tiles."""
         return Fabrication(
-            self._identities, self._lead[:-1], self._layer, self._tiles * parts, self._like, self._part
+            self._identities, self._lead[:-1], self._layer, self._tiles * count, self._like, self._scope
         )
 
-    def part(self, name: str) -> "Fabrication":
-        """The birth of a part of the same layer, whose draws have names of their own."""
-        inside = f"{self._part}{name}: "
-        return Fabrication(self._identities, self._lead[:-1], self._layer, self._tiles, self._like, inside)
+    def scoped(self, name: str) -> "Fabrication":
+        """The fabrication of a part of the same layer, called `name`, whose draws have names of their own."""
+        scope = f"{self._scope}{name}: "
+        return Fabrication(self._identities, self._lead[:-1], self._layer, self._tiles, self._like, scope)
 
     def normal(self, name: str, *shape: int) -> Tensor:  # (*fleet, tiles, *shape)
         """Standard normal draws for the parameter called `name`."""
@@ -63,14 +63,14 @@ class Fabrication:
         )
 
     def _streams(self, name: str) -> list[Generator]:
-        return [stream(who, "identity", self._layer, self._part + name) for who in self._identities]
+        return [stream(who, "identity", self._layer, self._scope + name) for who in self._identities]
 
     def _settle(self, rows: list[Tensor], shape: tuple[int, ...]) -> Tensor:
         return torch.stack(rows).reshape(*self._lead, *shape).to(self._like)
 
 
 class Noise:
-    """Random draws at every use of a device; `Noise.silent()` has none.
+    """Random draws at every use of a device; `Noise.none()` has none.
 
     Given a generator for each chip of a fleet (its one axis), each chip has its own, and draws what
     it would draw alone.
@@ -88,11 +88,11 @@ class Noise:
         self._rank = rank
 
     @classmethod
-    def silent(cls) -> "Noise":
+    def none(cls) -> "Noise":
         """No noise: normal draws are 0, uniform draws are 1/2."""
         return cls(None)
 
-    def across(self, lead: tuple[int, ...], rank: int) -> "Noise":
+    def with_probe_axes(self, lead: tuple[int, ...], rank: int) -> "Noise":
         """The same draws during a measurement with probe axes `lead`."""
         return Noise(self._generator, lead, rank)
 
@@ -108,11 +108,11 @@ class Noise:
             return like.new_full((), 0.5)
         return self._filled(like, lambda drawn, generator: drawn.uniform_(generator=generator))
 
-    def whole(self, count: Tensor) -> Tensor:
+    def stochastic_round(self, count: Tensor) -> Tensor:
         """`count` made whole by chance, right on average; silent: `count` itself, its mean."""
         return count if self._generator is None else (count + self.uniform(count)).floor()
 
-    def rounded(self, value: Tensor) -> Tensor:
+    def round_to_nearest(self, value: Tensor) -> Tensor:
         """`value` to the nearest whole number, as converters give it; silent: `value` itself.
 
         Rounding is counted among the noise: the silent response is that of infinitely many bits, so it

@@ -75,7 +75,7 @@ def _silent(chip: Chip[Any], x: Tensor, probe: Probe, first: int, last: int | No
     chip.require_alive()
     spec = chip.spec.span(first, last)
     cells = chip._cells[first : first + len(spec.layers)]
-    return propagate(chip.device, spec, cells, x, probe, Noise.silent())
+    return propagate(chip.device, spec, cells, x, probe, Noise.none())
 
 
 def _slopes(total: Tensor, at: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

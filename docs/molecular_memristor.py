@@ -41,7 +41,7 @@ class MolecularMemristor(Device[Cells]):
         return Cells(knobs, 1 + self.gain_spread * birth.normal("gain", rows, cols))
 
     def pulse(self, cells: Cells, drive: Tensor, noise: Noise) -> Cells:
-        count = noise.whole(drive.abs() / self.step)  # linear and symmetric; a fraction of a step by chance
+        count = noise.stochastic_round(drive.abs() / self.step)  # a fraction of a step by chance
         moved = drive.sign() * count + self.step_error * noise.normal(drive) * (count > 0)
         return cells._replace(knobs=(cells.knobs + self.step * moved).clamp(-1, 1))
 

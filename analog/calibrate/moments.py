@@ -84,14 +84,14 @@ def lived(device: Device[Any], plan: Plan, copies: int, identity: int, noise_see
         )
     count = plan.actions.shape[0]
     cells = device.fabricate(count, 1, Fabrication((identity,), (), 0, copies, torch.empty(0)))
-    cells = device.nudge(cells, -cells.knobs)
+    cells = device.perturb(cells, -cells.knobs)
     actions = (plan.actions * step).to(torch.float32)
     shown = []
     for k, (wait, write, given) in enumerate(zip(plan.waits, plan.written, plan.inputs, strict=True)):
         drive = actions[:, k, None].expand(copies, count, 1)
         noise = Noise(stream(noise_seed, "calibrate", "cells", k))  # of its own, should a cell draw more
         if write:
-            cells = device.pulse(device.nudge(cells, -cells.knobs), drive, noise)
+            cells = device.pulse(device.perturb(cells, -cells.knobs), drive, noise)
         if wait:
             cells = device.age(cells, wait, noise)
         if plan.kind == "pulses":

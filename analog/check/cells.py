@@ -60,7 +60,7 @@ def _pure_layer(device: Device[Any], chip: Chip[Any], i: int) -> None:
     wide = 0.01 * draw(chip.spec, "wide", 3, *cells.knobs.shape)
     calls: dict[str, tuple[Callable[[Tensor], Tensor], Tensor, Tensor]] = {  # call, what is sent, shape as
         "pulse": (lambda d: device.pulse(cells, d, noise).knobs, drive, drive),
-        "nudge": (lambda d: device.nudge(cells, d).knobs, wide, wide),
+        "perturb": (lambda d: device.perturb(cells, d).knobs, wide, wide),
         "age": (lambda d: device.age(cells, 1.0, noise).knobs, drive, drive),
         "collect": (lambda v: device.collect(cells, v, noise), x, u),
         "sense": (lambda v: device.sense(cells, v, noise), u, u),
@@ -85,9 +85,9 @@ def rows(device: Device[Any], layers: tuple[Layer, ...]) -> None:
         close(row[3], lone, 1e-9, f"layer {i}: row 3 of a fleet does not respond as chip 3 alone")
     for i, (lone, row) in enumerate(zip(alone._cells, fleet._cells, strict=True)):
         drive = 0.05 * draw(alone.spec, "drive", *row.knobs.shape)
-        one = device.pulse(lone, drive[3], Noise.silent()).knobs
+        one = device.pulse(lone, drive[3], Noise.none()).knobs
         close(
-            device.pulse(row, drive, Noise.silent()).knobs[3],
+            device.pulse(row, drive, Noise.none()).knobs[3],
             one,
             1e-9,
             f"layer {i}: pulsed in a fleet, row 3 does not move as chip 3 pulsed alone",
@@ -97,11 +97,11 @@ def rows(device: Device[Any], layers: tuple[Layer, ...]) -> None:
 def pulses(device: Device[Any], layers: tuple[Layer, ...]) -> None:
     """Pulses and nudges move the knobs the way they are told."""
     chip = Chip(device, layers, 1, dtype=torch.float64)
-    silent = Noise.silent()
+    silent = Noise.none()
     for i, (cells, layer) in enumerate(zip(chip._cells, layers, strict=True)):
         drive = 0.05 * draw(chip.spec, "drive", *cells.knobs.shape)
-        nudged = device.nudge(cells, drive).knobs - cells.knobs
-        close(nudged, drive, 1e-9, f"layer {i}: nudge(cells, offset) does not add the offset to the knobs")
+        nudged = device.perturb(cells, drive).knobs - cells.knobs
+        close(nudged, drive, 1e-9, f"layer {i}: perturb(cells, offset) does not add the offset to the knobs")
         pushed = device.pulse(cells, drive, silent)
         moved = ((pushed.knobs - cells.knobs) * drive).sum() / drive.square().sum()
         require(
@@ -110,7 +110,7 @@ def pulses(device: Device[Any], layers: tuple[Layer, ...]) -> None:
         )
         x = draw(chip.spec, "x", layer.tiles, 6, layer.cols)
         stale = device.collect(pushed, x, silent)
-        fresh = device.collect(device.nudge(pushed, torch.zeros_like(drive)), x, silent)
+        fresh = device.collect(device.perturb(pushed, torch.zeros_like(drive)), x, silent)
         close(
             stale,
             fresh,
@@ -143,20 +143,20 @@ def ageing(device: Device[Any], layers: tuple[Layer, ...]) -> None:
         x = draw(chip.spec, "x", layers[i].tiles, 6, layers[i].cols)
 
         def shown(held: Any, x: Tensor = x) -> Tensor:
-            return device.collect(held, x, Noise.silent())
+            return device.collect(held, x, Noise.none())
 
         noise = _Silence()
         once = device.age(cells, 4e3, noise)
         zeros = torch.zeros_like(cells.knobs)
         law = f"layer {i}: after ageing the response is stale; knobs drifted, weights did not"
-        close(shown(once), shown(device.nudge(once, zeros)), 1e-9, law)
+        close(shown(once), shown(device.perturb(once, zeros)), 1e-9, law)
         for name, cell in leaves(device.age(cells, 1e9, Noise(stream(0, "check")))).items():
             require(bool(torch.isfinite(cell).all()), f"layer {i}: after 1e9 s cells.{name} is not finite")
         if noise.tossed:  # a switch that is thrown by chance has no course of its own
             continue
         law = f"layer {i}: age(cells, 0) changes the response"
-        close(shown(device.age(cells, 0.0, Noise.silent())), shown(cells), 1e-9, law)
-        twice = device.age(device.age(cells, 1e3, Noise.silent()), 3e3, Noise.silent())
+        close(shown(device.age(cells, 0.0, Noise.none())), shown(cells), 1e-9, law)
+        twice = device.age(device.age(cells, 1e3, Noise.none()), 3e3, Noise.none())
         law = (
             f"layer {i}: ageing by 1000 s and then 3000 s is not ageing by 4000 s; keep the age in the cells"
         )

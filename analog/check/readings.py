@@ -65,7 +65,7 @@ class _Heard(Noise):
         super().__init__(generator, lead, rank)
         self.drawn: list[tuple[int, ...]] = [] if drawn is None else drawn
 
-    def across(self, lead: tuple[int, ...], rank: int) -> "_Heard":
+    def with_probe_axes(self, lead: tuple[int, ...], rank: int) -> "_Heard":
         return _Heard(self._generator, lead, rank, self.drawn)
 
     def _shape(self, like: Tensor) -> tuple[int, ...]:
@@ -110,10 +110,10 @@ class _Only(Noise):
         self._wait = live
 
     def normal(self, like: Tensor) -> Tensor:
-        return super().normal(like) if self._turn() else Noise.silent().normal(like)
+        return super().normal(like) if self._turn() else Noise.none().normal(like)
 
     def uniform(self, like: Tensor) -> Tensor:
-        return super().uniform(like) if self._turn() else Noise.silent().uniform(like)
+        return super().uniform(like) if self._turn() else Noise.none().uniform(like)
 
     def _turn(self) -> bool:
         self._wait -= 1

@@ -69,7 +69,7 @@ class Mismatched(Device[MismatchedCells]):
         actual = torch.addcmul(drive, drive, noise.normal(drive), value=self.write_noise)
         return _settled(cells._replace(knobs=cells.knobs + actual))
 
-    def nudge(self, cells: MismatchedCells, offset: Tensor) -> MismatchedCells:
+    def perturb(self, cells: MismatchedCells, offset: Tensor) -> MismatchedCells:
         return _settled(cells._replace(knobs=cells.knobs + offset))
 
     def collect(self, cells: MismatchedCells, x: Tensor, noise: Noise) -> Tensor:

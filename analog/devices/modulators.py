@@ -55,7 +55,7 @@ class ModulatorBank(Device[ModulatorCells]):
         set_to = (cells.knobs + drive + missed).clamp(-1, 1)
         return self._lit(cells._replace(knobs=torch.where(drive != 0, set_to, cells.knobs)))
 
-    def nudge(self, cells: ModulatorCells, offset: Tensor) -> ModulatorCells:
+    def perturb(self, cells: ModulatorCells, offset: Tensor) -> ModulatorCells:
         return self._lit(cells._replace(knobs=cells.knobs + offset))
 
     def collect(self, cells: ModulatorCells, x: Tensor, noise: Noise) -> Tensor:

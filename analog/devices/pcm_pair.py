@@ -91,7 +91,7 @@ class PCMPair(Device[PairCells]):
         )
 
     def pulse(self, cells: PairCells, drive: Tensor, noise: Noise) -> PairCells:
-        count = noise.whole(drive.abs() / self.reach)  # a fraction is sent by chance
+        count = noise.stochastic_round(drive.abs() / self.reach)  # a fraction is sent by chance
         erased = cells.knobs != cells.plus - cells.minus  # somebody set the knobs: one cell holds them
         plus = torch.where(erased, cells.knobs.clamp(min=0), cells.plus)
         minus = torch.where(erased, (-cells.knobs).clamp(min=0), cells.minus)

@@ -128,7 +128,7 @@ class Programmed(Device[H]):
             )
         )
 
-    def nudge(self, cells: H, offset: Tensor) -> H:
+    def perturb(self, cells: H, offset: Tensor) -> H:
         nudged: H = cells._replace(knobs=cells.knobs + offset, weights=cells.weights + offset)
         return nudged
 

@@ -105,7 +105,7 @@ class Pulsed(Device[PulsedCells]):
         return affine(cells.knobs, count, step, torch.where(rising, cells.bend_up, cells.bend_down))
 
     def pulse(self, cells: PulsedCells, drive: Tensor, noise: Noise) -> PulsedCells:
-        count = noise.whole(drive.abs() / self.step)  # a fraction is sent by chance
+        count = noise.stochastic_round(drive.abs() / self.step)  # a fraction is sent by chance
         end, last = self.travel(cells, count, drive > 0)
         end = end + self.cycle_noise * last * count.sqrt() * noise.normal(drive)
         # A dead cell has coinciding bounds: clamping every cell holds it, even while others are erased.
@@ -119,7 +119,7 @@ class Pulsed(Device[PulsedCells]):
             shown = torch.where(touched, knobs, shown)
         return cells._replace(knobs=knobs, weights=shown)
 
-    def nudge(self, cells: PulsedCells, offset: Tensor) -> PulsedCells:
+    def perturb(self, cells: PulsedCells, offset: Tensor) -> PulsedCells:
         return cells._replace(knobs=cells.knobs + offset, weights=cells.weights + offset)
 
     def collect(self, cells: PulsedCells, x: Tensor, noise: Noise) -> Tensor:

@@ -4,9 +4,9 @@ from .clipped import Clipped
 from .converters import Converters
 from .differential_pair import DifferentialPair
 from .effect import Effect
-from .effect import Plain
-from .endurance import Wearing
-from .ir_drop import WireDrop
+from .effect import StatelessEffect
+from .endurance import Endurance
+from .ir_drop import IRDrop
 from .stuck import Stuck
 from .temperature import Temperature
 from .tiled import Tiled
@@ -17,11 +17,11 @@ __all__ = [
     "Converters",
     "DifferentialPair",
     "Effect",
-    "Plain",
+    "Endurance",
+    "IRDrop",
+    "StatelessEffect",
     "Stuck",
     "Temperature",
     "Tiled",
     "Wafer",
-    "Wearing",
-    "WireDrop",
 ]

@@ -7,11 +7,11 @@ from torch import Tensor
 from ..device import Device
 from ..device import S
 from ..randomness import Noise
-from .effect import Plain
+from .effect import StatelessEffect
 
 
 @dataclass(frozen=True)
-class Clipped(Plain[S]):
+class Clipped(StatelessEffect[S]):
     """Any device whose amplifiers end at +-limit, noise and all."""
 
     device: Device[S]

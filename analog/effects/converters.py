@@ -15,11 +15,11 @@ from torch import Tensor
 from ..device import Device
 from ..device import S
 from ..randomness import Noise
-from .effect import Plain
+from .effect import StatelessEffect
 
 
 @dataclass(frozen=True)
-class Converters(Plain[S]):
+class Converters(StatelessEffect[S]):
     """Any device behind converters. None bits: a range but no steps."""
 
     device: Device[S]
@@ -54,4 +54,4 @@ def converted(value: Tensor, bits: int | None, reach: float, noise: Noise) -> Te
     if bits is None:
         return held
     step = reach / (2 ** (bits - 1) - 1)
-    return noise.rounded(held / step) * step
+    return noise.round_to_nearest(held / step) * step

@@ -52,7 +52,7 @@ class DifferentialPair(Effect[PairedCells[S], S]):
 
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> PairedCells[S]:
         return PairedCells(
-            self.device.fabricate(rows, cols, birth), self.device.fabricate(rows, cols, birth.part("minus"))
+            self.device.fabricate(rows, cols, birth), self.device.fabricate(rows, cols, birth.scoped("minus"))
         )
 
     def pulse(self, cells: PairedCells[S], drive: Tensor, noise: Noise) -> PairedCells[S]:
@@ -61,9 +61,9 @@ class DifferentialPair(Effect[PairedCells[S], S]):
             self.device.pulse(cells.plus, half, noise), self.device.pulse(cells.minus, -half, noise)
         )
 
-    def nudge(self, cells: PairedCells[S], offset: Tensor) -> PairedCells[S]:
+    def perturb(self, cells: PairedCells[S], offset: Tensor) -> PairedCells[S]:
         half = offset / 2
-        return PairedCells(self.device.nudge(cells.plus, half), self.device.nudge(cells.minus, -half))
+        return PairedCells(self.device.perturb(cells.plus, half), self.device.perturb(cells.minus, -half))
 
     def collect(self, cells: PairedCells[S], x: Tensor, noise: Noise) -> Tensor:
         return self.device.collect(cells.plus, x, noise) - self.device.collect(cells.minus, x, noise)

@@ -40,8 +40,8 @@ class Effect(Device[C], Generic[C, S]):
     def pulse(self, cells: C, drive: Tensor, noise: Noise) -> C:
         return self.outer(cells, self.device.pulse(self.inner(cells), drive, noise))
 
-    def nudge(self, cells: C, offset: Tensor) -> C:
-        return self.outer(cells, self.device.nudge(self.inner(cells), offset))
+    def perturb(self, cells: C, offset: Tensor) -> C:
+        return self.outer(cells, self.device.perturb(self.inner(cells), offset))
 
     def collect(self, cells: C, x: Tensor, noise: Noise) -> Tensor:
         return self.device.collect(self.inner(cells), x, noise)
@@ -55,14 +55,14 @@ class Effect(Device[C], Generic[C, S]):
     def age(self, cells: C, seconds: float, noise: Noise) -> C:
         return self.outer(cells, self.device.age(self.inner(cells), seconds, noise))
 
-    def spent(self, cells: C) -> Tensor | None:
-        return self.device.spent(self.inner(cells))
+    def worn_out(self, cells: C) -> Tensor | None:
+        return self.device.worn_out(self.inner(cells))
 
     def bounds(self, cells: C) -> tuple[Tensor, Tensor] | None:
         return self.device.bounds(self.inner(cells))
 
 
-class Plain(Effect[S, S]):
+class StatelessEffect(Effect[S, S]):
     """An effect whose cells are just those of the device."""
 
     def inner(self, cells: S) -> S:

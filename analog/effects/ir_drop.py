@@ -23,13 +23,13 @@ from ..device import Device
 from ..device import S
 from ..randomness import Fabrication
 from ..randomness import Noise
-from .effect import Plain
+from .effect import StatelessEffect
 
 WORST = 0.3  # relative drop up to which the first order is good for about a tenth of it
 
 
 @dataclass(frozen=True)
-class WireDrop(Plain[S]):
+class IRDrop(StatelessEffect[S]):
     """Any device behind wires with resistance."""
 
     device: Device[S]
@@ -38,7 +38,7 @@ class WireDrop(Plain[S]):
 
     def __post_init__(self) -> None:
         if not all(0 <= v < float("inf") for v in (self.resistance, self.conductance)):
-            raise ValueError(f"WireDrop: resistance and conductance are finite and at least 0, got {self}")
+            raise ValueError(f"IRDrop: resistance and conductance are finite and at least 0, got {self}")
 
     @property
     def share(self) -> float:
@@ -49,7 +49,7 @@ class WireDrop(Plain[S]):
         worst = self.share * max(cols, rows) ** 2
         if worst > WORST:
             raise ValueError(
-                f"WireDrop: {rows} x {cols} cells drop {worst:.2g} of the voltage, valid up to {WORST}; "
+                f"IRDrop: {rows} x {cols} cells drop {worst:.2g} of the voltage, valid up to {WORST}; "
                 "lower the resistance or the conductance, or split the layer with Tiled"
             )
         return super().fabricate(rows, cols, birth)

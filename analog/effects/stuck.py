@@ -54,7 +54,7 @@ class Stuck(Effect[StuckCells[S], S]):
         dead = birth.uniform("stuck", rows, cols) < self.share
         if self.at is not None:
             away = torch.where(dead, self.at - cells.knobs, torch.zeros_like(cells.knobs))
-            cells = self.device.pulse(cells, away, Noise.silent())
+            cells = self.device.pulse(cells, away, Noise.none())
         return StuckCells(cells, dead, cells.knobs.clone())
 
     def pulse(self, cells: StuckCells[S], drive: Tensor, noise: Noise) -> StuckCells[S]:
@@ -71,4 +71,4 @@ class Stuck(Effect[StuckCells[S], S]):
         if torch.equal(torch.where(cells.dead, cells.held, knobs), knobs):
             return cells
         gone = torch.where(cells.dead, cells.held - knobs, torch.zeros_like(knobs))
-        return self.outer(cells, self.device.nudge(cells.cells, gone))
+        return self.outer(cells, self.device.perturb(cells.cells, gone))

@@ -55,14 +55,14 @@ class Tiled(Effect[TiledCells[S], S]):
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> TiledCells[S]:
         down, across = self._grid(rows, cols)
         tall, wide = -(-rows // down), -(-cols // across)
-        cells = self.device.fabricate(tall, wide, birth.split(down * across))
+        cells = self.device.fabricate(tall, wide, birth.subdivided(down * across))
         return TiledCells(cells, self._joined(cells.knobs, rows, cols))
 
     def pulse(self, cells: TiledCells[S], drive: Tensor, noise: Noise) -> TiledCells[S]:
         return super().pulse(cells, self._parted(drive), noise)
 
-    def nudge(self, cells: TiledCells[S], offset: Tensor) -> TiledCells[S]:
-        return super().nudge(cells, self._parted(offset))
+    def perturb(self, cells: TiledCells[S], offset: Tensor) -> TiledCells[S]:
+        return super().perturb(cells, self._parted(offset))
 
     def collect(self, cells: TiledCells[S], x: Tensor, noise: Noise) -> Tensor:
         rows, cols = cells.knobs.shape[-2:]

@@ -77,7 +77,7 @@ class Rack(Generic[S]):
         ]
         self._age(seconds, noise)
         for cells in self._cells:
-            spent = self.device.spent(cells)
+            spent = self.device.worn_out(cells)
             if spent is not None:
                 self.dead |= spent
 

@@ -197,7 +197,7 @@ def bench(device: Device[Any], identity: int) -> Row:
 
     def after(drive: float, run: str) -> Tensor:
         noise = Noise(stream(identity, "bench", run))
-        return device.collect(device.pulse(cells, torch.full_like(some, drive), noise), x, Noise.silent())
+        return device.collect(device.pulse(cells, torch.full_like(some, drive), noise), x, Noise.none())
 
     reach = (after(4.0, "up") - after(-4.0, "down")).abs()
     one = max(device.costs.step or 0.0, OWED)

@@ -11,12 +11,12 @@ from torch import Tensor
 from analog import Broken
 from analog import Costs
 from analog import Device
+from analog import Endurance
 from analog import Fabrication
 from analog import Ideal
 from analog import Mismatched
 from analog import Noise
 from analog import SoftBoundsRRAM
-from analog import Wearing
 from analog import check_device
 from analog.devices.ideal import IdealCells
 from analog.devices.mismatched import MismatchedCells
@@ -26,8 +26,8 @@ DEVICES = [
     Mismatched(),
     Mismatched(severity=0.3),
     SoftBoundsRRAM(),
-    Wearing(Mismatched()),
-    Wearing(Wearing(Ideal())),
+    Endurance(Mismatched()),
+    Endurance(Endurance(Ideal())),
 ]
 
 
@@ -194,8 +194,8 @@ BREACHES: list[tuple[str, Device[Any], str]] = [
     ),
     (
         "a nudge backwards",
-        Bent(nudge=lambda c, o: IdealCells(c.knobs - o)),
-        "nudge.* does not add the offset",
+        Bent(perturb=lambda c, o: IdealCells(c.knobs - o)),
+        "perturb.* does not add the offset",
     ),
     ("readings of another dtype", Bent(sense=lambda c, u, n: u.double()), "sense gave torch.float64"),
     ("a function left empty", Bent(fire=lambda c, u, n: None), "While checking this: AttributeError"),
@@ -217,7 +217,7 @@ BREACHES: list[tuple[str, Device[Any], str]] = [
     ),
     (
         "a probe without effect",
-        Bent(nudge=lambda c, o: IdealCells(c.knobs + 0 * o.round())),
+        Bent(perturb=lambda c, o: IdealCells(c.knobs + 0 * o.round())),
         "does not add the offset",
     ),
     ("global dice", Bent(sense=global_dice), "global torch generator"),

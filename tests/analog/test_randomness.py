@@ -68,7 +68,7 @@ def test_both_precisions_are_the_same_chip() -> None:
 def test_noise_is_new_at_every_use_and_for_every_probe() -> None:
     noise, like = Noise(stream(0)), torch.zeros(3, 4)
     assert not torch.equal(noise.normal(like), noise.normal(like))
-    probed = noise.across((2,), 3)
+    probed = noise.with_probe_axes((2,), 3)
     fresh = probed.normal(like)
     assert fresh.shape == (2, 3, 4) and not torch.equal(fresh[0], fresh[1])
     assert probed.uniform(torch.zeros(2, 3, 4)).shape == (2, 3, 4)  # this one carries the probe axis already
@@ -85,27 +85,27 @@ def test_a_chip_with_dice_of_its_own_draws_what_it_would_draw_alone() -> None:
     ):
         body = (*shape[:place], 3, *shape[place:]) if len(shape) > 3 else (3, *shape)
         for word in ("normal", "uniform"):
-            rows = getattr(fleet.across(lead, rank), word)(torch.zeros(body))
-            own = getattr(alone.across(lead, rank - 1), word)(torch.zeros(shape))
+            rows = getattr(fleet.with_probe_axes(lead, rank), word)(torch.zeros(body))
+            own = getattr(alone.with_probe_axes(lead, rank - 1), word)(torch.zeros(shape))
             assert torch.equal(rows.select(len(lead), 1), own)
 
 
 def test_silent_noise_is_the_median() -> None:
-    silent, like = Noise.silent(), torch.ones(3)
+    silent, like = Noise.none(), torch.ones(3)
     assert float(silent.normal(like)) == 0.0 and float(silent.uniform(like)) == 0.5
-    assert float(silent.across((2,), 2).normal(like)) == 0.0
+    assert float(silent.with_probe_axes((2,), 2).normal(like)) == 0.0
 
 
 def test_whole_numbers_by_chance_are_right_on_average() -> None:
     """Floor or ceiling only, the mean kept (z below 6), and the number itself in silence."""
     count = torch.full((40_000,), 2.3, dtype=torch.float64)
-    drawn = Noise(stream(0, "whole")).whole(count)
+    drawn = Noise(stream(0, "whole")).stochastic_round(count)
     assert torch.equal(drawn.unique(), torch.tensor([2.0, 3.0], dtype=torch.float64))
     assert abs(float(drawn.mean()) - 2.3) < 6 * (0.21 / 40_000) ** 0.5
-    assert Noise.silent().whole(count) is count
+    assert Noise.none().stochastic_round(count) is count
 
 
 def test_rounding_is_noise_and_silence_has_none() -> None:
     value = torch.tensor([0.2, 0.7, -1.4])
-    assert torch.equal(Noise(stream(0, "rounded")).rounded(value), torch.tensor([0.0, 1.0, -1.0]))
-    assert Noise.silent().rounded(value) is value
+    assert torch.equal(Noise(stream(0, "rounded")).round_to_nearest(value), torch.tensor([0.0, 1.0, -1.0]))
+    assert Noise.none().round_to_nearest(value) is value

@@ -17,7 +17,9 @@ from analog import Converters
 from analog import Costs
 from analog import Device
 from analog import DifferentialPair
+from analog import Endurance
 from analog import Ideal
+from analog import IRDrop
 from analog import Mismatched
 from analog import Noise
 from analog import PCMPair
@@ -26,8 +28,6 @@ from analog import Stuck
 from analog import Temperature
 from analog import Tiled
 from analog import Wafer
-from analog import Wearing
-from analog import WireDrop
 from analog import load
 from analog import stream
 from analog.check import _WIRINGS
@@ -35,18 +35,18 @@ from analog.check.life import live
 from analog.devices import ZOO
 from analog.devices.ideal import IdealCells
 
-MORTAL = Wearing(Mismatched(), endurance=6, spread=0.5)  # dies of use within most lives
+MORTAL = Endurance(Mismatched(), pulses=6, pulses_dtod=0.5)  # dies of use within most lives
 LIVES: list[Device[Any]] = [
     Ideal(),
     Mismatched(),
     Mismatched(severity=0.3),
     *ZOO,
-    Wearing(SoftBoundsRRAM(), endurance=300),
-    Wearing(Wearing(Ideal()), endurance=20),
+    Endurance(SoftBoundsRRAM(), pulses=300),
+    Endurance(Endurance(Ideal()), pulses=20),
     MORTAL,
-    Converters(WireDrop(Temperature(Wafer(Stuck(CapacitorCell()))))),
+    Converters(IRDrop(Temperature(Wafer(Stuck(CapacitorCell()))))),
     DifferentialPair(Tiled(Clipped(PCMPair()), 2, 2)),
-    Wearing(Stuck(PCM()), endurance=300),
+    Endurance(Stuck(PCM()), pulses=300),
 ]
 
 
@@ -158,7 +158,7 @@ BREACHES: dict[str, tuple[Device[Any], str]] = {
         "two chips of one identity, noise seed and history read differently",
     ),
     "an end by chance": (
-        Bent(spent=lambda c: torch.full(c.knobs.shape[:-3], next(COUNT) % 5 == 0)),
+        Bent(worn_out=lambda c: torch.full(c.knobs.shape[:-3], next(COUNT) % 5 == 0)),
         "of two chips of one history one died and the other did not|lived twice",
     ),
     "a reading that leaves a trace": (Bent(collect=worn), r"layer \d: cells.knobs was altered by a reading"),

@@ -52,7 +52,7 @@ def test_mismatched_spreads_are_as_stated() -> None:
 def test_mismatched_saturates() -> None:
     device = Mismatched(severity=0)
     cells = device.fabricate(3, 3, Fabrication((1,), (), 0, 1, LIKE))
-    far = device.nudge(cells, torch.full((1, 3, 3), 50.0, dtype=torch.float64))
+    far = device.perturb(cells, torch.full((1, 3, 3), 50.0, dtype=torch.float64))
     torch.testing.assert_close(far.weights, torch.ones_like(far.weights))
 
 
@@ -91,18 +91,18 @@ def test_a_train_of_pulses_is_its_pulses_one_by_one(sign: float) -> None:
         w += sign * device.step * (1 - w / bound)
     cells = blank(device, 1)
     drive = torch.full_like(cells.knobs, sign * 200 * device.step)
-    assert float(device.pulse(cells, drive, Noise.silent()).knobs) == pytest.approx(w, rel=1e-9)
+    assert float(device.pulse(cells, drive, Noise.none()).knobs) == pytest.approx(w, rel=1e-9)
     each = torch.full_like(cells.knobs, sign * device.step)
     for _ in range(200):
-        cells = device.pulse(cells, each, Noise.silent())
+        cells = device.pulse(cells, each, Noise.none())
     assert float(cells.knobs) == pytest.approx(w, rel=1e-9)
 
 
 def test_steps_shrink_to_nothing_at_the_bound() -> None:
     device = quiet_rram()
-    cells = device.pulse(blank(device, 1), torch.full((1, 1, 1), 1e3, dtype=torch.float64), Noise.silent())
+    cells = device.pulse(blank(device, 1), torch.full((1, 1, 1), 1e3, dtype=torch.float64), Noise.none())
     assert float(cells.knobs) == pytest.approx(device.top)
-    again = device.pulse(cells, torch.full((1, 1, 1), 0.1, dtype=torch.float64), Noise.silent())
+    again = device.pulse(cells, torch.full((1, 1, 1), 0.1, dtype=torch.float64), Noise.none())
     assert float(again.knobs) == pytest.approx(device.top)
 
 

@@ -27,7 +27,7 @@ def test_heat_reaches_the_four_nearest() -> None:
     cells = device.fabricate(3, 3, birth())._replace(knobs=torch.zeros(1, 3, 3, dtype=torch.float64))
     one = torch.zeros(1, 3, 3, dtype=torch.float64)
     one[0, 1, 1] = 0.1
-    phase = device.nudge(cells, one).weights.asin() / (math.pi / 2)
+    phase = device.perturb(cells, one).weights.asin() / (math.pi / 2)
     cross = torch.tensor([[0, 0.001, 0], [0.001, 0.1, 0.001], [0, 0.001, 0]], dtype=torch.float64)
     torch.testing.assert_close(phase[0], cross)
 
@@ -44,7 +44,7 @@ def test_phases_miss_as_stated() -> None:
 
     def sample(n: int, generator: Generator) -> Tensor:
         cells = many(device, n)
-        cells = device.nudge(cells, -cells.knobs)
+        cells = device.perturb(cells, -cells.knobs)
         after = device.pulse(cells, torch.full_like(cells.knobs, 0.3), Noise(generator))
         off = (after.knobs.flatten() - 0.3) * (math.pi / 2) / 5e-3
         return torch.stack((off, off.square()), -1)
@@ -55,5 +55,5 @@ def test_phases_miss_as_stated() -> None:
 def test_heaters_end_at_full_scale() -> None:
     device = ModulatorBank()
     cells = many(device, 10)
-    after = device.pulse(cells, torch.full_like(cells.knobs, 9.0), Noise.silent())
+    after = device.pulse(cells, torch.full_like(cells.knobs, 9.0), Noise.none())
     assert float(after.knobs.max()) == pytest.approx(1.0) == float(after.knobs.min())

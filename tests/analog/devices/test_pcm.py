@@ -18,7 +18,7 @@ QUIET = {"miss_scale": 0.0, "read_noise": 0.0}
 
 def held(device: PCM, target: float, seconds: float, noise: Noise, count: int) -> pcm.PCMCells:
     cells = many(device, count)
-    cells = device.nudge(cells, -cells.knobs)
+    cells = device.perturb(cells, -cells.knobs)
     cells = device.pulse(cells, torch.full_like(cells.knobs, target), noise)
     return device.age(cells, seconds, noise) if seconds else cells
 
@@ -35,7 +35,7 @@ def test_drift_exponents_are_as_published(x: float) -> None:
     def sample(n: int, generator: Generator) -> Tensor:
         identity = int(torch.randint(2**31, (1,), generator=generator))
         cells = many(device, n, identity)
-        cells = device.nudge(cells, -cells.knobs)
+        cells = device.perturb(cells, -cells.knobs)
         cells = device.pulse(cells, torch.full_like(cells.knobs, x), Noise(generator))
         late = device.age(cells, 1e4 - 20, Noise(generator))
         nu = -(late.weights / cells.weights).log().flatten() / math.log(1e4 / 20)
@@ -47,7 +47,7 @@ def test_drift_exponents_are_as_published(x: float) -> None:
 
 def test_drift_counts_from_each_cells_own_write() -> None:
     device = PCM(flicker_scale=0.0, **QUIET)
-    silent = Noise.silent()
+    silent = Noise.none()
     cells = held(device, 0.5, 1e5, silent, 2)
     drive = torch.tensor([0.1, 0.0], dtype=torch.float64).reshape(1, 2, 1)
     again = device.pulse(device.age(cells, 5e-4, silent), drive, silent)  # with time still gathering
@@ -82,7 +82,7 @@ def test_reading_noise_has_the_modelled_variance(seconds: float) -> None:
     def sample(n: int, generator: Generator) -> Tensor:
         noise = Noise(generator)
         cells = many(device, n, int(torch.randint(2**31, (1,), generator=generator)))
-        cells = device.nudge(cells, -cells.knobs)
+        cells = device.perturb(cells, -cells.knobs)
         cells = device.pulse(cells, torch.full_like(cells.knobs, 0.4), noise)
         aged = device.age(cells, seconds, noise)
         read = device.collect(aged, torch.ones(1, 1, 1, dtype=torch.float64), noise).flatten()
@@ -107,7 +107,7 @@ def test_reading_noise_remembers(lag: float) -> None:
     def sample(n: int, generator: Generator) -> Tensor:
         noise = Noise(generator)
         cells = many(device, n, int(torch.randint(2**31, (1,), generator=generator)))
-        cells = device.nudge(cells, -cells.knobs)
+        cells = device.perturb(cells, -cells.knobs)
         first = device.age(device.pulse(cells, torch.full_like(cells.knobs, 0.4), noise), aged, noise)
         second = device.age(first, lag, noise)
         one, two = ((c.weights.flatten() - 0.4) / g_q for c in (first, second))
@@ -123,7 +123,7 @@ def test_silence_has_a_slope_even_without_input() -> None:
     cells = many(device, 3)
     offset = torch.zeros_like(cells.knobs, requires_grad=True)
     out = device.collect(
-        device.nudge(cells, offset), torch.zeros(1, 1, 1, dtype=torch.float64), Noise.silent()
+        device.perturb(cells, offset), torch.zeros(1, 1, 1, dtype=torch.float64), Noise.none()
     )
     (slope,) = torch.autograd.grad(out.sum(), offset)
     assert torch.equal(slope, torch.zeros_like(slope))

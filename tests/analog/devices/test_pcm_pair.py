@@ -33,7 +33,7 @@ def test_only_one_side_grows_along_the_published_steps(sign: int, pulses: int) -
         grown += STILL.step * (1 + STILL.height * math.exp(-STILL.steepness * grown))
     cells = holding(STILL, 0.2, 0.2)
     drive = torch.full_like(cells.knobs, sign * pulses * STILL.reach)
-    after = STILL.pulse(cells, drive, Noise.silent())
+    after = STILL.pulse(cells, drive, Noise.none())
     moved, other = (after.plus, after.minus) if sign > 0 else (after.minus, after.plus)
     assert float(other) == 0.2
     assert float(moved) - 0.2 == pytest.approx(grown - 0.2, rel=1e-9 if pulses == 1 else 0.05)
@@ -49,7 +49,7 @@ def test_a_full_pair_is_refreshed_and_keeps_its_difference() -> None:
         drive = torch.full_like(cells.knobs, device.reach * (1 + 1e-9))
         after = device.pulse(cells, drive, Noise(generator))
         baseline = dataclasses.replace(device, full=0.99).pulse(
-            cells, drive, Noise.silent()
+            cells, drive, Noise.none()
         )  # the same pulse without a refresh
         assert float(after.minus.max()) <= 0.02 or float(after.plus.max()) < 1.5
         return (after.knobs - baseline.knobs).flatten().unsqueeze(-1)
@@ -70,7 +70,7 @@ def test_pairs_never_stay_full() -> None:
 
 def test_programming_starts_from_both_cells_erased() -> None:
     cells = holding(STILL, 1.4, 1.3)
-    blank = STILL.nudge(cells, -cells.knobs)
-    after = STILL.pulse(blank, torch.full_like(cells.knobs, 5 * STILL.reach), Noise.silent())
+    blank = STILL.perturb(cells, -cells.knobs)
+    after = STILL.pulse(blank, torch.full_like(cells.knobs, 5 * STILL.reach), Noise.none())
     assert float(after.minus) == 0.0
     assert 0.3 < float(after.plus) < 1.0

@@ -27,7 +27,7 @@ from tests.zoo import name
 
 def written(device: Any, target: float, noise: Noise, count: int) -> Any:
     cells = many(device, count)
-    cells = device.nudge(cells, -cells.knobs)
+    cells = device.perturb(cells, -cells.knobs)
     return device.pulse(cells, torch.full_like(cells.knobs, target), noise)
 
 
@@ -74,7 +74,7 @@ def test_nothing_missed_is_ideal(device: Any) -> None:
     """Without programming error and time, weights are their targets, to rounding."""
     changes = {k: 0.0 for k in ("miss_scale", "spread_scale", "relaxation") if k in vars(device)}
     exact = dataclasses.replace(device, **changes)
-    cells = written(exact, 0.3, Noise.silent(), 10)
+    cells = written(exact, 0.3, Noise.none(), 10)
     if isinstance(device, PCM):
         cells = exact.weighed(cells._replace(flicker=torch.zeros_like(cells.flicker)))
     torch.testing.assert_close(cells.weights, cells.knobs)
@@ -97,7 +97,7 @@ def test_programming_the_same_again_is_a_fresh_write() -> None:
     """As in a periodic refresh: erased and set to what it was, a cell misses anew and its clock restarts."""
     device, noise = CMOHfOxRRAM(), Noise(stream(0, "again"))
     cells = device.age(many(device, 100), 50.0, noise)
-    blank = device.nudge(cells, -cells.knobs)
+    blank = device.perturb(cells, -cells.knobs)
     after = device.pulse(blank, cells.knobs, noise)
     assert torch.equal(after.knobs, cells.knobs)
     assert not torch.isclose(after.plus, cells.plus).any()
@@ -105,7 +105,7 @@ def test_programming_the_same_again_is_a_fresh_write() -> None:
 
 
 def test_targets_stay_within_full_scale() -> None:
-    cells = written(WanRRAM(), 5.0, Noise.silent(), 3)
+    cells = written(WanRRAM(), 5.0, Noise.none(), 3)
     assert torch.equal(cells.knobs, torch.ones_like(cells.knobs))
 
 
@@ -166,16 +166,14 @@ def test_milo_current_is_the_published_polynomial() -> None:
     """I = G V + c2 V^2 + c3 V^3 of one cell against its partner at 50 uS, within 1 % of the current."""
     device = MiloRRAM(miss_scale=0.0, volts=0.5)
     for target in (0.1, 0.5, 1.0):
-        cells = written(device, target, Noise.silent(), 1)
+        cells = written(device, target, Noise.none(), 1)
         for v in (0.05, 0.25, 0.5, -0.4):
             x = torch.full((1, 1, 1), v / 0.5, dtype=torch.float64)
-            read = float(device.collect(cells, x, Noise.silent())) * 0.5 * 175e-6
+            read = float(device.collect(cells, x, Noise.none())) * 0.5 * 175e-6
             high, low = (current(g, v) for g in (50 + 175 * target, 50.0))
             assert read == pytest.approx(high - low, abs=0.01 * abs(high))
     far = torch.full((1, 1, 1), 7.0, dtype=torch.float64)  # a converter saturates at .5 V
-    assert torch.equal(
-        device.collect(cells, far, Noise.silent()), device.collect(cells, far / 7, Noise.silent())
-    )
+    assert torch.equal(device.collect(cells, far, Noise.none()), device.collect(cells, far / 7, Noise.none()))
 
 
 def current(microsiemens: float, v: float) -> float:

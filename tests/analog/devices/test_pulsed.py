@@ -66,7 +66,7 @@ def test_a_train_is_its_pulses_one_by_one(device: Device[Any], sign: int, start:
         w += sign * speed(baseline, w, sign)
     w = min(max(w, baseline.bottom), baseline.top)
     cells = at(baseline, start)
-    end = baseline.pulse(cells, torch.full_like(cells.knobs, sign * count * baseline.step), Noise.silent())
+    end = baseline.pulse(cells, torch.full_like(cells.knobs, sign * count * baseline.step), Noise.none())
     loose = 0.005 if isinstance(device, ExponentialRRAM) else 1e-6
     assert float(end.knobs) - start == pytest.approx(w - start, rel=loose)
 
@@ -88,7 +88,7 @@ def test_noise_of_a_train_is_that_of_its_pulses(device: Device[Any]) -> None:
         for _ in range(count):
             cells = baseline.pulse(cells, drive, noise)
         each = cells.knobs.flatten()
-        middle = baseline.pulse(at(baseline, 0.1), count * drive[:, :1], Noise.silent()).knobs.flatten()
+        middle = baseline.pulse(at(baseline, 0.1), count * drive[:, :1], Noise.none()).knobs.flatten()
         slow = each.mean() - middle  # the discrete recursion's own mean; its bias is tested elsewhere
         return torch.stack(
             (once - each + slow * isinstance(device, ExponentialRRAM), spread(once) - spread(each)), -1
@@ -165,7 +165,7 @@ def test_dead_cells_do_not_move() -> None:
     for device, share in ((RRAMArray(), 0.1348), (RRAMArray.hfo2(), 0.0977)):
         cells = many(device, 20_000)
         noise = Noise(stream(0, "dead", share.hex()))
-        blank = device.nudge(cells, -cells.knobs)  # erasing does not revive them
+        blank = device.perturb(cells, -cells.knobs)  # erasing does not revive them
         after = device.pulse(blank, torch.full_like(cells.knobs, 0.9), noise)
         dead = cells.top == cells.bottom
         assert float(dead.double().mean()) == pytest.approx(share, abs=5 * (share / 20_000) ** 0.5)
@@ -181,11 +181,11 @@ def test_charge_leaks_away_in_its_lifetime() -> None:
     cells = at(device, 0.8)
     parts = cells
     for _ in range(10):
-        parts = device.age(parts, 0.07, Noise.silent())
-    for aged in (parts, device.age(cells, 0.7, Noise.silent())):
+        parts = device.age(parts, 0.07, Noise.none())
+    for aged in (parts, device.age(cells, 0.7, Noise.none())):
         assert float(aged.knobs) == pytest.approx(0.8 * torch.tensor(-0.7).exp().item(), rel=1e-6)
-    short = device.age(cells, 5e-5, Noise.silent())  # put off, not lost
-    assert float(device.age(short, 0.7 - 5e-5, Noise.silent()).knobs) == pytest.approx(float(parts.knobs))
+    short = device.age(cells, 5e-5, Noise.none())  # put off, not lost
+    assert float(device.age(short, 0.7 - 5e-5, Noise.none()).knobs) == pytest.approx(float(parts.knobs))
 
 
 def test_lifetimes_spread_as_stated() -> None:
@@ -196,5 +196,5 @@ def test_lifetimes_spread_as_stated() -> None:
 
 def test_soft_bounds_are_reached_from_far() -> None:
     device = still(SoftBoundsRRAM())
-    end = device.pulse(at(device, 0.0), torch.full((1, 1, 1), -1e3, dtype=torch.float64), Noise.silent())
+    end = device.pulse(at(device, 0.0), torch.full((1, 1, 1), -1e3, dtype=torch.float64), Noise.none())
     assert float(end.knobs) == pytest.approx(device.bottom)

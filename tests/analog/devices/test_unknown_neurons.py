@@ -10,7 +10,7 @@ from tests.zoo import many
 def curves(device: UnknownNeurons, u: torch.Tensor, neurons: int = 200) -> torch.Tensor:
     cells = many(device, neurons)
     drive = u.reshape(1, -1, 1).expand(1, len(u), neurons)
-    return device.fire(cells, drive, Noise.silent())[0]  # (points, neurons)
+    return device.fire(cells, drive, Noise.none())[0]  # (points, neurons)
 
 
 def test_curves_rise_everywhere_and_pass_through_zero() -> None:

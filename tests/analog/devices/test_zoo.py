@@ -40,10 +40,10 @@ def test_keeps_the_contract(device: Device[Any]) -> None:
 def test_a_blank_chip_can_be_programmed(device: Device[Any]) -> None:
     """From knobs erased by a nudge, one drive brings the reading near what was asked, on average."""
     cells = many(device, 4000)
-    blank = device.nudge(cells, -cells.knobs)
+    blank = device.perturb(cells, -cells.knobs)
     wanted = torch.linspace(-0.5, 0.5, 4000, dtype=torch.float64).reshape(1, 4000, 1)
     after = device.pulse(blank, wanted, Noise(stream(0, "programmed", name(device))))
-    read = device.collect(after, torch.ones(1, 1, 1, dtype=torch.float64), Noise.silent()).flatten()
+    read = device.collect(after, torch.ones(1, 1, 1, dtype=torch.float64), Noise.none()).flatten()
     slope = float((read * wanted.flatten()).sum() / wanted.square().sum())
     assert 0.3 < slope < 2.2  # asymmetric cells miss by what they are; a stale state would give about 0
 
@@ -57,7 +57,7 @@ def test_ageing_composes(device: Device[Any], seconds: float) -> None:
         def sample(count: int, generator: Generator) -> Tensor:
             noise = Noise(generator)
             cells = many(device, count)
-            cells = device.nudge(cells, -cells.knobs)
+            cells = device.perturb(cells, -cells.knobs)
             cells = device.pulse(cells, torch.full_like(cells.knobs, 0.4), noise)
             start = cells.weights.flatten()
             for part in parts:
@@ -84,8 +84,8 @@ def test_waiting_a_little_changes_little(device: Device[Any]) -> None:
     patience = min(getattr(device, "patience", 1e-4), 10.0)
     many_waits = cells
     for _ in range(1000):
-        many_waits = device.age(many_waits, patience / 500, Noise.silent())
-    once = device.age(cells, 2 * patience, Noise.silent())
+        many_waits = device.age(many_waits, patience / 500, Noise.none())
+    once = device.age(cells, 2 * patience, Noise.none())
     torch.testing.assert_close(many_waits.weights, once.weights, rtol=2e-2, atol=1e-4)
 
 

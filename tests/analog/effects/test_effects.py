@@ -15,13 +15,13 @@ from analog import Converters
 from analog import Device
 from analog import DifferentialPair
 from analog import Ideal
+from analog import IRDrop
 from analog import Mismatched
 from analog import PCMPair
 from analog import Stuck
 from analog import Temperature
 from analog import Tiled
 from analog import Wafer
-from analog import WireDrop
 from analog import check_device
 from analog import conv2d
 from analog import dense
@@ -36,7 +36,7 @@ EFFECTS: dict[str, Wrap] = {
     "clipped": lambda d: Clipped(d, limit=2.0),
     "stuck": lambda d: Stuck(d, share=0.2),
     "stuck at zero": lambda d: Stuck(d, share=0.2, at=0.0),
-    "wire drop": lambda d: WireDrop(d, conductance=1e-4),
+    "wire drop": lambda d: IRDrop(d, conductance=1e-4),
     "temperature": Temperature,
     "tiled": lambda d: Tiled(d, rows=3, cols=2),
     "wafer": Wafer,
@@ -47,7 +47,7 @@ NOTHING: dict[str, Wrap] = {  # effects in the limit in which they do nothing
     "converters": lambda d: Converters(d, None, 1e6, None, 1e6),
     "clipped": lambda d: Clipped(d, limit=1e6),
     "stuck": lambda d: Stuck(d, share=0.0),
-    "wire drop": lambda d: WireDrop(d, resistance=0.0),
+    "wire drop": lambda d: IRDrop(d, resistance=0.0),
     "temperature": lambda d: Temperature(d, kelvin=300.0),
     "tiled": lambda d: Tiled(d, rows=64, cols=64, bits=None, reach=1e6),
     "wafer": lambda d: Wafer(d, spread=0.0),
@@ -70,7 +70,7 @@ def test_any_device_can_be_wrapped(device: Device[Any]) -> None:
     "device",
     [
         Tiled(Stuck(DifferentialPair(PCM())), rows=3, cols=2),
-        Converters(WireDrop(Temperature(Wafer(Stuck(CapacitorCell()))))),
+        Converters(IRDrop(Temperature(Wafer(Stuck(CapacitorCell()))))),
         DifferentialPair(Tiled(Wafer(Temperature(PCMPair())), 2, 2)),
         Temperature(Clipped(Stuck(Mismatched(), at=0.5))),
     ],
@@ -114,8 +114,8 @@ def test_an_effect_of_no_size_does_nothing(effect: str, device: Device[Any]) -> 
         (lambda: Converters(Ideal(), output_range=0.0), "range"),
         (lambda: Clipped(Ideal(), limit=-1.0), "limit"),
         (lambda: Stuck(Ideal(), share=1.0), "share"),
-        (lambda: WireDrop(Ideal(), resistance=-1.0), "resistance"),
-        (lambda: Chip(WireDrop(Ideal(), conductance=1e-4), (dense(784, 256),)), "Tiled"),
+        (lambda: IRDrop(Ideal(), resistance=-1.0), "resistance"),
+        (lambda: Chip(IRDrop(Ideal(), conductance=1e-4), (dense(784, 256),)), "Tiled"),
         (lambda: Temperature(Ideal(), kelvin=500.0), "500"),
         (lambda: Tiled(Ideal(), rows=0), "at least one"),
         (lambda: Wafer(Ideal(), reach=0.0), "reach"),

@@ -12,13 +12,13 @@ from torch import Tensor
 from analog import Chip
 from analog import Dead
 from analog import Device
+from analog import Endurance
 from analog import Fabrication
 from analog import Ideal
 from analog import Mismatched
 from analog import Noise
 from analog import Probe
 from analog import SoftBoundsRRAM
-from analog import Wearing
 from analog import dense
 from analog.devices.ideal import IdealCells
 from analog.xray import knob_gradient
@@ -36,7 +36,7 @@ def ones(chip: Chip[Any], size: float = 0.01) -> tuple[Tensor, ...]:
 
 def test_endurance_is_lognormal() -> None:
     """Mean and second moment of ln(endurance): 2 means."""
-    device = Wearing(Ideal(), endurance=1e6, spread=0.7)
+    device = Endurance(Ideal(), pulses=1e6, pulses_dtod=0.7)
 
     def moments(size: int, generator: Generator) -> Tensor:
         who = int(torch.randint(2**31, (), generator=generator))
@@ -51,7 +51,7 @@ def test_endurance_is_lognormal() -> None:
 def test_without_wear_it_is_the_wrapped_device_bitwise(device: Device[Any]) -> None:
     """The limit of endless endurance, through programming, pulses, probes and readings."""
     taps = []
-    for made in (device, Wearing(device, endurance=1e15)):
+    for made in (device, Endurance(device, pulses=1e15)):
         chip = Chip(made, LAYERS, (3, 4))
         port = chip.port()
         port.program(ones(chip, 0.1))
@@ -63,7 +63,7 @@ def test_without_wear_it_is_the_wrapped_device_bitwise(device: Device[Any]) -> N
 
 def test_a_worn_cell_sticks() -> None:
     """Neither pulses nor programming nor probes move it, and the exact gradient there is zero."""
-    device = Wearing(Mismatched(), endurance=3, spread=0.0, dead_share=0.99)
+    device = Endurance(Mismatched(), pulses=3, pulses_dtod=0.0, dead_share=0.99)
     chip = Chip(device, LAYERS)
     port = chip.port()
     drive = ones(chip)
@@ -86,10 +86,10 @@ def test_a_worn_cell_sticks() -> None:
 
 def test_a_train_that_crosses_the_end_is_cut_there() -> None:
     """Ten steps sent to a cell that can take four more move it by four."""
-    device = Wearing(Ideal(), endurance=4, spread=0.0)
+    device = Endurance(Ideal(), pulses=4, pulses_dtod=0.0)
     cells = device.fabricate(2, 2, Fabrication((0,), (), 0, 1, torch.empty(0)))
-    pulsed = Wearing(Stepped(), endurance=4, spread=0.0).pulse(
-        cells, torch.full((1, 2, 2), 1.0), Noise.silent()
+    pulsed = Endurance(Stepped(), pulses=4, pulses_dtod=0.0).pulse(
+        cells, torch.full((1, 2, 2), 1.0), Noise.none()
     )
     torch.testing.assert_close(pulsed.knobs - cells.knobs, torch.full((1, 2, 2), 0.4))
     assert bool((pulsed.used == 10).all())
@@ -106,7 +106,7 @@ class Stepped(Ideal):
 
 def test_past_its_end_a_chip_is_dead_at_every_wire() -> None:
     """The fatal pulse is carried out; whatever comes after it raises."""
-    chip = Chip(Wearing(Mismatched(), endurance=5, spread=0.3, dead_share=0.5), LAYERS, 7)
+    chip = Chip(Endurance(Mismatched(), pulses=5, pulses_dtod=0.3, dead_share=0.5), LAYERS, 7)
     port = chip.port()
     pulses = 0
     while chip.alive:
@@ -128,7 +128,7 @@ def test_past_its_end_a_chip_is_dead_at_every_wire() -> None:
 
 def test_dead_share_is_where_a_chip_ends() -> None:
     """A third of a layer's cells may stick at a share of 1/3, one more may not."""
-    chip = Chip(Wearing(Ideal(), endurance=1, spread=0.0, dead_share=5 / 15), LAYERS)
+    chip = Chip(Endurance(Ideal(), pulses=1, pulses_dtod=0.0, dead_share=5 / 15), LAYERS)
     drive = chip.spec.zeros()
     drive[0][0, 0] = 0.1  # one row of three
     chip.port().pulse(drive)
@@ -146,11 +146,11 @@ class Perishing(Ideal):
         del noise
         return IdealCells(cells.knobs * math.exp(-seconds))
 
-    def spent(self, cells: IdealCells) -> Tensor:
+    def worn_out(self, cells: IdealCells) -> Tensor:
         return cells.knobs.abs().amax((-3, -2, -1)) < 1e-3
 
 
-@pytest.mark.parametrize("device", [Perishing(), Wearing(Perishing())], ids=["bare", "wrapped"])
+@pytest.mark.parametrize("device", [Perishing(), Endurance(Perishing())], ids=["bare", "wrapped"])
 def test_a_chip_may_also_end_while_it_waits(device: Device[Any]) -> None:
     chip = Chip(device, LAYERS)
     chip.wait(1.0)
@@ -161,7 +161,7 @@ def test_a_chip_may_also_end_while_it_waits(device: Device[Any]) -> None:
 
 def test_a_fleet_dies_together_and_its_survivors_go_on() -> None:
     """The error names the dead; what is left is bitwise its rows, on the same clock."""
-    chip = Chip(Wearing(Ideal(), endurance=2, spread=0.0, dead_share=0.5), LAYERS, (5, 6, 6, 8))
+    chip = Chip(Endurance(Ideal(), pulses=2, pulses_dtod=0.0, dead_share=0.5), LAYERS, (5, 6, 6, 8))
     port = chip.port()
     drive = ones(chip)
     for d in drive:
@@ -186,8 +186,9 @@ def test_a_fleet_dies_together_and_its_survivors_go_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"endurance": 0.5}, {"endurance": 1e16}, {"spread": -1.0}, {"spread": 4.0}, {"dead_share": 1.0}]
+    "wrong",
+    [{"pulses": 0.5}, {"pulses": 1e16}, {"pulses_dtod": -1.0}, {"pulses_dtod": 4.0}, {"dead_share": 1.0}],
 )
 def test_out_of_range_raises(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="Wearing: wants 1 <= endurance"):
-        Wearing(Ideal(), **wrong)
+    with pytest.raises(ValueError, match="Endurance: wants 1 <= pulses"):
+        Endurance(Ideal(), **wrong)

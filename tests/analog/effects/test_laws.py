@@ -14,6 +14,7 @@ from analog import Clipped
 from analog import Converters
 from analog import DifferentialPair
 from analog import Ideal
+from analog import IRDrop
 from analog import LinearECRAM
 from analog import Mismatched
 from analog import Noise
@@ -22,7 +23,6 @@ from analog import Stuck
 from analog import Temperature
 from analog import Tiled
 from analog import Wafer
-from analog import WireDrop
 from analog import dense
 from analog import stream
 from analog import xray
@@ -87,7 +87,7 @@ def test_stuck_cells_are_stuck_for_life(device: Any, at: float | None) -> None:
     wrapped = Stuck(device, share=0.1, at=at)
     cells = many(wrapped, 5000)
     first, noise = cells.knobs, Noise(stream(0, "stuck"))
-    now = wrapped.nudge(cells, -cells.knobs)
+    now = wrapped.perturb(cells, -cells.knobs)
     now = wrapped.pulse(now, torch.full_like(first, 0.5), noise)
     now = wrapped.age(now, 0.5, noise)
     now = wrapped.pulse(now, torch.full_like(first, -0.2), noise)
@@ -143,9 +143,9 @@ def test_wire_drop_is_the_resistor_network_to_first_order() -> None:
     errors, effects = [], []
     for wire in (2e-3, 1e-3):
         exact = network(drive, 1 + tilt * signs, 1 - tilt * signs, wire) / (2 * tilt)
-        device = WireDrop(Ideal(), resistance=wire, conductance=1.0)
+        device = IRDrop(Ideal(), resistance=wire, conductance=1.0)
         model = device.collect(
-            IdealCells(signs.unsqueeze(0)), drive.reshape(1, 1, cols), Noise.silent()
+            IdealCells(signs.unsqueeze(0)), drive.reshape(1, 1, cols), Noise.none()
         ).flatten()
         errors.append(float((model - exact).norm()))
         effects.append(float((signs @ drive - exact).norm()))
@@ -158,7 +158,7 @@ def test_temperature_speeds_up_ageing_by_arrhenius() -> None:
     device = CapacitorCell(lifetime_spread=0.0)
     hot = Temperature(device, kelvin=330.0, activation=0.6)
     assert hot.haste == pytest.approx(8.24, rel=2e-3)
-    cells, silent = many(hot, 3), Noise.silent()
+    cells, silent = many(hot, 3), Noise.none()
     aged = hot.age(cells, 0.1, silent).knobs / cells.knobs
     torch.testing.assert_close(aged, torch.full_like(aged, math.exp(-0.1 * hot.haste)), rtol=1e-3, atol=0.0)
 
@@ -186,12 +186,12 @@ def test_tiles_add_up_to_the_whole(device: Any) -> None:
     tiled = Tiled(Ideal(), rows=3, cols=4, bits=None, reach=1e9)
     cells = tiled.fabricate(8, 10, birth())
     x = torch.randn(1, 5, 10, generator=stream(0, "tiles"), dtype=DOUBLE)
-    torch.testing.assert_close(tiled.collect(cells, x, Noise.silent()), x @ cells.knobs.mT)
-    torch.testing.assert_close(tiled.fire(cells, x[..., :8], Noise.silent()), x[..., :8].relu())
+    torch.testing.assert_close(tiled.collect(cells, x, Noise.none()), x @ cells.knobs.mT)
+    torch.testing.assert_close(tiled.fire(cells, x[..., :8], Noise.none()), x[..., :8].relu())
     wrapped = Tiled(device, rows=3, cols=4)
     held = wrapped.fabricate(8, 10, birth())
     torch.testing.assert_close(wrapped._joined(wrapped._parted(held.knobs), 8, 10), held.knobs)
-    moved = wrapped.pulse(held, 0.1 * torch.ones_like(held.knobs), Noise.silent())
+    moved = wrapped.pulse(held, 0.1 * torch.ones_like(held.knobs), Noise.none())
     assert bool((moved.knobs >= held.knobs).all())  # some are at their bound
 
 
@@ -223,7 +223,7 @@ def test_wafer_gains_multiply_inputs_and_outputs() -> None:
     cells = device.fabricate(4, 6, birth())
     x = torch.randn(1, 3, 6, generator=stream(0, "gains"), dtype=DOUBLE)
     gain = cells.down.mT * cells.across
-    torch.testing.assert_close(device.collect(cells, x, Noise.silent()), x @ (gain * cells.knobs).mT)
+    torch.testing.assert_close(device.collect(cells, x, Noise.none()), x @ (gain * cells.knobs).mT)
     assert float(gain.log().std()) > 0.05
 
 
@@ -234,9 +234,9 @@ def test_pairs_cancel_what_is_common() -> None:
 
     def slope(device: Any, sign: float) -> float:
         cells = many(device, 4000)
-        blank = device.nudge(cells, -cells.knobs)
+        blank = device.perturb(cells, -cells.knobs)
         drive = torch.full_like(cells.knobs, sign * 0.02)
-        return float((device.pulse(blank, drive, Noise.silent()).knobs - blank.knobs).mean()) / (sign * 0.02)
+        return float((device.pulse(blank, drive, Noise.none()).knobs - blank.knobs).mean()) / (sign * 0.02)
 
     assert slope(lone, 1.0) / slope(lone, -1.0) > 2
     assert slope(pair, 1.0) / slope(pair, -1.0) == pytest.approx(1, abs=0.05)

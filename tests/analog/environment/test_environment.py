@@ -11,11 +11,11 @@ from gymnasium.utils.env_checker import check_env
 
 from analog import BadInput
 from analog import Chip
+from analog import Endurance
 from analog import Ledger
 from analog import Mismatched
 from analog import Probe
 from analog import SoftBoundsRRAM
-from analog import Wearing
 from analog import dense
 from analog import metered
 from analog.environment import BUDGETS
@@ -28,7 +28,7 @@ from analog.environment.chips import MortalChips
 
 MODES = list(getattr(gymnasium.vector, "AutoresetMode", ["NextStep"]))  # the oldest admitted has but one
 SILENT = Mismatched(read_noise=0.0, write_noise=0.0)
-MORTAL = {"device": Wearing(Mismatched(), endurance=12, spread=0.4), "pulses_per_cell": 9.0}
+MORTAL = {"device": Endurance(Mismatched(), pulses=12, pulses_dtod=0.4), "pulses_per_cell": 9.0}
 
 
 def same(a: Any, b: Any) -> bool:

@@ -8,13 +8,13 @@ import torch
 
 from analog import Chip
 from analog import Device
+from analog import Endurance
 from analog import Ideal
 from analog import Knobs
 from analog import Mismatched
 from analog import Probe
 from analog import SoftBoundsRRAM
 from analog import Spec
-from analog import Wearing
 from analog import dense
 from analog.devices.zoo import ZOO
 from analog.environment import Rack
@@ -23,7 +23,7 @@ from tests.zoo import name
 LAYERS = (dense(3, 4), dense(4, 2, linear=True))
 X = torch.tensor([[0.1, 0.9, 0.4], [1.0, 0.0, 0.3]])
 SILENT = Mismatched(read_noise=0.0, write_noise=0.0)
-WORN = Wearing(SoftBoundsRRAM(), endurance=300, spread=0.5)
+WORN = Endurance(SoftBoundsRRAM(), pulses=300, pulses_dtod=0.5)
 
 
 def rack(device: Device[Any], identities: tuple[int, ...]) -> Rack[Any]:
@@ -71,7 +71,7 @@ def test_a_fresh_chip_is_as_the_factory_delivers_it() -> None:
 @pytest.mark.parametrize("device", [SILENT, Ideal(), WORN], ids=name)
 def test_a_silent_rack_is_so_many_chips(device: Device[Any]) -> None:
     """Bitwise the same readings as `Chip`, and the same death."""
-    device = replace(device, device=SILENT, endurance=4, spread=0.3) if device is WORN else device
+    device = replace(device, device=SILENT, pulses=4, pulses_dtod=0.3) if device is WORN else device
     made, chip = rack(device, (3, 4)), Chip(device, LAYERS, 4)
     port = chip.port()
     for moment in range(8):
@@ -83,7 +83,7 @@ def test_a_silent_rack_is_so_many_chips(device: Device[Any]) -> None:
             break
         for row, tap in zip(made.measure(X, Probe(), 0.0).taps, port.measure(X).taps, strict=True):
             assert torch.equal(row[1], tap)
-    assert chip.alive is not isinstance(device, Wearing)
+    assert chip.alive is not isinstance(device, Endurance)
 
 
 def test_reading_some_leaves_the_others_alone() -> None:

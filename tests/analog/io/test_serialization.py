@@ -5,9 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analog import Endurance
 from analog import Ideal
 from analog import Mismatched
-from analog import Wearing
 from analog import conv2d
 from analog import dense
 from analog import grouped
@@ -82,6 +82,12 @@ def test_digests_and_descriptions_see_differences() -> None:
     ]
     assert len({*seen}) == len(seen)
     assert digest({}, {"t": t, "u": t + 1}) == digest({}, {"u": t + 1, "t": t.clone()})
-    devices = (Ideal(), Mismatched(), Mismatched(read_noise=0.021), Wearing(Ideal()), Wearing(Mismatched()))
+    devices = (
+        Ideal(),
+        Mismatched(),
+        Mismatched(read_noise=0.021),
+        Endurance(Ideal()),
+        Endurance(Mismatched()),
+    )
     assert len({str(described(d)) for d in devices}) == len(devices)
-    assert described(Wearing(Ideal())) == described(Wearing(Ideal()))
+    assert described(Endurance(Ideal())) == described(Endurance(Ideal()))

@@ -15,11 +15,11 @@ from analog import BadFile
 from analog import Chip
 from analog import Dead
 from analog import Device
+from analog import Endurance
 from analog import Ideal
 from analog import Mismatched
 from analog import Probe
 from analog import SoftBoundsRRAM
-from analog import Wearing
 from analog import conv2d
 from analog import dense
 from analog import load
@@ -31,7 +31,7 @@ from analog.io.serialization import unpack
 
 LAYERS = (dense(4, 3), dense(3, 2, linear=True))
 X = torch.ones(5, 4)
-WORN = Wearing(Mismatched(), endurance=30, spread=0.5)
+WORN = Endurance(Mismatched(), pulses=30, pulses_dtod=0.5)
 
 
 def lived(device: Device[Any] = WORN, identity: Any = (3, 4), **how: Any) -> Chip[Any]:
@@ -59,7 +59,7 @@ def future(chip: Chip[Any]) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("identity", [7, (3, 4)], ids=["lone", "fleet"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("device", [Ideal(), Mismatched(), SoftBoundsRRAM(), WORN, Wearing(WORN)], ids=str)
+@pytest.mark.parametrize("device", [Ideal(), Mismatched(), SoftBoundsRRAM(), WORN, Endurance(WORN)], ids=str)
 def test_the_future_is_the_same(device: Any, dtype: torch.dtype, identity: Any, tmp_path: Path) -> None:
     """Knobs, readings, pulses, noise and clock, bitwise; nested wrappers too."""
     chip = lived(device, identity, dtype=dtype)
@@ -83,7 +83,7 @@ def test_a_dead_chip_stays_dead(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spared", [[], [1]], ids=["nobody left", "one left"])
 def test_a_worn_out_fleet_stays_so(spared: list[int], tmp_path: Path) -> None:
-    device = Wearing(Mismatched(), endurance=2, spread=0.0)
+    device = Endurance(Mismatched(), pulses=2, pulses_dtod=0.0)
     chip = Chip(device, LAYERS, (3, 4))
     drive = tuple(0.1 + z for z in chip.spec.zeros())
     for d in drive:
@@ -194,10 +194,10 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     save(lived(), path)
     for device in (
         Mismatched(),
-        Wearing(Mismatched()),
-        Wearing(Mismatched(read_noise=0.1), endurance=30, spread=0.5),
+        Endurance(Mismatched()),
+        Endurance(Mismatched(read_noise=0.1), pulses=30, pulses_dtod=0.5),
     ):
-        with pytest.raises(BadFile, match="was written by .*Wearing.* you gave"):
+        with pytest.raises(BadFile, match="was written by .*Endurance.* you gave"):
             load(path, device, LAYERS)
     others = (
         LAYERS[:1],

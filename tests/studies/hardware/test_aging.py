@@ -15,10 +15,10 @@ import torch
 from analog import CapacitorCell
 from analog import Chip
 from analog import Dead
+from analog import Endurance
 from analog import Ideal
 from analog import Noise
 from analog import Probe
-from analog import Wearing
 from analog import dense
 from analog import stream
 from analog.devices.ideal import IdealCells
@@ -97,7 +97,7 @@ def test_an_heir_takes_over_at_its_moment_and_the_teacher_is_dead() -> None:
 
 def test_the_dead_know_nothing() -> None:
     """A chip that relearns itself to death is dead at all later moments, and its run goes on."""
-    device = Wearing(Fading(), endurance=80, spread=0)  # drives are owed while it learns, and not later
+    device = Endurance(Fading(), pulses=80, pulses_dtod=0)  # drives are owed while it learns, and not later
     args = aging.Args(devices=(device,), remedies=("relearning",), moments=(1.0, 2.0, 3.0), epochs=1)
     rows = list(aging.run(aging.Trial(args, device, "relearning")))
     assert [r["after"] for r in rows[-2:]] == [0.0, 0.0] and rows[0]["after"] > 0

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from analog import ConstantStep
+from analog import Endurance
 from analog import Ideal
 from analog import Mismatched
 from analog import RRAMArray
-from analog import Wearing
 from analog import check_device
 from studies.hardware import zoo
 from studies.kit.recipes.standard import OWED
@@ -48,7 +48,7 @@ def test_dead_cells_do_not_move_and_silent_ones_have_no_end_of_levels() -> None:
 
 
 def test_a_chip_that_dies_of_learning_is_told_of() -> None:
-    args = zoo.Args(devices=(Wearing(Mismatched(), endurance=1, spread=0),), chips=1, budget=45, hidden=8)
+    args = zoo.Args(devices=(Endurance(Mismatched(), pulses=1, pulses_dtod=0),), chips=1, budget=45, hidden=8)
     trials = zoo.plan(args)
     rows: list[Any] = [{"trial": t.name, **row} for t in trials for row in zoo.run(t)]
     died = [r for r in rows if r["what"] == "in place"]

@@ -153,7 +153,7 @@ def test_a_study_that_another_module_imports_counts_whole(mine: Path, digest: Di
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_a_device_brings_its_file_and_what_that_imports(mine: Path, wrapped: bool) -> None:
     device = importlib.import_module("mine.device").FeFET()
-    args: Any = heirs.Args(device=importlib.import_module("analog").Wearing(device) if wrapped else device)
+    args: Any = heirs.Args(device=importlib.import_module("analog").Endurance(device) if wrapped else device)
     before = code_digests(heirs.__name__, args)
     _edit(mine / "constants.py", "1.0", "2.0")
     after = code_digests(heirs.__name__, args)
