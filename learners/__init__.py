@@ -1,6 +1,5 @@
 """Learning through wires alone: estimators, updates, and the learners that step a port."""
 
-from . import rules
 from .check.contracts import Unlawful
 from .check.contracts import check_estimator
 from .check.contracts import check_learner
@@ -45,17 +44,19 @@ from .losses import SquaredError
 from .theory import laws
 from .theory.tuning import Tuning
 from .theory.tuning import tuned
-from .towers import layerwise
-from .towers import tower
+from .updates import Hyperparameter
+from .updates import Tuner
 from .updates import Update
-from .updates import accumulated
+from .updates import accumulate
 from .updates import adagrad
 from .updates import adam
-from .updates import decayed
+from .updates import layerwise
+from .updates import linear_decay
 from .updates import momentum
 from .updates import rmsprop
-from .updates import scheduled
 from .updates import sgd
+from .updates import update_rule
+from .updates import with_schedule
 from .wiring.decorrelation import Decorrelated
 from .wiring.decorrelation import decorrelated
 from .wiring.decorrelation import mixed
@@ -76,6 +77,7 @@ __all__ = [
     "Feedback",
     "Flipout",
     "HeldLoss",
+    "Hyperparameter",
     "Law",
     "Learner",
     "LocalLoss",
@@ -88,18 +90,18 @@ __all__ = [
     "Skip",
     "SquaredError",
     "Step",
+    "Tuner",
     "Tuning",
     "Unlawful",
     "Update",
     "WeightPerturbation",
-    "accumulated",
+    "accumulate",
     "adagrad",
     "adam",
     "antithetic",
     "check_estimator",
     "check_learner",
     "coordinates",
-    "decayed",
     "decorrelated",
     "fit",
     "gaussian",
@@ -108,6 +110,7 @@ __all__ = [
     "laws",
     "layerwise",
     "leave_one_out",
+    "linear_decay",
     "mixed",
     "momentum",
     "one_sided",
@@ -116,12 +119,11 @@ __all__ = [
     "rank_one",
     "residual",
     "rmsprop",
-    "rules",
-    "scheduled",
     "sgd",
     "sparse",
     "sphere",
-    "tower",
     "tuned",
     "uniform",
+    "update_rule",
+    "with_schedule",
 ]

@@ -155,7 +155,7 @@ def best_rate(law: Independent, probes: int, coordinates: int, curvature: float)
 
 
 def hypergradient(now: Prediction, before: Prediction, *, memory: float = 0.0) -> tuple[float, float]:
-    """Mean and variance of ghat(t+1) . z, what a tower is told of a rate; z = sum_k memory^k ghat(t-k).
+    """Mean and variance of ghat(t+1) . z, what the tuner of a rate is given; z = sum_k memory^k ghat(t-k).
 
     Estimates are independent, and those of the past alike, with mean b and covariance B; that of now has mean
     a and covariance A. Then z has mean b/(1 - memory) and covariance Z = B/(1 - memory^2), and

@@ -40,7 +40,7 @@ from distill import Soft
 from distill import distill
 from learners import Batch
 from learners import adam
-from learners import decayed
+from learners import linear_decay
 from learners.rl import ObservationNormalizer
 from learners.rl import TanhSquashed
 from learners.rl import rollout
@@ -140,7 +140,7 @@ def _lesson(trial: Trial, teacher: Port, pupils: Port, met: Tensor, number: int)
     """Learn what the teacher answers in the states met so far."""
     args = trial.args
     named = trial.rl_task.task in NAMED
-    learner = by_nodes(4, decayed(adam(RATE), args.lessons))
+    learner = by_nodes(4, linear_decay(adam(RATE), args.lessons))
     drawn, generator = trial.generator("lessons", number), trial.generator("probes", number)
     chosen = (torch.randint(met.shape[-2], (EXAMPLES,), generator=drawn) for _ in range(args.lessons))
     stimuli = (Batch(met[..., c, :]) for c in chosen)

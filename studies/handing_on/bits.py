@@ -70,8 +70,8 @@ from learners import CrossEntropy
 from learners import Learner
 from learners import Loss
 from learners import adam
-from learners import decayed
 from learners import fit
+from learners import linear_decay
 from learners.data.batches import batches
 from learners.data.batches import drawn
 from learners.data.batches import steps
@@ -208,7 +208,7 @@ def _curve(trial: Trial, data: Dataset, size: Scale, subject: School, teacher: C
         )
         book = written(asked)
         heirs = Chip(args.device, teacher.spec.layers, _who(trial, size), noise_seed=args.seed + 1)
-        update = decayed(adam(size.rate), total)
+        update = linear_decay(adam(size.rate), total)
         learner: Learner[Any] = by_nodes(size.probes, update)(subject.answers.loss)
         studied = drawn(book, size.batch, total, generator("order"))
         for _ in fit(learner, heirs.port(), studied, generator("probes")):

@@ -59,8 +59,8 @@ from learners import CrossEntropy
 from learners import Learner
 from learners import Loss
 from learners import adam
-from learners import decayed
 from learners import fit
+from learners import linear_decay
 from learners.data.batches import steps
 from learners.data.datasets import Dataset
 from learners.data.datasets import load
@@ -171,7 +171,7 @@ def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator
     ledger, mail, port = Ledger(chip.spec), Mail(), chip.port()
 
     def learner(loss: Loss) -> Learner[Any]:
-        return by_nodes(size.probes, decayed(adam(size.rate), rounds))(loss)
+        return by_nodes(size.probes, linear_decay(adam(size.rate), rounds))(loss)
 
     order, generator = trial.generator("order"), trial.generator("probes")
     living = community(
@@ -201,7 +201,7 @@ def _digital(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterato
     drawn = (taken(shards, chosen) for chosen in turns(shards, own, rounds, trial.generator("order")))
     if together:
         drawn = (Batch(b.x.flatten(0, 1), b.target.flatten()) for b in drawn)
-    learner, port = Exact(chip, decayed(adam(size.rate), rounds), CrossEntropy()), chip.port()
+    learner, port = Exact(chip, linear_decay(adam(size.rate), rounds), CrossEntropy()), chip.port()
     exchanges, every = 0, 1 if together else -(-rounds // TIMES)
     for step, _ in enumerate(fit(learner, port, drawn, trial.generator("unused")), 1):
         if step % every and step < rounds:

@@ -47,7 +47,7 @@ from learners import Batch
 from learners import Learner
 from learners import Loss
 from learners import adam
-from learners import decayed
+from learners import linear_decay
 from learners.data.batches import drawn
 from learners.data.batches import steps
 from learners.data.datasets import Dataset
@@ -139,7 +139,7 @@ def _heirs(scene: _Scene, words: str, classes: tuple[int, ...], first: int) -> I
     heirs = Chip(trial.args.device, teacher.spec.layers, who, noise_seed=trial.args.seed + 1).port()
 
     def learner(loss: Loss) -> Learner[Any]:
-        return by_nodes(size.probes, decayed(adam(size.rate), total))(loss)
+        return by_nodes(size.probes, linear_decay(adam(size.rate), total))(loss)
 
     generator, temperature = trial.generator(words, "probes"), trial.args.temperature
     for _ in distill(teacher.port(), heirs, learner, stimuli, temperature=temperature, generator=generator):

@@ -50,8 +50,8 @@ from distill import resampled
 from distill import some
 from learners import Batch
 from learners import adam
-from learners import decayed
 from learners import fit
+from learners import linear_decay
 from learners.data.batches import drawn
 from learners.data.datasets import Dataset
 from learners.data.datasets import load
@@ -141,7 +141,7 @@ def _heirs(scene: _Scene, kind: Kind, wanted: float, first: int) -> Iterator[Row
     asked, read = Ledger(teacher.spec), Ledger(pupils.spec)
     heirs, answer = metered(pupils.port(), read), Soft(trial.args.temperature)
     count = max(1, round(wanted * len(data.train.x) / size.batch))
-    learner = by_nodes(size.probes, decayed(adam(size.rate), count))(answer.loss)
+    learner = by_nodes(size.probes, linear_decay(adam(size.rate), count))(answer.loss)
     taught = _lessons(scene, kind, metered(teacher.port(), asked), heirs, answer, count, wanted)
     for _ in fit(learner, heirs, taught, trial.generator(kind, wanted, "probes")):
         pass

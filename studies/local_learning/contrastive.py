@@ -65,8 +65,8 @@ from learners import NodePerturbation
 from learners import Step
 from learners import Update
 from learners import adam
-from learners import decayed
 from learners import fit
+from learners import linear_decay
 from learners.data.batches import drawn
 from learners.data.datasets import Dataset
 from learners.data.datasets import load
@@ -193,7 +193,7 @@ def _without(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
     chip = Chip(trial.device, layers, range(args.chips), noise_seed=args.seed)
     port, ledger = chip.port(), Ledger(chip.spec)
     if trial.way != "untrained":
-        learner = _learner(trial, chip, made, decayed(adam(size.rate), size.steps))
+        learner = _learner(trial, chip, made, linear_decay(adam(size.rate), size.steps))
         lessons = _twice(data.train, size, _dice(trial, "data"))
         learning = fit(learner, metered(port, ledger), lessons, _dice(trial, "probes"))
         yield from _curve(trial, learning, size.steps, made[-1].loss.parts or 1)
@@ -251,7 +251,7 @@ def _by_labels(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
         pool = Batch(torch.stack([d.x for d in draws], 1), torch.stack([d.target for d in draws], 1))
         chip = Chip(trial.device, network(data, size.hidden), range(args.chips), noise_seed=args.seed)
         port, ledger = chip.port(), Ledger(chip.spec)
-        generator, update = _dice(trial, "data"), decayed(adam(size.rate), size.steps)
+        generator, update = _dice(trial, "data"), linear_decay(adam(size.rate), size.steps)
         lessons = (
             Batch(seen(x.flatten(0, 1), VIEWS, generator).view_as(x).transpose(0, 1), y.mT)
             for x, y in drawn(pool, 2 * size.images, size.steps, generator)

@@ -56,7 +56,7 @@ from learners import Descent
 from learners import NodePerturbation
 from learners import Update
 from learners import adam
-from learners import decayed
+from learners import linear_decay
 from learners.data.batches import drawn
 from learners.data.batches import steps
 from learners.data.datasets import load
@@ -118,7 +118,7 @@ def run(trial: Trial) -> Iterator[Row]:
     ledger = Ledger(chip.spec)
     wires, port = metered(chip.port(), ledger), chip.port()
     total = steps(data.train, BATCH, args.passes)
-    taught = learner(trial.way, chip, decayed(adam(args.rate), total))
+    taught = learner(trial.way, chip, linear_decay(adam(args.rate), total))
     state = taught.init(chip.spec)
     probes = stream(args.seed, "convolution", "probes")
     lessons = drawn(data.train, BATCH, total, stream(args.seed, "convolution", "data"))

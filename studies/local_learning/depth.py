@@ -75,7 +75,7 @@ from learners import Descent
 from learners import NodePerturbation
 from learners import Update
 from learners import adam
-from learners import decayed
+from learners import linear_decay
 from learners import sgd
 from learners.data.batches import drawn
 from learners.data.batches import steps
@@ -189,7 +189,8 @@ class Training:
         self.ledger = Ledger(self.chip.spec)
         self.port = metered(self.chip.port(), self.ledger)
         self.steps = counted(trial, data, self.size)
-        self.learner = learner(trial, self.chip, self.size, own_rates(decayed(adam(1.0), self.steps), rates))
+        update = own_rates(linear_decay(adam(1.0), self.steps), rates)
+        self.learner = learner(trial, self.chip, self.size, update)
         self.state = self.learner.init(self.chip.spec)
         self.done = 0
         self._lessons = drawn(data.train, self.size.batch, self.steps, self._rng("data"))

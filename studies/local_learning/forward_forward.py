@@ -57,9 +57,9 @@ from learners import Descent
 from learners import NodePerturbation
 from learners import Step
 from learners import Update
-from learners import accumulated
+from learners import accumulate
 from learners import adam
-from learners import decayed
+from learners import linear_decay
 from learners import momentum
 from learners.data.batches import batches
 from learners.data.batches import steps
@@ -193,7 +193,7 @@ class Lab:
         booked = metered(self.port, self.ledger).measure
         self.wires = self.port._replace(measure=booked)  # pulses are not booked: millions of cells a step
         self.readout = Descent(
-            NodePerturbation(1.0), self._decayed(adam(READOUT, square_decay=0.99)), CrossEntropy(), delta=True
+            NodePerturbation(1.0), self._with_decay(adam(READOUT, beta2=0.99)), CrossEntropy(), delta=True
         )
         self.labels = WrongLabels(data.classes, BRIGHTNESS, self.readout)
         self.top = self.labels.top(self.chip.spec)
@@ -234,15 +234,15 @@ class Lab:
         whole = x if self.unlabelled else neutral(x, self.data.classes, BRIGHTNESS)
         return self.top.port().measure(pattern(wired(self.port).measure(normalised(whole)).taps)).out
 
-    def _decayed(self, update: Update) -> Update:
+    def _with_decay(self, update: Update) -> Update:
         """Its rate falling linearly to zero over the whole training."""
-        return decayed(update, steps(self.data.train, self.size.batch, self.size.epochs))
+        return linear_decay(update, steps(self.data.train, self.size.batch, self.size.epochs))
 
     def _layer(self) -> Learner[Any]:
-        update, loss = self._decayed(adam(self.size.rate, square_decay=0.99)), LOSS
+        update, loss = self._with_decay(adam(self.size.rate, beta2=0.99)), LOSS
         if self.trial.device.costs.step is not None:  # moves by steps: Adam would blur idle cells too
             push = momentum(PUSH * self.size.width)
-            update, loss = accumulated(self._decayed(push), OWED), BLURRED
+            update, loss = accumulate(self._with_decay(push), OWED), BLURRED
         if self.trial.way == "labels, goodness perturbed":
             return Descent(NodePerturbation(PROBE_SIZE, 4), update, loss)
         measured = self.trial.way == "labels, slopes measured"

@@ -48,10 +48,10 @@ from learners import Batch
 from learners import BinaryCrossEntropy
 from learners import Descent
 from learners import NodePerturbation
-from learners import accumulated
+from learners import accumulate
 from learners import adam
-from learners import decayed
 from learners import fit
+from learners import linear_decay
 from learners.data.batches import drawn
 from learners.data.datasets import Dataset
 from learners.data.datasets import held_out
@@ -191,9 +191,9 @@ def _learner(trial: Trial, setting: Setting, count: int) -> Learner[Any]:
     estimator = NodePerturbation(PROBE_SIZE, args.probes, mask=True)
     control = FEEDBACK if args.feedback else None
     inner = args.steps if setting.gamma is not None else 1
-    update = decayed(adam(setting.rate), count * inner)
+    update = linear_decay(adam(setting.rate), count * inner)
     if setting.owed is not None:
-        update = accumulated(update, setting.owed)
+        update = accumulate(update, setting.owed)
     if setting.gamma is None:
         return Descent(estimator, update, LOSS, delta=True, control=control)
     half = len(args.sizes)

@@ -20,7 +20,7 @@ to .4 where a row learns), test error in % begun at .01, 1 and 100 times the usu
 Height 5 is like 4 (2.21 to 2.71). An update takes 0.09, 0.36, 0.48, 0.54, 0.72 ms at heights 1 to 5 above
 SGD, 0.39, 1.60, 1.84, 2.02, 2.01 above Adam with its three slopes, beside 1.7 ms for the gradient.
 
-On chips, `towers --data digits --where chips --optimizers SGD Adam --heights 1 2 3 --seeds 8` (1,437 digits,
+On chips, `towers --data digits --where chips --optimizers sgd adam --heights 1 2 3 --seeds 8` (1,437 digits,
 45 epochs, mean of 8 chips; rates begun at 1e-4, 1e-3, 0.01, 0.1, 1, 10, 100): SGD alone 90.14, 65.87, 10.90,
 4.69, 3.68, 90.69, 86.63; height 2 3.99, 4.13, 4.27, 4.31, 4.37, 3.99, 49.76; height 3 3.92, 3.85, 4.17, 4.41,
 4.17, 4.03, 69.58. Adam alone 20.73, 5.10, 3.78, 4.90, 42.60, 83.82, 77.85; height 2 3.82, 4.10, 3.68, 3.47,
@@ -28,7 +28,7 @@ On chips, `towers --data digits --where chips --optimizers SGD Adam --heights 1 
 tower above Adam ends within .2 points of the best fixed rate of all (3.68), from six one above SGD within .7.
 Begun at 100 most chips are lost before anything is told: their cells saturate.
 
-What it takes, beyond the source (`learners.towers`): its hypergradient is greedy, and settles at rates some
+What it takes, beyond the source (`learners.Tuner`): its hypergradient is greedy, and settles at rates some
 ten times too low. A fixed memory of slopes mends a part; a horizon that grows with the training mends it, for
 what shallow directions gain adds up over the horizon and what noise costs does not. A warm-up keeps a rate
 that is far too large from breaking the weights at once, dials turn no faster than the horizon, decays a
@@ -48,7 +48,6 @@ from pathlib import Path
 from statistics import fmean
 from statistics import median
 from time import perf_counter
-from typing import Any
 from typing import Final
 from typing import Literal
 from typing import get_args
@@ -64,16 +63,20 @@ from analog import stream
 from learners import CrossEntropy
 from learners import Descent
 from learners import NodePerturbation
+from learners import Tuner
 from learners import Update
+from learners import adagrad
+from learners import adam
 from learners import fit
-from learners import rules
-from learners import tower
+from learners import momentum
+from learners import rmsprop
+from learners import sgd
 from learners.data.batches import batches
 from learners.data.batches import steps
 from learners.data.datasets import Dataset
 from learners.data.datasets import held_out
 from learners.data.datasets import load
-from learners.towers import set_to
+from learners.updates import current_hyperparameters
 
 from ..kit.digital.mlps import Shape
 from ..kit.digital.mlps import born
@@ -88,23 +91,23 @@ from ..kit.recipes.standard import scale
 from ..kit.report.tables import mean_sd
 from ..kit.run.study import Row
 
-Name = Literal["SGD", "momentum", "AdaGrad", "RMSProp", "Adam"]
+Name = Literal["sgd", "momentum", "adagrad", "rmsprop", "adam"]
 Where = Literal["digital", "chips", "overhead"]
 RATES: Final[dict[Name, float]] = {  # usual ones
-    "SGD": 1e-2,
+    "sgd": 1e-2,
     "momentum": 1e-2,
-    "AdaGrad": 1e-2,
-    "RMSProp": 1e-3,
-    "Adam": 1e-3,
+    "adagrad": 1e-2,
+    "rmsprop": 1e-3,
+    "adam": 1e-3,
 }
-RULES: Final[dict[Name, Callable[[Tensor], rules.Rule[Any]]]] = {
-    "SGD": rules.SGD,
-    "momentum": rules.Momentum,
-    "AdaGrad": rules.AdaGrad,
-    "RMSProp": rules.RMSProp,
-    "Adam": rules.Adam,
+OPTIMIZERS: Final[dict[Name, Callable[..., Update]]] = {
+    "sgd": sgd,
+    "momentum": momentum,
+    "adagrad": adagrad,
+    "rmsprop": rmsprop,
+    "adam": adam,
 }
-ABOVE: Final = (0.3, 0.03)  # rates of the second level and of those above it
+ABOVE: Final = (0.3, 0.03)  # AdaGrad's rates on the second level and on those above it
 BATCH, HIDDEN = 256, 128
 
 
@@ -126,7 +129,7 @@ class Args:
 
 
 TOY = Args(
-    data="digits", where=("digital", "chips"), optimizers=("SGD",), heights=(1, 2), seeds=2, epochs=0.5
+    data="digits", where=("digital", "chips"), optimizers=("sgd",), heights=(1, 2), seeds=2, epochs=0.5
 )
 
 
@@ -134,7 +137,7 @@ TOY = Args(
 class Trial:
     args: Args = Args()
     where: Where = "digital"
-    optimizer: Name = "SGD"
+    optimizer: Name = "sgd"
     height: int = 2
 
     @property
@@ -146,15 +149,14 @@ def plan(args: Args) -> list[Trial]:
     return [Trial(args, w, o, h) for w in args.where for o in args.optimizers for h in args.heights]
 
 
-def levels(optimizer: Name, rate: Tensor, height: int) -> tuple[rules.Rule[Any], ...]:
-    """An optimizer and what is above it."""
-    above = (ABOVE[0], *[ABOVE[1]] * height)[: height - 1]
-    return RULES[optimizer](rate), *(rules.AdaGrad(r) for r in above)
-
-
-def update(args: Args, made: tuple[rules.Rule[Any], ...], total: int) -> Update:
-    """The levels at work in a training of so many steps; alone, an optimizer has no use for a warm-up."""
-    return tower(*made, horizon=args.horizon, warmup=round(args.warmup * total) if len(made) > 1 else 0)
+def update(trial: Trial, learning_rate: Tensor, total: int) -> Update:
+    """An optimizer and what tunes it, in a training of so many steps; at height 1 nothing does."""
+    args, above = trial.args, (ABOVE[0], *[ABOVE[1]] * trial.height)[: trial.height - 1]
+    tuned_by: Update | None = None
+    for rate in reversed(above):
+        tuned_by = adagrad(rate, tuned_by=tuned_by)
+    tuner = None if tuned_by is None else Tuner(tuned_by, args.horizon, round(args.warmup * total))
+    return OPTIMIZERS[trial.optimizer](learning_rate, tuned_by=tuner)
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -171,17 +173,17 @@ def _digital(trial: Trial, data: Dataset) -> Iterator[Row]:
     shape = Shape(args.seeds, len(args.factors), data.pixels, HIDDEN, data.classes)
     knobs = born(shape, _dice(args, "weights"))
     starts = RATES[trial.optimizer] * torch.tensor(args.factors).repeat(args.seeds)
-    made = levels(trial.optimizer, starts, trial.height)
     total = steps(data.train, BATCH, args.epochs)
-    moving = update(args, made, total)
-    state = moving.init(knobs)
+    descent = update(trial, starts, total)
+    state = descent.init(tuple(map(torch.zeros_like, knobs)))
     for number, batch in enumerate(lessons(data, BATCH, args.epochs, _dice(args, "order")), 1):
-        drive, state = moving.step(gradient(shape, knobs, batch), state)
-        for held, moved in zip(knobs, drive, strict=True):
-            held.add_(moved)
+        drive, state = descent.step(gradient(shape, knobs, batch), state)
+        for weights, change in zip(knobs, drive, strict=True):
+            weights.add_(change)
         if number % max(1, total // 10) == 0 and number < total:
             yield {"what": "curve", "step": number, "done": number / total}
-    wrong, ends = errors(shape, knobs, data.test).tolist(), set_to(made, state)[0]["rate"].tolist()
+    wrong = errors(shape, knobs, data.test).tolist()
+    ends = torch.as_tensor(current_hyperparameters(descent, state)[0]["learning_rate"]).tolist()
     for at, (error, end) in enumerate(zip(wrong, ends, strict=True)):
         seed, factor = divmod(at, shape.variants)
         yield {
@@ -201,11 +203,11 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
     variants = len(args.chip_rates)
     twins = [chip for chip in range(args.seeds) for _ in range(variants)]
     chip = Chip(args.device, network(data, size.hidden), twins, noise_seed=args.seed)
-    made = levels(trial.optimizer, torch.tensor(args.chip_rates).repeat(args.seeds), trial.height)
+    starts = torch.tensor(args.chip_rates).repeat(args.seeds)
     epochs = min(args.epochs, size.epochs) if args.epochs < 1 else size.epochs
     total = steps(data.train, size.batch, epochs)
     law = NodePerturbation(PROBE_SIZE, size.probes, mask=True)
-    learner = Descent(law, update(args, made, total), CrossEntropy(), delta=True)
+    learner = Descent(law, update(trial, starts, total), CrossEntropy(), delta=True)
     order, probes = (stream(args.seed, "towers", "chips", what) for what in ("order", "probes"))
     learning = fit(learner, chip.port(), batches(data.train, size.batch, epochs, order), probes)
     for number, _ in enumerate(learning, 1):
@@ -226,14 +228,13 @@ def _overhead(trial: Trial, data: Dataset) -> Iterator[Row]:
     """Median seconds of the update of one network, and of its gradient, a batch at a time."""
     shape = Shape(1, 1, data.pixels, HIDDEN, data.classes)
     knobs = born(shape, _dice(trial.args, "weights")[:1])
-    made = levels(trial.optimizer, torch.tensor(RATES[trial.optimizer]), trial.height)
-    moving = update(trial.args, made, 7000)
-    state, spent = moving.init(knobs), []
+    descent = update(trial, torch.tensor(RATES[trial.optimizer]), 7000)
+    state, spent = descent.init(tuple(map(torch.zeros_like, knobs))), []
     for batch in lessons(data, BATCH, 1.0, _dice(trial.args, "order")[:1]):
         clock = perf_counter()
         given = gradient(shape, knobs, batch)
         between = perf_counter()
-        _, state = moving.step(given, state)
+        _, state = descent.step(given, state)
         spent.append((between - clock, perf_counter() - between))
     first, second = (median(part) for part in zip(*spent, strict=True))
     yield {"what": "seconds", "gradient": first, "update": second, "done": 1.0}

@@ -59,8 +59,8 @@ from learners import SquaredError
 from learners import Update
 from learners import WeightPerturbation
 from learners import adam
-from learners import decayed
 from learners import fit
+from learners import linear_decay
 
 from ..kit.recipes.learned_update import PUPILS
 from ..kit.recipes.learned_update import RATE
@@ -189,7 +189,7 @@ def _perturbed(args: Args, device: Any, who: range, method: Method, rate: float,
     chip = Chip(device, task.layers, who, noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     port, batch = metered(chip.port(), ledger), Batch(task.x, task.target)
-    learner = _learner(method, size, decayed(adam(rate), steps))
+    learner = _learner(method, size, linear_decay(adam(rate), steps))
     for _ in fit(learner, port, [batch] * steps, stream(args.seed, "meta", method)):
         pass
     looks = []

@@ -36,17 +36,17 @@ from learners import NodePerturbation
 from learners import RunningMean
 from learners import SquaredError
 from learners import Step
+from learners import Tuner
 from learners import WeightPerturbation
 from learners import adam
 from learners import antithetic
 from learners import check_learner
-from learners import decayed
 from learners import fit
 from learners import gaussian
+from learners import linear_decay
 from learners import momentum
-from learners import rules
+from learners import rmsprop
 from learners import sgd
-from learners import tower
 from learners.local import ByProbes
 from learners.local import LocoProp
 from learners.local import TargetPropagation
@@ -57,7 +57,7 @@ from tests.signs import signs
 LEARNERS: dict[str, Learner[Any]] = {
     "nodes": Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy()),
     "nodes, delta, mask": Descent(
-        NodePerturbation(0.1, probes=3, mask=True), decayed(adam(0.01), 100), CrossEntropy(), delta=True
+        NodePerturbation(0.1, probes=3, mask=True), linear_decay(adam(0.01), 100), CrossEntropy(), delta=True
     ),
     "nodes, pairs": Descent(
         NodePerturbation(0.1, law=gaussian, scheme=antithetic), momentum(0.1), CrossEntropy()
@@ -70,9 +70,9 @@ LEARNERS: dict[str, Learner[Any]] = {
         in_turn=True,
         control=Feedback(trust=0.5),
     ),
-    "nodes, tower": Descent(
+    "nodes, tuned": Descent(
         NodePerturbation(0.1, probes=2),
-        tower(rules.Adam(0.01), rules.RMSProp(0.1), rules.SGD(0.1), horizon=0.3, warmup=3),
+        adam(0.01, tuned_by=Tuner(rmsprop(0.1, tuned_by=sgd(0.1)), horizon=0.3, warmup=3)),
         CrossEntropy(),
     ),
     "nodes, active": Descent(ActiveNodePerturbation(8), adam(0.01), CrossEntropy(), delta=True),

@@ -19,7 +19,7 @@ from analog import xray
 from learners import Batch
 from learners import BinaryCrossEntropy
 from learners import adam
-from learners import scheduled
+from learners import with_schedule
 from learners.data.batches import batches
 from learners.learner import Learner
 from learners.local import LocoProp
@@ -142,7 +142,7 @@ def layers(sizes: tuple[int, ...], pixels: int) -> tuple[Layer, ...]:
 
 def _learner(given: Setting, chip: Chip[Any], steps: int) -> Learner[Any]:
     if given.way == "target propagation":
-        ahead = scheduled(adam(given.rate), lambda made: paced(made, steps, given.epochs))
+        ahead = with_schedule(adam(given.rate), lambda made: paced(made, steps, given.epochs))
         return TargetPropagation(ahead, adam(1e-3), LOSS, 0.1, tanh, sigmoid)
     published = as_published(given.way)
 

@@ -25,8 +25,8 @@ from learners import CrossEntropy
 from learners import Learner
 from learners import Loss
 from learners import adam
-from learners import decayed
 from learners import fit
+from learners import linear_decay
 from learners.data.batches import batches
 from learners.data.datasets import Dataset
 
@@ -121,7 +121,7 @@ def _relearn(scene: Scene, life: Life, k: int) -> Life:
     for r in range(ROUNDS):
         if r and right(port.measure(scene.few.x).out.argmax(-1), wanted) >= known:
             break
-        update = decayed(adam(RATE * 2**r), STEPS)
+        update = linear_decay(adam(RATE * 2**r), STEPS)
         learner = by_nodes(scene.size.probes, update)(CrossEntropy())
         for _ in fit(learner, port, [scene.few] * STEPS, scene.generator("relearning", k, r)):
             pass

@@ -21,7 +21,7 @@ from learners import NodePerturbation
 from learners import Step
 from learners import Update
 from learners import WeightPerturbation
-from learners import accumulated
+from learners import accumulate
 from learners.estimators.base import Estimator
 from learners.estimators.base import correlate
 from learners.learner import Learner
@@ -66,7 +66,7 @@ class Way:
         """What teaches the chip; the x-ray of it is for the exact rows alone."""
         writes = self.update
         if isinstance(chip.device, Pulsed):
-            writes = accumulated(writes, OWED)  # they blur
+            writes = accumulate(writes, OWED)  # they blur
         if self.method == "BP":
             return Exact(chip, writes, CrossEntropy())
         if self.method == "FG-A + feedback":

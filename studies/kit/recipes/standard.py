@@ -34,10 +34,10 @@ from learners import Loss
 from learners import NodePerturbation
 from learners import Step
 from learners import Update
-from learners import accumulated
+from learners import accumulate
 from learners import adam
-from learners import decayed
 from learners import fit
+from learners import linear_decay
 from learners.data.batches import batches
 from learners.data.batches import drawn
 from learners.data.batches import steps
@@ -92,12 +92,12 @@ def usual(data: Dataset, size: Scale) -> Callable[[Loss], Learner[Any]]:
 
 def schedule(data: Dataset, size: int, epochs: float, rate: float) -> Update:
     """Adam, its rate falling linearly to zero over the whole training."""
-    return decayed(adam(rate), steps(data.train, size, epochs))
+    return linear_decay(adam(rate), steps(data.train, size, epochs))
 
 
 def sparing(data: Dataset, size: Scale) -> Update:
     """The schedule of such a size, its drives owed until a write is worth what it blurs."""
-    return accumulated(schedule(data, size.batch, size.epochs, size.rate), OWED)
+    return accumulate(schedule(data, size.batch, size.epochs, size.rate), OWED)
 
 
 def schooled(chip: Chip[Any], data: Dataset, size: Scale, order: Generator, probes: Generator) -> None:
@@ -160,7 +160,7 @@ def within(
     silent = torch.zeros(estimator.probes, 1)
     each = min(size.batch, len(data.train.x)) * (1 + len(estimator.scheme.send(silent)))
     count = max(1, budget // each)
-    learner = Descent(estimator, decayed(adam(size.rate), count), CrossEntropy(), delta=True)
+    learner = Descent(estimator, linear_decay(adam(size.rate), count), CrossEntropy(), delta=True)
     return sum(1 for _ in fit(learner, port, drawn(data.train, size.batch, count, order), probes))
 
 

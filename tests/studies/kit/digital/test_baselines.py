@@ -12,8 +12,8 @@ from analog import dense
 from analog import stream
 from analog import xray
 from learners import BinaryCrossEntropy
-from learners import scheduled
 from learners import sgd
+from learners import with_schedule
 from studies.kit.digital import autoencoders
 from studies.kit.digital.autoencoders import Setting
 from studies.kit.digital.autoencoders import epochs
@@ -159,7 +159,7 @@ def test_heavy_rmsprop_starts_from_ones_with_epsilon_under_the_root() -> None:
 def test_paces_rise_and_fall() -> None:
     shares = [paced(step, 10, 20) for step in range(200)]
     assert shares[0] == pytest.approx(0.1) and max(shares) == 1.0 == shares[9] and 0 < shares[-1] < 0.01
-    update = scheduled(sgd(1.0), lambda made: 1.0 + made)
+    update = with_schedule(sgd(1.0), lambda made: 1.0 + made)
     one = (torch.ones(2),)
     drive, state = update.step(one, update.init(one))
     again, _ = update.step(one, state)

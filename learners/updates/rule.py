@@ -1,0 +1,71 @@
+"""Updates from rules: a pure function and named hyper-parameters give the plain update and the tuned one."""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+from analog.spec import Knobs
+
+from .hypergradient import tuned
+from .hyperparameter import Hyperparameter
+from .record import Rule
+from .record import Tuner
+from .record import Update
+
+
+def update_rule(
+    name: str,
+    init: Callable[[Knobs], Any],
+    step: Callable[..., tuple[Knobs, Any]],
+    hyperparameters: Mapping[str, Hyperparameter],
+    *,
+    constants: Mapping[str, float] | None = None,
+    derivatives: Callable[..., Mapping[str, Knobs]] | None = None,
+    tuned_by: Update | Tuner | None = None,
+) -> Update:
+    """The update of a rule that is written once, plain or with its hyper-parameters tuned by another update.
+
+        def nesterov(learning_rate, beta=0.9, *, tuned_by=None):
+            def step(gradient, velocity, learning_rate, beta):
+                velocity = tuple(v * beta + g for v, g in zip(velocity, gradient))
+                return tuple((v * beta + g) * -learning_rate for v, g in zip(velocity, gradient)), velocity
+
+            numbers = {"learning_rate": Hyperparameter.learning_rate(learning_rate),
+                       "beta": Hyperparameter.fraction(beta)}
+            return update_rule("nesterov", lambda zeros: zeros, step, numbers, tuned_by=tuned_by)
+
+    Args:
+        name: what its repr and its errors call it. init: knobs-shaped zeros -> state, a tensor, number or
+        (named) tuple of such. step: (gradient, state, **hyperparameters, **constants) -> (drive, next state),
+        which leaves both as they
+            are. Hyper-parameters arrive as given, or (*fleet, 1, 1, 1) where each chip has its own or they
+            are tuned; knobs are (*fleet, tiles, rows, cols).
+        hyperparameters: those that may be tuned, by the name of the argument of `step`.
+        constants: further arguments of `step`, which are never tuned.
+        derivatives: closed forms in place of automatic differentiation, see `Rule`.
+        tuned_by: an update that tunes the hyper-parameters, or a `Tuner` of it.
+
+    Raises:
+        ValueError: a hyper-parameter is outside its domain, or there is none to tune.
+    """
+    rule = Rule(name, init, step, hyperparameters, constants or {}, derivatives)
+    if tuned_by is not None and not hyperparameters:
+        raise ValueError(f"{name}: has no hyper-parameter to tune")
+    tuner = tuned_by if tuned_by is None or isinstance(tuned_by, Tuner) else Tuner(tuned_by)
+    for word, hyperparameter in hyperparameters.items():
+        hyperparameter.check(f"{name}: {word}", tuned=tuner is not None)
+    return _plain(rule) if tuner is None else tuned(rule, tuner)
+
+
+def _plain(rule: Rule) -> Update:
+    """The update whose hyper-parameters stay as they are."""
+
+    def init(zeros: Knobs) -> Any:
+        rule.check_fleet(zeros)
+        return rule.init(zeros)
+
+    def step(gradient: Knobs, state: Any) -> tuple[Knobs, Any]:
+        values = {name: h.beside(gradient) for name, h in rule.hyperparameters.items()}
+        return rule.step(gradient, state, **values, **rule.constants)
+
+    return Update(init, step, rule.describe(None), rule)
