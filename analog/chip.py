@@ -24,6 +24,7 @@ from .spec import Costs
 from .spec import Knobs
 from .spec import Spec
 from .streams import stream
+from .tree import tree_map
 
 
 class Chip(Generic[S]):
@@ -190,15 +191,8 @@ class Chip(Generic[S]):
         if not bool(gone.any()):
             return
         self._lost = tuple(row for row, end in enumerate(gone.tolist()) if end)
-        rest = () if bool(gone.all()) else tuple(rows(c, ~gone) for c in self._cells)
+        rest = () if bool(gone.all()) else tree_map(lambda leaf: leaf[~gone], self._cells)
         self._alive, self._cells, self._rest = False, (), rest
-
-
-def rows(cells: Any, kept: Tensor) -> Any:
-    """Those rows of a fleet's cells, nested as they may be; `kept` is a mask, or their numbers."""
-    if isinstance(cells, Tensor):
-        return cells[kept]
-    return type(cells)(*(rows(c, kept) for c in cells))
 
 
 def propagate(

@@ -29,6 +29,23 @@ class Probe(NamedTuple):
     knobs: tuple[Tensor | None, ...] | None = None  # (*probes, *fleet, tiles, rows, cols)
     nodes: tuple[Tensor | None, ...] | None = None  # (*probes, *fleet, batch, features)
 
+    def part(self, first: int, last: int | None = None) -> "Probe":
+        """The entries for driven layers first..last (inclusive, counted from the first driven layer).
+
+        What leaves all of these layers alone becomes None.
+
+        Args:
+            last: None is the last driven layer.
+        """
+        end = None if last is None else last + 1
+        parts = (None if entries is None else tuple(entries[first:end]) for entries in self)
+        return Probe(*(None if part is None or all(e is None for e in part) else part for part in parts))
+
+    def padded(self, before: int = 0, after: int = 0) -> "Probe":
+        """The same probe of a longer span, which leaves so many more layers alone below and above."""
+        below, above = (None,) * before, (None,) * after
+        return Probe(*(None if entries is None else (*below, *entries, *above) for entries in self))
+
     def lead(self, spec: Spec, x: Tensor) -> tuple[int, ...]:
         """The probe axes of a measurement of the layers in `spec`, which the probe or x or both carry."""
         fleet = len(spec.fleet)
@@ -68,6 +85,45 @@ class Port(NamedTuple):
     measure: Measure
 
 
+Read = Callable[[Tensor, Probe, int, int], Reading]  # x, probe, first, last -> what the taps showed
+
+
+def rewired(
+    port: Port,
+    read: Read,
+    *,
+    program: Callable[[Knobs], None] | None = None,
+    pulse: Callable[[Knobs], None] | None = None,
+) -> Port:
+    """The same port with another way to measure, and perhaps to write.
+
+    Args:
+        read: takes x, the probe, and the first and last layer (inclusive, both integers), and reads the taps.
+        program, pulse: in place of the port's own; None keeps those.
+    """
+    return Port(port.spec, program or port.program, pulse or port.pulse, _measure(port.spec, read))
+
+
+def make_port(
+    spec: Spec, program: Callable[[Knobs], None], pulse: Callable[[Knobs], None], read: Read
+) -> Port:
+    """A checked port made of functions.
+
+    Args:
+        read: takes x, the probe, and the first and last layer (inclusive, both integers), and reads the taps.
+    """
+    return checked(Port(spec, program, pulse, _measure(spec, read)))
+
+
+def _measure(spec: Spec, read: Read) -> Measure:
+    top = len(spec.layers) - 1
+
+    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+        return read(x, probe, first, top if last is None else last)
+
+    return measure
+
+
 def checked(port: Port) -> Port:
     """The same wires, refusing bad input with BadInput before the hardware sees any of it."""
     spec = port.spec
@@ -78,7 +134,7 @@ def checked(port: Port) -> Port:
     def pulse(drive: Knobs) -> None:
         port.pulse(_knobs(spec, "pulse: drive", drive))
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         driven = spec.span(first, last)
         _input(driven, first, x)
         if not isinstance(probe, Probe):
@@ -87,9 +143,9 @@ def checked(port: Port) -> Port:
         own = tuple(x.shape[: x.ndim - 2 - len(spec.fleet)]) if x.ndim > 2 else ()
         if lead and own and lead != own:
             raise BadInput(f"measure: x has probe axes {own}, the probe has {lead}; give both the same")
-        return port.measure(x, probe, first=first, last=first + len(driven.layers) - 1)
+        return port.measure(x, probe, first=first, last=last)
 
-    return port._replace(program=program, pulse=pulse, measure=measure)
+    return rewired(port, read, program=program, pulse=pulse)
 
 
 def _finite(name: str, given: Tensor) -> None:

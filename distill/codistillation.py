@@ -10,6 +10,7 @@ sender's answer to it, read from the chip as it is in that round.
 from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from typing import NamedTuple
 from typing import cast
@@ -19,6 +20,7 @@ from torch import Generator
 from torch import Tensor
 
 from analog.port import Port
+from analog.tree import tree_map
 from learners.learner import Batch
 from learners.learner import Learner
 from learners.learner import Step
@@ -158,8 +160,13 @@ def _rounds(
         shown, label = own.x[:, : sharing.shown], own.target[:, : sharing.shown]
         said = sharing.answers.said(port.measure(shown).out, label if sharing.labelled else None, generator)
         post.book(chosen[:, : sharing.shown], whom)
-        x = torch.cat((own.x, _passed_on(shown, whom)), 1)
-        yield Batch(x, Learnt(own.target, _passed_on(said, whom)))
+        heard = partial(_received, whom=whom)
+        yield Batch(torch.cat((own.x, heard(shown)), 1), Learnt(own.target, tree_map(heard, said)))
+
+
+def _received(sent: Tensor, whom: Tensor) -> Tensor:
+    """What senders (chips, shown, ...) sent, as each receiver heard it: (chips, lessons, ...)."""
+    return sent[whom].flatten(1, 2)
 
 
 def _whom(chips: int, peers: int | None, order: Generator) -> Tensor:  # (chips, heard), rising
@@ -169,13 +176,6 @@ def _whom(chips: int, peers: int | None, order: Generator) -> Tensor:  # (chips,
         return others
     lots = torch.rand(others.shape, generator=order).argsort(-1)[:, :peers].sort(-1).values
     return others.gather(1, lots)
-
-
-def _passed_on(said: Any, whom: Tensor) -> Any:
-    """What senders (chips, shown, ...) sent, as each receiver heard it: (chips, lessons, ...)."""
-    if isinstance(said, Tensor):
-        return said[whom].flatten(1, 2)
-    return None if said is None else type(said)(*(_passed_on(part, whom) for part in said))
 
 
 def _chips(port: Port, shards: Batch) -> int:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import Generator
 
 from analog.port import Port
+from analog.tree import tree_map
 from learners.learner import Batch
 from learners.learner import Learner
 from learners.learner import Step
@@ -60,15 +60,7 @@ def lessons(
 def written(taught: Iterable[Batch]) -> Batch:
     """Lessons of one teacher written down together, to be studied long after its death."""
     x, targets = zip(*taught, strict=True)
-    return Batch(torch.cat(x), _joined(targets))
-
-
-def _joined(targets: Sequence[Any]) -> Any:
-    """Targets of several lessons as of one: tensors (examples, ...), None, or tuples of these."""
-    first = targets[0]
-    if first is None or isinstance(first, torch.Tensor):
-        return None if first is None else torch.cat(tuple(targets))
-    return type(first)(*(_joined(parts) for parts in zip(*targets, strict=True)))
+    return Batch(torch.cat(x), tree_map(lambda *parts: torch.cat(parts), *targets))
 
 
 def distill(

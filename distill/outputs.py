@@ -7,6 +7,7 @@ from torch import Tensor
 from analog.port import Port
 from analog.port import Probe
 from analog.port import Reading
+from analog.port import rewired
 
 
 def uncaptioned(port: Port, classes: int) -> Port:
@@ -22,9 +23,9 @@ def merged(port: Port, classes: int) -> Port:
 def reworded(port: Port, words: Callable[[Tensor], Tensor]) -> Port:
     """What the last tap of the whole chip shows, put digitally into other words; the datasheet stays."""
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         taps = port.measure(x, probe, first=first, last=last).taps
-        whole = last is None or last == len(port.spec.layers) - 1
+        whole = last == len(port.spec.layers) - 1
         return Reading((*taps[:-1], words(taps[-1])) if whole else taps)
 
-    return port._replace(measure=measure)
+    return rewired(port, read)

@@ -8,6 +8,8 @@ from analog.port import Dead
 from analog.port import Port
 from analog.port import Probe
 from analog.port import Reading
+from analog.port import make_port
+from analog.port import rewired
 from analog.spec import Knobs
 
 
@@ -16,16 +18,14 @@ def steadied(port: Port, readings: int) -> Port:
     if isinstance(readings, bool) or not isinstance(readings, int) or readings < 1:
         raise ValueError(f"steadied: readings is {readings!r}, wanted an integer of at least 1")
 
-    def measure(
-        x: torch.Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None
-    ) -> Reading:
+    def read(x: torch.Tensor, probe: Probe, first: int, last: int) -> Reading:
         total = port.measure(x, probe, first=first, last=last).taps
         for _ in range(readings - 1):
             again = port.measure(x, probe, first=first, last=last).taps
             total = tuple(t + a for t, a in zip(total, again, strict=True))
         return Reading(tuple(t / readings for t in total))
 
-    return port._replace(measure=measure)
+    return rewired(port, read)
 
 
 def together(*ports: Port) -> Port:
@@ -45,13 +45,12 @@ def together(*ports: Port) -> Port:
     if len(classes) != 1:
         raise ValueError(f"together: wanted teachers of the same classes, got outputs {sorted(classes)}")
 
-    def measure(
-        x: torch.Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None
-    ) -> Reading:
+    def read(x: torch.Tensor, probe: Probe, first: int, last: int) -> Reading:
+        top = None if last == len(ports[0].spec.layers) - 1 else last  # members may differ in depth
         said, ends = [], []
         for port in ports:
             try:
-                out = port.measure(x, probe, first=first, last=last).out
+                out = port.measure(x, probe, first=first, last=top).out
             except Dead as end:
                 ends.append(end)
                 continue
@@ -64,4 +63,4 @@ def together(*ports: Port) -> Port:
         del knobs
         raise ValueError("together: an ensemble is read, not written; write to its members")
 
-    return Port(replace(ports[0].spec, fleet=()), unwritten, unwritten, measure)
+    return make_port(replace(ports[0].spec, fleet=()), unwritten, unwritten, read)

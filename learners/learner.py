@@ -14,7 +14,6 @@ from torch import Generator
 from torch import Tensor
 
 from analog.port import Port
-from analog.port import Probe
 from analog.port import Reading
 from analog.spec import Knobs
 from analog.spec import Spec
@@ -178,9 +177,8 @@ def evidence(
     x = baseline.taps[first - 1] if first else batch.x
     own = Reading(baseline.taps[first : last + 1])
     probe = estimator.ask(port.spec.span(first, last), x, own, generator)
-    spared = (None,) * (len(port.spec.layers) - 1 - last)
-    sent = Probe(*(None if part is None else (*part, *spared) for part in probe))
-    reading = port.measure(x, sent, first=first)
+    spared = len(port.spec.layers) - 1 - last
+    reading = port.measure(x, probe.padded(after=spared), first=first)
     probed = Reading(reading.taps[: last + 1 - first])
     return Evidence(x, own, baseline_loss, probe, probed, losses(reading, batch))
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ..chip import Chip
-from ..io.store import leaves
 from ..spec import Spec
 from ..streams import stream
+from ..tree import tree_leaves
 
 
 class Broken(AssertionError):
@@ -22,7 +22,7 @@ def draw(spec: Spec, name: str, *shape: int) -> Tensor:
 
 def fields(chip: Chip[Any], layer: int) -> dict[str, Tensor]:
     """The cells of one layer by name, those of wrapped devices as in `inner.knobs`."""
-    return leaves(chip._cells[layer])
+    return tree_leaves(chip._cells[layer])
 
 
 def copy(fields: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -9,10 +9,10 @@ from torch import Tensor
 from .. import xray
 from ..chip import Chip
 from ..device import Device
-from ..io.store import leaves
 from ..layers.crossbar import Layer
 from ..randomness import Noise
 from ..streams import stream
+from ..tree import tree_leaves
 from .assertions import close
 from .assertions import copy
 from .assertions import draw
@@ -118,8 +118,8 @@ def pulses(device: Device[Any], layers: tuple[Layer, ...]) -> None:
             f"layer {i}: after a pulse the response is stale; knobs moved, weights did not",
         )
         still = device.pulse(cells, torch.zeros_like(drive), Noise(stream(0, "check")))
-        for field, cell in leaves(still).items():
-            same(cell, leaves(cells)[field], f"layer {i}: a pulse of zero changed cells.{field}")
+        for field, cell in tree_leaves(still).items():
+            same(cell, tree_leaves(cells)[field], f"layer {i}: a pulse of zero changed cells.{field}")
 
 
 def histories(device: Device[Any], layers: tuple[Layer, ...]) -> None:
@@ -150,7 +150,7 @@ def ageing(device: Device[Any], layers: tuple[Layer, ...]) -> None:
         zeros = torch.zeros_like(cells.knobs)
         law = f"layer {i}: after ageing the response is stale; knobs drifted, weights did not"
         close(shown(once), shown(device.perturb(once, zeros)), 1e-9, law)
-        for name, cell in leaves(device.age(cells, 1e9, Noise(stream(0, "check")))).items():
+        for name, cell in tree_leaves(device.age(cells, 1e9, Noise(stream(0, "check")))).items():
             require(bool(torch.isfinite(cell).all()), f"layer {i}: after 1e9 s cells.{name} is not finite")
         if noise.tossed:  # a switch that is thrown by chance has no course of its own
             continue

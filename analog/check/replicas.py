@@ -12,7 +12,6 @@ from ..chip import Chip
 from ..chip import propagate
 from ..device import Device
 from ..io.store import BadFile
-from ..io.store import leaves
 from ..io.store import load
 from ..io.store import save
 from ..layers.crossbar import Layer
@@ -20,6 +19,7 @@ from ..port import Dead
 from ..port import Port
 from ..port import Probe
 from ..randomness import Noise
+from ..tree import tree_leaves
 from ..wires.metering import Ledger
 from ..wires.metering import metered
 from .assertions import Broken
@@ -39,7 +39,7 @@ class Twins:
         self.told = [f"fabricate {who} of {len(layers)} layers in {dtype}"]
         self.chip, self.twin = (Chip(device, layers, who, dtype=dtype) for _ in range(2))
         self.spec = self.chip.spec
-        self.fresh = {name: cell.clone() for name, cell in leaves(self.chip._cells).items()}
+        self.fresh = {name: cell.clone() for name, cell in tree_leaves(self.chip._cells).items()}
         self.ledger, self.waited, self.before = Ledger(self.spec), 0.0, 0.0
 
     def draw(self, name: str, *shape: int) -> Tensor:
@@ -69,9 +69,9 @@ class Twins:
         """A probe leaves no trace in the cells."""
         self.told.append(told)
         cells, noise = self.twin._cells, Generator(self.spec.on).set_state(self.twin._generator.get_state())
-        before = copy(leaves(cells))
+        before = copy(tree_leaves(cells))
         self._tried(propagate, self.device, self.spec, cells, x, probe, Noise(noise))
-        for name, cell in leaves(cells).items():
+        for name, cell in tree_leaves(cells).items():
             law = f"{self._where(name)} was altered by a reading; device functions are pure"
             self.require(torch.equal(cell, before[name]), law)
         self.told.pop()
@@ -95,8 +95,8 @@ class Twins:
 
     def sound(self) -> None:
         """Cells are finite, of the shapes and dtypes of birth, and the same in both."""
-        twins = leaves(self.twin._cells)
-        for name, cell in leaves(self.chip._cells).items():
+        twins = tree_leaves(self.twin._cells)
+        for name, cell in tree_leaves(self.chip._cells).items():
             where, fresh = self._where(name), self.fresh[name]
             self.require(bool(torch.isfinite(cell).all()), f"{where} is not finite")
             self.require(

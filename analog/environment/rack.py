@@ -15,7 +15,6 @@ from torch import Generator
 from torch import Tensor
 
 from ..chip import propagate
-from ..chip import rows
 from ..device import Device
 from ..device import S
 from ..layers.crossbar import Layer
@@ -26,6 +25,7 @@ from ..randomness import Noise
 from ..spec import Knobs
 from ..spec import Spec
 from ..streams import stream
+from ..tree import tree_map
 
 
 class Rack(Generic[S]):
@@ -100,7 +100,7 @@ class Rack(Generic[S]):
         part = Rack(self.device, self.spec.layers, len(places), on=self.spec.on)
         at = torch.tensor(places, device=self.spec.on)
         part._generators = [self._generators[place] for place in places]
-        part._cells = [rows(cells, at) for cells in self._cells]
+        part._cells = [tree_map(lambda leaf: leaf[at], cells) for cells in self._cells]
         reading = part.measure(x, probe, seconds)
         self._cells = [_put(cells, at, new) for cells, new in zip(self._cells, part._cells, strict=True)]
         return reading
@@ -116,6 +116,4 @@ class Rack(Generic[S]):
 
 def _put(cells: Any, at: Tensor, fresh: Any) -> Any:
     """The cells with those rows replaced."""
-    if isinstance(cells, Tensor):
-        return cells.index_copy(0, at, fresh)
-    return type(cells)(*(_put(c, at, f) for c, f in zip(cells, fresh, strict=True)))
+    return tree_map(lambda field, rows: field.index_copy(0, at, rows), cells, fresh)

@@ -19,6 +19,8 @@ from ..chip import Chip
 from ..device import Device
 from ..device import S
 from ..layers.crossbar import Layer
+from ..tree import tree_leaves
+from ..tree import tree_unflatten
 from .serialization import BadFrame
 from .serialization import Words
 from .serialization import described
@@ -38,8 +40,8 @@ class BadFile(ValueError):
 def save(chip: Chip[Any], path: str | Path) -> None:
     """Write a chip to a file, at once or not at all. A dead one is saved as dead."""
     tensors = {
-        **leaves(chip._cells, "cells"),
-        **leaves(chip._rest, "rest"),
+        **tree_leaves(chip._cells, "cells"),
+        **tree_leaves(chip._rest, "rest"),
         "generator": chip._generator.get_state(),
     }
     words = {
@@ -108,8 +110,9 @@ def _restored(
     count = (
         len(chip.identities) if chip._alive else len(chip._lost) and len(chip.identities) - len(chip._lost)
     )
-    held = _checked(tensors, leaves(chip._cells, part) if count else {}, chip.spec.fleet and (count,))
-    cells = _filled(chip._cells, held, part) if held else ()
+    held = _checked(tensors, tree_leaves(chip._cells, part) if count else {}, chip.spec.fleet and (count,))
+    there = {name: tensor.to(chip.spec.on) for name, tensor in held.items()}
+    cells = tree_unflatten(chip._cells, there, part) if held else ()
     chip._cells, chip._rest = (cells, ()) if chip._alive else ((), cells)
     return chip
 
@@ -125,26 +128,6 @@ def _checked(held: dict[str, Tensor], like: dict[str, Tensor], fleet: tuple[int,
             f"{name} is {tuple(found.shape)} {found.dtype}, this device wants {shape} {fresh.dtype}",
         )
     return held
-
-
-def leaves(nest: Any, name: str = "") -> dict[str, Tensor]:
-    """Every tensor of nested cells by its dotted name."""
-    if not isinstance(nest, tuple):
-        return {name: nest}
-    pairs = zip(_names(nest), nest, strict=True)
-    return {k: v for key, part in pairs for k, v in leaves(part, f"{name}.{key}".lstrip(".")).items()}
-
-
-def _filled(like: Any, held: dict[str, Tensor], name: str) -> Any:
-    """Cells nested like these, of what is held."""
-    if not isinstance(like, tuple):
-        return held[name].to(like.device)
-    parts = [_filled(v, held, f"{name}.{key}") for key, v in zip(_names(like), like, strict=True)]
-    return type(like)(*parts) if type(like) is not tuple else tuple(parts)
-
-
-def _names(nest: tuple[Any, ...]) -> Sequence[Any]:
-    return getattr(type(nest), "_fields", range(len(nest)))
 
 
 def _require(kept: bool, law: str) -> None:

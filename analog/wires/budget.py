@@ -7,7 +7,7 @@ from torch import Tensor
 from ..port import Port
 from ..port import Probe
 from ..port import Reading
-from ..port import checked
+from ..port import make_port
 from ..spec import Knobs
 from .metering import Ledger
 from .metering import metered
@@ -62,10 +62,10 @@ def budgeted(
         afford(ledger.after_pulse(drive))
         inner.pulse(drive)
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         driven = spec.span(first, last)
         vectors = math.prod(probe.lead(driven, x)) * x.shape[-2]
-        afford(ledger.after_reading(vectors, first, first + len(driven.layers) - 1))
+        afford(ledger.after_reading(vectors, first, last))
         return inner.measure(x, probe, first=first, last=last)
 
-    return checked(Port(spec, program, pulse, measure))  # what is malformed is refused before it is priced
+    return make_port(spec, program, pulse, read)  # what is malformed is refused before it is priced

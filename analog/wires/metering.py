@@ -9,6 +9,7 @@ from torch import Tensor
 from ..port import Port
 from ..port import Probe
 from ..port import Reading
+from ..port import rewired
 from ..spec import Knobs
 from ..spec import Spec
 
@@ -104,9 +105,9 @@ def metered(port: Port, ledger: Ledger) -> Port:
         port.pulse(drive)
         ledger.pulsed(drive)
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         reading = port.measure(x, probe, first=first, last=last)
         ledger.read(port.spec.vectors(reading.out), first, first + len(reading.taps) - 1)
         return reading
 
-    return port._replace(program=program, pulse=pulse, measure=measure)
+    return rewired(port, read, program=program, pulse=pulse)

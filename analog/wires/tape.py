@@ -10,8 +10,12 @@ from torch import Tensor
 from ..port import Port
 from ..port import Probe
 from ..port import Reading
+from ..port import make_port
+from ..port import rewired
 from ..spec import Knobs
 from ..spec import Spec
+from ..tree import tree_leaves
+from ..tree import tree_map
 
 
 @dataclass
@@ -41,12 +45,12 @@ def taped(port: Port, tape: Tape) -> Port:
         port.pulse(drive)
         exchange("pulse", tuple(drive))
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         reading = port.measure(x, probe, first=first, last=last)
         exchange("measure", (x, probe, first, last), reading)
         return reading
 
-    return port._replace(program=program, pulse=pulse, measure=measure)
+    return rewired(port, read, program=program, pulse=pulse)
 
 
 def replayed(tape: Tape) -> Port:
@@ -65,32 +69,32 @@ def replayed(tape: Tape) -> Port:
             raise OffTape(f"tape: event {at}, {wire!r}: what was sent differs from the recording")
         return _copy(back)
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+    def program(knobs: Knobs) -> None:
+        exchange("program", tuple(knobs))
+
+    def pulse(drive: Knobs) -> None:
+        exchange("pulse", tuple(drive))
+
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         reading = exchange("measure", (x, probe, first, last))
         assert reading is not None
         return reading
 
-    return Port(
-        tape.spec,
-        lambda knobs: (exchange("program", tuple(knobs)), None)[1],
-        lambda drive: (exchange("pulse", tuple(drive)), None)[1],
-        measure,
-    )
+    return make_port(tape.spec, program, pulse, read)
 
 
 def _copy(sent: Any) -> Any:
     """Nested tuples, tensors in them without a graph and with memory of their own."""
-    if isinstance(sent, Tensor):
-        return sent.detach().clone()
-    if isinstance(sent, Probe | Reading):
-        return type(sent)(*map(_copy, sent))
-    return tuple(map(_copy, sent)) if isinstance(sent, tuple | list) else sent
+    return tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, Tensor) else leaf, sent)
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Bitwise equality of nested tuples of tensors, numbers and None."""
+    """Bitwise equality of nested tuples of tensors and numbers; None is nothing."""
+    ours, theirs = tree_leaves(a), tree_leaves(b)
+    return ours.keys() == theirs.keys() and all(_equal(leaf, theirs[name]) for name, leaf in ours.items())
+
+
+def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(_same(p, q) for p, q in zip(a, b, strict=True))
     return type(a) is type(b) and bool(a == b)

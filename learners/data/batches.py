@@ -1,11 +1,12 @@
 """Batches of examples: shuffled, counted and picked."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Generator
 from torch import Tensor
+
+from analog.tree import tree_map
 
 from ..learner import Batch
 
@@ -39,10 +40,4 @@ def steps(data: Batch, size: int, epochs: float) -> int:
 
 def kept(pool: Batch, which: Tensor) -> Batch:
     """The chosen ones of a batch, with their targets: a tensor (examples, ...), a tuple of such, or None."""
-    return Batch(pool.x[which], _picked(pool.target, which))
-
-
-def _picked(target: Any, which: Tensor) -> Any:
-    if target is None or isinstance(target, Tensor):
-        return None if target is None else target[which]
-    return type(target)(*(_picked(part, which) for part in target))
+    return Batch(pool.x[which], tree_map(lambda part: part[which], pool.target))

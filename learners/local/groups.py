@@ -24,7 +24,6 @@ from torch import Tensor
 from analog.layers.crossbar import Dense
 from analog.layers.crossbar import dense
 from analog.port import Port
-from analog.port import Probe
 from analog.port import Reading
 from analog.spec import Knobs
 from analog.spec import Spec
@@ -214,7 +213,7 @@ class ReplicatedHeads:
                 given[at],
                 Reading(seen.baseline.taps[at : at + 1]),
                 seen.baseline_loss.unflatten(-1, (share, -1)).sum(-1),
-                Probe(*(None if part is None else part[at : at + 1] for part in seen.probe)),
+                seen.probe.part(at, at),
                 Reading(seen.probed.taps[at : at + 1]),
                 seen.losses.unflatten(-1, (share, -1)).sum(-1),
             )

@@ -17,6 +17,7 @@ from torch import Tensor
 from analog.port import Port
 from analog.port import Probe
 from analog.port import Reading
+from analog.tree import tree_map
 
 from ..estimators.base import Estimator
 from ..estimators.base import Evidence
@@ -138,9 +139,8 @@ class _Bench:
     moved: bool = False  # whether any probe changed any loss
 
     def losses(self, x: Tensor, target: object, probe: Probe = Probe()) -> tuple[Reading, Tensor]:
-        spared = (None,) * (len(self.port.spec.layers) - 1 - self.last)
-        sent = Probe(*(None if part is None else (*part, *spared) for part in probe))
-        reading = self.port.measure(x, sent)
+        spared = len(self.port.spec.layers) - 1 - self.last
+        reading = self.port.measure(x, probe.padded(after=spared))
         self.readings += self.port.spec.vectors(reading.out)
         return reading, self.loss(reading.out, target)
 
@@ -173,9 +173,7 @@ class _Bench:
         probe = single.ask(self.port.spec.span(last=self.last), x, baseline, self.generator)
 
         def at(factor: float) -> Tensor:
-            moved = Probe(
-                *(None if part is None else tuple(_times(p, factor) for p in part) for part in probe)
-            )
+            moved = tree_map(lambda entry: entry * factor, probe)
             losses = self.losses(x, target, moved)[1]
             return losses.mean(-1, keepdim=True) if averaged else losses
 
@@ -217,13 +215,7 @@ class _Bench:
 
 def _part(seen: Evidence, cut: slice) -> Evidence:
     """The evidence of some of the examples."""
-    baseline, probed = (Reading(tuple(t[..., cut, :] for t in r.taps)) for r in (seen.baseline, seen.probed))
-    nodes = seen.probe.nodes
-    own = None if nodes is None else tuple(None if n is None else n[..., cut, :] for n in nodes)
-    probe = seen.probe._replace(nodes=own)
+    baseline, probed = (tree_map(lambda tap: tap[..., cut, :], r) for r in (seen.baseline, seen.probed))
+    probe = seen.probe._replace(nodes=tree_map(lambda entry: entry[..., cut, :], seen.probe.nodes))
     x, low, losses = seen.x[..., cut, :], seen.baseline_loss[..., cut], seen.losses[..., cut]
     return Evidence(x, baseline, low, probe, probed, losses)
-
-
-def _times(part: Tensor | None, factor: float) -> Tensor | None:
-    return None if part is None else part * factor

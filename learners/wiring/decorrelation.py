@@ -22,6 +22,7 @@ from torch import Tensor
 from analog.port import Port
 from analog.port import Probe
 from analog.port import Reading
+from analog.port import rewired
 from analog.spec import Spec
 
 from ..learner import Batch
@@ -51,18 +52,15 @@ def decorrelated(port: Port, mixers: Mixers) -> Port:
     every activity on these wires is what drives a layer, after its matrix.
     """
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
-        spec = port.spec.span(first, last)
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         taps: list[Tensor] = []
-        for i in range(len(spec.layers)):
-            parts = (None if part is None or part[i] is None else (part[i],) for part in probe)
-            (tap,) = port.measure(x, Probe(*parts), first=first + i, last=first + i).taps
-            whole = i == len(spec.layers) - 1
-            x = tap if whole else mixed(tap, mixers[first + i + 1])
+        for i in range(first, last + 1):
+            (tap,) = port.measure(x, probe.part(i - first, i - first), first=i, last=i).taps
+            x = tap if i == last else mixed(tap, mixers[i + 1])
             taps.append(x)
         return Reading(alike(taps))
 
-    return port._replace(measure=measure)
+    return rewired(port, read)
 
 
 @dataclass(frozen=True)

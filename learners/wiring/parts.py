@@ -13,7 +13,8 @@ from analog.layers.crossbar import Layer
 from analog.port import Port
 from analog.port import Probe
 from analog.port import Reading
-from analog.port import checked
+from analog.port import make_port
+from analog.port import rewired
 from analog.spec import BadInput
 from analog.spec import Knobs
 from analog.spec import Spec
@@ -58,11 +59,10 @@ def piece(port: Port, first: int, last: int, held: HeldBack | None = None) -> Po
         del knobs
         raise BadInput(f"program: layers {first}..{last} are a piece of a chip; program the whole")
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
-        top = len(spec.layers) - 1 if last is None else last
-        return port.measure(x, probe, first=bottom + first, last=bottom + top)
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
+        return port.measure(x, probe, first=bottom + first, last=bottom + last)
 
-    return checked(Port(spec, program, pulse, measure))
+    return make_port(spec, program, pulse, read)
 
 
 def stacked(below: Spec, above: Spec) -> Spec:
@@ -95,23 +95,17 @@ def joined(lower: Port, upper: Port) -> Port:
 
         return send
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
-        end = len(spec.layers) - 1 if last is None else last
-        if end < cut:
-            return lower.measure(x, probe, first=first, last=end)
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
+        if last < cut:
+            return lower.measure(x, probe, first=first, last=last)
         if first >= cut:
-            return upper.measure(x, probe, first=first - cut, last=end - cut)
+            return upper.measure(x, probe, first=first - cut, last=last - cut)
         split = cut - first
-        taps = lower.measure(x, _part(probe, slice(split)), first=first, last=cut - 1).taps
-        rest = upper.measure(taps[-1], _part(probe, slice(split, None)), last=end - cut).taps
+        taps = lower.measure(x, probe.part(0, split - 1), first=first, last=cut - 1).taps
+        rest = upper.measure(taps[-1], probe.part(split), last=last - cut).taps
         return Reading(alike((*taps, *rest)))
 
-    return checked(Port(spec, both(lambda p: p.program), both(lambda p: p.pulse), measure))
-
-
-def _part(probe: Probe, layers: slice) -> Probe:
-    parts = (None if entries is None else tuple(entries[layers]) for entries in probe)
-    return Probe(*(p if p is not None and any(e is not None for e in p) else None for p in parts))
+    return make_port(spec, both(lambda p: p.program), both(lambda p: p.pulse), read)
 
 
 def through(port: Port, between: Callable[[Tensor], Tensor]) -> Port:
@@ -120,16 +114,14 @@ def through(port: Port, between: Callable[[Tensor], Tensor]) -> Port:
     What drives the first layer of a measurement is taken as it is given.
     """
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
-        end = first + len(port.spec.span(first, last).layers)
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         taps: list[Tensor] = []
-        for at in range(first, end):
-            own = _part(probe, slice(at - first, at - first + 1))
-            given = between(taps[-1]) if taps else x
-            taps += port.measure(given, own, first=at, last=at).taps
+        for i in range(first, last + 1):
+            inputs = between(taps[-1]) if taps else x
+            taps += port.measure(inputs, probe.part(i - first, i - first), first=i, last=i).taps
         return Reading(alike(taps))
 
-    return port._replace(measure=measure)
+    return rewired(port, read)
 
 
 def alike(taps: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -163,7 +155,7 @@ class Readout:
         def pulse(drive: Knobs) -> None:
             self.knobs = self.knobs + drive[0]
 
-        def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+        def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
             del first, last
             knobs = (
                 self.knobs if probe.knobs is None or probe.knobs[0] is None else self.knobs + probe.knobs[0]
@@ -171,4 +163,4 @@ class Readout:
             out = layer.scatter(layer.gather(x) @ knobs.mT)
             return Reading((out if probe.nodes is None or probe.nodes[0] is None else out + probe.nodes[0],))
 
-        return checked(Port(self.spec, program, pulse, measure))
+        return make_port(self.spec, program, pulse, read)

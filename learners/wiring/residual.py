@@ -14,6 +14,7 @@ from analog.port import Port
 from analog.port import Probe
 from analog.port import Reading
 from analog.port import checked
+from analog.port import rewired
 from analog.spec import BadInput
 from analog.spec import Spec
 
@@ -40,23 +41,23 @@ def residual(port: Port, skips: Sequence[Skip]) -> Port:
     if len(landing) != len(skips):
         raise BadInput(f"residual: two of {tuple(skips)} end at one layer")
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
-        end = first + len(port.spec.span(first, last).layers)
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         drives, taps = [x], list[Tensor]()  # what drives each layer; what it shows
-        for at in range(first, end):
-            entries = [None if part is None else part[at - first] for part in probe]
+        for at in range(first, last + 1):
+            sent = probe.part(at - first, at - first)
             skip = landing.get(at)
             if skip is not None:
                 if skip.first < first:
-                    raise BadInput(f"residual: layers {first}..{end - 1} begin within {skip}; begin below it")
-                lead = _sent(entries).lead(port.spec, drives[-1])
-                entries[1] = _sum((*lead, *port.spec.fleet), drives[skip.first - first], entries[1])
-            sent = _sent(entries)
+                    raise BadInput(f"residual: layers {first}..{last} begin within {skip}; begin below it")
+                lead = sent.lead(port.spec, drives[-1])
+                push = None if sent.nodes is None else sent.nodes[0]
+                carried = _sum((*lead, *port.spec.fleet), drives[skip.first - first], push)
+                sent = sent._replace(nodes=(carried,))
             taps += port.measure(drives[-1], sent, first=at, last=at).taps
             drives.append(taps[-1])
         return Reading(alike(taps))
 
-    return checked(port._replace(measure=measure))
+    return checked(rewired(port, read))
 
 
 def _fitting(spec: Spec, skip: Skip) -> Skip:
@@ -66,11 +67,6 @@ def _fitting(spec: Spec, skip: Skip) -> Skip:
             f"residual: {skip} takes {whole[0].features_in} values to {whole[-1].features} summing nodes"
         )
     return skip
-
-
-def _sent(entries: Sequence[Tensor | None]) -> Probe:
-    """A probe of one layer, from its entry for knobs and that for nodes."""
-    return Probe(*(None if entry is None else (entry,) for entry in entries))
 
 
 def _sum(lead: tuple[int, ...], carried: Tensor, push: Tensor | None) -> Tensor:

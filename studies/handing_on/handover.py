@@ -52,6 +52,7 @@ from analog import Reading
 from analog import budgeted
 from analog import stream
 from analog import xray
+from analog.port import rewired
 from distill import HEARD
 from distill import Deadline
 from distill import Matching
@@ -178,12 +179,12 @@ def fading(chip: Chip[Any], pause: float) -> Port:
     """Wires of a chip on whose clock a while passes with every reading of an example."""
     port = chip.port()
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         reading = port.measure(x, probe, first=first, last=last)
         chip.wait(pause * chip.spec.vectors(reading.out))
         return reading
 
-    return port._replace(measure=measure)
+    return rewired(port, read)
 
 
 def _written(trial: Trial, data: Dataset, teacher: Chip[Any], spending: Spending, budget: int) -> _Handover:

@@ -17,6 +17,8 @@ from analog import checked
 from analog import dense
 from analog import stream
 from analog import xray
+from analog.port import make_port
+from analog.port import rewired
 
 LAYERS = (dense(6, 4), dense(4, 3, linear=True))
 FLEET = (2,)
@@ -246,3 +248,39 @@ def test_a_stream_for_tests_is_not_the_chips() -> None:
     """The learner's dice and the chips' noise have different names, so they never coincide."""
     a = torch.rand(5, generator=stream(0, "noise", 0, 1))
     assert not torch.equal(a, torch.rand(5, generator=stream(0, "probes", 0, 1)))
+
+
+def test_a_part_of_a_probe_is_the_entries_of_some_layers() -> None:
+    one, two = torch.ones(1), torch.ones(2)
+    probe = Probe(knobs=(one, None, two), nodes=(None, None, two))
+    assert probe.part(0, 0) == Probe(knobs=(one,))
+    assert probe.part(1, 1) == Probe()
+    assert probe.part(1) == Probe(knobs=(None, two), nodes=(None, two))
+
+
+def test_a_padded_probe_leaves_further_layers_alone() -> None:
+    one = torch.ones(1)
+    assert Probe(nodes=(one,)).padded(1, 2) == Probe(nodes=(None, one, None, None))
+    assert Probe(nodes=(one,)).padded(after=1).part(0, 0) == Probe(nodes=(one,))
+
+
+def test_a_rewired_port_tells_its_reader_both_ends_of_the_span() -> None:
+    port, spans = chip().port(), []
+
+    def read(x: torch.Tensor, probe: Probe, first: int, last: int) -> Reading:
+        spans.append((first, last))
+        return port.measure(x, probe, first=first, last=last)
+
+    wires = rewired(port, read)
+    wires.measure(X)
+    wires.measure(torch.ones(5, 4), first=1)
+    assert spans == [(0, 1), (1, 1)]
+    assert wires.program is port.program and wires.pulse is port.pulse
+
+
+def test_a_port_made_of_functions_is_checked() -> None:
+    port = chip().port()
+    lab = make_port(port.spec, port.program, port.pulse, lambda x, probe, first, last: port.measure(x, probe))
+    with pytest.raises(BadInput, match=r"x is \(5, 7\)"):
+        lab.measure(torch.ones(5, 7))
+    assert lab.measure(X).out.shape == (2, 5, 3)

@@ -19,7 +19,7 @@ from ...layers.crossbar import Layer
 from ...port import Port
 from ...port import Probe
 from ...port import Reading
-from ...port import checked
+from ...port import make_port
 from ...spec import BadInput
 from ...spec import Costs
 from ...spec import Knobs
@@ -123,7 +123,7 @@ def _port(line: _Line, spec: Spec) -> Port:
     def send(wire: str, drive: Knobs) -> None:
         line.ask({"wire": wire, "drive": [True] * len(drive)}, named("drive", drive))
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         words: Words = {"wire": "measure", "first": first, "last": last}
         given = {"x": x}
         for name, entries in probe._asdict().items():
@@ -132,9 +132,7 @@ def _port(line: _Line, spec: Spec) -> Port:
         shown = line.ask(words, given)[1]
         return Reading(tuple(shown[f"tap.{i}"] for i in range(len(shown))))
 
-    return checked(
-        Port(spec, lambda knobs: send("program", knobs), lambda drive: send("pulse", drive), measure)
-    )
+    return make_port(spec, lambda knobs: send("program", knobs), lambda knobs: send("pulse", knobs), read)
 
 
 def _understood(hello: Words, layers: Sequence[Layer]) -> Spec:

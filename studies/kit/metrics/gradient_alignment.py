@@ -15,6 +15,7 @@ from analog import Probe
 from analog import Reading
 from analog import xray
 from analog.port import Port
+from analog.port import rewired
 from learners import Batch
 from learners import CrossEntropy
 from learners import decorrelated
@@ -86,7 +87,7 @@ def through(port: Port, mixers: tuple[Tensor, ...]) -> Port:
     """The wires of a chip with all its decorrelating matrices, the first one's too; for whole readings."""
     inner = decorrelated(port, mixers)
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         return inner.measure(mixed(x, mixers[0]) if first == 0 else x, probe, first=first, last=last)
 
-    return port._replace(measure=measure)
+    return rewired(port, read)

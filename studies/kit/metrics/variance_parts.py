@@ -137,7 +137,7 @@ def _seen(
     port, baseline = chip.port(), xray.respond(chip, x)
     probe = estimator.ask(chip.spec.span(0, 0), x, Reading(baseline.taps[:1]), generator)
     assert probe.nodes is not None
-    sent = Probe(nodes=(*probe.nodes, *(None,) * (len(chip.spec.layers) - 1)))
+    sent = probe.padded(after=len(chip.spec.layers) - 1)
     silent = _Seen(x, baseline, probe, xray.respond(chip, x, sent))
     return silent, _Seen(x, port.measure(x), probe, port.measure(x, sent))
 

@@ -19,6 +19,7 @@ from analog import Chip
 from analog import Port
 from analog import Probe
 from analog import Reading
+from analog.port import rewired
 from distill import distill
 from learners import Batch
 from learners import CrossEntropy
@@ -70,8 +71,8 @@ class Scene(NamedTuple):
 def rescaled(port: Port, factors: Sequence[float]) -> Port:
     """The same wires, every layer's output multiplied by its factor before it goes on; for whole readings."""
 
-    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
-        if probe != Probe() or first or last is not None:
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
+        if probe != Probe() or (first, last) != (0, len(factors) - 1):
             raise ValueError("rescaled: reads the whole chip, without probes")
         taps = []
         for i, factor in enumerate(factors):
@@ -79,7 +80,7 @@ def rescaled(port: Port, factors: Sequence[float]) -> Port:
             taps.append(x)
         return Reading(tuple(taps))
 
-    return port._replace(measure=measure)
+    return rewired(port, read)
 
 
 def _left(scene: Scene, life: Life, k: int) -> Life:
