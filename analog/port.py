@@ -98,7 +98,8 @@ def rewired(
     """The same port with another way to measure, and perhaps to write.
 
     Args:
-        read: takes x, the probe, and the first and last layer (inclusive, both integers), and reads the taps.
+        read: takes x, the probe, and the first and last layer (inclusive, a span of the chip), and reads
+            the taps.
         program, pulse: in place of the port's own; None keeps those.
     """
     return Port(port.spec, program or port.program, pulse or port.pulse, _measure(port.spec, read))
@@ -110,16 +111,15 @@ def make_port(
     """A checked port made of functions.
 
     Args:
-        read: takes x, the probe, and the first and last layer (inclusive, both integers), and reads the taps.
+        read: takes x, the probe, and the first and last layer (inclusive, a span of the chip), and reads
+            the taps.
     """
     return checked(Port(spec, program, pulse, _measure(spec, read)))
 
 
 def _measure(spec: Spec, read: Read) -> Measure:
-    top = len(spec.layers) - 1
-
     def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
-        return read(x, probe, first, top if last is None else last)
+        return read(x, probe, first, first + len(spec.span(first, last).layers) - 1)
 
     return measure
 

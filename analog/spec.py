@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ class Spec:
                     f"spec: layer {i} has {before.features} outputs, layer {i + 1} wants {after.features_in}"
                 )
 
-    @property
+    @cached_property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shape of each layer's knobs, (*fleet, tiles, rows, cols)."""
         return tuple((*self.fleet, la.tiles, la.rows, la.cols) for la in self.layers)
@@ -79,7 +80,11 @@ class Spec:
         return tap.numel() // tap.shape[-1] // math.prod(self.fleet)
 
     def span(self, first: int = 0, last: int | None = None) -> "Spec":
-        """The datasheet of layers first..last (inclusive; None is the read-out) taken alone."""
+        """The datasheet of layers first..last (inclusive; None is the read-out) taken alone.
+
+        Raises:
+            BadInput: there are no such layers.
+        """
         top = len(self.layers) - 1
         end = top if last is None else last
         for name, value in (("first", first), ("last", end)):
@@ -87,4 +92,13 @@ class Spec:
                 raise BadInput(f"span: {name} is {value!r}, the chip has layers 0..{top}")
         if first > end:
             raise BadInput(f"span: {first}..{end} runs backwards; first must not be above last")
-        return self if (first, end) == (0, top) else replace(self, layers=self.layers[first : end + 1])
+        if (first, end) == (0, top):
+            return self
+        if (first, end) not in self._spans:
+            self._spans[first, end] = replace(self, layers=self.layers[first : end + 1])
+        return self._spans[first, end]
+
+    @cached_property
+    def _spans(self) -> "dict[tuple[int, int], Spec]":
+        """Datasheets of parts that were asked for; a step asks for the same ones again and again."""
+        return {}

@@ -1,0 +1,26 @@
+"""The datasheet: what is worked out once stays out of equality, hash and copies."""
+
+import pickle
+from dataclasses import replace
+
+from analog import Spec
+from analog import dense
+
+SPEC = Spec((dense(6, 4), dense(4, 3, linear=True)), fleet=(2,))
+
+
+def test_shapes_and_spans_are_worked_out_once() -> None:
+    spec = replace(SPEC)
+    assert spec.shapes == ((2, 1, 4, 7), (2, 1, 3, 5))
+    assert spec.shapes is spec.shapes
+    assert spec.span(1) is spec.span(1, 1)
+    assert spec.span(1).layers == spec.layers[1:]
+    assert spec.span() is spec
+
+
+def test_what_was_worked_out_is_no_part_of_a_datasheet() -> None:
+    used, fresh = replace(SPEC), replace(SPEC)
+    _ = used.shapes, used.span(0, 0)
+    assert used == fresh and hash(used) == hash(fresh) and repr(used) == repr(fresh)
+    assert pickle.loads(pickle.dumps(used)) == fresh
+    assert replace(used, fleet=(3,)).shapes[0] == (3, 1, 4, 7)
