@@ -45,9 +45,7 @@ from learners.rl import ObservationNormalizer
 from learners.rl import TanhSquashed
 from learners.rl import rollout
 
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import by_nodes
-from ..kit.recipes.standard import device_words
 from ..kit.recipes.standard import repeated
 from ..kit.rl.classic_control import ClassicControl
 from ..kit.rl.tasks import RL_TASKS
@@ -56,6 +54,8 @@ from ..kit.rl.tasks import by_episodes
 from ..kit.rl.tasks import fresh_policies
 from ..kit.rl.tasks import score
 from ..kit.rl.tasks import train_on_task
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
 from ..kit.run.study import Row
 
 AGREE = 0.1  # share of the range of a force within which two forces are called the same
@@ -205,7 +205,7 @@ def _scored(
     ).reshape(-1)
     agreed = _agreement(port, teacher.port(), trial.rl_task, ways).reshape(-1)
     for who, value, same in zip(chip.identities, scores.tolist(), agreed.tolist(), strict=True):
-        about = {"what": what, "task": trial.task, "device": device_words(trial.args.device), "chip": who}
+        about = {"what": what, "task": trial.task, "device": reference(trial.args.device), "chip": who}
         yield {**about, "score": round(value, 3), "agreement": round(same, 4)}
 
 

@@ -81,7 +81,6 @@ from learners.data.datasets import regions
 
 from ..kit.recipes.answer_formats import WAYS
 from ..kit.recipes.answer_formats import Way
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import accuracy
@@ -93,6 +92,7 @@ from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schedule
 from ..kit.recipes.standard import usual
 from ..kit.report.tables import round_count
+from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
 Sent = Way | Literal["plain-captions", "captions", "subclasses", "weights", "gradients"]

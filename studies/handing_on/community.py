@@ -65,7 +65,6 @@ from learners.data.batches import steps
 from learners.data.datasets import Dataset
 from learners.data.datasets import load
 
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import accuracy
@@ -74,6 +73,7 @@ from ..kit.recipes.standard import network
 from ..kit.recipes.standard import repeated
 from ..kit.recipes.standard import sampled
 from ..kit.recipes.standard import scale
+from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
 Way = Literal["everything", "alone", "community", "gradients", "weights"]

@@ -76,7 +76,6 @@ from learners.data.datasets import Dataset
 from learners.data.datasets import load
 
 from ..kit.data.per_chip_batches import side_by_side
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import answers
@@ -88,6 +87,7 @@ from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import sparing
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent
+from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
 Spending = Literal["planner", "planner, by heart", "all once", "few, 8 times"]

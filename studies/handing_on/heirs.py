@@ -50,7 +50,6 @@ from learners.data.datasets import load
 
 from ..kit.recipes.answer_formats import WAYS
 from ..kit.recipes.answer_formats import Way
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import answers
@@ -64,6 +63,7 @@ from ..kit.recipes.standard import schedule
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent
 from ..kit.report.tables import short_number
+from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
 

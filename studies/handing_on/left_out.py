@@ -54,7 +54,6 @@ from learners.data.datasets import Dataset
 from learners.data.datasets import held_out
 from learners.data.datasets import load
 
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import answers
 from ..kit.recipes.standard import by_nodes
@@ -62,6 +61,7 @@ from ..kit.recipes.standard import network
 from ..kit.recipes.standard import outputs
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schooled
+from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
 HOW: Final = {

@@ -53,7 +53,6 @@ from learners.data.batches import batches
 from learners.data.datasets import Dataset
 from learners.data.datasets import load
 
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import answers
 from ..kit.recipes.standard import network
@@ -61,6 +60,7 @@ from ..kit.recipes.standard import right
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schooled
 from ..kit.recipes.standard import usual
+from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
 SPLIT = 4  # batches of an heir for each of its founder's: more steps from as many measurements

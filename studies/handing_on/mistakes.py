@@ -55,7 +55,6 @@ from learners.data.batches import batches
 from learners.data.datasets import Dataset
 from learners.data.datasets import load
 
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import likeness_words
 from ..kit.recipes.standard import network
@@ -63,6 +62,7 @@ from ..kit.recipes.standard import outputs
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import usual
 from ..kit.report.tables import percent
+from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
 

@@ -56,7 +56,6 @@ from learners.data.batches import drawn
 from learners.data.datasets import Dataset
 from learners.data.datasets import load
 
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import answers
 from ..kit.recipes.standard import by_nodes
@@ -64,6 +63,7 @@ from ..kit.recipes.standard import network
 from ..kit.recipes.standard import right
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schooled
+from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
 Kind = Literal["real", "a few", "noise", "mixtures", "another set", "surprise", "dispute", "doubt"]

@@ -64,7 +64,6 @@ from learners.data.datasets import load
 from ..kit.metrics.variance_parts import parts
 from ..kit.metrics.variance_parts import ways
 from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import likeness_words
@@ -75,6 +74,7 @@ from ..kit.recipes.standard import schedule
 from ..kit.recipes.standard import schooled
 from ..kit.recipes.standard import usual
 from ..kit.report.tables import percent
+from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
 POPULATION = 2000  # examples that batches are drawn from where variance is measured

@@ -50,15 +50,15 @@ from ..kit.recipes.maintenance import CARE
 from ..kit.recipes.maintenance import Life
 from ..kit.recipes.maintenance import Remedy
 from ..kit.recipes.maintenance import Scene
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import by_nodes
-from ..kit.recipes.standard import device_words
 from ..kit.recipes.standard import lived
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import short_words
 from ..kit.recipes.standard import sparing
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
+from ..kit.run.references import short_reference
 from ..kit.run.study import Row
 
 FAILED = 0.02  # below the fresh chip's accuracy
@@ -91,7 +91,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        return f"{device_words(self.device)}, {self.remedy}, chip {self.chip}"
+        return f"{reference(self.device)}, {self.remedy}, chip {self.chip}"
 
     def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "aging", self.chip, *path)  # every device and remedy sees the same
@@ -130,7 +130,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 
 def _about(trial: Trial) -> Row:
-    return {"device": device_words(trial.device), "remedy": trial.remedy, "chip": trial.chip}
+    return {"device": reference(trial.device), "remedy": trial.remedy, "chip": trial.chip}
 
 
 def _row(trial: Trial, moment: float, life: Life, data: Dataset, before: float | None) -> Row:
@@ -145,7 +145,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
     for device, remedy in dict.fromkeys((r["device"], r["remedy"]) for r in rows):
         mean = _course([r for r in rows if (r["device"], r["remedy"]) == (device, remedy)], "after")
         lost = [s for s, share in mean.items() if share < mean[0.0] - FAILED]
-        line = {"device": short_words(device), "care": remedy}
+        line = {"device": short_reference(device), "care": remedy}
         line |= {words(s): f"{100 * share:.1f}" for s, share in mean.items()}
         made.append({**line, "fails at": words(lost[0]) if lost else "not yet"})
     return made
@@ -178,7 +178,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
             line = [(s, 100 - 100 * course[s]) for s in times for course in (before, after)]
             axis.plot(*zip(*line, strict=True), color=colours[remedy], label=remedy, lw=1.2)
             axis.plot(times, [100 - 100 * after[s] for s in times], "o", color=colours[remedy], ms=3)
-        axis.set(title=short_words(device), xlabel="time since it learnt, s", xscale="log", yscale="log")
+        axis.set(title=short_reference(device), xlabel="time since it learnt, s", xscale="log", yscale="log")
         axis.grid(which="both", alpha=0.3)
     axes[0].set(ylabel="test error %")
     axes[0].legend()

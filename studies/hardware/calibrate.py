@@ -35,8 +35,8 @@ from analog.calibrate import read
 from analog.calibrate import simulated
 from analog.calibrate import suggested
 
-from ..kit.recipes.standard import AnyDevice
-from ..kit.recipes.standard import device_words
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
 from ..kit.run.study import Row
 from ..perturbation.speed import DEVICES as ZOO
 
@@ -77,7 +77,7 @@ class Trial:
     def name(self) -> str:
         if self.device is None:
             return "calibrate"
-        return f"{device_words(self.device)}, repeats {self.first} to {self.last}"
+        return f"{reference(self.device)}, repeats {self.first} to {self.last}"
 
 
 def plan(args: Args) -> list[Trial]:
@@ -108,7 +108,7 @@ def _calibrated(args: Args) -> Iterator[Row]:
     for t in found.diagnostics.tests:
         yield {"what": "residuals", "name": t.name, "value": t.value, "predicted": t.predicted, "z": t.z}
     yield from _pictured(found, made.readings, made.plan.histories[1])
-    yield {"what": "device", "comment": device_words(found.device), "done": 1.0}
+    yield {"what": "device", "comment": reference(found.device), "done": 1.0}
 
 
 def _pictured(found: Calibration, readings: torch.Tensor, which: torch.Tensor) -> Iterator[Row]:
@@ -157,7 +157,7 @@ def _covered(args: Args, device: Any, first: int, last: int) -> Iterator[Row]:
     for number, name in enumerate(names, 1):
         yield {
             "what": "coverage",
-            "device": device_words(device).rpartition(":")[2],
+            "device": reference(device).rpartition(":")[2],
             "name": name,
             "repeats": last + 1 - first,
             "within": within[name],

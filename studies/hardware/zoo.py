@@ -54,22 +54,22 @@ from learners.data.datasets import Dataset
 from learners.data.datasets import load
 
 from ..kit.recipes.standard import OWED
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import by_nodes
-from ..kit.recipes.standard import device_words
 from ..kit.recipes.standard import lived
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schedule
-from ..kit.recipes.standard import short_words
 from ..kit.recipes.standard import sparing
 from ..kit.report.tables import fixed
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent
 from ..kit.report.tables import short_number
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
+from ..kit.run.references import short_reference
 from ..kit.run.study import Row
 
 
@@ -96,7 +96,7 @@ class Trial:
 
     @property
     def who(self) -> str:
-        return "digital network" if self.device is None else device_words(self.device)
+        return "digital network" if self.device is None else reference(self.device)
 
     @property
     def name(self) -> str:
@@ -222,7 +222,7 @@ def _line(device: str, rows: Sequence[Row]) -> Row:
     levels = mean("bench", "levels")
     behind = None if own is None or exact is None else 100 * (exact - own)
     return {
-        "device": short_words(device),
+        "device": short_reference(device),
         "in place %": percent(own) + (f", {deaths} died" if deaths else ""),
         "exact %": percent(exact),
         "behind": fixed(behind),
@@ -252,7 +252,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
         axis.plot(errors, places, mark, color=colour, label=what, alpha=0.7)
     digital = [r["accuracy"] for r in rows if r["what"] == "digital"]
     axis.axvline(max(100 * (1 - fmean(digital)), 0.1), color="gray", lw=0.8, label="digital network")
-    axis.set_yticks(range(len(devices)), [short_words(d) for d in devices], fontsize=8)
+    axis.set_yticks(range(len(devices)), [short_reference(d) for d in devices], fontsize=8)
     axis.set(xscale="log", xlabel="test error %")
     axis.invert_yaxis()
     axis.legend()

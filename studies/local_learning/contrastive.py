@@ -83,13 +83,13 @@ from ..kit.metrics.linear_probe import labelled
 from ..kit.metrics.linear_probe import logistic
 from ..kit.metrics.linear_probe import represented
 from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import by_nodes
-from ..kit.recipes.standard import device_words
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import right
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
 from ..kit.run.study import Row
 
 Objective = Literal["two views", "other patches"]
@@ -142,7 +142,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        return f"{device_words(self.device)}, {self.objective}, {self.way}"
+        return f"{reference(self.device)}, {self.objective}, {self.way}"
 
 
 def plan(args: Args) -> list[Trial]:
@@ -273,7 +273,7 @@ def _dice(trial: Trial, what: str) -> Generator:
 
 def _about(trial: Trial) -> Row:
     objective = "none" if trial.way == "labels" else trial.objective
-    return {"device": device_words(trial.device), "objective": objective, "way": trial.way}
+    return {"device": reference(trial.device), "objective": objective, "way": trial.way}
 
 
 def _end(trial: Trial, labels: int | None, scores: Tensor, ledger: Ledger, done: float) -> Row:

@@ -68,12 +68,12 @@ from learners.wiring.parts import Readout
 from ..kit.data import lecun1989
 from ..kit.recipes.standard import FEEDBACK
 from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import answers
-from ..kit.recipes.standard import device_words
 from ..kit.recipes.standard import right
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
 from ..kit.run.study import Row
 
 Way = Literal["greedy", "unforeseen", "plain", "exact"]
@@ -105,7 +105,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        return f"{device_words(self.device)}, {self.way}"
+        return f"{reference(self.device)}, {self.way}"
 
 
 def plan(args: Args) -> list[Trial]:
@@ -122,7 +122,7 @@ def run(trial: Trial) -> Iterator[Row]:
     state = taught.init(chip.spec)
     probes = stream(args.seed, "convolution", "probes")
     lessons = drawn(data.train, BATCH, total, stream(args.seed, "convolution", "data"))
-    about = {"device": device_words(trial.device), "way": trial.way}
+    about = {"device": reference(trial.device), "way": trial.way}
     lots = stream(args.seed, "convolution", "shifts")
     for number, batch in enumerate(lessons, 1):
         batch = batch._replace(x=moved(batch.x, lots)) if args.shifts else batch

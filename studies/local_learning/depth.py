@@ -94,11 +94,11 @@ from ..kit.recipes.deep_chips import scattered
 from ..kit.recipes.deep_chips import wiring
 from ..kit.recipes.standard import FEEDBACK
 from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import scale
+from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
 Way = Literal["plain", "in turn", "decorrelated", "greedy", "exact"]

@@ -79,8 +79,8 @@ from learners.local import wired
 
 from ..kit.recipes.standard import OWED
 from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import AnyDevice
-from ..kit.recipes.standard import device_words
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
 from ..kit.run.study import Row
 
 Way = Literal["labels", "labels, slopes measured", "labels, goodness perturbed", "hybrids"]
@@ -129,7 +129,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        return f"{device_words(self.device)}, {self.way}"
+        return f"{reference(self.device)}, {self.way}"
 
 
 def plan(args: Args) -> list[Trial]:
@@ -140,7 +140,7 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load(trial.args.data)
     size = _size(args, data)
     lab = Lab(trial, data, size)
-    about = {"device": device_words(trial.device), "way": trial.way}
+    about = {"device": reference(trial.device), "way": trial.way}
     total = steps(data.train, size.batch, size.epochs)
     pauses = {max(1, round(total * share)) for share in POINTS}
     for number, _ in enumerate(lab.learning(), 1):

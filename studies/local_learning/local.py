@@ -61,13 +61,13 @@ from learners.data.datasets import load
 
 from ..kit.recipes import ren2023
 from ..kit.recipes.ren2023 import Method
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import device_words
 from ..kit.recipes.standard import sampled
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schedule
-from ..kit.recipes.standard import short_words
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
+from ..kit.run.references import short_reference
 from ..kit.run.study import Row
 
 PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
@@ -104,7 +104,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        return f"{device_words(self.device)}, {self.method}"
+        return f"{reference(self.device)}, {self.method}"
 
 
 def plan(args: Args) -> list[Trial]:
@@ -131,7 +131,7 @@ def run(trial: Trial) -> Iterator[Row]:
     way = ren2023.Way(trial.method, size.probes, update, groups, args.own_heads)
     learning = fit(way.learner(chip), wires, lessons, generator("probes"))
     total = steps(data.train, size.batch, size.epochs)
-    about: Row = {"device": device_words(trial.device), "method": trial.method, "data": data.name}
+    about: Row = {"device": reference(trial.device), "method": trial.method, "data": data.name}
     about |= {"channels": channels, "groups": groups, "own_heads": args.own_heads}
     for step in sampled(learning, total):
         scores = accuracy(chip.port(), data.test).tolist()
@@ -167,7 +167,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
         known = PUBLISHED.get(network, {}) if r["data"] == "mnist" else {}
         made.append(
             {
-                "device": short_words(r["device"]),
+                "device": short_reference(r["device"]),
                 "method": r["method"] + (", own heads" if r["own_heads"] and r["method"][:2] == "LG" else ""),
                 "error %": f"{fmean(errors):.2f}",
                 "from to %": f"{min(errors):.2f} {max(errors):.2f}",
@@ -190,7 +190,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
             errors = [100 * (1 - fmean(p["accuracy"])) for p in points]
             style = "--" if method.endswith("BP") else "-"
             axis.plot([p["measurements"] for p in points], errors, style, color=colours[method], label=method)
-        axis.set(title=short_words(device), xlabel="readings", ylabel="test error %", xscale="log")
+        axis.set(title=short_reference(device), xlabel="readings", ylabel="test error %", xscale="log")
         axis.set_yscale("log")
         axis.grid(which="both", alpha=0.3)
         axis.legend(fontsize="small")

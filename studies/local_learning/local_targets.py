@@ -66,11 +66,11 @@ from ..kit.digital.autoencoders import layers
 from ..kit.recipes.standard import FEEDBACK
 from ..kit.recipes.standard import OWED
 from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import AnyDevice
-from ..kit.recipes.standard import device_words
 from ..kit.recipes.standard import outputs
 from ..kit.recipes.standard import sampled
-from ..kit.recipes.standard import short_words
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
+from ..kit.run.references import short_reference
 from ..kit.run.study import Row
 
 Method = Literal["node perturbation", "LocoProp"]
@@ -121,7 +121,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        return f"{device_words(self.device)}, {self.method}"
+        return f"{reference(self.device)}, {self.method}"
 
 
 def plan(args: Args) -> list[Trial]:
@@ -131,7 +131,7 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     data, setting = load(trial.args.data), _chosen(trial)
     floor = float((entr(data.test.x) + entr(1 - data.test.x)).sum(-1).mean())
-    about: Row = {"device": device_words(trial.device), "method": trial.method, **setting._asdict()}
+    about: Row = {"device": reference(trial.device), "method": trial.method, **setting._asdict()}
     for done, losses, ledger in _trained(trial, setting, data, 0):
         yield {
             "what": "curve",
@@ -212,7 +212,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
             ahead = [before - after for before, after in pairs]
             made.append(
                 {
-                    "device": short_words(device),
+                    "device": short_reference(device),
                     "method": method,
                     "excess nats": f"{fmean(over):.3f}",
                     "from to": f"{min(over):.3f} {max(over):.3f}",
@@ -241,7 +241,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
                     color=colour,
                     label=None if chip else method,
                 )
-        axis.set(title=short_words(device), xlabel="measurements", ylabel="loss over the floor, nats")
+        axis.set(title=short_reference(device), xlabel="measurements", ylabel="loss over the floor, nats")
         axis.grid(which="both", alpha=0.3)
         axis.legend()
     path = folder / "local_targets.png"

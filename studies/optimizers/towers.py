@@ -84,11 +84,11 @@ from ..kit.digital.mlps import errors
 from ..kit.digital.mlps import gradient
 from ..kit.digital.mlps import lessons
 from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import scale
 from ..kit.report.tables import mean_sd
+from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
 Name = Literal["sgd", "momentum", "adagrad", "rmsprop", "adam"]

@@ -44,16 +44,16 @@ from learners.data.datasets import load
 from learners.learner import Learner
 
 from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import by_nodes
-from ..kit.recipes.standard import device_words
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import sampled
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schedule
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
 from ..kit.run.study import Row
 
 Method = Literal["node perturbation", "weight perturbation", "exact gradient"]
@@ -84,7 +84,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        return f"{device_words(self.device)}, {self.method}, chip {self.chip}"
+        return f"{reference(self.device)}, {self.method}, chip {self.chip}"
 
 
 def plan(args: Args) -> list[Trial]:
@@ -104,7 +104,7 @@ def run(trial: Trial) -> Iterator[Row]:
     wires = metered(port, ledger)
     probe = _probe_size(trial, wires, data, size, generator) if trial.method == "node perturbation" else None
     learning = fit(_learner(trial, chip, data, size, probe), wires, lessons, generator("probes"))
-    about = {"device": device_words(trial.device), "method": trial.method, "chip": trial.chip}
+    about = {"device": reference(trial.device), "method": trial.method, "chip": trial.chip}
     total = steps(data.train, size.batch, size.epochs)
     for step in sampled(learning, total):
         score = float(accuracy(port, data.test))

@@ -30,12 +30,12 @@ from learners import tuned
 from learners.data.batches import batches
 from learners.data.datasets import load
 
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import device_words
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import within
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
 from ..kit.run.study import Row
 from .laws import LAWS
 from .laws import SCHEMES
@@ -69,7 +69,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        return f"{device_words(self.device)}, {self.law}, {self.scheme}, chip {self.chip}"
+        return f"{reference(self.device)}, {self.law}, {self.scheme}, chip {self.chip}"
 
 
 def plan(args: Args) -> list[Trial]:
@@ -98,7 +98,7 @@ def run(trial: Trial) -> Iterator[Row]:
     spent = max(ledger.readings)
     count = within(budget - spent, port, estimator, data, size, generator("data"), generator("probes"))
     yield {
-        "device": device_words(trial.device),
+        "device": reference(trial.device),
         "law": trial.law,
         "scheme": trial.scheme,
         "chip": trial.chip,

@@ -52,8 +52,8 @@ from learners import sgd
 from learners.rl import Argmax
 from learners.rl import ObservationNormalizer
 
-from ..kit.recipes.standard import AnyDevice
-from ..kit.recipes.standard import device_words
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
 from ..kit.run.study import Row
 
 DEVICES: tuple[AnyDevice, ...] = (
@@ -118,7 +118,7 @@ def _reading(device: Any, args: Args) -> Row:
     )
     silent = isinstance(device, Ideal)
     return _row(
-        f"reading 784 -> 256, batch 256: {device_words(device).rpartition(':')[2]}",
+        f"reading 784 -> 256, batch 256: {reference(device).rpartition(':')[2]}",
         ours,
         plain,
         0.0 if silent else draws,

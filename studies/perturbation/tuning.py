@@ -29,11 +29,11 @@ from learners import tuned
 from learners.data.batches import batches
 from learners.data.datasets import load
 
-from ..kit.recipes.standard import AnyDevice
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import within
+from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
 

@@ -52,9 +52,6 @@ from learners.rl import ObservationNormalizer
 from learners.rl import PolicyLearner
 from learners.rl import rollout
 
-from ..kit.recipes.standard import AnyDevice
-from ..kit.recipes.standard import device_words
-from ..kit.recipes.standard import short_words
 from ..kit.report.film_strip import strip
 from ..kit.rl.classic_control import ClassicControl
 from ..kit.rl.tasks import RL_TASKS
@@ -64,6 +61,9 @@ from ..kit.rl.tasks import by_steps
 from ..kit.rl.tasks import fresh_policies
 from ..kit.rl.tasks import score
 from ..kit.rl.tasks import train_on_task
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
+from ..kit.run.references import short_reference
 from ..kit.run.study import Row
 
 Method = Literal["episodes", "steps"]
@@ -115,7 +115,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        return f"{self.task}, {device_words(self.device)}, {self.method}"
+        return f"{self.task}, {reference(self.device)}, {self.method}"
 
     @property
     def rl_task(self) -> RLTask:
@@ -174,7 +174,7 @@ def _hardships(trial: Trial, chip: Chip[Any], learner: Any, state: Any) -> Itera
 
 
 def _about(trial: Trial) -> Row:
-    return {"task": trial.task, "device": device_words(trial.device), "method": trial.method}
+    return {"task": trial.task, "device": reference(trial.device), "method": trial.method}
 
 
 def _scored(trial: Trial, what: str, chip: Chip[Any], state: Any, done: Row | None = None) -> Iterator[Row]:
@@ -225,7 +225,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
         made.append(
             {
                 "task": about["task"],
-                "device": short_words(about["device"]),
+                "device": short_reference(about["device"]),
                 "probes": "knobs" if about["method"] == "episodes" else "nodes",
                 "steps": f"{max(r['steps'] for r in own if r['what'] == 'learnt'):,}",
                 "score": f"{mean:.1f} +- {half:.1f}",
@@ -248,7 +248,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
             points = [r for r in rows if r["trial"] == trial and r["what"] == "curve"]
             steps = [p["steps"] for p in points]
             nodes = points[0]["method"] == "steps"
-            label = short_words(points[0]["device"]) + (", nodes" if nodes else "")
+            label = short_reference(points[0]["device"]) + (", nodes" if nodes else "")
             (line,) = axis.plot(steps, [p["score"] for p in points], "--" if nodes else "-", label=label)
             low, high = ([p["score"] + s * p["half"] for p in points] for s in (-1, 1))
             axis.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, lw=0)

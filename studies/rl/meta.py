@@ -70,9 +70,9 @@ from ..kit.recipes.learned_update import WEIGHTS
 from ..kit.recipes.learned_update import Rule
 from ..kit.recipes.learned_update import searched
 from ..kit.recipes.learned_update import taught
-from ..kit.recipes.standard import AnyDevice
-from ..kit.recipes.standard import device_words
-from ..kit.recipes.standard import short_words
+from ..kit.run.references import AnyDevice
+from ..kit.run.references import reference
+from ..kit.run.references import short_reference
 from ..kit.run.study import Row
 
 Method = Literal["agent", "weight perturbation", "node perturbation", "nodes, delta rule"]
@@ -144,7 +144,7 @@ def run(trial: Trial) -> Iterator[Row]:
         else:
             score = _perturbed(args, device, who, trial.method, *_chosen(args, trial.method))
         for chip, loss, right in zip(who, score.loss.tolist(), score.right.tolist(), strict=True):
-            words = device_words(device)
+            words = reference(device)
             yield {"what": "chip", "method": trial.method, "device": words, "chip": chip} | {
                 "agent": trial.number,
                 "loss": round(loss, 6),
@@ -222,7 +222,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
         agent = by_chip.get((device, "agent"), losses)
         lines.append(
             {
-                "chips": short_words(device),
+                "chips": short_reference(device),
                 "method": method,
                 "loss": _interval(losses),
                 "less the agent's": "" if method == "agent" else _interval(losses - agent),
@@ -256,7 +256,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     for method in dict.fromkeys(r["method"] for r in scores):
         losses = sorted(r["loss"] for r in scores if r["method"] == method and r["device"] == first)
         right.plot(losses, np.linspace(0, 1, len(losses)), label=method)
-    right.set(xscale="log", xlabel="loss", ylabel="share of unmet chips below", title=short_words(first))
+    right.set(xscale="log", xlabel="loss", ylabel="share of unmet chips below", title=short_reference(first))
     for axis in (left, right):
         axis.grid(alpha=0.3)
         axis.legend()

@@ -1,24 +1,18 @@
 """What studies share: how much of what suits which data, the exact-gradient reference, scores."""
 
-import ast
-import dataclasses
-import importlib
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
 from typing import Any
 from typing import NamedTuple
 
 import torch
-import tyro
 from torch import Generator
 from torch import Tensor
 
 from analog import Chip
 from analog import Dead
-from analog import Device
 from analog import Knobs
 from analog import Layer
 from analog import Port
@@ -207,59 +201,3 @@ def likeness_words(like: Likeness) -> dict[str, Any]:
 def repeated(knobs: Knobs, count: int) -> Knobs:
     """The same knobs for each chip of a fleet."""
     return tuple(k.expand(count, *k.shape).clone() for k in knobs)
-
-
-def device_from(words: str) -> Device[Any]:
-    """Import a device named `package.module:Class` or `package.module:Class(word=value, ...)`."""
-    name, bracket, _ = words.partition("(")
-    module, colon, kind = name.partition(":")
-    try:
-        if not colon or not kind:
-            raise ValueError(
-                "wanted package.module:Class, as in analog:Mismatched or mine:Memristor(read_noise=0.1)"
-            )
-        call = ast.parse(f"made{words[len(name) :]}" if bracket else "made()", mode="eval").body
-        if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
-            raise ValueError("wanted package.module:Class(word=value, ...)")
-        values = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-        made: Device[Any] = getattr(importlib.import_module(module), kind)(**values)
-        if not callable(getattr(made, "fabricate", None)):
-            raise ValueError(f"{kind} is not a device: it cannot fabricate")
-    except ValueError as error:
-        hint = "; values are numbers, strings, tuples" if "malformed node" in str(error) else ""
-        raise ValueError(f"device {words!r}: {str(error).partition(' on line')[0]}{hint}") from None
-    except (ImportError, AttributeError, TypeError, SyntaxError) as error:
-        hint = f"; for a file write {module.removesuffix('.py')}:{kind}" if module.endswith(".py") else ""
-        raise ValueError(f"device {words!r}: {error}{hint}") from None
-    return made
-
-
-def device_words(device: Any) -> str:
-    """The inverse of `device_from`, naming only what differs from the defaults."""
-    kind = type(device)
-    changed = [
-        f"{f.name}={getattr(device, f.name)!r}"
-        for f in (dataclasses.fields(device) if dataclasses.is_dataclass(device) else ())
-        if getattr(device, f.name) != f.default
-    ]
-    return f"{kind.__module__}:{kind.__qualname__}" + (f"({', '.join(changed)})" if changed else "")
-
-
-def short_words(device: str) -> str:
-    """Of `device_words`, the class and the first word that differs from its defaults."""
-    name = device.partition(":")[2] or device
-    kind, bracket, words = name.partition("(")
-    first, comma, _ = words.rstrip(")").partition(", ")
-    return f"{kind}({first}{', ...' if comma else ''})" if bracket else kind
-
-
-AnyDevice = Annotated[
-    Device[Any],
-    tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="MODULE:CLASS",
-        instance_from_str=lambda words: device_from(words[0]),
-        is_instance=lambda instance: hasattr(instance, "fabricate"),
-        str_from_instance=lambda instance: [device_words(instance)],
-    ),
-]

@@ -14,9 +14,9 @@ from analog import RRAMArray
 from analog import check_device
 from studies.hardware import zoo
 from studies.kit.recipes.standard import OWED
-from studies.kit.recipes.standard import device_from
-from studies.kit.recipes.standard import device_words
-from studies.kit.recipes.standard import short_words
+from studies.kit.run.references import reference
+from studies.kit.run.references import resolve
+from studies.kit.run.references import short_reference
 from tests.source import ROOT
 from tests.studies.test_main import command
 
@@ -65,7 +65,7 @@ def test_all_that_learn_see_the_same_batches_and_pay_the_same() -> None:
 
 @pytest.mark.parametrize("device", [ConstantStep(), RRAMArray.hfo2(), Mismatched(read_noise=0.1)], ids=str)
 def test_names_in_the_table_are_short(device: Any) -> None:
-    words = short_words(device_words(device))
+    words = short_reference(reference(device))
     assert words.startswith(type(device).__name__) and len(words) < 40
 
 
@@ -77,7 +77,7 @@ def test_a_device_of_a_recent_paper_written_by_a_user(
     body = re.search(r"class Cells.*", text, re.DOTALL)
     assert body is not None and len([line for line in body[0].splitlines() if line.strip()]) <= 26
     monkeypatch.syspath_prepend(ROOT)
-    check_device(device_from(OUTSIDE))
+    check_device(resolve(OUTSIDE))
     words = ["zoo", "--devices", OUTSIDE, "--chips", "1", "--budget", "9", "--hidden", "8", "--heirs", "1"]
     monkeypatch.setenv("COLUMNS", "200")
     assert command(monkeypatch, *words, "--out", str(tmp_path / "out")) == 0

@@ -1,0 +1,191 @@
+"""Parts on the command line: a device, an answer format or a method is named by where it is imported from.
+
+`analog:Mismatched` is that class with its defaults, `mine:Memristor(levels=32)` with arguments, and
+`analog:Wearing(analog:Mismatched(severity=0.5))` holds another part. The name of a function alone is the
+function, so that `python -m studies` can be given whatever can be imported.
+"""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import re
+from difflib import get_close_matches
+from typing import Annotated
+from typing import Any
+
+from tyro.constructors import PrimitiveConstructorSpec
+
+from analog import Device
+
+_NAME = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
+_QUOTED_OR_REFERENCE = re.compile(
+    rf"""(?P<quoted>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<module>{_NAME}):(?P<name>{_NAME})"""
+)
+_EXAMPLES = "as in analog:Mismatched or mine:Memristor(levels=32)"
+
+
+class BadReference(Exception):
+    """A name on the command line under which nothing suitable could be imported."""
+
+
+def resolve(reference: str) -> Any:
+    """Import the object that a reference names, and call it if it has arguments or is a class.
+
+    Args:
+        reference: `module:name`, or `module:name(...)` with numbers, strings, tuples, lists, dictionaries,
+            None and further references as arguments.
+
+    Raises:
+        BadReference: in one line, what was wrong.
+    """
+    references: dict[str, str] = {}
+
+    def abbreviated(match: re.Match[str]) -> str:
+        if match["quoted"] is not None:
+            return match[0]
+        word = f"_reference_{len(references)}"
+        references[word] = match[0]
+        return word
+
+    try:
+        expression = _QUOTED_OR_REFERENCE.sub(abbreviated, reference)
+        if not expression.startswith("_reference_0"):
+            raise ValueError(f"wanted module:name or module:name(word=value), {_EXAMPLES}")
+        node = ast.parse(expression, mode="eval").body
+        if not isinstance(node.func if isinstance(node, ast.Call) else node, ast.Name):
+            raise ValueError(f"wanted module:name or module:name(word=value), {_EXAMPLES}")
+        return _evaluated(node, references)
+    except SyntaxError as error:
+        problem = f"{error.msg}; wanted module:name(word=value), {_EXAMPLES}"
+    except (ImportError, ValueError, TypeError, AttributeError) as error:
+        problem = str(error).partition(" on line")[0]
+    except Exception as error:  # whatever a user's module does when it is imported
+        problem = f"{type(error).__name__}: {error}"
+    if (file := re.match(r"(?:\./)?([\w./]*?)\.py\b", reference)) is not None:
+        problem = f"for a file write {file[1].replace('/', '.')}{reference[file.end() :] or ':name'}"
+    raise BadReference(f"{reference}: {problem}")
+
+
+def reference(part: Any) -> str:
+    """The inverse of `resolve`: where a part is imported from, and the arguments that are not the defaults.
+
+    Args:
+        part: a dataclass whose fields are such parts or numbers, strings, tuples; or a function or class.
+    """
+    named = part if isinstance(part, type) or hasattr(part, "__qualname__") else type(part)
+    place = f"{named.__module__}:{named.__qualname__}"
+    if named is part or not dataclasses.is_dataclass(part):
+        return place
+    changed = [
+        f"{field.name}={_written(value)}"
+        for field in dataclasses.fields(part)
+        if field.init and (value := getattr(part, field.name)) != _default(field)
+    ]
+    return place + (f"({', '.join(changed)})" if changed else "")
+
+
+def short_reference(reference: str) -> str:
+    """The class and the first argument that a reference names, for tables."""
+    name = re.sub(rf"{_NAME}:", "", reference)
+    try:
+        call = ast.parse(name, mode="eval").body
+    except SyntaxError:  # other words
+        return name
+    if not isinstance(call, ast.Call):
+        return name
+    first, *more = [ast.get_source_segment(name, part) for part in (*call.args, *call.keywords)]
+    return f"{ast.unparse(call.func)}({first}{', ...' if more else ''})"
+
+
+def by_reference(kind: str, has: str) -> PrimitiveConstructorSpec[Any]:
+    """How tyro reads a part of some kind, told by a method or property that it has.
+
+    With `AnyDevice = Annotated[Device, by_reference("device", has="fabricate")]`, a field `device: AnyDevice`
+    is named by reference on the command line; in a union the literal words come first.
+    """
+
+    def read(words: list[str]) -> Any:
+        part = resolve(words[0])
+        if not _is_suitable(part):
+            raise BadReference(f"{words[0]}: is not {_article(kind)}; it has no {has!r}")
+        return part
+
+    def _is_suitable(part: Any) -> bool:
+        return hasattr(part, has) and not isinstance(part, type)
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="MODULE:NAME",
+        instance_from_str=read,
+        is_instance=_is_suitable,
+        str_from_instance=lambda part: [reference(part)],
+    )
+
+
+AnyDevice = Annotated[Device[Any], by_reference("device", has="fabricate")]
+
+
+def _evaluated(node: ast.expr, references: dict[str, str]) -> Any:
+    match node:
+        case ast.Name(id=word) if word in references:
+            found = _imported(references[word])
+            return found() if isinstance(found, type) else found
+        case ast.Call(func=ast.Name(id=word)) if word in references:
+            return _called(references[word], node, references)
+        case ast.Tuple(elts=items):
+            return tuple(_evaluated(item, references) for item in items)
+        case ast.List(elts=items):
+            return [_evaluated(item, references) for item in items]
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        wanted = "values are numbers, strings, tuples and module:name(...)"
+        raise ValueError(f"{ast.unparse(node)} is no value; {wanted}") from None
+
+
+def _called(place: str, call: ast.Call, references: dict[str, str]) -> Any:
+    found = _imported(place)
+    if any(k.arg is None for k in call.keywords):
+        raise ValueError("wanted module:name(word=value)")
+    positional = [_evaluated(a, references) for a in call.args]
+    named = {str(k.arg): _evaluated(k.value, references) for k in call.keywords}
+    words = inspect.signature(found).parameters
+    unknown = [word for word in named if word not in words]
+    if unknown and all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in words.values()):
+        raise ValueError(f"{place.partition(':')[2]} has no {unknown[0]!r}{_perhaps(unknown[0], words)}")
+    return found(*positional, **named)
+
+
+def _imported(place: str) -> Any:
+    name, _, path = place.partition(":")
+    found: Any = importlib.import_module(name)
+    for word in path.split("."):
+        if not hasattr(found, word):
+            raise ValueError(f"{name} has no {word!r}{_perhaps(word, dir(found))}")
+        found = getattr(found, word)
+    return found
+
+
+def _perhaps(word: str, known: Any) -> str:
+    """The nearest known word, else all of them if they are few."""
+    public = [k for k in known if not k.startswith("_")]
+    near = get_close_matches(word, public, 1)
+    return f", perhaps {near[0]!r}" if near else f"; it has {', '.join(public)}" if len(public) <= 30 else ""
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _written(value: Any) -> str:
+    if dataclasses.is_dataclass(value) or hasattr(value, "__qualname__"):
+        return reference(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_written, value))}{',' if len(value) == 1 else ''})"
+    return repr(value)
+
+
+def _default(field: Any) -> Any:
+    made = field.default_factory
+    return field.default if made is dataclasses.MISSING else made()

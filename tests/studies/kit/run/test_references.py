@@ -1,0 +1,112 @@
+"""Parts are named on the command line by where they are imported from, and mistakes in one line."""
+
+import re
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+import pytest
+import tyro
+
+import distill
+from analog import Ideal
+from analog import Mismatched
+from analog import SoftBoundsRRAM
+from analog import Wearing
+from studies.kit.run.references import AnyDevice
+from studies.kit.run.references import BadReference
+from studies.kit.run.references import reference
+from studies.kit.run.references import resolve
+from studies.kit.run.references import short_reference
+
+
+@dataclass(frozen=True)
+class Part:
+    sizes: tuple[int, ...] = field(default_factory=lambda: (1,))
+    words: str = "a"
+    inner: Any = None
+    total: int = field(init=False, default=0)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Ideal(),
+        Mismatched(),
+        Mismatched(severity=0.5, read_noise=0.1),
+        SoftBoundsRRAM(step=0.01),
+        Wearing(Mismatched(severity=0.5), endurance=1e3),
+        Part((1,), "analog:Ideal(1)"),
+        Part((2,), inner=(Part(), Ideal())),
+        Part(inner=(len,)),
+        distill.distill,
+    ],
+    ids=str,
+)
+def test_a_reference_names_what_it_was_made_from(part: Any) -> None:
+    assert resolve(reference(part)) == part
+
+
+def test_a_reference_names_only_what_differs_from_the_defaults() -> None:
+    assert reference(Part((1,), "b")) == f"{__name__}:Part(words='b')"
+    assert short_reference(reference(Wearing(Mismatched(severity=0.5), endurance=1e3))) == (
+        "Wearing(device=Mismatched(severity=0.5), ...)"
+    )
+    assert short_reference("digital network") == "digital network"
+
+
+def test_arguments_may_come_without_words() -> None:
+    assert resolve("analog:Mismatched(0.5)") == Mismatched(0.5)
+    assert resolve("analog:Wearing(analog:Mismatched, 1e3)") == Wearing(Mismatched(), 1e3)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("Mismatched", "wanted module:name or module:name(word=value), as in analog:Mismatched"),
+        ("analog:Mismatch", "analog has no 'Mismatch', perhaps 'Mismatched'"),
+        ("nowhere:Class", "No module named 'nowhere'"),
+        ("analog:Mismatched(severity=9)", "severity is 9, valid from 0 to 3"),
+        ("analog:Mismatched(severty=1)", "Mismatched has no 'severty', perhaps 'severity'"),
+        ("analog:Mismatched(color=1)", "Mismatched has no 'color'; it has severity, "),
+        ("analog:Mismatched(severity=__import__('os'))", "is no value"),
+        ("analog:Mismatched(severity=1", "was never closed"),
+        ("analog:Mismatched()()", "wanted module:name"),
+        ("analog:Mismatched, 3", "wanted module:name"),
+        ("analog:Wearing()", "missing"),
+        ("analog:Wearing(analog:Nothing)", "analog has no 'Nothing'"),
+        ("mine.py:Memristor(levels=3)", "for a file write mine:Memristor(levels=3)"),
+        ("./chips/mine.py:Memristor", "for a file write chips.mine:Memristor"),
+        ("mine.py", "for a file write mine:name"),
+    ],
+)
+def test_bad_references_say_what_was_wrong_in_one_line(words: str, said: str) -> None:
+    with pytest.raises(BadReference, match=re.escape(said)) as error:
+        resolve(words)
+    assert "\n" not in str(error.value) and str(error.value).startswith(f"{words}: ")
+
+
+@dataclass(frozen=True)
+class Several:
+    devices: tuple[AnyDevice, ...] = (Ideal(),)
+    one: AnyDevice | None = None
+
+
+def test_parts_are_arguments_one_by_one_and_in_tuples() -> None:
+    words = ["--devices", "analog:Ideal", "analog:Mismatched(severity=0.5)", "--one", "analog:Ideal"]
+    assert tyro.cli(Several, args=words) == Several((Ideal(), Mismatched(severity=0.5)), Ideal())
+    assert tyro.cli(Several, args=["--one", "None"]) == Several()
+
+
+@pytest.mark.parametrize("flag", ["--devices", "--one"])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("fefet.py:FeFET", "for a file write fefet:FeFET"),
+        ("analog:Mismatched(nl_upp=3)", "Mismatched has no 'nl_upp'"),
+        ("analog:dense", "is not a device"),
+    ],
+)
+def test_tyro_swallows_no_mistake(flag: str, words: str, said: str) -> None:
+    with pytest.raises(BadReference, match=re.escape(said)):
+        tyro.cli(Several, args=[flag, words])
