@@ -11,8 +11,7 @@ import torch
 
 from analog import Broken
 from analog import check_device
-from studies.__main__ import STUDIES
-from studies.kit.run.study import short_name
+from studies.kit.run.catalog import catalog
 from tests.source import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -80,8 +79,8 @@ def test_what_the_readme_names_is_there() -> None:
         assert f"\n{target}:" in makefile
     for link in re.findall(r"\]\(((?!https?:)[^)]+)\)", README):
         assert (ROOT / link).exists(), link
-    for study in STUDIES:
-        assert f"`{short_name(study)}" in README
+    for name in catalog():
+        assert f"`{name}" in README
 
 
 def test_no_file_names_a_place_of_one_machine() -> None:

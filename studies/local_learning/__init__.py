@@ -1,1 +1,1 @@
-"""Studies: local learning."""
+"""Local learning: layers and blocks with objectives of their own."""

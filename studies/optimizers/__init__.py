@@ -1,1 +1,1 @@
-"""Studies: optimizers."""
+"""Optimizers: hyper-parameters tuned by other optimizers, and what 33 years of training methods added."""

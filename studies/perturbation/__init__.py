@@ -1,1 +1,1 @@
-"""Studies: perturbation."""
+"""Perturbation: gradients of a chip from how it responds to small probes."""

@@ -1,1 +1,1 @@
-"""Studies: rl."""
+"""Reinforcement learning: chips that act, and agents that train chips."""

@@ -1,16 +1,15 @@
 """The command line lists, explains, runs and refuses."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from studies.__main__ import STUDIES
 from studies.__main__ import main
-from studies.kit.run.study import claim
-from studies.kit.run.study import short_name
+from studies.kit.run.catalog import catalog
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -22,9 +21,9 @@ def test_the_list_names_every_study(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(monkeypatch) == 0
-    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for study in STUDIES:
-        assert claim(study) in shown
+    shown = capsys.readouterr().out
+    for study in catalog().values():
+        assert study.claim in shown and f" {study.name} " in shown
 
 
 def test_the_command_line_runs_reports_and_refuses(
@@ -33,16 +32,25 @@ def test_the_command_line_runs_reports_and_refuses(
     words = ["heirs", "--heirs", "1", "--epochs", "0.1", "--hidden", "4", "--out", str(tmp_path)]
     words += ["--device", "analog:Mismatched(severity=0.5)"]
     assert command(monkeypatch, *words) == 0
-    assert "heirs.png" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "heirs.png" in shown
+    table = shown[shown.index("┏") :]
+    (tmp_path / "heirs.png").unlink()
+    assert command(monkeypatch, "draw", str(tmp_path)) == 0
+    assert capsys.readouterr().out == table and (tmp_path / "heirs.png").exists()
     assert command(monkeypatch, *words, "--seed", "1") == 1
     assert "other arguments" in capsys.readouterr().out
     assert command(monkeypatch, "heirs", "--data", str(tmp_path)) == 1
     assert "BadData" in capsys.readouterr().out
-    assert command(monkeypatch, "nonsense") == 2
-    assert "no study is called" in capsys.readouterr().out
+    assert command(monkeypatch, "heirz") == 2
+    assert "no study is called 'heirz'; perhaps you meant heirs" in capsys.readouterr().out
+    assert command(monkeypatch, "zoo", "--devices", "fefet.py:FeFET") == 2
+    assert "fefet.py:FeFET: for a file write fefet:FeFET" in capsys.readouterr().out
+    assert command(monkeypatch, "draw", str(tmp_path / "nowhere")) == 1
+    assert "not a results folder" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", [short_name(study) for study in STUDIES])
+@pytest.mark.parametrize("name", [*catalog()])
 def test_help_shows_each_flag_with_its_meaning(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -53,6 +61,54 @@ def test_help_shows_each_flag_with_its_meaning(
     shown = capsys.readouterr().out
     assert "--seed" in shown and "--workers" in shown and "processes" in shown
     assert "{seed" not in shown
+
+
+def test_a_study_of_ones_own_runs_from_its_folder(tmp_path: Path) -> None:
+    """With workers, which import it too; an edit of a learning rate is another run."""
+    study = tmp_path / "mine" / "study.py"
+    study.parent.mkdir()
+    study.write_text((Path(__file__).parent / "toy.py").read_text())
+    command = [
+        sys.executable,
+        "-m",
+        "studies",
+        "mine.study",
+        "--trials",
+        "2",
+        "--workers",
+        "2",
+        "--threads",
+        "1",
+    ]
+    place = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(place), *sys.path])}
+    for folders in (1, 1, 2):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len([*(tmp_path / "results").iterdir()]) == folders
+        if folders == 1:
+            text = study.read_text()
+            study.write_text(
+                text + "# seen\n" if "# seen" not in text else text.replace("range(4)", "range(3)")
+            )
+
+
+def test_archived_results_go_on_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["tests.studies.toy", "--trials", "2"]
+    with pytest.raises(ArithmeticError):
+        command(monkeypatch, *words, "--broken", "1")
+    (folder,) = (tmp_path / "results").iterdir()
+    assert command(monkeypatch, "archive", str(folder)) == 0
+    place = tmp_path / "docs" / "archive" / "toy" / folder.name.removeprefix("toy-")
+    assert capsys.readouterr().out.splitlines()[-1] == f"archive: {place.relative_to(tmp_path)}"
+    assert command(monkeypatch, "restore", str(place)) == 1
+    assert "holds results already" in capsys.readouterr().out
+    shutil.rmtree(folder)
+    assert command(monkeypatch, "restore", str(place)) == 0
+    assert len((folder / "rows.jsonl").read_text().splitlines()) == 4
 
 
 def test_it_runs_from_any_folder(tmp_path: Path) -> None:

@@ -78,6 +78,8 @@ def run_study(
         with FileLock(folder / "lock", timeout=0):
             results = Results(folder, about, names)
             todo = results.missing
+            for i in sorted({*range(len(names))} - {*todo}):
+                show(names[i], {"done": 1.0})
             if options.workers == 1 and options.cluster is None:
                 for i in todo:  # one after another, up to the first that fails
                     results.keep(i, *_here(study.run, trials[i], options.worker_threads, show))

@@ -1,0 +1,72 @@
+"""What a terminal shows of a run: its progress, and the table at its end."""
+
+import sys
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.progress import BarColumn
+from rich.progress import Progress
+from rich.progress import TextColumn
+from rich.progress import TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from ..run.study import Row
+from ..run.study import Show
+
+SHOWN = ("what", "who", "method", "step", "accuracy")  # of a row, while it is progress
+
+
+def print_rows(console: Console, rows: Sequence[Row]) -> None:
+    """Print rows as a table with all their keys as columns."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    table = Table()
+    for key in keys:
+        table.add_column(Text(key))
+    for row in rows:
+        table.add_row(*(Text(str(row.get(key, ""))) for key in keys))
+    print_table(console, table)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table whole: a terminal folds wide cells, and the lines of a file are as long as need be."""
+    for column in table.columns:
+        column.overflow = "fold"
+    if not console.is_terminal:
+        natural = Measurement.get(console, console.options.update(max_width=sys.maxsize), table).maximum
+        console = Console(file=console.file, width=max(natural, console.width))
+    console.print(table)
+
+
+@contextmanager
+def progress_of(console: Console, trials: int) -> Iterator[Show]:
+    """Show a bar for all trials of a run, and one for each trial that is going on."""
+    columns = (
+        TextColumn("{task.description:<24}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[state]}", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        overall = progress.add_task("trials", total=trials, state=f"0 of {trials}")
+        shares: dict[str, float] = {}
+        bars = {}
+
+        def show(name: str, row: Row) -> None:
+            shares[name] = row.get("done", shares.get(name, 0.0))
+            finished = sum(share >= 1 for share in shares.values())
+            progress.update(overall, completed=sum(shares.values()), state=f"{finished} of {trials}")
+            if name not in bars:
+                bars[name] = progress.add_task(name.rpartition(":")[2], total=1.0, state="")
+            state = ", ".join(_shown(value) for key, value in row.items() if key in SHOWN)
+            progress.update(bars[name], completed=shares[name], state=state, visible=shares[name] < 1)
+
+        yield show
+        progress.update(overall, completed=trials, state=f"{trials} of {trials}")
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,97 @@
+"""Studies by name: those of this package, found by reading its themes, and others as `package.module`."""
+
+import ast
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from typing import NamedTuple
+
+from .study import Row
+
+HOME = Path(__file__).parents[2]  # the package of all studies
+PARTS = ("Args", "plan", "run", "table", "figures")  # what a study has; see `Study`
+
+
+class Entry(NamedTuple):
+    """A study as the list shows it; it was read and not imported."""
+
+    name: str  # on the command line
+    module: str  # where it is imported from
+    theme: str  # the first line of its package's docstring
+    claim: str  # the first line of its own
+    data: str  # the data set that it takes by default; empty if it takes none
+
+
+class UnknownStudy(Exception):
+    """No study has this name."""
+
+
+def catalog() -> dict[str, Entry]:
+    """The studies of this package by their names: themes in alphabetical order, and studies in each."""
+    return {
+        entry.name: entry for package in sorted(HOME.glob("*/__init__.py")) for entry in _entries(package)
+    }
+
+
+def import_study(name: str) -> Any:
+    """Import a study of ours by its name, or another as `package.module`.
+
+    Raises:
+        UnknownStudy: in one line, what was found instead.
+    """
+    known = catalog()
+    if name in known:
+        return importlib.import_module(known[name].module)
+    if name.endswith(".py"):
+        module = name.removeprefix("./").removesuffix(".py").replace("/", ".")
+        raise UnknownStudy(f"{name}: for a file write {module}")
+    if not _exists(name):
+        near = get_close_matches(name, known, 1)
+        there_are = f"perhaps you meant {near[0]}" if near else f"there are {', '.join(known)}"
+        raise UnknownStudy(f"no study is called {name!r}; {there_are}")
+    study = importlib.import_module(name)
+    if missing := [part for part in PARTS if not hasattr(study, part)]:
+        raise UnknownStudy(f"{name} is not a study; it has no {', '.join(missing)}")
+    return study
+
+
+def study_of(manifest: Row) -> Any:
+    """Import the study that wrote a manifest, wherever it may have been moved to among ours.
+
+    Raises:
+        UnknownStudy: it cannot be found.
+    """
+    module = str(manifest["made_by"]["study"])
+    return import_study(module if _exists(module) else module.rpartition(".")[2])
+
+
+def _entries(package: Path) -> Iterator[Entry]:
+    """The studies among the modules of a package, in alphabetical order."""
+    theme = _first_line(ast.parse(package.read_bytes()))
+    for path in sorted(package.parent.glob("*.py")):
+        tree = ast.parse(path.read_bytes())
+        if {*PARTS} <= {getattr(statement, "name", None) for statement in tree.body}:
+            module = f"{HOME.name}.{package.parent.name}.{path.stem}"
+            yield Entry(path.stem, module, theme, _first_line(tree), _default_data(tree))
+
+
+def _first_line(tree: ast.Module) -> str:
+    return (ast.get_docstring(tree) or "").partition("\n")[0]
+
+
+def _default_data(tree: ast.Module) -> str:
+    for statement in ast.walk(tree):
+        match statement:
+            case ast.AnnAssign(target=ast.Name(id="data"), value=ast.Constant(value=str(name))):
+                return name
+    return ""
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

@@ -1,0 +1,39 @@
+"""Tables are shown whole, wherever they are printed."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from studies.kit.report.terminal import print_rows
+from studies.kit.report.terminal import progress_of
+
+ROWS = [{f"column {k}": f"{k}.123456789" for k in range(17)}, {"column 3": "[bold]3", "other": True}]
+
+
+def test_a_file_gets_every_cell_on_one_line() -> None:
+    file = io.StringIO()
+    print_rows(Console(file=file, width=80), ROWS)
+    lines = file.getvalue().splitlines()
+    assert any(all(str(value) in line for value in ROWS[0].values()) for line in lines)
+    assert "…" not in file.getvalue() and any("[bold]3" in line and "True" in line for line in lines)
+
+
+def test_a_terminal_folds_cells_and_cuts_none() -> None:
+    file = io.StringIO()
+    print_rows(Console(file=file, width=120, force_terminal=True, no_color=True), ROWS)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue())
+    assert "…" not in shown and max(map(len, shown.splitlines())) <= 120
+    first_cells = [line.split("│")[1].strip() for line in shown.splitlines() if "│" in line]
+    assert "".join(first_cells) == ROWS[0]["column 0"]
+
+
+@pytest.mark.parametrize("trials", [1, 3])
+def test_progress_counts_finished_trials(trials: int) -> None:
+    file = io.StringIO()
+    with progress_of(Console(file=file, width=100), trials) as show:
+        for k in range(trials):
+            for done in (0.5, 1.0):
+                show(f"trial {k}", {"accuracy": 0.51234, "done": done})
+    assert f"{trials} of {trials}" in file.getvalue()
