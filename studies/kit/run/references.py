@@ -1,7 +1,7 @@
 """Parts on the command line: a device, an answer format or a method is named by where it is imported from.
 
 `analog:Mismatched` is that class with its defaults, `mine:Memristor(levels=32)` with arguments, and
-`analog:Wearing(analog:Mismatched(severity=0.5))` holds another part. The name of a function alone is the
+`analog:Endurance(analog:Mismatched(severity=0.5))` holds another part. The name of a function alone is the
 function, so that `python -m studies` can be given whatever can be imported.
 """
 

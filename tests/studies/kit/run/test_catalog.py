@@ -47,7 +47,7 @@ def test_a_study_is_added_by_one_file(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_list_imports_no_study() -> None:
-    code = "import sys\nfrom studies.__main__ import main\nsys.argv[1:] = []\nmain()\nsys.exit('torch' in sys.modules)"
+    code = "import sys, studies.__main__ as m; sys.argv[1:] = []; m.main(); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 

@@ -9,10 +9,10 @@ import pytest
 import tyro
 
 import distill
+from analog import Endurance
 from analog import Ideal
 from analog import Mismatched
 from analog import SoftBoundsRRAM
-from analog import Wearing
 from studies.kit.run.references import AnyDevice
 from studies.kit.run.references import BadReference
 from studies.kit.run.references import reference
@@ -35,7 +35,7 @@ class Part:
         Mismatched(),
         Mismatched(severity=0.5, read_noise=0.1),
         SoftBoundsRRAM(step=0.01),
-        Wearing(Mismatched(severity=0.5), endurance=1e3),
+        Endurance(Mismatched(severity=0.5), pulses=1e3),
         Part((1,), "analog:Ideal(1)"),
         Part((2,), inner=(Part(), Ideal())),
         Part(inner=(len,)),
@@ -49,15 +49,15 @@ def test_a_reference_names_what_it_was_made_from(part: Any) -> None:
 
 def test_a_reference_names_only_what_differs_from_the_defaults() -> None:
     assert reference(Part((1,), "b")) == f"{__name__}:Part(words='b')"
-    assert short_reference(reference(Wearing(Mismatched(severity=0.5), endurance=1e3))) == (
-        "Wearing(device=Mismatched(severity=0.5), ...)"
+    assert short_reference(reference(Endurance(Mismatched(severity=0.5), pulses=1e3))) == (
+        "Endurance(device=Mismatched(severity=0.5), ...)"
     )
     assert short_reference("digital network") == "digital network"
 
 
 def test_arguments_may_come_without_words() -> None:
     assert resolve("analog:Mismatched(0.5)") == Mismatched(0.5)
-    assert resolve("analog:Wearing(analog:Mismatched, 1e3)") == Wearing(Mismatched(), 1e3)
+    assert resolve("analog:Endurance(analog:Mismatched, 1e3)") == Endurance(Mismatched(), 1e3)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_arguments_may_come_without_words() -> None:
         ("analog:Mismatched(severity=1", "was never closed"),
         ("analog:Mismatched()()", "wanted module:name"),
         ("analog:Mismatched, 3", "wanted module:name"),
-        ("analog:Wearing()", "missing"),
-        ("analog:Wearing(analog:Nothing)", "analog has no 'Nothing'"),
+        ("analog:Endurance()", "missing"),
+        ("analog:Endurance(analog:Nothing)", "analog has no 'Nothing'"),
         ("mine.py:Memristor(levels=3)", "for a file write mine:Memristor(levels=3)"),
         ("./chips/mine.py:Memristor", "for a file write chips.mine:Memristor"),
         ("mine.py", "for a file write mine:name"),
