@@ -15,6 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.functional import logsigmoid
 
 from learners.losses import CrossEntropy
+from learners.losses import Loss
 
 from .answers import NUMBER
 from .answers import code
@@ -39,7 +40,7 @@ class Softened(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Captioned:
+class Captioned(Loss):
     """Cross-entropy to the class, and `weight` times the binary cross-entropies summed over attributes."""
 
     classes: int  # C, the first outputs
@@ -48,20 +49,20 @@ class Captioned:
     def __post_init__(self) -> None:
         _settings(self, self.classes, self.weight)
 
-    def __call__(self, out: Tensor, target: Caption) -> Tensor:
+    def value(self, out: Tensor, target: Caption) -> Tensor:
         named, seen = _parts(out, self.classes, target.attributes)
         wanted = target.attributes.expand(seen.shape)
-        told = binary_cross_entropy_with_logits(seen, wanted, reduction="none").sum(-1)
-        return CrossEntropy()(named, target.label) + self.weight * told
+        told = binary_cross_entropy_with_logits(seen, wanted, reduction="none").sum(-1, keepdim=True)
+        return CrossEntropy().value(named, target.label) + self.weight * told
 
-    def slope(self, out: Tensor, target: Caption) -> Tensor:
+    def gradient(self, out: Tensor, target: Caption) -> Tensor:
         named, seen = _parts(out, self.classes, target.attributes)
         told = self.weight * (seen.sigmoid() - target.attributes)
-        return torch.cat((CrossEntropy().slope(named, target.label), told), -1)
+        return torch.cat((CrossEntropy().gradient(named, target.label), told), -1)
 
 
 @dataclass(frozen=True)
-class CaptionMatching:
+class CaptionMatching(Loss):
     """T^2 KL of the classes, and `weight` T^2 KL of each attribute, teacher to student, both softened."""
 
     classes: int  # C, the first outputs
@@ -72,18 +73,18 @@ class CaptionMatching:
         _settings(self, self.classes, self.weight)
         Matching(self.temperature)  # refuses one that makes no sense
 
-    def __call__(self, out: Tensor, target: Softened) -> Tensor:
+    def value(self, out: Tensor, target: Softened) -> Tensor:
         named, seen = _parts(out, self.classes, target.attributes)
         p, u = target.attributes, seen / self.temperature
         own = p.xlogy(p) + (1 - p).xlogy(1 - p)
-        told = (own - p * logsigmoid(u) - (1 - p) * logsigmoid(-u)).sum(-1)
-        matched = Matching(self.temperature)(named, Answer(target.soft))
+        told = (own - p * logsigmoid(u) - (1 - p) * logsigmoid(-u)).sum(-1, keepdim=True)
+        matched = Matching(self.temperature).value(named, Answer(target.soft))
         return matched + self.weight * self.temperature**2 * told
 
-    def slope(self, out: Tensor, target: Softened) -> Tensor:
+    def gradient(self, out: Tensor, target: Softened) -> Tensor:
         named, seen = _parts(out, self.classes, target.attributes)
         told = (seen / self.temperature).sigmoid() - target.attributes
-        matched = Matching(self.temperature).slope(named, Answer(target.soft))
+        matched = Matching(self.temperature).gradient(named, Answer(target.soft))
         return torch.cat((matched, self.weight * self.temperature * told), -1)
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from typing import NamedTuple
-from typing import cast
 
 import torch
 from torch import Generator
@@ -27,7 +26,7 @@ from learners.learner import Step
 from learners.learner import fit
 from learners.losses import CrossEntropy
 from learners.losses import Loss
-from learners.losses import SlopedLoss
+from learners.losses import known_gradient
 
 from .answers import Answers
 from .answers import Soft
@@ -73,20 +72,22 @@ class Learnt(NamedTuple):
 
 
 @dataclass(frozen=True)
-class OwnAndHeard:
+class OwnAndHeard(Loss):
     """Cross-entropy to the label for the first `own` examples of a batch, the answers' loss for the rest."""
 
     own: int
     heard: Loss
 
-    def __call__(self, out: Tensor, target: Learnt) -> Tensor:
+    def value(self, out: Tensor, target: Learnt) -> Tensor:
         mine, theirs = out[..., : self.own, :], out[..., self.own :, :]
-        return torch.cat((CrossEntropy()(mine, target.label), self.heard(theirs, target.said)), -1)
+        return torch.cat(
+            (CrossEntropy().value(mine, target.label), self.heard.value(theirs, target.said)), -2
+        )
 
-    def slope(self, out: Tensor, target: Learnt) -> Tensor:
+    def gradient(self, out: Tensor, target: Learnt) -> Tensor:
         mine, theirs = out[..., : self.own, :], out[..., self.own :, :]
-        heard = cast(SlopedLoss, self.heard)  # every answer's loss knows its slope
-        return torch.cat((CrossEntropy().slope(mine, target.label), heard.slope(theirs, target.said)), -2)
+        heard = known_gradient(self.heard, "OwnAndHeard")(theirs, target.said)
+        return torch.cat((CrossEntropy().gradient(mine, target.label), heard), -2)
 
 
 def community(

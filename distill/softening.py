@@ -11,6 +11,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from learners.losses import CrossEntropy
+from learners.losses import Loss
 
 
 class Answer(NamedTuple):
@@ -27,7 +28,7 @@ def soften(out: Tensor, temperature: float) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Matching:
+class Matching(Loss):
     """soft_weight * T^2 * KL(teacher_T || student_T) + hard_weight * cross-entropy, nats per example.
 
     T^2 scales signal and reading noise alike, so on a chip it buys no signal-to-noise.
@@ -42,18 +43,18 @@ class Matching:
         if min(self.soft_weight, self.hard_weight) < 0 or self.soft_weight + self.hard_weight == 0:
             raise ValueError(f"Matching: weights are at least 0 and not both 0, got {self}")
 
-    def __call__(self, out: Tensor, target: Answer) -> Tensor:
+    def value(self, out: Tensor, target: Answer) -> Tensor:
         log_student = (out / self.temperature).log_softmax(-1)
-        divergence = (target.soft.xlogy(target.soft) - target.soft * log_student).sum(-1)
+        divergence = (target.soft.xlogy(target.soft) - target.soft * log_student).sum(-1, keepdim=True)
         loss = self.soft_weight * self.temperature**2 * divergence
         if self.hard_weight:
-            loss = loss + self.hard_weight * CrossEntropy()(out, self._label(target))
+            loss = loss + self.hard_weight * CrossEntropy().value(out, self._label(target))
         return loss
 
-    def slope(self, out: Tensor, target: Answer) -> Tensor:
+    def gradient(self, out: Tensor, target: Answer) -> Tensor:
         slope = self.soft_weight * self.temperature * (soften(out, self.temperature) - target.soft)
         if self.hard_weight:
-            slope = slope + self.hard_weight * CrossEntropy().slope(out, self._label(target))
+            slope = slope + self.hard_weight * CrossEntropy().gradient(out, self._label(target))
         return slope
 
     def _label(self, target: Answer) -> Tensor:

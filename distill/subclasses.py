@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from learners.losses import CrossEntropy
+from learners.losses import Loss
 
 from .answers import whole
 
@@ -27,7 +28,7 @@ BLUNT = 1.0  # of a squared length: outputs much smaller have no direction yet, 
 
 
 @dataclass(frozen=True)
-class Subclassed:
+class Subclassed(Loss):
     """Cross-entropy to the class, its subclasses summed, and `apart` times how alike its choices are.
 
     An example's subclass outputs of its own class, centred, are z, and r = z / sqrt(|z|^2 + 1); how alike it
@@ -44,13 +45,15 @@ class Subclassed:
         if not (0 <= self.apart < float("inf") and 0 < self.width < float("inf")):
             raise ValueError(f"Subclassed: apart is at least 0 and width above 0, both finite, got {self}")
 
-    def __call__(self, out: Tensor, target: Tensor) -> Tensor:
+    def value(self, out: Tensor, target: Tensor) -> Tensor:
         each = self._each(out)
-        return CrossEntropy()(each.logsumexp(-1), target) + self.apart * self._alike(each, target)[0]
+        return CrossEntropy().value(each.logsumexp(-1), target) + self.apart * self._alike(each, target)[
+            0
+        ].unsqueeze(-1)
 
-    def slope(self, out: Tensor, target: Tensor) -> Tensor:
+    def gradient(self, out: Tensor, target: Tensor) -> Tensor:
         each = self._each(out)
-        named = CrossEntropy().slope(each.logsumexp(-1), target)
+        named = CrossEntropy().gradient(each.logsumexp(-1), target)
         slope = named.unsqueeze(-1) * each.softmax(-1)
         own = _own(target, each)
         pushed = torch.zeros_like(each).scatter(-2, own, self._alike(each, target)[1].unsqueeze(-2))

@@ -37,8 +37,6 @@ from .learner import Step
 from .learner import fit
 from .losses import BinaryCrossEntropy
 from .losses import CrossEntropy
-from .losses import HeldLoss
-from .losses import LocalLoss
 from .losses import Loss
 from .losses import SquaredError
 from .theory import laws
@@ -76,11 +74,9 @@ __all__ = [
     "Evidence",
     "Feedback",
     "Flipout",
-    "HeldLoss",
     "Hyperparameter",
     "Law",
     "Learner",
-    "LocalLoss",
     "Loss",
     "MadeUp",
     "NodePerturbation",

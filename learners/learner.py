@@ -22,13 +22,13 @@ from .estimators.active import ActiveNodePerturbation
 from .estimators.base import Estimator
 from .estimators.base import Evidence
 from .estimators.base import correlate
-from .estimators.base import summed
 from .estimators.control_variates import Control
 from .estimators.control_variates import Feedback
 from .estimators.control_variates import at_knobs
 from .estimators.control_variates import expected
 from .losses import Loss
-from .losses import settled
+from .losses import known_gradient
+from .losses import require_loss
 from .updates import Update
 
 L = TypeVar("L")
@@ -86,17 +86,17 @@ class Descent:
     control: Control[Any] | None = None
 
     def __post_init__(self) -> None:
-        known = callable(getattr(self.loss, "slope", None))
-        if self.delta and not known:
-            raise ValueError(f"Descent: the delta rule needs a loss with a slope, {self.loss!r} has none")
+        require_loss(self.loss, "Descent")
+        if self.delta:
+            known_gradient(self.loss, "Descent: the delta rule")
         if self.control is not None and isinstance(self.estimator, ActiveNodePerturbation):
             raise ValueError(
                 "Descent: a control foresees probes that were sent; active perturbation sends none"
             )
-        if self.control is not None and getattr(self.loss, "parts", None) is not None:
+        if self.control is not None and self.loss.parts > 1:
             raise ValueError(f"Descent: a control foresees whole losses, {self.loss!r} gives those of parts")
-        if isinstance(self.control, Feedback) and not known:
-            raise ValueError(f"Descent: feedback needs a loss with a slope, {self.loss!r} has none")
+        if isinstance(self.control, Feedback):
+            known_gradient(self.loss, "Descent: feedback")
 
     def init(self, spec: Spec) -> Memory:
         if self.delta and not spec.layers[-1].linear:
@@ -107,7 +107,7 @@ class Descent:
 
     def step(self, port: Port, batch: Batch, state: Memory, generator: Generator) -> tuple[Memory, Step]:
         baseline = port.measure(batch.x)
-        batch = batch._replace(target=settled(self.loss, baseline.out, batch.target))
+        batch = batch._replace(target=self.loss.freeze(baseline.out, batch.target))
         losses, slope = self._losses(baseline, batch), self._slope(baseline, batch)
         gradient: list[Tensor] = []
         controls: list[Any] = []
@@ -121,7 +121,7 @@ class Descent:
             gradient.append(correlate(port.spec.layers[-1], cast(Tensor, slope), given))
         drive, update = self.update.step(tuple(gradient), state.update)
         port.pulse(drive)
-        return Memory(update, tuple(controls)), Step(summed(losses, port.spec.fleet).mean(-1), baseline)
+        return Memory(update, tuple(controls)), Step(losses.sum(-1).mean(-1), baseline)
 
     def _spans(self, spec: Spec) -> list[tuple[int, int]]:
         """First and last layer of each set of probes."""
@@ -143,14 +143,12 @@ class Descent:
         return gradient, (self.control.learn(held[0], spec, foreseen, surprise, slope, gradient),)
 
     def _losses(self, reading: Reading, batch: Batch) -> Tensor:
-        losses, out = self.loss(reading.out, batch.target), reading.out
-        parts = getattr(self.loss, "parts", None)  # a local loss says into how many an example falls
-        wanted = out.shape[:-1] if parts is None else (*out.shape[:-1], parts)
+        losses, out = self.loss.value(reading.out, batch.target), reading.out
+        wanted = (*out.shape[:-1], self.loss.parts)
         if losses.shape != wanted or losses.dtype != out.dtype:
             raise ValueError(
-                f"Descent: the loss gave {losses.dtype} {tuple(losses.shape)} for outputs "
-                f"{out.dtype} {tuple(out.shape)}; wanted one number per example, not averaged"
-                + (f", and for each of its {parts} parts" if parts else "")
+                f"Descent: the loss gave {losses.dtype} {tuple(losses.shape)} for outputs {out.dtype} "
+                f"{tuple(out.shape)}; wanted {wanted}, a number for each part of each example, not averaged"
             )
         return losses
 
@@ -158,8 +156,7 @@ class Descent:
         """The loss's slope at the outputs, where a part of this learner has a use for it."""
         if not self.delta and self.control is None:
             return None
-        known = getattr(self.loss, "slope", None)
-        return None if known is None else cast(Tensor, known(baseline.out, batch.target))
+        return None if self.loss.gradient is None else self.loss.gradient(baseline.out, batch.target)
 
 
 def evidence(

@@ -1,7 +1,10 @@
 """What a learner is asked to make small: per-example losses of a chip's outputs, computed digitally."""
 
+from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 from typing import Protocol
+from typing import runtime_checkable
 
 import torch
 from torch import Tensor
@@ -9,67 +12,92 @@ from torch.nn.functional import one_hot
 from torch.nn.functional import softplus
 
 
+@runtime_checkable
 class Loss(Protocol):
-    """(out (..., batch, features), target) -> (..., batch): one number per example, never averaged."""
+    """A per-example loss: subclass it, write `value` and, if it is known, `gradient`; the rest has defaults.
 
-    def __call__(self, out: Tensor, target: Any) -> Tensor: ...
-
-
-class SlopedLoss(Loss, Protocol):
-    """A loss that also knows its slope at the outputs, which the delta rule needs."""
-
-    def slope(self, out: Tensor, target: Any) -> Tensor:
-        """d loss / d out, of the shape of `out`."""
-        ...
-
-
-class LocalLoss(Protocol):
-    """Each part of a layer has an objective of its own: (out, target) -> (..., batch, parts).
-
-    Parts are consecutive and equal shares of the outputs and of every probed layer's nodes: groups, or
-    patches whose features lie together. What a node does to other parts' losses is not its concern.
+    An example's loss may fall into parts. Parts are consecutive and equal shares of the outputs and of every
+    probed layer's nodes: groups, or patches whose features lie together. What a node does to the loss of
+    another part is not its concern.
     """
 
-    parts: int
+    parts: int = 1  # into how many losses an example falls
+    gradient: Callable[[Tensor, Any], Tensor] | None = None
+    """(out, target) -> d (sum of the parts' losses) / d out, of the shape of `out`; None: nobody knows it."""
 
-    def __call__(self, out: Tensor, target: Any) -> Tensor: ...
+    @abstractmethod
+    def value(self, out: Tensor, target: Any) -> Tensor:
+        """The loss of every part of every example, never averaged over the batch.
 
+        Args:
+            out: (..., batch, features), the outputs of the chip.
+            target: what is wanted of them, in the form that the loss asks for.
 
-class HeldLoss(Loss, Protocol):
-    """What an example is compared with is what the batch itself showed in the baseline reading.
-
-    `Descent` asks for it once a step, before any probe is judged; to the probes it is a constant.
-    """
-
-    def held(self, out: Tensor, target: Any) -> Any:
-        """From quiet outputs (*fleet, batch, features) and the batch's target: what is judged by."""
+        Returns:
+            (..., batch, parts), of the dtype of `out`.
+        """
         ...
 
+    def freeze(self, out: Tensor, target: Any) -> Any:
+        """The target that all losses of a step are judged by, once its baseline reading is there.
 
-def settled(loss: Loss, out: Tensor, target: Any) -> Any:
-    """The target that a step's losses are judged by, once its baseline reading is there."""
-    held = getattr(loss, "held", None)
-    return target if held is None else held(out, target)
+        By default the target itself. A loss that compares examples with each other keeps here what the
+        baseline showed, so that it is a constant to whoever is probed.
+
+        Args:
+            out: (*fleet, batch, features), the outputs of the baseline reading.
+            target: that of the batch.
+        """
+        del out  # most losses are judged by the target alone
+        return target
+
+    def __call__(self, out: Tensor, target: Any) -> Tensor:
+        """One number for each example, the sum of its parts' losses: (..., batch). Never overridden."""
+        return self.value(out, target).sum(-1)
 
 
-class CrossEntropy:
+def known_gradient(loss: Loss, user: str) -> Callable[[Tensor, Any], Tensor]:
+    """The gradient method of a loss, for who cannot do without.
+
+    Args:
+        user: who asks, and what for, as the message says it.
+
+    Raises:
+        ValueError: the loss does not know its gradient.
+    """
+    if loss.gradient is None:
+        raise ValueError(f"{user} needs a loss with a gradient, {loss!r} has none")
+    return loss.gradient
+
+
+def require_loss(loss: object, user: str) -> None:
+    """Refuse what is no loss.
+
+    Raises:
+        TypeError: it is a function, a class, or lacks a method.
+    """
+    if isinstance(loss, type) or not isinstance(loss, Loss):
+        raise TypeError(f"{user}: loss is {loss!r}, wanted an instance of a subclass of learners.Loss")
+
+
+class CrossEntropy(Loss):
     """Softmax cross-entropy, nats; target holds class numbers (..., batch), dtype int64."""
 
-    def __call__(self, out: Tensor, target: Tensor) -> Tensor:
-        labels = _labels(out, target)
-        return out.logsumexp(-1) - out.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    def value(self, out: Tensor, target: Tensor) -> Tensor:
+        labels = _labels(out, target).unsqueeze(-1)
+        return out.logsumexp(-1, keepdim=True) - out.gather(-1, labels)
 
-    def slope(self, out: Tensor, target: Tensor) -> Tensor:
+    def gradient(self, out: Tensor, target: Tensor) -> Tensor:
         return out.softmax(-1) - one_hot(_labels(out, target), out.shape[-1]).to(out.dtype)
 
 
-class SquaredError:
+class SquaredError(Loss):
     """Half the squared distance to target (..., batch, features)."""
 
-    def __call__(self, out: Tensor, target: Tensor) -> Tensor:
-        return 0.5 * self.slope(out, target).square().sum(-1)
+    def value(self, out: Tensor, target: Tensor) -> Tensor:
+        return 0.5 * self.gradient(out, target).square().sum(-1, keepdim=True)
 
-    def slope(self, out: Tensor, target: Tensor) -> Tensor:
+    def gradient(self, out: Tensor, target: Tensor) -> Tensor:
         if target.shape[-2:] != out.shape[-2:] or target.dtype != out.dtype:
             raise ValueError(
                 f"squared error: target is {target.dtype} {tuple(target.shape)}, "
@@ -78,21 +106,22 @@ class SquaredError:
         return out - target
 
 
-class BinaryCrossEntropy:
-    """Of sigmoid outputs against target (..., batch, features) in 0..1, nats, summed over features.
+class BinaryCrossEntropy(Loss):
+    """Binary cross-entropy of sigmoid outputs to targets from 0 to 1, nats, summed over features.
+
+    target: (..., batch, features).
 
     `out` are the sums in front of the sigmoid, which is part of the loss.
     """
 
-    def __call__(self, out: Tensor, target: Tensor) -> Tensor:
-        wanted = _shares(out, target)
-        return (softplus(out) - wanted * out).sum(-1)
+    def value(self, out: Tensor, target: Tensor) -> Tensor:
+        return (softplus(out) - _probabilities(out, target) * out).sum(-1, keepdim=True)
 
-    def slope(self, out: Tensor, target: Tensor) -> Tensor:
-        return out.sigmoid() - _shares(out, target)
+    def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+        return out.sigmoid() - _probabilities(out, target)
 
 
-def _shares(out: Tensor, target: Tensor) -> Tensor:
+def _probabilities(out: Tensor, target: Tensor) -> Tensor:
     fits = isinstance(target, Tensor) and target.shape[-2:] == out.shape[-2:] and target.dtype == out.dtype
     if not fits or not 0 <= float(target.min()) <= float(target.max()) <= 1:
         came = type(target).__name__

@@ -33,7 +33,7 @@ class MadeUp:
     def spec(self, fleet: int) -> Spec:
         return Spec(self.layers, fleet=(fleet,), dtype=torch.float64)
 
-    def losses(self, probe: Probe) -> Tensor:  # (probes, fleet, batch)
+    def losses(self, probe: Probe) -> Tensor:  # (probes, fleet, batch, 1)
         total: Tensor | float = 0.3
         for d, push in zip(self.slopes, probe.nodes or (None, None), strict=True):
             total = total if push is None else total + (push * d).sum(-1)
@@ -42,7 +42,7 @@ class MadeUp:
                 total = total + torch.einsum("nr,nc,...trc->...n", d, z, nudge)
         if not isinstance(total, Tensor):
             raise ValueError("ask gave an empty probe, so nothing can be measured")
-        return total
+        return total.unsqueeze(-1)
 
     def ask(self, estimator: Estimator, spec: Spec, generator: Generator) -> Probe:
         return estimator.ask(spec, self.x, self._baseline(spec), generator)
@@ -61,7 +61,7 @@ class MadeUp:
     ) -> tuple[Tensor, ...]:
         """The estimate, with losses scaled and shifted and examples reordered."""
         losses = scale * self.losses(probe) + shift
-        baseline_loss = torch.full((*spec.fleet, 5), 0.3 * scale + shift, dtype=torch.float64)
+        baseline_loss = torch.full((*spec.fleet, 5, 1), 0.3 * scale + shift, dtype=torch.float64)
         probed = Reading(
             tuple(
                 tap if push is None else tap + push
@@ -83,5 +83,5 @@ def _reordered(seen: Evidence, order: Tensor) -> Evidence:
     )
     probe = seen.probe._replace(nodes=moved)
     return Evidence(
-        seen.x[order], baseline, seen.baseline_loss[..., order], probe, probed, seen.losses[..., order]
+        seen.x[order], baseline, seen.baseline_loss[..., order, :], probe, probed, seen.losses[..., order, :]
     )

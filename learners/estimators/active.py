@@ -25,7 +25,6 @@ from analog.spec import Spec
 
 from .base import Evidence
 from .base import correlate
-from .base import summed
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class ActiveNodePerturbation:
         changes = [after - before for after, before in zip(seen.probed.taps, seen.baseline.taps, strict=True)]
         moved = sum((d != 0).sum(-1) for d in changes)
         power = torch.stack([d.square().sum(-1) for d in changes]).sum(0)
-        change = summed(seen.losses, spec.fleet, 1) - summed(seen.baseline_loss, spec.fleet)
+        change = seen.losses.sum(-1) - seen.baseline_loss.sum(-1)
         surprise = change * moved / power.clamp(min=torch.finfo(power.dtype).tiny)
         share = surprise.unsqueeze(-1) / self.probes
         inputs = (seen.x, *seen.baseline.taps[:-1])

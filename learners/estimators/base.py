@@ -28,13 +28,10 @@ class Evidence(NamedTuple):
 
     x: Tensor  # (batch, features_in), or (*fleet, batch, features_in)
     baseline: Reading  # taps (*fleet, batch, features), of x without a probe
-    baseline_loss: Tensor  # (*fleet, batch)
+    baseline_loss: Tensor  # (*fleet, batch, parts)
     probe: Probe  # what was asked, (probes, ...)
     probed: Reading  # taps (probes, *fleet, batch, features)
-    losses: Tensor  # (probes, *fleet, batch), per example: never averaged over the batch here
-
-    # Where each part of a layer has an objective of its own, losses are (..., batch, parts): what a node
-    # does to the loss of another part is not its concern.
+    losses: Tensor  # (probes, *fleet, batch, parts), per example: never averaged over the batch here
 
 
 class Estimator(Protocol):
@@ -77,11 +74,7 @@ class WeightPerturbation:
         return Probe(knobs=tuple(self.scheme.send(v) * self.size for v in directions))
 
     def tell(self, spec: Spec, seen: Evidence) -> Knobs:
-        parted = seen.losses.ndim == len(spec.fleet) + 3
-        losses, before = (
-            each.mean(-2) if parted else each.mean(-1, keepdim=True)
-            for each in (seen.losses, seen.baseline_loss)
-        )
+        losses, before = (each.mean(-2) for each in (seen.losses, seen.baseline_loss))
         slopes = self.scheme.slopes(losses, before, self.size)  # (K, *fleet, parts)
         sent = seen.probe.knobs or (None,) * len(spec.layers)
         return tuple(
@@ -119,9 +112,7 @@ class NodePerturbation:
 
     def at_nodes(self, spec: Spec, seen: Evidence) -> tuple[Tensor | None, ...]:  # (*fleet, batch, features)
         """The estimated gradient of each example's loss at its summing nodes; None where none was probed."""
-        slopes = self.scheme.slopes(seen.losses, seen.baseline_loss, self.size) / (self.probes * self.size)
-        parted = slopes.ndim == len(spec.fleet) + 3
-        share = slopes if parted else slopes.unsqueeze(-1)  # (K, *fleet, batch, parts), of the mean
+        share = self.scheme.slopes(seen.losses, seen.baseline_loss, self.size) / (self.probes * self.size)
         sent = seen.probe.nodes or (None,) * len(spec.layers)
         told: list[Tensor | None] = []
         for layer, s, tap in zip(spec.layers, sent, seen.baseline.taps, strict=True):
@@ -139,11 +130,6 @@ class NodePerturbation:
             else correlate(layer, delta, given)
             for layer, delta, given in zip(spec.layers, self.at_nodes(spec, seen), inputs, strict=True)
         )
-
-
-def summed(losses: Tensor, fleet: tuple[int, ...], probes: int = 0) -> Tensor:
-    """One loss per example, (*probes, *fleet, batch): the sum of its parts', if it has such."""
-    return losses if losses.ndim == probes + len(fleet) + 1 else losses.sum(-1)
 
 
 def spread(parts: Tensor, features: int) -> Tensor:

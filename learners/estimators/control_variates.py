@@ -52,15 +52,16 @@ class Control(Protocol[C]):
         ...
 
 
-def expected(foreseen: Probe, probe: Probe) -> Tensor | float:
-    """The change of each example's loss that slopes foretell: (probes, *fleet, batch)."""
+def expected(foreseen: Probe, probe: Probe, parts: int = 1) -> Tensor | float:
+    """The change of each part's loss that slopes foretell: (probes, *fleet, batch, parts)."""
     total: Tensor | float = 0.0
     for slopes, sent in zip(foreseen.nodes or (), probe.nodes or (), strict=True):
         if slopes is not None and sent is not None:
+            sent, slopes = (each.unflatten(-1, (parts, -1)) for each in (sent, slopes))
             total = total + (sent.unsqueeze(-2) @ slopes.unsqueeze(-1)).flatten(-3)
     for slopes, sent in zip(foreseen.knobs or (), probe.knobs or (), strict=True):
         if slopes is not None and sent is not None:
-            total = total + (sent * slopes).sum((-3, -2, -1)).unsqueeze(-1)
+            total = total + (sent * slopes).sum((-3, -2, -1))[..., None, None]
     return total
 
 
@@ -167,7 +168,7 @@ class Feedback:
     ) -> tuple[Pathway, ...]:
         del gradient  # at the knobs, too late
         assert slope is not None and foreseen.nodes is not None and seen.probe.nodes is not None
-        change = seen.losses - seen.baseline_loss
+        change = (seen.losses - seen.baseline_loss).sum(-1)
         return tuple(
             path if known is None or sent is None else self._refined(path, sent, change, known, active, slope)
             for path, sent, known, active in zip(

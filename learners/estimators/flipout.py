@@ -23,7 +23,6 @@ from analog.spec import Spec
 
 from .base import Evidence
 from .base import meaningful
-from .base import summed
 from .distributions import Law
 from .distributions import rademacher
 from .schemes import Scheme
@@ -70,7 +69,7 @@ class Flipout:
         probe = seen.probe
         if not isinstance(probe, Flipped):
             raise TypeError("Flipout: tell wants the very probe that ask gave; it remembers its flips")
-        losses, before = summed(seen.losses, spec.fleet, 1), summed(seen.baseline_loss, spec.fleet)
+        losses, before = seen.losses.sum(-1), seen.baseline_loss.sum(-1)
         slopes = self.scheme.slopes(losses, before, self.size)
         share = slopes.unsqueeze(-1) / (self.probes * slopes.shape[-1])
         gradient = []

@@ -28,6 +28,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..losses import Loss
+
 
 class Held(NamedTuple):
     """What outputs are compared with, from a baseline reading: constants to whoever is probed."""
@@ -38,37 +40,37 @@ class Held(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TwoViews:
+class TwoViews(Loss):
     """Each part of an image's outputs agrees with the same part of the image's other view.
 
     A batch is its first views followed by its second views, in the same order: see `paired`.
 
     Args:
-        parts: how many equal and consecutive parts have an objective each; None: the outputs as a whole.
+        parts: how many equal and consecutive parts have an objective each.
         temperature: of the softmax over cosines.
     """
 
-    parts: int | None = None
+    parts: int = 1
     temperature: float = 0.2
 
     def __post_init__(self) -> None:
         _checked(self, 1)
 
-    def held(self, out: Tensor, target: Any) -> Held:
+    def freeze(self, out: Tensor, target: Any) -> Held:
         """The other views as the baseline reading showed them; the target is not looked at."""
         del target  # no label is read
         return Held(_unit(_split(self, out)), _partners(self, out), apart=True)
 
-    def __call__(self, out: Tensor, target: Held) -> Tensor:
+    def value(self, out: Tensor, target: Held) -> Tensor:
         return _losses(self, out, target)
 
-    def slope(self, out: Tensor, target: Held) -> Tensor:
+    def gradient(self, out: Tensor, target: Held) -> Tensor:
         """d (sum of the parts' losses) / d out."""
-        return _slope(self, out, target)
+        return _gradient(self, out, target)
 
 
 @dataclass(frozen=True)
-class OtherPatches:
+class OtherPatches(Loss):
     """Each patch of an image agrees with the average of what the image's other patches show.
 
     Args:
@@ -86,7 +88,7 @@ class OtherPatches:
         if self.views not in (1, 2):
             raise ValueError(f"OtherPatches: views is {self.views!r}, wanted 1 or 2")
 
-    def held(self, out: Tensor, target: Any) -> Held:
+    def freeze(self, out: Tensor, target: Any) -> Held:
         """For each patch the average of the others, as the baseline reading showed them."""
         del target  # no label is read
         shown = _unit(_split(self, out))
@@ -97,12 +99,12 @@ class OtherPatches:
             raise ValueError("OtherPatches: a batch of 1 image has nothing to disagree with; wanted 2")
         return Held(keys, torch.arange(out.shape[-2], device=out.device), apart=False)
 
-    def __call__(self, out: Tensor, target: Held) -> Tensor:
+    def value(self, out: Tensor, target: Held) -> Tensor:
         return _losses(self, out, target)
 
-    def slope(self, out: Tensor, target: Held) -> Tensor:
+    def gradient(self, out: Tensor, target: Held) -> Tensor:
         """d (sum of the parts' losses) / d out."""
-        return _slope(self, out, target)
+        return _gradient(self, out, target)
 
 
 Agreement = TwoViews | OtherPatches
@@ -115,14 +117,12 @@ def paired(first: Tensor, second: Tensor) -> Tensor:  # (..., 2 images, features
     return torch.cat([first, second], -2)
 
 
-def _losses(loss: Agreement, out: Tensor, target: Held) -> Tensor:
-    """(..., batch, parts), or (..., batch) of the outputs as a whole."""
+def _losses(loss: Agreement, out: Tensor, target: Held) -> Tensor:  # (..., batch, parts)
     closeness = _closeness(loss, _unit(_split(loss, out)), target)
-    told = closeness.logsumexp(-1) - _at_own(closeness, target.own)  # (..., parts, batch)
-    return told.squeeze(-2) if loss.parts is None else told.mT
+    return (closeness.logsumexp(-1) - _at_own(closeness, target.own)).mT
 
 
-def _slope(loss: Agreement, out: Tensor, target: Held) -> Tensor:
+def _gradient(loss: Agreement, out: Tensor, target: Held) -> Tensor:
     split = _split(loss, out)
     length, unit = torch.linalg.vector_norm(split, dim=-1, keepdim=True), _unit(split)
     share = _closeness(loss, unit, target).softmax(-1)  # (..., parts, batch, batch)
@@ -145,10 +145,9 @@ def _at_own(closeness: Tensor, own: Tensor) -> Tensor:  # (..., parts, batch)
 
 
 def _split(loss: Agreement, out: Tensor) -> Tensor:  # (..., batch, parts, width)
-    parts = loss.parts or 1
-    if out.shape[-1] % parts:
-        raise ValueError(f"{type(loss).__name__}: {parts} parts do not divide {out.shape[-1]} outputs")
-    return out.unflatten(-1, (parts, -1))
+    if out.shape[-1] % loss.parts:
+        raise ValueError(f"{type(loss).__name__}: {loss.parts} parts do not divide {out.shape[-1]} outputs")
+    return out.unflatten(-1, (loss.parts, -1))
 
 
 def _unit(split: Tensor) -> Tensor:
@@ -170,7 +169,7 @@ def _partners(loss: Agreement, out: Tensor) -> Tensor:  # (batch,), int64
 
 def _checked(loss: Agreement, least: int) -> None:
     name, parts = type(loss).__name__, loss.parts
-    if parts is not None and (isinstance(parts, bool) or not isinstance(parts, int) or parts < least):
+    if isinstance(parts, bool) or not isinstance(parts, int) or parts < least:
         raise ValueError(f"{name}: parts is {parts!r}, wanted an integer of at least {least}")
     if not 0 < loss.temperature < float("inf"):
         raise ValueError(f"{name}: temperature is {loss.temperature}, wanted a finite number above 0")

@@ -32,6 +32,7 @@ from ..estimators.base import correlate
 from ..estimators.distributions import rademacher
 from ..learner import Batch
 from ..learner import Step
+from ..losses import Loss
 from ..updates import Update
 
 
@@ -41,7 +42,7 @@ def goodness(tap: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Goodness:
+class Goodness(Loss):
     """softplus(-target * sharpness * (goodness - threshold)); target (..., batch) is 1 real, -1 fake."""
 
     threshold: float = 1.0  # V^2
@@ -51,10 +52,10 @@ class Goodness:
         if not all(0 < v < float("inf") for v in (self.threshold, self.sharpness)):
             raise ValueError(f"Goodness: threshold and sharpness are finite and above 0, got {self}")
 
-    def __call__(self, out: Tensor, target: Tensor) -> Tensor:
-        return softplus(-self._margin(out, target))
+    def value(self, out: Tensor, target: Tensor) -> Tensor:
+        return softplus(-self._margin(out, target)).unsqueeze(-1)
 
-    def slope(self, out: Tensor, target: Tensor) -> Tensor:
+    def gradient(self, out: Tensor, target: Tensor) -> Tensor:
         surprise = torch.sigmoid(-self._margin(out, target)) * target
         return out * (surprise * (-2 * self.sharpness / out.shape[-1])).unsqueeze(-1)
 
@@ -91,7 +92,7 @@ class Hebbian:
 
     def step(self, port: Port, batch: Batch, state: Any, generator: Generator) -> tuple[Any, Step]:
         baseline = port.measure(batch.x)
-        delta = self.loss.slope(baseline.out, batch.target)
+        delta = self.loss.gradient(baseline.out, batch.target)
         if self.probe is not None:
             delta = delta * self._slopes(port, batch, baseline, generator)
         drive, state = self.update.step((correlate(port.spec.layers[0], delta, batch.x),), state)

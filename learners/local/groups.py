@@ -35,27 +35,29 @@ from ..estimators.base import WeightPerturbation
 from ..estimators.base import correlate
 from ..learner import Batch
 from ..learner import Step
-from ..losses import SlopedLoss
+from ..losses import Loss
+from ..losses import known_gradient
 from ..updates import Update
 from .weight_mirrors import Image
 from .weight_mirrors import Mirrors
 
 
-class OwnHeads:
+class OwnHeads(Loss):
     """A loss for outputs in `parts` equal shares, each an answer of its own to the same question.
 
     With a head `grouped(features, parts * outputs, parts, linear=True)` every group of features is taught
     by what it alone can tell.
     """
 
-    def __init__(self, loss: SlopedLoss, parts: int) -> None:
+    def __init__(self, loss: Loss, parts: int) -> None:
         self.loss, self.parts = loss, parts
+        self._gradient = known_gradient(loss, "OwnHeads")
 
-    def __call__(self, out: Tensor, target: Any) -> Tensor:  # (..., batch, parts)
+    def value(self, out: Tensor, target: Any) -> Tensor:  # (..., batch, parts)
         return self.loss(self._apart(out), target).movedim(0, -1)
 
-    def slope(self, out: Tensor, target: Any) -> Tensor:  # (..., batch, parts * outputs)
-        return self.loss.slope(self._apart(out), target).movedim(0, -2).flatten(-2)
+    def gradient(self, out: Tensor, target: Any) -> Tensor:  # (..., batch, parts * outputs)
+        return self._gradient(self._apart(out), target).movedim(0, -2).flatten(-2)
 
     def _apart(self, out: Tensor) -> Tensor:  # (parts, ..., batch, outputs)
         return out.unflatten(-1, (self.parts, -1)).movedim(-2, 0)
@@ -86,7 +88,7 @@ class ReplicatedHeads:
     estimator: Estimator
     update: Update
     head: Update
-    loss: SlopedLoss
+    loss: Loss
     outputs: int
     groups: int = 1
     patches: int = 1
@@ -146,7 +148,7 @@ class ReplicatedHeads:
         drive, update = self.update.step(gradient, state.update)
         port.pulse(drive)
         out = self.answers(baseline.out, state.knobs)
-        slope = self.loss.slope(out, batch.target)
+        slope = known_gradient(self.loss, "ReplicatedHeads")(out, batch.target)
         delta = correlate(self._layer(baseline.out.shape[-1]), slope, self._means(baseline.out))
         (moved,), head = self.head.step((delta,), state.head)
         losses = self.loss(out, batch.target)
@@ -179,7 +181,9 @@ class ReplicatedHeads:
     ) -> tuple[Knobs, tuple[Image, ...]]:
         """The gradient where mirrors foresee slopes, and what they hold then."""
         pushes = [push for push in seen.probe.nodes or () if push is not None]
-        slope = self.loss.slope(self.answers(seen.baseline.out, state.knobs), batch.target)
+        slope = known_gradient(self.loss, "ReplicatedHeads")(
+            self.answers(seen.baseline.out, state.knobs), batch.target
+        )
         at_means = slope @ state.knobs[..., 0, :, :-1] / self.patches
         at_taps = at_means.repeat(*(1,) * (at_means.ndim - 1), self.patches)
         known = mirrors.foresee(state.mirrors, seen.baseline.taps, at_taps, self._apart)

@@ -22,6 +22,7 @@ from ..estimators.control_variates import expected
 from ..learner import Batch
 from ..learner import evidence
 from ..losses import Loss
+from ..losses import known_gradient
 
 S = TypeVar("S")
 
@@ -71,10 +72,10 @@ class ByProbes:
         known = self._known(baseline, batch, loss)
         found: tuple[Tensor, ...] = ()
         if probed := self._probed(port.spec):
-            losses = loss(baseline.out, batch.target)
+            losses = loss.value(baseline.out, batch.target)
 
             def judged(reading: Reading, given: Batch) -> Tensor:
-                return loss(reading.out, given.target)
+                return loss.value(reading.out, given.target)
 
             seen = evidence(self.estimator, port, batch, judged, baseline, losses, (0, probed - 1), generator)
             found, held = self._told(port.spec.span(0, probed - 1), seen, known, held)
@@ -88,12 +89,7 @@ class ByProbes:
         """The loss's slope at the outputs, where a part of this has a use for it."""
         if not self.delta and self.control is None:
             return None
-        slope = getattr(loss, "slope", None)
-        if slope is None:
-            raise ValueError(
-                f"ByProbes: the delta rule and feedback need a loss with a slope, {loss!r} has none"
-            )
-        return cast(Tensor, slope(baseline.out, batch.target))
+        return known_gradient(loss, "ByProbes: who knows the read-out")(baseline.out, batch.target)
 
     def _told(
         self, spec: Spec, seen: Evidence, known: Tensor | None, held: tuple[Pathway, ...]

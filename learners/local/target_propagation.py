@@ -33,7 +33,8 @@ from analog.spec import Spec
 from ..estimators.base import correlate
 from ..learner import Batch
 from ..learner import Step
-from ..losses import SlopedLoss
+from ..losses import Loss
+from ..losses import known_gradient
 from ..updates import Update
 from .activations import Neuron
 from .activations import identity
@@ -59,7 +60,7 @@ class TargetPropagation:
 
     update: Update
     inverse_update: Update
-    loss: SlopedLoss
+    loss: Loss
     gamma: float
     neuron: Neuron = identity
     read_out: Neuron = identity
@@ -67,6 +68,7 @@ class TargetPropagation:
     difference: bool = True
 
     def __post_init__(self) -> None:
+        known_gradient(self.loss, "TargetPropagation")
         if not 0 < self.gamma < float("inf") or not 0 <= self.noise < float("inf"):
             raise ValueError(
                 f"TargetPropagation: gamma is above 0 and noise at least 0, got {self.gamma} and {self.noise}"
@@ -86,7 +88,9 @@ class TargetPropagation:
         shown = (*baseline.taps[:-1], self.read_out.fire(baseline.out))
         inverses, inverse_update = self._invert(port, baseline.taps, state, generator)
         back = [self._back(way, knobs) for way, knobs in zip(self._wiring(port.spec), inverses, strict=True)]
-        top = shown[-1] - self.gamma * self.loss.slope(baseline.out, batch.target)
+        top = shown[-1] - self.gamma * known_gradient(self.loss, "TargetPropagation")(
+            baseline.out, batch.target
+        )
         wanted = targets(shown, top, back, difference=self.difference)
         gradient = [
             correlate(layer, (h - t) * (h.new_ones(()) if layer.linear else self.neuron.slope(h)), x)

@@ -130,7 +130,7 @@ class AugmentedRandomSearch:
             active=active,
         )
         tally = episode_stats(play, len(spec.fleet))
-        losses = self.shaping(tally.returns.mean(-1)).to(spec.on, spec.dtype).unsqueeze(-1)
+        losses = self.shaping(tally.returns.mean(-1)).to(spec.on, spec.dtype)[..., None, None]
         none = Reading(())
         seen = Evidence(blank, none, torch.zeros_like(losses[0]), probe, none, losses)
         gradient = self.estimator.tell(spec, seen)

@@ -127,7 +127,7 @@ def credit(spec: Spec, moments: Sequence[Transition], decay: float) -> Evidence:
         return torch.stack(tuple(parts)).movedim(0, fleet).flatten(fleet, fleet + 1)
 
     def losses(value: Tensor) -> Tensor:
-        return examples((-value * going).to(spec.on, spec.dtype).unbind(0))
+        return examples((-value * going).to(spec.on, spec.dtype).unbind(0)).unsqueeze(-1)
 
     taps = Reading(tuple(examples(t) for t in zip(*(m.reading.taps for m in moments), strict=True)))
     sent = zip(*(m.probe.nodes or () for m in moments), strict=True)

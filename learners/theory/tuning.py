@@ -145,7 +145,7 @@ class _Bench:
         return reading, self.loss(reading.out, target)
 
     def _told(self, reading: Reading, batch: Batch) -> Tensor:
-        return self.loss(reading.out, batch.target)
+        return self.loss.value(reading.out, batch.target)
 
     def noise(self, averaged: bool) -> float:
         """Root mean variance of a loss, of an example or (averaged) of a batch; at least its rounding.
@@ -217,5 +217,5 @@ def _part(seen: Evidence, cut: slice) -> Evidence:
     """The evidence of some of the examples."""
     baseline, probed = (tree_map(lambda tap: tap[..., cut, :], r) for r in (seen.baseline, seen.probed))
     probe = seen.probe._replace(nodes=tree_map(lambda entry: entry[..., cut, :], seen.probe.nodes))
-    x, low, losses = seen.x[..., cut, :], seen.baseline_loss[..., cut], seen.losses[..., cut]
+    x, low, losses = seen.x[..., cut, :], seen.baseline_loss[..., cut, :], seen.losses[..., cut, :]
     return Evidence(x, baseline, low, probe, probed, losses)

@@ -49,6 +49,7 @@ from distill import Matching
 from distill import Soft
 from distill import distill
 from learners import Batch
+from learners import Loss
 from learners.data.batches import batches
 from learners.data.datasets import Dataset
 from learners.data.datasets import load
@@ -113,7 +114,7 @@ class Kept(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rehearsing:
+class Rehearsing(Loss):
     """Softened answers; on the kept examples the cross-entropy to the label is added, weighed 1 (Guess)."""
 
     temperature: float
@@ -130,13 +131,13 @@ class Rehearsing:
     def bits(self, outputs: int) -> int:
         return Soft(self.temperature).bits(outputs)
 
-    def __call__(self, out: Tensor, target: Kept) -> Tensor:
-        recalled = -(target.label * out.log_softmax(-1)).sum(-1)
-        return Matching(self.temperature)(out, target.answer) + recalled
+    def value(self, out: Tensor, target: Kept) -> Tensor:
+        recalled = -(target.label * out.log_softmax(-1)).sum(-1, keepdim=True)
+        return Matching(self.temperature).value(out, target.answer) + recalled
 
-    def slope(self, out: Tensor, target: Kept) -> Tensor:
+    def gradient(self, out: Tensor, target: Kept) -> Tensor:
         recalled = target.label.sum(-1, keepdim=True) * out.softmax(-1) - target.label
-        return Matching(self.temperature).slope(out, target.answer) + recalled
+        return Matching(self.temperature).gradient(out, target.answer) + recalled
 
 
 def run(trial: Trial) -> Iterator[Row]:

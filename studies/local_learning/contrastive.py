@@ -196,8 +196,8 @@ def _without(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
         learner = _learner(trial, chip, made, linear_decay(adam(size.rate), size.steps))
         lessons = _twice(data.train, size, _dice(trial, "data"))
         learning = fit(learner, metered(port, ledger), lessons, _dice(trial, "probes"))
-        yield from _curve(trial, learning, size.steps, made[-1].loss.parts or 1)
-    parts = [level.loss.parts or 1 for level in made for _ in level.layers]
+        yield from _curve(trial, learning, size.steps, made[-1].loss.parts)
+    parts = [level.loss.parts for level in made for _ in level.layers]
     known, tested = (represented(port, half.x, parts) for half in (data.train, data.test))
     pool = Batch(torch.arange(len(data.train.x)), data.train.target)
     counts = (*args.labels, None)
@@ -229,7 +229,7 @@ def _learner(trial: Trial, chip: Chip[Any], made: Sequence[Level], update: Updat
         last = first + len(level.layers) - 1
         way: Learner[Any] = Exact(chip, update, level.loss, first, last)
         if trial.way == "perturbation":
-            whole = level.loss.parts is None
+            whole = level.loss.parts == 1
             nodes = NodePerturbation(PROBE_SIZE, PROBES, mask=True)
             way = Descent(nodes, update, level.loss, delta=whole, control=CONTROL if whole else None)
         blocks.append(Block(len(level.layers), way))

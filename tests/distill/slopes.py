@@ -1,16 +1,17 @@
-"""A loss's own slope against finite differences of each example's loss."""
+"""A loss's own gradient against finite differences of each example's loss."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from learners.losses import SlopedLoss
+from learners.losses import Loss
+from learners.losses import known_gradient
 
 
-def slope_gap(loss: SlopedLoss, out: Tensor, target: Any, size: float = 1e-5) -> float:
+def slope_gap(loss: Loss, out: Tensor, target: Any, size: float = 1e-5) -> float:
     """The worst difference, float64; every output of every example is moved alone."""
-    slope = loss.slope(out, target)
+    slope = known_gradient(loss, "slope_gap")(out, target)
     worst = 0.0
     for n in range(out.shape[-2]):
         for c in range(out.shape[-1]):

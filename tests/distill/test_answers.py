@@ -107,7 +107,7 @@ def test_the_teachers_own_outputs_are_the_best_answer(answers: Answers) -> None:
     """What says all there is to say is matched by its own words, and by no others as well."""
     out = draw(5, 4)
     loss, told = loss_and_target(answers, out)
-    assert float(loss(out, told).abs().max()) < 1e-9 and float(loss.slope(out, told).abs().max()) < 1e-4
+    assert float(loss(out, told).abs().max()) < 1e-9 and float(loss.gradient(out, told).abs().max()) < 1e-4
     assert float(loss(draw(2, 5, 4)[1], told).min()) > 0.01
 
 
@@ -118,7 +118,7 @@ def test_what_was_said_is_the_best_answer(answers: Answers) -> None:
     chances = told.soft if isinstance(told, Answer) else one_hot(told, 4).double()
     warmth = getattr(loss, "temperature", 1.0)
     best = warmth * (chances + 1e-12).log()
-    assert float(loss.slope(best, told).abs().max()) < 1e-9
+    assert float(loss.gradient(best, told).abs().max()) < 1e-9
     for k in range(4):
         aside = torch.zeros(4, dtype=F64)
         aside[k] = 0.1

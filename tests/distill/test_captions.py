@@ -51,7 +51,7 @@ def test_captions_slope_and_are_least_at_the_teachers_own_words(temperature: flo
     told = answers.said(teacher, None, stream(0))
     assert slope_gap(answers.loss, draw(2, 5, 7), told) < 1e-5 * temperature
     assert float(answers.loss(teacher, told).abs().max()) < 1e-10 * temperature**2
-    assert float(answers.loss.slope(teacher, told).abs().max()) < 1e-10 * temperature
+    assert float(answers.loss.gradient(teacher, told).abs().max()) < 1e-10 * temperature
     assert float(answers.loss(draw(2, 5, 7), told).min()) > 0
 
 

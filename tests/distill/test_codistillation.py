@@ -235,7 +235,7 @@ def test_own_labels_and_heard_answers_are_two_losses_side_by_side(
     assert torch.equal(losses[..., :own], parts[0](out[..., :own, :], target.label))
     assert torch.equal(losses[..., own:], parts[1](out[..., own:, :], target.said))
     (slope,) = torch.autograd.grad(losses.sum(), out)
-    torch.testing.assert_close(loss.slope(out.detach(), target), slope)
+    torch.testing.assert_close(loss.gradient(out.detach(), target), slope)
 
 
 @given(chips=st.integers(1, 3), examples=st.integers(1, 9), own=st.integers(1, 9), rounds=st.integers(0, 12))

@@ -29,7 +29,7 @@ def test_the_slope_is_the_finite_difference(
     loss = Matching(temperature, soft_weight=soft, hard_weight=hard)
     out = draw(3, 4, classes)
     target = Answer(soften(draw(4, classes), temperature), torch.arange(4) % classes)
-    slope, size = loss.slope(out, target), 1e-4
+    slope, size = loss.gradient(out, target), 1e-4
     for c in range(classes):
         step = torch.zeros(classes, dtype=F64)
         step[c] = size
@@ -43,7 +43,7 @@ def test_at_infinite_temperature_logits_are_matched(classes: int) -> None:
     z, v = (m - m.mean(-1, keepdim=True) for m in (draw(7, classes), draw(2, 7, classes)[1]))
     gaps = []
     for temperature in (1e2, 1e3):
-        slope = Matching(temperature).slope(z, Answer(soften(v, temperature)))
+        slope = Matching(temperature).gradient(z, Answer(soften(v, temperature)))
         gaps.append(float((slope - (z - v) / classes).abs().max()))
     assert gaps[1] < 0.15 * gaps[0] and gaps[1] < 0.01  # first order in 1 / T
     assert float((soften(v, 1e9) - 1 / classes).abs().max()) < 1e-8  # uniform

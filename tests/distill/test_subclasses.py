@@ -64,7 +64,7 @@ def test_the_share_of_each_is_half_the_slope_of_all() -> None:
     (wanted,) = torch.autograd.grad(whole, out)
     share = [Subclassed(2, a, width) for a in (1.0, 0.0)]
     wide = torch.cat((out.detach(), torch.zeros(2, 3, dtype=F64)), -1)
-    got = share[0].slope(wide, labels) - share[1].slope(wide, labels)
+    got = share[0].gradient(wide, labels) - share[1].gradient(wide, labels)
     torch.testing.assert_close(2 * got[:, :3], wanted)
     assert float(got[:, 3:].abs().max()) == 0
 

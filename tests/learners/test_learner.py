@@ -1,5 +1,6 @@
 """The central property: a learner is a function of its measurements, over learners x devices x shapes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,7 @@ from learners import Descent
 from learners import Feedback
 from learners import Flipout
 from learners import Learner
+from learners import Loss
 from learners import NodePerturbation
 from learners import RunningMean
 from learners import SquaredError
@@ -224,9 +226,25 @@ def test_layers_in_turn_are_driven_alone() -> None:
     assert ledger.readings == [2 * (1 + 3), 2 * (1 + 3 + 3), 2 * (1 + 3 + 3 + 3)]
 
 
-def test_the_delta_rule_needs_a_slope_and_a_linear_read_out() -> None:
-    with pytest.raises(ValueError, match="needs a loss with a slope"):
-        Descent(NodePerturbation(0.1), sgd(0.1), lambda out, target: out.sum(-1), delta=True)
+@dataclass(frozen=True)
+class Judged(Loss):
+    """A loss of the outputs alone, whose gradient nobody wrote."""
+
+    judge: Callable[[torch.Tensor], torch.Tensor]
+
+    def value(self, out: torch.Tensor, target: object) -> torch.Tensor:
+        return self.judge(out)
+
+
+@pytest.mark.parametrize("loss", [lambda out, target: out.sum(-1), CrossEntropy, None, 0.5], ids=str)
+def test_what_is_no_loss_is_refused(loss: Any) -> None:
+    with pytest.raises(TypeError, match="wanted an instance of a subclass of learners.Loss"):
+        Descent(NodePerturbation(0.1), sgd(0.1), loss)
+
+
+def test_the_delta_rule_needs_a_gradient_and_a_linear_read_out() -> None:
+    with pytest.raises(ValueError, match="needs a loss with a gradient"):
+        Descent(NodePerturbation(0.1), sgd(0.1), Judged(lambda out: out.sum(-1, keepdim=True)), delta=True)
     learner = Descent(NodePerturbation(0.1), sgd(0.1), SquaredError(), delta=True)
     with pytest.raises(ValueError, match="needs a linear read-out"):
         learner.init(Chip(Ideal(), (dense(3, 2),)).spec)
@@ -241,20 +259,22 @@ def test_fit_is_lazy() -> None:
 
 
 @pytest.mark.parametrize(
-    "loss",
+    "value",
     [
-        lambda out, target: (out - 1).square().mean(),
-        lambda out, target: (out - 1).square().mean((-1, -2)),
-        lambda out, target: (out - 1).square(),
-        lambda out, target: (out - 1).square().sum(-1).double(),
+        lambda out: (out - 1).square().mean(),
+        lambda out: (out - 1).square().mean((-1, -2)),
+        lambda out: (out - 1).square().sum(-1),
+        lambda out: (out - 1).square(),
+        lambda out: (out - 1).square().sum(-1, keepdim=True).double(),
     ],
-    ids=["mean of all", "mean of the batch", "not summed", "other dtype"],
+    ids=["mean of all", "mean of the batch", "no parts", "not summed", "other dtype"],
 )
 @pytest.mark.parametrize("kind", [NodePerturbation, WeightPerturbation])
-def test_a_loss_that_is_not_per_example_is_refused(loss: Any, kind: Any) -> None:
+def test_a_loss_that_is_not_per_example_is_refused(value: Any, kind: Any) -> None:
     chip = Chip(Ideal(), WIRINGS["dense"], range(2))
     before = xray.knobs(chip)
-    with pytest.raises(ValueError, match="wanted one number per example, not averaged"):
+    loss = Judged(value)
+    with pytest.raises(ValueError, match=r"wanted .*, 4, 1\), a number for each part of each example"):
         list(fit(Descent(kind(0.1, probes=4), sgd(0.1), loss), chip.port(), lessons(1, 4), stream(0)))
     assert all(torch.equal(a, b) for a, b in zip(before, xray.knobs(chip), strict=True))
 

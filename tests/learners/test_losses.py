@@ -12,7 +12,7 @@ LABELS = torch.tensor([0, 3, 1, 1, 2])
 
 def test_cross_entropy_agrees_with_torch() -> None:
     ours = CrossEntropy()(OUT, LABELS)
-    assert ours.shape == (3, 2, 5)
+    assert ours.shape == (3, 2, 5) and CrossEntropy().value(OUT, LABELS).shape == (3, 2, 5, 1)
     theirs = torch.nn.functional.cross_entropy(OUT[1, 1], LABELS, reduction="none")
     torch.testing.assert_close(ours[1, 1], theirs)
 
@@ -32,10 +32,10 @@ def test_binary_cross_entropy_agrees_with_torch() -> None:
         (BinaryCrossEntropy(), OUT[0, 0].sigmoid()),
     ],
 )
-def test_slopes_are_slopes(loss: CrossEntropy, target: torch.Tensor) -> None:
+def test_gradients_are_gradients(loss: CrossEntropy, target: torch.Tensor) -> None:
     out = OUT.clone().requires_grad_()
     (wanted,) = torch.autograd.grad(loss(out, target).sum(), out)
-    torch.testing.assert_close(loss.slope(OUT, target), wanted)
+    torch.testing.assert_close(loss.gradient(OUT, target), wanted)
 
 
 @pytest.mark.parametrize("target", [LABELS.float(), LABELS[:4], LABELS + 1, LABELS - 1, None])

@@ -109,8 +109,8 @@ def a_control_is_unbiased(control: RunningMean) -> None:
     spec = Spec((dense(2, 2, bias=False, linear=True),), fleet=(16,), dtype=F64)
     slope = torch.tensor([[1.0, -0.5], [0.25, 2.0]], dtype=F64)
     probe, none = Probe(knobs=(v * 0.5,)), Reading(())
-    losses = (v * 0.5 * slope).sum((-3, -2, -1)).unsqueeze(-1)
-    seen = Evidence(torch.zeros(1, 2, dtype=F64), none, torch.zeros(16, 1, dtype=F64), probe, none, losses)
+    losses = (v * 0.5 * slope).sum((-3, -2, -1))[..., None, None]
+    seen = Evidence(torch.zeros(1, 2, dtype=F64), none, torch.zeros(16, 1, 1, dtype=F64), probe, none, losses)
     foreseen = control.foresee(tuple(z + 0.3 for z in spec.zeros()), spec, seen, None)
     surprise = seen._replace(losses=losses - expected(foreseen, probe))
     told = WeightPerturbation(0.5).tell(spec, surprise)[0] + at_knobs(spec, foreseen, seen)[0]

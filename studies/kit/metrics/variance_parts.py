@@ -144,7 +144,7 @@ def _seen(
 
 def _told(chip: Chip[Any], estimator: NodePerturbation, seen: _Seen, loss: Loss, target: Any) -> Tensor:
     own, probed = Reading(seen.baseline.taps[:1]), Reading(seen.probed.taps[:1])
-    baseline, losses = loss(seen.baseline.out, target), loss(seen.probed.out, target)
+    baseline, losses = loss.value(seen.baseline.out, target), loss.value(seen.probed.out, target)
     (told,) = estimator.tell(
         chip.spec.span(0, 0), Evidence(seen.x, own, baseline, seen.probe, probed, losses)
     )

@@ -103,7 +103,7 @@ class ExactBlock:
 
     chip: Chip[Any]
     update: Update
-    loss: Any
+    loss: CrossEntropy | OwnHeads
 
     def init(self, spec: Spec) -> Any:
         return self.update.init(spec.zeros())
@@ -112,7 +112,7 @@ class ExactBlock:
         del generator  # nothing is probed
         baseline = port.measure(batch.x)
         features, head = baseline.taps[-2], port.spec.layers[-1]
-        slope = self.loss.slope(baseline.out, batch.target)
+        slope = self.loss.gradient(baseline.out, batch.target)
         top = len(port.spec.layers) - 1
         basis = torch.cat((features.new_zeros(1, features.shape[-1]), torch.eye(features.shape[-1])))
         said = port.measure(basis, first=top).out  # a linear head tells its weights
@@ -122,5 +122,5 @@ class ExactBlock:
         )
         drive, state = self.update.step((*gradient, correlate(head, slope, features)), state)
         port.pulse(drive)
-        losses = self.loss(baseline.out, batch.target)
+        losses = self.loss.value(baseline.out, batch.target)
         return state, Step(losses.flatten(len(port.spec.fleet)).mean(-1), baseline)

@@ -36,9 +36,7 @@ from learners.data.batches import batches
 from learners.data.batches import drawn
 from learners.data.batches import steps
 from learners.data.datasets import Dataset
-from learners.estimators.base import summed
 from learners.learner import Learner
-from learners.losses import settled
 
 
 class Scale(NamedTuple):
@@ -127,15 +125,11 @@ class Exact:
     def step(self, port: Port, batch: Batch, state: Any, generator: Generator) -> tuple[Any, Step]:
         del generator  # nothing is probed
         baseline = port.measure(batch.x)
-        target = settled(self.loss, baseline.out, batch.target)
-
-        def whole(out: Tensor, target: Any) -> Tensor:
-            return summed(self.loss(out, target), port.spec.fleet)
-
-        gradient = xray.knob_gradient(self.chip, batch.x, target, whole, first=self.first, last=self.last)
+        target = self.loss.freeze(baseline.out, batch.target)
+        gradient = xray.knob_gradient(self.chip, batch.x, target, self.loss, first=self.first, last=self.last)
         drive, state = self.update.step(gradient, state)
         port.pulse(drive)
-        return state, Step(whole(baseline.out, target).mean(-1), baseline)
+        return state, Step(self.loss(baseline.out, target).mean(-1), baseline)
 
 
 def within(

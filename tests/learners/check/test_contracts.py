@@ -64,18 +64,18 @@ class Defect:
     def tell(self, spec: Spec, seen: Evidence) -> Knobs:
         x, losses, baseline_loss = seen.x, seen.losses, seen.baseline_loss
         if self.what == "batch-mean loss":
-            losses = losses.mean(-1, keepdim=True).expand(losses.shape)
-            baseline_loss = baseline_loss.mean(-1, keepdim=True).expand(baseline_loss.shape)
+            losses = losses.mean(-2, keepdim=True).expand(losses.shape)
+            baseline_loss = baseline_loss.mean(-2, keepdim=True).expand(baseline_loss.shape)
         if self.what == "baseline forgotten":
             baseline_loss = torch.zeros_like(baseline_loss)
         if self.what == "baseline of another example":
-            baseline_loss = baseline_loss + torch.arange(5.0).double()
+            baseline_loss = baseline_loss + torch.arange(5.0).double().unsqueeze(-1)
         if self.what == "losses of neighbouring examples":
-            losses, baseline_loss = losses.roll(1, -1), baseline_loss.roll(1, -1)
+            losses, baseline_loss = losses.roll(1, -2), baseline_loss.roll(1, -2)
         if self.what == "squared losses":
             losses, baseline_loss = losses.square(), baseline_loss.square()
         if self.what == "ranked losses":
-            losses = losses.argsort(-1).argsort(-1).double()
+            losses = losses.argsort(-2).argsort(-2).double()
         if self.what == "inputs of neighbouring examples":
             x = x.roll(1, -2)
         told: Knobs = self.inner.tell(spec, seen._replace(x=x, losses=losses, baseline_loss=baseline_loss))

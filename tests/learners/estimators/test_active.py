@@ -35,11 +35,11 @@ def test_noise_of_no_preferred_direction_gives_the_gradient(d: object, x: object
     baseline = Reading((torch.full((8, 1, 3), 0.25, dtype=F64),))
     estimator = ActiveNodePerturbation()
     probe = estimator.ask(spec, given_to, baseline, stream(0))
-    losses = (moved * slope).sum(-1) + 0.7
+    losses = (moved * slope).sum(-1, keepdim=True) + 0.7
     seen = Evidence(
         given_to,
         baseline,
-        torch.full((8, 1), 0.7, dtype=F64),
+        torch.full((8, 1, 1), 0.7, dtype=F64),
         probe,
         Reading((baseline.taps[0] + moved,)),
         losses,
@@ -74,7 +74,12 @@ def test_the_mean_over_many_readings_of_a_real_chip_points_along_its_gradient() 
     probe = estimator.ask(spec, x, own, stream(0))
     reading = port.measure(x, probe._replace(nodes=(*(probe.nodes or ()), None)))
     seen = Evidence(
-        x, own, loss(baseline.out, target), probe, Reading(reading.taps[:1]), loss(reading.out, target)
+        x,
+        own,
+        loss.value(baseline.out, target),
+        probe,
+        Reading(reading.taps[:1]),
+        loss.value(reading.out, target),
     )
     told = estimator.tell(spec, seen)[0].flatten()
     true = xray.knob_gradient(chip, x, target, loss)[0].flatten()
@@ -91,7 +96,7 @@ def test_layers_and_readings_are_weighed_together() -> None:
     hidden = torch.tensor([[[0.5 + 0.3, 0.0]], [[0.5 - 1.0, 0.0]]], dtype=F64)  # the second is silent
     out = torch.tensor([[[1.4]], [[3.0]]], dtype=F64)
     probe = ActiveNodePerturbation(2).ask(spec, x, baseline, stream(0))
-    losses, low = torch.tensor([[2.0], [-1.0]], dtype=F64), torch.tensor([0.5], dtype=F64)
+    losses, low = torch.tensor([[[2.0]], [[-1.0]]], dtype=F64), torch.tensor([[0.5]], dtype=F64)
     seen = Evidence(x, baseline, low, probe, Reading((hidden, out)), losses)
     told = ActiveNodePerturbation(2).tell(spec, seen)
     shares = [1.5 * 2 / (0.3**2 + 0.4**2), -1.5 * 2 / (1.0**2 + 2.0**2)]

@@ -52,7 +52,9 @@ def told_by(
     estimator: Estimator, spec: Spec, probe: Probe, x: Tensor, baseline: Reading, losses: Tensor, low: Tensor
 ) -> Knobs:
     """`tell` of estimators that take no notice of the probed taps."""
-    return estimator.tell(spec, Evidence(x, baseline, low, probe, NOTHING, losses))
+    return estimator.tell(
+        spec, Evidence(x, baseline, low.unsqueeze(-1), probe, NOTHING, losses.unsqueeze(-1))
+    )
 
 
 @dataclass(frozen=True)

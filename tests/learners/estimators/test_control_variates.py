@@ -22,6 +22,7 @@ from learners import CrossEntropy
 from learners import Descent
 from learners import Evidence
 from learners import Feedback
+from learners import Loss
 from learners import NodePerturbation
 from learners import RunningMean
 from learners import WeightPerturbation
@@ -57,11 +58,11 @@ def test_at_knobs_the_mean_stays_and_the_variance_is_that_of_the_surprise(
     v = signs(4 * count).view(-1, count, 1, 2, 2).transpose(0, 1)  # (K, fleet, tiles, rows, cols)
     spec = Spec((dense(2, 2, bias=False, linear=True),), fleet=(v.shape[1],), dtype=F64)
     estimator = WeightPerturbation(0.5, count, scheme=scheme)
-    probe, blank = Probe(knobs=(scheme.send(v) * 0.5,)), torch.full((v.shape[1], 1), shift, dtype=F64)
+    probe, blank = Probe(knobs=(scheme.send(v) * 0.5,)), torch.full((v.shape[1], 1, 1), shift, dtype=F64)
 
     def told(slope: Tensor, known: Tensor) -> Tensor:
         foreseen = Probe(knobs=(known.view(1, 2, 2).expand(v.shape[1], 1, 2, 2),))
-        losses = (probe.knobs[0] * slope.view(1, 2, 2)).sum((-3, -2, -1)).unsqueeze(-1) + shift  # type: ignore
+        losses = (probe.knobs[0] * slope.view(1, 2, 2)).sum((-3, -2, -1))[..., None, None] + shift  # type: ignore
         seen = Evidence(torch.zeros(1, 2, dtype=F64), Reading(()), blank, probe, Reading(()), losses)
         surprise = seen._replace(losses=losses - expected(foreseen, probe))
         (estimate,), (known_knobs,) = estimator.tell(spec, surprise), at_knobs(spec, foreseen, seen)
@@ -83,9 +84,9 @@ def test_at_nodes_each_example_has_a_foreseen_slope_of_its_own(d: object, c: obj
     v = signs(4).view(1, 16, 2, 2)
     spec = Spec((dense(2, 2, bias=False, linear=True),), fleet=(16,), dtype=F64)
     probe, foreseen = Probe(nodes=(v * 0.1,)), Probe(nodes=(known.expand(16, 2, 2),))
-    losses = (v * 0.1 * slopes).sum(-1)
+    losses = (v * 0.1 * slopes).sum(-1, keepdim=True)
     baseline = Reading((torch.ones(16, 2, 2, dtype=F64),))
-    seen = Evidence(x, baseline, torch.zeros(16, 2, dtype=F64), probe, baseline, losses)
+    seen = Evidence(x, baseline, torch.zeros(16, 2, 1, dtype=F64), probe, baseline, losses)
     surprise = seen._replace(losses=losses - expected(foreseen, probe))
     told = NodePerturbation(0.1).tell(spec, surprise)[0] + at_knobs(spec, foreseen, seen)[0]
     mean, covariance = moments(told.flatten(1))
@@ -125,7 +126,7 @@ def test_feedback_learns_the_way_back_through_the_read_out() -> None:
     out = chip.port().measure(batch.x)
     baseline = Reading(out.taps[:1])
     seen = Evidence(batch.x, baseline, torch.zeros(16), Probe(nodes=(None, None)), baseline, torch.zeros(16))
-    slope = loss.slope(out.out, batch.target)
+    slope = loss.gradient(out.out, batch.target)
     foreseen = learner.control.foresee(state.controls[0], chip.spec.span(0, 0), seen, slope)  # type: ignore
     (true, _) = xray.node_gradient(chip, batch.x, batch.target, loss)
     assert foreseen.nodes is not None and foreseen.nodes[0] is not None
@@ -184,13 +185,13 @@ def test_examples_weigh_as_their_surprise_varies() -> None:
     assert bool(torch.isfinite(one).all())
 
 
-class Unsloped:
-    def __call__(self, out: Tensor, target: Any) -> Tensor:
-        return out.square().sum(-1)
+class Unsloped(Loss):
+    def value(self, out: Tensor, target: Any) -> Tensor:
+        return out.square().sum(-1, keepdim=True)
 
 
 def test_misfits_are_refused() -> None:
-    with pytest.raises(ValueError, match="feedback needs a loss with a slope"):
+    with pytest.raises(ValueError, match="feedback needs a loss with a gradient"):
         Descent(NodePerturbation(0.1), sgd(0.1), Unsloped(), control=Feedback())
     for learner, says in (
         (Descent(WeightPerturbation(0.1), sgd(0.1), CrossEntropy(), control=Feedback()), "use RunningMean"),

@@ -51,7 +51,7 @@ def estimates(base: Tensor, gradient_parts: tuple[Tensor, Tensor]) -> Tensor:
     probe = Flipped(nodes=(push[None] * 0.1,))
     probe.bases, probe.rows, probe.cols = (bases[None, :, None],), (r[None, :, None],), (s[None, :, None],)
     spec = Spec((dense(2, 2, bias=False, linear=True),), fleet=(len(bases),), dtype=F64)
-    losses, none = (push[None] * 0.1 * d).sum(-1), Reading(())
+    losses, none = (push[None] * 0.1 * d).sum(-1, keepdim=True), Reading(())
     seen = Evidence(x, none, torch.zeros_like(losses[0]), probe, none, losses)
     return Flipout(0.1).tell(spec, seen)[0].flatten(1)
 

@@ -49,26 +49,26 @@ def outputs(rows: int = 8, features: int = 6, *lead: int) -> Tensor:
 
 
 def judged(loss: Any, out: Tensor) -> Tensor:
-    return loss(out, loss.held(out, None))
+    return loss.value(out, loss.freeze(out, None))
 
 
 @each_loss
 def test_the_slope_is_that_of_the_loss_with_what_is_held_fixed(loss: Any) -> None:
     shown, baseline = outputs(8, 6, 2), outputs(8, 6, 3)[:2]
     baseline[0, 1] = shown[0, 2] = 0.0  # what is silent pulls and is pulled nowhere
-    target = loss.held(baseline, None)
+    target = loss.freeze(baseline, None)
     free = shown.clone().requires_grad_()
     (exact,) = torch.autograd.grad(loss(free, target).sum(), free)
     exact[0, 2] = 0.0
-    torch.testing.assert_close(loss.slope(shown, target), exact)
+    torch.testing.assert_close(loss.gradient(shown, target), exact)
 
 
 @each_loss
 def test_one_number_for_each_image_and_part(loss: Any) -> None:
     shown = outputs(8, 6, 2)
     probed = torch.stack([shown, shown + 0.1, shown - 0.1])
-    told = loss(probed, loss.held(shown, None))
-    assert told.shape == ((3, 2, 8) if loss.parts is None else (3, 2, 8, 3))
+    told = loss.value(probed, loss.freeze(shown, None))
+    assert told.shape == (3, 2, 8, loss.parts)
     assert torch.equal(told[0], judged(loss, shown))
 
 
@@ -100,10 +100,10 @@ def test_what_it_does_not_depend_on(loss: Any) -> None:
     rows = torch.cat([order, order + 4])
     torch.testing.assert_close(judged(loss, out[rows]), told[rows])
     torch.testing.assert_close(judged(loss, out.roll(4, 0)), told.roll(4, 0))
-    size = torch.rand(8, loss.parts or 1, 1, generator=stream(0, "size"), dtype=F64) + 0.1
-    scaled = (out.unflatten(-1, (loss.parts or 1, -1)) * size).flatten(-2)
+    size = torch.rand(8, loss.parts, 1, generator=stream(0, "size"), dtype=F64) + 0.1
+    scaled = (out.unflatten(-1, (loss.parts, -1)) * size).flatten(-2)
     torch.testing.assert_close(judged(loss, scaled), told)
-    if loss.parts is not None:
+    if loss.parts > 1:
         turned = out.unflatten(-1, (3, -1)).roll(1, -2).flatten(-2)
         torch.testing.assert_close(judged(loss, turned), told.roll(1, -1))
 
@@ -113,7 +113,7 @@ def test_a_patch_is_compared_with_the_others_of_its_image_alone() -> None:
     loss, out = OtherPatches(3), outputs()
     other = out.clone()
     other[:, :2] = 7.0
-    keys, moved = loss.held(out, None).keys, loss.held(other, None).keys
+    keys, moved = loss.freeze(out, None).keys, loss.freeze(other, None).keys
     torch.testing.assert_close(keys[:, 0], moved[:, 0])
     assert not torch.allclose(keys[:, 1], moved[:, 1], atol=0.1)
 
@@ -122,17 +122,12 @@ def test_a_patch_is_compared_with_the_others_of_its_image_alone() -> None:
 def test_the_other_view_is_a_constant_to_whoever_is_probed(loss: Any) -> None:
     """All Hadamard directions give the exact gradient: that of the held loss, not of both views at once."""
     layers, x = (dense(5, 6, linear=True),), outputs(8, 5)
-    if loss.parts is not None:  # a part's nodes feel its own loss: then, too, the sum of all
-        assert loss.slope(outputs(), loss.held(outputs(), None)).shape == (8, 6)
+    if loss.parts > 1:  # a part's nodes feel its own loss: then, too, the sum of all
+        assert loss.gradient(outputs(), loss.freeze(outputs(), None)).shape == (8, 6)
     chip = Chip(Ideal(), layers, 1, dtype=F64)
-    before, target = xray.knobs(chip)[0], loss.held(xray.respond(chip, x).out, None)
-
-    def whole(out: Tensor, held: Any) -> Tensor:
-        told = loss(out, held)
-        return told if loss.parts is None else told.sum(-1)
-
-    (exact,) = xray.knob_gradient(chip, x, target, whole)
-    (both,) = xray.knob_gradient(chip, x, None, lambda out, _: whole(out, loss.held(out, None)))
+    before, target = xray.knobs(chip)[0], loss.freeze(xray.respond(chip, x).out, None)
+    (exact,) = xray.knob_gradient(chip, x, target, loss)
+    (both,) = xray.knob_gradient(chip, x, None, lambda out, _: loss(out, loss.freeze(out, None)))
     way = Descent(NodePerturbation(1e-5, 8, hadamard, antithetic), sgd(1.0), loss)
     list(fit(way, chip.port(), [Batch(x)], stream(0, "probes")))
     step = before - xray.knobs(chip)[0]
@@ -214,10 +209,8 @@ def test_the_exact_gradient_teaches_levels_in_place_of_perturbation() -> None:
     chip = Chip(Ideal(), layers, 1, dtype=F64)
     before, taps, wanted = xray.knobs(chip), xray.respond(chip, x).taps, []
     for first, last, given in ((0, 0, x), (1, 2, taps[0])):
-        held = loss.held(taps[last], None)
-        wanted += xray.knob_gradient(
-            chip, given, held, lambda out, h: loss(out, h).sum(-1), first=first, last=last
-        )
+        held = loss.freeze(taps[last], None)
+        wanted += xray.knob_gradient(chip, given, held, loss, first=first, last=last)
     blocks = (Block(1, Exact(chip, sgd(1.0), loss, 0, 0)), Block(2, Exact(chip, sgd(1.0), loss, 1, 2)))
     list(fit(Greedy(blocks), chip.port(), [Batch(x)], stream(0, "probes")))
     for was, now, slope in zip(before, xray.knobs(chip), wanted, strict=True):

@@ -43,7 +43,7 @@ def test_the_slope_is_the_losss_own() -> None:
     out = torch.randn(3, 6, 5, generator=stream(0, "out"), dtype=F64).requires_grad_()
     target = task(6).target
     (exact,) = torch.autograd.grad(LOSS(out, target).sum(), out)
-    torch.testing.assert_close(LOSS.slope(out.detach(), target), exact)
+    torch.testing.assert_close(LOSS.gradient(out.detach(), target), exact)
 
 
 def test_real_and_fake_meet_at_the_threshold() -> None:

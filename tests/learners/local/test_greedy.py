@@ -16,6 +16,7 @@ from analog import xray
 from learners import Batch
 from learners import CrossEntropy
 from learners import Descent
+from learners import Loss
 from learners import NodePerturbation
 from learners import SquaredError
 from learners import fit
@@ -147,12 +148,12 @@ def test_blocks_with_heads_learn() -> None:
     assert sum(losses[-50:]) < 0.6 * sum(losses[:50])
 
 
-class PerPart:
+class PerPart(Loss):
     """Half the squared distance, of each half of the outputs alone."""
 
     parts = 2
 
-    def __call__(self, out: Tensor, target: Tensor) -> Tensor:
+    def value(self, out: Tensor, target: Tensor) -> Tensor:
         return 0.5 * (out - target).square().unflatten(-1, (2, -1)).sum(-1)
 
 

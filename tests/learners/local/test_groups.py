@@ -247,12 +247,12 @@ def test_own_heads_answer_alone_and_know_their_slope() -> None:
     loss = OwnHeads(CrossEntropy(), 2)
     out = torch.randn(2, 5, 6, generator=stream(0, "out"), dtype=F64).requires_grad_()
     target = torch.arange(5) % 3
-    losses = loss(out, target)
+    losses = loss.value(out, target)
     for part in range(2):
         own = CrossEntropy()(out[..., 3 * part : 3 * part + 3], target)
         torch.testing.assert_close(losses[..., part], own)
     (slope,) = torch.autograd.grad(losses.sum(), out)
-    torch.testing.assert_close(loss.slope(out, target), slope)
+    torch.testing.assert_close(loss.gradient(out, target), slope)
 
 
 def network(learner: Any, **more: Any) -> Greedy:

@@ -219,12 +219,17 @@ def test_bad_settings_are_refused(settings: Any, says: str) -> None:
         LocoProp(ByProbes(NODES), sgd(0.1), SquaredError(), **settings)
 
 
+class Sum(Loss):
+    def value(self, out: Tensor, target: object) -> Tensor:
+        return out.sum(-1, keepdim=True)
+
+
 def test_what_does_not_fit_the_chip_is_refused() -> None:
     spec = Chip(Ideal(), (dense(3, 4), dense(4, 2))).spec
     with pytest.raises(ValueError, match="shown names 1 curves, the chip has 2 layers"):
         LocoProp(ByProbes(NODES), sgd(0.1), SquaredError(), 1.0, 1, (identity.fire,)).init(spec)
     with pytest.raises(ValueError, match="needs a linear read-out"):
         LocoProp(ByProbes(NODES, delta=True), sgd(0.1), SquaredError(), 1.0).init(spec)
-    learner = LocoProp(ByProbes(NODES, control=Feedback()), sgd(0.1), lambda out, target: out.sum(-1), 1.0)
-    with pytest.raises(ValueError, match="need a loss with a slope"):
+    learner = LocoProp(ByProbes(NODES, control=Feedback()), sgd(0.1), Sum(), 1.0)
+    with pytest.raises(ValueError, match="needs a loss with a gradient"):
         list(fit(learner, Chip(Ideal(), (dense(3, 4),)).port(), [Batch(torch.ones(2, 3))], stream(0)))

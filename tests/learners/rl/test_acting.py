@@ -121,8 +121,8 @@ def test_standardised_losses_are_the_paper_s_update() -> None:
     blank, none = torch.zeros(1, 3, dtype=torch.float64), Reading(())
     probe = estimator.ask(spec, blank, none, stream(0, "paper"))
     returns = torch.randn(10, 2, generator=stream(1, "paper"), dtype=torch.float64)
-    losses = standardized(top=3)(returns).unsqueeze(-1)
-    told = estimator.tell(spec, Evidence(blank, none, torch.zeros(2, 1), probe, none, losses))
+    losses = standardized(top=3)(returns)[..., None, None]
+    told = estimator.tell(spec, Evidence(blank, none, torch.zeros(2, 1, 1), probe, none, losses))
     (drive,), _ = sgd(2 * 0.2 * alpha).step(told, ())
     assert probe.knobs is not None and probe.knobs[0] is not None
     directions = probe.knobs[0][::2] / 0.2

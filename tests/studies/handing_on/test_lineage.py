@@ -21,7 +21,7 @@ CLASSES = torch.tensor([0, 1, 2, 3, 0, 1])
 def test_examples_that_nobody_kept_are_learnt_from_the_teacher_alone() -> None:
     nothing = Kept(ANSWER, torch.zeros_like(OUT))
     assert torch.equal(Rehearsing(3.0)(OUT, nothing), Matching(3.0)(OUT, ANSWER))
-    assert torch.equal(Rehearsing(3.0).slope(OUT, nothing), Matching(3.0).slope(OUT, ANSWER))
+    assert torch.equal(Rehearsing(3.0).gradient(OUT, nothing), Matching(3.0).gradient(OUT, ANSWER))
 
 
 def test_kept_examples_add_the_cross_entropy_to_their_label() -> None:
@@ -32,7 +32,7 @@ def test_kept_examples_add_the_cross_entropy_to_their_label() -> None:
     live = OUT.clone().requires_grad_()
     Rehearsing(3.0)(live, Kept(ANSWER, some)).sum().backward()
     assert live.grad is not None
-    torch.testing.assert_close(Rehearsing(3.0).slope(OUT, Kept(ANSWER, some)), live.grad)
+    torch.testing.assert_close(Rehearsing(3.0).gradient(OUT, Kept(ANSWER, some)), live.grad)
     with pytest.raises(ValueError, match="one-hot or zero"):
         Rehearsing(3.0).said(OUT, None, stream(0))
 
