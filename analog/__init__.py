@@ -55,6 +55,7 @@ from .port import checked
 from .randomness import Fabrication
 from .randomness import Noise
 from .spec import BadInput
+from .spec import Budget
 from .spec import Costs
 from .spec import Knobs
 from .spec import Spec
@@ -75,6 +76,7 @@ __all__ = [
     "BadFile",
     "BadInput",
     "Broken",
+    "Budget",
     "CMOHfOxRRAM",
     "CapacitorCell",
     "Chip",

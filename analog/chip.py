@@ -175,7 +175,7 @@ class Chip(Generic[S]):
         spec = self.spec.span(first, last)
         held = self._cells[first : first + len(spec.layers)]
         taps = propagate(self.device, spec, held, x.detach(), probe, self._noise)
-        self._elapse(self.spec.costs.reading_seconds * self.spec.vectors(taps[-1]) * len(taps))
+        self._elapse(self.spec.costs.read_seconds * self.spec.vectors(taps[-1]) * len(taps))
         return Reading(taps)
 
     def _elapse(self, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """The datasheet of a chip: its layers, what their use costs, and where tensors live."""
 
 import math
+from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
@@ -24,14 +25,14 @@ class Costs:
     computing (10 fJ per multiply, 100 ns per conversion), not a measured device.
     """
 
-    reading_seconds: float = 100e-9  # s, one vector through one layer
-    reading_joules: float = 10e-15  # J per cell, one vector
+    read_seconds: float = 100e-9  # s, one vector through one layer
+    read_joules: float = 10e-15  # J per cell, one vector
     pulse_seconds: float = 100e-9  # s, one pulse; all cells of a chip are pulsed side by side
     pulse_joules: float = 100e-15  # J, one pulse on one cell
     step: float | None = None  # knob change of one pulse; None: one shaped pulse makes any change
 
     def __post_init__(self) -> None:
-        each = (self.reading_seconds, self.reading_joules, self.pulse_seconds, self.pulse_joules)
+        each = (self.read_seconds, self.read_joules, self.pulse_seconds, self.pulse_joules)
         if not all(0 <= c < math.inf for c in each) or not (self.step is None or 0 < self.step < math.inf):
             raise ValueError(f"costs are finite and at least 0, a step above 0; got {self}")
 
@@ -45,6 +46,47 @@ class Costs:
             return self.pulse_seconds
         longest = max(torch.linalg.vector_norm(d, torch.inf).item() for d in drive)
         return self.pulse_seconds * max(1.0, longest / self.step)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits on what a chip may be put through; None is no limit.
+
+    Raises:
+        ValueError: a limit is negative or not finite.
+    """
+
+    reads: float | None = None  # vectors driven through any one layer
+    pulses_per_cell: float | None = None  # mean over the cells of any one chip
+    joules: float | None = None  # J, of any one chip
+    seconds: float | None = None  # s, on the chip's clock
+
+    def __post_init__(self) -> None:
+        if not all(0 <= limit < math.inf for limit in self.limits.values()):
+            raise ValueError(f"budgets are finite and at least 0, or None; got {self.limits}")
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        return {name: limit for name, limit in asdict(self).items() if limit is not None}
+
+    def max_reads(self, spec: "Spec") -> int:
+        """How many reads of one stimulus through the whole chip fit, by the datasheet.
+
+        Raises:
+            ValueError: nothing limits them.
+        """
+        prices = {
+            "reads": 1.0,
+            "joules": spec.costs.read_joules * sum(la.features * la.cols for la in spec.layers),
+            "seconds": spec.costs.read_seconds * len(spec.layers),
+        }
+        fitting = [
+            self.limits[n] / price * (1 + 1e-9) for n, price in prices.items() if price and n in self.limits
+        ]
+        if not fitting:
+            raise ValueError(f"{self} does not limit the reads of a chip that cost {spec.costs}")
+        return int(min(fitting))
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Deadline:
         """Readings of one stimulus that fit, by the datasheet."""
         layers = spec.layers
         cells = sum(la.tiles * la.rows * la.cols * (la.features // (la.tiles * la.rows)) for la in layers)
-        each = (1.0, spec.costs.reading_joules * cells, spec.costs.reading_seconds * len(layers))
+        each = (1.0, spec.costs.read_joules * cells, spec.costs.read_seconds * len(layers))
         limits = (self.measurements, self.joules, self.seconds)
         fit = [v / cost * (1 + 1e-9) for v, cost in zip(limits, each, strict=True) if v is not None and cost]
         if not fit:

@@ -37,8 +37,8 @@ class DifferentialPair(Effect[PairedCells[S], S]):
     def costs(self) -> Costs:
         one = self.device.costs
         return Costs(
-            one.reading_seconds,
-            2 * one.reading_joules,
+            one.read_seconds,
+            2 * one.read_joules,
             one.pulse_seconds,
             one.pulse_joules if one.step else 2 * one.pulse_joules,  # a shaped pulse on each of two cells
             one.step,

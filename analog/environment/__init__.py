@@ -7,7 +7,6 @@ import gymnasium
 
 from .chips import MortalChip
 from .chips import MortalChips
-from .course import BUDGETS
 from .course import Course
 from .course import Task
 from .course import xor
@@ -29,7 +28,6 @@ def register() -> None:
 register()
 
 __all__ = [
-    "BUDGETS",
     "Course",
     "MortalChip",
     "MortalChips",

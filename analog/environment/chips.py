@@ -3,7 +3,7 @@
 Reward: by how much the loss fell since the reading before (as read, noise and all), so the return of an
 episode is the first loss less the last. Terminated: the chip is dead; of its last step the wires tell nothing
 new and the reward is 0. Truncated: a budget does not allow another step, or did not allow this one.
-Info: readings, pulses_per_cell, joules and seconds since the episode began.
+Info: reads, pulses_per_cell, joules and seconds since the episode began.
 """
 
 from collections.abc import Sequence

@@ -14,9 +14,9 @@ from ..device import Device
 from ..devices import Mismatched
 from ..layers.crossbar import Layer
 from ..layers.crossbar import dense
+from ..spec import Budget
 
 Act = Literal["pulse", "probe"]
-BUDGETS = ("readings", "pulses_per_cell", "joules", "seconds")  # what is counted, as in `analog.wires.budget`
 
 
 class Task(NamedTuple):
@@ -45,7 +45,7 @@ def _half_square(out: Tensor, target: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Course:
-    """The terms on which chips are taught. Budgets of None are none."""
+    """The terms on which chips are taught."""
 
     device: Device[Any] = Mismatched()
     task: Task | None = None  # by default `xor()`
@@ -53,10 +53,7 @@ class Course:
     reach: float = 0.1  # full scale, the drive that an action of 1 asks for
     tremor: float = 0.1  # full scale, the probe that an action of 1 asks for
     span: float = 10.0  # V (or units of loss), range of what is shown; what is beyond shows as its end
-    readings: float | None = 2000  # vectors driven through each layer
-    pulses_per_cell: float | None = None  # mean over the cells of a chip
-    joules: float | None = None  # J
-    seconds: float | None = None  # s
+    budget: Budget = Budget(reads=2000)  # of an episode
     wait: float = 0.0  # s that pass on the chip's clock between two steps
     on: str = "cpu"  # where tensors live
 
@@ -71,9 +68,6 @@ class Course:
                 raise ValueError(f"MortalChip: {word} is {getattr(self, word)}, wanted a finite one above 0")
         if not 0 <= self.wait < math.inf:
             raise ValueError(f"MortalChip: wait is {self.wait} s, wanted a finite time of at least 0")
-        limits = {word: getattr(self, word) for word in BUDGETS if getattr(self, word) is not None}
-        if not all(0 < limit < math.inf for limit in limits.values()):
-            raise ValueError(f"MortalChip: budgets are finite and above 0, or None; got {limits}")
         if self.task is not None:
             shape, wanted = tuple(self.task.x.shape), self.task.layers[0].features_in
             if len(shape) != 2 or shape[0] == 0 or shape[1] != wanted:

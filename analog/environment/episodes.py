@@ -6,7 +6,10 @@ with a probe added to the knobs). Everything comes through the wires; identity, 
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
+from typing import Final
 from typing import NamedTuple
 
 import numpy as np
@@ -17,13 +20,15 @@ from torch import Tensor
 
 from ..port import Probe
 from ..spec import BadInput
+from ..spec import Budget
 from ..spec import Knobs
 from ..spec import Spec
 from ..streams import stream
-from .course import BUDGETS
 from .course import Course
 from .course import xor
 from .rack import Rack
+
+_BUDGETS: Final = tuple(field.name for field in fields(Budget))
 
 
 class Told(NamedTuple):
@@ -33,7 +38,7 @@ class Told(NamedTuple):
     reward: Any  # (chips,) float64
     terminated: Any  # (chips,) bool
     truncated: Any  # (chips,) bool
-    spent: dict[str, Any]  # of each of BUDGETS, (chips,)
+    spent: dict[str, Any]  # of each of _BUDGETS, (chips,)
 
 
 class Episodes:
@@ -57,15 +62,15 @@ class Episodes:
         self._asks = self.knobs * (2 if course.act == "probe" else 1)  # numbers in an action
         self._read, self._slot = _prices(spec, len(task.x), course)
         self._seconds = float(self._slot[-1])
-        self._limits = _row([getattr(course, word) for word in BUDGETS])
+        self._limits = _row(tuple(asdict(course.budget).values()))
         self._limits[self._limits.isnan()] = math.inf
         least = 2 * self._read + self._slot
         if bool((least > self._limits).any()):
             raise ValueError(
                 f"MortalChip: a first reading and one step cost {least.tolist()}, the budgets are "
-                f"{self._limits.tolist()} ({', '.join(BUDGETS)}); allow more"
+                f"{self._limits.tolist()} ({', '.join(_BUDGETS)}); allow more"
             )
-        self._spent = torch.zeros(places, len(BUDGETS), dtype=torch.float64)
+        self._spent = torch.zeros(places, len(_BUDGETS), dtype=torch.float64)
         self._shown = {
             name: np.zeros((places, *(space.shape or ())), np.float32)
             for name, space in self.seen.spaces.items()
@@ -135,8 +140,8 @@ class Episodes:
 
     def spent(self) -> dict[str, Any]:
         """What each chip was put through in its episode, as arrays of the caller's own."""
-        told = {word: self._spent[:, number].numpy().copy() for number, word in enumerate(BUDGETS)}
-        return {**told, "readings": told["readings"].astype(np.int64)}
+        told = {word: self._spent[:, number].numpy().copy() for number, word in enumerate(_BUDGETS)}
+        return {**told, "reads": told["reads"].astype(np.int64)}
 
     def _over(self, priced: Tensor) -> Tensor:  # (places,) bool
         """Whether pulses of that price and a look would go over a budget."""
@@ -193,8 +198,8 @@ def _prices(spec: Spec, stimuli: int, course: Course) -> tuple[Tensor, Tensor]: 
     """What one look costs, waiting for it included, and what the time slot of one pulse does."""
     costs, vectors = spec.costs, stimuli * (2 if course.act == "probe" else 1)
     driven = sum(la.features * la.cols for la in spec.layers)  # cells that one vector drives
-    joules = vectors * driven * costs.reading_joules
-    seconds = course.wait + vectors * len(spec.layers) * costs.reading_seconds
+    joules = vectors * driven * costs.read_joules
+    seconds = course.wait + vectors * len(spec.layers) * costs.read_seconds
     trains = 1.0 if costs.step is None else max(1.0, course.reach / costs.step)
     return _row((vectors, 0.0, joules, seconds)), _row((0.0, 0.0, 0.0, costs.pulse_seconds * trains))
 

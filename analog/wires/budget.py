@@ -1,4 +1,4 @@
-"""A wrapper around wires that keeps a learner within its means: readings, pulses, joules, seconds."""
+"""A wrapper around wires that keeps a learner within its means: reads, pulses, joules, seconds."""
 
 import math
 
@@ -8,6 +8,7 @@ from ..port import Port
 from ..port import Probe
 from ..port import Reading
 from ..port import make_port
+from ..spec import Budget
 from ..spec import Knobs
 from .metering import Ledger
 from .metering import metered
@@ -17,7 +18,7 @@ class OverBudget(RuntimeError):
     """A request would have gone over a budget; the hardware has not seen it, and works on.
 
     Attributes:
-        budget: which one: "readings", "pulses_per_cell", "joules" or "seconds".
+        budget: which one: "reads", "pulses_per_cell", "joules" or "seconds".
     """
 
     def __init__(self, budget: str, stands: float, would: float, limit: float) -> None:
@@ -28,30 +29,21 @@ class OverBudget(RuntimeError):
         self.budget = budget
 
 
-def budgeted(
-    port: Port,
-    ledger: Ledger,
-    *,
-    readings: float | None = None,  # vectors driven through any one layer
-    pulses_per_cell: float | None = None,  # mean over the cells of any one chip
-    joules: float | None = None,  # J, of any one chip
-    seconds: float | None = None,  # s, on the clock of the wires
-) -> Port:
+def budgeted(port: Port, ledger: Ledger, budget: Budget) -> Port:
     """The same wires, metered in `ledger`, refusing with `OverBudget` what would go over a limit.
 
-    A limit of None is none. Limits are held against the whole ledger, whatever it has booked before.
+    Limits are held against the whole ledger, whatever it has booked before.
+
+    Raises:
+        ValueError: the ledger was opened for another datasheet.
     """
-    given = {"readings": readings, "pulses_per_cell": pulses_per_cell, "joules": joules, "seconds": seconds}
-    limits = {name: limit for name, limit in given.items() if limit is not None}
-    if not all(0 <= limit < math.inf for limit in limits.values()):
-        raise ValueError(f"budgeted: limits are finite and at least 0, or None; got {limits}")
     inner = metered(port, ledger)
     spec = port.spec
 
     def afford(would: dict[str, float]) -> None:
-        for name, limit in limits.items():
+        for name, limit in budget.limits.items():
             if would[name] > limit * (1 + 1e-9):  # sums of floats may come out a little above
-                stands = ledger.after_reading(0, 0, 0)[name]
+                stands = ledger.after_read(0, 0, 0)[name]
                 raise OverBudget(name, stands, would[name], limit)
 
     def program(knobs: Knobs) -> None:
@@ -65,7 +57,7 @@ def budgeted(
     def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         driven = spec.span(first, last)
         vectors = math.prod(probe.lead(driven, x)) * x.shape[-2]
-        afford(ledger.after_reading(vectors, first, last))
+        afford(ledger.after_read(vectors, first, last))
         return inner.measure(x, probe, first=first, last=last)
 
     return make_port(spec, program, pulse, read)  # what is malformed is refused before it is priced

@@ -1,4 +1,4 @@
-"""Wrappers around wires, Port -> Port: a meter, a tape recorder and its playback."""
+"""A ledger of what a chip was put through, and the wrapper that keeps it at the chip's wires."""
 
 import math
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ class Ledger:
     """What a chip was put through, counted at its wires. For a fleet, counts are for each chip.
 
     Attributes:
-        readings: vectors driven through each layer (probes times batch, summed over measurements).
+        reads: vectors driven through each layer (probes times batch, summed over measurements).
         pulses: pulses sent to each cell, one (*fleet, tiles, rows, cols) per layer; a `program` counts
             as the pulses from blank.
         seconds: time on the chip's clock spent in its wires.
@@ -26,57 +26,57 @@ class Ledger:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.readings = [0] * len(spec.layers)
+        self.reads = [0] * len(spec.layers)
         self.pulses = tuple(z.double() for z in spec.zeros())  # single precision stops counting at 1.7e7
         self.seconds = 0.0
 
     @property
     def joules(self) -> Tensor:  # (*fleet,)
-        """Energy of all readings and pulses of each chip."""
-        return self._energy(self.readings, self._sent)
+        """Energy of all reads and pulses of each chip, J."""
+        return self._energy(self.reads, self._sent)
 
     @property
     def pulses_per_cell(self) -> Tensor:  # (*fleet,)
         """Mean number of pulses sent to a cell of each chip."""
         return self._sent / sum(self._cells)
 
-    def read(self, vectors: int, first: int, last: int) -> None:
+    def book_read(self, vectors: int, first: int, last: int) -> None:
         """Book one measurement of layers first..last."""
-        self.readings, self.seconds = self._with_reading(vectors, first, last)
+        self.reads, self.seconds = self._with_read(vectors, first, last)
 
-    def pulsed(self, drive: Knobs) -> None:
+    def book_pulse(self, drive: Knobs) -> None:
         """Book one pulse or program."""
         for total, sent in zip(self.pulses, drive, strict=True):
             total += self.spec.costs.pulses(sent)
         self.seconds += self.spec.costs.pulsing_seconds(drive)
 
-    def after_reading(self, vectors: int, first: int, last: int) -> dict[str, float]:
+    def after_read(self, vectors: int, first: int, last: int) -> dict[str, float]:
         """What each budget would stand at after that measurement, for the most used layer and chip."""
-        readings, seconds = self._with_reading(vectors, first, last)
-        return self._standing(readings, self._sent, seconds)
+        reads, seconds = self._with_read(vectors, first, last)
+        return self._standing(reads, self._sent, seconds)
 
     def after_pulse(self, drive: Knobs) -> dict[str, float]:
         """The same after that pulse or program."""
         costs = self.spec.costs
         sent = self._sent + _per_chip(costs.pulses(d).double() for d in drive)
-        return self._standing(self.readings, sent, self.seconds + costs.pulsing_seconds(drive))
+        return self._standing(self.reads, sent, self.seconds + costs.pulsing_seconds(drive))
 
-    def _with_reading(self, vectors: int, first: int, last: int) -> tuple[list[int], float]:
-        readings = [n + vectors * (first <= i <= last) for i, n in enumerate(self.readings)]
-        return readings, self.seconds + self.spec.costs.reading_seconds * vectors * (last - first + 1)
+    def _with_read(self, vectors: int, first: int, last: int) -> tuple[list[int], float]:
+        reads = [n + vectors * (first <= i <= last) for i, n in enumerate(self.reads)]
+        return reads, self.seconds + self.spec.costs.read_seconds * vectors * (last - first + 1)
 
-    def _standing(self, readings: list[int], sent: Tensor, seconds: float) -> dict[str, float]:
+    def _standing(self, reads: list[int], sent: Tensor, seconds: float) -> dict[str, float]:
         return {
-            "readings": max(readings),
+            "reads": max(reads),
             "pulses_per_cell": float(sent.max()) / sum(self._cells),
-            "joules": float(self._energy(readings, sent).max()),
+            "joules": float(self._energy(reads, sent).max()),
             "seconds": seconds,
         }
 
-    def _energy(self, readings: list[int], sent: Tensor) -> Tensor:  # (*fleet,)
+    def _energy(self, reads: list[int], sent: Tensor) -> Tensor:  # (*fleet,)
         sites = [la.features // (la.tiles * la.rows) for la in self.spec.layers]
-        read = sum(n * c * s for n, c, s in zip(readings, self._cells, sites, strict=True))
-        return sent * self.spec.costs.pulse_joules + read * self.spec.costs.reading_joules
+        driven = sum(n * c * s for n, c, s in zip(reads, self._cells, sites, strict=True))
+        return sent * self.spec.costs.pulse_joules + driven * self.spec.costs.read_joules
 
     @property
     def _cells(self) -> list[int]:
@@ -99,15 +99,15 @@ def metered(port: Port, ledger: Ledger) -> Port:
 
     def program(knobs: Knobs) -> None:
         port.program(knobs)
-        ledger.pulsed(knobs)
+        ledger.book_pulse(knobs)
 
     def pulse(drive: Knobs) -> None:
         port.pulse(drive)
-        ledger.pulsed(drive)
+        ledger.book_pulse(drive)
 
     def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         reading = port.measure(x, probe, first=first, last=last)
-        ledger.read(port.spec.vectors(reading.out), first, first + len(reading.taps) - 1)
+        ledger.book_read(port.spec.vectors(reading.out), first, first + len(reading.taps) - 1)
         return reading
 
     return rewired(port, read, program=program, pulse=pulse)

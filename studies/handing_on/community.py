@@ -185,7 +185,7 @@ def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator
             "accuracy": round(float(scores.mean()), 6),
             "bits": fmean(mail.bits) if mail.bits else 0.0,
             "lessons": fmean(t.lessons for t in mail.received) if mail.received else 0.0,
-            "measurements": max(ledger.readings),
+            "reads": max(ledger.reads),
             "done": step / rounds,
         }
 
@@ -242,7 +242,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
             line[f"{way} %, Mbit" if way in SHARING else f"{way} %"] = score + sent
         ours = ends["community"]
         line["worst %"] = f"{100 * min(r['worst'] for r in ours):.2f}" if ours else ""
-        line["readings"] = f"{fmean(r['measurements'] for r in ours):.3g}" if ours else ""
+        line["reads"] = f"{fmean(r['reads'] for r in ours):.3g}" if ours else ""
         made.append(line)
     return made
 

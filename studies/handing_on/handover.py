@@ -42,6 +42,7 @@ from matplotlib.figure import Figure
 from torch import Generator
 from torch import Tensor
 
+from analog import Budget
 from analog import CapacitorCell
 from analog import Chip
 from analog import Ledger
@@ -190,7 +191,7 @@ def fading(chip: Chip[Any], pause: float) -> Port:
 def _written(trial: Trial, data: Dataset, teacher: Chip[Any], spending: Spending, budget: int) -> _Handover:
     """What a copy of the teacher as it is now says within its budget."""
     mortal, pool, ledger = copy(teacher), data.train.x, Ledger(teacher.spec)
-    port = budgeted(fading(mortal, trial.args.pause), ledger, readings=budget)
+    port = budgeted(fading(mortal, trial.args.pause), ledger, Budget(reads=budget))
     generator, about = trial.generator("chosen", budget), Row()
     if spending in ("planner", "planner, by heart"):
         readings = Deadline(measurements=budget).readings(teacher.spec)
@@ -217,9 +218,7 @@ def _written(trial: Trial, data: Dataset, teacher: Chip[Any], spending: Spending
         book = written(
             saved(lessons(steadied(port, often), stimuli, Soft(HEARD), generator=generator), OverBudget)
         )
-    return _Handover(
-        spending, budget, book, {**about, "lessons": len(book.x), "readings": ledger.readings[0]}
-    )
+    return _Handover(spending, budget, book, {**about, "lessons": len(book.x), "reads": ledger.reads[0]})
 
 
 def _studied(trial: Trial, data: Dataset, size: Scale, made: Sequence[_Handover]) -> Port:

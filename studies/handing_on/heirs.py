@@ -219,7 +219,7 @@ def _one(value: Tensor) -> float:
 def _spent(ledger: Ledger) -> Row:
     """What one chip of the fleet was put through."""
     return {
-        "measurements": max(ledger.readings),
+        "reads": max(ledger.reads),
         "pulses_per_cell": ledger.pulses_per_cell.tolist(),
         "joules": ledger.joules.tolist(),
         "seconds": ledger.seconds,
@@ -247,7 +247,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
                 "n": len(chosen),
                 "right %": "dead" if what == "teacher, dead" else percent(mean_of(chosen, "accuracy")),
                 "agrees %": percent(mean_of(chosen, "agreement")),
-                "readings": short_number(mean_of(chosen, "measurements")),
+                "reads": short_number(mean_of(chosen, "reads")),
                 "pulses": short_number(mean_of(chosen, "pulses_per_cell")),
                 "chip joules": short_number(mean_of(chosen, "joules")),
                 "chip s": short_number(mean_of(chosen, "seconds")),

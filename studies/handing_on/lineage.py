@@ -216,7 +216,7 @@ def _generation(
             "accuracy": round(score, 6),
             "agreement": round(agreement[lineage], 6),
             "parent": round(parent[lineage], 6),
-            "measurements": max(ledger.readings) if ledger else None,
+            "reads": max(ledger.reads) if ledger else None,
             "done": round(generation / trial.args.generations, 4),
         }
 

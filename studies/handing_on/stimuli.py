@@ -148,7 +148,7 @@ def _heirs(scene: _Scene, kind: Kind, wanted: float, first: int) -> Iterator[Row
     said, test = answers(heirs, data.test.x), data.test
     named = answers(teacher.port(), test.x)
     scores, agreement = right(said, test.target).tolist(), right(said, named).tolist()
-    spent = {"teacher_readings": max(asked.readings), "own_readings": max(read.readings) - len(test.x)}
+    spent = {"teacher_readings": max(asked.reads), "own_readings": max(read.reads) - len(test.x)}
     for chip, score, agrees in zip(who, scores, agreement, strict=True):
         marks = {"accuracy": round(score, 6), "agreement": round(agrees, 6)}
         yield {"what": kind, "readings": wanted, "chip": chip, **marks, **spent}

@@ -146,7 +146,7 @@ def _taught(
     about = {"what": what, "device": trial.who, "chip": trial.chip, "accuracy": score, "died": died}
     return {
         **about,
-        "measurements": max(ledger.readings),
+        "reads": max(ledger.reads),
         "pulses_per_cell": float(ledger.pulses_per_cell),
         "joules": float(ledger.joules),
         "seconds": ledger.seconds,
@@ -229,7 +229,7 @@ def _line(device: str, rows: Sequence[Row]) -> Row:
         "heirs %": percent(mean("heir")),
         "levels": fixed(levels, 0),
         "unmoved %": percent(mean("bench", "unmoved")) if own is not None or deaths else "",
-        "readings": short_number(mean("in place", "measurements")),
+        "reads": short_number(mean("in place", "reads")),
         "pulses/cell": short_number(mean("in place", "pulses_per_cell")),
         "chip joules": short_number(mean("in place", "joules")),
         "chip s": short_number(mean("in place", "seconds")),

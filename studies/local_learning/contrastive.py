@@ -282,7 +282,7 @@ def _end(trial: Trial, labels: int | None, scores: Tensor, ledger: Ledger, done:
         **_about(trial),
         "labels": labels,  # None: all there are
         "accuracy": [round(s, 6) for s in scores.tolist()],  # of each chip
-        "measurements": max(ledger.readings),
+        "reads": max(ledger.reads),
         "done": round(done, 4),
     }
 

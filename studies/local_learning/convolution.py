@@ -141,7 +141,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "blocks": blockwise(port, data.test, state) if trial.way in ("greedy", "unforeseen") else [],
         "images": len(data.test.x),
         "steps": total,
-        "measurements": max(ledger.readings),
+        "reads": max(ledger.reads),
         "done": 1.0,
     }
 
@@ -202,7 +202,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
                 "misses": " ".join(f"{e * end['images']:.0f}" for e in end["test"]),
                 "train error %": f"{100 * fmean(end['train']):.2f}",
                 "by blocks' own read-outs %": " ".join(f"{100 * fmean(e):.2f}" for e in end["blocks"]),
-                "readings": f"{end['measurements']:.2g}",
+                "reads": f"{end['reads']:.2g}",
             }
         )
     return made

@@ -169,7 +169,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "accuracy": [round(a, 6) for a in accuracy(training.wires(), data.test).tolist()],
         "rate": args.rates[best],
         "steps": training.steps,
-        "measurements": sum(training.ledger.readings),
+        "layer_reads": sum(training.ledger.reads),
         "done": 1.0,
     }
 

@@ -153,7 +153,7 @@ def run(trial: Trial) -> Iterator[Row]:
         **about,
         **lab.errors(data.test),
         "knobs": sum(la.rows * la.cols for la in lab.chip.spec.layers),
-        "readings": max(lab.ledger.readings),
+        "reads": max(lab.ledger.reads),
     }
 
 
@@ -257,7 +257,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
             "error % by goodness": _percent(end["goodness"]),
             "by read-out": _percent(end["readout"]),
             "knobs": f"{end['knobs']:.3g}",
-            "readings": f"{end['readings']:.2g}",
+            "reads": f"{end['reads']:.2g}",
         }
         for end in rows
         if end["what"] == "end"

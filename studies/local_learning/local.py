@@ -140,7 +140,7 @@ def run(trial: Trial) -> Iterator[Row]:
             **about,
             "step": step,
             "accuracy": [round(score, 6) for score in scores],
-            "measurements": max(ledger.readings),
+            "reads": max(ledger.reads),
             "done": round(step / total, 4),
         }
 
@@ -172,7 +172,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
                 "error %": f"{fmean(errors):.2f}",
                 "from to %": f"{min(errors):.2f} {max(errors):.2f}",
                 "paper %": known.get(r["method"], ""),
-                "readings": f"{r['measurements']:.2g}",
+                "reads": f"{r['reads']:.2g}",
             }
         )
     return made
@@ -189,7 +189,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
             points = [r for r in chosen if r["method"] == method]
             errors = [100 * (1 - fmean(p["accuracy"])) for p in points]
             style = "--" if method.endswith("BP") else "-"
-            axis.plot([p["measurements"] for p in points], errors, style, color=colours[method], label=method)
+            axis.plot([p["reads"] for p in points], errors, style, color=colours[method], label=method)
         axis.set(title=short_reference(device), xlabel="readings", ylabel="test error %", xscale="log")
         axis.set_yscale("log")
         axis.grid(which="both", alpha=0.3)

@@ -136,7 +136,7 @@ def run(trial: Trial) -> Iterator[Row]:
         yield {
             "what": "curve",
             **about,
-            "measurements": max(ledger.readings),
+            "reads": max(ledger.reads),
             "loss": [round(v, 4) for v in losses.tolist()],  # of each chip, on test images
             "floor": round(floor, 4),
             "pulses_per_cell": float(ledger.pulses_per_cell.mean()),
@@ -221,7 +221,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
                     "rate": end["rate"],
                     "gamma": end["gamma"] or "",
                     "owed": end["owed"] or "",
-                    "measurements": f"{end['measurements']:.3g}",
+                    "reads": f"{end['reads']:.3g}",
                     "pulses/cell": f"{end['pulses_per_cell']:.3g}",
                 }
             )
@@ -236,12 +236,12 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
             points = [r for r in rows if r["device"] == device and r["method"] == method]
             for chip in range(len(points[0]["loss"]) if points else 0):
                 axis.loglog(
-                    [p["measurements"] for p in points],
+                    [p["reads"] for p in points],
                     [p["loss"][chip] - p["floor"] for p in points],
                     color=colour,
                     label=None if chip else method,
                 )
-        axis.set(title=short_reference(device), xlabel="measurements", ylabel="loss over the floor, nats")
+        axis.set(title=short_reference(device), xlabel="reads", ylabel="loss over the floor, nats")
         axis.grid(which="both", alpha=0.3)
         axis.legend()
     path = folder / "local_targets.png"

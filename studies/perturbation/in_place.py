@@ -121,7 +121,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "accuracy": round(float(accuracy(port, data.test)), 6),
         "train_accuracy": round(float(accuracy(port, data.train)), 6),
         "probe_size": probe,
-        "measurements": max(ledger.readings),
+        "reads": max(ledger.reads),
         "pulses_per_cell": float(ledger.pulses_per_cell),
         "joules": float(ledger.joules),
         "seconds": ledger.seconds,
@@ -166,7 +166,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
                     "accuracy %": f"{fmean(scores):.2f}",
                     "from to %": f"{min(scores):.2f} {max(scores):.2f}",
                     "behind exact": f"{100 * fmean(exact) - fmean(scores):.2f}" if exact else "",
-                    "readings": f"{fmean(r['measurements'] for r in chosen):.2g}",
+                    "reads": f"{fmean(r['reads'] for r in chosen):.2g}",
                     "pulses/cell": f"{fmean(r['pulses_per_cell'] for r in chosen):.2g}",
                 }
             )

@@ -95,7 +95,7 @@ def run(trial: Trial) -> Iterator[Row]:
     (batch,) = batches(data.train, size.batch, 1e-9, generator("first"))
     start = NodePerturbation(0.1, 8, law, scheme, mask=True)
     estimator, found = tuned(start, port, batch, CrossEntropy(), generator("tune"), last=0, most=size.hidden)
-    spent = max(ledger.readings)
+    spent = max(ledger.reads)
     count = within(budget - spent, port, estimator, data, size, generator("data"), generator("probes"))
     yield {
         "device": reference(trial.device),

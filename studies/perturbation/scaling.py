@@ -106,7 +106,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "chip": trial.chip,
         "excess": excess,
         "steps": best,
-        "measurements": None if best is None else best * EXAMPLES * cost,
+        "reads": None if best is None else best * EXAMPLES * cost,
         "predicted": steps * excess * EXAMPLES * cost,
         "done": 1.0,
     }
@@ -193,24 +193,24 @@ def _ratio(chip: Chip[Any], batch: Batch, method: Method) -> float:
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    exact = {(r["width"], r["chip"]): r["measurements"] for r in rows if r["method"] == "exact gradient"}
+    exact = {(r["width"], r["chip"]): r["reads"] for r in rows if r["method"] == "exact gradient"}
     lines = []
     for method in dict.fromkeys(r["method"] for r in rows):
         chosen = [r for r in rows if r["method"] == method]
         over = [
-            {"weights": r["weights"], **{k: r[k] and r[k] / exact[at] for k in ("measurements", "predicted")}}
+            {"weights": r["weights"], **{k: r[k] and r[k] / exact[at] for k in ("reads", "predicted")}}
             for r in chosen
             if (at := (r["width"], r["chip"])) in exact
         ]
-        there = [r for r in over if r["measurements"]]
+        there = [r for r in over if r["reads"]]
         lines.append(
             {
                 "method": method,
-                "power of weights": _power([r for r in chosen if r["measurements"]], "measurements"),
+                "power of weights": _power([r for r in chosen if r["reads"]], "reads"),
                 "predicted": _power(chosen, "predicted"),
-                "over exact": "" if method == "exact gradient" else _power(there, "measurements"),
+                "over exact": "" if method == "exact gradient" else _power(there, "reads"),
                 "predicted over exact": "" if method == "exact gradient" else _power(over, "predicted"),
-                "given up": len(chosen) - len([r for r in chosen if r["measurements"]]),
+                "given up": len(chosen) - len([r for r in chosen if r["reads"]]),
             }
         )
     return lines
@@ -233,10 +233,10 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
         ("tab:red", "tab:green", "tab:blue", "tab:gray"), get_args(Method), strict=True
     ):
         chosen = sorted((r for r in rows if r["method"] == method), key=lambda r: r["weights"])
-        there = [r for r in chosen if r["measurements"]]
+        there = [r for r in chosen if r["reads"]]
         axis.loglog(
             [r["weights"] for r in there],
-            [r["measurements"] for r in there],
+            [r["reads"] for r in there],
             "o",
             color=colour,
             label=method,

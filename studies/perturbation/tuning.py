@@ -87,7 +87,7 @@ def run(trial: Trial) -> Iterator[Row]:
         why = str(found)
     else:
         estimator = NodePerturbation(*trial.setting, mask=True)
-    spent = max(ledger.readings)
+    spent = max(ledger.reads)
     total = within(budget - spent, port, estimator, data, size, generator("data"), generator("probes"))
     yield {
         "setting": "tuned" if trial.setting is None else "grid",
@@ -97,7 +97,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "steps": total,
         "accuracy": round(float(accuracy(chip.port(), data.test)), 6),
         "tuning_share": spent / budget,
-        "readings": max(ledger.readings),
+        "reads": max(ledger.reads),
         "why": why,
         "done": 1.0,
     }

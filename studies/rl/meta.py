@@ -43,6 +43,7 @@ from matplotlib.figure import Figure
 from torch import Generator
 from torch import Tensor
 
+from analog import Budget
 from analog import Chip
 from analog import Ledger
 from analog import Mismatched
@@ -93,7 +94,7 @@ class Args:
     generations: int = 60  # of an agent's training
     directions: int = 8  # tried both ways in each generation
     chips: int = 64  # of each technology, that nobody has met
-    steps: int = 250  # of each chip's life, at 8 readings
+    steps: int = 250  # of each chip's life, at 8 reads
     rates: tuple[float, ...] = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)  # tried for perturbation
     sizes: tuple[float, ...] = (0.05, 0.1, 0.2)  # of its probes, the same
     seed: int = 0
@@ -122,7 +123,7 @@ class _Score(NamedTuple):
 
     loss: Tensor  # (chips,)
     right: Tensor  # (chips,), 1 where all answers have the right sign
-    readings: int  # of each chip, those of the score included
+    reads: int  # of each chip, those of the score included
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -149,15 +150,15 @@ def run(trial: Trial) -> Iterator[Row]:
                 "agent": trial.number,
                 "loss": round(loss, 6),
                 "right": right,
-                "readings": score.readings,
+                "reads": score.reads,
             }
     yield {"what": "end", "done": 1.0}
 
 
 def _terms(args: Args, device: Any) -> dict[str, Any]:
     """Budgeted so that an episode is truncated at the end of the last readings."""
-    readings = 8.0 * (1 + args.steps + LAST)
-    return {"device": device, "act": "probe", "reach": REACH, "tremor": TREMOR, "readings": readings}
+    budget = Budget(reads=8.0 * (1 + args.steps + LAST))
+    return {"device": device, "act": "probe", "reach": REACH, "tremor": TREMOR, "budget": budget}
 
 
 def _met(args: Args, device: Any, who: range, weights: Tensor, generator: Generator) -> _Score:
@@ -171,7 +172,7 @@ def _met(args: Args, device: Any, who: range, weights: Tensor, generator: Genera
         seen, _, terminated, truncated, spent = chips.step(still)
         looks.append((torch.from_numpy(seen["loss"][:, 0]), torch.from_numpy(seen["taps"][:, -4:])))
     assert truncated.all() and not terminated.any()
-    return _score(looks, int(spent["readings"].max()))
+    return _score(looks, int(spent["reads"].max()))
 
 
 @lru_cache
@@ -196,7 +197,7 @@ def _perturbed(args: Args, device: Any, who: range, method: Method, rate: float,
     for _ in range(2 * LAST):  # the agent's score spends half of its readings on probes of nothing
         out = port.measure(task.x).out
         looks.append((task.loss(out, task.target).mean(-1), out.flatten(-2)))
-    return _score(looks, ledger.readings[0])
+    return _score(looks, ledger.reads[0])
 
 
 def _learner(method: Method, size: float, update: Update) -> Learner[Any]:
@@ -206,10 +207,10 @@ def _learner(method: Method, size: float, update: Update) -> Learner[Any]:
     return Descent(NodePerturbation(size), update, SquaredError(), delta=method == "nodes, delta rule")
 
 
-def _score(looks: list[tuple[Tensor, Tensor]], readings: int) -> _Score:
+def _score(looks: list[tuple[Tensor, Tensor]], reads: int) -> _Score:
     losses, outs = (torch.stack(each).mean(0) for each in zip(*looks, strict=True))
     right = (outs * xor().target.flatten() > 0).all(-1)
-    return _Score(losses, right.double(), readings)
+    return _Score(losses, right.double(), reads)
 
 
 def table(rows: Sequence[Row]) -> list[Row]:

@@ -154,9 +154,9 @@ def test_one_clock_runs_through_measurements_pulses_and_waits() -> None:
     chip = Chip(Ideal(), LAYERS, range(2))
     port, costs = chip.port(), chip.spec.costs
     port.measure(draw(4, 6), Probe(nodes=(torch.zeros(5, 2, 4, 5), None, None)))
-    assert chip.clock == pytest.approx(5 * 4 * 3 * costs.reading_seconds)
+    assert chip.clock == pytest.approx(5 * 4 * 3 * costs.read_seconds)
     port.measure(draw(4, 5), first=1, last=1)
-    assert chip.clock == pytest.approx((5 * 4 * 3 + 4) * costs.reading_seconds)
+    assert chip.clock == pytest.approx((5 * 4 * 3 + 4) * costs.read_seconds)
     before = chip.clock
     port.pulse(chip.spec.zeros())
     assert chip.clock == pytest.approx(before + costs.pulse_seconds)

@@ -3,6 +3,9 @@
 import pickle
 from dataclasses import replace
 
+import pytest
+
+from analog import Budget
 from analog import Spec
 from analog import dense
 
@@ -24,3 +27,20 @@ def test_what_was_worked_out_is_no_part_of_a_datasheet() -> None:
     assert used == fresh and hash(used) == hash(fresh) and repr(used) == repr(fresh)
     assert pickle.loads(pickle.dumps(used)) == fresh
     assert replace(used, fleet=(3,)).shapes[0] == (3, 1, 4, 7)
+
+
+@pytest.mark.parametrize("limit", [-1.0, float("nan"), float("inf")])
+def test_a_limit_that_is_none_is_refused(limit: float) -> None:
+    for name in ("reads", "pulses_per_cell", "joules", "seconds"):
+        with pytest.raises(ValueError, match=f"budgets are finite .*'{name}'"):
+            Budget(**{name: limit})
+
+
+def test_the_scarcest_limit_says_how_many_reads_fit() -> None:
+    read_joules, cells = SPEC.costs.read_joules, 4 * 7 + 3 * 5
+    assert Budget(reads=9).max_reads(SPEC) == 9
+    assert Budget(reads=9, joules=3 * cells * read_joules).max_reads(SPEC) == 3
+    assert Budget(seconds=5 * 2 * SPEC.costs.read_seconds, joules=1.0).max_reads(SPEC) == 5
+    for idle in (Budget(), Budget(pulses_per_cell=1.0)):
+        with pytest.raises(ValueError, match="does not limit the reads"):
+            idle.max_reads(SPEC)

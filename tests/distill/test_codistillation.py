@@ -190,7 +190,7 @@ def test_answers_are_readings_and_are_charged() -> None:
     chip = Chip(Mismatched(), LAYERS, range(3))
     ledger = Ledger(chip.spec)
     grown(metered(chip.port(), ledger), shards(3, 8), Sharing(4, 2), 6)
-    assert ledger.readings == [6 * (2 + (4 + 2 * 2) * (1 + 4))] * 2
+    assert ledger.reads == [6 * (2 + (4 + 2 * 2) * (1 + 4))] * 2
 
 
 def test_it_is_a_function_of_what_was_measured() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Generator
 from torch import Tensor
 
+from analog import Budget
 from analog import Chip
 from analog import Dead
 from analog import Ideal
@@ -56,7 +57,7 @@ def test_everything_left_is_spent_and_nothing_more(readings: int, read_noise: fl
     port = metered(chip.port(), ledger)
     pilot, how = spending(port, readings)
     book = written(told(port, POOL, pilot, how))
-    assert ledger.readings == [readings] * 2
+    assert ledger.reads == [readings] * 2
     assert 2 * len(pilot.x) + int(how.counts.sum()) == readings
     assert len(book.x) == len(pilot.x) + int((how.counts > 0).sum()) == len(book.target.soft)
     used = how.counts[how.counts > 0]
@@ -158,8 +159,8 @@ def test_a_deadline_of_any_kind_is_so_many_readings() -> None:
     for limit, words in ((0.9e-6, "seconds"), (2e-11, "joules"), (17.0, "measurements")):
         chip = Chip(Mismatched(), LAYERS, 1)
         count = Deadline(**{words: limit}).readings(chip.spec)
-        budget: dict[str, Any] = {words.replace("measurements", "readings"): limit}
-        port = budgeted(chip.port(), Ledger(chip.spec), **budget)
+        budget: dict[str, Any] = {words.replace("measurements", "reads"): limit}
+        port = budgeted(chip.port(), Ledger(chip.spec), Budget(**budget))
         assert count > 1
         port.measure(POOL[:1].expand(count, 8))
         with pytest.raises(OverBudget):
@@ -189,7 +190,7 @@ def test_what_was_written_survives_an_early_end(end: str) -> None:
 
     mortal = port._replace(measure=measure)
     if end == "budget":
-        mortal = budgeted(port, Ledger(chip.spec), readings=40)
+        mortal = budgeted(port, Ledger(chip.spec), Budget(reads=40))
     book = written(saved(told(mortal, POOL, pilot, how), OverBudget))
     assert len(book.x) == len(pilot.x) + 32
     assert torch.equal(book.target.soft, whole.target.soft[: len(book.x)])

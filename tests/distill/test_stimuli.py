@@ -139,7 +139,7 @@ def test_those_with_the_highest_mean_score_are_kept_and_all_are_charged() -> Non
     scores = doubt(students.port().measure(X).out, None).mean(0)
     best = scores.topk(6).indices
     assert torch.equal(batch.x, X[best]) and torch.equal(batch.target, POOL.target[best])
-    assert ledger.readings == [40, 40]
+    assert ledger.reads == [40, 40]
     (every,) = chosen([Batch(X)], students.port(), 40, dispute)
     assert Counter(map(tuple, every.x.tolist())) == Counter(map(tuple, X.tolist())) and every.target is None
     for keep in (0, 41):

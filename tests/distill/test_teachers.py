@@ -24,7 +24,7 @@ def test_a_steadied_teacher_is_charged_for_each_reading_and_is_less_noisy() -> N
     ledger = Ledger(chip.spec)
     port = steadied(metered(chip.port(), ledger), 16)
     gap = (port.measure(X).out - port.measure(X).out).std()
-    assert ledger.readings == [32 * 400] * 2
+    assert ledger.reads == [32 * 400] * 2
     loud = (chip.port().measure(X).out - chip.port().measure(X).out).std()
     assert 3 < float(loud / gap) < 5  # 4, for 1,200 differences each
     with pytest.raises(ValueError, match="at least 1"):

@@ -223,7 +223,7 @@ def test_layers_in_turn_are_driven_alone() -> None:
     learner = Descent(NodePerturbation(0.1, probes=3), sgd(0.1), SquaredError(), in_turn=True)
     batch = Batch(torch.ones(2, 16), torch.zeros(2, 3))
     list(fit(learner, metered(chip.port(), ledger), [batch], stream(0)))
-    assert ledger.readings == [2 * (1 + 3), 2 * (1 + 3 + 3), 2 * (1 + 3 + 3 + 3)]
+    assert ledger.reads == [2 * (1 + 3), 2 * (1 + 3 + 3), 2 * (1 + 3 + 3 + 3)]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
 from analog import BadInput
+from analog import Budget
 from analog import Chip
 from analog import Endurance
 from analog import Ledger
@@ -18,7 +19,6 @@ from analog import Probe
 from analog import SoftBoundsRRAM
 from analog import dense
 from analog import metered
-from analog.environment import BUDGETS
 from analog.environment import Course
 from analog.environment import Task
 from analog.environment import register
@@ -28,7 +28,12 @@ from analog.environment.chips import MortalChips
 
 MODES = list(getattr(gymnasium.vector, "AutoresetMode", ["NextStep"]))  # the oldest admitted has but one
 SILENT = Mismatched(read_noise=0.0, write_noise=0.0)
-MORTAL = {"device": Endurance(Mismatched(), pulses=12, pulses_dtod=0.4), "pulses_per_cell": 9.0}
+MORTAL = {
+    "device": Endurance(Mismatched(), pulses=12, pulses_dtod=0.4),
+    "budget": Budget(reads=2000, pulses_per_cell=9.0),
+}
+
+COUNTED = ("reads", "pulses_per_cell", "joules", "seconds")
 
 
 def same(a: Any, b: Any) -> bool:
@@ -155,8 +160,8 @@ def test_an_agent_sees_what_the_wires_show_and_pays_what_a_ledger_books(act: Any
         if act == "probe":
             probed = port.measure(task.x, Probe(knobs=knobs(probe, 0.3)))
             assert told[0]["probed"][0] == task.loss(probed.out, task.target).mean()
-        spent = ledger.after_reading(0, 0, 0)
-        assert told[-1] == pytest.approx(spent, rel=1e-12) and list(told[-1]) == list(BUDGETS)
+        spent = ledger.after_read(0, 0, 0)
+        assert told[-1] == pytest.approx(spent, rel=1e-12) and list(told[-1]) == list(COUNTED)
 
 
 def test_pulse_trains_are_priced_as_a_ledger_prices_them() -> None:
@@ -169,7 +174,7 @@ def test_pulse_trains_are_priced_as_a_ledger_prices_them() -> None:
     drive = torch.from_numpy(action * np.float32(0.1)).split([12, 5])
     ledger.pulsed(tuple(d.reshape(s) for d, s in zip(drive, ledger.spec.shapes, strict=True)))
     ledger.read(8, 0, 1)
-    assert info == pytest.approx(ledger.after_reading(0, 0, 0), rel=1e-6)
+    assert info == pytest.approx(ledger.after_read(0, 0, 0), rel=1e-6)
 
 
 def test_what_is_told_is_numbers_and_does_not_know_who_the_chip_is() -> None:
@@ -184,7 +189,7 @@ def test_what_is_told_is_numbers_and_does_not_know_who_the_chip_is() -> None:
         assert all(v.dtype == np.float32 and v.base is None for v in a[0].values())
     chips = MortalChips(2)
     observation, infos = chips.reset(seed=0)
-    assert set(infos) == {*BUDGETS, *(f"_{b}" for b in BUDGETS)} and set(observation) == {
+    assert set(infos) == {*COUNTED, *(f"_{b}" for b in COUNTED)} and set(observation) == {
         "taps",
         "loss",
         "left",
@@ -205,7 +210,7 @@ def test_death_terminates_and_the_dead_tell_nothing_new() -> None:
     assert last[2] is True and last[3] is False and last[1] == 0.0
     assert all(t[2] is False and t[3] is False for t in told[1:-1])
     assert same({**before[0], "left": 0}, {**last[0], "left": 0})
-    assert last[-1]["readings"] == before[-1]["readings"]  # it was pulsed, and not read any more
+    assert last[-1]["reads"] == before[-1]["reads"]  # it was pulsed, and not read any more
     assert last[-1]["pulses_per_cell"] == before[-1]["pulses_per_cell"] + 1
     assert env.reset(seed=1)[0]["left"][0] == np.float32(
         1 - 4 / 2000
@@ -214,11 +219,11 @@ def test_death_terminates_and_the_dead_tell_nothing_new() -> None:
 
 @pytest.mark.parametrize(
     "limit",
-    [{"readings": 42}, {"pulses_per_cell": 9.5}, {"joules": 2e-11}, {"seconds": 9e-6}],
+    [{"reads": 42}, {"pulses_per_cell": 9.5}, {"joules": 2e-11}, {"seconds": 9e-6}],
     ids=lambda limit: next(iter(limit)),
 )
 def test_a_budget_truncates_and_is_kept(limit: dict[str, float]) -> None:
-    env = MortalChip(**{"readings": None, **limit})
+    env = MortalChip(budget=Budget(**limit))
     told = episode(env, 0, actions(env.action_space, 1000))
     ((word, most),) = limit.items()
     last = told[-1]
@@ -254,7 +259,7 @@ def test_a_task_of_ones_own() -> None:
         return -out.log_softmax(-1).gather(-1, target.expand(out.shape[:-1])[..., None])[..., 0]
 
     task = Task((dense(2, 3, linear=True),), torch.eye(3, 2), labels, surprise)
-    env = MortalChip(task=task, device=SoftBoundsRRAM(), wait=1.0, seconds=3.5, readings=None)
+    env = MortalChip(task=task, device=SoftBoundsRRAM(), wait=1.0, budget=Budget(seconds=3.5))
     told = episode(env, 0, actions(env.action_space, 9))
     assert env.action_space.shape == (9,) and env.observation_space["taps"].shape == (9,)
     assert len(told) == 3 and told[-1][3] and told[-1][-1]["seconds"] == pytest.approx(3.0, abs=1e-4)
@@ -266,8 +271,7 @@ def test_a_task_of_ones_own() -> None:
         ({"act": "jump"}, "act is 'jump'"),
         ({"reach": 0.0}, "reach is 0.0"),
         ({"wait": -1.0}, "wait is -1.0"),
-        ({"joules": float("nan")}, "budgets are finite"),
-        ({"readings": 7}, "a first reading and one step cost"),
+        ({"budget": Budget(reads=7)}, "a first reading and one step cost"),
         ({"render_mode": "human"}, "render_mode is 'human'"),
         ({"task": xor()._replace(x=torch.ones(4, 3))}, "task.x is \\(4, 3\\)"),
     ],

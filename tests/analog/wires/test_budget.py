@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analog import BadInput
+from analog import Budget
 from analog import Chip
 from analog import Ideal
 from analog import Ledger
@@ -37,7 +38,7 @@ X = torch.ones(5, 9)
 
 def standing(ledger: Ledger) -> dict[str, float]:
     return {
-        "readings": max(ledger.readings),
+        "reads": max(ledger.reads),
         "pulses_per_cell": float(ledger.pulses_per_cell.max()),
         "joules": float(ledger.joules.max()),
         "seconds": ledger.seconds,
@@ -59,7 +60,7 @@ REQUESTS: dict[str, Callable[[Port], Any]] = {
     "probe": lambda p: p.measure(X, Probe(nodes=(None, None, torch.zeros(7, *p.spec.fleet, 5, 2)))),
     "probe in x": lambda p: p.measure(X.expand(4, *p.spec.fleet, 5, 9)),
 }
-BUDGETS = ("readings", "pulses_per_cell", "joules", "seconds")
+BUDGETS = ("reads", "pulses_per_cell", "joules", "seconds")
 
 
 @given(
@@ -82,7 +83,7 @@ def test_a_request_costs_beforehand_what_it_costs_afterwards(
         REQUESTS[name](free)
     cost = standing(ledgers[0])[budget]
     tight: dict[str, float] = {budget: cost * (1 - 1e-6) if cost > start else cost}
-    port = budgeted(chips[1].port(), ledgers[1], **tight)
+    port = budgeted(chips[1].port(), ledgers[1], Budget(**tight))
     for name in before:
         REQUESTS[name](port)
     held, clock, noise_seed = xray.knobs(chips[1]), chips[1].clock, chips[1]._generator.get_state()
@@ -95,7 +96,7 @@ def test_a_request_costs_beforehand_what_it_costs_afterwards(
         assert (
             torch.equal(noise_seed, chips[1]._generator.get_state()) and standing(ledgers[1])[budget] == start
         )
-    REQUESTS[request_](budgeted(chips[1].port(), ledgers[1], **{budget: cost}))
+    REQUESTS[request_](budgeted(chips[1].port(), ledgers[1], Budget(**{budget: cost})))
     assert standing(ledgers[1]) == standing(ledgers[0])
     for mine, its in zip(xray.knobs(chips[0]), xray.knobs(chips[1]), strict=True):
         assert torch.equal(mine, its)
@@ -112,7 +113,7 @@ def test_a_budget_stops_training_and_leaves_a_usable_chip(budget: str) -> None:
         pass
     spent = standing(ledger)[budget]
     tight: dict[str, float] = {budget: 1.6 * spent}
-    learning = fit(learner, budgeted(chip.port(), ledger, **tight), lessons, stream(0, "probes"))
+    learning = fit(learner, budgeted(chip.port(), ledger, Budget(**tight)), lessons, stream(0, "probes"))
     with pytest.raises(OverBudget) as error:
         list(learning)
     assert error.value.budget == budget
@@ -124,18 +125,18 @@ def test_a_budget_stops_training_and_leaves_a_usable_chip(budget: str) -> None:
 def test_other_budgets_do_not_stand_in_the_way() -> None:
     """A layer that is driven more than others is the one that counts; what is free stays possible."""
     chip = Chip(replace(Mismatched(), read_noise=0.0), LAYERS)
-    port = budgeted(chip.port(), Ledger(chip.spec), readings=10)
+    port = budgeted(chip.port(), Ledger(chip.spec), Budget(reads=10))
     port.measure(X)
     port.measure(X[:, :8], first=1, last=1)
     port.measure(X[:, :3], first=2)
     port.pulse(uneven(port))
-    with pytest.raises(OverBudget, match="budget of readings: 10 used of 10, this request would make it 15"):
+    with pytest.raises(OverBudget, match="budget of reads: 10 used of 10, this request would make it 15"):
         port.measure(X[:, :8], first=1)
 
 
 def test_what_is_malformed_is_refused_before_it_is_priced() -> None:
     chip = Chip(Ideal(), LAYERS)
-    port = budgeted(chip.port(), Ledger(chip.spec), readings=0, seconds=0)
+    port = budgeted(chip.port(), Ledger(chip.spec), Budget(reads=0, seconds=0))
     for send in (lambda: port.pulse(()), lambda: port.measure(X[0]), lambda: port.measure(X, last=7)):
         with pytest.raises(BadInput):
             send()
@@ -144,7 +145,7 @@ def test_what_is_malformed_is_refused_before_it_is_priced() -> None:
 def test_limits_are_checked() -> None:
     chip = Chip(Ideal(), LAYERS)
     for limit in (-1.0, float("inf"), float("nan")):
-        with pytest.raises(ValueError, match="limits are finite and at least 0, or None"):
-            budgeted(chip.port(), Ledger(chip.spec), joules=limit)
+        with pytest.raises(ValueError, match="budgets are finite and at least 0, or None"):
+            budgeted(chip.port(), Ledger(chip.spec), Budget(joules=limit))
     with pytest.raises(ValueError, match="another datasheet"):
-        budgeted(chip.port(), Ledger(Chip(Ideal(), LAYERS[:1]).spec), joules=1.0)
+        budgeted(chip.port(), Ledger(Chip(Ideal(), LAYERS[:1]).spec), Budget(joules=1.0))

@@ -30,7 +30,7 @@ def test_the_ledger_counts_what_was_driven() -> None:
     port.measure(X)
     port.measure(X, Probe(nodes=(torch.zeros(3, 2, 5, 4), None)))
     port.measure(torch.ones(5, 4), first=1)
-    assert ledger.readings == [5 + 15, 5 + 15 + 5]
+    assert ledger.reads == [5 + 15, 5 + 15 + 5]
     drive = chip.spec.zeros()
     drive[0][1, 0, 2, 3] = 0.1
     port.pulse(drive)
@@ -39,7 +39,7 @@ def test_the_ledger_counts_what_was_driven() -> None:
     assert float(ledger.pulses[1].sum()) == 0
     assert ledger.pulses_per_cell.tolist() == pytest.approx([0, 2 / (28 + 15)])
     costs = chip.spec.costs
-    read = costs.reading_joules * (20 * 28 + 25 * 15)
+    read = costs.read_joules * (20 * 28 + 25 * 15)
     assert ledger.joules.tolist() == pytest.approx([read, read + 2 * costs.pulse_joules])
     assert ledger.seconds == pytest.approx(chip.clock)  # the ledger's time is the chip's
 
@@ -59,7 +59,7 @@ def test_a_layer_used_at_many_sites_costs_as_many_readings_of_energy() -> None:
     chip = Chip(Ideal(), (conv2d((1, 4, 4), 2, 2, stride=2),))
     ledger = Ledger(chip.spec)
     metered(chip.port(), ledger).measure(torch.ones(3, 16))
-    assert float(ledger.joules) == pytest.approx(chip.spec.costs.reading_joules * 3 * 4 * 2 * 5)
+    assert float(ledger.joules) == pytest.approx(chip.spec.costs.read_joules * 3 * 4 * 2 * 5)
 
 
 def test_what_was_refused_is_not_booked() -> None:
@@ -69,7 +69,7 @@ def test_what_was_refused_is_not_booked() -> None:
     for send in (lambda: port.measure(X[:, :2]), lambda: port.pulse(()), lambda: port.program(())):
         with pytest.raises(BadInput):
             send()
-    assert ledger.readings == [0, 0] and ledger.seconds == 0 and float(ledger.joules) == 0
+    assert ledger.reads == [0, 0] and ledger.seconds == 0 and float(ledger.joules) == 0
 
 
 def recorded() -> Tape:

@@ -176,7 +176,7 @@ def test_no_label_is_read_and_no_reading_is_spent_on_the_second_view() -> None:
         lessons = [b._replace(target=labels) for b in views(3)]
         list(fit(learner(TwoViews(2)), metered(chip.port(), ledger), lessons, stream(0, "probes")))
         knobs.append(xray.knobs(chip))
-        readings.append(ledger.readings)
+        readings.append(ledger.reads)
     assert all(torch.equal(a, b) for a, b in zip(*knobs, strict=True))
     assert readings[0] == readings[1] and set(readings[0]) == {3 * 64 * (1 + 4)}
 

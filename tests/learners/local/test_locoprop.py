@@ -191,7 +191,7 @@ def test_inner_steps_drive_each_layer_alone() -> None:
     port = port._replace(pulse=pulses.append)
     learner = LocoProp(ByProbes(NODES), sgd(0.1), SquaredError(), 0.5, steps=4)
     list(fit(learner, port, [Batch(torch.ones(2, 4), torch.zeros(2, 3))], stream(0)))
-    assert ledger.readings == [2 * (1 + 3 + 3)] * 2 and len(pulses) == 4
+    assert ledger.reads == [2 * (1 + 3 + 3)] * 2 and len(pulses) == 4
 
 
 def test_layers_do_not_wait_for_each_other() -> None:

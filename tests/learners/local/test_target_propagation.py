@@ -135,7 +135,7 @@ def test_each_inverse_costs_one_reading_of_its_layer() -> None:
     learner = TargetPropagation(sgd(0.1), sgd(0.1), SquaredError(), 0.5)
     batch = Batch(torch.ones(2, 4), torch.zeros(2, 2))
     list(fit(learner, metered(chip.port(), ledger), [batch], stream(0)))
-    assert ledger.readings == [2, 4, 4]
+    assert ledger.reads == [2, 4, 4]
 
 
 def test_bad_settings_are_refused() -> None:

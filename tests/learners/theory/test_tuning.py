@@ -102,9 +102,9 @@ def test_any_start_ends_in_the_same_place_and_nothing_is_pulsed(start: Any) -> N
     port: Port = metered(chip.port()._replace(pulse=refuse, program=refuse), ledger)
     for factor in (0.3, 30.0):
         first = type(start)(**{**vars(start), "size": start.size * factor})
-        before = max(ledger.readings)
+        before = max(ledger.reads)
         estimator, found = tuned(first, port, batch, SquaredError(), stream(0, "start"))
-        assert max(ledger.readings) - before == found.readings
+        assert max(ledger.reads) - before == found.readings
         assert (estimator.law, estimator.scheme) == (start.law, start.scheme)
         assert estimator.probes == found.probes and f"{found.probes} probes" in str(found)
         sizes.append(estimator.size)

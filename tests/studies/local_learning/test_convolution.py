@@ -30,7 +30,7 @@ def test_perturbing_ways_measure_alike_and_the_reference_only_reads() -> None:
         ledger = Ledger(chip.spec)
         taught = convolution.learner(way, chip, sgd(0.1))
         taught.step(metered(chip.port(), ledger), BATCH, taught.init(chip.spec), stream(0, "probes"))
-        read[way] = ledger.readings
+        read[way] = ledger.reads
     assert read.pop("exact") == [5] * 4
     assert all(vectors == [25] * 4 for vectors in read.values())
 

@@ -17,7 +17,7 @@ def test_every_way_gets_the_same_measurements() -> None:
         for way in get_args(depth.Way):
             training = depth.Training(depth.Trial(args, way, layers), load("digits"), [0], torch.ones(1))
             training.go_on(training.steps)
-            spent[way], steps[way] = sum(training.ledger.readings), training.steps
+            spent[way], steps[way] = sum(training.ledger.reads), training.steps
         assert spent.pop("exact") * 5 == spent["plain"] and steps["exact"] == steps["plain"]
         a_step = spent["in turn"] / steps["in turn"]
         assert all(abs(v - spent["plain"]) <= a_step / 2 for v in spent.values()), spent

@@ -28,7 +28,7 @@ def test_measurements_stay_within_the_budget(method: Method) -> None:
         Trial(ARGS, Ideal(), method), SETTINGS[method][0], load("digits"), 0
     )
     assert done == 1.0 and losses.shape == (2,)
-    assert len(set(ledger.readings)) == 1 and 1_500 - each < ledger.readings[0] <= 1_500
+    assert len(set(ledger.reads)) == 1 and 1_500 - each < ledger.reads[0] <= 1_500
 
 
 def test_either_learner_has_as_many_settings() -> None:

@@ -66,7 +66,7 @@ def test_knobs_are_alike_to_the_agent() -> None:
 
 def test_everybody_gets_as_many_readings() -> None:
     rows = [r for t in meta.plan(ARGS) for r in meta.run(t) if r["what"] == "chip"]
-    assert {r["readings"] for r in rows} == {8 * (1 + 40 + meta.LAST)}
+    assert {r["reads"] for r in rows} == {8 * (1 + 40 + meta.LAST)}
     assert {r["method"] for r in rows} == set(ARGS.methods)
     assert {r["chip"] for r in rows} == set(range(1_000_000, 1_000_006))
 
