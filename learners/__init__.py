@@ -13,23 +13,23 @@ from .estimators.control_variates import Control
 from .estimators.control_variates import Feedback
 from .estimators.control_variates import RunningMean
 from .estimators.distributions import Blocks
-from .estimators.distributions import Law
-from .estimators.distributions import coordinates
+from .estimators.distributions import ProbeDistribution
 from .estimators.distributions import gaussian
-from .estimators.distributions import haar
-from .estimators.distributions import hadamard
 from .estimators.distributions import rademacher
 from .estimators.distributions import rank_one
 from .estimators.distributions import sparse
-from .estimators.distributions import sphere
 from .estimators.distributions import uniform
 from .estimators.flipout import Flipout
+from .estimators.joint_distributions import coordinates
+from .estimators.joint_distributions import haar
+from .estimators.joint_distributions import hadamard
+from .estimators.joint_distributions import sphere
 from .estimators.schemes import OneSided
 from .estimators.schemes import Scheme
 from .estimators.schemes import antithetic
 from .estimators.schemes import leave_one_out
 from .estimators.schemes import one_sided
-from .estimators.schemes import own_baseline
+from .estimators.schemes import paired_baseline
 from .learner import Batch
 from .learner import Descent
 from .learner import Learner
@@ -39,9 +39,10 @@ from .losses import BinaryCrossEntropy
 from .losses import CrossEntropy
 from .losses import Loss
 from .losses import SquaredError
+from .theory import best_settings
 from .theory import laws
 from .theory.tuning import Tuning
-from .theory.tuning import tuned
+from .theory.tuning import tune_probe_size
 from .updates import Hyperparameter
 from .updates import Tuner
 from .updates import Update
@@ -75,12 +76,12 @@ __all__ = [
     "Feedback",
     "Flipout",
     "Hyperparameter",
-    "Law",
     "Learner",
     "Loss",
     "MadeUp",
     "NodePerturbation",
     "OneSided",
+    "ProbeDistribution",
     "RunningMean",
     "Scheme",
     "Skip",
@@ -95,6 +96,7 @@ __all__ = [
     "adagrad",
     "adam",
     "antithetic",
+    "best_settings",
     "check_estimator",
     "check_learner",
     "coordinates",
@@ -110,7 +112,7 @@ __all__ = [
     "mixed",
     "momentum",
     "one_sided",
-    "own_baseline",
+    "paired_baseline",
     "rademacher",
     "rank_one",
     "residual",
@@ -118,7 +120,7 @@ __all__ = [
     "sgd",
     "sparse",
     "sphere",
-    "tuned",
+    "tune_probe_size",
     "uniform",
     "update_rule",
     "with_schedule",

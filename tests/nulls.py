@@ -17,7 +17,7 @@ import torch
 from analog import stream
 from learners import check_estimator
 from learners.check import contracts
-from studies.perturbation.laws import LAWS
+from studies.perturbation.laws import DISTRIBUTIONS
 from tests import twostage
 from tests.learners.check.test_contracts import LAWFUL
 from tests.learners.estimators import test_distributions
@@ -51,7 +51,7 @@ def repetition(seed: int) -> Count:
         patch.setenv("MORTAL_SEED", str(seed))
         patch.setattr(twostage, "two_stage", counting)
         patch.setattr(contracts, "two_stage", counting)
-        for name, size in itertools.product(LAWS, (4, 5)):
+        for name, size in itertools.product(DISTRIBUTIONS, (4, 5)):
             for count in (1, 3):
                 test_distributions.test_directions_have_mean_0_and_identity_covariance(name, count, size)
             for count in (1, 2, 4):

@@ -14,11 +14,8 @@ from analog.port import Reading
 from analog.spec import Knobs
 from analog.spec import Spec
 
-from .distributions import Blocks
-from .distributions import Law
-from .distributions import RankOne
+from .distributions import ProbeDistribution
 from .distributions import rademacher
-from .schemes import LeaveOneOut
 from .schemes import Scheme
 from .schemes import one_sided
 
@@ -51,6 +48,35 @@ class Estimator(Protocol):
         ...
 
 
+class ProbingEstimator(Estimator, Protocol):
+    """An estimator that takes differences along random directions; a frozen dataclass of these fields."""
+
+    @property
+    def size(self) -> float:
+        """The sd of the probe at each coordinate."""
+        ...
+
+    @property
+    def probes(self) -> int:
+        """The number of directions of one step."""
+        ...
+
+    @property
+    def distribution(self) -> ProbeDistribution:
+        """How the directions are drawn."""
+        ...
+
+    @property
+    def scheme(self) -> Scheme:
+        """How the directions are measured."""
+        ...
+
+    @property
+    def shared_over_batch(self) -> bool:
+        """Whether all examples are probed in the same directions, so that only their mean loss counts."""
+        ...
+
+
 @dataclass(frozen=True)
 class WeightPerturbation:
     """All knobs are perturbed at once, one direction shared by the whole batch.
@@ -61,21 +87,25 @@ class WeightPerturbation:
 
     size: float  # full scale, sd of the probe at each knob
     probes: int = 1
-    law: Law = rademacher
+    distribution: ProbeDistribution = rademacher
     scheme: Scheme = one_sided
 
+    @property
+    def shared_over_batch(self) -> bool:
+        return True
+
     def __post_init__(self) -> None:
-        meaningful("WeightPerturbation", self.size, self.probes, self.law, self.scheme)
+        validate("WeightPerturbation", self.size, self.probes, self.distribution, self.scheme)
 
     def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
         del x, baseline  # knobs do not depend on the input
         bodies = [shape[len(spec.fleet) :] for shape in spec.shapes]
-        directions = self.law.draw(self.probes, spec.fleet, bodies, spec, generator)
-        return Probe(knobs=tuple(self.scheme.send(v) * self.size for v in directions))
+        directions = self.distribution.draw(self.probes, spec.fleet, bodies, spec, generator)
+        return Probe(knobs=tuple(self.scheme.perturbations(v) * self.size for v in directions))
 
     def tell(self, spec: Spec, seen: Evidence) -> Knobs:
         losses, before = (each.mean(-2) for each in (seen.losses, seen.baseline_loss))
-        slopes = self.scheme.slopes(losses, before, self.size)  # (K, *fleet, parts)
+        slopes = self.scheme.differences(losses, before, self.size)  # (K, *fleet, parts)
         sent = seen.probe.knobs or (None,) * len(spec.layers)
         return tuple(
             zero
@@ -95,24 +125,30 @@ class NodePerturbation:
 
     size: float  # V, sd of the probe at each summing node
     probes: int = 1
-    law: Law = rademacher
+    distribution: ProbeDistribution = rademacher
     scheme: Scheme = one_sided
     mask: bool = False  # count only neurons that were not silent (tap exactly 0) in the baseline reading
 
+    @property
+    def shared_over_batch(self) -> bool:
+        return False
+
     def __post_init__(self) -> None:
-        meaningful("NodePerturbation", self.size, self.probes, self.law, self.scheme)
-        if isinstance(self.law, RankOne):
-            raise ValueError("NodePerturbation: rank-one directions are for knobs; nodes have no columns")
+        validate("NodePerturbation", self.size, self.probes, self.distribution, self.scheme)
+        if self.distribution.needs_columns:
+            raise ValueError(
+                f"NodePerturbation: directions of {self.distribution!r} are for knobs; nodes have no columns"
+            )
 
     def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
         del baseline  # directions do not depend on the activity
         bodies = [(layer.features,) for layer in spec.layers]
-        directions = self.law.draw(self.probes, (*spec.fleet, x.shape[-2]), bodies, spec, generator)
-        return Probe(nodes=tuple(self.scheme.send(v) * self.size for v in directions))
+        directions = self.distribution.draw(self.probes, (*spec.fleet, x.shape[-2]), bodies, spec, generator)
+        return Probe(nodes=tuple(self.scheme.perturbations(v) * self.size for v in directions))
 
     def at_nodes(self, spec: Spec, seen: Evidence) -> tuple[Tensor | None, ...]:  # (*fleet, batch, features)
         """The estimated gradient of each example's loss at its summing nodes; None where none was probed."""
-        share = self.scheme.slopes(seen.losses, seen.baseline_loss, self.size) / (self.probes * self.size)
+        share = self.scheme.differences(seen.losses, seen.baseline_loss, self.size) / (self.probes * self.size)
         sent = seen.probe.nodes or (None,) * len(spec.layers)
         told: list[Tensor | None] = []
         for layer, s, tap in zip(spec.layers, sent, seen.baseline.taps, strict=True):
@@ -168,15 +204,19 @@ def correlate(layer: Layer, delta: Tensor, given: Tensor) -> Tensor:
     return (layer.unscatter(delta).mT @ layer.gather(given)).div_(delta.shape[-2])
 
 
-def meaningful(name: str, size: float, probes: int, law: Law, scheme: Scheme) -> None:
-    """Raise ValueError for settings of an estimator that make no sense, or not together."""
+def validate(name: str, size: float, probes: int, distribution: ProbeDistribution, scheme: Scheme) -> None:
+    """Check that the settings of an estimator make sense, each by itself and together.
+
+    Raises:
+        ValueError: naming the estimator, what came and what was wanted.
+    """
     if not 0 < size < float("inf"):
         raise ValueError(f"{name}: size is {size}, wanted a finite probe size above 0")
     if isinstance(probes, bool) or not isinstance(probes, int) or probes < 1:
         raise ValueError(f"{name}: probes is {probes!r}, wanted an integer of at least 1")
-    if isinstance(scheme, LeaveOneOut) and probes < 2:
-        raise ValueError(f"{name}: leave-one-out compares probes with each other; wanted at least 2, got 1")
-    if isinstance(law, Blocks) and probes % law.blocks:
+    if probes < scheme.min_directions:
+        raise ValueError(f"{name}: {scheme!r} wants at least {scheme.min_directions} probes, got {probes}")
+    if probes % distribution.multiple:
         raise ValueError(
-            f"{name}: {law.blocks} blocks take turns, so probes is a multiple of that, got {probes}"
+            f"{name}: probes of {distribution!r} come in multiples of {distribution.multiple}, got {probes}"
         )

@@ -1,14 +1,18 @@
-"""Probe laws: how directions are drawn. Mean 0, E v v' = I over all coordinates of a step together.
+"""Probe distributions: how directions are drawn. Mean 0, E v v' = I over all coordinates of a step together.
 
-Every law says what the estimate (1/K) sum_k (g.v_k) v_k of a linear loss's gradient g spreads by
-(`covariance`); closed forms re-derived for this project and tested by enumeration.
+A distribution says by its properties what it can be combined with, and by its closed forms what the estimate
+(1/K) sum_k (g.v_k) v_k of a loss's gradient g varies by. The closed forms were derived for this project and
+are tested by enumeration; a distribution that has none raises, and whatever needs none works.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from functools import partial
 from math import prod
+from typing import NoReturn
 from typing import Protocol
 
 import torch
@@ -17,12 +21,36 @@ from torch import Tensor
 
 from analog.spec import Spec
 
-_SIGNS = 1.0 - 2.0 * ((torch.arange(256).unsqueeze(-1) >> torch.arange(8)) & 1)  # (256, 8)
+from .draws import draw_normal
+from .draws import draw_signs
+from .draws import draw_sparse
+from .draws import draw_uniform
 
 
-class Law(Protocol):
-    """How the directions of one step are drawn."""
+class ProbeDistribution(Protocol):
+    """How the directions of one step are drawn. Subclass it and write `draw`; the rest has defaults."""
 
+    @property
+    def kurtosis(self) -> float | None:
+        """E v^4 of a coordinate, where coordinates are independent of one another, else None."""
+        return None
+
+    @property
+    def multiple(self) -> int:
+        """The number of probes of a step is a multiple of this."""
+        return 1
+
+    @property
+    def needs_columns(self) -> bool:
+        """Whether directions are made of the rows and columns of knobs, which nodes do not have."""
+        return False
+
+    @property
+    def directions_independent(self) -> bool:
+        """Whether the directions of one step are independent of one another."""
+        return False
+
+    @abstractmethod
     def draw(
         self,
         count: int,
@@ -31,23 +59,119 @@ class Law(Protocol):
         spec: Spec,
         generator: Generator,
     ) -> tuple[Tensor, ...]:
-        """`count` directions per index of `lead`, over all bodies together: (count, *lead, *body) each."""
+        """Draw directions over all bodies together.
+
+        Args:
+            count: directions per index of `lead`.
+            lead: leading axes, (*fleet,) or (*fleet, batch); what is drawn for each is independent.
+            bodies: shapes of the coordinates: (tiles, rows, cols) of knobs, (features,) of nodes.
+            spec: says where tensors live and their dtype.
+            generator: the learner's own.
+
+        Returns:
+            For each body a tensor (count, *lead, *body).
+
+        Raises:
+            ValueError: there are no so many directions over these bodies.
+        """
         ...
 
+    def max_directions(self, coordinates: int) -> int | None:
+        """The most directions that a step may have over so many coordinates; None is no limit."""
+        del coordinates
+        return None
+
     def covariance(self, g: Tensor, count: int) -> Tensor:  # (D,) or a body -> (D, D)
-        """Covariance of the mean of (g.v) v over a step's `count` directions."""
-        ...
+        """The covariance of the mean of (g.v) v over a step's `count` directions.
+
+        Raises:
+            ValueError: no closed form is known.
+        """
+        no_closed_form(self, "covariance")
+
+    def leave_one_out_covariance(self, g: Tensor, count: int) -> Tensor:  # (D,) or a body -> (D, D)
+        """The covariance of the leave-one-out estimate of a linear loss with gradient g.
+
+        Raises:
+            ValueError: the directions are not independent, and no closed form is known.
+        """
+        if not self.directions_independent:
+            no_closed_form(self, "covariance under leave-one-out")
+        return self.covariance(g, count) + exchange(g) / (count * (count - 1))
+
+    def curvature(self, hessian: Tensor, count: int) -> Tensor:  # (D, D) -> (D, D)
+        """E (v'Hv)^2 v v' over a step's directions: four times what curvature adds, in units of size^2.
+
+        Raises:
+            ValueError: no closed form is known.
+        """
+        no_closed_form(self, "curvature of one-sided differences")
+
+    def leave_one_out_curvature(self, hessian: Tensor, count: int) -> Tensor:  # (D, D) -> (D, D)
+        """What `curvature` is where directions are compared with one another: the trace cancels.
+
+        Raises:
+            ValueError: no closed form is known.
+        """
+        no_closed_form(self, "curvature under leave-one-out")
+
+    def bias(self, third: Tensor) -> Tensor:  # (D, D, D) -> (D,)
+        """What an estimate is off on average, in units of size^2, where third derivatives are these.
+
+        Raises:
+            ValueError: no closed form is known.
+        """
+        no_closed_form(self, "bias")
+
+    def pair_error(self, g: Tensor, third: Tensor, count: int) -> tuple[float, float]:
+        """(a, b) of the squared error a size^2 + b size^4 that third derivatives add to antithetic pairs.
+
+        Args:
+            g: (D,), gradient.
+            third: (D, D, D), third derivatives.
+            count: directions of a step.
+
+        Raises:
+            ValueError: no closed form is known.
+        """
+        no_closed_form(self, "error of pairs")
+
+
+def no_closed_form(distribution: ProbeDistribution, what: str) -> NoReturn:
+    """Raise ValueError: the distribution has no closed form for what was asked."""
+    raise ValueError(f"{distribution!r}: no closed form is known for the {what}")
+
+
+def exchange(g: Tensor) -> Tensor:  # (D,) or a body -> (D, D)
+    """|g|^2 I + g g', what two independent directions of one step say of each other's share."""
+    flat = g.flatten()
+    return flat.square().sum() * torch.eye(len(flat)).to(flat) + torch.outer(flat, flat)
+
+
+def independent_covariance(g: Tensor, kurtosis: float) -> Tensor:  # (D,) -> (D, D)
+    """|g|^2 I + g g' + (kurtosis - 3) diag(g^2), the covariance of (g.v) v for one direction."""
+    eye = torch.eye(len(g), dtype=g.dtype, device=g.device)
+    return g.square().sum() * eye + torch.outer(g, g) + (kurtosis - 3) * torch.diag(g.square())
 
 
 @dataclass(frozen=True)
-class Independent:
-    """Coordinates drawn one by one from a symmetric law of mean 0 and variance 1.
+class Independent(ProbeDistribution):
+    """Coordinates are drawn one by one, symmetric, with mean 0 and variance 1.
 
     Var = (D - 2 + kurtosis) |g|^2 / K.
     """
 
-    coordinate: Callable[[tuple[int, ...], Spec, Generator], Tensor]
-    kurtosis: float  # E v^4
+    name: str
+    coordinate: Callable[[tuple[int, ...], Spec, Generator], Tensor] = field(repr=False)
+    moments: tuple[float, ...]  # E v^4, and E v^6 and E v^8 where closed forms that need them hold
+
+    @property
+    def kurtosis(self) -> float:
+        return self.moments[0]
+
+    @property
+    def directions_independent(self) -> bool:
+        return True
 
     def draw(
         self,
@@ -60,41 +184,45 @@ class Independent:
         return tuple(self.coordinate((count, *lead, *body), spec, generator) for body in bodies)
 
     def covariance(self, g: Tensor, count: int) -> Tensor:
-        return _spread(g.flatten(), self.kurtosis) / count
+        return independent_covariance(g.flatten(), self.kurtosis) / count
+
+    def curvature(self, hessian: Tensor, count: int) -> Tensor:
+        h, spread = self._around_the_trace(hessian)
+        eye, trace = torch.eye(len(h)).to(h), hessian.trace()
+        return (spread + trace**2 * eye + 4 * trace * h) / count
+
+    def leave_one_out_curvature(self, hessian: Tensor, count: int) -> Tensor:
+        h, spread = self._around_the_trace(hessian)
+        return spread / count + 2 * h.square().sum() * torch.eye(len(h)).to(h) / (count * (count - 1))
+
+    def bias(self, third: Tensor) -> Tensor:
+        gradient = torch.einsum("ijj->i", third)  # of the Laplacian
+        return gradient / 2 + (self.kurtosis - 3) / 6 * torch.einsum("iii->i", third)
+
+    def pair_error(self, g: Tensor, third: Tensor, count: int) -> tuple[float, float]:
+        if self.moments != _GAUSSIAN:
+            no_closed_form(self, "error of pairs, which is known for Gaussian directions")
+        gradient = torch.einsum("ijj->i", third)
+        square = float(gradient.square().sum())
+        cubic = 6 * float(third.square().sum()) + 9 * square
+        a = (len(g) + 3) * float(g @ gradient) / count
+        return a, (1 - 1 / count) * square / 4 + (len(g) + 6) * cubic / (36 * count)
+
+    def _around_the_trace(self, hessian: Tensor) -> tuple[Tensor, Tensor]:
+        """The part of H that varies v'Hv, and E (v'Hv - tr H)^2 v v'; for signs and Gaussian coordinates."""
+        signs = self.kurtosis == 1.0
+        if not signs and self.moments[:2] != _GAUSSIAN[:2]:
+            no_closed_form(self, "curvature, which has a closed form for Gaussian and Rademacher directions")
+        eye = torch.eye(len(hessian), dtype=hessian.dtype, device=hessian.device)
+        h = hessian - torch.diag(hessian.diagonal()) if signs else hessian
+        square = h @ h
+        if signs:
+            square = square - torch.diag(square.diagonal())
+        return h, 2 * h.square().sum() * eye + 8 * square
 
 
 @dataclass(frozen=True)
-class Joint:
-    """Directions drawn over all coordinates together, then dealt out to the bodies."""
-
-    directions: Callable[[int, tuple[int, ...], int, Spec, Generator], Tensor]  # -> (count, *lead, D)
-    spread: Callable[[Tensor, int], Tensor]  # (g, count) -> covariance
-    most: Callable[[int], int] | None = None  # D -> how many directions a step may have; None: any
-
-    def draw(
-        self,
-        count: int,
-        lead: tuple[int, ...],
-        bodies: Sequence[tuple[int, ...]],
-        spec: Spec,
-        generator: Generator,
-    ) -> tuple[Tensor, ...]:
-        sizes = [prod(body) for body in bodies]
-        if self.most is not None and count > self.most(sum(sizes)):
-            raise ValueError(
-                f"probes: {count} orthogonal directions asked for in {sum(sizes)} coordinates, which hold at "
-                f"most {self.most(sum(sizes))}; use fewer probes or an independent law"
-            )
-        together = self.directions(count, lead, sum(sizes), spec, generator)
-        parts = together.split(sizes, -1)
-        return tuple(part.reshape(count, *lead, *body) for part, body in zip(parts, bodies, strict=True))
-
-    def covariance(self, g: Tensor, count: int) -> Tensor:
-        return self.spread(g.flatten(), count)
-
-
-@dataclass(frozen=True)
-class Blocks:
+class Blocks(ProbeDistribution):
     """Each direction stays in one of `blocks` equal stretches of the coordinates; they take turns.
 
     It is sqrt(blocks) longer there, so that E v v' = I over a step; probes are a multiple of blocks.
@@ -102,12 +230,16 @@ class Blocks:
     as B whole probes. At equal length per coordinate its reading noise is B times theirs.
     """
 
-    law: Independent
+    distribution: Independent
     blocks: int
 
     def __post_init__(self) -> None:
         if isinstance(self.blocks, bool) or not isinstance(self.blocks, int) or self.blocks < 1:
             raise ValueError(f"Blocks: blocks is {self.blocks!r}, wanted an integer of at least 1")
+
+    @property
+    def multiple(self) -> int:
+        return self.blocks
 
     def draw(
         self,
@@ -126,7 +258,7 @@ class Blocks:
         turn = (torch.arange(count) % self.blocks).unsqueeze(-1).to(spec.on)
         here = (turn == self.block(sum(sizes)).to(spec.on)).to(spec.dtype) * self.blocks**0.5  # (count, D)
         masks = here.view(count, *(1 for _ in lead), -1).split(sizes, -1)
-        drawn = self.law.draw(count, lead, bodies, spec, generator)
+        drawn = self.distribution.draw(count, lead, bodies, spec, generator)
         return tuple(
             v * mask.reshape(count, *(1 for _ in lead), *body)
             for v, mask, body in zip(drawn, masks, bodies, strict=True)
@@ -138,19 +270,35 @@ class Blocks:
 
     def covariance(self, g: Tensor, count: int) -> Tensor:
         flat = g.flatten()
-        block = self.block(len(flat)).to(g.device)
-        together = (block.unsqueeze(-1) == block).to(g.dtype)
-        own = torch.diag(together @ flat.square())
-        spread = own + together * torch.outer(flat, flat) + (self.law.kurtosis - 3) * torch.diag(flat**2)
-        return spread * self.blocks / count
+        within = self._exchange_within(flat)
+        covariance = within + (self.distribution.kurtosis - 3) * torch.diag(flat**2)
+        return covariance * self.blocks / count
+
+    def leave_one_out_covariance(self, g: Tensor, count: int) -> Tensor:
+        within = self._exchange_within(g.flatten())  # probes of the same block exchange less
+        return self.covariance(g, count) + (exchange(g) - within * self.blocks / count) / (count - 1) ** 2
+
+    def _exchange_within(self, flat: Tensor) -> Tensor:
+        """`exchange` of coordinates of the same block, 0 of others."""
+        block = self.block(len(flat)).to(flat.device)
+        together = (block.unsqueeze(-1) == block).to(flat.dtype)
+        return torch.diag(together @ flat.square()) + together * torch.outer(flat, flat)
 
 
 @dataclass(frozen=True)
-class RankOne:
+class RankOne(ProbeDistribution):
     """Signs of a tile's rows times signs of its columns, v = r s': p + q random bits instead of p q.
 
     For knobs. Var = (p q - 1) |g|^2 / K, as Rademacher; the closed form is that of one tile.
     """
+
+    @property
+    def needs_columns(self) -> bool:
+        return True
+
+    @property
+    def directions_independent(self) -> bool:
+        return True
 
     def draw(
         self,
@@ -163,8 +311,8 @@ class RankOne:
         if any(len(body) < 2 for body in bodies):
             raise ValueError("rank_one: directions are outer products over rows and columns of knobs")
         return tuple(
-            _signs((count, *lead, *body[:-1], 1), spec, generator)
-            * _signs((count, *lead, *body[:-2], 1, body[-1]), spec, generator)
+            draw_signs((count, *lead, *body[:-1], 1), spec, generator)
+            * draw_signs((count, *lead, *body[:-2], 1, body[-1]), spec, generator)
             for body in bodies
         )
 
@@ -181,117 +329,20 @@ class RankOne:
         return (second - straight).reshape(g.numel(), g.numel()) / count
 
 
-def _spread(g: Tensor, kurtosis: float) -> Tensor:
-    """|g|^2 I + g g' + (kurtosis - 3) diag(g^2)."""
-    eye = torch.eye(len(g), dtype=g.dtype, device=g.device)
-    return g.square().sum() * eye + torch.outer(g, g) + (kurtosis - 3) * torch.diag(g.square())
-
-
-def _normal(shape: tuple[int, ...], spec: Spec, generator: Generator) -> Tensor:
-    return torch.randn(shape, generator=generator, dtype=spec.dtype, device=spec.on)
-
-
-def _signs(shape: tuple[int, ...], spec: Spec, generator: Generator) -> Tensor:
-    """Fair signs, one random bit each."""
-    count = prod(shape)
-    words = torch.randint(
-        -(2**63),
-        2**63 - 1,
-        (count // 64 + 1,),
-        generator=generator,
-        device=generator.device,
-        dtype=torch.int64,
-    )
-    signs = _SIGNS.to(spec.on, spec.dtype).index_select(0, words.view(torch.uint8).int().to(spec.on))
-    return signs.flatten()[:count].view(shape)
-
-
-def _flat(shape: tuple[int, ...], spec: Spec, generator: Generator) -> Tensor:
-    return (torch.rand(shape, generator=generator, dtype=spec.dtype, device=spec.on) - 0.5) * 12**0.5
-
-
-def _rare(shape: tuple[int, ...], spec: Spec, generator: Generator, *, rarity: float) -> Tensor:
-    hit = torch.rand(shape, generator=generator, dtype=spec.dtype, device=spec.on) * rarity < 1
-    return _signs(shape, spec, generator) * hit * rarity**0.5
-
-
-def _round(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: Generator) -> Tensor:
-    v = _normal((count, *lead, size), spec, generator)
-    return v * (size**0.5 / v.norm(dim=-1, keepdim=True))
-
-
-def _round_spread(g: Tensor, count: int) -> Tensor:
-    """[D |g|^2 I + (D - 2) g g'] / (D + 2), a K-th of it."""
-    size = len(g)
-    eye = torch.eye(size, dtype=g.dtype, device=g.device)
-    return (size * g.square().sum() * eye + (size - 2) * torch.outer(g, g)) / ((size + 2) * count)
-
-
-def _haar(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: Generator) -> Tensor:
-    """Columns of a random orthogonal matrix. The factorisation fixes signs, which R's diagonal undoes."""
-    q, r = torch.linalg.qr(_normal((*lead, size, count), spec, generator))
-    fair = q * r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)
-    return fair.movedim(-1, 0) * size**0.5
-
-
-def _walsh(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: Generator) -> Tensor:
-    """Distinct rows of a Walsh-Hadamard matrix with random signs on its columns and on the rows.
-
-    Without signs on the rows the constant column would never be told from the mean of all probes.
-    """
-    order = _order(size)
-    chance = torch.rand((*lead, order), generator=generator, device=spec.on)
-    row = chance.topk(count, -1).indices.movedim(-1, 0).unsqueeze(-1)  # (count, *lead, 1)
-    shared = row & torch.arange(size, device=spec.on)
-    for half in (32, 16, 8, 4, 2, 1):  # the parity of the bits that row and column share
-        shared = shared ^ (shared >> half)
-    signs = 1 - 2 * (shared & 1).to(spec.dtype)
-    return signs * _signs((1, *lead, size), spec, generator) * _signs((count, *lead, 1), spec, generator)
-
-
-def _axes(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: Generator) -> Tensor:
-    """Distinct coordinate axes of random sign."""
-    chance = torch.rand((*lead, size), generator=generator, device=spec.on)
-    axis = chance.topk(count, -1).indices.movedim(-1, 0).unsqueeze(-1)
-    v = torch.zeros(count, *lead, size, dtype=spec.dtype, device=spec.on)
-    return v.scatter_(-1, axis, _signs((count, *lead, 1), spec, generator) * size**0.5)
-
-
-def _order(size: int) -> int:
-    return 1 << (size - 1).bit_length()
-
-
-def _without_replacement(
-    one: Callable[[Tensor], Tensor], order: Callable[[int], int]
-) -> Callable[[Tensor, int], Tensor]:
-    """Of K orthogonal directions out of `order`: (order - K) / (K (order - 1)) of a single one's spread."""
-
-    def spread(g: Tensor, count: int) -> Tensor:
-        total = order(len(g))
-        left = (total - count) / (count * (total - 1)) if total > 1 else 0.0
-        return one(g) * left
-
-    return spread
-
+_GAUSSIAN = (3.0, 15.0, 105.0)  # E v^4, E v^6, E v^8
 
 rank_one = RankOne()
-gaussian = Independent(_normal, 3.0)
-rademacher = Independent(_signs, 1.0)  # fair signs: the least kurtosis there is
-uniform = Independent(_flat, 9 / 5)
+gaussian = Independent("gaussian", draw_normal, _GAUSSIAN)
+rademacher = Independent("rademacher", draw_signs, (1.0,))  # fair signs: the least kurtosis there is
+uniform = Independent("uniform", draw_uniform, (9 / 5,))
 
 
 def sparse(rarity: float) -> Independent:
-    """Each coordinate is probed with probability 1/rarity, by sqrt(rarity); kurtosis = rarity."""
+    """Each coordinate is probed with probability 1/rarity, by sqrt(rarity); kurtosis = rarity.
+
+    Raises:
+        ValueError: a rarity below 1 or not finite.
+    """
     if not 1 <= rarity < float("inf"):
         raise ValueError(f"sparse: rarity is {rarity}, wanted a finite number of at least 1")
-    return Independent(partial(_rare, rarity=rarity), rarity)
-
-
-sphere = Joint(_round, _round_spread)  # Gaussian directions of length sqrt(D)
-haar = Joint(_haar, _without_replacement(lambda g: _round_spread(g, 1), lambda size: size), lambda size: size)
-hadamard = Joint(_walsh, _without_replacement(lambda g: _spread(g, 1.0), _order), _order)
-coordinates = Joint(
-    _axes,
-    _without_replacement(lambda g: len(g) * torch.diag(g.square()) - torch.outer(g, g), lambda size: size),
-    lambda size: size,
-)
+    return Independent(f"sparse({rarity:g})", partial(draw_sparse, rarity=rarity), (rarity,))

@@ -22,8 +22,8 @@ from analog.spec import Knobs
 from analog.spec import Spec
 
 from .base import Evidence
-from .base import meaningful
-from .distributions import Law
+from .base import validate
+from .distributions import ProbeDistribution
 from .distributions import rademacher
 from .schemes import Scheme
 from .schemes import one_sided
@@ -43,22 +43,26 @@ class Flipout:
 
     size: float  # full scale, sd of the probe at each knob
     probes: int = 1
-    law: Law = rademacher  # of the direction that the examples share
+    distribution: ProbeDistribution = rademacher  # of the direction that the examples share
     scheme: Scheme = one_sided
 
+    @property
+    def shared_over_batch(self) -> bool:
+        return False
+
     def __post_init__(self) -> None:
-        meaningful("Flipout", self.size, self.probes, self.law, self.scheme)
+        validate("Flipout", self.size, self.probes, self.distribution, self.scheme)
 
     def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Flipped:
         bodies = [shape[len(spec.fleet) :] for shape in spec.shapes]
-        bases = self.law.draw(self.probes, spec.fleet, bodies, spec, generator)
+        bases = self.distribution.draw(self.probes, spec.fleet, bodies, spec, generator)
         pushes, rows, cols = [], [], []
         for layer, base, given in zip(spec.layers, bases, (x, *baseline.taps[:-1]), strict=True):
             z = layer.gather(given)
             vectors = z.shape[-2]
             shapes = [(layer.tiles, vectors, layer.rows), (layer.tiles, vectors, layer.cols)]
             r, s = rademacher.draw(self.probes, spec.fleet, shapes, spec, generator)
-            pushes.append(self.scheme.send(layer.scatter(r * ((s * z) @ base.mT))) * self.size)
+            pushes.append(self.scheme.perturbations(layer.scatter(r * ((s * z) @ base.mT))) * self.size)
             rows.append(r)
             cols.append(s)
         made = Flipped(nodes=tuple(pushes))
@@ -70,7 +74,7 @@ class Flipout:
         if not isinstance(probe, Flipped):
             raise TypeError("Flipout: tell wants the very probe that ask gave; it remembers its flips")
         losses, before = seen.losses.sum(-1), seen.baseline_loss.sum(-1)
-        slopes = self.scheme.slopes(losses, before, self.size)
+        slopes = self.scheme.differences(losses, before, self.size)
         share = slopes.unsqueeze(-1) / (self.probes * slopes.shape[-1])
         gradient = []
         for layer, base, r, s in zip(spec.layers, probe.bases, probe.rows, probe.cols, strict=True):

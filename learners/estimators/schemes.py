@@ -1,5 +1,6 @@
-"""Difference schemes: how directions are measured, and what losses then say about the slope along each."""
+"""Difference schemes: how directions are measured, and what losses then say of the change along each."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,31 +9,66 @@ from torch import Tensor
 
 
 class Scheme(Protocol):
-    """From K directions to the probes that are sent, and from their losses to K slopes."""
+    """How K directions become the perturbations that are measured, and their losses K finite differences.
 
-    def send(self, directions: Tensor) -> Tensor:
-        """(K, ...) -> (probes, ...): what is measured, not yet scaled by the probe size."""
+    Subclass it; what it says by its properties is all that laws, tuning and estimators know of it.
+    """
+
+    @property
+    def min_directions(self) -> int:
+        """The smallest number of directions that the scheme works with."""
+        return 1
+
+    @property
+    def cancels_curvature(self) -> bool:
+        """Whether second derivatives of the loss leave no trace in a difference, as in symmetric pairs."""
+        return False
+
+    @property
+    def compares_directions(self) -> bool:
+        """Whether a direction's loss is compared with those of other directions, not with a baseline."""
+        return False
+
+    @abstractmethod
+    def perturbations(self, directions: Tensor) -> Tensor:
+        """Turn directions (K, ...) into what is measured (probes, ...), not yet scaled by the probe size."""
         ...
 
-    def directions(self, sent: Tensor) -> Tensor:
-        """The inverse: (probes, ...) -> (K, ...)."""
+    @abstractmethod
+    def directions(self, perturbations: Tensor) -> Tensor:
+        """Turn perturbations (probes, ...) back into the directions (K, ...) that they came from."""
         ...
 
-    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
-        """(probes, ...) losses at probes of the given size, (...) without one -> (K, ...) slopes."""
+    @abstractmethod
+    def differences(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
+        """The finite difference of the loss along each direction.
+
+        Args:
+            losses: (probes, ...), one loss for each perturbation, measured at the given probe size.
+            baseline_loss: (...), the loss without a probe.
+            size: sd of the probe at each coordinate.
+
+        Returns:
+            (K, ...), per unit of the direction.
+        """
         ...
 
+    @abstractmethod
     def reading_noise(self, count: int) -> float:
-        """c, where readings of variance m^2 add c m^2 / size^2 to each coordinate's variance."""
+        """The factor c by which readings of variance m^2 add c m^2 / size^2 to each coordinate's variance."""
         ...
+
+    def reads(self, count: int) -> int:
+        """How many vectors are driven through the chip for each example and `count` directions."""
+        return len(self.perturbations(torch.zeros(count, 1)))
 
 
 @dataclass(frozen=True)
-class OneSided:
+class OneSided(Scheme):
     """L(+v) against L without a probe.
 
     baselines: how many baseline readings are averaged into one baseline for all K directions. None takes
-    the baseline reading that a learner makes anyway; a number sends that many silent probes along.
+    the baseline reading that a learner makes anyway; a number sends that many zero probes along.
     """
 
     baselines: int | None = None
@@ -41,16 +77,16 @@ class OneSided:
         if self.baselines is not None and self.baselines < 1:
             raise ValueError(f"OneSided: baselines is {self.baselines}, wanted at least 1 or None")
 
-    def send(self, directions: Tensor) -> Tensor:
+    def perturbations(self, directions: Tensor) -> Tensor:
         if self.baselines is None:
             return directions
-        silent = directions.new_zeros(()).expand(self.baselines, *directions.shape[1:])
-        return torch.cat((silent, directions))
+        zero = directions.new_zeros(()).expand(self.baselines, *directions.shape[1:])
+        return torch.cat((zero, directions))
 
-    def directions(self, sent: Tensor) -> Tensor:
-        return sent[self.baselines or 0 :]
+    def directions(self, perturbations: Tensor) -> Tensor:
+        return perturbations[self.baselines or 0 :]
 
-    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
+    def differences(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
         if self.baselines is None:
             return (losses - baseline_loss) / size
         return (losses[self.baselines :] - losses[: self.baselines].mean(0)) / size
@@ -60,16 +96,16 @@ class OneSided:
 
 
 @dataclass(frozen=True)
-class OwnBaseline:
+class PairedBaseline(Scheme):
     """L(+v) against a baseline reading of its own, side by side; for hardware whose offset wanders."""
 
-    def send(self, directions: Tensor) -> Tensor:
+    def perturbations(self, directions: Tensor) -> Tensor:
         return torch.stack((directions, torch.zeros_like(directions)), 1).flatten(0, 1)
 
-    def directions(self, sent: Tensor) -> Tensor:
-        return sent[::2]
+    def directions(self, perturbations: Tensor) -> Tensor:
+        return perturbations[::2]
 
-    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
+    def differences(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
         del baseline_loss  # every direction has its own
         return (losses[::2] - losses[1::2]) / size
 
@@ -78,16 +114,20 @@ class OwnBaseline:
 
 
 @dataclass(frozen=True)
-class Antithetic:
-    """L(+v) against L(-v), side by side; cancels curvature, twice the readings."""
+class Antithetic(Scheme):
+    """L(+v) against L(-v), side by side; cancels curvature, twice the reads."""
 
-    def send(self, directions: Tensor) -> Tensor:
+    @property
+    def cancels_curvature(self) -> bool:
+        return True
+
+    def perturbations(self, directions: Tensor) -> Tensor:
         return torch.stack((directions, -directions), 1).flatten(0, 1)
 
-    def directions(self, sent: Tensor) -> Tensor:
-        return sent[::2]
+    def directions(self, perturbations: Tensor) -> Tensor:
+        return perturbations[::2]
 
-    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
+    def differences(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
         del baseline_loss  # the pair is its own baseline
         return (losses[::2] - losses[1::2]) / (2 * size)
 
@@ -96,20 +136,28 @@ class Antithetic:
 
 
 @dataclass(frozen=True)
-class LeaveOneOut:
+class LeaveOneOut(Scheme):
     """L(+v) against the mean of the other probes' losses; no baseline reading enters. Wants K >= 2.
 
     ghat = sum (L_k - Lbar) v_k / ((K - 1) size); unbiased where directions are independent, or
     orthogonal with signs of their own.
     """
 
-    def send(self, directions: Tensor) -> Tensor:
+    @property
+    def min_directions(self) -> int:
+        return 2
+
+    @property
+    def compares_directions(self) -> bool:
+        return True
+
+    def perturbations(self, directions: Tensor) -> Tensor:
         return directions
 
-    def directions(self, sent: Tensor) -> Tensor:
-        return sent
+    def directions(self, perturbations: Tensor) -> Tensor:
+        return perturbations
 
-    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
+    def differences(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
         del baseline_loss
         count = len(losses)
         return (losses - losses.mean(0)) * (count / ((count - 1) * size))
@@ -119,6 +167,6 @@ class LeaveOneOut:
 
 
 one_sided = OneSided()
-own_baseline = OwnBaseline()
+paired_baseline = PairedBaseline()
 antithetic = Antithetic()
 leave_one_out = LeaveOneOut()

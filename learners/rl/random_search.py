@@ -28,7 +28,7 @@ from analog.spec import Spec
 
 from ..estimators.base import Evidence
 from ..estimators.base import WeightPerturbation
-from ..estimators.schemes import Antithetic
+from ..estimators.schemes import antithetic
 from ..updates import Update
 from .actions import ActionSelector
 from .normalizer import ObservationNormalizer
@@ -99,7 +99,7 @@ class AugmentedRandomSearch:
     one_seed: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.estimator.scheme, Antithetic):
+        if self.estimator.scheme != antithetic:
             raise ValueError(
                 f"AugmentedRandomSearch: probes come in antithetic pairs, got {self.estimator.scheme}"
             )

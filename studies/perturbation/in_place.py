@@ -36,7 +36,7 @@ from learners import Descent
 from learners import NodePerturbation
 from learners import WeightPerturbation
 from learners import fit
-from learners import tuned
+from learners import tune_probe_size
 from learners.data.batches import batches
 from learners.data.batches import steps
 from learners.data.datasets import Dataset
@@ -136,7 +136,7 @@ def _probe_size(
         return trial.args.probe_size
     (first,) = batches(data.train, size.batch, 1e-9, generator("first"))
     start = NodePerturbation(PROBE_SIZE, size.probes, mask=True)
-    return tuned(start, wires, first, CrossEntropy(), generator("tune"), last=0)[0].size
+    return tune_probe_size(start, wires, first, CrossEntropy(), generator("tune"), last=0)[0].size
 
 
 def _learner(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale, probe: float | None) -> Learner[Any]:

@@ -1,6 +1,6 @@
 """Every estimator's measured variance is the one that theory predicts.
 
-For each probe law and difference scheme the total variance of the estimate is measured over many
+For each probe distribution and difference scheme the total variance of the estimate is measured over many
 independent chips and set beside `learners.laws`, over the number of coordinates D, of probes K, the probe
 size and the reading noise, with and without curvature. All points should lie on the diagonal; the table
 gives the worst relative deviation beside the sampling error of that point.
@@ -20,8 +20,8 @@ from analog import Spec
 from analog import dense
 from analog import stream
 from learners import Blocks
-from learners import Law
 from learners import OneSided
+from learners import ProbeDistribution
 from learners import Scheme
 from learners import antithetic
 from learners import coordinates
@@ -29,7 +29,7 @@ from learners import gaussian
 from learners import haar
 from learners import hadamard
 from learners import leave_one_out
-from learners import own_baseline
+from learners import paired_baseline
 from learners import rademacher
 from learners import rank_one
 from learners import sparse
@@ -39,7 +39,7 @@ from learners.theory import laws
 
 from ..kit.run.study import Row
 
-LAWS: dict[str, Law] = {
+DISTRIBUTIONS: dict[str, ProbeDistribution] = {
     "gaussian": gaussian,
     "rademacher": rademacher,
     "uniform": uniform,
@@ -49,11 +49,14 @@ LAWS: dict[str, Law] = {
     "hadamard": hadamard,
     "coordinates": coordinates,
 }
-SPECIAL: dict[str, Law] = {"2 blocks": Blocks(rademacher, 2), "rank one": rank_one}  # fit some shapes only
+SPECIAL: dict[str, ProbeDistribution] = {  # fit some shapes only
+    "2 blocks": Blocks(rademacher, 2),
+    "rank one": rank_one,
+}
 SCHEMES: dict[str, Scheme] = {
     "one-sided": OneSided(1),
     "one-sided, 3 baselines": OneSided(3),
-    "own baseline": own_baseline,
+    "own baseline": paired_baseline,
     "antithetic": antithetic,
     "leave-one-out": leave_one_out,
 }
@@ -72,25 +75,25 @@ TOY = Args(samples=500)
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
-    law: str = "rademacher"
+    distribution: str = "rademacher"
     scheme: str = "one-sided"
 
     @property
     def name(self) -> str:
-        return f"{self.law}, {self.scheme}"
+        return f"{self.distribution}, {self.scheme}"
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, law, scheme) for law in LAWS | SPECIAL for scheme in SCHEMES]
+    return [Trial(args, name, scheme) for name in DISTRIBUTIONS | SPECIAL for scheme in SCHEMES]
 
 
 def run(trial: Trial) -> Iterator[Row]:
     points = [(d, k, s, m, c) for d, k in ((4, 2), (8, 4), (16, 2), (32, 8)) for s, m, c in _SETTINGS]
-    points = [p for p in points if not p[4] or trial.law in CURVED]
+    points = [p for p in points if not p[4] or trial.distribution in CURVED]
     for number, (size, probes, probe_size, noise, curvature) in enumerate(points, 1):
         measured, error, predicted = _point(trial, size, probes, probe_size, noise, curvature)
         yield {
-            "law": trial.law,
+            "distribution": trial.distribution,
             "scheme": trial.scheme,
             "D": size,
             "K": probes,
@@ -111,15 +114,16 @@ def _point(
     trial: Trial, size: int, probes: int, probe_size: float, noise: float, curvature: float
 ) -> tuple[float, float, float]:
     """Measured total variance, its standard error, and the prediction."""
-    law, scheme, args = (LAWS | SPECIAL)[trial.law], SCHEMES[trial.scheme], trial.args
+    distribution = (DISTRIBUTIONS | SPECIAL)[trial.distribution]
+    scheme, args = SCHEMES[trial.scheme], trial.args
     body = (2 ** (size.bit_length() // 2), size // 2 ** (size.bit_length() // 2))  # rows and columns
     generator = stream(args.seed, "laws", trial.name, size, probes, str((probe_size, noise, curvature)))
     spec = Spec((dense(1, 1),), dtype=torch.float64)
     g = torch.randn(size, generator=generator, dtype=torch.float64)
     hessian = torch.randn(size, size, generator=generator, dtype=torch.float64) * curvature
     hessian = (hessian + hessian.T) / 2
-    made = laws.along_directions(
-        law,
+    predicted = laws.along_directions(
+        distribution,
         scheme,
         g.view(body),
         probes=probes,
@@ -130,27 +134,31 @@ def _point(
     gaps = []
     for piece in range(0, args.samples, 10_000):
         count = min(10_000, args.samples - piece)
-        v = law.draw(probes, (count,), [body], spec, generator)[0].flatten(-2)
-        u = scheme.send(v) * probe_size
+        v = distribution.draw(probes, (count,), [body], spec, generator)[0].flatten(-2)
+        u = scheme.perturbations(v) * probe_size
         losses = u @ g + (0.5 * ((u @ hessian) * u).sum(-1) if curvature else 0.0)
         losses = losses + noise * torch.randn(losses.shape, generator=generator, dtype=torch.float64)
-        slopes = scheme.slopes(losses, torch.zeros(count, dtype=torch.float64), probe_size)
-        gaps.append((torch.einsum("kn,kni->ni", slopes, v) / probes - made.mean).square().sum(-1))
+        differences = scheme.differences(losses, torch.zeros(count, dtype=torch.float64), probe_size)
+        gaps.append((torch.einsum("kn,kni->ni", differences, v) / probes - predicted.mean).square().sum(-1))
     squared = torch.cat(gaps)
-    return float(squared.mean()), float(squared.std() / len(squared) ** 0.5), made.variance
+    return float(squared.mean()), float(squared.std() / len(squared) ** 0.5), predicted.variance
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
     lines = []
-    for law in dict.fromkeys(r["law"] for r in rows):
+    for distribution in dict.fromkeys(r["distribution"] for r in rows):
         for scheme in dict.fromkeys(r["scheme"] for r in rows):
-            chosen = [r for r in rows if (r["law"], r["scheme"]) == (law, scheme) and r["predicted"] > 1e-9]
+            chosen = [
+                r
+                for r in rows
+                if (r["distribution"], r["scheme"]) == (distribution, scheme) and r["predicted"] > 1e-9
+            ]
             if not chosen:
                 continue
             worst = max(chosen, key=lambda r: abs(r["measured"] / r["predicted"] - 1))
             lines.append(
                 {
-                    "law": law,
+                    "distribution": distribution,
                     "scheme": scheme,
                     "points": len(chosen),
                     "worst deviation %": f"{100 * (worst['measured'] / worst['predicted'] - 1):+.2f}",
@@ -163,17 +171,22 @@ def table(rows: Sequence[Row]) -> list[Row]:
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(5.5, 5), layout="constrained")
     axis = figure.subplots()
-    for law in dict.fromkeys(r["law"] for r in rows):
-        chosen = [r for r in rows if r["law"] == law and r["predicted"] > 1e-9]
+    for distribution in dict.fromkeys(r["distribution"] for r in rows):
+        chosen = [r for r in rows if r["distribution"] == distribution and r["predicted"] > 1e-9]
         axis.loglog(
-            [r["predicted"] for r in chosen], [r["measured"] for r in chosen], "o", ms=4, label=law, alpha=0.7
+            [r["predicted"] for r in chosen],
+            [r["measured"] for r in chosen],
+            "o",
+            ms=4,
+            label=distribution,
+            alpha=0.7,
         )
     ends = [min(r["predicted"] for r in rows if r["predicted"] > 1e-9), max(r["predicted"] for r in rows)]
     axis.plot(ends, ends, color="black", linewidth=0.8)
     axis.set(
         xlabel="predicted total variance",
         ylabel="measured",
-        title="every law x scheme x D x K x size x noise",
+        title="every distribution x scheme x D x K x size x noise",
     )
     axis.legend(fontsize=8)
     path = folder / "laws.png"

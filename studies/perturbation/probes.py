@@ -1,7 +1,7 @@
-"""At an equal budget of measurements, which probe law and which difference scheme wins?
+"""At an equal budget of measurements, which probe distribution and which difference scheme wins?
 
-Every law is tried with one-sided differences and every scheme with random signs, with and without reading
-noise. Probe size and number of probes are tuned for each from the wires alone, at the expense of the
+Every distribution is tried with one-sided differences and every scheme with random signs, with and without
+reading noise. Probe size and number of probes are tuned for each from the wires alone, at the expense of the
 budget, so that nobody is favoured by settings that suit somebody else.
 
 Beside ours: by the laws of `learners.laws` signs have the least variance of independent laws; orthogonal sets
@@ -26,7 +26,7 @@ from analog import metered
 from analog import stream
 from learners import CrossEntropy
 from learners import NodePerturbation
-from learners import tuned
+from learners import tune_probe_size
 from learners.data.batches import batches
 from learners.data.datasets import load
 
@@ -37,7 +37,7 @@ from ..kit.recipes.standard import within
 from ..kit.run.references import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
-from .laws import LAWS
+from .laws import DISTRIBUTIONS
 from .laws import SCHEMES
 
 
@@ -48,7 +48,7 @@ class Args:
         Mismatched(read_noise=0.0),
         Mismatched(read_noise=0.1),
     )  # without and with noise
-    laws: tuple[str, ...] = tuple(LAWS)  # each with one-sided differences
+    distributions: tuple[str, ...] = tuple(DISTRIBUTIONS)  # each with one-sided differences
     schemes: tuple[str, ...] = tuple(s for s in SCHEMES if s != "one-sided")  # each with random signs
     chips: int = 5  # identities, each with seeds of its own
     budget: float | None = None  # measurements per training example; by default 200, or 20 on large data
@@ -56,28 +56,32 @@ class Args:
     seed: int = 0  # of data order, probes and the chips' noise
 
 
-TOY = Args(laws=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8)
+TOY = Args(distributions=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8)
 
 
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
     device: AnyDevice = Mismatched(read_noise=0.0)
-    law: str = "rademacher"
+    distribution: str = "rademacher"
     scheme: str = "one-sided"
     chip: int = 0
 
     @property
     def name(self) -> str:
-        return f"{reference(self.device)}, {self.law}, {self.scheme}, chip {self.chip}"
+        return f"{reference(self.device)}, {self.distribution}, {self.scheme}, chip {self.chip}"
 
 
 def plan(args: Args) -> list[Trial]:
-    strange = [*(w for w in args.laws if w not in LAWS), *(w for w in args.schemes if w not in SCHEMES)]
+    strange = [
+        *(w for w in args.distributions if w not in DISTRIBUTIONS),
+        *(w for w in args.schemes if w not in SCHEMES),
+    ]
     if strange:
-        raise ValueError(f"no probe law or scheme {strange[0]!r}; known are {', '.join((*LAWS, *SCHEMES))}")
-    pairs = [(law, "one-sided") for law in args.laws] + [("rademacher", s) for s in args.schemes]
-    return [Trial(args, d, law, s, c) for d in args.devices for law, s in pairs for c in range(args.chips)]
+        known = ", ".join((*DISTRIBUTIONS, *SCHEMES))
+        raise ValueError(f"no probe distribution or scheme {strange[0]!r}; known are {known}")
+    pairs = [(name, "one-sided") for name in args.distributions] + [("rademacher", s) for s in args.schemes]
+    return [Trial(args, d, name, s, c) for d in args.devices for name, s in pairs for c in range(args.chips)]
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -88,18 +92,20 @@ def run(trial: Trial) -> Iterator[Row]:
     ledger = Ledger(chip.spec)
     port = metered(chip.port(), ledger)
 
-    def generator(what: str) -> Generator:  # every law and scheme meets the same chips and examples
+    def generator(what: str) -> Generator:  # every distribution and scheme meets the same chips and examples
         return stream(args.seed, "probes", trial.chip, what)
 
-    law, scheme = LAWS[trial.law], SCHEMES[trial.scheme]
+    distribution, scheme = DISTRIBUTIONS[trial.distribution], SCHEMES[trial.scheme]
     (batch,) = batches(data.train, size.batch, 1e-9, generator("first"))
-    start = NodePerturbation(0.1, 8, law, scheme, mask=True)
-    estimator, found = tuned(start, port, batch, CrossEntropy(), generator("tune"), last=0, most=size.hidden)
+    start = NodePerturbation(0.1, 8, distribution, scheme, mask=True)
+    estimator, found = tune_probe_size(
+        start, port, batch, CrossEntropy(), generator("tune"), last=0, max_probes=size.hidden
+    )
     spent = max(ledger.reads)
     count = within(budget - spent, port, estimator, data, size, generator("data"), generator("probes"))
     yield {
         "device": reference(trial.device),
-        "law": trial.law,
+        "distribution": trial.distribution,
         "scheme": trial.scheme,
         "chip": trial.chip,
         "size": estimator.size,
@@ -114,13 +120,17 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def table(rows: Sequence[Row]) -> list[Row]:
     lines = []
-    for device, law, scheme in dict.fromkeys((r["device"], r["law"], r["scheme"]) for r in rows):
-        chosen = [r for r in rows if (r["device"], r["law"], r["scheme"]) == (device, law, scheme)]
+    for device, distribution, scheme in dict.fromkeys(
+        (r["device"], r["distribution"], r["scheme"]) for r in rows
+    ):
+        chosen = [
+            r for r in rows if (r["device"], r["distribution"], r["scheme"]) == (device, distribution, scheme)
+        ]
         scores = [100 * r["accuracy"] for r in chosen]
         lines.append(
             {
                 "device": device.rpartition(":")[2],
-                "law": law,
+                "distribution": distribution,
                 "scheme": scheme,
                 "accuracy %": f"{fmean(scores):.2f}",
                 "95 % interval": f"+-{_half(scores):.2f}",
@@ -143,14 +153,18 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
     figure = Figure(figsize=(5 * len(devices), 4.5), layout="constrained")
     for axis, device in zip(figure.subplots(1, len(devices), squeeze=False)[0], devices, strict=True):
-        names = list(dict.fromkeys((r["law"], r["scheme"]) for r in rows))
+        names = list(dict.fromkeys((r["distribution"], r["scheme"]) for r in rows))
         for place, name in enumerate(names):
             scores = [
-                100 * r["accuracy"] for r in rows if r["device"] == device and (r["law"], r["scheme"]) == name
+                100 * r["accuracy"]
+                for r in rows
+                if r["device"] == device and (r["distribution"], r["scheme"]) == name
             ]
             axis.plot(scores, [place] * len(scores), "o", color="tab:gray", ms=4, alpha=0.6)
             axis.plot(fmean(scores), place, "|", color="black", ms=14)
-        axis.set_yticks(range(len(names)), [f"{law}, {scheme}" for law, scheme in names], fontsize=8)
+        axis.set_yticks(
+            range(len(names)), [f"{distribution}, {scheme}" for distribution, scheme in names], fontsize=8
+        )
         axis.set(xlabel="test accuracy %", title=device.rpartition(":")[2])
         axis.grid(axis="x", alpha=0.3)
     path = folder / "probes.png"

@@ -1,7 +1,7 @@
 """Probe size and number of probes, tuned from the wires alone, are as good as the best of a grid.
 
 Every setting trains the same chips by node perturbation with the same budget of measurements, so more
-probes a step mean fewer steps. `tuned` measures the chip once before training, by the laws of
+probes a step mean fewer steps. `tune_probe_size` measures the chip once before training, by the laws of
 `learners.laws`, and pays for what it measures from the same budget.
 
 Beside ours: probe size and rate of zeroth-order methods are set by hand in every published run we know.
@@ -25,7 +25,7 @@ from analog import metered
 from analog import stream
 from learners import CrossEntropy
 from learners import NodePerturbation
-from learners import tuned
+from learners import tune_probe_size
 from learners.data.batches import batches
 from learners.data.datasets import load
 
@@ -83,7 +83,7 @@ def run(trial: Trial) -> Iterator[Row]:
     estimator, why = NodePerturbation(0.1, 8, mask=True), ""
     if trial.setting is None:
         (batch,) = batches(data.train, size.batch, 1e-9, generator("first"))
-        estimator, found = tuned(estimator, port, batch, CrossEntropy(), generator("tune"), last=0)
+        estimator, found = tune_probe_size(estimator, port, batch, CrossEntropy(), generator("tune"), last=0)
         why = str(found)
     else:
         estimator = NodePerturbation(*trial.setting, mask=True)

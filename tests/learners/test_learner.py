@@ -35,6 +35,7 @@ from learners import Flipout
 from learners import Learner
 from learners import Loss
 from learners import NodePerturbation
+from learners import ProbeDistribution
 from learners import RunningMean
 from learners import SquaredError
 from learners import Step
@@ -62,7 +63,7 @@ LEARNERS: dict[str, Learner[Any]] = {
         NodePerturbation(0.1, probes=3, mask=True), linear_decay(adam(0.01), 100), CrossEntropy(), delta=True
     ),
     "nodes, pairs": Descent(
-        NodePerturbation(0.1, law=gaussian, scheme=antithetic), momentum(0.1), CrossEntropy()
+        NodePerturbation(0.1, distribution=gaussian, scheme=antithetic), momentum(0.1), CrossEntropy()
     ),
     "nodes in turn, feedback": Descent(
         NodePerturbation(0.1, probes=2, mask=True),
@@ -95,7 +96,10 @@ LEARNERS: dict[str, Learner[Any]] = {
     ),
     "weights": Descent(WeightPerturbation(0.01, probes=2), adam(0.01), CrossEntropy()),
     "weights, pairs, delta": Descent(
-        WeightPerturbation(0.01, law=gaussian, scheme=antithetic), sgd(0.1), CrossEntropy(), delta=True
+        WeightPerturbation(0.01, distribution=gaussian, scheme=antithetic),
+        sgd(0.1),
+        CrossEntropy(),
+        delta=True,
     ),
 }
 DEVICES: list[Device[Any]] = [Ideal(), Mismatched(), SoftBoundsRRAM()]
@@ -195,17 +199,14 @@ def test_layers_in_turn_do_not_leak_into_each_other() -> None:
     chip = Chip(Ideal(), (dense(3, 3), dense(3, 2, linear=True)), [4] * 32, dtype=torch.float64)
     x, target = torch.tensor([[0.4, -1.0, 0.7]]).double(), torch.tensor([[0.3, -0.8]]).double()
 
-    class Dealt:
+    class Dealt(ProbeDistribution):
         def draw(self, count: int, lead: Any, bodies: Any, spec: Any, generator: Any) -> tuple[torch.Tensor]:
             ((units,),) = bodies
             return ((rows[:, :3] if units == 3 else rows[:, 3:]).view(1, 32, 1, units),)
 
-        def covariance(self, g: torch.Tensor, count: int) -> torch.Tensor:
-            raise NotImplementedError
-
     caught: list[Knobs] = []
     port = chip.port()._replace(pulse=caught.append)
-    learner = Descent(NodePerturbation(1e-6, law=Dealt()), sgd(1.0), SquaredError(), in_turn=True)
+    learner = Descent(NodePerturbation(1e-6, distribution=Dealt()), sgd(1.0), SquaredError(), in_turn=True)
     list(fit(learner, port, [Batch(x, target)], stream(0)))
     hidden = xray.respond(chip, x).taps[0][0, 0]
     slopes = xray.node_gradient(chip, x, target, SquaredError())

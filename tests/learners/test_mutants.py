@@ -36,14 +36,14 @@ from learners import WeightPerturbation
 from learners import check_estimator
 from learners import haar
 from learners import leave_one_out
-from learners import own_baseline
+from learners import paired_baseline
 from learners import rademacher
 from learners.estimators.control_variates import at_knobs
 from learners.estimators.control_variates import expected
 from learners.estimators.distributions import Independent
 from learners.estimators.schemes import LeaveOneOut
 from learners.estimators.schemes import OneSided
-from learners.estimators.schemes import OwnBaseline
+from learners.estimators.schemes import PairedBaseline
 from tests.signs import moments
 from tests.signs import signs
 from tests.twostage import kept
@@ -55,31 +55,31 @@ G = torch.tensor([1.0, -0.5, 0.25], dtype=F64)
 def an_offset_that_wanders_cancels(scheme: Scheme) -> None:
     """Two directions; both readings of a pair move by the same offset, another one for each pair."""
     v = signs(4).view(-1, 2, 2).transpose(0, 1)  # (K, 16, D)
-    losses = scheme.send(v) @ G[:2]
+    losses = scheme.perturbations(v) @ G[:2]
     moved = losses + torch.tensor([0.7, 0.7, -2.0, -2.0], dtype=F64).unsqueeze(-1)
-    slopes, after = (scheme.slopes(at, torch.zeros(16, dtype=F64), 1.0) for at in (losses, moved))
+    slopes, after = (scheme.differences(at, torch.zeros(16, dtype=F64), 1.0) for at in (losses, moved))
     assert torch.allclose(slopes, after)
 
 
-class SharedBaseline(OwnBaseline):
+class SharedBaseline(PairedBaseline):
     """One baseline reading for all directions where each should have its own."""
 
-    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
+    def differences(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
         return (losses[::2] - losses[1]) / size
 
 
 class OffByOne(LeaveOneOut):
     """Leaves nobody out."""
 
-    def slopes(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
+    def differences(self, losses: Tensor, baseline_loss: Tensor, size: float) -> Tensor:
         return (losses - losses.mean(0)) / size
 
 
 class PairsNotHalved(OneSided):
     """A one-sided difference at twice the distance."""
 
-    def send(self, directions: Tensor) -> Tensor:
-        return super().send(directions) * 2
+    def perturbations(self, directions: Tensor) -> Tensor:
+        return super().perturbations(directions) * 2
 
 
 def nearly(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: Generator) -> Tensor:
@@ -187,7 +187,7 @@ MUTANTS: dict[str, tuple[Callable[[Any], None], Any, Any, type[Exception]]] = {
     # defect: the law that catches it, what is right, what is not, how it says so
     "baseline shared where each direction has its own": (
         an_offset_that_wanders_cancels,
-        own_baseline,
+        paired_baseline,
         SharedBaseline(),
         AssertionError,
     ),
@@ -209,11 +209,16 @@ MUTANTS: dict[str, tuple[Callable[[Any], None], Any, Any, type[Exception]]] = {
         replace(haar, directions=nearly),
         AssertionError,
     ),
-    "kurtosis misstated": (spreads_as_it_says, rademacher, replace(rademacher, kurtosis=1.8), AssertionError),
+    "kurtosis misstated": (
+        spreads_as_it_says,
+        rademacher,
+        replace(rademacher, moments=(1.8,)),
+        AssertionError,
+    ),
     "directions 5 % too long": (
         spreads_as_it_says,
         rademacher,
-        Independent(lambda *a: 1.05 * rademacher.coordinate(*a), 1.0),
+        Independent("long", lambda *a: 1.05 * rademacher.coordinate(*a), (1.0,)),
         AssertionError,
     ),
     "control variate that has seen this step's probes": (

@@ -39,7 +39,6 @@ from learners import Evidence
 from learners import Loss
 from learners import NodePerturbation
 from learners.estimators.base import correlate
-from learners.estimators.distributions import Independent
 
 READINGS = 32  # of a teacher and of the student's loss, to know their mean and noise
 
@@ -155,8 +154,11 @@ def _laws(
     chip: Chip[Any], x: Tensor, slopes: Tensor, loss: Loss, once: Any, estimator: NodePerturbation, batch: int
 ) -> tuple[Tensor, ...]:
     """Of gradients that follow from mean answers, and from answers given once."""
-    if not isinstance(estimator.law, Independent):
-        raise ValueError(f"parts: no law for probes {estimator.law!r}; wanted independent coordinates")
+    kurtosis = estimator.distribution.kurtosis
+    if kurtosis is None:
+        raise ValueError(
+            f"parts: no law for probes {estimator.distribution!r}; wanted independent coordinates"
+        )
     count, port, layer = len(x), chip.port(), chip.spec.layers[0]
     power = layer.gather(x).square().sum(-1).flatten().double()  # (examples,), |x_n|^2
     tap = xray.respond(chip, x).taps[0]
@@ -166,7 +168,7 @@ def _laws(
     noise = torch.stack([loss(port.measure(x).out, once) for _ in range(READINGS)]).double().var(0)
     spread = known.sum(-1) - count * _square(correlate(layer, slopes, x))
     minibatch = spread / (count - 1) / batch * (1 - batch / count)
-    share = (active - 2 + estimator.law.kurtosis) / (estimator.probes * batch)
+    share = (active - 2 + kurtosis) / (estimator.probes * batch)
     added = estimator.scheme.reading_noise(estimator.probes) / estimator.size**2 / batch
     answers = differ.mean(-1) / batch * READINGS / (READINGS - 1)  # the mean answer holds this one too
     return minibatch, answers, (share * said).mean(-1), added * (active * power * noise).mean(-1)

@@ -53,7 +53,7 @@ class Scale(NamedTuple):
 SMALL = Scale(hidden=64, batch=64, probes=4, epochs=45, heirs=16, rate=1e-2)
 LARGE = Scale(hidden=256, batch=256, probes=4, epochs=15, heirs=4, rate=6e-3)
 OWED = 0.1  # full scale, what drives come to before they are sent, where writes blur; on held-out digits
-PROBE_SIZE = 0.15  # V at the summing node: what `tuned` finds for Mismatched, give or take a fifth
+PROBE_SIZE = 0.15  # V at the summing node: what `tune_probe_size` finds for Mismatched, give or take a fifth
 FEEDBACK = Feedback(decay=0.98, trust=0.2)  # on noisy chips the surprise is mostly noise
 
 
@@ -145,8 +145,7 @@ def within(
 
     The baseline reading of a step is charged as one more probe.
     """
-    silent = torch.zeros(estimator.probes, 1)
-    each = min(size.batch, len(data.train.x)) * (1 + len(estimator.scheme.send(silent)))
+    each = min(size.batch, len(data.train.x)) * (1 + estimator.scheme.reads(estimator.probes))
     count = max(1, budget // each)
     learner = Descent(estimator, linear_decay(adam(size.rate), count), CrossEntropy(), delta=True)
     return sum(1 for _ in fit(learner, port, drawn(data.train, size.batch, count, order), probes))

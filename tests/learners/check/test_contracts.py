@@ -28,12 +28,12 @@ from learners.check.contracts import refused
 from learners.check.contracts import two_stage
 from learners.estimators.base import Evidence
 from learners.theory import laws
-from studies.perturbation.laws import LAWS
+from studies.perturbation.laws import DISTRIBUTIONS
 from studies.perturbation.laws import SCHEMES
 
-PAIRS = list(itertools.product(LAWS.values(), SCHEMES.values()))
+PAIRS = list(itertools.product(DISTRIBUTIONS.values(), SCHEMES.values()))
 LAWFUL: list[Estimator] = [
-    (NodePerturbation, WeightPerturbation)[i % 2](0.3, probes=3, law=law, scheme=scheme)
+    (NodePerturbation, WeightPerturbation)[i % 2](0.3, probes=3, distribution=law, scheme=scheme)
     for i, (law, scheme) in enumerate(PAIRS)
 ]
 
@@ -170,7 +170,7 @@ def predicted_by(estimator: Any) -> Callable[[MadeUp], Tensor]:
 
     def of_weights(made: MadeUp) -> Tensor:
         g = torch.cat([part.flatten() for part in made.gradient])
-        law, scheme, probes = estimator.law, estimator.scheme, estimator.probes
+        law, scheme, probes = estimator.distribution, estimator.scheme, estimator.probes
         return laws.along_directions(law, scheme, g, probes=probes).covariance.diagonal()
 
     def of_nodes(made: MadeUp) -> Tensor:
@@ -186,9 +186,9 @@ def predicted_by(estimator: Any) -> Callable[[MadeUp], Tensor]:
 
 
 SPREAD: list[Any] = [
-    *(WeightPerturbation(0.3, probes=3, law=law, scheme=s) for law, s in PAIRS[::3]),
+    *(WeightPerturbation(0.3, probes=3, distribution=law, scheme=s) for law, s in PAIRS[::3]),
     NodePerturbation(0.3, probes=2),
-    NodePerturbation(0.3, law=gaussian, scheme=antithetic),
+    NodePerturbation(0.3, distribution=gaussian, scheme=antithetic),
 ]
 
 

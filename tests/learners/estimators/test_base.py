@@ -29,6 +29,7 @@ from learners import Blocks
 from learners import CrossEntropy
 from learners import Estimator
 from learners import NodePerturbation
+from learners import ProbeDistribution
 from learners import SquaredError
 from learners import WeightPerturbation
 from learners import antithetic
@@ -58,7 +59,7 @@ def told_by(
 
 
 @dataclass(frozen=True)
-class Dealt:
+class Dealt(ProbeDistribution):
     """A law that deals the coordinates of (probes, 2^D, D) out to one body after another."""
 
     rows: Tensor
@@ -94,7 +95,7 @@ def weight_estimates(g: Tensor, hessian: Tensor, scheme: object, size: float) ->
     """All estimates of L(w) = g.w + w'Hw/2 at w = 0; the knobs are 2 x 2 and 1 x 2."""
     rows = signs(6)
     spec = fleet_spec(rows, dense(2, 2, bias=False), dense(2, 1, bias=False, linear=True))
-    estimator = WeightPerturbation(size, law=Dealt(rows), scheme=scheme)  # type: ignore[arg-type]
+    estimator = WeightPerturbation(size, distribution=Dealt(rows), scheme=scheme)  # type: ignore[arg-type]
     probe = estimator.ask(spec, torch.zeros(1, 2, dtype=F64), NOTHING, RNG)
     assert probe.knobs is not None
     w = torch.cat([k.flatten(-3) for k in probe.knobs if k is not None], -1)  # (probes, fleet, 6)
@@ -137,7 +138,7 @@ def node_estimates(
     batch, q = d.shape
     rows = signs(batch * q)
     spec = fleet_spec(rows, dense(x.shape[-1], q, bias=False, linear=True))
-    estimator = NodePerturbation(size, law=Dealt(rows), scheme=scheme)  # type: ignore[arg-type]
+    estimator = NodePerturbation(size, distribution=Dealt(rows), scheme=scheme)  # type: ignore[arg-type]
     probe = estimator.ask(spec, x, NOTHING, RNG)
     assert probe.nodes is not None and probe.nodes[0] is not None
     losses = (probe.nodes[0] * d).sum(-1)
@@ -176,7 +177,7 @@ def test_layers_perturbed_together_leak_into_each_other(d: object, x: object) ->
     slopes, inputs = torch.tensor(d, dtype=F64), torch.tensor(x, dtype=F64).unsqueeze(0)
     rows = signs(5)
     spec = fleet_spec(rows, dense(2, 3, bias=False), dense(3, 2, bias=False, linear=True))
-    estimator = NodePerturbation(0.5, law=Dealt(rows))
+    estimator = NodePerturbation(0.5, distribution=Dealt(rows))
     probe = estimator.ask(spec, inputs, NOTHING, RNG)
     assert probe.nodes is not None
     losses = torch.cat([n for n in probe.nodes if n is not None], -1) @ slopes  # (1, fleet, batch)
@@ -198,7 +199,7 @@ def test_k_probes_are_the_mean_of_single_probes(scheme: object, law: object) -> 
     chip = Chip(Ideal(), (dense(4, 3), dense(3, 2, linear=True)), dtype=F64)
     x, target = torch.ones(2, 4, dtype=F64), torch.tensor([0, 1])
     for kind in (NodePerturbation, WeightPerturbation):
-        many: Estimator = kind(0.1, probes=3, law=law, scheme=scheme)  # type: ignore[arg-type]
+        many: Estimator = kind(0.1, probes=3, distribution=law, scheme=scheme)  # type: ignore[arg-type]
         probe = many.ask(chip.spec, x, NOTHING, stream(0, "k"))
         baseline = xray.respond(chip, x)
         losses, baseline_loss = (
@@ -209,7 +210,7 @@ def test_k_probes_are_the_mean_of_single_probes(scheme: object, law: object) -> 
         parts = []
         for k in range(3):
             cut = slice(k * each, (k + 1) * each)
-            single: Estimator = kind(0.1, law=law, scheme=scheme)  # type: ignore[arg-type]
+            single: Estimator = kind(0.1, distribution=law, scheme=scheme)  # type: ignore[arg-type]
             part = type(probe)(*(None if p is None else tuple(e[cut] for e in p) for p in probe))
             parts.append(told_by(single, chip.spec, part, x, baseline, losses[cut], baseline_loss))
         for i, w in enumerate(whole):
@@ -261,7 +262,7 @@ def test_the_mean_over_all_probes_of_a_real_chip_is_its_gradient() -> None:
         def draw(self, count: int, lead: object, bodies: object, *rest: object) -> tuple[Tensor, ...]:
             return (self.rows.reshape(64, 3, 2),)
 
-    estimator = NodePerturbation(0.3, probes=64, law=All(rows), scheme=antithetic)
+    estimator = NodePerturbation(0.3, probes=64, distribution=All(rows), scheme=antithetic)
     probe = estimator.ask(chip.spec, x, NOTHING, RNG)
     baseline, reading = chip.port().measure(x), chip.port().measure(x, probe)
     loss = SquaredError()
@@ -305,7 +306,7 @@ def test_a_layer_left_alone_has_no_gradient() -> None:
 
 @pytest.mark.parametrize("kind", [NodePerturbation, WeightPerturbation])
 def test_leave_one_out_needs_two(kind: type) -> None:
-    with pytest.raises(ValueError, match="leave-one-out compares probes"):
+    with pytest.raises(ValueError, match=r"LeaveOneOut\(\) wants at least 2 probes, got 1"):
         kind(0.1, probes=1, scheme=leave_one_out)
 
 
@@ -323,16 +324,19 @@ def test_settings_that_do_not_go_together_are_named(kind: type, name: str) -> No
     for settings, says in (
         ({"size": float("inf")}, f"^{name}: size is inf"),
         ({"size": 0.1, "probes": True}, f"^{name}: probes is True"),
-        ({"size": 0.1, "probes": 3, "law": Blocks(rademacher, 2)}, f"^{name}: 2 blocks take turns"),
-        ({"size": 0.1, "scheme": leave_one_out}, f"^{name}: leave-one-out"),
+        (
+            {"size": 0.1, "probes": 3, "distribution": Blocks(rademacher, 2)},
+            f"^{name}: probes of Blocks.* come in multiples of 2, got 3",
+        ),
+        ({"size": 0.1, "scheme": leave_one_out}, f"^{name}: LeaveOneOut"),
     ):
         with pytest.raises(ValueError, match=says):
             kind(**settings)
     kind(0.1, probes=2, scheme=leave_one_out)
-    kind(0.1, probes=4, law=Blocks(rademacher, 2))
-    with pytest.raises(ValueError, match="^NodePerturbation: rank-one directions are for knobs"):
-        NodePerturbation(0.1, law=rank_one)
-    WeightPerturbation(0.1, law=rank_one)
+    kind(0.1, probes=4, distribution=Blocks(rademacher, 2))
+    with pytest.raises(ValueError, match="^NodePerturbation: directions of RankOne.* are for knobs"):
+        NodePerturbation(0.1, distribution=rank_one)
+    WeightPerturbation(0.1, distribution=rank_one)
 
 
 def test_the_first_layer_may_be_left_alone_too_and_nothing_asked_tells_nothing() -> None:
@@ -349,7 +353,7 @@ def test_the_first_layer_may_be_left_alone_too_and_nothing_asked_tells_nothing()
         assert all(float(t.abs().sum()) == 0 for t in none)
 
 
-def test_without_a_mask_silent_neurons_count_and_every_chip_has_its_own_baseline() -> None:
+def test_without_a_mask_silent_neurons_count_and_every_chip_has_its_paired_baseline() -> None:
     spec = Spec((dense(4, 3), dense(3, 2, linear=True)), fleet=(2,), dtype=F64)
     x = torch.ones(2, 4, dtype=F64)
     baseline = Reading((torch.zeros(2, 2, 3, dtype=F64), torch.ones(2, 2, 2, dtype=F64)))

@@ -9,7 +9,7 @@ from analog import Spec
 from analog import dense
 from analog import stream
 from learners import Blocks
-from learners import Law
+from learners import ProbeDistribution
 from learners import coordinates
 from learners import gaussian
 from learners import haar
@@ -17,26 +17,28 @@ from learners import hadamard
 from learners import rademacher
 from learners import rank_one
 from learners import sparse
-from studies.perturbation.laws import LAWS
+from studies.perturbation.laws import DISTRIBUTIONS
 from tests.twostage import kept
 
 SPEC = Spec((dense(2, 2),), dtype=torch.float64)
 ORTHOGONAL = ("haar", "hadamard", "coordinates")
 
 
-def directions(law: Law, count: int, size: int, n: int, generator: Generator) -> Tensor:  # (count, n, size)
+def directions(
+    law: ProbeDistribution, count: int, size: int, n: int, generator: Generator
+) -> Tensor:  # (count, n, size)
     bodies = [(size - 2,), (2,)] if size > 2 else [(size,)]
     return torch.cat(law.draw(count, (n,), bodies, SPEC, generator), -1)
 
 
 @pytest.mark.parametrize("size", [4, 5])
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_directions_have_mean_0_and_identity_covariance(name: str, count: int, size: int) -> None:
     """E v = 0, E v v' = I and, between two directions of a step, E v_1 v_2' = 0 or all orthogonal."""
 
     def sample(n: int, generator: Generator) -> Tensor:
-        v = directions(LAWS[name], count, size, n, generator)
+        v = directions(DISTRIBUTIONS[name], count, size, n, generator)
         moments = [v[0], torch.einsum("ni,nj->nij", v[0], v[0]).flatten(1)]
         if count > 1:
             moments.append(torch.einsum("ni,nj->nij", v[0], v[1]).flatten(1))
@@ -49,11 +51,11 @@ def test_directions_have_mean_0_and_identity_covariance(name: str, count: int, s
 
 @pytest.mark.parametrize("size", [4, 5])
 @pytest.mark.parametrize("count", [1, 2, 4])
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_the_estimate_spreads_as_the_law_says(name: str, count: int, size: int) -> None:
     """Second moments of (1/K) sum (g.v) v about g, against `covariance`."""
     g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)[:size]
-    law = LAWS[name]
+    law = DISTRIBUTIONS[name]
 
     def sample(n: int, generator: Generator) -> Tensor:
         v = directions(law, count, size, n, generator)
@@ -69,27 +71,27 @@ def test_the_estimate_spreads_as_the_law_says(name: str, count: int, size: int) 
 )
 def test_kurtosis_is_as_stated(name: str, kurtosis: float) -> None:
     def sample(n: int, generator: Generator) -> Tensor:
-        return directions(LAWS[name], 1, 4, n, generator)[0].pow(4)
+        return directions(DISTRIBUTIONS[name], 1, 4, n, generator)[0].pow(4)
 
-    assert LAWS[name].kurtosis == kurtosis  # type: ignore[attr-defined]
+    assert DISTRIBUTIONS[name].kurtosis == kurtosis
     assert kept(sample, torch.full((4,), float(kurtosis), dtype=torch.float64), 20_000, name, "kurtosis")
 
 
 @pytest.mark.parametrize("name", ORTHOGONAL)
 def test_orthogonal_sets_are_orthogonal_and_exact_when_complete(name: str) -> None:
-    v = directions(LAWS[name], 8, 8, 5, stream(0, name))
+    v = directions(DISTRIBUTIONS[name], 8, 8, 5, stream(0, name))
     gram = torch.einsum("kni,lni->nkl", v, v)
     torch.testing.assert_close(gram, 8 * torch.eye(8, dtype=torch.float64).expand(5, 8, 8))
     g = torch.arange(8.0, dtype=torch.float64)
     estimate = torch.einsum("kn,kni->ni", v @ g, v) / 8
     torch.testing.assert_close(estimate, g.expand(5, 8))
-    assert float(LAWS[name].covariance(g, 8).abs().max()) < 1e-12
+    assert float(DISTRIBUTIONS[name].covariance(g, 8).abs().max()) < 1e-12
 
 
 @pytest.mark.parametrize("name", ORTHOGONAL)
 def test_more_orthogonal_directions_than_coordinates_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="orthogonal directions asked for"):
-        LAWS[name].draw(9, (), [(8,)], SPEC, stream(0))
+        DISTRIBUTIONS[name].draw(9, (), [(8,)], SPEC, stream(0))
 
 
 def test_a_padded_hadamard_set_is_not_exact_and_says_so() -> None:
@@ -107,14 +109,14 @@ def test_total_variances_are_the_known_ones(name: str, total: float) -> None:
     """In units of |g|^2 at D = 5: D + 1, D - 1, D - 1/5, D - 2 + q, D - 1, D - 1; orthogonal D/K - 1."""
     g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)
     square = float(g.square().sum())
-    assert float(LAWS[name].covariance(g, 1).trace()) == pytest.approx(total * square)
+    assert float(DISTRIBUTIONS[name].covariance(g, 1).trace()) == pytest.approx(total * square)
     for orthogonal in (haar, coordinates):
         assert float(orthogonal.covariance(g, 2).trace()) == pytest.approx((5 / 2 - 1) * square)
 
 
 @pytest.mark.parametrize("shape", [(1,), (7,), (8,), (9,), (3, 21), (5, 64)])
 def test_any_shape(shape: tuple[int, ...]) -> None:
-    for law in LAWS.values():
+    for law in DISTRIBUTIONS.values():
         (v,) = law.draw(1, (2,), [shape], SPEC, stream(0))
         assert tuple(v.shape) == (1, 2, *shape) and v.dtype == torch.float64
 

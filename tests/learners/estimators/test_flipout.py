@@ -18,6 +18,8 @@ from learners import WeightPerturbation
 from learners import antithetic
 from learners import check_estimator
 from learners import gaussian
+from learners import rademacher
+from learners.estimators.distributions import Independent
 from learners.estimators.flipout import Flipped
 from learners.theory import laws
 from tests.signs import moments
@@ -61,7 +63,7 @@ def test_moments_with_a_sign_base_are_those_of_independent_examples() -> None:
     x = torch.tensor([[0.5, 1.5], [-1.0, 0.7]], dtype=F64)
     each = torch.einsum("ni,nj->nij", d, x).flatten(1)
     mean, covariance = moments(estimates(signs(4).view(16, 2, 2), (d, x)))
-    wanted = laws.flipout(WeightPerturbation(0.1).law, each, probes=1)  # type: ignore[arg-type]
+    wanted = laws.flipout(WeightPerturbation(0.1).distribution, each, probes=1)
     torch.testing.assert_close(mean, each.mean(0))
     torch.testing.assert_close(wanted.mean, mean)
     torch.testing.assert_close(covariance, wanted.covariance)
@@ -77,21 +79,15 @@ def test_moments_with_another_base_keep_a_part_that_examples_share() -> None:
     base = torch.cartesian_prod(*[values] * 4).view(-1, 2, 2)
     mean, covariance = moments(estimates(base, (d, x)))
 
-    class Rare:
-        kurtosis = 2.0
-
-        def covariance(self, g: Tensor, count: int) -> Tensor:
-            spread = g.square().sum() * torch.eye(4, dtype=F64) + torch.outer(g, g) - torch.diag(g**2)
-            return spread / count
-
-    wanted = laws.flipout(Rare(), each, probes=1)  # type: ignore[arg-type]
+    rare = Independent("rare", rademacher.coordinate, (2.0,))
+    wanted = laws.flipout(rare, each, probes=1)
     torch.testing.assert_close(mean, wanted.mean)
     torch.testing.assert_close(covariance, wanted.covariance)
 
 
 @pytest.mark.parametrize(
     "estimator",
-    [Flipout(0.3, probes=2), Flipout(0.3, law=gaussian), Flipout(0.3, 2, scheme=antithetic)],
+    [Flipout(0.3, probes=2), Flipout(0.3, distribution=gaussian), Flipout(0.3, 2, scheme=antithetic)],
     ids=["signs", "gaussian", "pairs"],
 )
 def test_flipout_is_lawful(estimator: Flipout) -> None:

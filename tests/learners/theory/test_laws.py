@@ -1,20 +1,18 @@
 """`learners.laws` against enumeration: every sign vector of every direction, in float64, no sampling."""
 
 import itertools
-from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import assume
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
 from learners import Blocks
-from learners import Law
 from learners import NodePerturbation
 from learners import OneSided
+from learners import ProbeDistribution
 from learners import Scheme
 from learners import WeightPerturbation
 from learners import antithetic
@@ -24,27 +22,32 @@ from learners import haar
 from learners import hadamard
 from learners import leave_one_out
 from learners import one_sided
-from learners import own_baseline
+from learners import paired_baseline
 from learners import rademacher
 from learners import rank_one
 from learners import sparse
 from learners import sphere
 from learners.theory import laws
+from tests.quadrature import cubic
+from tests.quadrature import hermite
 from tests.signs import moments
 from tests.signs import signs
 from tests.twostage import kept
+from tests.users_parts import DrawsOnly
+from tests.users_parts import Richardson
+from tests.users_parts import Thirds
 
 F64 = torch.float64
 NUMBERS = st.floats(-2, 2, width=32).map(lambda v: round(v, 3))
-SCHEMES = [one_sided, OneSided(2), own_baseline, antithetic, leave_one_out]
+SCHEMES = [one_sided, OneSided(2), paired_baseline, antithetic, leave_one_out]
 
 
 def estimates(scheme: Scheme, g: Tensor, hessian: Tensor, probes: int, size: float) -> Tensor:
     """All estimates of g.w + w'Hw/2 at 0 from `probes` directions of signs: (2^(K D), D)."""
     v = signs(probes * len(g)).view(-1, probes, len(g)).transpose(0, 1)
-    u = scheme.send(v) * size
+    u = scheme.perturbations(v) * size
     losses = u @ g + 0.5 * torch.einsum("...i,ij,...j->...", u, hessian, u)
-    slopes = scheme.slopes(losses, torch.zeros(v.shape[1], dtype=F64), size)
+    slopes = scheme.differences(losses, torch.zeros(v.shape[1], dtype=F64), size)
     return (slopes.unsqueeze(-1) * v).mean(0)
 
 
@@ -82,9 +85,9 @@ def test_mean_and_covariance_of_gaussians(scheme: Scheme, g: object, h: object, 
     hessian = (hessian + hessian.T) / 2
     grid = torch.cartesian_prod(*[torch.arange(4)] * 4).view(-1, 2, 2)  # K = 2 directions of D = 2
     v, p = nodes[grid].transpose(0, 1), chance[grid].prod(-1).prod(-1)
-    u = scheme.send(v) * size
+    u = scheme.perturbations(v) * size
     losses = u @ slope + 0.5 * torch.einsum("...i,ij,...j->...", u, hessian, u)
-    slopes = scheme.slopes(losses, torch.zeros(len(p), dtype=F64), size)
+    slopes = scheme.differences(losses, torch.zeros(len(p), dtype=F64), size)
     made = (slopes.unsqueeze(-1) * v).mean(0)
     predicted = laws.along_directions(gaussian, scheme, slope, probes=2, size=size, hessian=hessian)
     mean = (p.unsqueeze(-1) * made).sum(0)
@@ -148,8 +151,8 @@ def test_rank_one_and_blocks_with_every_scheme(scheme: Scheme, g: object) -> Non
     halves = signs(8).view(-1, 2, 4) * torch.tensor([[1.0, 1, 0, 0], [0, 0, 1, 1]], dtype=F64) * 2**0.5
     for law, drawn in ((rank_one, rank), (Blocks(rademacher, 2), halves)):
         v = drawn.transpose(0, 1)
-        losses = scheme.send(v) @ slope.flatten()
-        slopes = scheme.slopes(losses, torch.zeros(len(drawn), dtype=F64), 1.0)
+        losses = scheme.perturbations(v) @ slope.flatten()
+        slopes = scheme.differences(losses, torch.zeros(len(drawn), dtype=F64), 1.0)
         made = (slopes.unsqueeze(-1) * v).mean(0)
         predicted = laws.along_directions(law, scheme, slope, probes=2)
         mean = made.mean(0)
@@ -167,24 +170,11 @@ def test_leave_one_out_with_orthogonal_sets(g: object) -> None:
     for law, rows in sets.items():
         pairs = torch.stack([rows[:, [a, b]] for a, b in itertools.permutations(range(4), 2)])
         v = (pairs.unsqueeze(2) * signs(2).view(4, 2, 1)).flatten(0, 2).transpose(0, 1)  # (K, n, D)
-        slopes = leave_one_out.slopes(v @ slope, torch.zeros(v.shape[1], dtype=F64), 1.0)
+        slopes = leave_one_out.differences(v @ slope, torch.zeros(v.shape[1], dtype=F64), 1.0)
         mean, covariance = moments((slopes.unsqueeze(-1) * v).mean(0))
         predicted = laws.along_directions(law, leave_one_out, slope, probes=2)
         torch.testing.assert_close(mean, slope, rtol=0, atol=1e-12)
         torch.testing.assert_close(covariance, predicted.covariance, rtol=1e-10, atol=1e-12)
-
-
-def test_the_best_rate_is_the_best() -> None:
-    """E |w - eta ghat|^2 for L = h |w|^2 / 2 falls most at `best_rate`, and not at all at twice that."""
-    g = torch.tensor([1.0, -2.0, 0.5, 0.3], dtype=F64)
-    for law, probes in ((gaussian, 1), (rademacher, 3), (sparse(5.0), 2)):
-        rate = laws.best_rate(law, probes, 4, 2.0)
-        second = float((law.covariance(g, probes) + torch.outer(g, g)).trace())
-
-        def gain(eta: float, second: float = second) -> float:
-            return eta * float(g.square().sum()) - eta**2 * 2.0 / 2 * second
-
-        assert gain(rate) > max(gain(0.99 * rate), gain(1.01 * rate)) and gain(2 * rate) == pytest.approx(0)
 
 
 @pytest.mark.parametrize("probes", [1, 2])
@@ -211,35 +201,14 @@ def test_the_hypergradient_of_a_memory(memory: float) -> None:
 
     def sample(count: int, generator: torch.Generator) -> Tensor:
         v = torch.randint(0, 2, (2, count * (past + 1), 3), generator=generator).to(F64) * 2 - 1
-        losses = antithetic.send(v) @ g
+        losses = antithetic.perturbations(v) @ g
         losses += noise * torch.randn(losses.shape, generator=generator, dtype=F64)
-        slopes = antithetic.slopes(losses, torch.zeros(v.shape[1], dtype=F64), 1.0)
+        slopes = antithetic.differences(losses, torch.zeros(v.shape[1], dtype=F64), 1.0)
         each = (slopes.unsqueeze(-1) * v).mean(0).view(count, past + 1, 3)
         told = (each[:, 0] * (worth @ each[:, 1:])).sum(-1)
         return torch.stack((told, (told - mean).square()), -1)
 
     assert kept(sample, torch.tensor([mean, variance], dtype=F64), 4000, "hypergradient", str(memory))
-
-
-def hermite(nodes: int, size: int) -> tuple[Tensor, Tensor]:
-    """Gauss-Hermite grid for `size` standard normals: points (n, size) and weights (n,). Golub and Welsch."""
-    off = torch.arange(1.0, nodes, dtype=F64).sqrt()
-    values, vectors = torch.linalg.eigh(torch.diag(off, 1) + torch.diag(off, -1))
-    grid = torch.cartesian_prod(*[torch.arange(nodes)] * size).view(-1, size)
-    return values[grid], vectors[0].square()[grid].prod(-1)
-
-
-def lowest(error: Callable[[float], float], at: float) -> bool:
-    """Whether an error is least there, to a thousandth of its argument: no slope beside its curvature."""
-    slope = (error(at * (1 + 1e-5)) - error(at * (1 - 1e-5))) / 2e-5
-    curvature = (error(at * 1.01) + error(at * 0.99) - 2 * error(at)) / 1e-4
-    return curvature > 0 and abs(slope) < 1e-3 * curvature
-
-
-def cubic(t: object) -> Tensor:
-    third = torch.tensor(t, dtype=F64)
-    orders = [third.permute(*order) for order in itertools.permutations(range(3))]
-    return sum(orders, torch.zeros_like(third)) / 6
 
 
 @given(t=arrays(float, (2, 2, 2), elements=NUMBERS), size=st.floats(0.1, 1.0))
@@ -253,7 +222,7 @@ def test_bias_of_a_cubic_loss(t: object, size: float) -> None:
     ):
         losses = torch.einsum("ijk,...i,...j,...k->...", third, *[scheme_sent(v, size)] * 3) / 6
         for scheme, at in ((one_sided, losses[:1]), (antithetic, losses)):
-            slopes = scheme.slopes(at, torch.zeros(len(v), dtype=F64), size)
+            slopes = scheme.differences(at, torch.zeros(len(v), dtype=F64), size)
             mean = (chance * slopes[0]) @ v
             torch.testing.assert_close(mean, laws.bias(law, third, size), rtol=1e-9, atol=1e-12)
 
@@ -268,67 +237,6 @@ def on_the_circle(count: int) -> tuple[Tensor, Tensor]:
     return torch.stack((angle.cos(), angle.sin()), -1) * 2**0.5, torch.full((count,), 1 / count, dtype=F64)
 
 
-@given(
-    t=arrays(float, (2, 2, 2), elements=NUMBERS),
-    g=arrays(float, 2, elements=NUMBERS),
-    noise=st.floats(0.01, 1.0),
-)
-def test_the_best_size_of_pairs(t: object, g: object, noise: float) -> None:
-    """Two Gaussian directions on a cubic, by quadrature: error at the best size and a little beside it."""
-    third, slope = cubic(t), torch.tensor(g, dtype=F64)
-    assume(float(third.square().sum()) > 0.1)
-    size = laws.best_size(gaussian, antithetic, slope, probes=2, reading_noise=noise, third=third)
-    points, chance = hermite(5, 4)
-    v = points.view(-1, 2, 2).transpose(0, 1)
-
-    def error(s: float) -> float:
-        slopes = v @ slope + torch.einsum("ijk,...i,...j,...k->...", third, v, v, v) * s**2 / 6
-        made = (slopes.unsqueeze(-1) * v).mean(0)
-        signal = float(chance @ (made - slope).square().sum(-1))
-        return signal + 2 * noise**2 / (2 * 2 * s**2)
-
-    assert lowest(error, size)
-
-
-@pytest.mark.parametrize("scheme", [one_sided, own_baseline, leave_one_out], ids=str)
-@pytest.mark.parametrize("law", [gaussian, rademacher], ids=["gaussian", "rademacher"])
-def test_the_best_size_against_curvature(law: Law, scheme: Scheme) -> None:
-    g, hessian = torch.tensor([1.0, -0.5], dtype=F64), torch.tensor([[1.0, 0.4], [0.4, -2.0]], dtype=F64)
-    know = {"probes": 3, "reading_noise": 0.2, "hessian": hessian}
-    size = laws.best_size(law, scheme, g, **know)  # type: ignore[arg-type]
-
-    def total(s: float) -> float:
-        return laws.along_directions(law, scheme, g, size=s, **know).variance  # type: ignore[arg-type]
-
-    assert lowest(total, size)
-    if law is rademacher and scheme is not leave_one_out:  # directions of fixed length: the short form
-        second = float((signs(2) @ hessian * signs(2)).sum(-1).square().mean())
-        assert laws.size_from_curvature(scheme, 3, 0.2, second) == pytest.approx(size)
-
-
-def test_the_best_size_of_pairs_of_signs_against_the_twist() -> None:
-    """One pair of signs on a cubic without mean twist, all of them: the short form is the best."""
-    third = cubic([[[0.0, 0, 0], [0, 0, 1], [0, 1, 0]]] * 3)[:, :, :] * 1.0
-    third = third - torch.diag_embed(torch.diag_embed(torch.einsum("iii->i", third)))
-    v, noise = signs(3), 0.1
-    twist = torch.einsum("ijk,...i,...j,...k->...", third, v, v, v)
-    size = laws.size_from_twist(noise, float(twist.square().mean()))
-
-    def error(s: float) -> float:
-        return float((twist * s**2 / 6).square().mean()) * 3 + 3 * noise**2 / (2 * s**2)
-
-    assert lowest(error, size)
-
-
-@given(perturbation=st.floats(0.1, 1e3), others=st.floats(0.1, 10), readings=st.sampled_from([1.0, 2.0]))
-def test_the_best_number_of_probes(perturbation: float, others: float, readings: float) -> None:
-    def price(probes: float) -> float:
-        return (1 + readings * probes) * (others + perturbation / probes)
-
-    assert lowest(price, laws.best_probes(perturbation, others, readings))
-    assert laws.best_probes(perturbation, others) == laws.best_probes(perturbation, others, 1.0)
-
-
 def test_parts_are_what_they_say() -> None:
     g = torch.tensor([1.0, -2.0, 0.5], dtype=F64)
     baseline = laws.along_directions(sphere, antithetic, g, probes=4, size=0.1)
@@ -341,22 +249,17 @@ def test_parts_are_what_they_say() -> None:
 
 def test_what_has_no_closed_form_says_so() -> None:
     eye = torch.eye(3, dtype=F64)
-    with pytest.raises(ValueError, match="closed form for Gaussian and Rademacher"):
+    with pytest.raises(ValueError, match="no closed form is known for the curvature"):
         laws.along_directions(haar, one_sided, eye[0], probes=2, hessian=eye)
-    with pytest.raises(ValueError, match="follows from a Hessian"):
-        laws.best_size(rademacher, one_sided, eye[0], probes=2, reading_noise=0.1)
-    for law, third in ((gaussian, None), (rademacher, torch.zeros(3, 3, 3))):
-        with pytest.raises(ValueError, match="^laws: the best size of pairs"):
-            laws.best_size(law, antithetic, eye[0], probes=2, reading_noise=0.1, third=third)
-    with pytest.raises(ValueError, match="bias has a closed form"):
+    with pytest.raises(ValueError, match="no closed form is known for the bias"):
         laws.bias(haar, torch.zeros(3, 3, 3), 0.1)
     with pytest.raises(ValueError, match="leaking layers"):
-        laws.nodes(NodePerturbation(1.0, law=haar), eye, eye, torch.ones(3, dtype=F64))
+        laws.nodes(NodePerturbation(1.0, distribution=haar), eye, eye, torch.ones(3, dtype=F64))
 
 
-def exactly(law: Law, v: Tensor, slope: Tensor) -> None:
+def exactly(law: ProbeDistribution, v: Tensor, slope: Tensor) -> None:
     """Leave-one-out over all sets of directions (K, n, D): the mean and the whole covariance."""
-    slopes = leave_one_out.slopes(v @ slope, torch.zeros(v.shape[1], dtype=F64), 1.0)
+    slopes = leave_one_out.differences(v @ slope, torch.zeros(v.shape[1], dtype=F64), 1.0)
     mean, covariance = moments((slopes.unsqueeze(-1) * v).mean(0))
     predicted = laws.along_directions(law, leave_one_out, slope, probes=len(v))
     torch.testing.assert_close(mean, slope, rtol=0, atol=1e-12)
@@ -393,3 +296,62 @@ def test_more_probes_divide_flipouts_covariance() -> None:
     each = torch.tensor([[1.0, -0.5], [0.3, 2.0], [1.0, 1.0]], dtype=F64)
     one, four = (laws.flipout(gaussian, each, probes=k).covariance for k in (1, 4))
     torch.testing.assert_close(one, 4 * four)
+
+
+@pytest.mark.parametrize("scheme", [*SCHEMES, Richardson()], ids=str)
+@given(g=arrays(float, 2, elements=NUMBERS))
+def test_a_users_distribution_keeps_its_law_with_every_scheme(scheme: Scheme, g: object) -> None:
+    """Every pair of directions of two coordinates of three values, by enumeration."""
+    gradient = torch.tensor(g, dtype=F64)
+    values = torch.tensor([-1.0, 0.0, 1.0], dtype=F64) * 1.5**0.5
+    v = torch.cartesian_prod(*[values] * 4).view(-1, 2, 2).transpose(0, 1)  # (K, n, D)
+    losses = scheme.perturbations(v) @ gradient
+    differences = scheme.differences(losses, torch.zeros(v.shape[1], dtype=F64), 1.0)
+    mean, covariance = moments((differences.unsqueeze(-1) * v).mean(0))
+    predicted = laws.along_directions(Thirds(), scheme, gradient, probes=2)
+    torch.testing.assert_close(mean, predicted.mean, rtol=0, atol=1e-12)
+    torch.testing.assert_close(covariance, predicted.covariance, rtol=1e-10, atol=1e-12)
+
+
+@given(
+    g=arrays(float, 3, elements=NUMBERS),
+    h=arrays(float, (3, 3), elements=NUMBERS),
+    size=st.floats(0.1, 1.0),
+    noise=st.floats(0.0, 1.0),
+)
+def test_a_users_scheme_keeps_the_laws(g: object, h: object, size: float, noise: float) -> None:
+    """All signs: curvature leaves no trace, and the noise is what its coefficients make of the readings'."""
+    gradient, hessian = torch.tensor(g, dtype=F64), torch.tensor(h, dtype=F64)
+    hessian = (hessian + hessian.T) / 2
+    mean, covariance = moments(estimates(Richardson(), gradient, hessian, 2, size))
+    predicted = laws.along_directions(
+        rademacher, Richardson(), gradient, probes=2, size=size, reading_noise=noise, hessian=hessian
+    )
+    torch.testing.assert_close(mean, predicted.mean, rtol=0, atol=2e-12)
+    torch.testing.assert_close(covariance, predicted.perturbation, rtol=1e-10, atol=5e-12)
+    unit = torch.eye(8, dtype=F64)  # readings of two directions
+    weight = Richardson().differences(unit, torch.zeros(8, dtype=F64), size) / 2
+    wanted = float(weight.square().sum()) * noise**2
+    assert float(predicted.reading[0, 0]) == pytest.approx(wanted)
+    assert Richardson().reads(2) == 8
+
+
+def test_a_distribution_that_says_nothing_of_itself_gets_no_formula() -> None:
+    """No law of independent directions is taken for granted."""
+    g, eye = torch.ones(3, dtype=F64), torch.eye(3, dtype=F64)
+    for scheme in (one_sided, leave_one_out):
+        with pytest.raises(ValueError, match=r"^DrawsOnly\(\): no closed form is known for the covariance"):
+            laws.along_directions(DrawsOnly(), scheme, g, probes=2)
+    with pytest.raises(ValueError, match="no closed form is known for the curvature"):
+        laws.along_directions(Thirds(), one_sided, g, probes=2, hessian=eye)
+    with pytest.raises(ValueError, match="no closed form is known for the bias"):
+        laws.bias(DrawsOnly(), torch.zeros(3, 3, 3), 0.1)
+    with pytest.raises(ValueError, match="flipout"):
+        laws.flipout(DrawsOnly(), eye, probes=1)
+
+
+def test_curvature_of_a_sparse_distribution_of_the_same_kurtosis_is_not_that_of_gaussians() -> None:
+    """At D = 1 and H = 1 it is E v^6 = 9 for sparse(3) and 15 for Gaussian directions."""
+    assert float(gaussian.curvature(torch.ones(1, 1, dtype=F64), 1)) == pytest.approx(15)
+    with pytest.raises(ValueError, match="no closed form is known for the curvature"):
+        sparse(3.0).curvature(torch.ones(1, 1, dtype=F64), 1)

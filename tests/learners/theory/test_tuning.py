@@ -18,16 +18,25 @@ from analog import xray
 from learners import Batch
 from learners import Blocks
 from learners import CrossEntropy
+from learners import Descent
 from learners import NodePerturbation
+from learners import OneSided
 from learners import SquaredError
 from learners import WeightPerturbation
+from learners import adam
 from learners import antithetic
+from learners import check_estimator
+from learners import fit
 from learners import leave_one_out
 from learners import one_sided
-from learners import own_baseline
+from learners import paired_baseline
 from learners import rademacher
-from learners import tuned
+from learners import tune_probe_size
+from learners.theory import best_settings
 from learners.theory import laws
+from tests.users_parts import HalfOfTheNodes
+from tests.users_parts import Richardson
+from tests.users_parts import Thirds
 
 F64 = torch.float64
 HISS = 0.05
@@ -46,19 +55,19 @@ def examples(count: int, features: int, outputs: int) -> Batch:
 
 
 @pytest.mark.parametrize("start", [1e-3, 0.1, 10.0])
-@pytest.mark.parametrize("scheme", [one_sided, own_baseline], ids=str)
+@pytest.mark.parametrize("scheme", [one_sided, paired_baseline], ids=str)
 def test_size_is_the_laws_for_a_quadratic_loss(scheme: Any, start: float) -> None:
     """A linear chip, |out - target|^2 / 2 in 6 outputs: signs have v'Hv = 6, the noise is the
     read_noise's."""
     chip, batch = noisy(4, 6), examples(200, 4, 6)
-    estimator, found = tuned(
+    estimator, found = tune_probe_size(
         NodePerturbation(start, scheme=scheme), chip.port(), batch, SquaredError(), stream(0, "size")
     )
     gap = (xray.respond(chip, batch.x).out - batch.target).square().sum(-1)
     scale = float(SquaredError()(torch.ones(1, 6, dtype=F64), torch.zeros(1, 6, dtype=F64))) / 3  # of |e|^2/2
     noise = float((HISS**2 * gap + 6 * HISS**4 / 2).mean()) ** 0.5 * scale
     assert found.noise == pytest.approx(noise, rel=0.1)
-    wanted = laws.size_from_curvature(scheme, 2, noise, (6 * scale) ** 2)
+    wanted = best_settings.size_from_curvature(scheme, 2, noise, (6 * scale) ** 2)
     assert estimator.size == found.size == pytest.approx(wanted, rel=0.15)
 
 
@@ -66,7 +75,7 @@ def test_variances_are_those_of_the_laws() -> None:
     """Signal, mini-batch and perturbation parts of a hidden layer of 24, against the exact chip."""
     chip = Chip(Ideal(), (dense(30, 24), dense(24, 5, linear=True)), 2, dtype=F64)
     batch, loss = examples(400, 30, 5), SquaredError()
-    _, found = tuned(NodePerturbation(0.01), chip.port(), batch, loss, stream(0, "var"), last=0)
+    _, found = tune_probe_size(NodePerturbation(0.01), chip.port(), batch, loss, stream(0, "var"), last=0)
     halves = [Batch(batch.x[cut], batch.target[cut]) for cut in (slice(0, 200), slice(200, 400))]
     one, other = (xray.knob_gradient(chip, h.x, h.target, loss)[0].flatten() for h in halves)
     square = float(one @ other)  # of what both halves agree on
@@ -89,8 +98,10 @@ def test_variances_are_those_of_the_laws() -> None:
         NodePerturbation(0.01, 2, scheme=leave_one_out, mask=True),
         NodePerturbation(0.01, 3, Blocks(rademacher, 3)),
         WeightPerturbation(0.01),
+        NodePerturbation(0.01, 3, Thirds(), Richardson()),
+        HalfOfTheNodes(0.01),
     ],
-    ids=["pairs", "leave one out", "blocks", "weights"],
+    ids=["pairs", "leave one out", "blocks", "weights", "a user's parts", "a user's estimator"],
 )
 def test_any_start_ends_in_the_same_place_and_nothing_is_pulsed(start: Any) -> None:
     chip, batch = noisy(6, 8, 3), examples(128, 6, 3)
@@ -103,9 +114,9 @@ def test_any_start_ends_in_the_same_place_and_nothing_is_pulsed(start: Any) -> N
     for factor in (0.3, 30.0):
         first = type(start)(**{**vars(start), "size": start.size * factor})
         before = max(ledger.reads)
-        estimator, found = tuned(first, port, batch, SquaredError(), stream(0, "start"))
-        assert max(ledger.reads) - before == found.readings
-        assert (estimator.law, estimator.scheme) == (start.law, start.scheme)
+        estimator, found = tune_probe_size(first, port, batch, SquaredError(), stream(0, "start"))
+        assert max(ledger.reads) - before == found.reads
+        assert (estimator.distribution, estimator.scheme) == (start.distribution, start.scheme)
         assert estimator.probes == found.probes and f"{found.probes} probes" in str(found)
         sizes.append(estimator.size)
     assert 1 / 1.7 < sizes[0] / sizes[1] < 1.7
@@ -114,13 +125,42 @@ def test_any_start_ends_in_the_same_place_and_nothing_is_pulsed(start: Any) -> N
 def test_without_noise_only_rounding_is_left() -> None:
     chip, batch = Chip(Ideal(), (dense(6, 8), dense(8, 3, linear=True)), 1), examples(64, 6, 3)
     single = Batch(batch.x.float(), torch.zeros(64, dtype=torch.int64))
-    estimator, found = tuned(NodePerturbation(0.1), chip.port(), single, CrossEntropy(), stream(0, "still"))
+    estimator, found = tune_probe_size(
+        NodePerturbation(0.1), chip.port(), single, CrossEntropy(), stream(0, "still")
+    )
     assert found.noise < 1e-4 and 1e-4 < estimator.size < 1e-1
 
 
 def test_misuse_is_refused() -> None:
     port = noisy(4, 6).port()
     with pytest.raises(ValueError, match="at least 4 examples"):
-        tuned(NodePerturbation(0.1), port, examples(3, 4, 6), SquaredError(), stream(0))
+        tune_probe_size(NodePerturbation(0.1), port, examples(3, 4, 6), SquaredError(), stream(0))
     with pytest.raises(ValueError, match="no probe changes the loss"):
-        tuned(NodePerturbation(0.1), port, examples(8, 4, 6), lambda out, target: 0 * out.sum(-1), stream(0))
+        tune_probe_size(
+            NodePerturbation(0.1), port, examples(8, 4, 6), lambda out, target: 0 * out.sum(-1), stream(0)
+        )
+
+
+def test_a_probe_is_charged_for_all_its_reads() -> None:
+    """At an equal perturbation a step of paired baselines costs two reads a probe and has sqrt(2) fewer."""
+    chip, batch = noisy(6, 8, 3), examples(128, 6, 3)
+    (_, one), (_, two) = (
+        tune_probe_size(
+            NodePerturbation(0.01, scheme=scheme), chip.port(), batch, SquaredError(), stream(0, "cost")
+        )
+        for scheme in (OneSided(1), paired_baseline)
+    )
+    for found, reads in ((one, 1), (two, 2)):
+        wanted = best_settings.best_probes(found.perturbation, found.signal + found.minibatch, reads)
+        assert found.probes == round(wanted)
+
+
+@pytest.mark.parametrize(
+    "estimator", [NodePerturbation(0.1, 3, Thirds(), Richardson()), HalfOfTheNodes(0.1, 4)], ids=str
+)
+def test_a_users_parts_train_a_chip_and_keep_the_laws_of_estimators(estimator: Any) -> None:
+    check_estimator(estimator, stream(0, "users", str(estimator)))
+    chip, batch = noisy(4, 8, 3), examples(64, 4, 3)
+    learner = Descent(estimator, adam(0.02), SquaredError())
+    losses = [float(s.loss) for s in fit(learner, chip.port(), [batch] * 60, stream(0, "train"))]
+    assert losses[-1] < 0.8 * losses[0]
