@@ -148,7 +148,9 @@ class NodePerturbation:
 
     def at_nodes(self, spec: Spec, seen: Evidence) -> tuple[Tensor | None, ...]:  # (*fleet, batch, features)
         """The estimated gradient of each example's loss at its summing nodes; None where none was probed."""
-        share = self.scheme.differences(seen.losses, seen.baseline_loss, self.size) / (self.probes * self.size)
+        share = self.scheme.differences(seen.losses, seen.baseline_loss, self.size) / (
+            self.probes * self.size
+        )
         sent = seen.probe.nodes or (None,) * len(spec.layers)
         told: list[Tensor | None] = []
         for layer, s, tap in zip(spec.layers, sent, seen.baseline.taps, strict=True):

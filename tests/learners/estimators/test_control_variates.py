@@ -58,7 +58,10 @@ def test_at_knobs_the_mean_stays_and_the_variance_is_that_of_the_surprise(
     v = signs(4 * count).view(-1, count, 1, 2, 2).transpose(0, 1)  # (K, fleet, tiles, rows, cols)
     spec = Spec((dense(2, 2, bias=False, linear=True),), fleet=(v.shape[1],), dtype=F64)
     estimator = WeightPerturbation(0.5, count, scheme=scheme)
-    probe, blank = Probe(knobs=(scheme.perturbations(v) * 0.5,)), torch.full((v.shape[1], 1, 1), shift, dtype=F64)
+    probe, blank = (
+        Probe(knobs=(scheme.perturbations(v) * 0.5,)),
+        torch.full((v.shape[1], 1, 1), shift, dtype=F64),
+    )
 
     def told(slope: Tensor, known: Tensor) -> Tensor:
         foreseen = Probe(knobs=(known.view(1, 2, 2).expand(v.shape[1], 1, 2, 2),))
