@@ -84,7 +84,7 @@ def test_gymnasium_finds_nothing_to_say(act: str) -> None:
 @pytest.mark.parametrize("mode", MODES, ids=str)
 def test_the_vector_is_single_environments_side_by_side(mode: Any, terms: dict[str, Any]) -> None:
     """Bitwise what gymnasium's own loop over single environments tells, through deaths and budgets."""
-    terms = {"pulses_per_cell": 11.5, **terms}
+    terms = {"budget": Budget(reads=2000, pulses_per_cell=11.5), **terms}
     named = {} if isinstance(mode, str) else {"autoreset_mode": mode}
     ours = gymnasium.make_vec("MortalChip-v0", 3, **named, **terms)
     theirs = gymnasium.make_vec("MortalChip-v0", 3, "sync", vector_kwargs=named, **terms)
@@ -172,8 +172,8 @@ def test_pulse_trains_are_priced_as_a_ledger_prices_them() -> None:
     action[0] = 1.0  # the longest train that may be asked for: every step takes its time
     info = env.step(action)[-1]
     drive = torch.from_numpy(action * np.float32(0.1)).split([12, 5])
-    ledger.pulsed(tuple(d.reshape(s) for d, s in zip(drive, ledger.spec.shapes, strict=True)))
-    ledger.read(8, 0, 1)
+    ledger.book_pulse(tuple(d.reshape(s) for d, s in zip(drive, ledger.spec.shapes, strict=True)))
+    ledger.book_read(8, 0, 1)
     assert info == pytest.approx(ledger.after_read(0, 0, 0), rel=1e-6)
 
 
@@ -236,7 +236,7 @@ def test_a_budget_truncates_and_is_kept(limit: dict[str, float]) -> None:
 
 
 def test_an_action_beyond_the_budget_is_not_carried_out() -> None:
-    env = MortalChip(pulses_per_cell=1.5)
+    env = MortalChip(budget=Budget(reads=2000, pulses_per_cell=1.5))
     env.reset(seed=0)
     before = env.step(np.ones(17, np.float32))
     after = env.step(np.ones(17, np.float32))
