@@ -49,9 +49,10 @@ class Results:
         name = self._names[index]
         if not rows or any("trial" in row for row in rows):
             raise ValueError(f"trial {name!r}: a trial yields at least one row, and no row has a key 'trial'")
+        _write(self._waiting(index), "".join(json.dumps({"trial": name, **row}) + "\n" for row in rows))
         with self._times.open("a") as file:
             file.write(json.dumps({"trial": name, "seconds": round(seconds, 3)}) + "\n")
-        self.keep_lines(index, "".join(json.dumps({"trial": name, **row}) + "\n" for row in rows))
+        self._settle()
 
     def keep_lines(self, index: int, lines: str) -> None:
         """Keep a finished trial's rows as another results folder holds them."""

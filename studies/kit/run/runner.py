@@ -39,7 +39,7 @@ Run = Callable[[Any], Iterator[Row]]
 class RunOptions:
     """How a study is run; of it, rows depend only on `threads` (and on the kind of CPU)."""
 
-    out: Path | None = None  # results folder; by default results/NAME-HASH, HASH from the arguments
+    out: Path | None = None  # results folder; by default results/NAME-HASH, HASH of arguments, data and code
     workers: int = 1  # processes
     threads: int | None = (
         None  # torch threads of each worker, by default cores / workers; 1 on a busy machine
@@ -59,13 +59,22 @@ class RunOptions:
 def run_study(
     study: Study, args: Any, options: RunOptions = RunOptions(), show: Show = lambda name, row: None
 ) -> Path:
-    """Run what is missing of a study and return its results folder.
+    """Run what is missing of a study.
 
     The folder gets `manifest.json`, `rows.jsonl` (in plan order, whole trials), `times.jsonl` and
     figures. A run that was killed goes on with the missing trials; its rows end up the same.
 
+    Args:
+        args: an instance of `study.Args`.
+        show: is called with a trial's name and each of its rows, and once for a trial that was done before.
+
+    Returns:
+        the results folder.
+
     Raises:
-        ResultsError: the folder was made by other arguments, or another run is using it.
+        ResultsError: the folder was made by other arguments or code, or another run is using it.
+        ValueError: trials have no names of their own, or an argument has no stable description.
+        RuntimeError: trials failed in workers; those that did not are kept.
     """
     trials = list(study.plan(args))
     names = [t.name for t in trials]
@@ -82,9 +91,9 @@ def run_study(
                 show(names[i], {"done": 1.0})
             if options.workers == 1 and options.cluster is None:
                 for i in todo:  # one after another, up to the first that fails
-                    results.keep(i, *_here(study.run, trials[i], options.worker_threads, show))
+                    results.keep(i, *_run_trial(study.run, trials[i], options.worker_threads, show))
             else:
-                _spread(study.run, {i: trials[i] for i in todo}, options, show, results)
+                _run_in_workers(study.run, {i: trials[i] for i in todo}, options, show, results)
             results.close()
             study.figures(read_rows(folder), folder)
     except Timeout:
@@ -92,11 +101,14 @@ def run_study(
     return folder
 
 
-def _spread(run: Run, todo: dict[int, Trial], options: RunOptions, show: Show, results: Results) -> None:
+def _run_in_workers(
+    run: Run, todo: dict[int, Trial], options: RunOptions, show: Show, results: Results
+) -> None:
     failed: dict[str, BaseException] = {}
     with _executor(options) as (executor, progress):
         running: dict[Future[tuple[list[Row], float]], int] = {
-            executor.submit(_there, run, trial, options.worker_threads): i for i, trial in todo.items()
+            executor.submit(_run_in_worker, run, trial, options.worker_threads): i
+            for i, trial in todo.items()
         }
         while running:
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -129,7 +141,7 @@ def _executor(options: RunOptions) -> Iterator[tuple[Executor, Any]]:
         return
     context = multiprocessing.get_context("spawn")
     progress = context.Queue()
-    pool = ProcessPoolExecutor(options.workers, context, initializer=_start, initargs=(progress,))
+    pool = ProcessPoolExecutor(options.workers, context, initializer=_start_worker, initargs=(progress,))
     try:
         yield pool, progress
     finally:
@@ -139,7 +151,7 @@ def _executor(options: RunOptions) -> Iterator[tuple[Executor, Any]]:
 _progress: Any = None  # in a worker process: the queue of rows to show
 
 
-def _start(progress: Any) -> None:
+def _start_worker(progress: Any) -> None:
     """Begin a worker process; it must not outlive a parent that was killed."""
     global _progress
     _progress = progress
@@ -153,12 +165,12 @@ def _start(progress: Any) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _there(run: Run, trial: Trial, threads: int) -> tuple[list[Row], float]:
+def _run_in_worker(run: Run, trial: Trial, threads: int) -> tuple[list[Row], float]:
     queue = _progress
-    return _here(run, trial, threads, lambda name, row: queue.put((name, row)) if queue else None)
+    return _run_trial(run, trial, threads, lambda name, row: queue.put((name, row)) if queue else None)
 
 
-def _here(run: Run, trial: Trial, threads: int, show: Show) -> tuple[list[Row], float]:
+def _run_trial(run: Run, trial: Trial, threads: int, show: Show) -> tuple[list[Row], float]:
     before, began = torch.get_num_threads(), time.perf_counter()
     rows: list[Row] = []
     torch.set_num_threads(threads)

@@ -19,12 +19,14 @@ class Trial(Protocol):
 
 
 class Study(Protocol):
-    """A module: one claim (its docstring's first line), one file."""
+    """A module: one claim (its docstring's first line), one file.
+
+    Ours also have `TOY`, arguments of a run that takes a second or so, for the tests.
+    """
 
     __name__: str
     __doc__: str | None
     Args: type[Any]  # a frozen dataclass with a default for every field
-    TOY: Any  # arguments of a run that takes a second or so, for tests
 
     @staticmethod
     def plan(args: Any) -> Sequence[Any]:
@@ -33,7 +35,7 @@ class Study(Protocol):
 
     @staticmethod
     def run(trial: Any) -> Iterator[Row]:
-        """Carry out one trial; the rows depend on the trial alone."""
+        """Run one trial; the rows depend on the trial alone."""
         ...
 
     @staticmethod
@@ -43,7 +45,7 @@ class Study(Protocol):
 
     @staticmethod
     def figures(rows: Sequence[Row], folder: Path) -> Sequence[Path]:
-        """Draw, and say where the pictures are."""
+        """Draw the figures in a folder, and return their paths."""
         ...
 
 

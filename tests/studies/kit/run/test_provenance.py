@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from studies.handing_on import heirs
+from studies.kit.run.canonical import without_presentation
+from studies.kit.run.catalog import catalog
+from studies.kit.run.imports import ImportGraph
 from studies.kit.run.provenance import code_digests
 from studies.kit.run.provenance import combined
 from studies.kit.run.provenance import commits
@@ -177,6 +180,14 @@ def test_of_our_packages_only_what_is_imported_counts() -> None:
     modules = code_digests(heirs.__name__, heirs.Args())
     assert {"analog.chip", "analog.devices.mismatched", "distill.answers", heirs.__name__} <= {*modules}
     assert not {"analog.calibrate", "studies.__main__", "torch", "dataclasses"} & {*modules}
+
+
+def test_no_row_of_ours_depends_on_how_it_is_reported() -> None:
+    studies = {entry.module: without_presentation for entry in catalog().values()}
+    modules = ImportGraph(studies, studies).code
+    assert {"studies.kit.run.study", "analog.chip"} <= {*modules}
+    drawers = ("studies.kit.report", "studies.kit.run.command_line", "studies.kit.run.runner")
+    assert not [name for name in modules if name.startswith(drawers)]
 
 
 @pytest.mark.parametrize("place", ["lib/python3/site-packages", "lib/site-packages/deeper"])
