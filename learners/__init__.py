@@ -43,19 +43,20 @@ from .theory import best_settings
 from .theory import laws
 from .theory.tuning import Tuning
 from .theory.tuning import tune_probe_size
-from .updates import Hyperparameter
-from .updates import Tuner
-from .updates import Update
-from .updates import accumulate
-from .updates import adagrad
-from .updates import adam
-from .updates import layerwise
-from .updates import linear_decay
-from .updates import momentum
-from .updates import rmsprop
-from .updates import sgd
-from .updates import update_rule
-from .updates import with_schedule
+from .updates.basic import adagrad
+from .updates.basic import adam
+from .updates.basic import momentum
+from .updates.basic import rmsprop
+from .updates.basic import sgd
+from .updates.hypergradient import current_hyperparameters
+from .updates.hyperparameter import Hyperparameter
+from .updates.record import Tuner
+from .updates.record import Update
+from .updates.rule import update_rule
+from .updates.wrappers import accumulate
+from .updates.wrappers import layerwise
+from .updates.wrappers import linear_decay
+from .updates.wrappers import with_schedule
 from .wiring.decorrelation import Decorrelated
 from .wiring.decorrelation import decorrelated
 from .wiring.decorrelation import mixed
@@ -100,6 +101,7 @@ __all__ = [
     "check_estimator",
     "check_learner",
     "coordinates",
+    "current_hyperparameters",
     "decorrelated",
     "fit",
     "gaussian",

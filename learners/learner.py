@@ -29,7 +29,7 @@ from .estimators.control_variates import expected
 from .losses import Loss
 from .losses import known_gradient
 from .losses import require_loss
-from .updates import Update
+from .updates.record import Update
 
 L = TypeVar("L")
 

@@ -33,7 +33,7 @@ from ..estimators.distributions import rademacher
 from ..learner import Batch
 from ..learner import Step
 from ..losses import Loss
-from ..updates import Update
+from ..updates.record import Update
 
 
 def goodness(tap: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ from ..learner import Batch
 from ..learner import Step
 from ..losses import Loss
 from ..losses import known_gradient
-from ..updates import Update
+from ..updates.record import Update
 from .weight_mirrors import Image
 from .weight_mirrors import Mirrors
 

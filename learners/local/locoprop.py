@@ -39,7 +39,7 @@ from ..estimators.base import correlate
 from ..learner import Batch
 from ..learner import Step
 from ..losses import Loss
-from ..updates import Update
+from ..updates.record import Update
 from .node_gradients import AnySlopes
 
 

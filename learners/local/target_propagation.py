@@ -35,7 +35,7 @@ from ..learner import Batch
 from ..learner import Step
 from ..losses import Loss
 from ..losses import known_gradient
-from ..updates import Update
+from ..updates.record import Update
 from .activations import Neuron
 from .activations import identity
 

@@ -29,7 +29,7 @@ from analog.spec import Spec
 from ..estimators.base import Evidence
 from ..estimators.base import WeightPerturbation
 from ..estimators.schemes import antithetic
-from ..updates import Update
+from ..updates.record import Update
 from .actions import ActionSelector
 from .normalizer import ObservationNormalizer
 from .rollout import VectorEnv

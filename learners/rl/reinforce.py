@@ -29,7 +29,7 @@ from analog.spec import Spec
 from ..estimators.base import Evidence
 from ..estimators.base import NodePerturbation
 from ..estimators.schemes import one_sided
-from ..updates import Update
+from ..updates.record import Update
 from .actions import ActionSelector
 from .normalizer import ObservationNormalizer
 from .random_search import PolicyState

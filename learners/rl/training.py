@@ -15,7 +15,7 @@ from analog.port import Port
 from analog.spec import Knobs
 from analog.spec import Spec
 
-from ..updates import Update
+from ..updates.record import Update
 from .normalizer import ObservationNormalizer
 from .rollout import VectorEnv
 

@@ -17,7 +17,8 @@ probes, so the hypergradient is unbiased wherever they are; `laws.hypergradient`
 Unbiased, but of the next loss alone, hence greedy: a step pays its noise at once and is paid for where it
 leads only later (the short-horizon bias of Wu et al., ICLR 2018, https://arxiv.org/abs/1803.02021), so rates
 end far too low. The horizon of a `Tuner` is against that, its warm-up against a start that would break the
-knobs before anything is known."""
+knobs before anything is known.
+"""
 
 from typing import Any
 from typing import NamedTuple
@@ -69,9 +70,9 @@ def tuned(rule: Rule, tuner: Tuner) -> Update:
     horizon, warmup = tuner.horizon, tuner.warmup
 
     def init(zeros: Knobs) -> _TunedState:
-        if any(z.ndim < 3 for z in zeros):
-            shape = tuple(zeros[0].shape)
-            raise ValueError(f"{rule.name}: tuned, it wants knobs (*fleet, tiles, rows, cols), got {shape}")
+        if not zeros or any(z.ndim < 3 for z in zeros):
+            shapes = [tuple(z.shape) for z in zeros]
+            raise ValueError(f"{rule.name}: tuned, it wants knobs (*fleet, tiles, rows, cols), got {shapes}")
         return _TunedState(0, _start(rule, tuner, zeros))
 
     def step(gradient: Knobs, state: _TunedState) -> tuple[Knobs, _TunedState]:

@@ -49,14 +49,14 @@ _FRACTION = Domain(
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """A number of an update rule that another update may tune: a learning rate, a positive number or a
-    fraction.
+    """A number of an update rule that another update may tune, such as a learning rate or a decay.
 
     Positive numbers are tuned by their logarithms, so that they stay positive and a move means the same at
     any size (Chandra et al., https://arxiv.org/abs/1909.13371, move the rate itself, which may become
     negative). Fractions are tuned by fifty times their logits (the source: by half of them), so that they
     move a hundred times more slowly, as held-out training data of the study `towers` would have it: early
-    sensitivities praise decays near 1, and a late return from there is slow."""
+    sensitivities praise decays near 1, and a late return from there is slow.
+    """
 
     value: Number
     domain: Domain

@@ -36,20 +36,19 @@ class Update:
 class Tuner:
     """An update that tunes the hyper-parameters of another, and for how long their effects are remembered.
 
-    horizon: share of the steps made. 0 is the source: a hyper-parameter answers for the last drive alone.
-    Else
-        sensitivities are summed over past drives, as if what they did still stood, each worth 1 - 1/(1 +
-        horizon t) of the next at step t after the warm-up; and an unconstrained hyper-parameter moves by 1/(1
-        + horizon t) at most, no faster than what it does is found out. 0.3 to 0.5 served best on held-out
-        training data of the study `towers`.
+    update: the update that tunes.
+    horizon: for how long, as a share of the steps taken. 0 is the source: a hyper-parameter answers for
+        the last drive alone. Else sensitivities are summed over past drives, as if what they did still stood,
+        each worth 1 - 1/(1 + horizon t) of the next at step t after the warm-up; and an unconstrained
+        hyper-parameter moves by 1/(1 + horizon t) at most, no faster than what it does is found out. 0.3 to
+        0.5 served best on held-out training data of the study `towers`.
     warmup: steps in which drives grow from a ten-thousandth to all of what the rule says, and
-    hyper-parameters
-        may fall but not rise: a rate that is far too large is found out before it is used.
+        hyper-parameters may fall but not rise: a rate that is far too large is found out before it is used.
 
     Both hold for all that is nested in it: a tuner that is tuned itself follows the one of the lowest level.
 
     Raises:
-        ValueError: a negative or infinite horizon or warm-up; settings given to a tuner that is tuned itself.
+        ValueError: a negative or infinite horizon or warm-up, or a tuned tuner with settings of its own.
     """
 
     update: Update
@@ -84,10 +83,10 @@ class TakenStep(NamedTuple):
 class Rule:
     """An update rule written once, for numbers and for hyper-parameters that are tensors (*fleet, 1, 1, 1).
 
-    step: (gradient, state, **hyperparameters, **constants) -> (drive, next state). derivatives: d drive / d
-    hyper-parameter by name, of those that the drive is not proportional to, state held
-        fixed: (taken step, **hyperparameters, **constants) -> knobs for each. None: by forward-mode automatic
-        differentiation of `step`.
+    step: (gradient, state, **hyperparameters, **constants) -> (drive, next state).
+    derivatives: (taken step, **hyperparameters, **constants) -> d drive / d hyper-parameter by name, state
+        held fixed: knobs for each that the drive is not proportional to. None: they are found by forward-mode
+        automatic differentiation of `step`.
     """
 
     name: str

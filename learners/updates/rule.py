@@ -35,11 +35,11 @@ def update_rule(
             return update_rule("nesterov", lambda zeros: zeros, step, numbers, tuned_by=tuned_by)
 
     Args:
-        name: what its repr and its errors call it. init: knobs-shaped zeros -> state, a tensor, number or
-        (named) tuple of such. step: (gradient, state, **hyperparameters, **constants) -> (drive, next state),
-        which leaves both as they
-            are. Hyper-parameters arrive as given, or (*fleet, 1, 1, 1) where each chip has its own or they
-            are tuned; knobs are (*fleet, tiles, rows, cols).
+        name: what its repr and its errors call it.
+        init: knobs-shaped zeros -> state: a tensor, a number or a (named) tuple of such.
+        step: (gradient, state, **hyperparameters, **constants) -> (drive, next state), which leaves its
+            arguments as they are. Knobs are (*fleet, tiles, rows, cols); a hyper-parameter arrives as it was
+            given, or as a tensor (*fleet, 1, 1, 1) where every chip has its own or it is tuned.
         hyperparameters: those that may be tuned, by the name of the argument of `step`.
         constants: further arguments of `step`, which are never tuned.
         derivatives: closed forms in place of automatic differentiation, see `Rule`.

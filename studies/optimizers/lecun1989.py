@@ -1,10 +1,12 @@
 """LeCun's network of 1989 gets from 5 % to 1.3 % of errors by what was learned in 33 years, step by step.
 
-Each rung keeps what the rung before it changed, as Karpathy did in 2022, trained digitally and online, one
-image at a time: squared error and SGD; softmax cross-entropy; AdamW with a falling rate; shifts by a pixel;
-dropout and rectifiers. The first and the last of his rungs also learn from 50,000 images. Settings are the
-source's. One rung is ours, "averaging": twice as many passes, and the weights at the ends of the last 20
-averaged (Polyak and Juditsky 1992).
+Each rung keeps what the rung before it changed, as Karpathy did in 2022
+(https://karpathy.github.io/2022/03/14/lecun1989/) with the network of LeCun et al.
+(https://doi.org/10.1162/neco.1989.1.4.541), trained digitally and online, one image at a time: squared error
+and SGD; softmax cross-entropy; AdamW with a falling rate; shifts by a pixel; dropout and rectifiers. The
+first and the last of his rungs also learn from 50,000 images. Settings are the source's. One rung is ours,
+"averaging": twice as many passes, and the weights at the ends of the last 20 averaged (Polyak and Juditsky
+1992, https://doi.org/10.1137/0330046).
 
 Published beside ours, test errors of 2,007 in %: paper 5.00; 4.09, 4.38, 3.59, 2.19, 1.59; from 50,000
 images 2.74 and 1.25, one seed each.
@@ -29,6 +31,7 @@ The same network as a chip, trained in place without backprop, is the study `con
 Open questions: what averaging would bring to chips, which cannot read their weights but can average answers.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -69,7 +72,7 @@ class Rung(NamedTuple):
 
     kind: Kind
     passes: int
-    rate: float
+    learning_rate: float
     adamw: bool  # with a rate that falls linearly to a third
     shifts: bool  # by up to a pixel each way
     images: int
@@ -161,7 +164,7 @@ def _passes(
     step = _adamw(copies) if rung.adamw else _sgd(copies)
     for done in range(passes):
         fall = done / max(1, passes - 1) if rung.adamw else 0.0
-        rate = rung.rate * (1 - fall * 2 / 3)
+        learning_rate = rung.learning_rate * (1 - fall * 2 / 3)
         orders = torch.stack([torch.randperm(images.shape[1], generator=g) for g in generators], 1)
         with _no_denormals():
             for chosen in orders.split(CHUNK):
@@ -171,7 +174,7 @@ def _passes(
                 silent = _silenced(chosen, rung.kind.dropout, generators) if rung.kind.dropout else None
                 for at in range(len(chosen)):
                     copies.learn(patches[at], targets[at], None if silent is None else silent[at])
-                    step(rate)
+                    step(learning_rate)
         yield done + 1
 
 
@@ -205,17 +208,20 @@ def _silenced(like: Tensor, share: float, generators: list[Generator]) -> Tensor
     return torch.stack(kept, 1) / (1 - share)
 
 
-def _sgd(copies: Copies) -> Any:
-    return lambda rate: copies.knobs.add_(copies.slopes, alpha=-rate)
+def _sgd(copies: Copies) -> Callable[[float], object]:
+    """A step of gradient descent in place, for a learning rate."""
+    return lambda learning_rate: copies.knobs.add_(copies.slopes, alpha=-learning_rate)
 
 
-def _adamw(copies: Copies) -> Any:
-    """torch's, in one kernel; decay 0.01 as by default in the source."""
+def _adamw(copies: Copies) -> Callable[[float], object]:
+    """A step of AdamW (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101) in place, for a learning
+    rate: torch's, in one kernel; weight decay 0.01 as by default in the source.
+    """
     mean, square = torch.zeros_like(copies.knobs), torch.zeros_like(copies.knobs)
     words: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "weight_decay": 0.01, "eps": 1e-8}
     words |= {"amsgrad": False, "maximize": False, "fused": True}
     knobs, slopes, moments, count = [copies.knobs], [copies.slopes], ([mean], [square]), [torch.zeros(())]
-    return lambda rate: adamw(knobs, slopes, *moments, [], count, lr=rate, **words)
+    return lambda learning_rate: adamw(knobs, slopes, *moments, [], count, lr=learning_rate, **words)
 
 
 def _errors(copies: Copies, images: Tensor, labels: Tensor) -> list[float]:

@@ -4,8 +4,9 @@ A 784-128-10 network (tanh, also at its outputs) with exact gradients, each opti
 under a tower, begun at its usual rate and at multiples of it; then node perturbation on Mismatched chips,
 where nobody knows the right rate: fixed rates over six decades beside towers begun at each of them.
 
-Published beside ours (Chandra et al., NeurIPS 2022), test error in %, 30 epochs, 3 seeds: SGD 8.99, under SGD
-4.81; Adam 4.67, under SGD about 3.05; AdaGrad 7.40, 6.90; RMSProp 4.19, 3.3 to 3.6.
+Published beside ours (Chandra et al., NeurIPS 2022, https://arxiv.org/abs/1909.13371), test error in %, 30
+epochs, 3 seeds: SGD 8.99, under SGD 4.81; Adam 4.67, under SGD about 3.05; AdaGrad 7.40, 6.90; RMSProp 4.19,
+3.3 to 3.6.
 
 Ours, `towers --data mnist --where digital --heights 1 2 3 4 5`, seed 0, mean of 3 seeds (which differ by up
 to .4 where a row learns), test error in % begun at .01, 1 and 100 times the usual rate:
@@ -28,15 +29,15 @@ On chips, `towers --data digits --where chips --optimizers sgd adam --heights 1 
 tower above Adam ends within .2 points of the best fixed rate of all (3.68), from six one above SGD within .7.
 Begun at 100 most chips are lost before anything is told: their cells saturate.
 
-What it takes, beyond the source (`learners.Tuner`): its hypergradient is greedy, and settles at rates some
-ten times too low. A fixed memory of slopes mends a part; a horizon that grows with the training mends it, for
+What it takes, beyond the source (`Tuner`): its hypergradient is greedy, and settles at rates some ten times
+too low. A fixed memory of sensitivities mends a part; a horizon that grows with the training mends it, for
 what shallow directions gain adds up over the horizon and what noise costs does not. A warm-up keeps a rate
-that is far too large from breaking the weights at once, dials turn no faster than the horizon, decays a
-hundred times more slowly than rates, and AdaGrad is on every upper level. Chosen on held-out training data
-(--held-out, 15 epochs and chips): horizons of .1 to 3, warm-ups of 0 to 20 % of the training, upper rates of
-.15 to .6; memory and warm-up must not share a clock, or low beginnings have no time to rise.
+that is far too large from breaking the weights at once, hyper-parameters move no faster than the horizon,
+decays a hundred times more slowly than rates, and AdaGrad is on every upper level. Chosen on held-out
+training data (--held-out, 15 epochs and chips): horizons of .1 to 3, warm-ups of 0 to 20 % of the training,
+upper rates of .15 to .6; memory and warm-up must not share a clock, or low beginnings have no time to rise.
 
-Open questions: an emergency brake. Where a loss is unbounded, turns no faster than the horizon come too late
+Open questions: an emergency brake. Where a loss is unbounded, moves no faster than the horizon come too late
 for a rate that becomes unstable after the warm-up.
 """
 
@@ -67,6 +68,7 @@ from learners import Tuner
 from learners import Update
 from learners import adagrad
 from learners import adam
+from learners import current_hyperparameters
 from learners import fit
 from learners import momentum
 from learners import rmsprop
@@ -76,7 +78,6 @@ from learners.data.batches import steps
 from learners.data.datasets import Dataset
 from learners.data.datasets import held_out
 from learners.data.datasets import load
-from learners.updates import current_hyperparameters
 
 from ..kit.digital.mlps import Shape
 from ..kit.digital.mlps import born
@@ -120,7 +121,7 @@ class Args:
     factors: tuple[float, ...] = (0.01, 1.0, 100.0)  # of the usual rate, where training begins
     seeds: int = 3
     epochs: float = 30.0
-    horizon: float = 0.4  # what slopes are remembered for, as a share of the steps made; 0 is the source's
+    horizon: float = 0.4  # what sensitivities are remembered for, as a share of the steps made; 0: the source
     warmup: float = 0.05  # share of the training in which a tower begins
     device: AnyDevice = Mismatched()
     chip_rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # on chips
@@ -171,12 +172,12 @@ def run(trial: Trial) -> Iterator[Row]:
 def _digital(trial: Trial, data: Dataset) -> Iterator[Row]:
     args = trial.args
     shape = Shape(args.seeds, len(args.factors), data.pixels, HIDDEN, data.classes)
-    knobs = born(shape, _dice(args, "weights"))
+    knobs = born(shape, _generators(args, "weights"))
     starts = RATES[trial.optimizer] * torch.tensor(args.factors).repeat(args.seeds)
     total = steps(data.train, BATCH, args.epochs)
     descent = update(trial, starts, total)
     state = descent.init(tuple(map(torch.zeros_like, knobs)))
-    for number, batch in enumerate(lessons(data, BATCH, args.epochs, _dice(args, "order")), 1):
+    for number, batch in enumerate(lessons(data, BATCH, args.epochs, _generators(args, "order")), 1):
         drive, state = descent.step(gradient(shape, knobs, batch), state)
         for weights, change in zip(knobs, drive, strict=True):
             weights.add_(change)
@@ -227,10 +228,10 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
 def _overhead(trial: Trial, data: Dataset) -> Iterator[Row]:
     """Median seconds of the update of one network, and of its gradient, a batch at a time."""
     shape = Shape(1, 1, data.pixels, HIDDEN, data.classes)
-    knobs = born(shape, _dice(trial.args, "weights")[:1])
+    knobs = born(shape, _generators(trial.args, "weights")[:1])
     descent = update(trial, torch.tensor(RATES[trial.optimizer]), 7000)
     state, spent = descent.init(tuple(map(torch.zeros_like, knobs))), []
-    for batch in lessons(data, BATCH, 1.0, _dice(trial.args, "order")[:1]):
+    for batch in lessons(data, BATCH, 1.0, _generators(trial.args, "order")[:1]):
         clock = perf_counter()
         given = gradient(shape, knobs, batch)
         between = perf_counter()
@@ -240,7 +241,7 @@ def _overhead(trial: Trial, data: Dataset) -> Iterator[Row]:
     yield {"what": "seconds", "gradient": first, "update": second, "done": 1.0}
 
 
-def _dice(args: Args, what: str) -> list[Generator]:
+def _generators(args: Args, what: str) -> list[Generator]:
     return [stream(args.seed, "towers", what, k) for k in range(args.seeds)]
 
 

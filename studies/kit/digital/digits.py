@@ -70,7 +70,7 @@ class ExactSlopes:
         return xray.node_gradient(self.chip, batch.x, batch.target, loss), None
 
 
-class Heavy(NamedTuple):
+class _HeavyState(NamedTuple):
     """What `heavy_rmsprop` remembers."""
 
     steps: int
@@ -79,26 +79,29 @@ class Heavy(NamedTuple):
 
 
 def heavy_rmsprop(
-    rate: Callable[[int], float], momentum: float = 0.999, decay: float = 0.9, epsilon: float = 1e-5
+    learning_rate: Callable[[int], float], momentum: float = 0.999, beta2: float = 0.9, epsilon: float = 1e-5
 ) -> Update:
-    """RMSProp (Tieleman and Hinton 2012) with momentum, in the form of TensorFlow's first version:
-    epsilon under the root, the rate inside the velocity, mean squares that start at 1.
+    """RMSProp (Tieleman and Hinton 2012,
+    https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf) with momentum, in the form of
+    TensorFlow's first version: epsilon under the root, the rate inside the velocity, mean squares that start
+    at 1.
 
-    rate: by the number of steps made before.
+    learning_rate: by the number of steps taken before.
     """
 
-    def step(gradient: Knobs, held: Heavy) -> tuple[Knobs, Heavy]:
+    def step(gradient: Knobs, state: _HeavyState) -> tuple[Knobs, _HeavyState]:
         square = tuple(
-            (s * decay).addcmul_(g, g, value=1 - decay) for s, g in zip(held.square, gradient, strict=True)
+            (s * beta2).addcmul_(g, g, value=1 - beta2) for s, g in zip(state.square, gradient, strict=True)
         )
-        now = -rate(held.steps)
+        now = -learning_rate(state.steps)
         velocity = tuple(
             (s + epsilon).rsqrt_().mul_(g).mul_(now).add_(v, alpha=momentum)
-            for s, g, v in zip(square, gradient, held.velocity, strict=True)
+            for s, g, v in zip(square, gradient, state.velocity, strict=True)
         )
-        return velocity, Heavy(held.steps + 1, square, velocity)
+        return velocity, _HeavyState(state.steps + 1, square, velocity)
 
-    return Update(lambda zeros: Heavy(0, tuple(torch.ones_like(z) for z in zeros), zeros), step)
+    name = f"heavy_rmsprop(..., momentum={momentum}, beta2={beta2}, epsilon={epsilon})"
+    return Update(lambda zeros: _HeavyState(0, tuple(torch.ones_like(z) for z in zeros), zeros), step, name)
 
 
 def paced(step: int, steps: int, epochs: int) -> float:

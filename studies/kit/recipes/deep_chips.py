@@ -49,7 +49,7 @@ def own_rates(update: Update, rates: Tensor) -> Update:
         drive, state = update.step(gradient, state)
         return tuple(d * factors for d in drive), state
 
-    return Update(update.init, step)
+    return Update(update.init, step, f"own_rates({update})")
 
 
 def loudness(chip: Chip[Any], x: Tensor) -> dict[str, list[float]]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from analog.spec import Knobs
-from learners.updates import Update
+from learners import Update
 from learners.updates.record import Rule
 
 from .sequences import zeros_like

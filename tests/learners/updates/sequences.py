@@ -7,12 +7,12 @@ from torch import Tensor
 
 from analog import stream
 from analog.spec import Knobs
-from learners.updates import Update
-from learners.updates import adagrad
-from learners.updates import adam
-from learners.updates import momentum
-from learners.updates import rmsprop
-from learners.updates import sgd
+from learners import Update
+from learners import adagrad
+from learners import adam
+from learners import momentum
+from learners import rmsprop
+from learners import sgd
 
 F64 = torch.float64
 SHAPES = ((2, 3, 2), (1, 2, 4))  # tiles, rows, cols of two layers

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analog import stream
-from learners.updates import accumulate
-from learners.updates import adagrad
-from learners.updates import adam
-from learners.updates import linear_decay
-from learners.updates import momentum
-from learners.updates import rmsprop
-from learners.updates import sgd
+from learners import accumulate
+from learners import adagrad
+from learners import adam
+from learners import linear_decay
+from learners import momentum
+from learners import rmsprop
+from learners import sgd
 
 from .sequences import F64
 from .sequences import UPDATES

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from analog import stream
-from learners.updates import Tuner
-from learners.updates import Update
-from learners.updates import adagrad
-from learners.updates import adam
-from learners.updates import current_hyperparameters
-from learners.updates import rmsprop
-from learners.updates import sgd
+from learners import Tuner
+from learners import Update
+from learners import adagrad
+from learners import adam
+from learners import current_hyperparameters
+from learners import rmsprop
+from learners import sgd
 
 from .oracle import oracle_drives
 from .sequences import F64

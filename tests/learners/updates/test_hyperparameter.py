@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from learners.updates import Hyperparameter
+from learners import Hyperparameter
 
 from .sequences import F64
 

@@ -5,15 +5,15 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from learners.updates import Hyperparameter
-from learners.updates import Tuner
-from learners.updates import Update
-from learners.updates import adagrad
-from learners.updates import adam
-from learners.updates import layerwise
-from learners.updates import linear_decay
-from learners.updates import sgd
-from learners.updates import update_rule
+from learners import Hyperparameter
+from learners import Tuner
+from learners import Update
+from learners import adagrad
+from learners import adam
+from learners import layerwise
+from learners import linear_decay
+from learners import sgd
+from learners import update_rule
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,9 @@ def test_an_update_is_shown_as_the_call_that_makes_it(update: Update, says: str)
         ),
         (
             lambda: sgd(1.0, tuned_by=sgd(1.0)).init((torch.zeros(4),)),
-            r"wants knobs .*rows, cols\), got \(4,\)",
+            r"wants knobs .*rows, cols\), got \[\(4,\)\]",
         ),
+        (lambda: sgd(1.0, tuned_by=sgd(1.0)).init(()), r"wants knobs .*rows, cols\), got \[\]"),
         (
             lambda: update_rule("fixed", lambda zeros: (), lambda g, s: (g, s), {}, tuned_by=sgd(1.0)),
             "fixed: has no hyper-parameter to tune",

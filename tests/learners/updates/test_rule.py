@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from analog.spec import Knobs
-from learners.updates import Hyperparameter
-from learners.updates import Tuner
-from learners.updates import Update
-from learners.updates import adagrad
-from learners.updates import rmsprop
-from learners.updates import sgd
-from learners.updates import update_rule
+from learners import Hyperparameter
+from learners import Tuner
+from learners import Update
+from learners import adagrad
+from learners import rmsprop
+from learners import sgd
+from learners import update_rule
 from learners.updates.hyperparameter import Number
 
 from .oracle import oracle_drives

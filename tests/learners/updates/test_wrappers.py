@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 
 from analog import stream
 from analog.spec import Knobs
-from learners.updates import Update
-from learners.updates import accumulate
-from learners.updates import adagrad
-from learners.updates import adam
-from learners.updates import layerwise
-from learners.updates import linear_decay
-from learners.updates import momentum
-from learners.updates import rmsprop
-from learners.updates import sgd
-from learners.updates import with_schedule
+from learners import Update
+from learners import accumulate
+from learners import adagrad
+from learners import adam
+from learners import layerwise
+from learners import linear_decay
+from learners import momentum
+from learners import rmsprop
+from learners import sgd
+from learners import with_schedule
 
 from .sequences import F64
 from .sequences import assert_equal_to_rounding
