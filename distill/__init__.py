@@ -1,124 +1,111 @@
-"""Handing knowledge on, from chip to chip, by what a teacher answers."""
+"""Distillation hands knowledge on, from chip to chip, by what a teacher answers."""
 
-from learners.data.batches import kept
-
-from .answers import Answers
-from .answers import Label
-from .answers import Quantised
-from .answers import Raw
-from .answers import Samples
-from .answers import Soft
-from .captions import Caption
-from .captions import Captioned
-from .captions import CaptionMatching
-from .captions import Captions
-from .captions import PlainCaptions
-from .captions import Softened
-from .codistillation import Sharing
-from .codistillation import community
-from .codistillation import taken
-from .codistillation import turns
-from .communication import Mail
+from .codistillation import Codistillation
+from .codistillation import codistill
+from .communication import CommunicationLog
+from .distillation_loss import DistillationLoss
+from .distillation_loss import TeacherTarget
+from .distillation_loss import soften
 from .fidelity import Fidelity
 from .fidelity import Likeness
-from .fidelity import Repeated
+from .fidelity import RepeatedMistakes
 from .fidelity import agreement
-from .fidelity import calibration_error
-from .fidelity import divergence
-from .fidelity import kappa
+from .fidelity import cohen_kappa
+from .fidelity import expected_calibration_error
+from .fidelity import kl_divergence
 from .fidelity import repeated_mistakes
-from .forecast import Foreseen
-from .forecast import foreseen
+from .forecast import Forecast
+from .forecast import forecast_loss
+from .formats import AnswerFormat
+from .formats import CaptionLoss
+from .formats import CaptionTarget
+from .formats import HardCaptions
+from .formats import HardLabels
+from .formats import Logits
+from .formats import QuantizedLogits
+from .formats import SampledLabels
+from .formats import SoftCaptions
+from .formats import SoftLabels
+from .formats import SubclassLoss
 from .handover import Traffic
 from .handover import distill
 from .handover import lessons
-from .handover import written
-from .outputs import merged
-from .outputs import uncaptioned
-from .prior_bias import prior_shift
-from .prior_bias import shifted
-from .read_budget import HEARD
-from .read_budget import Deadline
+from .handover import record
+from .outputs import class_outputs
+from .outputs import sum_subclasses
+from .prior_bias import fit_prior_bias
+from .prior_bias import with_output_bias
+from .read_budget import STUDENT_TEMPERATURE
 from .read_budget import Pilot
-from .read_budget import Plan
-from .read_budget import by_heart
-from .read_budget import listen
-from .read_budget import planned
-from .read_budget import saved
-from .read_budget import told
-from .softening import Answer
-from .softening import Matching
-from .softening import soften
-from .stimuli import chosen
-from .stimuli import dispute
-from .stimuli import doubt
-from .stimuli import mixtures
-from .stimuli import noise
-from .stimuli import resampled
-from .stimuli import some
-from .stimuli import without
-from .subclasses import Subclassed
-from .teachers import steadied
-from .teachers import together
+from .read_budget import ReadPlan
+from .read_budget import collect_until_death
+from .read_budget import plan_reads
+from .read_budget import planned_lessons
+from .read_budget import repeats_if_interpolating
+from .read_budget import run_pilot
+from .stimuli import bald
+from .stimuli import drop_classes
+from .stimuli import gaussian_noise
+from .stimuli import mixup
+from .stimuli import predictive_entropy
+from .stimuli import resize
+from .stimuli import select_top
+from .stimuli import subsample
+from .teachers import averaged
+from .teachers import ensemble
 
 __all__ = [
-    "HEARD",
-    "Answer",
-    "Answers",
-    "Caption",
-    "CaptionMatching",
-    "Captioned",
-    "Captions",
-    "Deadline",
+    "STUDENT_TEMPERATURE",
+    "AnswerFormat",
+    "CaptionLoss",
+    "CaptionTarget",
+    "Codistillation",
+    "CommunicationLog",
+    "DistillationLoss",
     "Fidelity",
-    "Foreseen",
-    "Label",
+    "Forecast",
+    "HardCaptions",
+    "HardLabels",
     "Likeness",
-    "Mail",
-    "Matching",
+    "Logits",
     "Pilot",
-    "PlainCaptions",
-    "Plan",
-    "Quantised",
-    "Raw",
-    "Repeated",
-    "Samples",
-    "Sharing",
-    "Soft",
-    "Softened",
-    "Subclassed",
+    "QuantizedLogits",
+    "ReadPlan",
+    "RepeatedMistakes",
+    "SampledLabels",
+    "SoftCaptions",
+    "SoftLabels",
+    "SubclassLoss",
+    "TeacherTarget",
     "Traffic",
     "agreement",
-    "by_heart",
-    "calibration_error",
-    "chosen",
-    "community",
-    "dispute",
+    "averaged",
+    "bald",
+    "class_outputs",
+    "codistill",
+    "cohen_kappa",
+    "collect_until_death",
     "distill",
-    "divergence",
-    "doubt",
-    "foreseen",
-    "kappa",
-    "kept",
+    "drop_classes",
+    "ensemble",
+    "expected_calibration_error",
+    "fit_prior_bias",
+    "forecast_loss",
+    "gaussian_noise",
+    "kl_divergence",
     "lessons",
-    "listen",
-    "merged",
-    "mixtures",
-    "noise",
-    "planned",
-    "prior_shift",
+    "mixup",
+    "plan_reads",
+    "planned_lessons",
+    "predictive_entropy",
+    "record",
     "repeated_mistakes",
-    "resampled",
-    "saved",
-    "shifted",
+    "repeats_if_interpolating",
+    "resize",
+    "run_pilot",
+    "select_top",
     "soften",
-    "some",
-    "steadied",
-    "taken",
-    "together",
-    "told",
-    "turns",
-    "uncaptioned",
-    "without",
-    "written",
+    "subsample",
+    "sum_subclasses",
+    "with_output_bias",
 ]

@@ -1,10 +1,10 @@
-"""A community: chips that learn from labels of their own, and from what the others answer.
+"""Codistillation: chips learn from labels of their own, and from what the others answer.
 
-After codistillation (Anil et al., "Large scale distributed neural network training through online
-distillation", ICLR 2018), where copies of a digital network on shards of the data learn to predict alike.
-Where we differ and why: there a copy reads stale weights of its peers and asks them about its own data. A
-mortal chip's weights mean nothing elsewhere, so what travels is a stimulus of the sender's shard with the
-sender's answer to it, read from the chip as it is in that round.
+After Anil, Pereyra, Passos, Ormandi, Dahl and Hinton, "Large scale distributed neural network training
+through online distillation" (ICLR 2018, https://arxiv.org/abs/1804.03235), where copies of a digital network
+on shards of the data learn to predict alike. Where we differ and why: there a copy reads stale weights of its
+peers and asks them about its own data. A mortal chip's weights mean nothing elsewhere, so what travels is a
+stimulus of the sender's shard with the sender's answer to it, read from the chip as it is in that round.
 """
 
 from collections.abc import Callable
@@ -28,167 +28,191 @@ from learners.losses import CrossEntropy
 from learners.losses import Loss
 from learners.losses import known_gradient
 
-from .answers import Answers
-from .answers import Soft
-from .answers import code
-from .communication import Mail
-from .communication import Post
+from .communication import Accounting
+from .communication import CommunicationLog
+from .formats.answer_format import AnswerFormat
+from .formats.answer_format import check_integer
+from .formats.answer_format import index_bits
+from .formats.soft_labels import SoftLabels
 
 
 @dataclass(frozen=True)
-class Sharing:
-    """What the chips of a community do in every round."""
+class Codistillation:
+    """What each chip does in every round."""
 
-    own: int = 16  # labelled examples of its own shard, that each learns from
-    shown: int = 4  # of these, shown to others together with the chip's own answer
-    answers: Answers = Soft()
-    peers: int | None = None  # whom each chip hears, by lot; None: all others, through a coordinator
-    labelled: bool = False  # senders add their label to every answer, for answers that weigh it in
+    own_examples: int = 16  # labeled examples of its own shard, that each learns from
+    shared_examples: int = 4  # of these, sent to others together with the chip's own answer
+    answers: AnswerFormat = SoftLabels()
+    peers: int | None = None  # that each chip hears, by lot; None: all others, through a coordinator
+    send_labels: bool = False  # senders add their label to every answer, for answers that weigh it in
 
     def __post_init__(self) -> None:
-        for name, value, least in (("own", self.own, 1), ("shown", self.shown, 0)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"Sharing: {name} is {value!r}, wanted an integer of at least {least}")
-        if self.shown > self.own:
-            raise ValueError(f"Sharing: shown is {self.shown}, wanted at most own, {self.own}")
+        check_integer("Codistillation: own_examples", self.own_examples, 1)
+        check_integer("Codistillation: shared_examples", self.shared_examples, 0)
+        if self.shared_examples > self.own_examples:
+            raise ValueError(
+                f"Codistillation: shared_examples is {self.shared_examples}, "
+                f"wanted at most own_examples, {self.own_examples}"
+            )
+        if self.answers.needs_label and not self.send_labels:
+            raise ValueError(f"Codistillation: {self.answers} weighs in labels, and no label is sent")
 
-    def heard(self, chips: int) -> int:
-        """Lessons that each of so many chips hears in a round.
+    def lessons_per_round(self, chips: int) -> int:
+        """The lessons that each of so many chips hears in a round.
 
         Raises:
             ValueError: more peers than there are others, or none.
         """
         others = chips - 1 if self.peers is None else self.peers
         if self.peers is not None and not 1 <= others <= chips - 1:
-            raise ValueError(f"Sharing: peers is {self.peers}, wanted 1 to {chips - 1} of {chips} chips")
-        return others * self.shown
+            raise ValueError(
+                f"Codistillation: peers is {self.peers}, wanted 1 to {chips - 1} of {chips} chips"
+            )
+        return others * self.shared_examples
 
 
-class Learnt(NamedTuple):
-    """The targets of a round: labels of one's own examples, then what others said to theirs."""
+class CodistillationTarget(NamedTuple):
+    """The targets of a round: labels of a chip's own examples, then the others' answers to theirs."""
 
     label: Tensor  # (chips, own), int64
-    said: Any  # as the answers' loss wants it, (chips, lessons, ...)
+    answers: Any  # as the answer format's loss wants it, (chips, lessons, ...)
 
 
 @dataclass(frozen=True)
-class OwnAndHeard(Loss):
-    """Cross-entropy to the label for the first `own` examples of a batch, the answers' loss for the rest."""
+class CodistillationLoss(Loss):
+    """Cross-entropy to the labels of a chip's own examples, the answer format's loss for the rest."""
 
-    own: int
-    heard: Loss
+    own_examples: int  # the first of a batch
+    answer_loss: Loss
 
-    def value(self, out: Tensor, target: Learnt) -> Tensor:
-        mine, theirs = out[..., : self.own, :], out[..., self.own :, :]
-        return torch.cat(
-            (CrossEntropy().value(mine, target.label), self.heard.value(theirs, target.said)), -2
-        )
+    def value(self, out: Tensor, target: CodistillationTarget) -> Tensor:
+        own, others = self._split(out)
+        of_answers = self.answer_loss.value(others, target.answers)
+        return torch.cat((CrossEntropy().value(own, target.label), of_answers), -2)
 
-    def gradient(self, out: Tensor, target: Learnt) -> Tensor:
-        mine, theirs = out[..., : self.own, :], out[..., self.own :, :]
-        heard = known_gradient(self.heard, "OwnAndHeard")(theirs, target.said)
-        return torch.cat((CrossEntropy().gradient(mine, target.label), heard), -2)
+    def gradient(self, out: Tensor, target: CodistillationTarget) -> Tensor:
+        own, others = self._split(out)
+        of_answers = known_gradient(self.answer_loss, "CodistillationLoss")(others, target.answers)
+        return torch.cat((CrossEntropy().gradient(own, target.label), of_answers), -2)
+
+    def _split(self, out: Tensor) -> tuple[Tensor, Tensor]:
+        return out[..., : self.own_examples, :], out[..., self.own_examples :, :]
 
 
-def community(
+def codistill(
     port: Port,
     learner: Callable[[Loss], Learner[Any]],
     shards: Batch,
-    sharing: Sharing,
+    settings: Codistillation,
     rounds: int,
     *,
     order: Generator,
     generator: Generator,
-    mail: Mail | None = None,
+    log: CommunicationLog | None = None,
 ) -> Iterator[Step]:
-    """Chips, a fleet behind one port, learn in rounds from their own labels and from each other's answers.
+    """Let chips, a fleet behind one port, learn in rounds from their labels and from each other's answers.
 
-    Every chip reads its answers to what it shows, then all learn from one batch each: their own examples
-    and the lessons they heard. Alone, or when nothing is shown, that is `fit` with the cross-entropy.
+    Every chip reads its answers to what it shares, then all learn from one batch each: their own examples
+    and the lessons they heard. Alone, or when nothing is shared, that is `fit` with the cross-entropy.
 
     Args:
+        port: of a fleet with one axis, (chips,).
+        learner: makes a learner from a loss.
         shards: x (chips, examples, features), labels (chips, examples): a row of its own for each chip.
+        settings: of every round.
+        rounds: how many; a step of the learner each.
         order: of the examples, and who hears whom.
         generator: the learner's probes, and answers that are drawn by lot.
-        mail: where all traffic is booked.
+        log: where all traffic is booked.
 
     Raises:
         ValueError: a port without a fleet axis, shards of another form, settings that ask for too much.
     """
-    chips = _chips(port, shards)
-    silent = sharing.heard(chips) == 0
-    loss: Loss = CrossEntropy() if silent else OwnAndHeard(sharing.own, sharing.answers.loss)
-    batches = _rounds(port, shards, sharing, rounds, order, generator, Mail() if mail is None else mail)
+    chips = _count_chips(port, shards)
+    alone = settings.lessons_per_round(chips) == 0
+    loss: Loss = CrossEntropy() if alone else CodistillationLoss(settings.own_examples, settings.answers.loss)
+    batches = _rounds(
+        port, shards, settings, rounds, order, generator, CommunicationLog() if log is None else log
+    )
     return fit(learner(loss), port, batches, generator)
 
 
-def turns(shards: Batch, own: int, rounds: int, order: Generator) -> Iterator[Tensor]:
-    """Which examples of its shard each chip takes in each round, (chips, own); all before any comes again."""
+def shard_indices(shards: Batch, size: int, rounds: int, generator: Generator) -> Iterator[Tensor]:
+    """Yield which examples of its shard each chip takes in each round; all before any comes again.
+
+    Yields:
+        (chips, size), int64.
+
+    Raises:
+        ValueError: if a shard has fewer examples than a round takes.
+    """
     chips, count = shards.target.shape
-    if not 1 <= own <= count:
-        raise ValueError(f"community: own is {own}, wanted 1 to {count}, the examples of a shard")
+    if not 1 <= size <= count:
+        raise ValueError(f"codistill: a round takes {size}, wanted 1 to {count}, the examples of a shard")
     while rounds > 0:
-        mixed = torch.rand((chips, count), generator=order).argsort(-1)
-        yield from mixed[:, : count - count % own].split(own, -1)[:rounds]
-        rounds -= count // own
+        shuffled = torch.rand((chips, count), generator=generator).argsort(-1)
+        yield from shuffled[:, : count - count % size].split(size, -1)[:rounds]
+        rounds -= count // size
 
 
-def taken(shards: Batch, chosen: Tensor) -> Batch:
-    """Each chip's chosen examples (chips, own) of its shard."""
-    rows = torch.arange(len(chosen)).unsqueeze(-1)
-    return Batch(shards.x[rows, chosen], shards.target[rows, chosen])
+def take_from_shards(shards: Batch, indices: Tensor) -> Batch:
+    """Each chip's examples at some indices (chips, size) of its shard."""
+    rows = torch.arange(len(indices)).unsqueeze(-1)
+    return Batch(shards.x[rows, indices], shards.target[rows, indices])
 
 
 def _rounds(
     port: Port,
     shards: Batch,
-    sharing: Sharing,
+    settings: Codistillation,
     rounds: int,
     order: Generator,
     generator: Generator,
-    mail: Mail,
+    log: CommunicationLog,
 ) -> Iterator[Batch]:
     """What every chip learns from, round by round."""
-    chips, outputs = _chips(port, shards), port.spec.layers[-1].features
-    lesson = sharing.answers.bits(outputs) + sharing.labelled * code(outputs)
-    post = Post(mail, shards, lesson, direct=sharing.peers is not None)
-    for chosen in turns(shards, sharing.own, rounds, order):
-        own = taken(shards, chosen)
-        if sharing.heard(chips) == 0:
+    chips, outputs = _count_chips(port, shards), port.spec.layers[-1].features
+    answer_bits = settings.answers.bits(outputs) + settings.send_labels * index_bits(outputs)
+    accounting = Accounting(log, shards, answer_bits, direct=settings.peers is not None)
+    for indices in shard_indices(shards, settings.own_examples, rounds, order):
+        own = take_from_shards(shards, indices)
+        if settings.lessons_per_round(chips) == 0:
             yield own
             continue
-        whom = _whom(chips, sharing.peers, order)
-        shown, label = own.x[:, : sharing.shown], own.target[:, : sharing.shown]
-        said = sharing.answers.said(port.measure(shown).out, label if sharing.labelled else None, generator)
-        post.book(chosen[:, : sharing.shown], whom)
-        heard = partial(_received, whom=whom)
-        yield Batch(torch.cat((own.x, heard(shown)), 1), Learnt(own.target, tree_map(heard, said)))
+        senders = _draw_senders(chips, settings.peers, order)
+        x, label = own.x[:, : settings.shared_examples], own.target[:, : settings.shared_examples]
+        out = port.measure(x).out
+        answers = settings.answers.encode(out, label if settings.send_labels else None, generator)
+        accounting.book(indices[:, : settings.shared_examples], senders)
+        deliver = partial(_deliver, senders=senders)
+        lessons = tree_map(deliver, answers)
+        yield Batch(torch.cat((own.x, deliver(x)), 1), CodistillationTarget(own.target, lessons))
 
 
-def _received(sent: Tensor, whom: Tensor) -> Tensor:
-    """What senders (chips, shown, ...) sent, as each receiver heard it: (chips, lessons, ...)."""
-    return sent[whom].flatten(1, 2)
-
-
-def _whom(chips: int, peers: int | None, order: Generator) -> Tensor:  # (chips, heard), rising
+def _draw_senders(chips: int, peers: int | None, generator: Generator) -> Tensor:  # (chips, peers), rising
     """Whom each chip hears in a round."""
     others = torch.stack([torch.cat((torch.arange(i), torch.arange(i + 1, chips))) for i in range(chips)])
     if peers is None or peers == chips - 1:
         return others
-    lots = torch.rand(others.shape, generator=order).argsort(-1)[:, :peers].sort(-1).values
-    return others.gather(1, lots)
+    ranks = torch.rand(others.shape, generator=generator).argsort(-1)[:, :peers].sort(-1).values
+    return others.gather(1, ranks)
 
 
-def _chips(port: Port, shards: Batch) -> int:
-    """How many they are, if there is a shard for each."""
+def _deliver(sent: Tensor, senders: Tensor) -> Tensor:
+    """What senders (chips, shared, ...) sent, as each receiver has it: (chips, lessons, ...)."""
+    return sent[senders].flatten(1, 2)
+
+
+def _count_chips(port: Port, shards: Batch) -> int:
+    """How many chips there are, if there is a shard for each."""
     fleet, x, label = port.spec.fleet, shards.x, shards.target
     if len(fleet) != 1:
-        raise ValueError(f"community: the port's fleet is {fleet}, wanted one axis, (chips,)")
+        raise ValueError(f"codistill: the port's fleet is {fleet}, wanted one axis, (chips,)")
     fits = isinstance(label, Tensor) and x.ndim == 3 and x.shape[0] == fleet[0]
     if not fits or label.shape != x.shape[:2]:
         came = tuple(label.shape) if isinstance(label, Tensor) else type(label).__name__
         raise ValueError(
-            f"community: shards are x {tuple(x.shape)} with labels {came}, wanted "
+            f"codistill: shards are x {tuple(x.shape)} with labels {came}, wanted "
             f"({fleet[0]}, examples, features) with ({fleet[0]}, examples)"
         )
     return fleet[0]

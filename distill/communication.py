@@ -1,4 +1,4 @@
-"""What goes from chip to chip in a community, counted in bits on every chip's wires."""
+"""The communication of chips that codistill, counted in bits on every chip's wires."""
 
 from dataclasses import dataclass
 from dataclasses import field
@@ -8,14 +8,14 @@ from torch import Tensor
 
 from learners.learner import Batch
 
-from .answers import code
+from .formats.answer_format import index_bits
 from .handover import Traffic
 
-PIXEL = 8  # bits of one number of a stimulus that travels
+PIXEL_BITS = 8  # of one number of a stimulus that travels
 
 
 @dataclass
-class Mail:
+class CommunicationLog:
     """What went over each chip's wires to the others: lessons, and bits, stimuli included.
 
     A lesson is the answer, the label if it travels, and the number of the stimulus. The stimulus itself, 8
@@ -27,49 +27,56 @@ class Mail:
 
     @property
     def bits(self) -> list[int]:
-        """Through each chip's wires, both ways."""
+        """Bits through each chip's wires, both ways."""
         return [up.bits + down.bits for up, down in zip(self.sent, self.received, strict=True)]
 
 
-class Post:
-    """Knows who has got which stimulus already, and books what goes from chip to chip."""
+class Accounting:
+    """The books of who has which stimulus already, and of what goes from chip to chip."""
 
-    def __init__(self, mail: Mail, shards: Batch, said: int, direct: bool) -> None:
+    def __init__(self, log: CommunicationLog, shards: Batch, answer_bits: int, direct: bool) -> None:
         """
         Args:
+            log: where everything is added.
             shards: x (chips, examples, features), labels (chips, examples).
-            said: bits of an answer, and of a label if it travels.
-            direct: from chip to chip; else through a coordinator, who hears everything once.
+            answer_bits: of an answer, and of a label if it travels.
+            direct: from chip to chip; else through a coordinator, who receives everything once.
         """
         chips, count = shards.target.shape
-        self._mail, self._direct = mail, direct
-        self._lesson = said + code(chips * count)
-        self._stimulus = PIXEL * shards.x.shape[-1]
+        self._log, self._direct = log, direct
+        self._lesson_bits = answer_bits + index_bits(chips * count)
+        self._stimulus_bits = PIXEL_BITS * shards.x.shape[-1]
         self._known = torch.zeros((chips + 1, chips, count), dtype=torch.bool)  # by each, and a coordinator
-        for side in (mail.sent, mail.received):
+        for side in (log.sent, log.received):
             side.extend(Traffic() for _ in range(chips - len(side)))
 
-    def book(self, shown: Tensor, whom: Tensor) -> None:
-        """What each chip showed, (chips, shown), was heard by those who listened, (chips, heard)."""
-        chips, each = len(shown), torch.arange(len(shown))
-        fresh = self._given(each.unsqueeze(-1), whom, shown)  # (chips, heard)
-        self._add(self._mail.received, torch.full_like(each, whom.shape[-1]), fresh.sum(-1), shown)
-        if self._direct:
-            times = torch.bincount(whom.flatten(), minlength=chips)
-            new = torch.zeros_like(each).index_add(0, whom.flatten(), fresh.flatten())
-        else:
-            times = torch.ones_like(each)
-            new = self._given(torch.tensor([[chips]]), each.unsqueeze(0), shown)[0]
-        self._add(self._mail.sent, times, new, shown)
+    def book(self, stimuli: Tensor, senders: Tensor) -> None:
+        """Add the traffic of one round.
 
-    def _given(self, to: Tensor, by: Tensor, shown: Tensor) -> Tensor:  # (to, by)
-        """How many of the shown stimuli are new to whom they are given; from now on they are known."""
-        at = (to.unsqueeze(-1), by.unsqueeze(-1), shown[by])
-        new = (~self._known[at]).sum(-1)
-        self._known[at] = True
+        Args:
+            stimuli: (chips, shared), int64, which examples of its shard each chip sent.
+            senders: (chips, peers), int64, from whom each chip received.
+        """
+        chips, everybody = len(stimuli), torch.arange(len(stimuli))
+        new = self._mark_known(everybody.unsqueeze(-1), senders, stimuli)  # (chips, peers)
+        times = torch.full_like(everybody, senders.shape[-1])
+        self._add(self._log.received, times, new.sum(-1), stimuli)
+        if self._direct:
+            times = torch.bincount(senders.flatten(), minlength=chips)
+            new = torch.zeros_like(everybody).index_add(0, senders.flatten(), new.flatten())
+        else:
+            times = torch.ones_like(everybody)
+            new = self._mark_known(torch.tensor([[chips]]), everybody.unsqueeze(0), stimuli)[0]
+        self._add(self._log.sent, times, new, stimuli)
+
+    def _mark_known(self, receivers: Tensor, senders: Tensor, stimuli: Tensor) -> Tensor:
+        """How many stimuli of each sender are new to each receiver; from now on they are known."""
+        place = (receivers.unsqueeze(-1), senders.unsqueeze(-1), stimuli[senders])
+        new = (~self._known[place]).sum(-1)
+        self._known[place] = True
         return new
 
-    def _add(self, side: list[Traffic], times: Tensor, new: Tensor, shown: Tensor) -> None:
-        for traffic, heard, stimuli in zip(side, times.tolist(), new.tolist(), strict=True):
-            traffic.book(heard * shown.shape[-1], self._lesson)
-            traffic.bits += stimuli * self._stimulus
+    def _add(self, side: list[Traffic], times: Tensor, new: Tensor, stimuli: Tensor) -> None:
+        for traffic, count, fresh in zip(side, times.tolist(), new.tolist(), strict=True):
+            traffic.book(count * stimuli.shape[-1], self._lesson_bits)
+            traffic.bits += fresh * self._stimulus_bits

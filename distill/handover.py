@@ -1,4 +1,4 @@
-"""A teacher's knowledge goes to fresh hardware as lessons: stimuli with what the teacher said to them."""
+"""Distillation hands a teacher's knowledge to fresh hardware as lessons: stimuli with their answers."""
 
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -17,8 +17,8 @@ from learners.learner import Step
 from learners.learner import fit
 from learners.losses import Loss
 
-from .answers import Answers
-from .answers import Soft
+from .formats.answer_format import AnswerFormat
+from .formats.soft_labels import SoftLabels
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Traffic:
     bits: int = 0
 
     def book(self, lessons: int, bits_each: int) -> None:
-        """So many lessons of so many bits each."""
+        """Add so many lessons of so many bits each."""
         self.lessons += lessons
         self.bits += lessons * bits_each
 
@@ -37,29 +37,37 @@ class Traffic:
 def lessons(
     teacher: Port,
     stimuli: Iterable[Batch],
-    answers: Answers,
+    answers: AnswerFormat,
     *,
     generator: Generator,
     traffic: Traffic | None = None,
 ) -> Iterator[Batch]:
-    """One measurement of the teacher per stimulus: its answers, noise and all, become the targets.
+    """Yield lessons: each batch of stimuli is measured once, and the answers, noise and all, are its targets.
 
     Booked is what each student hears: of a fleet of teachers, the lessons of one.
 
     Args:
+        teacher: measured when a lesson is wanted.
         stimuli: batches of inputs; a target, if there is one, is the label and travels along.
+        answers: the form in which the teacher answers.
         generator: for answers that are drawn by lot.
+        traffic: where lessons and bits are booked.
+
+    Raises:
+        ValueError: if the answers weigh in labels and a stimulus has none.
     """
     for x, label in stimuli:
+        if answers.needs_label and label is None:
+            raise ValueError(f"lessons: {answers} weighs in labels, and the stimuli have no label")
         out = teacher.measure(x).out
         if traffic is not None:
             traffic.book(teacher.spec.vectors(out), answers.bits(out.shape[-1]))
-        yield Batch(x, answers.said(out, label, generator))
+        yield Batch(x, answers.encode(out, label, generator))
 
 
-def written(taught: Iterable[Batch]) -> Batch:
-    """Lessons of one teacher written down together, to be studied long after its death."""
-    x, targets = zip(*taught, strict=True)
+def record(lessons: Iterable[Batch]) -> Batch:
+    """Record lessons of one teacher as one batch, to be studied long after its death."""
+    x, targets = zip(*lessons, strict=True)
     return Batch(torch.cat(x), tree_map(lambda *parts: torch.cat(parts), *targets))
 
 
@@ -70,7 +78,7 @@ def distill(
     stimuli: Iterable[Batch],
     *,
     temperature: float | None = None,
-    answers: Answers | None = None,
+    answers: AnswerFormat | None = None,
     generator: Generator,
     traffic: Traffic | None = None,
 ) -> Iterator[Step]:
@@ -80,13 +88,20 @@ def distill(
     of students may be taught by one teacher, or by a fleet of as many.
 
     Args:
+        teacher: one chip, or a fleet of as many as students.
+        student: one chip, or a fleet.
         learner: makes a learner from a loss, e.g. `lambda loss: Descent(estimator, update, loss)`.
         stimuli: batches of inputs; labels are needed only by answers that weigh them in.
-        temperature: short for answers=Soft(temperature).
+        temperature: short for answers=SoftLabels(temperature).
+        answers: the form in which the teacher answers.
         generator: the learner's probes, and lots that the teacher draws.
+        traffic: where lessons and bits are booked.
+
+    Raises:
+        ValueError: if both or none of temperature and answers are given, or teacher and student do not fit.
     """
     if answers is None and temperature is not None:
-        answers = Soft(temperature)
+        answers = SoftLabels(temperature)
     elif answers is None or temperature is not None:
         raise ValueError("distill: wanted either a temperature or answers, and not both")
     if teacher.spec.layers[-1].features != student.spec.layers[-1].features:

@@ -10,22 +10,22 @@ from analog.port import Reading
 from analog.port import rewired
 
 
-def uncaptioned(port: Port, classes: int) -> Port:
-    """The same wires without the attributes behind the first `classes` outputs."""
-    return reworded(port, lambda out: out[..., :classes])
+def class_outputs(port: Port, classes: int) -> Port:
+    """Keep the first `classes` outputs of a port, without the attributes behind them."""
+    return map_outputs(port, lambda out: out[..., :classes])
 
 
-def merged(port: Port, classes: int) -> Port:
-    """The same wires, each class's output the log of the summed exponentials of its subclasses' outputs."""
-    return reworded(port, lambda out: out.unflatten(-1, (classes, -1)).logsumexp(-1))
+def sum_subclasses(port: Port, classes: int) -> Port:
+    """Sum each class's probability over its subclasses: the logsumexp of their outputs."""
+    return map_outputs(port, lambda out: out.unflatten(-1, (classes, -1)).logsumexp(-1))
 
 
-def reworded(port: Port, words: Callable[[Tensor], Tensor]) -> Port:
-    """What the last tap of the whole chip shows, put digitally into other words; the datasheet stays."""
+def map_outputs(port: Port, function: Callable[[Tensor], Tensor]) -> Port:
+    """Apply a digital function to the last tap of the whole chip; the spec stays."""
 
     def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         taps = port.measure(x, probe, first=first, last=last).taps
-        whole = last == len(port.spec.layers) - 1
-        return Reading((*taps[:-1], words(taps[-1])) if whole else taps)
+        shows_outputs = last == len(port.spec.layers) - 1
+        return Reading((*taps[:-1], function(taps[-1])) if shows_outputs else taps)
 
     return rewired(port, read)

@@ -1,4 +1,4 @@
-"""Teachers of more than one reading: wires whose answer is a mean, each reading charged."""
+"""Teachers of more than one reading: ports whose answer is a mean, each reading charged."""
 
 from dataclasses import replace
 
@@ -12,30 +12,36 @@ from analog.port import make_port
 from analog.port import rewired
 from analog.spec import Knobs
 
+from .formats.answer_format import check_integer
 
-def steadied(port: Port, readings: int) -> Port:
-    """The same wires, every measurement made so many times and averaged: noise falls, charges rise."""
-    if isinstance(readings, bool) or not isinstance(readings, int) or readings < 1:
-        raise ValueError(f"steadied: readings is {readings!r}, wanted an integer of at least 1")
+
+def averaged(port: Port, reads: int) -> Port:
+    """Make every measurement of a port so many times and average it: noise falls, charges rise.
+
+    Raises:
+        ValueError: if reads is not an integer of at least 1.
+    """
+    check_integer("averaged: reads", reads)
 
     def read(x: torch.Tensor, probe: Probe, first: int, last: int) -> Reading:
         total = port.measure(x, probe, first=first, last=last).taps
-        for _ in range(readings - 1):
+        for _ in range(reads - 1):
             again = port.measure(x, probe, first=first, last=last).taps
             total = tuple(t + a for t, a in zip(total, again, strict=True))
-        return Reading(tuple(t / readings for t in total))
+        return Reading(tuple(t / reads for t in total))
 
     return rewired(port, read)
 
 
-def together(*ports: Port) -> Port:
-    """An ensemble that answers as one teacher: outputs averaged over all its living chips, fleets included.
+def ensemble(*ports: Port) -> Port:
+    """Average the outputs of all living chips behind some ports, fleets included, as one teacher.
 
     The mean of outputs is, up to a constant, the geometric mean of the members' probabilities at any
-    temperature (Hinton, Vinyals and Dean 2015, section 1). A member that dies drops out.
+    temperature (Hinton, Vinyals and Dean 2015, https://arxiv.org/abs/1503.02531, section 1). A member that
+    dies drops out.
 
     Returns:
-        Wires that can be read, one tap (batch, outputs), and not written.
+        A port that can be read, one tap (batch, outputs), and not written.
 
     Raises:
         ValueError: no member, or members that answer in different classes.
@@ -43,24 +49,24 @@ def together(*ports: Port) -> Port:
     """
     classes = {port.spec.layers[-1].features for port in ports}
     if len(classes) != 1:
-        raise ValueError(f"together: wanted teachers of the same classes, got outputs {sorted(classes)}")
+        raise ValueError(f"ensemble: wanted teachers of the same classes, got outputs {sorted(classes)}")
 
     def read(x: torch.Tensor, probe: Probe, first: int, last: int) -> Reading:
         top = None if last == len(ports[0].spec.layers) - 1 else last  # members may differ in depth
-        said, ends = [], []
+        outputs, deaths = [], []
         for port in ports:
             try:
                 out = port.measure(x, probe, first=first, last=top).out
-            except Dead as end:
-                ends.append(end)
+            except Dead as death:
+                deaths.append(death)
                 continue
-            said.append(out.reshape(-1, *out.shape[-2:]))
-        if not said:
-            raise Dead(f"together: all teachers are dead; the last: {ends[-1]}")
-        return Reading((torch.cat(said).mean(0),))
+            outputs.append(out.reshape(-1, *out.shape[-2:]))
+        if not outputs:
+            raise Dead(f"ensemble: all teachers are dead; the last: {deaths[-1]}")
+        return Reading((torch.cat(outputs).mean(0),))
 
-    def unwritten(knobs: Knobs) -> None:
+    def refuse(knobs: Knobs) -> None:
         del knobs
-        raise ValueError("together: an ensemble is read, not written; write to its members")
+        raise ValueError("ensemble: it is read, not written; write to its members")
 
-    return make_port(replace(ports[0].spec, fleet=()), unwritten, unwritten, read)
+    return make_port(replace(ports[0].spec, fleet=()), refuse, refuse, read)

@@ -35,8 +35,8 @@ from analog import Mismatched
 from analog import Port
 from analog import stream
 from analog import xray
-from distill import Raw
-from distill import Soft
+from distill import Logits
+from distill import SoftLabels
 from distill import distill
 from learners import Batch
 from learners import adam
@@ -149,7 +149,7 @@ def _lesson(trial: Trial, teacher: Port, pupils: Port, met: Tensor, number: int)
         pupils,
         learner,
         stimuli,
-        answers=Soft(args.temperature) if named else Raw(),
+        answers=SoftLabels(args.temperature) if named else Logits(),
         generator=generator,
     ):
         pass

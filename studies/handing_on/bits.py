@@ -52,19 +52,19 @@ from analog import Port
 from analog import dense
 from analog import stream
 from analog import xray
-from distill import Answers
-from distill import Caption
-from distill import Captioned
-from distill import Captions
-from distill import PlainCaptions
-from distill import Soft
-from distill import Subclassed
+from distill import AnswerFormat
+from distill import CaptionLoss
+from distill import CaptionTarget
+from distill import HardCaptions
+from distill import SoftCaptions
+from distill import SoftLabels
+from distill import SubclassLoss
 from distill import Traffic
+from distill import class_outputs
 from distill import lessons
-from distill import merged
-from distill import some
-from distill import uncaptioned
-from distill import written
+from distill import record
+from distill import subsample
+from distill import sum_subclasses
 from learners import Batch
 from learners import CrossEntropy
 from learners import Learner
@@ -142,7 +142,7 @@ class School(NamedTuple):
     outputs: int
     wanted: Any  # of the teacher, for each training example
     loss: Loss  # of the teacher
-    answers: Answers
+    answers: AnswerFormat
     read: Callable[[Port], Port]  # wires that name classes
 
     def layers(self, data: Dataset, size: Scale) -> tuple[Layer, ...]:
@@ -153,13 +153,13 @@ def school(way: Sent, data: Dataset, temperature: float) -> School:
     classes, labels = data.classes, data.train.target
     if way in ("captions", "plain-captions"):
         ink = regions(data)
-        caption = Caption(labels, (ink > ink.median(0).values).to(ink.dtype))
-        rich = Captions(classes, temperature) if way == "captions" else PlainCaptions(classes)
+        caption = CaptionTarget(labels, (ink > ink.median(0).values).to(ink.dtype))
+        rich = SoftCaptions(classes, temperature) if way == "captions" else HardCaptions(classes)
         outputs = classes + ink.shape[-1]
-        return School(outputs, caption, Captioned(classes), rich, lambda p: uncaptioned(p, classes))
+        return School(outputs, caption, CaptionLoss(classes), rich, lambda p: class_outputs(p, classes))
     if way == "subclasses":
-        loss, soft = Subclassed(classes), Soft(temperature)
-        return School(EACH * classes, labels, loss, soft, lambda port: merged(port, classes))
+        loss, soft = SubclassLoss(classes), SoftLabels(temperature)
+        return School(EACH * classes, labels, loss, soft, lambda port: sum_subclasses(port, classes))
     plain = WAYS.get(way, WAYS["label"])(temperature)
     return School(classes, labels, CrossEntropy(), plain, lambda port: port)
 
@@ -201,12 +201,12 @@ def _curve(trial: Trial, data: Dataset, size: Scale, subject: School, teacher: C
         def generator(*path: str | int, count: int = count) -> Generator:
             return stream(args.seed, "bits", trial.teacher, count, *path)
 
-        stimuli = some(Batch(data.train.x), count, stream(args.seed, "bits", trial.teacher, "stimuli"))
+        stimuli = subsample(Batch(data.train.x), count, stream(args.seed, "bits", trial.teacher, "stimuli"))
         traffic = Traffic()
         asked = lessons(
             teacher.port(), [stimuli], subject.answers, generator=generator("lots"), traffic=traffic
         )
-        book = written(asked)
+        book = record(asked)
         heirs = Chip(args.device, teacher.spec.layers, _who(trial, size), noise_seed=args.seed + 1)
         update = linear_decay(adam(size.rate), total)
         learner: Learner[Any] = by_nodes(size.probes, update)(subject.answers.loss)

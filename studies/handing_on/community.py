@@ -47,13 +47,13 @@ from analog import Mismatched
 from analog import metered
 from analog import stream
 from analog import xray
-from distill import Mail
-from distill import Quantised
-from distill import Sharing
-from distill import community
-from distill import taken
-from distill import turns
-from distill.answers import NUMBER
+from distill import Codistillation
+from distill import CommunicationLog
+from distill import QuantizedLogits
+from distill import codistill
+from distill.codistillation import shard_indices
+from distill.codistillation import take_from_shards
+from distill.formats import FLOAT_BITS
 from learners import Batch
 from learners import CrossEntropy
 from learners import Learner
@@ -143,14 +143,14 @@ def _shards(data: Dataset, trial: Trial) -> Batch:
     return Batch(data.train.x[rows], data.train.target[rows])
 
 
-def shared(args: Args, size: Scale, chips: int, examples: int) -> Sharing:
+def shared(args: Args, size: Scale, chips: int, examples: int) -> Codistillation:
     """What fills a batch: own examples, and as many of others as suits."""
-    answers = Quantised(args.bits_each, temperature=1.0)
+    answers = QuantizedLogits(args.bits_each, temperature=1.0)
     if chips == 1:
-        return Sharing(min(size.batch, examples), 0, answers)
+        return Codistillation(min(size.batch, examples), 0, answers)
     heard = chips - 1 if args.peers is None else args.peers
     shown = max(1, min(round(LESSONS * size.batch / heard), size.batch // (heard + 1), examples))
-    return Sharing(min(max(size.batch - heard * shown, shown), examples), shown, answers, args.peers)
+    return Codistillation(min(max(size.batch - heard * shown, shown), examples), shown, answers, args.peers)
 
 
 def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator[Row]:
@@ -160,22 +160,24 @@ def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator
         sharing = shared(args, size, *shards.target.shape)
     else:
         shards = Batch(shards.x[:FEW], shards.target[:FEW])
-        sharing = Sharing(min(size.batch, shards.target.shape[1]), shown=0)
+        sharing = Codistillation(min(size.batch, shards.target.shape[1]), shared_examples=0)
     count = len(shards.x)
-    lessons = sharing.heard(count)
-    a_round = (sharing.own + lessons) * (1 + size.probes) + (sharing.shown if lessons else 0)
+    lessons = sharing.lessons_per_round(count)
+    a_round = (sharing.own_examples + lessons) * (1 + size.probes) + (
+        sharing.shared_examples if lessons else 0
+    )
     whole = min(size.batch, len(data.train.x)) * (1 + size.probes)
     rounds = max(1, whole * steps(data.train, size.batch, size.epochs) // a_round)
     first = 1_000_000 * trial.number
     chip = Chip(args.device, network(data, size.hidden), range(first, first + count), noise_seed=args.seed)
-    ledger, mail, port = Ledger(chip.spec), Mail(), chip.port()
+    ledger, log, port = Ledger(chip.spec), CommunicationLog(), chip.port()
 
     def learner(loss: Loss) -> Learner[Any]:
         return by_nodes(size.probes, linear_decay(adam(size.rate), rounds))(loss)
 
     order, generator = trial.generator("order"), trial.generator("probes")
-    living = community(
-        metered(port, ledger), learner, shards, sharing, rounds, order=order, generator=generator, mail=mail
+    living = codistill(
+        metered(port, ledger), learner, shards, sharing, rounds, order=order, generator=generator, log=log
     )
     for step in sampled(living, rounds):
         scores = accuracy(port, data.test)
@@ -183,8 +185,8 @@ def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator
             **({"what": "curve"} if step < rounds else {"worst": round(float(scores.min()), 6)}),
             "step": step,
             "accuracy": round(float(scores.mean()), 6),
-            "bits": fmean(mail.bits) if mail.bits else 0.0,
-            "lessons": fmean(t.lessons for t in mail.received) if mail.received else 0.0,
+            "bits": fmean(log.bits) if log.bits else 0.0,
+            "lessons": fmean(t.lessons for t in log.received) if log.received else 0.0,
             "reads": max(ledger.reads),
             "done": step / rounds,
         }
@@ -198,7 +200,10 @@ def _digital(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterato
     together = trial.way == "gradients"
     rounds = max(1, round(FEWER * rounds)) if together else rounds
     chip = Chip(Ideal(), layers, first if together else (first,) * trial.chips)
-    drawn = (taken(shards, chosen) for chosen in turns(shards, own, rounds, trial.generator("order")))
+    drawn = (
+        take_from_shards(shards, chosen)
+        for chosen in shard_indices(shards, own, rounds, trial.generator("order"))
+    )
     if together:
         drawn = (Batch(b.x.flatten(0, 1), b.target.flatten()) for b in drawn)
     learner, port = Exact(chip, linear_decay(adam(size.rate), rounds), CrossEntropy()), chip.port()
@@ -215,7 +220,7 @@ def _digital(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterato
         "step": rounds,
         "accuracy": round(float(scores.mean()), 6),
         "worst": round(float(scores.min()), 6),
-        "bits": 2 * NUMBER * knobs * exchanges * (trial.chips > 1),
+        "bits": 2 * FLOAT_BITS * knobs * exchanges * (trial.chips > 1),
         "done": 1.0,
     }
 

@@ -54,20 +54,19 @@ from analog import budgeted
 from analog import stream
 from analog import xray
 from analog.port import rewired
-from distill import HEARD
-from distill import Deadline
-from distill import Matching
-from distill import Soft
-from distill import by_heart
-from distill import foreseen
+from distill import STUDENT_TEMPERATURE
+from distill import DistillationLoss
+from distill import SoftLabels
+from distill import averaged
+from distill import collect_until_death
+from distill import forecast_loss
 from distill import lessons
-from distill import listen
-from distill import planned
-from distill import saved
-from distill import steadied
-from distill import told
-from distill import written
-from distill.read_budget import PIECE
+from distill import plan_reads
+from distill import planned_lessons
+from distill import record
+from distill import repeats_if_interpolating
+from distill import run_pilot
+from distill.read_budget import CHUNK
 from learners import Batch
 from learners import CrossEntropy
 from learners import fit
@@ -194,29 +193,32 @@ def _written(trial: Trial, data: Dataset, teacher: Chip[Any], spending: Spending
     port = budgeted(fading(mortal, trial.args.pause), ledger, Budget(reads=budget))
     generator, about = trial.generator("chosen", budget), Row()
     if spending in ("planner", "planner, by heart"):
-        readings = Deadline(measurements=budget).readings(teacher.spec)
-        pilot = listen(port, pool, readings, generator)
-        how = planned(
+        readings = Budget(reads=budget).max_reads(teacher.spec)
+        pilot = run_pilot(port, pool, readings, generator)
+        how = plan_reads(
             pilot,
             len(pool),
             readings,
             generator,
-            each=by_heart(pilot) if spending == "planner, by heart" else 1,
+            each=repeats_if_interpolating(pilot) if spending == "planner, by heart" else 1,
         )
         distinct = len(pilot.x) + int((how.counts > 0).sum())
-        (loss,) = foreseen(pilot, [distinct], generator)
-        about = {"temperature": how.temperature, "noise": pilot.noise, "knowledge": pilot.knowledge}
+        (loss,) = forecast_loss(pilot, [distinct], generator)
+        about = {"temperature": how.temperature, "noise": pilot.noise_power, "knowledge": pilot.signal_power}
         if loss.error == loss.error:  # a pilot may be too small to foresee anything
             about |= {"foreseen": loss.lost, "error": loss.error}
         about = {word: float(f"{value:.4g}") for word, value in about.items()}
-        book = written(saved(told(port, pool, pilot, how), OverBudget))
+        book = record(collect_until_death(planned_lessons(port, pool, pilot, how), OverBudget))
     else:
         often = OFTEN if spending == "few, 8 times" else 1
         distinct = min(len(pool), max(1, budget // often))
         chosen = torch.randperm(len(pool), generator=generator)[:distinct]
-        stimuli = (Batch(x) for x in pool[chosen].split(PIECE))
-        book = written(
-            saved(lessons(steadied(port, often), stimuli, Soft(HEARD), generator=generator), OverBudget)
+        stimuli = (Batch(x) for x in pool[chosen].split(CHUNK))
+        book = record(
+            collect_until_death(
+                lessons(averaged(port, often), stimuli, SoftLabels(STUDENT_TEMPERATURE), generator=generator),
+                OverBudget,
+            )
         )
     return _Handover(spending, budget, book, {**about, "lessons": len(book.x), "reads": ledger.reads[0]})
 
@@ -228,7 +230,7 @@ def _studied(trial: Trial, data: Dataset, size: Scale, made: Sequence[_Handover]
     heirs = Chip(
         args.device, network(data, size.hidden), range(first, first + len(books)), noise_seed=args.seed + 1
     ).port()
-    learner = by_nodes(size.probes, sparing(data, size))(Matching(HEARD))
+    learner = by_nodes(size.probes, sparing(data, size))(DistillationLoss(STUDENT_TEMPERATURE))
     for _ in fit(
         learner,
         heirs,

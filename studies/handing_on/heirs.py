@@ -37,7 +37,7 @@ from analog import metered
 from analog import stream
 from analog import xray
 from distill import distill
-from distill import some
+from distill import subsample
 from learners import Batch
 from learners import CrossEntropy
 from learners import Learner
@@ -124,7 +124,7 @@ class _Scene(NamedTuple):
     def stimuli(self) -> Batch:
         """What the heirs see: no labels."""
         unlabelled, count = Batch(self.data.train.x), self.trial.args.stimuli
-        return unlabelled if count is None else some(unlabelled, count, self.generator("stimuli"))
+        return unlabelled if count is None else subsample(unlabelled, count, self.generator("stimuli"))
 
     def learner(self, loss: Loss) -> Learner[Any]:
         update = schedule(self.data, self.size.batch, self.size.epochs, self.size.rate)

@@ -40,9 +40,9 @@ from analog import Mismatched
 from analog import Port
 from analog import stream
 from distill import distill
-from distill import prior_shift
-from distill import shifted
-from distill import without
+from distill import drop_classes
+from distill import fit_prior_bias
+from distill import with_output_bias
 from learners import Batch
 from learners import Learner
 from learners import Loss
@@ -132,7 +132,7 @@ def run(trial: Trial) -> Iterator[Row]:
 def _heirs(scene: _Scene, words: str, classes: tuple[int, ...], first: int) -> Iterator[Row]:
     """Fresh chips learn without some classes; then their outputs are shifted, in every way."""
     trial, data, size, teacher = scene
-    pool = without(data.train, classes)
+    pool = drop_classes(data.train, classes)
     total = steps(data.train, size.batch, size.epochs)  # as many as if nothing were left out
     stimuli = drawn(Batch(pool.x), size.batch, total, trial.generator(words, "data"))
     who = range(first, first + size.heirs)
@@ -145,7 +145,7 @@ def _heirs(scene: _Scene, words: str, classes: tuple[int, ...], first: int) -> I
     for _ in distill(teacher.port(), heirs, learner, stimuli, temperature=temperature, generator=generator):
         pass
     for what, shift in _shifts(teacher.port(), heirs, data.train, pool.x, classes).items():
-        marks = answers(shifted(heirs, shift), data.test.x)
+        marks = answers(with_output_bias(heirs, shift), data.test.x)
         for row, chip in enumerate(who):
             moved = round(float(shift[row, list(classes)].mean()), 4)
             yield {"what": what, "chip": chip, "shift": moved, **_marks(marks[row], data.test, classes)}
@@ -160,9 +160,9 @@ def _shifts(
     everything, known = outputs(heirs, train.x), outputs(heirs, seen)
     return {
         "as taught": torch.zeros(len(everything), len(share)),
-        "by frequency": prior_shift(everything, {c: float(share[c]) for c in classes}),
-        "all by frequency": prior_shift(everything, dict(enumerate(share.tolist()))),
-        "by the teacher": prior_shift(known, {c: float(given[c]) for c in classes}),
+        "by frequency": fit_prior_bias(everything, {c: float(share[c]) for c in classes}),
+        "all by frequency": fit_prior_bias(everything, dict(enumerate(share.tolist()))),
+        "by the teacher": fit_prior_bias(known, {c: float(given[c]) for c in classes}),
     }
 
 

@@ -44,9 +44,9 @@ from analog import Mismatched
 from analog import Port
 from analog import metered
 from analog import stream
-from distill import Answer
-from distill import Matching
-from distill import Soft
+from distill import DistillationLoss
+from distill import SoftLabels
+from distill import TeacherTarget
 from distill import distill
 from learners import Batch
 from learners import Loss
@@ -109,7 +109,7 @@ def plan(args: Args) -> list[Trial]:
 class Kept(NamedTuple):
     """What a pupil is told: its teacher's answer, and the label of an example that was kept."""
 
-    answer: Answer
+    answer: TeacherTarget
     label: Tensor  # (batch, classes), one-hot; all zero where nobody knows it
 
 
@@ -119,25 +119,28 @@ class Rehearsing(Loss):
 
     temperature: float
 
+    needs_label = True
+    draws = False
+
     @property
     def loss(self) -> "Rehearsing":
         return self
 
-    def said(self, out: Tensor, label: Tensor | None, generator: Generator) -> Kept:
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator) -> Kept:
         if label is None:
             raise ValueError("Rehearsing: wanted labels, one-hot or zero where nobody knows them; got None")
-        return Kept(Soft(self.temperature).said(out, None, generator), label)
+        return Kept(SoftLabels(self.temperature).encode(out, None, generator), label)
 
     def bits(self, outputs: int) -> int:
-        return Soft(self.temperature).bits(outputs)
+        return SoftLabels(self.temperature).bits(outputs)
 
     def value(self, out: Tensor, target: Kept) -> Tensor:
         recalled = -(target.label * out.log_softmax(-1)).sum(-1, keepdim=True)
-        return Matching(self.temperature).value(out, target.answer) + recalled
+        return DistillationLoss(self.temperature).value(out, target.answer) + recalled
 
     def gradient(self, out: Tensor, target: Kept) -> Tensor:
         recalled = target.label.sum(-1, keepdim=True) * out.softmax(-1) - target.label
-        return Matching(self.temperature).gradient(out, target.answer) + recalled
+        return DistillationLoss(self.temperature).gradient(out, target.answer) + recalled
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -188,7 +191,7 @@ def _teach(
         heirs,
         usual(data, own),
         batches(taught, own.batch, own.epochs, trial.generator("stimuli", generation)),
-        answers=Rehearsing(temperature) if trial.rehearsal else Soft(temperature),
+        answers=Rehearsing(temperature) if trial.rehearsal else SoftLabels(temperature),
         generator=trial.generator("heirs", generation),
     )
     for _ in learning:

@@ -46,8 +46,8 @@ from analog import Mismatched
 from analog import Port
 from analog import stream
 from distill import Fidelity
+from distill import cohen_kappa
 from distill import distill
-from distill import kappa
 from learners import Batch
 from learners import CrossEntropy
 from learners import fit
@@ -161,7 +161,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
     def row(taught: str, out: Tensor, done: float) -> Row:
         fidelity = Fidelity.of(first, again, out, control, right)
-        errors = kappa(first.argmax(-1) == right, out.argmax(-1) == right)
+        errors = cohen_kappa(first.argmax(-1) == right, out.argmax(-1) == right)
         closed = {"closed": fidelity.closed, "closed_divergence": fidelity.closed_divergence}
         about = {"what": "chips", **known, "taught": taught, "done": done}
         return about | likeness_words(fidelity.student) | {"errors_kappa": float(errors.mean())} | closed

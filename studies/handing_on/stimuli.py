@@ -39,15 +39,15 @@ from analog import Mismatched
 from analog import Port
 from analog import metered
 from analog import stream
-from distill import Soft
-from distill import chosen
-from distill import dispute
-from distill import doubt
+from distill import SoftLabels
+from distill import bald
+from distill import gaussian_noise
 from distill import lessons
-from distill import mixtures
-from distill import noise
-from distill import resampled
-from distill import some
+from distill import mixup
+from distill import predictive_entropy
+from distill import resize
+from distill import select_top
+from distill import subsample
 from learners import Batch
 from learners import adam
 from learners import fit
@@ -139,7 +139,7 @@ def _heirs(scene: _Scene, kind: Kind, wanted: float, first: int) -> Iterator[Row
     who = range(first, first + size.heirs)
     pupils = Chip(trial.args.device, teacher.spec.layers, who, noise_seed=trial.args.seed + 1)
     asked, read = Ledger(teacher.spec), Ledger(pupils.spec)
-    heirs, answer = metered(pupils.port(), read), Soft(trial.args.temperature)
+    heirs, answer = metered(pupils.port(), read), SoftLabels(trial.args.temperature)
     count = max(1, round(wanted * len(data.train.x) / size.batch))
     learner = by_nodes(size.probes, linear_decay(adam(size.rate), count))(answer.loss)
     taught = _lessons(scene, kind, metered(teacher.port(), asked), heirs, answer, count, wanted)
@@ -155,17 +155,17 @@ def _heirs(scene: _Scene, kind: Kind, wanted: float, first: int) -> Iterator[Row
 
 
 def _lessons(
-    scene: _Scene, kind: Kind, teacher: Port, heirs: Port, answer: Soft, count: int, wanted: float
+    scene: _Scene, kind: Kind, teacher: Port, heirs: Port, answer: SoftLabels, count: int, wanted: float
 ) -> Iterator[Batch]:
     """So many batches; `surprise` answers all candidates and keeps few, the other choices ask about few."""
     trial, data, size, _ = scene
     generator, many, x = trial.generator(kind, wanted, "data"), trial.args.candidates, data.train.x
     if kind == "surprise":
         taught = lessons(teacher, drawn(Batch(x), size.batch, count, generator), answer, generator=generator)
-        return chosen(taught, heirs, max(1, size.batch // many), answer.loss)
+        return select_top(taught, heirs, max(1, size.batch // many), answer.loss)
     if kind in ("dispute", "doubt"):
-        score = dispute if kind == "dispute" else doubt
-        stimuli = chosen(drawn(Batch(x), size.batch * many, count, generator), heirs, size.batch, score)
+        score = bald if kind == "dispute" else predictive_entropy
+        stimuli = select_top(drawn(Batch(x), size.batch * many, count, generator), heirs, size.batch, score)
     else:
         stimuli = _stimuli(scene, kind, count, generator)
     return lessons(teacher, stimuli, answer, generator=generator)
@@ -175,12 +175,12 @@ def _stimuli(scene: _Scene, kind: Kind, count: int, generator: Generator) -> Ite
     """So many batches that nobody chose; what is made up never comes twice."""
     args, x, size = scene.trial.args, scene.data.train.x, scene.size.batch
     if kind == "noise":
-        return (Batch(noise(x, size, generator)) for _ in range(count))
+        return (Batch(gaussian_noise(x, size, generator)) for _ in range(count))
     if kind == "mixtures":
-        return (Batch(mixtures(x, size, generator)) for _ in range(count))
+        return (Batch(mixup(x, size, generator)) for _ in range(count))
     if kind == "another set" and args.another is not None:
-        x = resampled(load(args.another).train.x, scene.data.pixels)
-    pool = some(Batch(x), args.few, scene.trial.generator("a few")) if kind == "a few" else Batch(x)
+        x = resize(load(args.another).train.x, scene.data.pixels)
+    pool = subsample(Batch(x), args.few, scene.trial.generator("a few")) if kind == "a few" else Batch(x)
     return drawn(pool, size, count, generator)
 
 

@@ -45,10 +45,10 @@ from analog import Mismatched
 from analog import Port
 from analog import stream
 from analog import xray
-from distill import Answers
+from distill import AnswerFormat
 from distill import Fidelity
 from distill import Likeness
-from distill import Soft
+from distill import SoftLabels
 from distill import distill
 from learners import Batch
 from learners import CrossEntropy
@@ -61,8 +61,8 @@ from learners.data.batches import steps
 from learners.data.datasets import Dataset
 from learners.data.datasets import load
 
-from ..kit.metrics.variance_parts import parts
-from ..kit.metrics.variance_parts import ways
+from ..kit.metrics.variance_parts import TrueLabels
+from ..kit.metrics.variance_parts import variance_parts
 from ..kit.recipes.standard import PROBE_SIZE
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import Scale
@@ -195,20 +195,21 @@ def _control(scene: _Scene, chip: Chip[Any]) -> Iterator[Row]:
 
 def _variances(scene: _Scene, chip: Chip[Any], moment: float) -> Iterator[Row]:
     trial, args = scene.trial, scene.trial.args
-    lessons = Batch(scene.data.train.x[:POPULATION], scene.data.train.target[:POPULATION])
-    answers: dict[str, Answers] = {_words(t): Soft(t) for t in args.temperatures}
+    examples = Batch(scene.data.train.x[:POPULATION], scene.data.train.target[:POPULATION])
+    formats: dict[str, AnswerFormat] = {"labels": TrueLabels()}
+    formats |= {_words(t): SoftLabels(t) for t in args.temperatures}
     estimator = NodePerturbation(PROBE_SIZE, scene.size.probes, mask=True)
-    made = parts(
+    parts = variance_parts(
         chip,
         scene.teacher,
-        lessons,
-        ways(answers),
+        examples,
+        formats,
         estimator,
         batch=scene.size.batch,
         repeats=args.repeats,
         generator=trial.generator("variance", f"{moment:g}"),
     )
-    for taught, found in made.items():
+    for taught, found in parts.items():
         values = {word: float(value.mean()) for word, value in found._asdict().items()}
         about = {"what": "variance", "read_noise": trial.read_noise, "size": trial.size, "taught": taught}
         yield {**about, "moment": moment, **values}

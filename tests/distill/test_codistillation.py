@@ -24,18 +24,18 @@ from analog import replayed
 from analog import stream
 from analog import taped
 from analog import xray
-from distill import Label
-from distill import Mail
-from distill import Quantised
-from distill import Samples
-from distill import Sharing
-from distill import Soft
-from distill import community
+from distill import Codistillation
+from distill import CommunicationLog
+from distill import HardLabels
+from distill import QuantizedLogits
+from distill import SampledLabels
+from distill import SoftLabels
+from distill import codistill
 from distill import soften
-from distill import taken
-from distill import turns
-from distill.codistillation import Learnt
-from distill.codistillation import OwnAndHeard
+from distill.codistillation import CodistillationLoss
+from distill.codistillation import CodistillationTarget
+from distill.codistillation import shard_indices
+from distill.codistillation import take_from_shards
 from learners import Batch
 from learners import CrossEntropy
 from learners import Descent
@@ -60,39 +60,41 @@ def shards(chips: int, examples: int) -> Batch:
     return Batch(CENTRES[label] + 0.5 * noise, label)
 
 
-def grown(port: Port, given: Batch, sharing: Sharing, rounds: int, mail: Mail | None = None) -> list[Step]:
+def grown(
+    port: Port, given: Batch, sharing: Codistillation, rounds: int, log: CommunicationLog | None = None
+) -> list[Step]:
     order, generator = stream(0, "community", "order"), stream(0, "community", "probes")
-    return list(community(port, learner, given, sharing, rounds, order=order, generator=generator, mail=mail))
+    return list(codistill(port, learner, given, sharing, rounds, order=order, generator=generator, log=log))
 
 
 def same(one: Chip[Any], other: Chip[Any]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(xray.knobs(one), xray.knobs(other), strict=True))
 
 
-@pytest.mark.parametrize(("chips", "sharing"), [(1, Sharing(4, 2)), (3, Sharing(4, 0))])
-def test_without_the_others_it_is_plain_learning(chips: int, sharing: Sharing) -> None:
+@pytest.mark.parametrize(("chips", "sharing"), [(1, Codistillation(4, 2)), (3, Codistillation(4, 0))])
+def test_without_the_others_it_is_plain_learning(chips: int, sharing: Codistillation) -> None:
     """One chip, or nothing shown: bitwise what `fit` does, and nothing was sent."""
-    lone, plain, mail = (
+    lone, plain, log = (
         Chip(Mismatched(), LAYERS, range(chips)),
         Chip(Mismatched(), LAYERS, range(chips)),
-        Mail(),
+        CommunicationLog(),
     )
-    grown(lone.port(), shards(chips, 10), sharing, 7, mail)
-    chosen = turns(shards(chips, 10), 4, 7, stream(0, "community", "order"))
-    batches = [taken(shards(chips, 10), c) for c in chosen]
+    grown(lone.port(), shards(chips, 10), sharing, 7, log)
+    chosen = shard_indices(shards(chips, 10), 4, 7, stream(0, "community", "order"))
+    batches = [take_from_shards(shards(chips, 10), c) for c in chosen]
     assert len(batches) == 7
     list(fit(learner(CrossEntropy()), plain.port(), batches, stream(0, "community", "probes")))
-    assert same(lone, plain) and sum(mail.bits) == 0
+    assert same(lone, plain) and sum(log.bits) == 0
 
 
 def test_a_coordinator_is_everybody_listening_to_everybody() -> None:
     """The same chips in the end, who heard the same; only the way up is shorter, by as many as listen."""
-    given, mails, chips = shards(4, 9), (Mail(), Mail()), []
-    for mail, peers in zip(mails, (None, 3), strict=True):
+    given, logs, chips = shards(4, 9), (CommunicationLog(), CommunicationLog()), []
+    for log, peers in zip(logs, (None, 3), strict=True):
         chips.append(Chip(Mismatched(), LAYERS, range(4)))
-        grown(chips[-1].port(), given, Sharing(4, 2, Samples(3), peers), 5, mail)
-    assert same(*chips) and mails[0].received == mails[1].received
-    for once, thrice in zip(mails[0].sent, mails[1].sent, strict=True):
+        grown(chips[-1].port(), given, Codistillation(4, 2, SampledLabels(3), peers), 5, log)
+    assert same(*chips) and logs[0].received == logs[1].received
+    for once, thrice in zip(logs[0].sent, logs[1].sent, strict=True):
         assert (3 * once.lessons, 3 * once.bits) == (thrice.lessons, thrice.bits)
 
 
@@ -124,12 +126,10 @@ def numbered(chips: int, examples: int) -> Batch:
 
 
 def noted(
-    given: Batch, sharing: Sharing, rounds: int, mail: Mail, device: Any = Ideal()
+    given: Batch, sharing: Codistillation, rounds: int, log: CommunicationLog, device: Any = Ideal()
 ) -> tuple[Notes, Any]:
     chip, notes = Chip(device, (dense(2, 5, linear=True),), range(len(given.x))), Notes()
-    list(
-        community(chip.port(), notes, given, sharing, rounds, order=stream(0), generator=stream(1), mail=mail)
-    )
+    list(codistill(chip.port(), notes, given, sharing, rounds, order=stream(0), generator=stream(1), log=log))
     return notes, chip
 
 
@@ -138,39 +138,41 @@ def noted(
     chips=st.integers(2, 5),
     examples=st.integers(2, 9),
     rounds=st.integers(1, 8),
-    answers=st.sampled_from([Label(), Soft(2.0), Quantised(3), Samples(2)]),
-    labelled=st.booleans(),
+    answers=st.sampled_from([HardLabels(), SoftLabels(2.0), QuantizedLogits(3), SampledLabels(2)]),
+    labeled=st.booleans(),
     data=st.data(),
 )
 def test_bits_are_counted_exactly(
-    chips: int, examples: int, rounds: int, answers: Any, labelled: bool, data: st.DataObject
+    chips: int, examples: int, rounds: int, answers: Any, labeled: bool, data: st.DataObject
 ) -> None:
     """Recounted from the stimuli that chips were driven with: lessons, and each stimulus once to each."""
     own = data.draw(st.integers(1, examples))
     shown, peers = data.draw(st.integers(1, own)), data.draw(st.none() | st.integers(1, chips - 1))
-    mail = Mail()
-    notes, _ = noted(numbered(chips, examples), Sharing(own, shown, answers, peers, labelled), rounds, mail)
-    each = answers.bits(5) + 3 * labelled + (chips * examples - 1).bit_length()
+    log = CommunicationLog()
+    notes, _ = noted(
+        numbered(chips, examples), Codistillation(own, shown, answers, peers, labeled), rounds, log
+    )
+    each = answers.bits(5) + 3 * labeled + (chips * examples - 1).bit_length()
     came = torch.cat([b.x[:, own:, 0] for b in notes.batches], -1).long()  # (chips, lessons of all rounds)
     got = [set(row) for row in came.tolist()]
     for who in range(chips):
-        assert mail.received[who].lessons == came.shape[-1]
-        assert mail.received[who].bits == came.shape[-1] * each + len(got[who]) * 16
+        assert log.received[who].lessons == came.shape[-1]
+        assert log.received[who].bits == came.shape[-1] * each + len(got[who]) * 16
         if peers is None:
             times, kinds = rounds * shown, sum(n // examples == who for n in set.union(*got))
         else:
             times = int((came // examples == who).sum())
             kinds = sum(n // examples == who for row in got for n in row)
-        assert (mail.sent[who].lessons, mail.sent[who].bits) == (times, times * each + kinds * 16)
-    both = zip(mail.sent, mail.received, strict=True)
-    assert mail.bits == [up.bits + down.bits for up, down in both] and len(mail.bits) == chips
+        assert (log.sent[who].lessons, log.sent[who].bits) == (times, times * each + kinds * 16)
+    both = zip(log.sent, log.received, strict=True)
+    assert log.bits == [up.bits + down.bits for up, down in both] and len(log.bits) == chips
 
 
 @pytest.mark.parametrize("peers", [None, 1, 2])
 def test_lessons_are_what_others_say_to_stimuli_of_their_own(peers: int | None) -> None:
     """Nobody hears itself or one peer twice in a round; every answer is its sender's to that stimulus."""
     given = numbered(4, 6)
-    notes, chip = noted(given, Sharing(3, 2, Soft(2.0), peers), 9, Mail())
+    notes, chip = noted(given, Codistillation(3, 2, SoftLabels(2.0), peers), 9, CommunicationLog())
     said = soften(xray.respond(chip, given.x).out, 2.0).flatten(0, 1)  # nobody learns, so it stays
     heard: set[tuple[int, ...]] = set()
     for x, target in notes.batches:
@@ -182,25 +184,25 @@ def test_lessons_are_what_others_say_to_stimuli_of_their_own(peers: int | None) 
         for me, whom in enumerate(senders[..., 0].tolist()):
             assert len({*whom} - {me}) == len(whom) == (peers or 3)
         heard.add(tuple(senders.flatten().tolist()))
-        torch.testing.assert_close(target.said.soft, said[number[:, 3:]])
+        torch.testing.assert_close(target.answers.soft, said[number[:, 3:]])
     assert (len(heard) == 1) == (peers is None)
 
 
 def test_answers_are_readings_and_are_charged() -> None:
     chip = Chip(Mismatched(), LAYERS, range(3))
     ledger = Ledger(chip.spec)
-    grown(metered(chip.port(), ledger), shards(3, 8), Sharing(4, 2), 6)
+    grown(metered(chip.port(), ledger), shards(3, 8), Codistillation(4, 2), 6)
     assert ledger.reads == [6 * (2 + (4 + 2 * 2) * (1 + 4))] * 2
 
 
 def test_it_is_a_function_of_what_was_measured() -> None:
     """Played back with no chip present, all asks and pulses are the same: wires are all it has."""
-    tape, again = Tape(Chip(Mismatched(), LAYERS, range(3)).spec), Mail()
-    live, mail = Chip(Mismatched(), LAYERS, range(3)), Mail()
-    sharing = Sharing(4, 2, Samples(2), peers=1)
-    steps = grown(taped(live.port(), tape), shards(3, 8), sharing, 6, mail)
+    tape, again = Tape(Chip(Mismatched(), LAYERS, range(3)).spec), CommunicationLog()
+    live, log = Chip(Mismatched(), LAYERS, range(3)), CommunicationLog()
+    sharing = Codistillation(4, 2, SampledLabels(2), peers=1)
+    steps = grown(taped(live.port(), tape), shards(3, 8), sharing, 6, log)
     back = grown(replayed(tape), shards(3, 8), sharing, 6, again)
-    assert all(torch.equal(a.loss, b.loss) for a, b in zip(steps, back, strict=True)) and mail == again
+    assert all(torch.equal(a.loss, b.loss) for a, b in zip(steps, back, strict=True)) and log == again
 
 
 def test_a_chip_learns_a_class_that_only_others_have_labels_of() -> None:
@@ -211,8 +213,10 @@ def test_a_chip_learns_a_class_that_only_others_have_labels_of() -> None:
     named = []
     for shown in (0, 8):
         chip = Chip(Mismatched(), LAYERS, range(3))
-        grown(chip.port(), given, Sharing(15, shown, Quantised(4, temperature=1.0)), 150)
-        said = xray.respond(chip, taken(shards(1, 300), torch.arange(300)[None]).x[0]).out.argmax(-1)
+        grown(chip.port(), given, Codistillation(15, shown, QuantizedLogits(4, temperature=1.0)), 150)
+        said = xray.respond(chip, take_from_shards(shards(1, 300), torch.arange(300)[None]).x[0]).out.argmax(
+            -1
+        )
         wanted = torch.arange(300) % 3
         missing = [(said[k] == k)[wanted == k].double().mean() for k in range(3)]
         named.append(torch.stack(missing).mean())
@@ -227,13 +231,15 @@ def test_own_labels_and_heard_answers_are_two_losses_side_by_side(
         return torch.randn(shape, generator=stream(0, "side", name, *shape), dtype=torch.float64)
 
     out, said = draw("out", 3, 2, own + lessons, 5).requires_grad_(), draw("said", 2, lessons, 5)
-    answers = Soft(temperature)
-    target = Learnt(torch.arange(2 * own).reshape(2, own) % 5, answers.said(said, None, stream(0)))
-    loss = OwnAndHeard(own, answers.loss)
+    answers = SoftLabels(temperature)
+    target = CodistillationTarget(
+        torch.arange(2 * own).reshape(2, own) % 5, answers.encode(said, None, stream(0))
+    )
+    loss = CodistillationLoss(own, answers.loss)
     losses = loss(out, target)
     parts: list[Callable[..., Tensor]] = [CrossEntropy(), answers.loss]
     assert torch.equal(losses[..., :own], parts[0](out[..., :own, :], target.label))
-    assert torch.equal(losses[..., own:], parts[1](out[..., own:, :], target.said))
+    assert torch.equal(losses[..., own:], parts[1](out[..., own:, :], target.answers))
     (slope,) = torch.autograd.grad(losses.sum(), out)
     torch.testing.assert_close(loss.gradient(out.detach(), target), slope)
 
@@ -243,10 +249,10 @@ def test_all_examples_have_their_turn_before_any_comes_again(
     chips: int, examples: int, own: int, rounds: int
 ) -> None:
     if own > examples:
-        with pytest.raises(ValueError, match=f"own is {own}, wanted 1 to {examples}"):
-            next(turns(numbered(chips, examples), own, rounds, stream(0)))
+        with pytest.raises(ValueError, match=f"a round takes {own}, wanted 1 to {examples}"):
+            next(shard_indices(numbered(chips, examples), own, rounds, stream(0)))
         return
-    made = list(turns(numbered(chips, examples), own, rounds, stream(0)))
+    made = list(shard_indices(numbered(chips, examples), own, rounds, stream(0)))
     assert len(made) == rounds and all(m.shape == (chips, own) for m in made)
     lap = examples // own
     for begun in range(0, rounds, lap):
@@ -257,23 +263,23 @@ def test_all_examples_have_their_turn_before_any_comes_again(
 def test_what_cannot_be_is_refused() -> None:
     chip, given = Chip(Mismatched(), LAYERS, range(3)), shards(3, 8)
     for words, match in (
-        ({"own": 0}, "own is 0, wanted"),
-        ({"own": 2.0}, "own is 2.0, wanted"),
-        ({"shown": -1}, "shown is -1, wanted"),
-        ({"own": 2, "shown": 3}, "shown is 3, wanted at most own, 2"),
+        ({"own_examples": 0}, "own_examples is 0, wanted"),
+        ({"own_examples": 2.0}, "own_examples is 2.0, wanted"),
+        ({"shared_examples": -1}, "shared_examples is -1, wanted"),
+        ({"own_examples": 2, "shared_examples": 3}, "shared_examples is 3, wanted at most own_examples, 2"),
     ):
         with pytest.raises(ValueError, match=match):
-            Sharing(**words)  # type: ignore[arg-type]
+            Codistillation(**words)  # type: ignore[arg-type]
     for peers in (0, 3):
         with pytest.raises(ValueError, match=f"peers is {peers}, wanted 1 to 2 of 3 chips"):
-            grown(chip.port(), given, Sharing(4, 2, peers=peers), 1)
-    with pytest.raises(ValueError, match="own is 9, wanted 1 to 8"):
-        grown(chip.port(), given, Sharing(9, 2), 1)
+            grown(chip.port(), given, Codistillation(4, 2, peers=peers), 1)
+    with pytest.raises(ValueError, match="a round takes 9, wanted 1 to 8"):
+        grown(chip.port(), given, Codistillation(9, 2), 1)
     with pytest.raises(ValueError, match="wanted one axis"):
-        grown(Chip(Mismatched(), LAYERS).port(), given, Sharing(4, 2), 1)
+        grown(Chip(Mismatched(), LAYERS).port(), given, Codistillation(4, 2), 1)
     for wrong in (Batch(given.x[:2], given.target[:2]), Batch(given.x), Batch(given.x, given.target[:, :5])):
         with pytest.raises(ValueError, match="shards are x"):
-            grown(chip.port(), wrong, Sharing(4, 2), 1)
+            grown(chip.port(), wrong, Codistillation(4, 2), 1)
     with pytest.raises(ValueError, match="no label"):  # weighed in, but it does not travel
-        grown(chip.port(), given, Sharing(4, 2, Soft(2.0, hard_weight=0.5)), 1)
-    grown(chip.port(), given, Sharing(4, 2, Soft(2.0, hard_weight=0.5), labelled=True), 1)
+        grown(chip.port(), given, Codistillation(4, 2, SoftLabels(2.0, hard_weight=0.5)), 1)
+    grown(chip.port(), given, Codistillation(4, 2, SoftLabels(2.0, hard_weight=0.5), send_labels=True), 1)

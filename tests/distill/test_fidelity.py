@@ -14,9 +14,9 @@ from analog import stream
 from distill import Fidelity
 from distill import Likeness
 from distill import agreement
-from distill import calibration_error
-from distill import divergence
-from distill import kappa
+from distill import cohen_kappa
+from distill import expected_calibration_error
+from distill import kl_divergence
 from distill import repeated_mistakes
 
 F64 = torch.float64
@@ -37,22 +37,24 @@ LABELS = torch.tensor([0, 0, 1, 0])  # the teacher is wrong from the second on
 
 def test_golden_values() -> None:
     assert float(agreement(TEACHER, OTHER)) == 0.5
-    assert float(kappa(TEACHER.argmax(-1), OTHER.argmax(-1))) == 0.0  # half alike, half by chance
+    assert float(cohen_kappa(TEACHER.argmax(-1), OTHER.argmax(-1))) == 0.0  # half alike, half by chance
     made = repeated_mistakes(TEACHER, OTHER, LABELS)
     assert (int(made.same), int(made.mistakes), made.share) == (1, 3, 1 / 3)
     p, q = 1 / (1 + math.exp(-2)), 1 / (1 + math.exp(-1))
     with_it = p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
     against_it = p * math.log(p / (1 - q)) + (1 - p) * math.log((1 - p) / q)
-    assert float(divergence(TEACHER, OTHER)) == pytest.approx((with_it + against_it) / 2, rel=1e-7)
+    assert float(kl_divergence(TEACHER, OTHER)) == pytest.approx((with_it + against_it) / 2, rel=1e-7)
 
 
 def test_golden_calibration() -> None:
     """Four of confidence 0.8808 in one bin, one right: |1/4 - 0.8808|; two bins of which one is exact."""
     sure = 1 / (1 + math.exp(-2))
-    assert float(calibration_error(TEACHER, LABELS)) == pytest.approx(sure - 0.25, rel=1e-7)
+    assert float(expected_calibration_error(TEACHER, LABELS)) == pytest.approx(sure - 0.25, rel=1e-7)
     even = torch.tensor([[0.0, 0.0], [0.0, 0.0], [4.0, 0.0], [4.0, 0.0]])
     gap = 1 - 1 / (1 + math.exp(-4))
-    assert float(calibration_error(even, torch.tensor([0, 1, 0, 0]))) == pytest.approx(gap / 2, rel=1e-5)
+    assert float(expected_calibration_error(even, torch.tensor([0, 1, 0, 0]))) == pytest.approx(
+        gap / 2, rel=1e-5
+    )
 
 
 @given(classes=st.integers(2, 6), examples=st.integers(2, 40), copied=st.floats(0, 1))
@@ -62,7 +64,7 @@ def test_kappa_is_that_of_scikit_learn(classes: int, examples: int, copied: floa
     with warnings.catch_warnings():  # it divides by zero where all names are one
         warnings.simplefilter("ignore")
         wanted = cohen_kappa_score(one.numpy(), other.numpy())
-    got = float(kappa(one, other))
+    got = float(cohen_kappa(one, other))
     assert got == pytest.approx(wanted, abs=1e-12) if math.isfinite(wanted) else got == 0.0
 
 
@@ -119,22 +121,24 @@ def test_a_fleet_is_its_chips_and_order_scale_and_offset_are_nothing(
 
 def test_divergence_is_zero_only_for_the_same_answers_and_knows_who_teaches() -> None:
     teacher, other = draw(50, 3, name="t"), draw(50, 3, name="o")
-    assert float(divergence(teacher, teacher + 7.0)) == pytest.approx(0, abs=1e-12)
-    assert float(divergence(teacher, other)) > 0
-    assert float(divergence(teacher, other)) != pytest.approx(float(divergence(other, teacher)), rel=1e-3)
+    assert float(kl_divergence(teacher, teacher + 7.0)) == pytest.approx(0, abs=1e-12)
+    assert float(kl_divergence(teacher, other)) > 0
+    assert float(kl_divergence(teacher, other)) != pytest.approx(
+        float(kl_divergence(other, teacher)), rel=1e-3
+    )
 
 
 def test_bad_shapes_are_named() -> None:
     with pytest.raises(ValueError, match=r"\(4, 2\), the other's \(4, 3\)"):
         agreement(TEACHER, torch.zeros(4, 3))
     with pytest.raises(ValueError, match="as many as others"):
-        divergence(torch.zeros(2, 4, 2), torch.zeros(3, 4, 2))
+        kl_divergence(torch.zeros(2, 4, 2), torch.zeros(3, 4, 2))
     with pytest.raises(ValueError, match=r"the other's outputs are torch.int64 \(4,\)"):
         agreement(TEACHER, LABELS)
     for labels in (LABELS[:3], LABELS.double(), LABELS - 1, LABELS + 2, LABELS.expand(3, 4)):
         with pytest.raises(ValueError, match="labels are"):
             Likeness.of(TEACHER.expand(2, 4, 2), OTHER.expand(2, 4, 2), labels)
     with pytest.raises(ValueError, match="as many examples"):
-        kappa(LABELS, LABELS[:3])
+        cohen_kappa(LABELS, LABELS[:3])
     with pytest.raises(ValueError, match="not outputs"):
-        kappa(TEACHER, OTHER)
+        cohen_kappa(TEACHER, OTHER)

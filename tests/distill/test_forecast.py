@@ -11,8 +11,8 @@ from analog import Mismatched
 from analog import dense
 from analog import stream
 from distill import Pilot
-from distill import foreseen
-from distill import listen
+from distill import forecast_loss
+from distill import run_pilot
 from distill.forecast import stand_in
 
 F64 = torch.float64
@@ -44,8 +44,8 @@ def test_it_is_what_very_wide_networks_do() -> None:
 
 
 def test_more_lessons_are_foreseen_to_lose_less_and_errors_grow_with_distance() -> None:
-    pilot = listen(Chip(Ideal(), LAYERS, 1).port(), pool(400), 1600, stream(0))
-    near, far, farther = foreseen(pilot, [200, 800, 3200], stream(0))
+    pilot = run_pilot(Chip(Ideal(), LAYERS, 1).port(), pool(400), 1600, stream(0))
+    near, far, farther = forecast_loss(pilot, [200, 800, 3200], stream(0))
     assert near.lost > far.lost > farther.lost > 0
     assert near.error / near.lost < far.error / far.lost < farther.error / farther.lost
 
@@ -54,11 +54,11 @@ def test_a_teacher_that_says_nothing_teaches_nothing() -> None:
     """Answers that have nothing to do with the stimuli: two of three are foreseen lost, whatever is spent."""
     first = torch.randn(200, 3, generator=stream(0, "first"))
     second = torch.randn(200, 3, generator=stream(0, "second"))
-    for loss in foreseen(Pilot(torch.arange(200), pool(200), first, second), [100, 1000], stream(0)):
+    for loss in forecast_loss(Pilot(torch.arange(200), pool(200), first, second), [100, 1000], stream(0)):
         assert abs(loss.lost - 2 / 3) < 4 * loss.error + 0.05
 
 
 def test_a_pilot_of_a_few_foresees_nothing() -> None:
-    pilot = listen(Chip(Mismatched(), LAYERS, 1).port(), pool(50), 20, stream(0))
-    (loss,) = foreseen(pilot, [18], stream(0))
+    pilot = run_pilot(Chip(Mismatched(), LAYERS, 1).port(), pool(50), 20, stream(0))
+    (loss,) = forecast_loss(pilot, [18], stream(0))
     assert loss.lessons == 18 and math.isnan(loss.lost) and math.isnan(loss.error)

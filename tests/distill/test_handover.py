@@ -10,13 +10,13 @@ from analog import dense
 from analog import metered
 from analog import stream
 from analog import xray
-from distill import Matching
-from distill import Soft
+from distill import DistillationLoss
+from distill import SoftLabels
 from distill import Traffic
 from distill import distill
 from distill import lessons
+from distill import record
 from distill import soften
-from distill import written
 from learners import Batch
 from learners import Descent
 from learners import Learner
@@ -35,7 +35,7 @@ def learner(loss: Loss) -> Learner[Any]:
 def test_lessons_are_the_teachers_softened_readings() -> None:
     teacher, twin = (Chip(Mismatched(), LAYERS, 1).port() for _ in range(2))
     traffic, stimuli = Traffic(), [Batch(X), Batch(X[:5], torch.zeros(5))]
-    made = list(lessons(teacher, stimuli, Soft(3.0), generator=stream(0), traffic=traffic))
+    made = list(lessons(teacher, stimuli, SoftLabels(3.0), generator=stream(0), traffic=traffic))
     assert traffic == Traffic(69, 69 * 64)
     for lesson, x in zip(made, (X, X[:5]), strict=True):
         assert torch.equal(lesson.target.soft, soften(twin.measure(x).out, 3.0))
@@ -93,9 +93,9 @@ def test_the_learner_is_handed_the_loss_of_the_one_temperature() -> None:
 
     port = Chip(Mismatched(), LAYERS).port()
     distill(port, port, note, [], temperature=7.0, generator=stream(0))
-    distill(port, port, note, [], answers=Soft(7.0, 0.5, 0.25), generator=stream(0))
-    assert given == [Matching(7.0), Matching(7.0, 0.5, 0.25)]
-    for both in ({}, {"temperature": 2.0, "answers": Soft(2.0)}):
+    distill(port, port, note, [], answers=SoftLabels(7.0, 0.5, 0.25), generator=stream(0))
+    assert given == [DistillationLoss(7.0), DistillationLoss(7.0, 0.5, 0.25)]
+    for both in ({}, {"temperature": 2.0, "answers": SoftLabels(2.0)}):
         with pytest.raises(ValueError, match="not both"):
             distill(port, port, note, [], generator=stream(0), **both)  # type: ignore[arg-type]
 
@@ -119,10 +119,10 @@ def test_chips_that_cannot_understand_each_other_are_refused() -> None:
 def test_lessons_written_down_are_the_same_lessons() -> None:
     """A book is what was said, one lesson after another; labels travel along or are nowhere."""
     made = [
-        list(lessons(Chip(Mismatched(), LAYERS).port(), s, Soft(2.0), generator=stream(0)))
+        list(lessons(Chip(Mismatched(), LAYERS).port(), s, SoftLabels(2.0), generator=stream(0)))
         for s in ([Batch(X[:5], torch.arange(5)), Batch(X[5:8], torch.arange(3))], [Batch(X[:5]), Batch(X)])
     ]
-    books = [written(m) for m in made]
+    books = [record(m) for m in made]
     for book, parts in zip(books, made, strict=True):
         assert torch.equal(book.x, torch.cat([p.x for p in parts]))
         assert torch.equal(book.target.soft, torch.cat([p.target.soft for p in parts]))

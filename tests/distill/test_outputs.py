@@ -6,8 +6,8 @@ from analog import Chip
 from analog import Ideal
 from analog import dense
 from analog import stream
-from distill import merged
-from distill import uncaptioned
+from distill import class_outputs
+from distill import sum_subclasses
 
 LAYERS = (dense(4, 5), dense(5, 6, linear=True))
 X = torch.randn(7, 4, generator=stream(0, "classes"))
@@ -17,8 +17,8 @@ def test_only_the_last_tap_of_the_whole_chip_is_read_otherwise() -> None:
     port = Chip(Ideal(), LAYERS, range(2)).port()
     whole = port.measure(X)
     for read, wanted in (
-        (uncaptioned(port, 4), whole.out[..., :4]),
-        (merged(port, 3), whole.out.exp().unflatten(-1, (3, 2)).sum(-1).log()),
+        (class_outputs(port, 4), whole.out[..., :4]),
+        (sum_subclasses(port, 3), whole.out.exp().unflatten(-1, (3, 2)).sum(-1).log()),
     ):
         torch.testing.assert_close(read.measure(X).out, wanted)
         torch.testing.assert_close(read.measure(X).taps[0], whole.taps[0])

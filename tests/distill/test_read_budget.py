@@ -1,7 +1,6 @@
 """A planner's laws: exact where they can be enumerated, by the two-stage rule where they are means."""
 
 import itertools
-import math
 from typing import Any
 
 import pytest
@@ -24,18 +23,17 @@ from analog import budgeted
 from analog import dense
 from analog import metered
 from analog import stream
-from distill import HEARD
-from distill import Deadline
+from distill import STUDENT_TEMPERATURE
 from distill import Pilot
-from distill import by_heart
-from distill import listen
-from distill import planned
-from distill import saved
+from distill import collect_until_death
+from distill import plan_reads
+from distill import planned_lessons
+from distill import record
+from distill import repeats_if_interpolating
+from distill import run_pilot
 from distill import soften
-from distill import told
-from distill import written
-from distill.read_budget import best_share
-from distill.read_budget import repeats
+from distill.read_budget import best_distinct_share
+from distill.read_budget import interpolating_repeats
 from learners import Batch
 from tests.twostage import kept
 
@@ -45,8 +43,8 @@ F64 = torch.float64
 
 
 def spending(port: Port, readings: int) -> tuple[Pilot, Any]:
-    pilot = listen(port, POOL, readings, stream(0, "pilot"))
-    return pilot, planned(pilot, len(POOL), readings, stream(0, "plan"))
+    pilot = run_pilot(port, POOL, readings, stream(0, "pilot"))
+    return pilot, plan_reads(pilot, len(POOL), readings, stream(0, "plan"))
 
 
 @settings(max_examples=30)
@@ -56,19 +54,19 @@ def test_everything_left_is_spent_and_nothing_more(readings: int, read_noise: fl
     ledger = Ledger(chip.spec)
     port = metered(chip.port(), ledger)
     pilot, how = spending(port, readings)
-    book = written(told(port, POOL, pilot, how))
+    book = record(planned_lessons(port, POOL, pilot, how))
     assert ledger.reads == [readings] * 2
     assert 2 * len(pilot.x) + int(how.counts.sum()) == readings
     assert len(book.x) == len(pilot.x) + int((how.counts > 0).sum()) == len(book.target.soft)
     used = how.counts[how.counts > 0]
-    assert not how.counts[pilot.chosen].any()
+    assert not how.counts[pilot.indices].any()
     assert not len(used) or int(used.max() - used.min()) <= 1  # evenly
 
 
 @pytest.mark.parametrize("readings", [20, 60, 104, 300])
 def test_a_quiet_teacher_is_asked_every_stimulus_before_any_is_repeated(readings: int) -> None:
     pilot, how = spending(Chip(Ideal(), LAYERS, 1).port(), readings)
-    assert pilot.noise == 0 and repeats(pilot.noise, pilot.knowledge) == 1
+    assert pilot.noise_power == 0 and interpolating_repeats(pilot.noise_power, pilot.signal_power) == 1
     others = min(len(POOL) - len(pilot.x), readings - 2 * len(pilot.x))
     assert int((how.counts > 0).sum()) == others
 
@@ -76,11 +74,13 @@ def test_a_quiet_teacher_is_asked_every_stimulus_before_any_is_repeated(readings
 def test_for_heirs_by_heart_noise_that_drowns_the_answers_is_read_down() -> None:
     pilot, how = spending(Chip(Mismatched(read_noise=3.0), LAYERS, 1).port(), 400)
     assert int((how.counts > 0).sum()) == 50  # the law for those that weigh noise
-    wanted = by_heart(pilot)
-    assert wanted > 1 and wanted == repeats(pilot.noise, pilot.knowledge + 2 * pilot.doubt)
-    how = planned(pilot, len(POOL), 400, stream(0, "plan"), each=wanted)
+    wanted = repeats_if_interpolating(pilot)
+    assert wanted > 1 and wanted == interpolating_repeats(
+        pilot.noise_power, pilot.signal_power + 2 * pilot.standard_error
+    )
+    how = plan_reads(pilot, len(POOL), 400, stream(0, "plan"), each=wanted)
     assert int(how.counts.max()) - wanted in (0, 1) and int(how.counts.sum()) == 300
-    assert repeats(2.0, 1.0) == 4 and repeats(0.5, 1.0) == 1
+    assert interpolating_repeats(2.0, 1.0) == 4 and interpolating_repeats(0.5, 1.0) == 1
 
 
 def test_heirs_by_heart_lose_least_at_the_best_share() -> None:
@@ -91,10 +91,10 @@ def test_heirs_by_heart_lose_least_at_the_best_share() -> None:
         scaled = noise * free / (knowledge * readings)
         lost = 1 - share + scaled * share.square() / (1 - share)
         best = float(share[lost.argmin()])
-        assert abs(best_share(noise, knowledge, free, readings) - best) < 1e-3
-    assert best_share(1e-12, 1.0, 100, 100) > 0.999
-    drowned = 100 / (100 * best_share(1e4, 1.0, 100, 100))
-    assert repeats(1e4, 1.0) == 20_000 and drowned == pytest.approx(20_000, rel=1e-3)
+        assert abs(best_distinct_share(noise, knowledge, free, readings) - best) < 1e-3
+    assert best_distinct_share(1e-12, 1.0, 100, 100) > 0.999
+    drowned = 100 / (100 * best_distinct_share(1e4, 1.0, 100, 100))
+    assert interpolating_repeats(1e4, 1.0) == 20_000 and drowned == pytest.approx(20_000, rel=1e-3)
 
 
 def test_what_learning_by_heart_loses_is_as_the_law_says() -> None:
@@ -137,7 +137,7 @@ def test_the_pilot_knows_noise_and_size_of_the_answers() -> None:
             out + noise * torch.randn(n, count, 5, generator=generator, dtype=F64) for _ in range(2)
         )
         made = [Pilot(torch.arange(count), out[0], a, b) for a, b in zip(first, second, strict=True)]
-        return torch.tensor([(p.noise, p.size, p.knowledge) for p in made], dtype=F64)
+        return torch.tensor([(p.noise_power, p.logit_power, p.signal_power) for p in made], dtype=F64)
 
     heard = 4 / 5  # softmax does not hear what is common to the five
     wanted = torch.tensor([noise**2, size**2, size**2], dtype=F64) * heard
@@ -148,28 +148,22 @@ def test_faint_answers_are_heard_at_full_voice() -> None:
     """A teacher of a thousandth of the size gives the same lessons."""
     pilot, _ = spending(Chip(Ideal(), LAYERS, 1).port(), 80)
     faint = pilot._replace(first=pilot.first / 1000, second=pilot.second / 1000)
-    loud, low = (planned(p, 100, 80, stream(0)).temperature for p in (pilot, faint))
+    loud, low = (plan_reads(p, 100, 80, stream(0)).temperature for p in (pilot, faint))
     assert low == pytest.approx(loud / 1000, rel=1e-4)
     torch.testing.assert_close(soften(pilot.out, loud), soften(faint.out, low), rtol=1e-4, atol=1e-6)
-    assert HEARD > 0
+    assert STUDENT_TEMPERATURE > 0
 
 
-def test_a_deadline_of_any_kind_is_so_many_readings() -> None:
-    """By the datasheet, and as the budget on the same wires counts them: no more, no less."""
-    for limit, words in ((0.9e-6, "seconds"), (2e-11, "joules"), (17.0, "measurements")):
+def test_a_budget_of_any_kind_is_so_many_reads() -> None:
+    """By the spec's costs, and as the budget on the same wires counts them: no more, no less."""
+    for budget in (Budget(seconds=0.9e-6), Budget(joules=2e-11), Budget(reads=17.0)):
         chip = Chip(Mismatched(), LAYERS, 1)
-        count = Deadline(**{words: limit}).readings(chip.spec)
-        budget: dict[str, Any] = {words.replace("measurements", "reads"): limit}
-        port = budgeted(chip.port(), Ledger(chip.spec), Budget(**budget))
+        count = budget.max_reads(chip.spec)
+        port = budgeted(chip.port(), Ledger(chip.spec), budget)
         assert count > 1
         port.measure(POOL[:1].expand(count, 8))
         with pytest.raises(OverBudget):
             port.measure(POOL[:1])
-    both = Deadline(measurements=5, seconds=1.0)
-    assert both.readings(Chip(Ideal(), LAYERS).spec) == 5
-    for bad in ({}, {"joules": -1.0}, {"seconds": math.inf}):
-        with pytest.raises(ValueError, match="Deadline"):
-            Deadline(**bad)
 
 
 @pytest.mark.parametrize("end", ["death", "budget"])
@@ -178,7 +172,7 @@ def test_what_was_written_survives_an_early_end(end: str) -> None:
     chip = Chip(Ideal(), LAYERS, 1)
     port = chip.port()
     pilot, how = spending(port, 100)
-    whole = written(told(port, POOL, pilot, how))
+    whole = record(planned_lessons(port, POOL, pilot, how))
     asked = 0
 
     def measure(x: Tensor, *args: Any, **words: Any) -> Any:
@@ -191,16 +185,16 @@ def test_what_was_written_survives_an_early_end(end: str) -> None:
     mortal = port._replace(measure=measure)
     if end == "budget":
         mortal = budgeted(port, Ledger(chip.spec), Budget(reads=40))
-    book = written(saved(told(mortal, POOL, pilot, how), OverBudget))
+    book = record(collect_until_death(planned_lessons(mortal, POOL, pilot, how), OverBudget))
     assert len(book.x) == len(pilot.x) + 32
     assert torch.equal(book.target.soft, whole.target.soft[: len(book.x)])
     with pytest.raises(Dead if end == "death" else OverBudget):
-        list(told(mortal, POOL, pilot, how))
+        list(planned_lessons(mortal, POOL, pilot, how))
 
 
 def test_bad_listening_is_named() -> None:
-    with pytest.raises(ValueError, match="one teacher and 2 readings"):
-        listen(Chip(Ideal(), LAYERS, range(2)).port(), POOL, 10, stream(0))
-    with pytest.raises(ValueError, match="one teacher and 2 readings"):
-        listen(Chip(Ideal(), LAYERS).port(), POOL, 1, stream(0))
-    assert saved([Batch(POOL)])[0].x is POOL
+    with pytest.raises(ValueError, match="one teacher and 2 reads"):
+        run_pilot(Chip(Ideal(), LAYERS, range(2)).port(), POOL, 10, stream(0))
+    with pytest.raises(ValueError, match="one teacher and 2 reads"):
+        run_pilot(Chip(Ideal(), LAYERS).port(), POOL, 1, stream(0))
+    assert collect_until_death([Batch(POOL)])[0].x is POOL

@@ -11,9 +11,9 @@ from analog import Mismatched
 from analog import dense
 from analog import metered
 from analog import stream
-from distill import Soft
-from distill import steadied
-from distill import together
+from distill import SoftLabels
+from distill import averaged
+from distill import ensemble
 
 LAYERS = (dense(8, 12), dense(12, 3, linear=True))
 X = torch.randn(400, 8, generator=stream(0, "teachers"))
@@ -22,26 +22,26 @@ X = torch.randn(400, 8, generator=stream(0, "teachers"))
 def test_a_steadied_teacher_is_charged_for_each_reading_and_is_less_noisy() -> None:
     chip = Chip(Mismatched(read_noise=0.3), LAYERS, 1)
     ledger = Ledger(chip.spec)
-    port = steadied(metered(chip.port(), ledger), 16)
+    port = averaged(metered(chip.port(), ledger), 16)
     gap = (port.measure(X).out - port.measure(X).out).std()
     assert ledger.reads == [32 * 400] * 2
     loud = (chip.port().measure(X).out - chip.port().measure(X).out).std()
     assert 3 < float(loud / gap) < 5  # 4, for 1,200 differences each
     with pytest.raises(ValueError, match="at least 1"):
-        steadied(port, 0)
+        averaged(port, 0)
 
 
 def test_an_ensemble_is_the_geometric_mean_of_its_members() -> None:
     fleet, lone = Chip(Ideal(), LAYERS, range(3)), Chip(Ideal(), LAYERS, 7)
-    out = together(fleet.port(), lone.port()).measure(X).out
+    out = ensemble(fleet.port(), lone.port()).measure(X).out
     parts = torch.cat((fleet.port().measure(X).out, lone.port().measure(X).out[None]))
     soft = (parts / 3.0).log_softmax(-1).mean(0).softmax(-1)
-    torch.testing.assert_close(Soft(3.0).said(out, None, stream(0)).soft, soft)
+    torch.testing.assert_close(SoftLabels(3.0).encode(out, None, stream(0)).soft, soft)
 
 
 def test_the_dead_drop_out_until_none_is_left() -> None:
     chips = [Chip(Ideal(), LAYERS, i) for i in range(2)]
-    port = together(*(c.port() for c in chips))
+    port = ensemble(*(c.port() for c in chips))
     chips[0].die()
     assert torch.equal(port.measure(X).out, chips[1].port().measure(X).out)
     chips[1].die()
@@ -50,10 +50,10 @@ def test_the_dead_drop_out_until_none_is_left() -> None:
 
 
 def test_an_ensemble_is_read_and_not_written() -> None:
-    port = together(Chip(Ideal(), LAYERS).port())
+    port = ensemble(Chip(Ideal(), LAYERS).port())
     with pytest.raises(ValueError, match="read, not written"):
         port.pulse(port.spec.zeros())
     with pytest.raises(ValueError, match="same classes"):
-        together(port, Chip(Ideal(), (dense(8, 4, linear=True),)).port())
+        ensemble(port, Chip(Ideal(), (dense(8, 4, linear=True),)).port())
     with pytest.raises(ValueError, match="same classes"):
-        together()
+        ensemble()

@@ -7,7 +7,7 @@ import torch
 from torch import Generator
 from torch import Tensor
 
-from distill import Answer
+from distill import TeacherTarget
 from learners import Batch
 
 
@@ -25,7 +25,7 @@ def side_by_side(books: Sequence[Batch], size: int, steps: int, generator: Gener
         chosen = [order[:size] for order in orders]
         x = torch.stack([book.x[own] for book, own in zip(books, chosen, strict=True)])
         soft = torch.stack([book.target.soft[own] for book, own in zip(books, chosen, strict=True)])
-        yield Batch(x, Answer(soft))
+        yield Batch(x, TeacherTarget(soft))
         orders = [_on(order[size:], book, size, generator) for order, book in zip(orders, books, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""What the gradient estimate of a perturbation student varies by: mini-batch, answers, probes and readings.
+"""The parts of the variance of a perturbation student's gradient: mini-batch, answers, probes and readings.
 
 A nested design, at fixed knobs: each repeat draws a batch and takes the gradient four times, every time with
 one more of the things that chance decides: exactly (x-ray), exactly with what the teacher answered this once,
@@ -17,8 +17,8 @@ where g'_n follows from what the teacher answered once, g_n from its mean answer
 loss curves within a probe. All of them but the answers shrink together when examples' gradients agree.
 """
 
-from collections.abc import Callable
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 from typing import NamedTuple
@@ -32,7 +32,9 @@ from analog import Port
 from analog import Probe
 from analog import Reading
 from analog import xray
-from distill import Answers
+from analog.tree import tree_map
+from distill import AnswerFormat
+from distill import HardLabels
 from learners import Batch
 from learners import CrossEntropy
 from learners import Evidence
@@ -40,17 +42,30 @@ from learners import Loss
 from learners import NodePerturbation
 from learners.estimators.base import correlate
 
-READINGS = 32  # of a teacher and of the student's loss, to know their mean and noise
+REPEATED_READS = 32  # of a teacher and of the student's loss, to know their mean and noise
 
 
-class Way(NamedTuple):
-    """What a student may be asked to make small, and what it is told: labels, or softened answers."""
+@dataclass(frozen=True)
+class TrueLabels:
+    """The true labels instead of a teacher's answers, in an answer format's clothes."""
 
-    loss: Loss
-    said: Callable[[Tensor, Tensor, Generator], Any]  # from the teacher's outputs and the labels
+    needs_label = True
+    draws = False
+
+    @property
+    def loss(self) -> CrossEntropy:
+        return CrossEntropy()
+
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator) -> Tensor:
+        del generator  # nothing is drawn
+        assert label is not None
+        return label.expand(out.shape[:-1])
+
+    def bits(self, outputs: int) -> int:
+        return HardLabels().bits(outputs)
 
 
-class Parts(NamedTuple):
+class VarianceParts(NamedTuple):
     """Each (*fleet,), in multiples of the squared mean gradient."""
 
     minibatch: Tensor
@@ -64,63 +79,77 @@ class Parts(NamedTuple):
     predicted_readings: Tensor
 
 
-def ways(answers: Mapping[str, Answers]) -> dict[str, Way]:
-    """By labels, and by each of some answers."""
-    made = {"labels": Way(CrossEntropy(), lambda out, label, generator: label.expand(out.shape[:-1]))}
-    return made | {name: Way(a.loss, a.said) for name, a in answers.items()}
-
-
-def parts(
+def variance_parts(
     chip: Chip[Any],
     teacher: Port,
-    lessons: Batch,  # all examples there are, with labels
-    asked: Mapping[str, Way],
+    examples: Batch,
+    formats: Mapping[str, AnswerFormat],
     estimator: NodePerturbation,
     *,
     batch: int,
     repeats: int,
     generator: Generator,
-) -> dict[str, Parts]:
-    """Of the first layer's gradient, for each way; all ways see the same batches, probes and noise."""
-    heard = torch.stack([teacher.measure(lessons.x).out for _ in range(READINGS)])
-    wanted = {name: _mean(way, heard, lessons.target, generator) for name, way in asked.items()}
-    slopes = {
-        n: xray.node_gradient(chip, lessons.x, wanted[n], way.loss)[0].detach() for n, way in asked.items()
+) -> dict[str, VarianceParts]:
+    """Split the variance of the first layer's gradient estimate, for each answer format.
+
+    All formats see the same batches, probes and noise.
+
+    Args:
+        chip: the student, at fixed knobs.
+        teacher: answers the examples.
+        examples: all that there are, with labels.
+        formats: by name; `TrueLabels` for what labels do.
+        estimator: of the student, with independent probes.
+        batch: examples in a mini-batch.
+        repeats: estimates that the variance is taken from.
+        generator: of batches and probes.
+
+    Raises:
+        ValueError: if the estimator's probes have no law here.
+    """
+    read = torch.stack([teacher.measure(examples.x).out for _ in range(REPEATED_READS)])
+    targets = {name: _mean_target(f, read, examples.target, generator) for name, f in formats.items()}
+    node_gradients = {
+        name: xray.node_gradient(chip, examples.x, targets[name], f.loss)[0].detach()
+        for name, f in formats.items()
     }
     layer = chip.spec.layers[0]
-    mean = {n: correlate(layer, d, lessons.x) for n, d in slopes.items()}
-    steps: dict[str, list[Tensor]] = {n: [] for n in asked}
+    mean = {name: correlate(layer, d, examples.x) for name, d in node_gradients.items()}
+    steps: dict[str, list[Tensor]] = {name: [] for name in formats}
     for _ in range(repeats):
-        chosen = torch.randperm(len(lessons.x), generator=generator)[:batch]
-        x, label = lessons.x[chosen], lessons.target[chosen]
-        said = teacher.measure(x).out
-        silent, noisy = _seen(chip, estimator, x, generator)
-        for name, way in asked.items():
-            target = way.said(said, label, generator)
-            exact = correlate(layer, slopes[name][..., chosen, :], x)
-            once = correlate(layer, xray.node_gradient(chip, x, target, way.loss)[0], x)
-            probed, read = (_told(chip, estimator, s, way.loss, target) for s in (silent, noisy))
-            nested = (mean[name], exact, once, probed, read)
+        indices = torch.randperm(len(examples.x), generator=generator)[:batch]
+        x, label = examples.x[indices], examples.target[indices]
+        out = teacher.measure(x).out
+        without_noise, noisy = _measure(chip, estimator, x, generator)
+        for name, answers in formats.items():
+            target = answers.encode(out, label, generator)
+            exact = correlate(layer, node_gradients[name][..., indices, :], x)
+            answered_once = correlate(layer, xray.node_gradient(chip, x, target, answers.loss)[0], x)
+            probed, final = (
+                _estimate(chip, estimator, m, answers.loss, target) for m in (without_noise, noisy)
+            )
+            nested = (mean[name], exact, answered_once, probed, final)
             gaps = [_square(b - a) for a, b in pairwise(nested)]
-            steps[name].append(torch.stack([*gaps, _square(read - mean[name])]))
-    made = {}
-    for name, way in asked.items():
-        once = way.said(heard[0], lessons.target, generator)
-        laws = _laws(chip, lessons.x, slopes[name], way.loss, once, estimator, batch)
-        scale = _square(mean[name])
-        made[name] = Parts(*(torch.stack(steps[name]).mean(0) / scale), *(law / scale for law in laws))
-    return made
+            steps[name].append(torch.stack([*gaps, _square(final - mean[name])]))
+    parts = {}
+    for name, answers in formats.items():
+        target = answers.encode(read[0], examples.target, generator)
+        laws = _laws(chip, examples.x, node_gradients[name], answers.loss, target, estimator, batch)
+        unit = _square(mean[name])
+        parts[name] = VarianceParts(*(torch.stack(steps[name]).mean(0) / unit), *(law / unit for law in laws))
+    return parts
 
 
-def _mean(way: Way, heard: Tensor, labels: Tensor, generator: Generator) -> Any:
-    """The target that repeated answers come to on average."""
-    told = [way.said(out, labels, generator) for out in heard]
-    if isinstance(told[0], Tensor):
-        return told[0]  # labels are always the same
-    return told[0]._replace(soft=torch.stack([t.soft for t in told]).mean(0))
+def _mean_target(answers: AnswerFormat, read: Tensor, labels: Tensor, generator: Generator) -> Any:
+    """The target that repeated answers come to on average; classes are those of the first."""
+    return tree_map(_mean, *(answers.encode(out, labels, generator) for out in read))
 
 
-class _Seen(NamedTuple):
+def _mean(*targets: Tensor) -> Tensor:
+    return torch.stack(targets).mean(0) if targets[0].is_floating_point() else targets[0]
+
+
+class _Measurement(NamedTuple):
     """A probed measurement, its losses still to be worked out."""
 
     x: Tensor
@@ -129,49 +158,66 @@ class _Seen(NamedTuple):
     probed: Reading
 
 
-def _seen(
+def _measure(
     chip: Chip[Any], estimator: NodePerturbation, x: Tensor, generator: Generator
-) -> tuple[_Seen, _Seen]:
+) -> tuple[_Measurement, _Measurement]:
     """The same probes of the first layer without noise and through the wires."""
     port, baseline = chip.port(), xray.respond(chip, x)
     probe = estimator.ask(chip.spec.span(0, 0), x, Reading(baseline.taps[:1]), generator)
     assert probe.nodes is not None
-    sent = probe.padded(after=len(chip.spec.layers) - 1)
-    silent = _Seen(x, baseline, probe, xray.respond(chip, x, sent))
-    return silent, _Seen(x, port.measure(x), probe, port.measure(x, sent))
+    whole_probe = probe.padded(after=len(chip.spec.layers) - 1)
+    without_noise = _Measurement(x, baseline, probe, xray.respond(chip, x, whole_probe))
+    return without_noise, _Measurement(x, port.measure(x), probe, port.measure(x, whole_probe))
 
 
-def _told(chip: Chip[Any], estimator: NodePerturbation, seen: _Seen, loss: Loss, target: Any) -> Tensor:
-    own, probed = Reading(seen.baseline.taps[:1]), Reading(seen.probed.taps[:1])
-    baseline, losses = loss.value(seen.baseline.out, target), loss.value(seen.probed.out, target)
-    (told,) = estimator.tell(
-        chip.spec.span(0, 0), Evidence(seen.x, own, baseline, seen.probe, probed, losses)
+def _estimate(
+    chip: Chip[Any], estimator: NodePerturbation, measurement: _Measurement, loss: Loss, target: Any
+) -> Tensor:
+    baseline, probed = measurement.baseline, measurement.probed
+    evidence = Evidence(
+        measurement.x,
+        Reading(baseline.taps[:1]),
+        loss.value(baseline.out, target),
+        measurement.probe,
+        Reading(probed.taps[:1]),
+        loss.value(probed.out, target),
     )
-    return told
+    (gradient,) = estimator.tell(chip.spec.span(0, 0), evidence)
+    return gradient
 
 
 def _laws(
-    chip: Chip[Any], x: Tensor, slopes: Tensor, loss: Loss, once: Any, estimator: NodePerturbation, batch: int
+    chip: Chip[Any],
+    x: Tensor,
+    node_gradient: Tensor,
+    loss: Loss,
+    target: Any,
+    estimator: NodePerturbation,
+    batch: int,
 ) -> tuple[Tensor, ...]:
-    """Of gradients that follow from mean answers, and from answers given once."""
+    """The predicted parts, by gradients that follow from mean answers, and from answers given once."""
     kurtosis = estimator.distribution.kurtosis
     if kurtosis is None:
         raise ValueError(
-            f"parts: no law for probes {estimator.distribution!r}; wanted independent coordinates"
+            f"variance_parts: no law for probes {estimator.distribution!r}; wanted independent coordinates"
         )
     count, port, layer = len(x), chip.port(), chip.spec.layers[0]
     power = layer.gather(x).square().sum(-1).flatten().double()  # (examples,), |x_n|^2
     tap = xray.respond(chip, x).taps[0]
     active = (tap != 0 if estimator.mask else torch.ones_like(tap)).sum(-1).double()  # q_n
-    noisy = xray.node_gradient(chip, x, once, loss)[0]
-    known, said, differ = ((d.double().square().sum(-1) * power) for d in (slopes, noisy, noisy - slopes))
-    noise = torch.stack([loss(port.measure(x).out, once) for _ in range(READINGS)]).double().var(0)
-    spread = known.sum(-1) - count * _square(correlate(layer, slopes, x))
+    once = xray.node_gradient(chip, x, target, loss)[0]
+    of_mean, of_once, of_difference = (
+        (d.double().square().sum(-1) * power) for d in (node_gradient, once, once - node_gradient)
+    )
+    reads = torch.stack([loss(port.measure(x).out, target) for _ in range(REPEATED_READS)])
+    noise = reads.double().var(0)  # m_n^2
+    spread = of_mean.sum(-1) - count * _square(correlate(layer, node_gradient, x))
     minibatch = spread / (count - 1) / batch * (1 - batch / count)
     share = (active - 2 + kurtosis) / (estimator.probes * batch)
-    added = estimator.scheme.reading_noise(estimator.probes) / estimator.size**2 / batch
-    answers = differ.mean(-1) / batch * READINGS / (READINGS - 1)  # the mean answer holds this one too
-    return minibatch, answers, (share * said).mean(-1), added * (active * power * noise).mean(-1)
+    noise_gain = estimator.scheme.reading_noise(estimator.probes) / estimator.size**2 / batch
+    # the mean answer holds this one too
+    answers = of_difference.mean(-1) / batch * REPEATED_READS / (REPEATED_READS - 1)
+    return minibatch, answers, (share * of_once).mean(-1), noise_gain * (active * power * noise).mean(-1)
 
 
 def _square(gradient: Tensor) -> Tensor:  # (*fleet,), float64

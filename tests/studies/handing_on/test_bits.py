@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from distill import PlainCaptions
+from distill import HardCaptions
 from learners.data.datasets import load
 from studies.handing_on import bits
 from studies.handing_on import heirs
@@ -47,7 +47,7 @@ def test_captions_split_the_images_in_halves() -> None:
     school = bits.school("plain-captions", load("digits"), 10.0)
     share = school.wanted.attributes.mean(0)
     assert share.shape == (16,) and float(share.max()) <= 0.5 and float(share.median()) > 0.45
-    assert isinstance(school.answers, PlainCaptions)
+    assert isinstance(school.answers, HardCaptions)
 
 
 def test_knobs_copied_and_gradients_are_counted_by_knob() -> None:

@@ -24,7 +24,7 @@ def test_every_mortal_chip_measures_as_much_and_every_bit_can_be_recounted() -> 
     budget, a_round = 22 * 64 * 5, (22 + 2 * 21) * 5 + 21
     for (way, _), row in made.items():
         if way in ("everything", "alone", "community"):
-            assert budget - a_round < row["measurements"] <= budget
+            assert budget - a_round < row["reads"] <= budget
     ours = made["community", 3]
     assert ours["lessons"] == 2 * 21 * ours["step"] and ours["step"] == budget // a_round
     answers = (2 + 1) * 21 * ours["step"] * (4 * 10 + 11)  # heard and sent; 11 bits tell 1,437 images apart
@@ -52,10 +52,10 @@ def test_own_examples_and_lessons_fill_a_batch(
     if peers is not None and peers >= chips:
         return
     sharing = community.shared(community.Args(peers=peers), size, chips, examples)
-    heard = sharing.heard(chips)
+    heard = sharing.lessons_per_round(chips)
     assert (heard == 0) == (chips == 1)
-    if sharing.own < examples and heard < size.batch:
-        assert sharing.own + heard == size.batch
+    if sharing.own_examples < examples and heard < size.batch:
+        assert sharing.own_examples + heard == size.batch
 
 
 def test_no_chips_are_refused() -> None:

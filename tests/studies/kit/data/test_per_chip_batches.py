@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analog import stream
-from distill import Answer
+from distill import TeacherTarget
 from learners import Batch
 from studies.kit.data.per_chip_batches import side_by_side
 
@@ -16,7 +16,7 @@ def test_everybody_reads_the_own_book_through_before_beginning_anew(lengths: lis
     books = []
     for i, n in enumerate(lengths):
         x = torch.arange(float(n))[:, None] + 100 * i
-        books.append(Batch(x, Answer(torch.cat((x, -x), -1))))
+        books.append(Batch(x, TeacherTarget(torch.cat((x, -x), -1))))
     read = list(side_by_side(books, size, 6, stream(0, "books")))
     assert len(read) == 6 and read[0].x.shape == (len(lengths), size, 1)
     for i, (n, book) in enumerate(zip(lengths, books, strict=True)):

@@ -1,6 +1,6 @@
 """The parts of a gradient estimate's variance are what the laws say, and add up.
 
-Sampled laws: 3 means for each of 2 ways, two-stage rule.
+Sampled laws: 3 means for each of 2 answer formats, two-stage rule.
 """
 
 from itertools import combinations
@@ -17,7 +17,7 @@ from analog import Mismatched
 from analog import dense
 from analog import stream
 from analog import xray
-from distill import Soft
+from distill import SoftLabels
 from learners import Batch
 from learners import CrossEntropy
 from learners import NodePerturbation
@@ -26,16 +26,16 @@ from learners.estimators.base import correlate
 from learners.theory import laws
 from studies.handing_on.mistakes import spoilt
 from studies.handing_on.temperature import louder
-from studies.kit.metrics.variance_parts import Parts
-from studies.kit.metrics.variance_parts import parts
-from studies.kit.metrics.variance_parts import ways
+from studies.kit.metrics.variance_parts import TrueLabels
+from studies.kit.metrics.variance_parts import VarianceParts
+from studies.kit.metrics.variance_parts import variance_parts
 from studies.kit.recipes.standard import repeated
 from tests.twostage import kept
 
 LAYERS = (dense(3, 5), dense(5, 4, linear=True))
 F64 = torch.float64
 X = torch.randn(6, 3, generator=stream(0, "parts"), dtype=F64)
-LESSONS = Batch(X, torch.tensor([0, 1, 2, 3, 0, 1]))
+EXAMPLES = Batch(X, torch.tensor([0, 1, 2, 3, 0, 1]))
 QUIET = Mismatched(read_noise=0.0, write_noise=0.0)
 ESTIMATOR = NodePerturbation(1e-4, probes=2, mask=True)
 TEACHER = Chip(QUIET, LAYERS, 9, dtype=F64)
@@ -50,34 +50,50 @@ def copies(count: int, generator: Generator, read_noise: float = 1e-4) -> Chip[A
     return chip
 
 
-def measured(chip: Chip[Any], generator: Generator, batch: int = 6, repeats: int = 1) -> dict[str, Parts]:
-    asked = ways({"T 3": Soft(3.0)})
-    teacher = TEACHER.port()
-    return parts(chip, teacher, LESSONS, asked, ESTIMATOR, batch=batch, repeats=repeats, generator=generator)
+def measured(
+    chip: Chip[Any], generator: Generator, batch: int = 6, repeats: int = 1
+) -> dict[str, VarianceParts]:
+    return variance_parts(
+        chip,
+        TEACHER.port(),
+        EXAMPLES,
+        {"labels": TrueLabels(), "T 3": SoftLabels(3.0)},
+        ESTIMATOR,
+        batch=batch,
+        repeats=repeats,
+        generator=generator,
+    )
 
 
-@pytest.mark.parametrize("way", ["labels", "T 3"])
-def test_probes_and_readings_follow_their_laws_and_add_up(way: str) -> None:
+@pytest.mark.parametrize("answers", ["labels", "T 3"])
+def test_probes_and_readings_follow_their_laws_and_add_up(answers: str) -> None:
     """With all examples in the batch there is no mini-batch part; a fleet of like chips is the sample."""
 
     def sample(count: int, generator: Generator) -> Tensor:
-        made = measured(copies(count, generator), generator)[way]
+        made = measured(copies(count, generator), generator)[answers]
         assert float(made.minibatch.max()) < 1e-20 and float(made.answers.max()) < 1e-20
         law = made.predicted_probes + made.predicted_readings
         gaps = (made.probes - made.predicted_probes, made.readings - made.predicted_readings)
         return torch.stack((*gaps, made.total - law), -1)
 
-    assert kept(sample, torch.zeros(3, dtype=F64), 400, "parts", way)
+    assert kept(sample, torch.zeros(3, dtype=F64), 400, "parts", answers)
 
 
 def test_the_perturbation_law_is_that_of_the_estimators() -> None:
     """Without a mask, of all examples in one batch: the trace of `laws.nodes`."""
     chip, loss = Chip(QUIET, LAYERS, 3, dtype=F64), CrossEntropy()
     estimator = NodePerturbation(1e-4, probes=2)
-    (made,) = parts(
-        chip, TEACHER.port(), LESSONS, ways({}), estimator, batch=6, repeats=1, generator=stream(0)
+    (made,) = variance_parts(
+        chip,
+        TEACHER.port(),
+        EXAMPLES,
+        {"labels": TrueLabels()},
+        estimator,
+        batch=6,
+        repeats=1,
+        generator=stream(0),
     ).values()
-    slopes = xray.node_gradient(chip, X, LESSONS.target, loss)[0]
+    slopes = xray.node_gradient(chip, X, EXAMPLES.target, loss)[0]
     wanted = laws.nodes(estimator, slopes, LAYERS[0].gather(X)[0])
     relative = float(wanted.perturbation.trace() / wanted.mean.square().sum())
     assert float(made.predicted_probes) == pytest.approx(relative, rel=1e-10)
@@ -87,7 +103,7 @@ def test_the_minibatch_law_is_that_of_all_batches() -> None:
     """Enumerated: every 3 of 6 examples."""
     chip, loss = Chip(QUIET, LAYERS, 3, dtype=F64), CrossEntropy()
     made = measured(chip, stream(0), batch=3)["labels"]
-    slopes = xray.node_gradient(chip, X, LESSONS.target, loss)[0]
+    slopes = xray.node_gradient(chip, X, EXAMPLES.target, loss)[0]
     whole = correlate(LAYERS[0], slopes, X)
     every = [torch.tensor(some) for some in combinations(range(6), 3)]
     gaps = [(correlate(LAYERS[0], slopes[s], X[s]) - whole).square().sum() for s in every]
@@ -98,21 +114,28 @@ def test_the_minibatch_law_is_that_of_all_batches() -> None:
 def test_a_noisy_teacher_adds_a_part_for_its_answers_alone() -> None:
     chip, generator = Chip(QUIET, LAYERS, 3, dtype=F64), stream(0, "answers")
     teacher = Chip(Mismatched(read_noise=0.3), LAYERS, 9, dtype=F64).port()
-    made = parts(
-        chip, teacher, LESSONS, ways({"T 1": Soft(1.0)}), ESTIMATOR, batch=6, repeats=4, generator=generator
+    made = variance_parts(
+        chip,
+        teacher,
+        EXAMPLES,
+        {"labels": TrueLabels(), "T 1": SoftLabels(1.0)},
+        ESTIMATOR,
+        batch=6,
+        repeats=4,
+        generator=generator,
     )
     assert float(made["labels"].answers) < 1e-20 < 1e-3 < float(made["T 1"].answers)
-    assert float(made["T 1"].readings) < 1e-20  # this chip is silent
+    assert float(made["T 1"].readings) < 1e-20  # this chip has no noise
 
 
 def test_probes_without_a_law_are_refused() -> None:
     chip = Chip(QUIET, LAYERS, 3, dtype=F64)
     with pytest.raises(ValueError, match="no law for probes"):
-        parts(
+        variance_parts(
             chip,
             TEACHER.port(),
-            LESSONS,
-            ways({}),
+            EXAMPLES,
+            {"labels": TrueLabels()},
             NodePerturbation(0.1, 2, hadamard),
             batch=2,
             repeats=1,

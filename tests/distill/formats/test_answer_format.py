@@ -16,15 +16,15 @@ from analog import Chip
 from analog import Mismatched
 from analog import dense
 from analog import stream
-from distill import Answer
-from distill import Answers
-from distill import Captions
-from distill import Label
-from distill import PlainCaptions
-from distill import Quantised
-from distill import Raw
-from distill import Samples
-from distill import Soft
+from distill import AnswerFormat
+from distill import HardCaptions
+from distill import HardLabels
+from distill import Logits
+from distill import QuantizedLogits
+from distill import SampledLabels
+from distill import SoftCaptions
+from distill import SoftLabels
+from distill import TeacherTarget
 from distill import Traffic
 from distill import distill
 from distill import lessons
@@ -46,37 +46,43 @@ def draw(*shape: int) -> Tensor:
 @given(classes=st.integers(2, 2000), count=st.integers(1, 8), bits=st.integers(1, 12))
 def test_bits_are_counted_exactly(classes: int, count: int, bits: int) -> None:
     """A fixed code tells apart exactly what can be said, and one bit less would not."""
-    assert Soft(2.0).bits(classes) == 32 * (classes - 1) and Raw().bits(classes) == 32 * classes
-    assert Quantised(bits).bits(classes) == bits * classes
+    assert SoftLabels(2.0).bits(classes) == 32 * (classes - 1) and Logits().bits(classes) == 32 * classes
+    assert QuantizedLogits(bits).bits(classes) == bits * classes
     for cost, choices in (
-        (Label().bits(classes), classes),
-        (Samples(count).bits(classes), classes**count),
+        (HardLabels().bits(classes), classes),
+        (SampledLabels(count).bits(classes), classes**count),
     ):
         assert 2**cost >= choices > 2 ** (cost - 1)
 
 
 def test_hintons_count() -> None:
-    assert Label().bits(1024) == 10 and Soft(1.0).bits(1024) == 1023 * 32
+    assert HardLabels().bits(1024) == 10 and SoftLabels(1.0).bits(1024) == 1023 * 32
 
 
 def test_many_bits_are_the_soft_answer() -> None:
     """Rounding errs by half a step, span / (2^b - 1) / 2, in each output."""
     out = draw(50, 10)
     for bits in (4, 8, 12):
-        gap = Quantised(bits, span=16.0, temperature=1.0).said(out, None, stream(0)).soft.log()
-        gap = gap - Soft(1.0).said(out, None, stream(0)).soft.log()
+        gap = QuantizedLogits(bits, span=16.0, temperature=1.0).encode(out, None, stream(0)).soft.log()
+        gap = gap - SoftLabels(1.0).encode(out, None, stream(0)).soft.log()
         assert 0 < float(gap.abs().max()) <= 16.0 / (2**bits - 1)
 
 
-def loss_and_target(answers: Answers, out: Tensor) -> tuple[Any, Any]:
-    return answers.loss, answers.said(out, None, stream(0, "said"))
+def loss_and_target(answers: AnswerFormat, out: Tensor) -> tuple[Any, Any]:
+    return answers.loss, answers.encode(out, None, stream(0, "said"))
 
 
-ALL: tuple[Answers, ...] = (Soft(3.0), Raw(), Label(), Samples(3, 2.0), Quantised(3, 4.0, 2.0))
+ALL: tuple[AnswerFormat, ...] = (
+    SoftLabels(3.0),
+    Logits(),
+    HardLabels(),
+    SampledLabels(3, 2.0),
+    QuantizedLogits(3, 4.0, 2.0),
+)
 
 
 @pytest.mark.parametrize("answers", ALL, ids=str)
-def test_each_slope_is_the_slope_of_its_loss(answers: Answers) -> None:
+def test_each_slope_is_the_slope_of_its_loss(answers: AnswerFormat) -> None:
     loss, told = loss_and_target(answers, draw(5, 4))
     assert slope_gap(loss, draw(2, 5, 4), told) < 1e-6
 
@@ -86,12 +92,12 @@ def test_golden_losses() -> None:
     teacher, student = torch.tensor([[math.log(3), 0.0]], dtype=F64), torch.zeros(1, 2, dtype=F64)
     soft = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)  # KL((3/4, 1/4) || (1/2, 1/2))
     wanted = {
-        Soft(1.0): soft,
-        Soft(2.0): 4 * (math.log(2) - binary_entropy(3**0.5 / (3**0.5 + 1))),
-        Raw(): math.log(3) ** 2 / 2,
-        Label(): math.log(2),
-        Quantised(1, 2 * math.log(3), 1.0): 0.0,  # half a step below: rounds to even, here to none
-        Quantised(1, math.log(3), 1.0): soft,
+        SoftLabels(1.0): soft,
+        SoftLabels(2.0): 4 * (math.log(2) - binary_entropy(3**0.5 / (3**0.5 + 1))),
+        Logits(): math.log(3) ** 2 / 2,
+        HardLabels(): math.log(2),
+        QuantizedLogits(1, 2 * math.log(3), 1.0): 0.0,  # half a step below: rounds to even, here to none
+        QuantizedLogits(1, math.log(3), 1.0): soft,
     }
     for answers, value in wanted.items():
         loss, told = loss_and_target(answers, teacher)
@@ -102,8 +108,8 @@ def binary_entropy(p: float) -> float:
     return -p * math.log(p) - (1 - p) * math.log(1 - p)
 
 
-@pytest.mark.parametrize("answers", [Soft(3.0), Raw(), Quantised(20, 40.0, 2.0)], ids=str)
-def test_the_teachers_own_outputs_are_the_best_answer(answers: Answers) -> None:
+@pytest.mark.parametrize("answers", [SoftLabels(3.0), Logits(), QuantizedLogits(20, 40.0, 2.0)], ids=str)
+def test_the_teachers_own_outputs_are_the_best_answer(answers: AnswerFormat) -> None:
     """What says all there is to say is matched by its own words, and by no others as well."""
     out = draw(5, 4)
     loss, told = loss_and_target(answers, out)
@@ -111,11 +117,13 @@ def test_the_teachers_own_outputs_are_the_best_answer(answers: Answers) -> None:
     assert float(loss(draw(2, 5, 4)[1], told).min()) > 0.01
 
 
-@pytest.mark.parametrize("answers", [Label(), Samples(3, 1.0), Quantised(2, 3.0, 1.5)], ids=str)
-def test_what_was_said_is_the_best_answer(answers: Answers) -> None:
+@pytest.mark.parametrize(
+    "answers", [HardLabels(), SampledLabels(3, 1.0), QuantizedLogits(2, 3.0, 1.5)], ids=str
+)
+def test_what_was_said_is_the_best_answer(answers: AnswerFormat) -> None:
     """The loss is least where the student's own probabilities are those that were said."""
     loss, told = loss_and_target(answers, draw(5, 4))
-    chances = told.soft if isinstance(told, Answer) else one_hot(told, 4).double()
+    chances = told.soft if isinstance(told, TeacherTarget) else one_hot(told, 4).double()
     warmth = getattr(loss, "temperature", 1.0)
     best = warmth * (chances + 1e-12).log()
     assert float(loss.gradient(best, told).abs().max()) < 1e-9
@@ -131,7 +139,7 @@ def test_samples_are_soft_on_average() -> None:
     soft = soften(out, 2.0)
 
     def sample(n: int, generator: Generator) -> Tensor:
-        said = Samples(count, 2.0).said(out.expand(n, 3, 3), None, generator).soft
+        said = SampledLabels(count, 2.0).encode(out.expand(n, 3, 3), None, generator).soft
         return torch.cat((said, (said - soft).square()), -1).flatten(1)
 
     wanted = torch.cat((soft, soft * (1 - soft) / count), -1).flatten()
@@ -139,18 +147,18 @@ def test_samples_are_soft_on_average() -> None:
 
 
 def test_samples_count_whole_draws() -> None:
-    said = Samples(5, 2.0).said(draw(2, 6, 4), None, stream(0)).soft
+    said = SampledLabels(5, 2.0).encode(draw(2, 6, 4), None, stream(0)).soft
     assert torch.equal(said.sum(-1), torch.ones(2, 6, dtype=F64)) and said.shape == (2, 6, 4)
     torch.testing.assert_close(5 * said, (5 * said).round())
-    cold = Samples(3, 1e-4).said(draw(6, 4), None, stream(0)).soft
-    assert torch.equal(cold.argmax(-1), Label().said(draw(6, 4), None, stream(0)))
+    cold = SampledLabels(3, 1e-4).encode(draw(6, 4), None, stream(0)).soft
+    assert torch.equal(cold.argmax(-1), HardLabels().encode(draw(6, 4), None, stream(0)))
 
 
 @given(bits=st.integers(1, 10), span=st.floats(0.5, 30))
 def test_rounding_keeps_to_its_steps(bits: int, span: float) -> None:
     """Outputs that are told, up to a constant, are within half a step of those that were read, or cut off."""
     out = 3 * draw(20, 5)
-    said = Quantised(bits, span, 1.0).said(out, None, stream(0)).soft.log()
+    said = QuantizedLogits(bits, span, 1.0).encode(out, None, stream(0)).soft.log()
     below, step = out - out.amax(-1, keepdim=True), span / (2**bits - 1)
     told = said - said.amax(-1, keepdim=True)
     assert float((told - below.clamp(min=-span)).abs().max()) <= step / 2 + 1e-9
@@ -159,27 +167,27 @@ def test_rounding_keeps_to_its_steps(bits: int, span: float) -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    for made in (lambda: Samples(0), lambda: Quantised(0), lambda: Samples(True)):
+    for made in (lambda: SampledLabels(0), lambda: QuantizedLogits(0), lambda: SampledLabels(True)):
         with pytest.raises(ValueError, match="wanted an integer of at least 1"):
             made()
     for span in (0.0, math.inf, math.nan):
         with pytest.raises(ValueError, match="span is"):
-            Quantised(4, span)
+            QuantizedLogits(4, span)
     for temperature in (0.0, math.inf):
-        for kind in (Soft, lambda t: Samples(1, t), lambda t: Quantised(4, 16.0, t)):
+        for kind in (SoftLabels, lambda t: SampledLabels(1, t), lambda t: QuantizedLogits(4, 16.0, t)):
             with pytest.raises(ValueError, match="temperature is"):
                 kind(temperature)
 
 
 @settings(max_examples=20)
 @given(
-    answers=st.sampled_from((*ALL, Captions(2, 3.0), PlainCaptions(2))),
+    answers=st.sampled_from((*ALL, SoftCaptions(2, 3.0), HardCaptions(2))),
     sizes=st.lists(st.integers(1, 7), min_size=1, max_size=4),
     teachers=st.sampled_from(((), (2,))),
     students=st.integers(1, 3),
 )
 def test_booked_is_exactly_what_was_sent(
-    answers: Answers, sizes: list[int], teachers: tuple[int, ...], students: int
+    answers: AnswerFormat, sizes: list[int], teachers: tuple[int, ...], students: int
 ) -> None:
     """Lessons times bits, whatever the answers, batches and fleets; nothing is sent before it is asked."""
     layers = (dense(3, 4, linear=True),)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analog import stream
-from distill import Answer
-from distill import Matching
+from distill import DistillationLoss
+from distill import TeacherTarget
 from distill import soften
 from learners import CrossEntropy
 
@@ -26,9 +26,9 @@ def draw(*shape: int) -> torch.Tensor:
 def test_the_slope_is_the_finite_difference(
     temperature: float, soft: float, hard: float, classes: int
 ) -> None:
-    loss = Matching(temperature, soft_weight=soft, hard_weight=hard)
+    loss = DistillationLoss(temperature, soft_weight=soft, hard_weight=hard)
     out = draw(3, 4, classes)
-    target = Answer(soften(draw(4, classes), temperature), torch.arange(4) % classes)
+    target = TeacherTarget(soften(draw(4, classes), temperature), torch.arange(4) % classes)
     slope, size = loss.gradient(out, target), 1e-4
     for c in range(classes):
         step = torch.zeros(classes, dtype=F64)
@@ -43,7 +43,7 @@ def test_at_infinite_temperature_logits_are_matched(classes: int) -> None:
     z, v = (m - m.mean(-1, keepdim=True) for m in (draw(7, classes), draw(2, 7, classes)[1]))
     gaps = []
     for temperature in (1e2, 1e3):
-        slope = Matching(temperature).gradient(z, Answer(soften(v, temperature)))
+        slope = DistillationLoss(temperature).gradient(z, TeacherTarget(soften(v, temperature)))
         gaps.append(float((slope - (z - v) / classes).abs().max()))
     assert gaps[1] < 0.15 * gaps[0] and gaps[1] < 0.01  # first order in 1 / T
     assert float((soften(v, 1e9) - 1 / classes).abs().max()) < 1e-8  # uniform
@@ -52,11 +52,11 @@ def test_at_infinite_temperature_logits_are_matched(classes: int) -> None:
 def test_the_loss_is_zero_for_the_teacher_itself_and_positive_for_others() -> None:
     out = draw(5, 4)
     for temperature in (0.7, 1.0, 20.0):
-        answer = Answer(soften(out, temperature))
-        assert float(Matching(temperature)(out, answer).abs().max()) < 1e-12 * temperature**2
-        assert float(Matching(temperature)(draw(3, 5, 4)[1], answer).min()) > 0
+        answer = TeacherTarget(soften(out, temperature))
+        assert float(DistillationLoss(temperature)(out, answer).abs().max()) < 1e-12 * temperature**2
+        assert float(DistillationLoss(temperature)(draw(3, 5, 4)[1], answer).min()) > 0
         assert torch.isfinite(
-            Matching(temperature)(out, Answer(torch.eye(4, dtype=F64)[[0, 1, 2, 3, 0]]))
+            DistillationLoss(temperature)(out, TeacherTarget(torch.eye(4, dtype=F64)[[0, 1, 2, 3, 0]]))
         ).all()
 
 
@@ -65,16 +65,16 @@ def test_temperature_squared_is_always_applied() -> None:
     z, v = (m - m.mean(-1, keepdim=True) for m in (draw(7, 5), draw(2, 7, 5)[1]))
     wanted = (z - v).square().sum(-1) / 10
     for temperature in (300.0, 3000.0):
-        got = Matching(temperature)(z, Answer(soften(v, temperature)))
+        got = DistillationLoss(temperature)(z, TeacherTarget(soften(v, temperature)))
         torch.testing.assert_close(got, wanted, rtol=30 / temperature, atol=0)
 
 
 def test_terms_add_with_their_names() -> None:
     out, labels = draw(5, 4), torch.tensor([0, 1, 2, 3, 0])
-    answer = Answer(soften(draw(2, 5, 4)[1], 3.0), labels)
-    soft, hard = Matching(3.0)(out, answer), CrossEntropy()(out, labels)
+    answer = TeacherTarget(soften(draw(2, 5, 4)[1], 3.0), labels)
+    soft, hard = DistillationLoss(3.0)(out, answer), CrossEntropy()(out, labels)
     torch.testing.assert_close(
-        Matching(3.0, soft_weight=0.3, hard_weight=0.7)(out, answer), 0.3 * soft + 0.7 * hard
+        DistillationLoss(3.0, soft_weight=0.3, hard_weight=0.7)(out, answer), 0.3 * soft + 0.7 * hard
     )
 
 
@@ -82,23 +82,23 @@ def test_terms_add_with_their_names() -> None:
 def test_batch_size_and_absent_classes_change_nothing(copies: int, spare: int) -> None:
     """Repeating examples repeats their losses; classes that neither ever names cost nothing."""
     out, said = draw(5, 4), draw(2, 5, 4)[1]
-    loss = Matching(2.0)
-    once = loss(out, Answer(soften(said, 2.0)))
-    again = loss(out.repeat(copies, 1), Answer(soften(said.repeat(copies, 1), 2.0)))
+    loss = DistillationLoss(2.0)
+    once = loss(out, TeacherTarget(soften(said, 2.0)))
+    again = loss(out.repeat(copies, 1), TeacherTarget(soften(said.repeat(copies, 1), 2.0)))
     torch.testing.assert_close(again, once.repeat(copies))
     never = torch.full((5, spare), -1e4, dtype=F64)
-    wide = loss(torch.cat((out, never), -1), Answer(soften(torch.cat((said, never), -1), 2.0)))
+    wide = loss(torch.cat((out, never), -1), TeacherTarget(soften(torch.cat((said, never), -1), 2.0)))
     torch.testing.assert_close(wide, once)
 
 
 def test_missing_labels_and_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="no label"):
-        Matching(1.0, hard_weight=1.0)(draw(2, 3), Answer(soften(draw(2, 3), 1.0)))
+        DistillationLoss(1.0, hard_weight=1.0)(draw(2, 3), TeacherTarget(soften(draw(2, 3), 1.0)))
     for temperature in (0.0, -1.0, math.inf, math.nan):
         with pytest.raises(ValueError, match="temperature is"):
-            Matching(temperature)
+            DistillationLoss(temperature)
         with pytest.raises(ValueError, match="temperature is"):
             soften(draw(2, 3), temperature)
     for soft, hard in ((0.0, 0.0), (-1.0, 2.0)):
         with pytest.raises(ValueError, match="weights"):
-            Matching(1.0, soft, hard)
+            DistillationLoss(1.0, soft, hard)

@@ -1,0 +1,35 @@
+"""Answer formats: one file each."""
+
+from .answer_format import FLOAT_BITS
+from .answer_format import AnswerFormat
+from .answer_format import index_bits
+from .captions import CaptionDistillationLoss
+from .captions import CaptionLoss
+from .captions import CaptionTarget
+from .captions import HardCaptions
+from .captions import SoftCaptions
+from .captions import SoftCaptionTarget
+from .hard_labels import HardLabels
+from .logits import Logits
+from .quantized_logits import QuantizedLogits
+from .sampled_labels import SampledLabels
+from .soft_labels import SoftLabels
+from .subclasses import SubclassLoss
+
+__all__ = [
+    "FLOAT_BITS",
+    "AnswerFormat",
+    "CaptionDistillationLoss",
+    "CaptionLoss",
+    "CaptionTarget",
+    "HardCaptions",
+    "HardLabels",
+    "Logits",
+    "QuantizedLogits",
+    "SampledLabels",
+    "SoftCaptionTarget",
+    "SoftCaptions",
+    "SoftLabels",
+    "SubclassLoss",
+    "index_bits",
+]
