@@ -19,9 +19,11 @@ from learners.data.datasets import load
 from .provenance import code_digests
 from .provenance import combined
 from .provenance import commits
+from .references import command
 from .study import Row
 from .study import Study
 from .study import claim
+from .study import short_name
 
 
 def manifest(study: Study, args: Any, threads: int, names: Sequence[str]) -> Row:
@@ -44,11 +46,16 @@ def manifest(study: Study, args: Any, threads: int, names: Sequence[str]) -> Row
     return {
         "made_by": {**made_by, "torch": torch.__version__, "cpu": _cpu()},
         "claim": claim(study),
+        "command": command(short_name(study) if _is_ours(study) else study.__name__, args),
         "seeds": {"seed": made_by.get("seed"), "trials": list(names)},
         "versions": {"python": platform.python_version(), **{p: _version(p) for p in packages}},
         "git": commits((study.__name__, __name__)),
         "modules": digests,
     }
+
+
+def _is_ours(study: Study) -> bool:
+    return study.__name__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def identity(manifest: Row) -> str:

@@ -10,7 +10,9 @@ import dataclasses
 import importlib
 import inspect
 import re
+import shlex
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated
 from typing import Any
 
@@ -98,6 +100,24 @@ def short_reference(reference: str) -> str:
     return f"{ast.unparse(call.func)}({first}{', ...' if more else ''})"
 
 
+def command(study: str, args: Any) -> str:
+    """The command that runs a study with these arguments; it names those that are not the defaults.
+
+    Args:
+        study: its name on the command line.
+        args: an instance of its `Args`.
+    """
+    words = ["python", "-m", "studies", study]
+    for field in dataclasses.fields(args):
+        value, flag = getattr(args, field.name), field.name.replace("_", "-")
+        if isinstance(value, bool) and value != _default(field):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif value != _default(field):
+            values = value if isinstance(value, tuple) else (value,)
+            words += [f"--{flag}", *(v if isinstance(v, str) else _written(v) for v in values)]
+    return shlex.join(words)
+
+
 def by_reference(kind: str, has: str) -> PrimitiveConstructorSpec[Any]:
     """How tyro reads a part of some kind, told by a method or property that it has.
 
@@ -183,7 +203,7 @@ def _written(value: Any) -> str:
         return reference(value)
     if isinstance(value, tuple):
         return f"({', '.join(map(_written, value))}{',' if len(value) == 1 else ''})"
-    return repr(value)
+    return str(value) if isinstance(value, Path) else repr(value)
 
 
 def _default(field: Any) -> Any:
