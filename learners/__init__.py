@@ -58,8 +58,8 @@ from .updates.wrappers import layerwise
 from .updates.wrappers import linear_decay
 from .updates.wrappers import with_schedule
 from .wiring.decorrelation import Decorrelated
+from .wiring.decorrelation import decorrelate
 from .wiring.decorrelation import decorrelated
-from .wiring.decorrelation import mixed
 from .wiring.residual import Skip
 from .wiring.residual import residual
 
@@ -102,6 +102,7 @@ __all__ = [
     "check_learner",
     "coordinates",
     "current_hyperparameters",
+    "decorrelate",
     "decorrelated",
     "fit",
     "gaussian",
@@ -111,7 +112,6 @@ __all__ = [
     "layerwise",
     "leave_one_out",
     "linear_decay",
-    "mixed",
     "momentum",
     "one_sided",
     "paired_baseline",

@@ -1,18 +1,18 @@
 """Local objectives and local targets: what each part of a chip is taught by itself."""
 
-from .activations import Neuron
+from .activations import Activation
 from .activations import identity
 from .activations import relu
 from .activations import sigmoid
 from .activations import softmax
 from .activations import tanh
-from .contrastive import OtherPatches
-from .contrastive import TwoViews
-from .contrastive import paired
+from .contrastive import InfoNCE
+from .contrastive import PatchInfoNCE
+from .contrastive import stack_views
 from .forward_forward import ForwardForward
-from .forward_forward import goodnesses
-from .forward_forward import wired
-from .goodness import Goodness
+from .forward_forward import label_goodness
+from .forward_forward import with_normalization
+from .goodness import GoodnessLoss
 from .goodness import Hebbian
 from .goodness import goodness
 from .greedy import Block
@@ -20,48 +20,48 @@ from .greedy import Greedy
 from .groups import OwnHeads
 from .groups import ReplicatedHeads
 from .locoprop import LocoProp
-from .negatives import Hybrids
+from .negatives import HybridImages
 from .negatives import Negatives
 from .negatives import WrongLabels
-from .negatives import labelled
-from .negatives import neutral
-from .negatives import normalised
-from .negatives import pattern
+from .negatives import embed_label
+from .negatives import embed_neutral_label
+from .negatives import normalize
+from .negatives import readout_features
 from .node_gradients import ByProbes
 from .node_gradients import Slopes
 from .target_propagation import TargetPropagation
 from .weight_mirrors import Mirrors
 
 __all__ = [
+    "Activation",
     "Block",
     "ByProbes",
     "ForwardForward",
-    "Goodness",
+    "GoodnessLoss",
     "Greedy",
     "Hebbian",
-    "Hybrids",
+    "HybridImages",
+    "InfoNCE",
     "LocoProp",
     "Mirrors",
     "Negatives",
-    "Neuron",
-    "OtherPatches",
     "OwnHeads",
+    "PatchInfoNCE",
     "ReplicatedHeads",
     "Slopes",
     "TargetPropagation",
-    "TwoViews",
     "WrongLabels",
+    "embed_label",
+    "embed_neutral_label",
     "goodness",
-    "goodnesses",
     "identity",
-    "labelled",
-    "neutral",
-    "normalised",
-    "paired",
-    "pattern",
+    "label_goodness",
+    "normalize",
+    "readout_features",
     "relu",
     "sigmoid",
     "softmax",
+    "stack_views",
     "tanh",
-    "wired",
+    "with_normalization",
 ]

@@ -1,13 +1,14 @@
 """Forward-forward: two passes, one with what is real and one with fakes, and nothing that goes back.
 
-G. Hinton, "The forward-forward algorithm: some preliminary investigations" (2022). Every layer learns by
-itself to be active for the real and silent for the fake; what drives the layer above is normalised, so that
-only the pattern of activity is handed on and not how much of it there was.
+G. Hinton, "The forward-forward algorithm: some preliminary investigations" (2022),
+https://arxiv.org/abs/2212.13345. Every layer learns by itself to be active for the real and inactive for the
+fake; what drives the layer above is normalized, so that only the pattern of activity is handed on and not how
+much of it there was.
 
 Where we differ: the passes run side by side as one batch; each layer is driven alone through its span of
-wires, and the normalisation is digital wiring; a layer may be taught by any learner of ports, so that where
-its neurons' slopes are unknown they are measured (`Hebbian(probe=...)`) or its goodness is perturbed
-(`Descent(NodePerturbation(...), update, Goodness())`).
+wires, and the normalization is digital wiring; a layer may be taught by any learner of ports, so that where
+its neurons' derivatives are unknown they are measured (`Hebbian(probe_size=...)`) or its goodness is
+perturbed (`Descent(NodePerturbation(...), update, GoodnessLoss())`).
 """
 
 from collections.abc import Sequence
@@ -25,28 +26,27 @@ from analog.spec import Spec
 from ..learner import Batch
 from ..learner import Learner
 from ..learner import Step
-from ..wiring.parts import through
+from ..wiring.layer_by_layer import with_interlayer
 from .goodness import goodness
 from .greedy import Block
 from .greedy import Greedy
-from .greedy import GreedyMemory
 from .negatives import Negatives
-from .negatives import labelled
-from .negatives import normalised
+from .negatives import embed_label
+from .negatives import normalize
 
 
-class Forwards(NamedTuple):
-    """What a `ForwardForward` learner remembers."""
+class _State(NamedTuple):
+    """The memory of `ForwardForward`."""
 
-    layers: GreedyMemory
+    layers: Any
     negatives: Any
 
 
 @dataclass(frozen=True)
 class ForwardForward:
-    """Teaches all layers at once, each its own goodness.
+    """A learner that teaches all layers at once, each its own goodness.
 
-    Measure a trained chip through `wired(port)`, with inputs `normalised`.
+    Measure a trained chip through `with_normalization(port)`, with inputs that are `normalize`d.
 
     Args:
         layers: who teaches each layer, from a batch of inputs whose target is 1 (real) or -1 (fake).
@@ -56,36 +56,44 @@ class ForwardForward:
     layers: Sequence[Learner[Any]]
     negatives: Negatives[Any]
 
-    def init(self, spec: Spec) -> Forwards:
-        return Forwards(self._greedy().init(spec), self.negatives.init(spec))
+    def init(self, spec: Spec) -> _State:
+        return _State(self._greedy().init(spec), self.negatives.init(spec))
 
-    def step(self, port: Port, batch: Batch, state: Forwards, generator: Generator) -> tuple[Forwards, Step]:
+    def step(self, port: Port, batch: Batch, state: _State, generator: Generator) -> tuple[_State, Step]:
         """Step every layer once; the loss and the taps are those of reals, then fakes, side by side."""
-        real, fake, negatives = self.negatives.pair(wired(port), batch, state.negatives, generator)
+        real, fake, negatives = self.negatives.pair(
+            with_normalization(port), batch, state.negatives, generator
+        )
         signs = real.new_ones(real.shape[-2])
-        both = Batch(normalised(torch.cat((real, fake), -2)), torch.cat((signs, -signs)))
+        both = Batch(normalize(torch.cat((real, fake), -2)), torch.cat((signs, -signs)))
         layers, step = self._greedy().step(port, both, state.layers, generator)
-        return Forwards(layers, negatives), step
+        return _State(layers, negatives), step
 
     def _greedy(self) -> Greedy:
-        return Greedy(tuple(Block(1, learner) for learner in self.layers), between=normalised)
+        return Greedy(tuple(Block(1, learner) for learner in self.layers), interlayer=normalize)
 
 
-def wired(port: Port) -> Port:
-    """The same wires with what drives each layer but the first normalised; taps are as they are."""
-    return through(port, normalised)
+def with_normalization(port: Port) -> Port:
+    """The same wires with what drives each layer but the first normalized; taps are as they are."""
+    return with_interlayer(port, normalize)
 
 
-def goodnesses(
+def label_goodness(
     port: Port, x: Tensor, classes: int, brightness: float, skipped: int = 1
 ) -> Tensor:  # (*fleet, batch, classes)
-    """How good each label looks beside each image, added up over all layers but the lowest: a run for each.
+    """The goodness of each label beside each image, summed over all layers but the lowest: a run for each.
 
-    By these the paper's 1.36 % were recognised: the label with the highest one.
+    By these the paper's 1.36 % were recognized: the label with the highest one.
+
+    Args:
+        port: the chip's own wires.
+        x: images (batch, pixels).
+        brightness: of the pixel that says the label.
+        skipped: how many of the lowest layers are left out.
     """
-    wires, scores = wired(port), []
+    wires, scores = with_normalization(port), []
     for label in range(classes):
-        said = torch.full(x.shape[:-1], label, dtype=torch.int64, device=x.device)
-        taps = wires.measure(normalised(labelled(x, said, classes, brightness))).taps[skipped:]
+        labels = torch.full(x.shape[:-1], label, dtype=torch.int64, device=x.device)
+        taps = wires.measure(normalize(embed_label(x, labels, classes, brightness))).taps[skipped:]
         scores.append(torch.stack([goodness(tap) for tap in taps]).sum(0))
     return torch.stack(scores, -1)

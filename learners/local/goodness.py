@@ -1,18 +1,19 @@
 """Goodness: how strongly a layer is active, and the local rule that raises it for what is real.
 
-G. Hinton, "The forward-forward algorithm: some preliminary investigations" (2022), section 2: a layer's
-goodness is its summed squared activity; p(real) = sigmoid(goodness - threshold), and every layer by itself
-descends -log p(real) for real data and -log(1 - p(real)) for fakes.
+G. Hinton, "The forward-forward algorithm: some preliminary investigations" (2022),
+https://arxiv.org/abs/2212.13345, section 2: a layer's goodness is its summed squared activity; p(real) =
+sigmoid(goodness - threshold), and every layer by itself descends -log p(real) for real data and
+-log(1 - p(real)) for fakes.
 
 Where we differ: goodness is the mean of the squares, V^2, so that a threshold says how active a neuron is in
 volts and suits a layer of any width; `sharpness` takes the place of the number of neurons, which a sum would
 bring along (at 2,000 it saturates the sigmoid for most examples).
 
-The rule is the loss's slope at the taps times the layer's inputs: activity times input, up or down by how
-surprising the example was. Of the neuron it needs the slope where the neuron is active (for a silent one
-activity is 0, and so is the rule); that of a rectifier is known to be 1 up to a gain, which turns no sign.
-Where it is not known it is measured, for all neurons of the layer at once, because within a layer no neuron
-hears of another's probe: one more reading, and far less noisy than one loss for all of them.
+The rule is the loss's gradient at the taps times the layer's inputs: activity times input, up or down by how
+wrongly the example was judged. Of the neuron it needs the derivative where the neuron is active (for an
+inactive one activity is 0, and so is the rule); that of a rectifier is known to be 1 up to a gain, which
+turns no sign. Where it is not known it is measured, for all neurons of the layer at once, because within a
+layer no neuron hears of another's probe: one more reading, and far less noisy than one loss for all of them.
 """
 
 from dataclasses import dataclass
@@ -37,53 +38,58 @@ from ..updates.record import Update
 
 
 def goodness(tap: Tensor) -> Tensor:
-    """Mean squared activity of a layer, V^2: (..., batch, features) -> (..., batch)."""
+    """The mean squared activity of a layer, V^2: (..., batch, features) -> (..., batch)."""
     return tap.square().mean(-1)
 
 
 @dataclass(frozen=True)
-class Goodness(Loss):
-    """softplus(-target * sharpness * (goodness - threshold)); target (..., batch) is 1 real, -1 fake."""
+class GoodnessLoss(Loss):
+    """The loss -log p(real) of real examples and -log(1 - p(real)) of fakes, in nats.
+
+    It is softplus(-target * sharpness * (goodness - threshold)), target (..., batch) 1 for real, -1 for fake.
+    """
 
     threshold: float = 1.0  # V^2
     sharpness: float = 15.0  # 1/V^2
 
     def __post_init__(self) -> None:
         if not all(0 < v < float("inf") for v in (self.threshold, self.sharpness)):
-            raise ValueError(f"Goodness: threshold and sharpness are finite and above 0, got {self}")
+            raise ValueError(f"GoodnessLoss: threshold and sharpness are finite and above 0, got {self}")
 
     def value(self, out: Tensor, target: Tensor) -> Tensor:
         return softplus(-self._margin(out, target)).unsqueeze(-1)
 
     def gradient(self, out: Tensor, target: Tensor) -> Tensor:
-        surprise = torch.sigmoid(-self._margin(out, target)) * target
-        return out * (surprise * (-2 * self.sharpness / out.shape[-1])).unsqueeze(-1)
+        misjudged = torch.sigmoid(-self._margin(out, target)) * target
+        return out * (misjudged * (-2 * self.sharpness / out.shape[-1])).unsqueeze(-1)
 
     def _margin(self, out: Tensor, target: Tensor) -> Tensor:
         if not isinstance(target, Tensor) or target.shape[-1:] != out.shape[-2:-1]:
-            came = tuple(target.shape) if isinstance(target, Tensor) else type(target).__name__
+            got = tuple(target.shape) if isinstance(target, Tensor) else type(target).__name__
             raise ValueError(
-                f"goodness: target is {came}, wanted (..., {out.shape[-2]}), 1 for real and -1 for fakes"
+                f"goodness: target is {got}, wanted (..., {out.shape[-2]}), 1 for real and -1 for fakes"
             )
         return target * (self.sharpness * (goodness(out) - self.threshold))
 
 
 @dataclass(frozen=True)
 class Hebbian:
-    """Teaches one layer by what its own taps and inputs show: inputs times activities, signed by surprise.
+    """A learner of one layer by its own inputs times its activities, up for real examples and down for fakes.
 
     Args:
-        probe: V, sd of what is added at the summing nodes to measure the neurons' slopes; None: they are
-            rectifiers, of slope 1 where active.
+        probe_size: V, what is added at the summing nodes to measure the neurons' derivatives; None: they are
+            rectifiers, of derivative 1 where active.
     """
 
     update: Update
-    loss: Goodness = Goodness()
-    probe: float | None = None
+    loss: GoodnessLoss = GoodnessLoss()
+    probe_size: float | None = None
 
     def __post_init__(self) -> None:
-        if self.probe is not None and not 0 < self.probe < float("inf"):
-            raise ValueError(f"Hebbian: probe is {self.probe}, wanted a finite size above 0, or None")
+        if self.probe_size is not None and not 0 < self.probe_size < float("inf"):
+            raise ValueError(
+                f"Hebbian: probe_size is {self.probe_size}, wanted a finite size above 0, or None"
+            )
 
     def init(self, spec: Spec) -> Any:
         if len(spec.layers) != 1:
@@ -93,16 +99,18 @@ class Hebbian:
     def step(self, port: Port, batch: Batch, state: Any, generator: Generator) -> tuple[Any, Step]:
         baseline = port.measure(batch.x)
         delta = self.loss.gradient(baseline.out, batch.target)
-        if self.probe is not None:
-            delta = delta * self._slopes(port, batch, baseline, generator)
+        if self.probe_size is not None:
+            delta = delta * self._derivatives(self.probe_size, port, batch, baseline, generator)
         drive, state = self.update.step((correlate(port.spec.layers[0], delta, batch.x),), state)
         port.pulse(drive)
         return state, Step(self.loss(baseline.out, batch.target).mean(-1), baseline)
 
-    def _slopes(self, port: Port, batch: Batch, baseline: Reading, generator: Generator) -> Tensor:
-        """Of every neuron for every example: what a push of its summing node did to its own tap."""
-        assert self.probe is not None
+    @staticmethod
+    def _derivatives(
+        size: float, port: Port, batch: Batch, baseline: Reading, generator: Generator
+    ) -> Tensor:  # (*fleet, batch, features)
+        """What a push of each neuron's summing node did to its own tap, per volt, for every example."""
         spec, sides = port.spec, (*port.spec.fleet, batch.x.shape[-2])
         (signs,) = rademacher.draw(1, sides, [(spec.layers[0].features,)], spec, generator)
-        pushed = port.measure(batch.x, Probe(nodes=(signs * self.probe,)))
-        return (pushed.out - baseline.out).squeeze(0) * (signs.squeeze(0) / self.probe)
+        pushed = port.measure(batch.x, Probe(nodes=(signs * size,)))
+        return (pushed.out - baseline.out).squeeze(0) * (signs.squeeze(0) / size)

@@ -1,10 +1,10 @@
 """LocoProp: every layer moves towards a target of its own for a few steps, all layers side by side.
 
-Amid, Anil and Warmuth, "LocoProp: enhancing BackProp via local loss optimization", AISTATS 2022. With a
-the sums at a layer's nodes, f its neurons and d the slope of an example's loss at a, each layer goes down
-its own convex problem, its inputs x held at what they were:
+Amid, Anil and Warmuth, "LocoProp: enhancing BackProp via local loss optimization", AISTATS 2022,
+https://arxiv.org/abs/2106.06199. With a the sums at a layer's nodes, f its neurons and d the gradient of an
+example's loss at a, each layer goes down its own convex problem, its inputs x held at what they were:
 
-    LocoProp-M: the matching loss of f (see `neurons`) to the target y = f(a) - gamma d, so the residual
+    LocoProp-M: the matching loss of f (see `activations`) to the target y = f(a) - gamma d, so the residual
                 is f(Wx) - y and the gradient (f(Wx) - y) x'; nothing has to be known of f but its output
     LocoProp-S: the squared loss to the target t = a - gamma d, residual Wx - t
 
@@ -17,9 +17,9 @@ Where we differ and why:
 - d is the slope of each example's own loss and gradients are means over the batch, so that settings do not
   depend on the batch; in the authors' code d is that of the mean loss and gradients are sums. Their gamma is
   ours times the batch, their epsilon of RMSProp ours times its square.
-- S needs the sums, and a tap shows a hidden neuron's output. It is undone where the neuron is known and
-  increasing (`shown`); a rectifier cannot be undone.
-- The proximal term, pull/2 |W - W_0|^2, is measured by what was sent, as true weights are out of reach.
+- S needs the sums, and a tap shows a hidden neuron's output. It is inverted where the neuron is known and
+  increasing (`transfer`); a rectifier cannot be inverted.
+- The proximal term, proximal/2 |W - W_0|^2, is measured by what was sent, as true weights are out of reach.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,6 @@ from torch import Generator
 from torch import Tensor
 
 from analog.port import Port
-from analog.port import Reading
 from analog.spec import Knobs
 from analog.spec import Spec
 
@@ -43,77 +42,82 @@ from ..updates.record import Update
 from .node_gradients import AnySlopes
 
 
-class Memory(NamedTuple):
-    """What LocoProp remembers from step to step."""
+class _State(NamedTuple):
+    """The memory of `LocoProp`."""
 
     update: Any
-    slopes: Any
+    node_gradients: Any
 
 
 @dataclass(frozen=True)
 class LocoProp:
-    """Local goals from slopes at the nodes, and `steps` pulses towards them.
+    """A learner with local goals from the gradients at the nodes, and `steps` pulses towards them.
 
-    shown: for each layer the curve through which its tap is compared with the target; None compares taps
-        as they are. For M a neuron's tap is its output already (`identity.fire`), and a read-out goes with
-        the loss (`sigmoid.fire` with binary cross-entropy). For S neurons are undone (`tanh.undo`).
+    Args:
+        update: of the pulses, each of them.
+        transfer: for each layer the function through which its tap is compared with the target; None compares
+            taps as they are. For M a neuron's tap is its output already (`identity.forward`), and a read-out
+            goes with the loss (`sigmoid.forward` with binary cross-entropy). For S neurons are inverted
+            (`tanh.inverse`).
     """
 
-    slopes: AnySlopes
-    inner: Update
+    node_gradients: AnySlopes
+    update: Update
     loss: Loss
-    gamma: float  # step of the target along each example's own slope
+    gamma: float  # step of the target along each example's own gradient
     steps: int = 10
-    shown: tuple[Callable[[Tensor], Tensor], ...] | None = None
-    pull: float = 0.0  # strength of the proximal term
+    transfer: tuple[Callable[[Tensor], Tensor], ...] | None = None
+    proximal: float = 0.0  # strength of the proximal term
 
     def __post_init__(self) -> None:
-        if not 0 < self.gamma < float("inf") or not 0 <= self.pull < float("inf"):
+        if not 0 < self.gamma < float("inf") or not 0 <= self.proximal < float("inf"):
             raise ValueError(
-                f"LocoProp: gamma is above 0 and pull at least 0, got {self.gamma} and {self.pull}"
+                f"LocoProp: gamma is above 0 and proximal at least 0, got {self.gamma} and {self.proximal}"
             )
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
             raise ValueError(f"LocoProp: steps is {self.steps!r}, wanted an integer of at least 1")
 
-    def init(self, spec: Spec) -> Memory:
-        if self.shown is not None and len(self.shown) != len(spec.layers):
+    def init(self, spec: Spec) -> _State:
+        if self.transfer is not None and len(self.transfer) != len(spec.layers):
             raise ValueError(
-                f"LocoProp: shown names {len(self.shown)} curves, the chip has {len(spec.layers)} layers"
+                f"LocoProp: transfer names {len(self.transfer)} functions, "
+                f"the chip has {len(spec.layers)} layers"
             )
-        return Memory(self.inner.init(spec.zeros()), self.slopes.init(spec))
+        return _State(self.update.init(spec.zeros()), self.node_gradients.init(spec))
 
-    def step(self, port: Port, batch: Batch, state: Memory, generator: Generator) -> tuple[Memory, Step]:
+    def step(self, port: Port, batch: Batch, state: _State, generator: Generator) -> tuple[_State, Step]:
         baseline = port.measure(batch.x)
-        slopes, found = self.slopes.find(port, batch, baseline, self.loss, state.slopes, generator)
+        gradients, memory = self.node_gradients.find(
+            port, batch, baseline, self.loss, state.node_gradients, generator
+        )
         inputs = (batch.x, *baseline.taps[:-1])
-        residuals = tuple(d * self.gamma for d in slopes)
-        targets = tuple(y - r for y, r in zip(self._seen(baseline), residuals, strict=True))
+        residuals = tuple(d * self.gamma for d in gradients)
+        targets = tuple(y - r for y, r in zip(self._transferred(baseline.taps), residuals, strict=True))
         sent, update = None, state.update
-        for count in range(self.steps):
-            if count:
+        for number in range(self.steps):
+            if number:
                 residuals = self._residuals(port, inputs, targets)
-            drive, update = self.inner.step(self._gradient(port.spec, residuals, inputs, sent), update)
+            drive, update = self.update.step(self._gradient(port.spec, residuals, inputs, sent), update)
             port.pulse(drive)
-            if self.pull:
+            if self.proximal:
                 sent = drive if sent is None else tuple(s + d for s, d in zip(sent, drive, strict=True))
-        return Memory(update, found), Step(self.loss(baseline.out, batch.target).mean(-1), baseline)
+        return _State(update, memory), Step(self.loss(baseline.out, batch.target).mean(-1), baseline)
 
-    def _seen(self, reading: Reading) -> tuple[Tensor, ...]:
-        """Taps, each through the curve that is compared."""
-        if self.shown is None:
-            return reading.taps
-        return tuple(curve(tap) for curve, tap in zip(self.shown, reading.taps, strict=True))
+    def _transferred(self, taps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Taps, each through the function by which it is compared."""
+        if self.transfer is None:
+            return taps
+        return tuple(function(tap) for function, tap in zip(self.transfer, taps, strict=True))
 
     def _residuals(
         self, port: Port, inputs: tuple[Tensor, ...], targets: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         """How far each layer is from its target, driven alone."""
-        alone = (port.measure(x, first=i, last=i).out for i, x in enumerate(inputs))
-        seen = self._seen(Reading(tuple(alone)))
-        return tuple(y - t for y, t in zip(seen, targets, strict=True))
+        taps = tuple(port.measure(x, first=i, last=i).out for i, x in enumerate(inputs))
+        return tuple(y - t for y, t in zip(self._transferred(taps), targets, strict=True))
 
     def _gradient(
         self, spec: Spec, residuals: tuple[Tensor, ...], inputs: tuple[Tensor, ...], sent: Knobs | None
     ) -> Knobs:
         down = tuple(correlate(la, r, x) for la, r, x in zip(spec.layers, residuals, inputs, strict=True))
-        return down if sent is None else tuple(g + self.pull * s for g, s in zip(down, sent, strict=True))
+        return down if sent is None else tuple(g + self.proximal * s for g, s in zip(down, sent, strict=True))

@@ -1,6 +1,7 @@
-"""What forward-forward holds against real images: wrong labels, and hybrids of two images.
+"""Negative data of forward-forward: images with wrong labels, and hybrids of two images.
 
-G. Hinton, "The forward-forward algorithm" (2022), sections 3.2 and 3.3. A negative differs from what is real
+G. Hinton, "The forward-forward algorithm: some preliminary investigations" (2022),
+https://arxiv.org/abs/2212.13345, sections 3.2 and 3.3. A negative differs from what is real
 in the long range, where only shape or label can tell, and never carries the true label.
 """
 
@@ -23,70 +24,89 @@ from analog.spec import Spec
 
 from ..learner import Batch
 from ..learner import Learner
-from ..wiring.parts import Readout
+from ..wiring.readout import DigitalReadout
 
-F = TypeVar("F")
-FLOOR = 1e-6  # of a wrong label's share: none is ever ruled out
+S = TypeVar("S")
+MIN_PROBABILITY = 1e-6  # of a wrong label: none is ever ruled out
 
 
-class Negatives(Protocol[F]):
-    """Makes fakes to set beside what is real."""
+class Negatives(Protocol[S]):
+    """A source of fakes to set beside what is real."""
 
-    def init(self, spec: Spec) -> F:
-        """Its own memory before the first batch."""
+    def init(self, spec: Spec) -> S:
+        """The state before the first batch, for a chip of this datasheet.
+
+        Raises:
+            ValueError: no fakes can be made of such a chip's inputs.
+        """
         ...
 
-    def pair(self, port: Port, batch: Batch, held: F, generator: Generator) -> tuple[Tensor, Tensor, F]:
-        """Real and fake inputs, ([*fleet,] batch, features_in) each, and the next memory.
+    def pair(self, port: Port, batch: Batch, state: S, generator: Generator) -> tuple[Tensor, Tensor, S]:
+        """Make a batch of real and one of fake inputs.
 
         Args:
             port: the chip, with the wiring between its layers; it may be measured and is not pulsed.
+            batch: x (batch, features_in); what the target has to be is said by each source.
+
+        Returns:
+            real and fake inputs, ([*fleet,] batch, features_in) each, and the next state.
+
+        Raises:
+            ValueError: the batch does not serve.
         """
         ...
 
 
-def normalised(x: Tensor) -> Tensor:
-    """The same direction at root mean square 1, so that how active a layer was is not told on."""
+def normalize(x: Tensor) -> Tensor:
+    """The same direction (..., features) at root mean square 1: how active a layer was is not handed on."""
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     return x * (x.shape[-1] ** 0.5 / length.clamp(min=torch.finfo(x.dtype).tiny ** 0.5))
 
 
-def pattern(taps: Sequence[Tensor], skipped: int = 1) -> Tensor:
-    """What a read-out sees of a reading: normalised activities of all layers but the lowest `skipped`."""
-    return torch.cat([normalised(tap) for tap in taps[skipped:]], -1)
+def readout_features(taps: Sequence[Tensor], skipped: int = 1) -> Tensor:
+    """A read-out's inputs: normalized activities of all layers but the lowest `skipped`.
+
+    Args:
+        taps: of every layer, (..., batch, features).
+
+    Returns:
+        (..., batch, all their features)
+    """
+    return torch.cat([normalize(tap) for tap in taps[skipped:]], -1)
 
 
-def labelled(x: Tensor, label: Tensor, classes: int, brightness: float) -> Tensor:
+def embed_label(x: Tensor, label: Tensor, classes: int, brightness: float) -> Tensor:
     """Images whose first pixels say a label, one of N: (..., batch, pixels) for labels (..., batch)."""
-    said = torch.nn.functional.one_hot(label, classes).to(x.dtype) * brightness
+    one_hot = torch.nn.functional.one_hot(label, classes).to(x.dtype) * brightness
     rest = x[..., classes:]
-    return torch.cat((said, rest.expand(*said.shape[:-1], rest.shape[-1])), -1)
+    return torch.cat((one_hot, rest.expand(*one_hot.shape[:-1], rest.shape[-1])), -1)
 
 
-def neutral(x: Tensor, classes: int, brightness: float) -> Tensor:
-    """Images whose first pixels say every label a little."""
+def embed_neutral_label(x: Tensor, classes: int, brightness: float) -> Tensor:
+    """Images (..., batch, pixels) whose first pixels say every label a little."""
     return torch.cat((torch.full_like(x[..., :classes], brightness / classes), x[..., classes:]), -1)
 
 
-def drawn(weights: Tensor, generator: Generator) -> Tensor:
-    """One index of the last axis for each row, in proportion to weights of at least 0."""
-    chosen = torch.multinomial(weights.flatten(0, -2), 1, generator=generator)
-    return chosen.reshape(weights.shape[:-1])
+def sample_categorical(weights: Tensor, generator: Generator) -> Tensor:
+    """One class for each row, int64 (...), in proportion to weights (..., classes) of at least 0."""
+    indices = torch.multinomial(weights.flatten(0, -2), 1, generator=generator)
+    return indices.reshape(weights.shape[:-1])
 
 
-class Choosing(NamedTuple):
-    """Memory of `WrongLabels`."""
+class _ReadoutState(NamedTuple):
+    """The memory of `WrongLabels`."""
 
     readout: Tensor | None  # (*fleet, 1, classes, cols)
-    inner: Any
+    learner: Any
 
 
 @dataclass(frozen=True)
 class WrongLabels:
-    """Real is an image with its label in its first pixels; fake the same image with another label.
+    """Fakes are images with a wrong label in their first pixels; real are the same images with their own.
 
     Which one is left to chance, or to the network: one run with a neutral label and a digital read-out say
-    what each image might be taken for, and wrong labels are drawn in these proportions.
+    what each image might be taken for, and wrong labels are drawn in these proportions. Targets of batches
+    are class numbers (batch,), int64.
 
     Args:
         brightness: of the pixel that says the label; images are 0..1.
@@ -103,55 +123,64 @@ class WrongLabels:
         if self.classes < 2 or not 0 < self.brightness < float("inf") or self.skipped < 0:
             raise ValueError(f"WrongLabels: wants 2 classes, some brightness, skipped >= 0; got {self}")
 
-    def init(self, spec: Spec) -> Choosing:
+    def init(self, spec: Spec) -> _ReadoutState:
         if spec.layers[0].features_in <= self.classes:
             raise ValueError(
                 f"WrongLabels: {self.classes} labels leave nothing of {spec.layers[0].features_in} pixels"
             )
         if self.readout is None:
-            return Choosing(None, None)
+            return _ReadoutState(None, None)
         top = self.top(spec)
-        return Choosing(top.knobs, self.readout.init(top.spec))
+        return _ReadoutState(top.knobs, self.readout.init(top.spec))
 
-    def top(self, spec: Spec, knobs: Tensor | None = None) -> Readout:
-        """The read-out above a chip, to be driven with its `pattern` of activity."""
-        seen = sum(layer.features for layer in spec.layers[self.skipped :])
-        if not seen:
+    def top(self, spec: Spec, knobs: Tensor | None = None) -> DigitalReadout:
+        """The read-out above a chip, to be driven with its `readout_features`.
+
+        Args:
+            knobs: (*fleet, 1, classes, cols), where it stands; None for zeros.
+
+        Raises:
+            ValueError: no layer is left to be read.
+        """
+        features = sum(layer.features for layer in spec.layers[self.skipped :])
+        if not features:
             raise ValueError(f"WrongLabels: {self.skipped} of {len(spec.layers)} layers skipped leaves none")
-        return Readout(spec, dense(seen, self.classes, linear=True), knobs)
+        return DigitalReadout(spec, dense(features, self.classes, linear=True), knobs)
 
     def pair(
-        self, port: Port, batch: Batch, held: Choosing, generator: Generator
-    ) -> tuple[Tensor, Tensor, Choosing]:
+        self, port: Port, batch: Batch, state: _ReadoutState, generator: Generator
+    ) -> tuple[Tensor, Tensor, _ReadoutState]:
         label = batch.target
         if (
             not isinstance(label, Tensor)
             or label.dtype != torch.int64
             or label.shape[-1:] != batch.x.shape[-2:-1]
         ):
-            came = tuple(label.shape) if isinstance(label, Tensor) else type(label).__name__
-            raise ValueError(f"WrongLabels: target is {came}, wanted int64 labels ({batch.x.shape[-2]},)")
-        likely, held = self._likely(port, batch, held, generator)
-        wrong = drawn(likely.scatter(-1, label.expand(likely.shape[:-1]).unsqueeze(-1), 0.0), generator)
-        real, fake = (labelled(batch.x, said, self.classes, self.brightness) for said in (label, wrong))
-        return real.expand(fake.shape), fake, held
+            got = tuple(label.shape) if isinstance(label, Tensor) else type(label).__name__
+            raise ValueError(f"WrongLabels: target is {got}, wanted int64 labels ({batch.x.shape[-2]},)")
+        likely, state = self._probabilities(port, batch, state, generator)
+        wrong = sample_categorical(
+            likely.scatter(-1, label.expand(likely.shape[:-1]).unsqueeze(-1), 0.0), generator
+        )
+        real, fake = (embed_label(batch.x, each, self.classes, self.brightness) for each in (label, wrong))
+        return real.expand(fake.shape), fake, state
 
-    def _likely(
-        self, port: Port, batch: Batch, held: Choosing, generator: Generator
-    ) -> tuple[Tensor, Choosing]:
-        """What each image is taken for, (*fleet, batch, classes), never quite 0."""
+    def _probabilities(
+        self, port: Port, batch: Batch, state: _ReadoutState, generator: Generator
+    ) -> tuple[Tensor, _ReadoutState]:
+        """How likely each image is taken for each class, (*fleet, batch, classes), never quite 0."""
         if self.readout is None:
-            return batch.x.new_ones(*port.spec.fleet, batch.x.shape[-2], self.classes), held
-        top = self.top(port.spec, held.readout)
-        x = normalised(neutral(batch.x, self.classes, self.brightness))
-        seen = pattern(port.measure(x).taps, self.skipped)
-        inner, step = self.readout.step(top.port(), Batch(seen, batch.target), held.inner, generator)
-        return step.baseline.out.softmax(-1) + FLOOR, Choosing(top.knobs, inner)
+            return batch.x.new_ones(*port.spec.fleet, batch.x.shape[-2], self.classes), state
+        top = self.top(port.spec, state.readout)
+        x = normalize(embed_neutral_label(batch.x, self.classes, self.brightness))
+        features = readout_features(port.measure(x).taps, self.skipped)
+        learner, step = self.readout.step(top.port(), Batch(features, batch.target), state.learner, generator)
+        return step.baseline.out.softmax(-1) + MIN_PROBABILITY, _ReadoutState(top.knobs, learner)
 
 
 @dataclass(frozen=True)
-class Hybrids:
-    """Fake is one image inside a mask of large blots and another one outside; no labels are used.
+class HybridImages:
+    """Fakes are one image inside a mask of large blots and another one outside; no labels are used.
 
     The mask is white noise blurred `blurs` times by (1/4, 1/2, 1/4) in both directions, then cut at its
     median (the paper: at 1/2), so that small images too get half of either. The other image is another one of
@@ -162,31 +191,33 @@ class Hybrids:
 
     def __post_init__(self) -> None:
         if isinstance(self.blurs, bool) or not isinstance(self.blurs, int) or self.blurs < 0:
-            raise ValueError(f"Hybrids: blurs is {self.blurs!r}, wanted an integer of at least 0")
+            raise ValueError(f"HybridImages: blurs is {self.blurs!r}, wanted an integer of at least 0")
 
     def init(self, spec: Spec) -> tuple[()]:
         pixels = spec.layers[0].features_in
         if isqrt(pixels) ** 2 != pixels:
-            raise ValueError(f"Hybrids: {pixels} pixels are no square image")
+            raise ValueError(f"HybridImages: {pixels} pixels are no square image")
         return ()
 
     def pair(
-        self, port: Port, batch: Batch, held: tuple[()], generator: Generator
+        self, port: Port, batch: Batch, state: tuple[()], generator: Generator
     ) -> tuple[Tensor, Tensor, tuple[()]]:
         del port  # the images are all it takes
         count = batch.x.shape[-2]
         if count < 2:
-            raise ValueError("Hybrids: one image cannot be mixed with another; wanted a batch of at least 2")
+            raise ValueError(
+                "HybridImages: one image cannot be mixed with another; wanted a batch of at least 2"
+            )
         shift = int(torch.randint(1, count, (), generator=generator, device=generator.device))
         mask = self.masks(batch.x, generator)
-        return batch.x, torch.where(mask, batch.x, batch.x.roll(shift, -2)), held
+        return batch.x, torch.where(mask, batch.x, batch.x.roll(shift, -2)), state
 
     def masks(self, x: Tensor, generator: Generator) -> Tensor:
-        """One for each image, (..., batch, pixels) of bool, true for half of the pixels."""
+        """A mask for each image, (..., batch, pixels) of bool, true for half of the pixels."""
         side = isqrt(x.shape[-1])
-        blots = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).view(-1, side, side)
+        noise = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).view(-1, side, side)
         for _ in range(2 * self.blurs):  # along lines, along columns
-            wide = pad(blots, (1, 1), mode="replicate")
-            blots = (wide[..., :-2] / 4 + wide[..., 1:-1] / 2 + wide[..., 2:] / 4).mT
-        flat = blots.reshape(x.shape)
+            wide = pad(noise, (1, 1), mode="replicate")
+            noise = (wide[..., :-2] / 4 + wide[..., 1:-1] / 2 + wide[..., 2:] / 4).mT
+        flat = noise.reshape(x.shape)
         return flat > flat.median(-1, keepdim=True).values

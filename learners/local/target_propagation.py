@@ -1,9 +1,12 @@
 """Target propagation: learned inverses carry the wanted output down, and every layer learns its target.
 
-LeCun (1986), Bengio (2014); difference target propagation: Lee, Zhang, Fischer and Bengio, ECML 2015,
-equations 15 and 16. With h_l what layer l shows, f_l the layer and b_l its learned inverse:
+LeCun, "Learning process in an asymmetric threshold network" (1986),
+https://doi.org/10.1007/978-3-642-82657-3_24; Bengio, "How auto-encoders could provide credit assignment in
+deep networks via target propagation" (2014), https://arxiv.org/abs/1407.7906; difference target propagation:
+Lee, Zhang, Fischer and Bengio (2015), https://arxiv.org/abs/1412.7525, equations 15 and 16. With h_l what
+layer l shows, f_l the layer and b_l its learned inverse:
 
-    top       t = y - gamma dL/da, y the outputs, a their sums (for squared error y - gamma (y - wanted))
+    top       t = y - gamma dL/da, y the outputs, a their sums (for squared error y - gamma (y - target))
     plain     t_{l-1} = b_l(t_l)
     difference t_{l-1} = h_{l-1} + b_l(t_l) - b_l(h_l), which is h_{l-1} where t_l = h_l, however bad b_l is
     layers    down |f_l(h_{l-1}) - t_l|^2 / 2
@@ -36,12 +39,12 @@ from ..learner import Step
 from ..losses import Loss
 from ..losses import known_gradient
 from ..updates.record import Update
-from .activations import Neuron
+from .activations import Activation
 from .activations import identity
 
 
-class Memory(NamedTuple):
-    """What target propagation remembers from step to step."""
+class _State(NamedTuple):
+    """The memory of `TargetPropagation`."""
 
     update: Any
     inverses: Knobs  # of every layer but the first, (*fleet, 1, features_in, features + 1)
@@ -50,20 +53,23 @@ class Memory(NamedTuple):
 
 @dataclass(frozen=True)
 class TargetPropagation:
-    """Layers learn targets that inverses carry down.
+    """A learner whose layers learn targets that learned inverses carry down.
 
-    neuron: of the hidden layers, as far as known: its slope, told from outputs, enters the layers' gradients,
-        and inverses end in it. The identity leaves slopes out, as the loss that matches any neuron does.
-    read_out: goes with the loss: `sigmoid` with binary cross-entropy, the identity with squared error.
-    noise: sd of what is added to a layer's inputs while its inverse learns.
+    Args:
+        activation: of the hidden layers, as far as known: its derivative, told from outputs, enters the
+            layers' gradients, and inverses end in it. The identity leaves derivatives out, as the loss that
+            matches any activation does.
+        output_activation: goes with the loss: `sigmoid` with binary cross-entropy, the identity with squared
+            error.
+        noise: sd of what is added to a layer's inputs while its inverse learns.
     """
 
     update: Update
     inverse_update: Update
     loss: Loss
     gamma: float
-    neuron: Neuron = identity
-    read_out: Neuron = identity
+    activation: Activation = identity
+    output_activation: Activation = identity
     noise: float = 0.1
     difference: bool = True
 
@@ -74,76 +80,84 @@ class TargetPropagation:
                 f"TargetPropagation: gamma is above 0 and noise at least 0, got {self.gamma} and {self.noise}"
             )
 
-    def init(self, spec: Spec) -> Memory:
+    def init(self, spec: Spec) -> _State:
         if not spec.layers[-1].linear:
             raise ValueError("TargetPropagation: needs a linear read-out as the last layer")
         blank = torch.zeros((), dtype=spec.dtype, device=spec.on)
         inverses = tuple(
-            blank.expand(*spec.fleet, 1, way.rows, way.cols).clone() for way in self._wiring(spec)
+            blank.expand(*spec.fleet, 1, layer.rows, layer.cols).clone()
+            for layer in self._inverse_layers(spec)
         )
-        return Memory(self.update.init(spec.zeros()), inverses, self.inverse_update.init(inverses))
+        return _State(self.update.init(spec.zeros()), inverses, self.inverse_update.init(inverses))
 
-    def step(self, port: Port, batch: Batch, state: Memory, generator: Generator) -> tuple[Memory, Step]:
+    def step(self, port: Port, batch: Batch, state: _State, generator: Generator) -> tuple[_State, Step]:
         baseline = port.measure(batch.x)
-        shown = (*baseline.taps[:-1], self.read_out.fire(baseline.out))
-        inverses, inverse_update = self._invert(port, baseline.taps, state, generator)
-        back = [self._back(way, knobs) for way, knobs in zip(self._wiring(port.spec), inverses, strict=True)]
-        top = shown[-1] - self.gamma * known_gradient(self.loss, "TargetPropagation")(
-            baseline.out, batch.target
-        )
-        wanted = targets(shown, top, back, difference=self.difference)
+        activities = (*baseline.taps[:-1], self.output_activation.forward(baseline.out))
+        knobs, inverse_update = self._step_inverses(port, baseline.taps, state, generator)
+        inverses = [self._inverse(*pair) for pair in zip(self._inverse_layers(port.spec), knobs, strict=True)]
+        top = activities[-1] - self.gamma * self._loss_gradient(baseline.out, batch.target)
+        targets = propagate_targets(activities, top, inverses, difference=self.difference)
         gradient = [
-            correlate(layer, (h - t) * (h.new_ones(()) if layer.linear else self.neuron.slope(h)), x)
+            correlate(layer, (h - t) * (h.new_ones(()) if layer.linear else self.activation.derivative(h)), x)
             for layer, h, t, x in zip(
-                port.spec.layers, shown, wanted, (batch.x, *baseline.taps[:-1]), strict=True
+                port.spec.layers, activities, targets, (batch.x, *baseline.taps[:-1]), strict=True
             )
         ]
         drive, update = self.update.step(tuple(gradient), state.update)
         port.pulse(drive)
         losses = self.loss(baseline.out, batch.target)
-        return Memory(update, inverses, inverse_update), Step(losses.mean(-1), baseline)
+        return _State(update, knobs, inverse_update), Step(losses.mean(-1), baseline)
 
-    def _wiring(self, spec: Spec) -> tuple[Dense, ...]:
-        """From what each layer but the first shows to what drove it."""
+    @property
+    def _loss_gradient(self) -> Callable[[Tensor, Any], Tensor]:
+        return known_gradient(self.loss, "TargetPropagation")
+
+    def _inverse_layers(self, spec: Spec) -> tuple[Dense, ...]:
+        """The wiring of each inverse, from what a layer but the first shows to what drove it."""
         return tuple(
             dense(layer.features, layer.features_in, linear=below.linear)
             for below, layer in zip(spec.layers, spec.layers[1:], strict=False)
         )
 
-    def _back(self, way: Dense, knobs: Tensor) -> Callable[[Tensor], Tensor]:
-        """One inverse."""
-        ends = identity if way.linear else self.neuron
-        return lambda y: ends.fire(way.scatter(way.gather(y) @ knobs.mT))
+    def _inverse(self, layer: Dense, knobs: Tensor) -> Callable[[Tensor], Tensor]:
+        activation = identity if layer.linear else self.activation
+        return lambda y: activation.forward(layer.scatter(layer.gather(y) @ knobs.mT))
 
-    def _invert(
-        self, port: Port, taps: tuple[Tensor, ...], state: Memory, generator: Generator
+    def _step_inverses(
+        self, port: Port, taps: tuple[Tensor, ...], state: _State, generator: Generator
     ) -> tuple[Knobs, Any]:
-        """Inverses a step better: each layer is driven alone, near what drives it, and read."""
+        """The inverses a step better: each layer is driven alone, near what drives it, and read."""
         gradient = []
-        for at, (way, knobs) in enumerate(zip(self._wiring(port.spec), state.inverses, strict=True), 1):
-            given = taps[at - 1]
-            normals = torch.randn(given.shape, generator=generator, dtype=given.dtype, device=given.device)
-            given = given + self.noise * normals
-            seen = port.measure(given, first=at, last=at).out
-            seen = self.read_out.fire(seen) if at == len(taps) - 1 else seen
-            made = self._back(way, knobs)(seen)
-            miss = (made - given) * (1.0 if way.linear else self.neuron.slope(made))
-            gradient.append(correlate(way, miss, seen))
+        pairs = zip(self._inverse_layers(port.spec), state.inverses, strict=True)
+        for number, (layer, knobs) in enumerate(pairs, 1):
+            x = taps[number - 1]
+            x = x + self.noise * torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+            out = port.measure(x, first=number, last=number).out
+            out = self.output_activation.forward(out) if number == len(taps) - 1 else out
+            reconstruction = self._inverse(layer, knobs)(out)
+            derivative = 1.0 if layer.linear else self.activation.derivative(reconstruction)
+            gradient.append(correlate(layer, (reconstruction - x) * derivative, out))
         drive, update = self.inverse_update.step(tuple(gradient), state.inverse_update)
         return tuple(v + d for v, d in zip(state.inverses, drive, strict=True)), update
 
 
-def targets(
-    shown: Sequence[Tensor], top: Tensor, back: Sequence[Callable[[Tensor], Tensor]], *, difference: bool
+def propagate_targets(
+    activities: Sequence[Tensor],
+    top: Tensor,
+    inverses: Sequence[Callable[[Tensor], Tensor]],
+    *,
+    difference: bool,
 ) -> tuple[Tensor, ...]:
     """The target of every layer, from the top's: what the layer above should have been driven by.
 
     Args:
-        shown: what each layer shows, (..., batch, features).
-        back: an inverse of each layer but the first.
+        activities: what each layer shows, (..., batch, features).
+        top: the last layer's target, (..., batch, features).
+        inverses: one of each layer but the first.
+        difference: whether targets are corrected by what the inverse makes of the activity itself.
     """
-    wanted = [top]
-    for below, here, inverse in zip(shown[-2::-1], shown[:0:-1], back[::-1], strict=True):
-        told = inverse(wanted[-1])
-        wanted.append(below + (told - inverse(here)) if difference else told)
-    return tuple(wanted[::-1])
+    targets = [top]
+    for below, here, inverse in zip(activities[-2::-1], activities[:0:-1], inverses[::-1], strict=True):
+        carried = inverse(targets[-1])
+        targets.append(below + (carried - inverse(here)) if difference else carried)
+    return tuple(targets[::-1])

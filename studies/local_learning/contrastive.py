@@ -73,9 +73,9 @@ from learners.data.datasets import load
 from learners.learner import Learner
 from learners.local import Block
 from learners.local import Greedy
-from learners.local import OtherPatches
-from learners.local import TwoViews
-from learners.local import paired
+from learners.local import InfoNCE
+from learners.local import PatchInfoNCE
+from learners.local import stack_views
 
 from ..kit.data.augment import Views
 from ..kit.data.augment import seen
@@ -170,7 +170,7 @@ class Level(NamedTuple):
     """Some layers, and the objective of what the last of them shows."""
 
     layers: tuple[Layer, ...]
-    loss: TwoViews | OtherPatches
+    loss: InfoNCE | PatchInfoNCE
 
 
 def levels(objective: Objective, data: Dataset, size: Size) -> tuple[Level, ...]:
@@ -178,9 +178,9 @@ def levels(objective: Objective, data: Dataset, size: Size) -> tuple[Level, ...]
     heat = TEMPERATURES[objective]
     if objective == "two views":
         layers = dense(data.pixels, size.hidden), dense(size.hidden, size.shown, linear=True)
-        return (Level(layers, TwoViews(temperature=heat)),)
+        return (Level(layers, InfoNCE(temperature=heat)),)
     side, count = isqrt(data.pixels), size.across**2
-    loss, out, hidden = OtherPatches(count, heat, views=2), count * size.shown, size.hidden // count * count
+    loss, out, hidden = PatchInfoNCE(count, heat, views=2), count * size.shown, size.hidden // count * count
     seen_by = patches((1, side, side), side // size.across, hidden // count, own=True)
     first = Level((seen_by, grouped(hidden, out, count)), loss)
     return first, Level((dense(out, hidden), grouped(hidden, out, count)), loss)
@@ -240,7 +240,7 @@ def _learner(trial: Trial, chip: Chip[Any], made: Sequence[Level], update: Updat
 def _twice(train: Batch, size: Size, generator: Generator) -> Iterator[Batch]:
     """Two views of each image, and nothing else."""
     for batch in drawn(train, size.images, size.steps, generator):
-        yield Batch(paired(seen(batch.x, VIEWS, generator), seen(batch.x, VIEWS, generator)))
+        yield Batch(stack_views(seen(batch.x, VIEWS, generator), seen(batch.x, VIEWS, generator)))
 
 
 def _by_labels(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:

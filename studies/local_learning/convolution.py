@@ -63,7 +63,7 @@ from learners.data.datasets import load
 from learners.learner import Learner
 from learners.local import Block
 from learners.local import Greedy
-from learners.wiring.parts import Readout
+from learners.wiring.readout import DigitalReadout
 
 from ..kit.data import lecun1989
 from ..kit.recipes.standard import FEEDBACK
@@ -176,7 +176,7 @@ def blockwise(port: Port, data: Batch, state: Any) -> list[list[float]]:
     for at, memory in enumerate(state.blocks[:-1]):
         given = torch.cat([port.measure(x, first=at, last=at).out for x in given.split(2500, -2)], -2)
         own = dense(given.shape[-1], port.spec.layers[-1].features, linear=True)
-        named = answers(Readout(port.spec, own, memory.head).port(), given)
+        named = answers(DigitalReadout(port.spec, own, memory.head).port(), given)
         found.append(_rounded(1 - right(named, data.target)))
     return found
 

@@ -208,7 +208,7 @@ class Training:
     def wires(self) -> Port:
         """Through which the chips are asked, with what the way put around them."""
         if self.trial.way == "decorrelated":
-            return gradient_alignment.through(self.chip.port(), self.state.mixers)
+            return gradient_alignment.fully_decorrelated(self.chip.port(), self.state.decorrelators)
         return self.chip.port()
 
     def aim(self) -> list[float]:
@@ -223,11 +223,13 @@ class Training:
             )
             if self.trial.way == "greedy":
                 heads = [b.head for b in self.state.blocks[:-1]]
-                exact = gradient_alignment.local(self.chip, batch, head(self.data, self.size.hidden), heads)
+                exact = gradient_alignment.local_gradient(
+                    self.chip, batch, head(self.data, self.size.hidden), heads
+                )
             elif self.trial.way == "decorrelated":
-                exact = gradient_alignment.between(self.chip, batch, self.state.mixers)
+                exact = gradient_alignment.decorrelated_gradient(self.chip, batch, self.state.decorrelators)
             else:
-                exact = gradient_alignment.whole(self.chip, batch)
+                exact = gradient_alignment.hidden_gradient(self.chip, batch)
             found.append(gradient_alignment.cosine(told[:-1], exact, self.trial.args.chips))
         return [round(a, 4) for a in torch.stack(found).mean(0).tolist()]
 

@@ -67,15 +67,15 @@ from learners.data.datasets import Dataset
 from learners.data.datasets import load
 from learners.learner import Learner
 from learners.local import ForwardForward
-from learners.local import Goodness
+from learners.local import GoodnessLoss
 from learners.local import Hebbian
-from learners.local import Hybrids
+from learners.local import HybridImages
 from learners.local import WrongLabels
-from learners.local import goodnesses
-from learners.local import neutral
-from learners.local import normalised
-from learners.local import pattern
-from learners.local import wired
+from learners.local import embed_neutral_label
+from learners.local import label_goodness
+from learners.local import normalize
+from learners.local import readout_features
+from learners.local import with_normalization
 
 from ..kit.recipes.standard import OWED
 from ..kit.recipes.standard import PROBE_SIZE
@@ -99,8 +99,8 @@ class Size(NamedTuple):
 SMALL = Size(layers=3, width=100, batch=64, epochs=40, rate=3e-3)
 LARGE = Size(layers=3, width=800, batch=256, epochs=30, rate=2e-3)
 BRIGHTNESS = 2.0  # of the pixel that says the label
-LOSS = Goodness(threshold=1.0, sharpness=30.0)
-BLURRED = Goodness(threshold=1.0, sharpness=10.0)  # where every write blurs
+LOSS = GoodnessLoss(threshold=1.0, sharpness=30.0)
+BLURRED = GoodnessLoss(threshold=1.0, sharpness=10.0)  # where every write blurs
 PUSH = 3e-4  # rate of momentum there, for each neuron of a layer: the mean's slope is shared out among them
 READOUT = 3e-3  # rate of the read-out
 
@@ -204,7 +204,7 @@ class Lab:
 
     def learning(self) -> Iterator[Step]:
         """Learn; after each step the read-out `top` is up to date."""
-        ways = Hybrids() if self.unlabelled else self.labels
+        ways = HybridImages() if self.unlabelled else self.labels
         learner = ForwardForward((self._layer(),) * self.size.layers, ways)
         state, beside = learner.init(self.chip.spec), self.readout.init(self.top.spec)
         order, probes = (stream(self.trial.args.seed, "forward_forward", what) for what in ("data", "probes"))
@@ -212,7 +212,7 @@ class Lab:
             batch = lesson._replace(x=moved(lesson.x, self.trial.args.shifts, order))
             state, step = learner.step(self.wires, batch, state, probes)
             if self.unlabelled:  # labels reach the read-out alone
-                seen = pattern([tap[..., : len(batch.x), :] for tap in step.baseline.taps])
+                seen = readout_features([tap[..., : len(batch.x), :] for tap in step.baseline.taps])
                 beside, _ = self.readout.step(self.top.port(), batch._replace(x=seen), beside, probes)
             else:
                 self.top = self.labels.top(self.chip.spec, state.negatives.readout)
@@ -228,11 +228,15 @@ class Lab:
         return [round(v, 6) for v in (named != asked.target).double().mean(-1).tolist()]
 
     def _judged(self, x: Tensor) -> Tensor:
-        return goodnesses(self.port, x, self.data.classes, BRIGHTNESS)
+        return label_goodness(self.port, x, self.data.classes, BRIGHTNESS)
 
     def _read(self, x: Tensor) -> Tensor:
-        whole = x if self.unlabelled else neutral(x, self.data.classes, BRIGHTNESS)
-        return self.top.port().measure(pattern(wired(self.port).measure(normalised(whole)).taps)).out
+        whole = x if self.unlabelled else embed_neutral_label(x, self.data.classes, BRIGHTNESS)
+        return (
+            self.top.port()
+            .measure(readout_features(with_normalization(self.port).measure(normalize(whole)).taps))
+            .out
+        )
 
     def _with_decay(self, update: Update) -> Update:
         """Its rate falling linearly to zero over the whole training."""

@@ -197,8 +197,8 @@ def _learner(trial: Trial, setting: Setting, count: int) -> Learner[Any]:
     if setting.gamma is None:
         return Descent(estimator, update, LOSS, delta=True, control=control)
     half = len(args.sizes)
-    shown = ((identity.fire,) * (2 * half - 1)) + (sigmoid.fire,)
-    return LocoProp(ByProbes(estimator, True, control), update, LOSS, setting.gamma, inner, shown)
+    transfer = ((identity.forward,) * (2 * half - 1)) + (sigmoid.forward,)
+    return LocoProp(ByProbes(estimator, True, control), update, LOSS, setting.gamma, inner, transfer)
 
 
 def table(rows: Sequence[Row]) -> list[Row]:

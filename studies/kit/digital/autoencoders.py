@@ -154,15 +154,15 @@ def _learner(given: Setting, chip: Chip[Any], steps: int) -> Learner[Any]:
     momentum = 0.999 if published else MOMENTUM
     gamma = 10 / given.batch if published else GAMMA[given.way]
     update = heavy_rmsprop(now, momentum, epsilon=1e-5 / given.batch**2)
-    return LocoProp(ExactSlopes(chip), update, LOSS, gamma, INNER, _shown(given.way, chip.spec.layers))
+    return LocoProp(ExactSlopes(chip), update, LOSS, gamma, INNER, _transfer(given.way, chip.spec.layers))
 
 
-def _shown(way: Way, layers: tuple[Layer, ...]) -> tuple[Callable[[Tensor], Tensor], ...]:
+def _transfer(way: Way, layers: tuple[Layer, ...]) -> tuple[Callable[[Tensor], Tensor], ...]:
     """M compares outputs, S the sums in front of them."""
     if way == "LocoProp-S":
-        assert tanh.undo is not None
-        return tuple(identity.fire if la.linear else tanh.undo for la in layers)
-    return (*(identity.fire for _ in layers[1:]), sigmoid.fire)
+        assert tanh.inverse is not None
+        return tuple(identity.forward if la.linear else tanh.inverse for la in layers)
+    return (*(identity.forward for _ in layers[1:]), sigmoid.forward)
 
 
 def _published_pace(epoch: int) -> float:

@@ -17,9 +17,6 @@ from torch import Tensor
 
 from analog import Chip
 from analog import Port
-from analog import Probe
-from analog import Reading
-from analog.port import rewired
 from distill import distill
 from learners import Batch
 from learners import CrossEntropy
@@ -30,6 +27,7 @@ from learners import fit
 from learners import linear_decay
 from learners.data.batches import batches
 from learners.data.datasets import Dataset
+from learners.wiring import layer_by_layer
 
 from .standard import Scale
 from .standard import by_nodes
@@ -69,18 +67,8 @@ class Scene(NamedTuple):
 
 
 def rescaled(port: Port, factors: Sequence[float]) -> Port:
-    """The same wires, every layer's output multiplied by its factor before it goes on; for whole readings."""
-
-    def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
-        if probe != Probe() or (first, last) != (0, len(factors) - 1):
-            raise ValueError("rescaled: reads the whole chip, without probes")
-        taps = []
-        for i, factor in enumerate(factors):
-            x = factor * port.measure(x, first=i, last=i).out
-            taps.append(x)
-        return Reading(tuple(taps))
-
-    return rewired(port, read)
+    """The same wires, every layer's output multiplied by its factor before it goes on."""
+    return layer_by_layer(port, after=lambda layer, out: factors[layer] * out)
 
 
 def _left(scene: Scene, life: Life, k: int) -> Life:

@@ -29,17 +29,17 @@ from learners import hadamard
 from learners import sgd
 from learners.local import Block
 from learners.local import Greedy
-from learners.local import OtherPatches
-from learners.local import TwoViews
-from learners.local import paired
+from learners.local import InfoNCE
+from learners.local import PatchInfoNCE
+from learners.local import stack_views
 from studies.kit.recipes.standard import Exact
 
 F64 = torch.float64
 LOSSES = (
-    TwoViews(),
-    TwoViews(3, 0.5),
-    OtherPatches(3, 0.3),
-    OtherPatches(3, 0.3, views=2),
+    InfoNCE(),
+    InfoNCE(3, 0.5),
+    PatchInfoNCE(3, 0.3),
+    PatchInfoNCE(3, 0.3, views=2),
 )
 each_loss = pytest.mark.parametrize("loss", LOSSES, ids=str)
 
@@ -75,9 +75,9 @@ def test_one_number_for_each_image_and_part(loss: Any) -> None:
 @each_loss
 def test_if_all_images_look_alike_it_is_the_logarithm_of_their_number(loss: Any) -> None:
     alike = outputs(1, 6).expand(8, 6).clone()
-    if isinstance(loss, OtherPatches):
+    if isinstance(loss, PatchInfoNCE):
         alike = alike[:, :2].repeat(1, 3)
-    compared = 8 if isinstance(loss, OtherPatches) and loss.views == 1 else 7
+    compared = 8 if isinstance(loss, PatchInfoNCE) and loss.views == 1 else 7
     wanted = torch.full_like(judged(loss, alike), log(compared))
     torch.testing.assert_close(judged(loss, alike), wanted)
 
@@ -86,9 +86,9 @@ def test_if_all_images_look_alike_it_is_the_logarithm_of_their_number(loss: Any)
 def test_orthogonal_images_have_the_loss_of_the_closed_form(temperature: float) -> None:
     """Own cosine 1, all others 0; it goes to 0 as the temperature does, and to log m as it rises."""
     images = torch.eye(4, dtype=F64).repeat(1, 3)
-    told = judged(TwoViews(3, temperature), paired(images, 2 * images))
+    told = judged(InfoNCE(3, temperature), stack_views(images, 2 * images))
     torch.testing.assert_close(told, torch.full_like(told, log(1 + 6 * exp(-1 / temperature))))
-    told = judged(OtherPatches(3, temperature), images)
+    told = judged(PatchInfoNCE(3, temperature), images)
     torch.testing.assert_close(told, torch.full_like(told, log(1 + 3 * exp(-1 / temperature))))
 
 
@@ -110,7 +110,7 @@ def test_what_it_does_not_depend_on(loss: Any) -> None:
 
 def test_a_patch_is_compared_with_the_others_of_its_image_alone() -> None:
     """What patch 0 shows is no part of its own key, nor of another image's for patch 0."""
-    loss, out = OtherPatches(3), outputs()
+    loss, out = PatchInfoNCE(3), outputs()
     other = out.clone()
     other[:, :2] = 7.0
     keys, moved = loss.freeze(out, None).keys, loss.freeze(other, None).keys
@@ -159,7 +159,7 @@ def test_chips_learn_what_views_have_in_common_from_wires_alone() -> None:
     ends = []
     for exact in (False, True):
         chip = Chip(Mismatched(), LAYERS, 3)
-        loss = TwoViews(2, 0.3)
+        loss = InfoNCE(2, 0.3)
         way: Any = Exact(chip, adam(0.02), loss) if exact else learner(loss, delta=True)
         losses = [float(s.loss) / 2 for s in fit(way, chip.port(), views(150), stream(0, "probes"))]
         ends.append((sum(losses[:5]) / 5, sum(losses[-20:]) / 20))
@@ -174,7 +174,7 @@ def test_no_label_is_read_and_no_reading_is_spent_on_the_second_view() -> None:
         chip = Chip(Mismatched(), LAYERS, 3)
         ledger = Ledger(chip.spec)
         lessons = [b._replace(target=labels) for b in views(3)]
-        list(fit(learner(TwoViews(2)), metered(chip.port(), ledger), lessons, stream(0, "probes")))
+        list(fit(learner(InfoNCE(2)), metered(chip.port(), ledger), lessons, stream(0, "probes")))
         knobs.append(xray.knobs(chip))
         readings.append(ledger.reads)
     assert all(torch.equal(a, b) for a, b in zip(*knobs, strict=True))
@@ -193,7 +193,7 @@ def test_patches_come_to_agree_at_every_level() -> None:
     lower = []
     for rate in (0.01, 0.03):
         chip = Chip(Mismatched(), layers, 3)
-        loss = OtherPatches(4, 0.3)
+        loss = PatchInfoNCE(4, 0.3)
         blocks = (Block(2, learner(loss, 0.01)), Block(2, learner(loss, rate)))
         steps = list(fit(Greedy(blocks), chip.port(), map(Batch, images), stream(0, "probes")))
         lower.append(xray.knobs(chip)[:2])
@@ -205,7 +205,7 @@ def test_patches_come_to_agree_at_every_level() -> None:
 
 def test_the_exact_gradient_teaches_levels_in_place_of_perturbation() -> None:
     """Each block by the gradient of its own objective alone, driven by what the block below shows."""
-    layers, loss, x = (dense(5, 6), dense(6, 6), dense(6, 6)), OtherPatches(3), outputs(8, 5)
+    layers, loss, x = (dense(5, 6), dense(6, 6), dense(6, 6)), PatchInfoNCE(3), outputs(8, 5)
     chip = Chip(Ideal(), layers, 1, dtype=F64)
     before, taps, wanted = xray.knobs(chip), xray.respond(chip, x).taps, []
     for first, last, given in ((0, 0, x), (1, 2, taps[0])):
@@ -218,22 +218,22 @@ def test_the_exact_gradient_teaches_levels_in_place_of_perturbation() -> None:
 
 
 def test_such_a_learner_is_a_function_of_its_measurements() -> None:
-    way = learner(TwoViews(2), delta=True)
+    way = learner(InfoNCE(2), delta=True)
     check_learner(way, Chip(Mismatched(), LAYERS, 3).port(), views(3), lambda: stream(0, "probes"))
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: TwoViews(0), "parts is 0"),
-        (lambda: OtherPatches(1), "parts is 1, wanted an integer of at least 2"),
-        (lambda: TwoViews(2, 0.0), "temperature is 0.0"),
-        (lambda: OtherPatches(2, views=3), "views is 3"),
-        (lambda: judged(TwoViews(4), outputs()), "4 parts do not divide 6 outputs"),
-        (lambda: judged(TwoViews(), outputs(7)), "7 rows"),
-        (lambda: judged(TwoViews(), outputs(2)), "2 rows"),
-        (lambda: judged(OtherPatches(2), outputs(1)), "1 image"),
-        (lambda: paired(outputs(4), outputs(5)), "wanted alike"),
+        (lambda: InfoNCE(0), "parts is 0"),
+        (lambda: PatchInfoNCE(1), "parts is 1, wanted an integer of at least 2"),
+        (lambda: InfoNCE(2, 0.0), "temperature is 0.0"),
+        (lambda: PatchInfoNCE(2, views=3), "views is 3"),
+        (lambda: judged(InfoNCE(4), outputs()), "4 parts do not divide 6 outputs"),
+        (lambda: judged(InfoNCE(), outputs(7)), "7 rows"),
+        (lambda: judged(InfoNCE(), outputs(2)), "2 rows"),
+        (lambda: judged(PatchInfoNCE(2), outputs(1)), "1 image"),
+        (lambda: stack_views(outputs(4), outputs(5)), "wanted alike"),
     ],
     ids=lambda v: v if isinstance(v, str) else "",
 )

@@ -25,25 +25,25 @@ from learners import momentum
 from learners import sgd
 from learners.learner import Learner
 from learners.local import ForwardForward
-from learners.local import Goodness
+from learners.local import GoodnessLoss
 from learners.local import Hebbian
-from learners.local import Hybrids
+from learners.local import HybridImages
 from learners.local import Negatives
 from learners.local import WrongLabels
-from learners.local import goodnesses
-from learners.local import labelled
-from learners.local import normalised
-from learners.local import wired
+from learners.local import embed_label
+from learners.local import label_goodness
+from learners.local import normalize
+from learners.local import with_normalization
 
 F64 = torch.float64
 LAYERS = (dense(16, 12), dense(12, 10), dense(10, 8))
-LOSS = Goodness(sharpness=4.0)
+LOSS = GoodnessLoss(sharpness=4.0)
 READOUT = Descent(NodePerturbation(1.0), adam(0.01), CrossEntropy(), delta=True)
 LABELS = WrongLabels(4, 2.0, READOUT)
 EASY = WrongLabels(4, 2.0)
 TEACHERS: dict[str, Learner[Any]] = {
     "rule": Hebbian(adam(0.01), LOSS),
-    "slopes measured": Hebbian(momentum(0.01), LOSS, probe=0.1),
+    "slopes measured": Hebbian(momentum(0.01), LOSS, probe_size=0.1),
     "perturbed": Descent(NodePerturbation(0.1, probes=2), sgd(0.01), LOSS),
 }
 
@@ -70,7 +70,7 @@ def taught(chip: Chip[Any], learner: ForwardForward, steps: int) -> list[Tensor]
 
 
 @pytest.mark.parametrize("device", [Ideal(), Mismatched(), SoftBoundsRRAM()], ids=lambda d: type(d).__name__)
-@pytest.mark.parametrize("negatives", [LABELS, EASY, Hybrids(2)], ids=["hard", "easy", "hybrids"])
+@pytest.mark.parametrize("negatives", [LABELS, EASY, HybridImages(2)], ids=["hard", "easy", "hybrids"])
 @pytest.mark.parametrize("how", TEACHERS)
 def test_a_tape_replayed_with_no_chip_gives_the_same_pulses(
     how: str, negatives: Negatives[Any], device: Any
@@ -88,7 +88,7 @@ def test_nothing_reaches_a_layer_from_above(how: str, noisy: bool) -> None:
     """
     knobs = []
     for rate in (0.01, 0.3):
-        layers = (TEACHERS[how], TEACHERS[how], Hebbian(sgd(rate), Goodness(0.5), probe=0.1))
+        layers = (TEACHERS[how], TEACHERS[how], Hebbian(sgd(rate), GoodnessLoss(0.5), probe_size=0.1))
         knobs.append(taught(made(Mismatched() if noisy else Ideal()), ForwardForward(layers, EASY), 5))
     assert torch.equal(knobs[0][0], knobs[1][0]) and torch.equal(knobs[0][1], knobs[1][1])
     assert not torch.equal(knobs[0][2], knobs[1][2])
@@ -96,9 +96,9 @@ def test_nothing_reaches_a_layer_from_above(how: str, noisy: bool) -> None:
 
 def test_how_active_a_layer_was_is_not_told_on() -> None:
     chip, x = made(Ideal()), lessons(1)[0].x
-    before = wired(chip.port()).measure(x).taps
+    before = with_normalization(chip.port()).measure(x).taps
     chip.port().program(tuple(k * f for k, f in zip(xray.knobs(chip), (5.0, 1.0, 1.0), strict=True)))
-    after = wired(chip.port()).measure(x).taps
+    after = with_normalization(chip.port()).measure(x).taps
     torch.testing.assert_close(after[0], 5 * before[0])
     torch.testing.assert_close(after[1:], before[1:])
 
@@ -107,37 +107,37 @@ def test_one_step_is_every_layers_own_gradient() -> None:
     """On a perfect chip: of its goodness, at what drives it, reals and fakes in equal shares."""
     chip, batch = made(Ideal()), lessons(1)[0]
     before = xray.knobs(chip)
-    negatives = Hybrids(2)
+    negatives = HybridImages(2)
     learner = ForwardForward((Hebbian(sgd(1.0), LOSS),) * 3, negatives)
     real, fake, _ = negatives.pair(chip.port(), batch, (), stream(0, "probes"))
-    x = normalised(torch.cat((real, fake)))
+    x = normalize(torch.cat((real, fake)))
     signs = torch.tensor([1.0] * 8 + [-1.0] * 8, dtype=F64)
     wanted = []
     for at in range(3):
         (exact,) = xray.knob_gradient(chip, x, signs, LOSS, first=at, last=at)
         wanted.append(before[at] - exact)
-        x = normalised(xray.respond(chip, x, first=at, last=at).out)
+        x = normalize(xray.respond(chip, x, first=at, last=at).out)
     list(fit(learner, chip.port(), [batch], stream(0, "probes")))
     torch.testing.assert_close(list(xray.knobs(chip)), wanted)
 
 
-@pytest.mark.parametrize("negatives", [Hybrids(2), LABELS], ids=["hybrids", "labels"])
+@pytest.mark.parametrize("negatives", [HybridImages(2), LABELS], ids=["hybrids", "labels"])
 def test_a_fleet_is_its_chips(negatives: Negatives[Any]) -> None:
     """A fleet of one is that chip; with shared fakes each of two is what it would be alone."""
     learner = ForwardForward((TEACHERS["rule"],) * 3, negatives)
     alone = taught(made(Ideal(), 3), learner, 4)
     one = taught(made(Ideal(), [3]), learner, 4)
     torch.testing.assert_close([k[0] for k in one], alone)
-    if isinstance(negatives, Hybrids):
+    if isinstance(negatives, HybridImages):
         torch.testing.assert_close([k[1] for k in taught(made(Ideal(), [5, 3]), learner, 4)], alone)
 
 
 def test_goodnesses_are_those_of_one_run_for_each_label() -> None:
     chip, x = made(Ideal(), [3, 4]), lessons(1)[0].x
-    scores = goodnesses(chip.port(), x, 4, 2.0)
+    scores = label_goodness(chip.port(), x, 4, 2.0)
     for label in range(4):
-        said = labelled(x, torch.full((8,), label), 4, 2.0)
-        first, *rest = wired(chip.port()).measure(normalised(said)).taps
+        said = embed_label(x, torch.full((8,), label), 4, 2.0)
+        first, *rest = with_normalization(chip.port()).measure(normalize(said)).taps
         del first
         torch.testing.assert_close(scores[..., label], sum(tap.square().mean(-1) for tap in rest))
 
@@ -166,13 +166,13 @@ def test_it_learns_to_tell_classes_by_goodness(device: Any, how: str) -> None:
     """Of four, nearly always."""
     teachers = {
         "rule": Hebbian(adam(0.01), LOSS),
-        "slopes measured": Hebbian(adam(0.01), LOSS, probe=0.1),
+        "slopes measured": Hebbian(adam(0.01), LOSS, probe_size=0.1),
         "perturbed": Descent(NodePerturbation(0.1, probes=4), adam(0.01), LOSS),
     }
     chip = made(device)
     taught(chip, ForwardForward((teachers[how],) * 3, EASY), 400)
     (asked,) = lessons(1, 400)
-    named = goodnesses(chip.port(), asked.x, 4, 2.0).argmax(-1)
+    named = label_goodness(chip.port(), asked.x, 4, 2.0).argmax(-1)
     assert float((named == asked.target).double().mean()) > 0.8
 
 

@@ -16,12 +16,12 @@ from analog import xray
 from learners import Batch
 from learners import fit
 from learners import sgd
-from learners.local import Goodness
+from learners.local import GoodnessLoss
 from learners.local import Hebbian
 from learners.local import goodness
 
 F64 = torch.float64
-LOSS = Goodness(threshold=0.4, sharpness=3.0)
+LOSS = GoodnessLoss(threshold=0.4, sharpness=3.0)
 LAYERS = (dense(7, 9),)
 
 
@@ -65,7 +65,7 @@ def test_on_rectifiers_the_rule_is_the_exact_gradient(identity: Any) -> None:
 def test_measured_slopes_give_the_exact_gradient_of_neurons_that_nobody_knows() -> None:
     """At zero probe size and without noise; taking their slopes for 1 does not."""
     device = UnknownNeurons(write_noise=0.0, read_noise=0.0)
-    sent, exact = told(device, task(6), Hebbian(sgd(1.0), LOSS, probe=1e-6))
+    sent, exact = told(device, task(6), Hebbian(sgd(1.0), LOSS, probe_size=1e-6))
     torch.testing.assert_close(sent, exact, atol=1e-6, rtol=1e-5)
     blind, _ = told(device, task(6), Hebbian(sgd(1.0), LOSS))
     assert float((blind - exact).norm()) > 0.3 * float(exact.norm())
@@ -81,8 +81,8 @@ def test_gains_that_differ_turn_no_sign() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Goodness(threshold=0.0), "finite and above 0"),
-        (lambda: Hebbian(sgd(1.0), probe=0.0), "probe is 0.0"),
+        (lambda: GoodnessLoss(threshold=0.0), "finite and above 0"),
+        (lambda: Hebbian(sgd(1.0), probe_size=0.0), "probe_size is 0.0"),
         (lambda: Hebbian(sgd(1.0)).init(Chip(Ideal(), (*LAYERS, dense(9, 2))).spec), "one layer, got 2"),
         (lambda: LOSS(torch.ones(3, 4), torch.ones(2)), "wanted"),
         (lambda: LOSS(torch.ones(3, 4), None), "target is NoneType"),

@@ -94,7 +94,7 @@ def test_one_block_without_a_head_is_the_learner_inside() -> None:
 
 def test_what_stands_between_blocks_is_between_all_of_them() -> None:
     """Doubled activity drives the next block's halved knobs alike."""
-    usual, doubled = Greedy(blocks()), Greedy(blocks(), between=lambda shown: 2 * shown)
+    usual, doubled = Greedy(blocks()), Greedy(blocks(), interlayer=lambda tap: 2 * tap)
     chips = [Chip(Ideal(), LAYERS, 1, dtype=F64) for _ in range(2)]
     knobs = list(xray.knobs(chips[1]))
     for at in (1, 3):
@@ -109,7 +109,7 @@ def test_what_stands_between_blocks_is_between_all_of_them() -> None:
 
 def test_in_turn_only_one_block_is_pulsed_and_later_ones_are_not_even_driven() -> None:
     """Heads begin at zero, so a block with a head feels nothing in its first step."""
-    greedy = Greedy(blocks(), turns=(2, 3))
+    greedy = Greedy(blocks(), steps_per_block=(2, 3))
     chip = Chip(Ideal(), LAYERS, 1, dtype=F64)
     port, state, generator = chip.port(), greedy.init(chip.spec), stream(0, "probes")
     moved, driven = [], []
@@ -179,15 +179,15 @@ def test_losses_of_parts_are_laid_to_their_own_nodes() -> None:
     ("make", "words"),
     [
         (lambda: Greedy(()), "at least one block"),
-        (lambda: Greedy(blocks(), turns=(1,)), "wanted 2 numbers"),
-        (lambda: Block(0, learner()), "layers is 0"),
+        (lambda: Greedy(blocks(), steps_per_block=(1,)), "wanted 2 numbers"),
+        (lambda: Block(0, learner()), "depth is 0"),
         (lambda: Greedy(blocks()[:2]).init(Chip(Ideal(), LAYERS).spec), "3 layers, the chip 4"),
         (
             lambda: Greedy((replace(blocks()[0], head=dense(9, 3)),)).init(Chip(Ideal(), LAYERS[:1]).spec),
             "8 outputs",
         ),
     ],
-    ids=["empty", "turns", "layers", "count", "head"],
+    ids=["empty", "steps", "depth", "count", "head"],
 )
 def test_bad_settings_are_refused(make: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):

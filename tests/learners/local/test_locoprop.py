@@ -30,9 +30,9 @@ from learners import SquaredError
 from learners import fit
 from learners import momentum
 from learners import sgd
+from learners.local import Activation
 from learners.local import ByProbes
 from learners.local import LocoProp
-from learners.local import Neuron
 from learners.local import identity
 from learners.local import sigmoid
 from learners.local import softmax
@@ -85,27 +85,27 @@ def test_linear_steps_have_a_closed_form(steps: int) -> None:
 
 
 def test_many_steps_come_to_the_proximal_limit() -> None:
-    """-gamma G (C + pull I)^-1, the minimum of the squared loss with the proximal term."""
+    """-gamma G (C + proximal I)^-1, the minimum of the squared loss with the proximal term."""
     chip = Chip(Ideal(), (dense(3, 2, linear=True),), dtype=torch.float64)
-    x, d, gamma, pull = numbers(6, 3, name="x"), numbers(6, 2, name="d"), 0.7, 0.4
-    learner = LocoProp(Told((d,)), sgd(0.3), SquaredError(), gamma, 400, pull=pull)
+    x, d, gamma, proximal = numbers(6, 3, name="x"), numbers(6, 2, name="d"), 0.7, 0.4
+    learner = LocoProp(Told((d,)), sgd(0.3), SquaredError(), gamma, 400, proximal=proximal)
     (moved,) = change(learner, chip, Batch(x, torch.zeros(6, 2).double()))
     z = with_bias(x)
-    wanted = -gamma * (d.mT @ z / 6) @ torch.linalg.inv(z.mT @ z / 6 + pull * torch.eye(4).double())
+    wanted = -gamma * (d.mT @ z / 6) @ torch.linalg.inv(z.mT @ z / 6 + proximal * torch.eye(4).double())
     torch.testing.assert_close(moved[0], wanted, rtol=1e-10, atol=1e-12)
 
 
 DEEP = (dense(5, 4), dense(4, 2, linear=True), dense(2, 4), dense(4, 5, linear=True))
-M = (identity.fire, identity.fire, identity.fire, sigmoid.fire)
-S = (tanh.undo, identity.undo, tanh.undo, identity.undo)
+M = (identity.forward, identity.forward, identity.forward, sigmoid.forward)
+S = (tanh.inverse, identity.inverse, tanh.inverse, identity.inverse)
 
 
-@pytest.mark.parametrize("shown", [M, S], ids=["M", "S"])
-def test_one_step_is_backprop(shown: Any) -> None:
+@pytest.mark.parametrize("transfer", [M, S], ids=["M", "S"])
+def test_one_step_is_backprop(transfer: Any) -> None:
     chip = Chip(Digital(), DEEP, dtype=torch.float64)
     x = numbers(7, 5, name="images").sigmoid()
     gradient = xray.knob_gradient(chip, x, x, BinaryCrossEntropy())
-    learner = LocoProp(ExactSlopes(chip), sgd(0.5), BinaryCrossEntropy(), 0.2, 1, shown)
+    learner = LocoProp(ExactSlopes(chip), sgd(0.5), BinaryCrossEntropy(), 0.2, 1, transfer)
     for moved, g in zip(change(learner, chip, Batch(x, x)), gradient, strict=True):
         torch.testing.assert_close(moved, -0.5 * 0.2 * g, rtol=1e-12, atol=1e-15)
 
@@ -114,9 +114,9 @@ def test_m_with_identity_is_s() -> None:
     layers = (dense(5, 4, linear=True), dense(4, 5, linear=True))
     x = numbers(7, 5, name="x")
     every = []
-    for shown in (None, (identity.undo, identity.undo)):
+    for transfer in (None, (identity.inverse, identity.inverse)):
         chip = Chip(Digital(), layers, dtype=torch.float64)
-        learner = LocoProp(ExactSlopes(chip), momentum(0.3), SquaredError(), 0.5, 4, shown)
+        learner = LocoProp(ExactSlopes(chip), momentum(0.3), SquaredError(), 0.5, 4, transfer)
         every.append(change(learner, chip, Batch(x, x)))
     assert all(torch.equal(m, s) for m, s in zip(*every, strict=True))
 
@@ -139,14 +139,14 @@ def descended(
 
 
 @pytest.mark.parametrize("read_out", [identity, sigmoid, softmax], ids=["identity", "sigmoid", "softmax"])
-def test_m_descends_the_matching_losses(read_out: Neuron) -> None:
+def test_m_descends_the_matching_losses(read_out: Activation) -> None:
     chip = Chip(Digital(), DEEP, dtype=torch.float64)
     x = numbers(7, 5, name="images").sigmoid()
     slopes = xray.node_gradient(chip, x, x, BinaryCrossEntropy())
     curves = (tanh, identity, tanh, read_out)
-    wanted = descended(chip, x, tuple((n.mismatch, n.fire) for n in curves), slopes, 0.8)
-    shown = (identity.fire, identity.fire, identity.fire, read_out.fire)
-    learner = LocoProp(ExactSlopes(chip), sgd(0.3), BinaryCrossEntropy(), 0.8, 3, shown)
+    wanted = descended(chip, x, tuple((n.matching_loss, n.forward) for n in curves), slopes, 0.8)
+    transfer = (identity.forward, identity.forward, identity.forward, read_out.forward)
+    learner = LocoProp(ExactSlopes(chip), sgd(0.3), BinaryCrossEntropy(), 0.8, 3, transfer)
     for moved, w in zip(change(learner, chip, Batch(x, x)), wanted, strict=True):
         torch.testing.assert_close(moved, w, rtol=1e-10, atol=1e-13)
 
@@ -155,7 +155,7 @@ def test_s_descends_the_squared_losses() -> None:
     chip = Chip(Digital(), DEEP, dtype=torch.float64)
     x = numbers(7, 5, name="images").sigmoid()
     slopes = xray.node_gradient(chip, x, x, BinaryCrossEntropy())
-    squared = (lambda a, t: 0.5 * (a - t).square().sum(-1), identity.fire)
+    squared = (lambda a, t: 0.5 * (a - t).square().sum(-1), identity.forward)
     wanted = descended(chip, x, (squared,) * 4, slopes, 0.8)
     learner = LocoProp(ExactSlopes(chip), sgd(0.3), BinaryCrossEntropy(), 0.8, 3, S)
     for moved, w in zip(change(learner, chip, Batch(x, x)), wanted, strict=True):
@@ -211,7 +211,7 @@ def test_layers_do_not_wait_for_each_other() -> None:
     [
         ({"gamma": 0.0}, "gamma is above 0"),
         ({"gamma": 1.0, "steps": 0}, "wanted an integer of at least 1"),
-        ({"gamma": 1.0, "pull": -1.0}, "pull at least 0"),
+        ({"gamma": 1.0, "proximal": -1.0}, "proximal at least 0"),
     ],
 )
 def test_bad_settings_are_refused(settings: Any, says: str) -> None:
@@ -226,8 +226,8 @@ class Sum(Loss):
 
 def test_what_does_not_fit_the_chip_is_refused() -> None:
     spec = Chip(Ideal(), (dense(3, 4), dense(4, 2))).spec
-    with pytest.raises(ValueError, match="shown names 1 curves, the chip has 2 layers"):
-        LocoProp(ByProbes(NODES), sgd(0.1), SquaredError(), 1.0, 1, (identity.fire,)).init(spec)
+    with pytest.raises(ValueError, match="transfer names 1 functions, the chip has 2 layers"):
+        LocoProp(ByProbes(NODES), sgd(0.1), SquaredError(), 1.0, 1, (identity.forward,)).init(spec)
     with pytest.raises(ValueError, match="needs a linear read-out"):
         LocoProp(ByProbes(NODES, delta=True), sgd(0.1), SquaredError(), 1.0).init(spec)
     learner = LocoProp(ByProbes(NODES, control=Feedback()), sgd(0.1), Sum(), 1.0)

@@ -19,11 +19,11 @@ from learners import CrossEntropy
 from learners import Descent
 from learners import NodePerturbation
 from learners import sgd
-from learners.local import Hybrids
+from learners.local import HybridImages
 from learners.local import WrongLabels
-from learners.local import normalised
-from learners.local.negatives import Choosing
-from learners.local.negatives import drawn
+from learners.local import normalize
+from learners.local.negatives import _ReadoutState
+from learners.local.negatives import sample_categorical
 from tests.twostage import kept
 
 READOUT = Descent(NodePerturbation(1.0), sgd(1e-9), CrossEntropy(), delta=True)
@@ -51,7 +51,7 @@ def test_a_negative_never_carries_the_true_label(
     if held.readout is not None and sure is not None:
         knobs = held.readout.clone()
         knobs[..., labels[0], -1] = sure  # its bias
-        held = Choosing(knobs, held.inner)
+        held = _ReadoutState(knobs, held.learner)
     x = torch.rand(len(labels), 16, generator=stream(salt, "x"))
     target = torch.tensor(labels)
     real, fake, _ = ways.pair(chip.port(), Batch(x, target), held, stream(salt, "wrong"))
@@ -71,7 +71,7 @@ def test_wrong_labels_are_drawn_as_the_network_takes_images_for_them() -> None:
     weights = torch.tensor([0.5, 0.0, 0.3, 0.2], dtype=torch.float64)
 
     def sample(n: int, generator: torch.Generator) -> Tensor:
-        return torch.nn.functional.one_hot(drawn(weights.expand(n, 4), generator), 4).double()
+        return torch.nn.functional.one_hot(sample_categorical(weights.expand(n, 4), generator), 4).double()
 
     assert kept(sample, weights, 2000, "wrong labels")
 
@@ -81,7 +81,7 @@ def test_wrong_labels_are_drawn_as_the_network_takes_images_for_them() -> None:
 def test_a_hybrid_is_made_of_two_different_images(side: int, count: int, blurs: int, salt: int) -> None:
     """Every pixel is that of the image or of one other, the same for the whole hybrid; half of either."""
     x = torch.arange(count).unsqueeze(-1).expand(count, side * side).double()
-    ways = Hybrids(blurs)
+    ways = HybridImages(blurs)
     port = Chip(Ideal(), spec(side * side).layers, dtype=torch.float64).port()
     real, fake, _ = ways.pair(port, Batch(x), ways.init(port.spec), stream(salt, "hybrids"))
     assert torch.equal(real, x)
@@ -96,7 +96,7 @@ def test_masks_are_blots() -> None:
     x = torch.zeros(50, 28 * 28)
     edges = []
     for blurs in (0, 2, 6):
-        mask = Hybrids(blurs).masks(x, stream(0, "blots")).view(-1, 28, 28)
+        mask = HybridImages(blurs).masks(x, stream(0, "blots")).view(-1, 28, 28)
         edges.append(float((mask[:, 1:] != mask[:, :-1]).double().mean()))
         across = float((mask[..., 1:] != mask[..., :-1]).double().mean())
         assert abs(across - edges[-1]) < 0.02  # alike in both directions
@@ -105,9 +105,9 @@ def test_masks_are_blots() -> None:
 
 def test_normalised_keeps_directions_alone() -> None:
     x = torch.randn(3, 4, 6, generator=stream(0, "x"))
-    torch.testing.assert_close(normalised(x).square().mean(-1), torch.ones(3, 4))
-    torch.testing.assert_close(normalised(7 * x), normalised(x))
-    assert torch.equal(normalised(torch.zeros(2, 6)), torch.zeros(2, 6))
+    torch.testing.assert_close(normalize(x).square().mean(-1), torch.ones(3, 4))
+    torch.testing.assert_close(normalize(7 * x), normalize(x))
+    assert torch.equal(normalize(torch.zeros(2, 6)), torch.zeros(2, 6))
 
 
 X = torch.zeros(1, 16)
@@ -120,10 +120,10 @@ X = torch.zeros(1, 16)
         (lambda port: WrongLabels(10, 0.0), "some brightness"),
         (lambda port: WrongLabels(16).init(port.spec), "leave nothing of 16 pixels"),
         (lambda port: WrongLabels(3, 1.0, READOUT, skipped=2).init(port.spec), "leaves none"),
-        (lambda port: WrongLabels(3).pair(port, Batch(X), Choosing(None, None), stream(0)), "NoneType"),
-        (lambda port: Hybrids().init(spec(15)), "no square"),
-        (lambda port: Hybrids(-1), "blurs is -1"),
-        (lambda port: Hybrids().pair(port, Batch(X), (), stream(0)), "at least 2"),
+        (lambda port: WrongLabels(3).pair(port, Batch(X), _ReadoutState(None, None), stream(0)), "NoneType"),
+        (lambda port: HybridImages().init(spec(15)), "no square"),
+        (lambda port: HybridImages(-1), "blurs is -1"),
+        (lambda port: HybridImages().pair(port, Batch(X), (), stream(0)), "at least 2"),
     ],
 )
 def test_bad_input_is_refused(make: Any, words: str) -> None:

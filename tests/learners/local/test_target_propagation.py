@@ -23,7 +23,7 @@ from learners.local import TargetPropagation
 from learners.local import identity
 from learners.local import sigmoid
 from learners.local import tanh
-from learners.local.target_propagation import targets
+from learners.local.target_propagation import propagate_targets
 from studies.kit.digital.digits import Digital
 
 
@@ -44,11 +44,11 @@ def test_exact_inverses_give_exact_targets(difference: bool) -> None:
 
     def inverse(at: int) -> Any:
         knobs = xray.knobs(chip)[at][0]
-        undo = identity.undo if SQUARE[at].linear else tanh.undo
+        undo = identity.inverse if SQUARE[at].linear else tanh.inverse
         assert undo is not None
         return lambda y: (undo(y) - knobs[:, -1]) @ torch.linalg.inv(knobs[:, :-1]).mT
 
-    wanted = targets(shown, top, [inverse(1), inverse(2)], difference=difference)
+    wanted = propagate_targets(shown, top, [inverse(1), inverse(2)], difference=difference)
     assert len(wanted) == 3 and wanted[-1] is top
     for at in (1, 2):
         made = xray.respond(chip, wanted[at - 1], first=at, last=at).out
@@ -60,8 +60,8 @@ def test_a_difference_forgives_a_bad_inverse() -> None:
     shown = (numbers(6, 3, name="h"), numbers(6, 2, name="y"))
     matrix = numbers(2, 3, name="bad")
     bad = [lambda y: (y @ matrix).tanh()]
-    assert torch.equal(targets(shown, shown[-1], bad, difference=True)[0], shown[0])
-    assert torch.equal(targets(shown, shown[-1], bad, difference=False)[0], bad[0](shown[-1]))
+    assert torch.equal(propagate_targets(shown, shown[-1], bad, difference=True)[0], shown[0])
+    assert torch.equal(propagate_targets(shown, shown[-1], bad, difference=False)[0], bad[0](shown[-1]))
 
 
 def orthogonal(chip: Chip[Any]) -> tuple[Tensor, ...]:

@@ -16,9 +16,9 @@ from learners import CrossEntropy
 from learners import Decorrelated
 from learners import Descent
 from learners import NodePerturbation
+from learners import decorrelate
 from learners import decorrelated
 from learners import fit
-from learners import mixed
 from learners import sgd
 
 F64 = torch.float64
@@ -55,7 +55,7 @@ def test_inputs_of_every_layer_lose_what_they_have_in_common() -> None:
     port, state, generator = chip.port(), learner.init(chip.spec), stream(0, "generator")
     shared: list[list[float]] = []
     for batch in lessons(300, 400):
-        wires, x = decorrelated(port, state.mixers), mixed(batch.x, state.mixers[0])
+        wires, x = decorrelated(port, state.decorrelators), decorrelate(batch.x, state.decorrelators[0])
         inputs = (x, *wires.measure(x).taps[:-1])
         squares = [(z.mT @ z / len(z)).square() for z in inputs]
         shared.append([float((s.sum() - s.trace()) / s.trace()) for s in squares])
@@ -77,7 +77,7 @@ def test_taps_are_what_drives_the_next_layer() -> None:
     given = x
     for i in range(3):
         (tap,) = xray.respond(chip, given, Probe(nodes=(nodes[i],)), first=i, last=i).taps
-        given = tap if i == 2 else mixed(tap, mixers[i + 1])
+        given = tap if i == 2 else decorrelate(tap, mixers[i + 1])
         torch.testing.assert_close(taps[i], given)
     late = Probe(nodes=(None, None, nodes[2]))
     taps = decorrelated(chip.port(), mixers).measure(x, late).taps
@@ -94,5 +94,5 @@ def test_it_learns_where_inputs_hang_together() -> None:
 
 
 def test_a_bad_rate_is_refused() -> None:
-    with pytest.raises(ValueError, match="rate is 1"):
+    with pytest.raises(ValueError, match="learning_rate is 1"):
         Decorrelated(Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy()), 1.0)

@@ -70,8 +70,9 @@ def test_rescaled_wires_multiply_layer_by_layer() -> None:
     plain, scaled = chip.port(), maintenance.rescaled(chip.port(), (2.0, 3.0))
     torch.testing.assert_close(scaled.measure(x).taps[0], 2 * plain.measure(x).taps[0])
     torch.testing.assert_close(scaled.measure(x).out, 6 * plain.measure(x).out)
-    with pytest.raises(ValueError, match="without probes"):
-        scaled.measure(x, Probe(nodes=(torch.zeros(1, 5, 8), None)))
+    push = torch.ones(1, 5, 10)
+    probed = scaled.measure(x, Probe(nodes=(None, push))).out
+    torch.testing.assert_close(probed, 3 * push + scaled.measure(x).out)
 
 
 def test_a_device_that_does_not_age_needs_no_care() -> None:

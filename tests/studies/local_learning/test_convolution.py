@@ -13,8 +13,8 @@ from analog import stream
 from analog import xray
 from learners import Batch
 from learners import sgd
-from learners.local.greedy import BlockMemory
-from learners.local.greedy import GreedyMemory
+from learners.local.greedy import _BlockState
+from learners.local.greedy import _State
 from studies.kit.data import lecun1989
 from studies.local_learning import convolution
 
@@ -44,10 +44,10 @@ def test_blocks_are_judged_by_what_they_show_to_their_own_read_outs() -> None:
         head = torch.zeros(2, 1, 10, tap.shape[-1] + 1)
         head[0, 0, 3, 7] = 1.0  # chip 0 says 3 where unit 7 is active, else 0; chip 1 always says 4
         head[1, 0, 4, -1] = 1.0
-        heads.append(BlockMemory(None, head))
+        heads.append(_BlockState(None, head))
         named = torch.stack((3 * (tap[0, :, 7] > 0).long(), torch.full((5,), 4)))
         wanted.append([round(e, 6) for e in (named != BATCH.target).double().mean(-1).tolist()])
-    state = GreedyMemory(0, (*heads, BlockMemory(None, None)))
+    state = _State(0, (*heads, _BlockState(None, None)))
     assert convolution.blockwise(chip.port(), BATCH, state) == wanted
 
 

@@ -16,9 +16,9 @@ from learners import Batch
 from learners import CrossEntropy
 from learners import sgd
 from learners.local import OwnHeads
-from learners.wiring.parts import Readout
-from learners.wiring.parts import joined
-from learners.wiring.parts import piece
+from learners.wiring.readout import DigitalReadout
+from learners.wiring.sub_ports import stack_ports
+from learners.wiring.sub_ports import sub_port
 from studies.kit.recipes import ren2023
 from studies.local_learning import local
 
@@ -31,9 +31,9 @@ def test_the_exact_block_is_the_gradient_through_its_head(own: bool, identity: A
     chip = Chip(Ideal(), (dense(4, 6), grouped(6, 6, 2), dense(6, 3, linear=True)), identity, dtype=F64)
     head = grouped(6, 6, 2, linear=True) if own else dense(6, 3, linear=True)
     loss = OwnHeads(CrossEntropy(), 2) if own else CrossEntropy()
-    block = piece(chip.port(), 0, 1)
+    block = sub_port(chip.port(), 0, 1)
     start = torch.randn(*chip.spec.fleet, head.tiles, head.rows, head.cols, dtype=F64, generator=stream(0))
-    top = Readout(block.spec, head, start)
+    top = DigitalReadout(block.spec, head, start)
     batch = Batch(torch.randn(5, 4, dtype=F64, generator=stream(1)), torch.arange(5) % 3)
 
     def through(out: torch.Tensor, target: Any) -> torch.Tensor:
@@ -41,7 +41,7 @@ def test_the_exact_block_is_the_gradient_through_its_head(own: bool, identity: A
 
     wanted = xray.knob_gradient(chip, batch.x, batch.target, through, last=1)
     before, learner = xray.knobs(chip), ren2023.ExactBlock(chip, sgd(1.0), loss)
-    wires = joined(block, top.port())
+    wires = stack_ports(block, top.port())
     _, step = learner.step(wires, batch, learner.init(wires.spec), stream(2))
     for was, now, slope in zip(before, xray.knobs(chip), wanted, strict=False):
         torch.testing.assert_close(was - now, slope)
@@ -56,7 +56,7 @@ def test_replicated_rows_leave_out_the_exact_row_that_is_another_twice() -> None
 
 def test_the_published_column_goes_with_its_network_alone() -> None:
     row = {"what": "end", "device": "analog:Ideal", "method": "LG-FG-A", "own_heads": False}
-    row |= {"data": "mnist", "channels": 512, "groups": 16, "accuracy": [0.97, 0.98], "measurements": 10}
+    row |= {"data": "mnist", "channels": 512, "groups": 16, "accuracy": [0.97, 0.98], "reads": 10}
     papers = [
         local.table([row | other])[0]["paper %"]
         for other in ({}, {"channels": 256, "groups": 1}, {"channels": 64}, {"data": "digits"})

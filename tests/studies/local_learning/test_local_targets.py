@@ -48,7 +48,7 @@ def test_one_inner_step_is_plain_node_perturbation() -> None:
 
 
 def test_the_table_counts_chips_that_are_ahead() -> None:
-    common = {"device": "m:Ideal", "floor": 10.0, "rate": 0.01, "owed": None, "measurements": 100}
+    common = {"device": "m:Ideal", "floor": 10.0, "rate": 0.01, "owed": None, "reads": 100}
     common |= {"pulses_per_cell": 1.0, "what": "curve"}
     rows = [
         {**common, "method": "node perturbation", "gamma": None, "loss": [12.0, 13.0]},

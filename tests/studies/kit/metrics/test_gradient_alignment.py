@@ -15,7 +15,7 @@ from learners import Batch
 from learners import CrossEntropy
 from learners import adam
 from learners import sgd
-from learners.wiring.decorrelation import mixed
+from learners.wiring.decorrelation import decorrelate
 from studies.kit.metrics import gradient_alignment
 from studies.kit.recipes.standard import Exact
 
@@ -41,7 +41,7 @@ def test_estimates_are_asked_for_without_pulsing() -> None:
     told = gradient_alignment.estimate(way, chip.port(), BATCH, kept, stream(0, "aims"))
     assert all(torch.equal(a, b) for a, b in zip(before, xray.knobs(chip), strict=True))
     torch.testing.assert_close(
-        gradient_alignment.cosine(told[:-1], gradient_alignment.whole(chip, BATCH), 2),
+        gradient_alignment.cosine(told[:-1], gradient_alignment.hidden_gradient(chip, BATCH), 2),
         torch.ones(2, dtype=F64),
     )
 
@@ -57,8 +57,8 @@ def test_a_local_objective_without_heads_is_the_whole() -> None:
     layers = (LAYERS[0], dense(5, 3, linear=True))
     chip = Chip(Mismatched(), layers, range(2), dtype=F64)
     for a, b in zip(
-        gradient_alignment.local(chip, BATCH, dense(5, 3), ()),
-        gradient_alignment.whole(chip, BATCH),
+        gradient_alignment.local_gradient(chip, BATCH, dense(5, 3), ()),
+        gradient_alignment.hidden_gradient(chip, BATCH),
         strict=True,
     ):
         torch.testing.assert_close(a, b)
@@ -68,10 +68,10 @@ def test_a_local_objective_is_that_of_a_chip_with_its_head_on_top() -> None:
     chip, head = made(Ideal()), drawn(2, 1, 3, 6)
     small = Chip(Ideal(), (LAYERS[0], dense(5, 3, linear=True)), range(2), dtype=F64)
     small.port().program((xray.knobs(chip)[0], head))
-    first, second = gradient_alignment.local(chip, BATCH, dense(5, 3, linear=True), (head,))
-    torch.testing.assert_close(first, gradient_alignment.whole(small, BATCH)[0])
+    first, second = gradient_alignment.local_gradient(chip, BATCH, dense(5, 3, linear=True), (head,))
+    torch.testing.assert_close(first, gradient_alignment.hidden_gradient(small, BATCH)[0])
     torch.testing.assert_close(
-        second, gradient_alignment.whole(chip, BATCH)[1]
+        second, gradient_alignment.hidden_gradient(chip, BATCH)[1]
     )  # a loss at the outputs is the whole's
 
 
@@ -85,11 +85,11 @@ def test_matrices_in_the_wiring_are_taken_into_account_exactly() -> None:
     ]
     twin.port().program(tuple(turned))
     torch.testing.assert_close(
-        gradient_alignment.through(chip.port(), mixers).measure(X).out, twin.port().measure(X).out
+        gradient_alignment.fully_decorrelated(chip.port(), mixers).measure(X).out, twin.port().measure(X).out
     )
     for ours, theirs, r in zip(
-        gradient_alignment.between(chip, BATCH, mixers),
-        gradient_alignment.whole(twin, BATCH),
+        gradient_alignment.decorrelated_gradient(chip, BATCH, mixers),
+        gradient_alignment.hidden_gradient(twin, BATCH),
         mixers,
         strict=False,
     ):
@@ -100,8 +100,10 @@ def test_matrices_in_the_wiring_are_taken_into_account_exactly() -> None:
 def test_matrices_that_do_nothing_leave_the_gradient_as_it_is() -> None:
     chip = made()
     eyes = tuple(torch.eye(la.features_in, dtype=F64).expand(2, -1, -1) for la in LAYERS)
-    torch.testing.assert_close(mixed(X, eyes[0])[0], X)
+    torch.testing.assert_close(decorrelate(X, eyes[0])[0], X)
     for a, b in zip(
-        gradient_alignment.between(chip, BATCH, eyes), gradient_alignment.whole(chip, BATCH), strict=True
+        gradient_alignment.decorrelated_gradient(chip, BATCH, eyes),
+        gradient_alignment.hidden_gradient(chip, BATCH),
+        strict=True,
     ):
         torch.testing.assert_close(a, b)
