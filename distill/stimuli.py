@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from analog.port import Port
-from learners.data.batches import kept
+from learners.data import take
 from learners.learner import Batch
 
 Score = Callable[
@@ -32,7 +32,7 @@ def subsample(pool: Batch, count: int, generator: Generator) -> Batch:
     """
     if not 0 < count <= len(pool.x):
         raise ValueError(f"subsample: asked for {count} of a pool of {len(pool.x)}")
-    return kept(pool, torch.randperm(len(pool.x), generator=generator)[:count])
+    return take(pool, torch.randperm(len(pool.x), generator=generator)[:count])
 
 
 def drop_classes(pool: Batch, classes: Sequence[int]) -> Batch:
@@ -44,7 +44,7 @@ def drop_classes(pool: Batch, classes: Sequence[int]) -> Batch:
     others = ~torch.isin(pool.target, torch.tensor(list(classes), dtype=pool.target.dtype))
     if not others.any():
         raise ValueError(f"drop_classes: nothing is left of the pool without classes {list(classes)}")
-    return kept(pool, others.nonzero().squeeze(-1))
+    return take(pool, others.nonzero().squeeze(-1))
 
 
 def gaussian_noise(like: Tensor, count: int, generator: Generator) -> Tensor:  # (count, pixels)
@@ -111,7 +111,7 @@ def select_top(stimuli: Iterable[Batch], student: Port, count: int, score: Score
             raise ValueError(f"select_top: asked to keep {count} of {len(batch.x)} candidates")
         scores = score(student.measure(batch.x).out, batch.target)
         best = scores.reshape(-1, len(batch.x)).mean(0).topk(count).indices
-        yield kept(batch, best)
+        yield take(batch, best)
 
 
 def predictive_entropy(out: Tensor, target: Any) -> Tensor:  # (*fleet, candidates), nats

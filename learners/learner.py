@@ -40,6 +40,11 @@ class Batch(NamedTuple):
     x: Tensor  # (batch, features_in), or (*fleet, batch, features_in)
     target: Any = None
 
+    @property
+    def unlabeled(self) -> "Batch":
+        """The examples without their target, as stimuli for a teacher."""
+        return self._replace(target=None)
+
 
 class Step(NamedTuple):
     """What one step showed."""

@@ -1,21 +1,21 @@
-"""Data sets and batches: digits, MNIST, any four IDX files, cut and shuffled into batches."""
+"""Data sets and batches: digits, MNIST, any four IDX files, your own, cut and shuffled into batches."""
 
 from .batches import batches
-from .batches import drawn
-from .batches import kept
-from .batches import steps
-from .datasets import BadData
+from .batches import count_steps
+from .batches import draw_batches
+from .batches import take
 from .datasets import Dataset
 from .datasets import held_out
-from .datasets import load
+from .datasets import load_data
+from .idx import BadData
 
 __all__ = [
     "BadData",
     "Dataset",
     "batches",
-    "drawn",
+    "count_steps",
+    "draw_batches",
     "held_out",
-    "kept",
-    "load",
-    "steps",
+    "load_data",
+    "take",
 ]

@@ -72,13 +72,13 @@ from learners import Loss
 from learners import adam
 from learners import fit
 from learners import linear_decay
-from learners.data.batches import batches
-from learners.data.batches import drawn
-from learners.data.batches import steps
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
-from learners.data.datasets import regions
+from learners.data import Dataset
+from learners.data import batches
+from learners.data import count_steps
+from learners.data import draw_batches
+from learners.data import load_data
 
+from ..kit.data.ink import mean_ink
 from ..kit.recipes.answer_formats import WAYS
 from ..kit.recipes.answer_formats import Way
 from ..kit.recipes.standard import Exact
@@ -146,13 +146,13 @@ class School(NamedTuple):
     read: Callable[[Port], Port]  # wires that name classes
 
     def layers(self, data: Dataset, size: Scale) -> tuple[Layer, ...]:
-        return dense(data.pixels, size.hidden), dense(size.hidden, self.outputs, linear=True)
+        return dense(data.features, size.hidden), dense(size.hidden, self.outputs, linear=True)
 
 
 def school(way: Sent, data: Dataset, temperature: float) -> School:
     classes, labels = data.classes, data.train.target
     if way in ("captions", "plain-captions"):
-        ink = regions(data)
+        ink = mean_ink(data)
         caption = CaptionTarget(labels, (ink > ink.median(0).values).to(ink.dtype))
         rich = SoftCaptions(classes, temperature) if way == "captions" else HardCaptions(classes)
         outputs = classes + ink.shape[-1]
@@ -169,7 +169,7 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = scale(data, hidden=args.hidden, epochs=args.epochs, heirs=args.heirs)
     if trial.way == "gradients":
         yield from _gradients(trial, data, size)
@@ -194,7 +194,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def _curve(trial: Trial, data: Dataset, size: Scale, subject: School, teacher: Chip[Any]) -> Iterator[Row]:
     """Books of more and more lessons, each studied by fresh chips."""
-    args, total = trial.args, steps(data.train, size.batch, size.epochs)
+    args, total = trial.args, count_steps(data.train, size.batch, size.epochs)
     counts = sorted({min(n, len(data.train.x)) for n in (*args.lessons, len(data.train.x))})
     for k, count in enumerate(counts, 1):
 
@@ -210,7 +210,7 @@ def _curve(trial: Trial, data: Dataset, size: Scale, subject: School, teacher: C
         heirs = Chip(args.device, teacher.spec.layers, _who(trial, size), noise_seed=args.seed + 1)
         update = linear_decay(adam(size.rate), total)
         learner: Learner[Any] = by_nodes(size.probes, update)(subject.answers.loss)
-        studied = drawn(book, size.batch, total, generator("order"))
+        studied = draw_batches(book, size.batch, total, generator("order"))
         for _ in fit(learner, heirs.port(), studied, generator("probes")):
             pass
         scores = accuracy(subject.read(heirs.port()), data.test)
@@ -224,7 +224,7 @@ def _gradients(trial: Trial, data: Dataset, size: Scale) -> Iterator[Row]:
     exact = Exact(twin, schedule(data, size.batch, size.epochs, size.rate), CrossEntropy())
     order = stream(args.seed, "bits", trial.teacher, "teacher", "data")
     told = batches(data.train, size.batch, size.epochs, order)
-    total = steps(data.train, size.batch, size.epochs)
+    total = count_steps(data.train, size.batch, size.epochs)
     for step in sampled(fit(exact, twin.port(), told, order), total):
         scores = accuracy(twin.port(), data.test).reshape(1)
         yield _row(trial, step, NUMBER * _knobs(twin) * step, scores, step / total)

@@ -61,9 +61,9 @@ from learners import Loss
 from learners import adam
 from learners import fit
 from learners import linear_decay
-from learners.data.batches import steps
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import count_steps
+from learners.data import load_data
 
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import Scale
@@ -125,7 +125,7 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    data = load(trial.args.data)
+    data = load_data(trial.args.data)
     size = scale(data, hidden=trial.args.hidden, epochs=trial.args.epochs)
     shards = _shards(data, trial)
     digital = trial.way in ("gradients", "weights")
@@ -167,7 +167,7 @@ def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator
         sharing.shared_examples if lessons else 0
     )
     whole = min(size.batch, len(data.train.x)) * (1 + size.probes)
-    rounds = max(1, whole * steps(data.train, size.batch, size.epochs) // a_round)
+    rounds = max(1, whole * count_steps(data.train, size.batch, size.epochs) // a_round)
     first = 1_000_000 * trial.number
     chip = Chip(args.device, network(data, size.hidden), range(first, first + count), noise_seed=args.seed)
     ledger, log, port = Ledger(chip.spec), CommunicationLog(), chip.port()
@@ -195,7 +195,7 @@ def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator
 def _digital(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator[Row]:
     """Identical machines with exact gradients, which they average, or their weights from time to time."""
     own = min(size.batch, shards.target.shape[1])
-    rounds = steps(data.train, size.batch, size.epochs)
+    rounds = count_steps(data.train, size.batch, size.epochs)
     layers, first = network(data, size.hidden), 1_000_000 * trial.number
     together = trial.way == "gradients"
     rounds = max(1, round(FEWER * rounds)) if together else rounds

@@ -70,10 +70,10 @@ from distill.read_budget import CHUNK
 from learners import Batch
 from learners import CrossEntropy
 from learners import fit
-from learners.data.batches import batches
-from learners.data.batches import steps
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import batches
+from learners.data import count_steps
+from learners.data import load_data
 
 from ..kit.data.per_chip_batches import side_by_side
 from ..kit.recipes.standard import Scale
@@ -143,7 +143,7 @@ class _Handover(NamedTuple):
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = scale(data, hidden=args.hidden, epochs=args.epochs)
     teacher = Chip(args.device, network(data, size.hidden), trial.teacher, noise_seed=args.seed)
     learner = by_nodes(size.probes, sparing(data, size))(CrossEntropy())
@@ -235,7 +235,10 @@ def _studied(trial: Trial, data: Dataset, size: Scale, made: Sequence[_Handover]
         learner,
         heirs,
         side_by_side(
-            books, size.batch, steps(data.train, size.batch, size.epochs), trial.generator("heirs", "data")
+            books,
+            size.batch,
+            count_steps(data.train, size.batch, size.epochs),
+            trial.generator("heirs", "data"),
         ),
         trial.generator("heirs"),
     ):

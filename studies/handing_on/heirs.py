@@ -43,10 +43,10 @@ from learners import CrossEntropy
 from learners import Learner
 from learners import Loss
 from learners import fit
-from learners.data.batches import drawn
-from learners.data.batches import steps
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import count_steps
+from learners.data import draw_batches
+from learners.data import load_data
 
 from ..kit.recipes.answer_formats import WAYS
 from ..kit.recipes.answer_formats import Way
@@ -112,13 +112,13 @@ class _Scene(NamedTuple):
 
     @property
     def total(self) -> int:
-        return steps(self.data.train, self.size.batch, self.size.epochs)
+        return count_steps(self.data.train, self.size.batch, self.size.epochs)
 
     def generator(self, *path: str) -> Generator:
         return stream(self.trial.args.seed, "heirs", self.trial.name, *path)
 
     def examples(self, who: str, data: Batch) -> Iterator[Batch]:
-        return drawn(data, self.size.batch, self.total, self.generator(who, "data"))
+        return draw_batches(data, self.size.batch, self.total, self.generator(who, "data"))
 
     @property
     def stimuli(self) -> Batch:
@@ -137,7 +137,7 @@ class _Scene(NamedTuple):
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = scale(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
     layers = network(data, size.hidden)
     first = 1_000_000 * trial.teacher

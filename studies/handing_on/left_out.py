@@ -48,11 +48,11 @@ from learners import Learner
 from learners import Loss
 from learners import adam
 from learners import linear_decay
-from learners.data.batches import drawn
-from learners.data.batches import steps
-from learners.data.datasets import Dataset
-from learners.data.datasets import held_out
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import count_steps
+from learners.data import draw_batches
+from learners.data import held_out
+from learners.data import load_data
 
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import answers
@@ -115,7 +115,7 @@ class _Scene(NamedTuple):
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     left_out = {words: _classes(words, data.classes) for words in args.left_out}
     data = held_out(data) if args.held_out else data
     size = scale(data, heirs=args.heirs, epochs=args.epochs)
@@ -133,8 +133,8 @@ def _heirs(scene: _Scene, words: str, classes: tuple[int, ...], first: int) -> I
     """Fresh chips learn without some classes; then their outputs are shifted, in every way."""
     trial, data, size, teacher = scene
     pool = drop_classes(data.train, classes)
-    total = steps(data.train, size.batch, size.epochs)  # as many as if nothing were left out
-    stimuli = drawn(Batch(pool.x), size.batch, total, trial.generator(words, "data"))
+    total = count_steps(data.train, size.batch, size.epochs)  # as many as if nothing were left out
+    stimuli = draw_batches(Batch(pool.x), size.batch, total, trial.generator(words, "data"))
     who = range(first, first + size.heirs)
     heirs = Chip(trial.args.device, teacher.spec.layers, who, noise_seed=trial.args.seed + 1).port()
 

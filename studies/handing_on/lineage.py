@@ -50,9 +50,9 @@ from distill import TeacherTarget
 from distill import distill
 from learners import Batch
 from learners import Loss
-from learners.data.batches import batches
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import batches
+from learners.data import load_data
 
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import answers
@@ -144,7 +144,7 @@ class Rehearsing(Loss):
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = scale(data, hidden=args.hidden, epochs=args.epochs)
     parents = _chips(trial, data, size, 0)
     schooled(parents, data, size, trial.generator("founder", "data"), trial.generator("founder", "probes"))

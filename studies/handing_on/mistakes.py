@@ -51,9 +51,9 @@ from distill import distill
 from learners import Batch
 from learners import CrossEntropy
 from learners import fit
-from learners.data.batches import batches
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import batches
+from learners.data import load_data
 
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import likeness_words
@@ -142,7 +142,7 @@ class _Scene(NamedTuple):
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, whole = trial.args, load(trial.args.data)
+    args, whole = trial.args, load_data(trial.args.data)
     half = len(whole.train.x) // 2
     order = torch.randperm(2 * half, generator=trial.generator("halves"))
     learnt, held_back = (

@@ -52,9 +52,9 @@ from learners import Batch
 from learners import adam
 from learners import fit
 from learners import linear_decay
-from learners.data.batches import drawn
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import draw_batches
+from learners.data import load_data
 
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import answers
@@ -120,7 +120,7 @@ class _Scene(NamedTuple):
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = scale(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
     teacher = Chip(args.device, network(data, size.hidden), 1_000_000 * trial.teacher, noise_seed=args.seed)
     schooled(teacher, data, size, trial.generator("data"), trial.generator("probes"))
@@ -161,11 +161,15 @@ def _lessons(
     trial, data, size, _ = scene
     generator, many, x = trial.generator(kind, wanted, "data"), trial.args.candidates, data.train.x
     if kind == "surprise":
-        taught = lessons(teacher, drawn(Batch(x), size.batch, count, generator), answer, generator=generator)
+        taught = lessons(
+            teacher, draw_batches(Batch(x), size.batch, count, generator), answer, generator=generator
+        )
         return select_top(taught, heirs, max(1, size.batch // many), answer.loss)
     if kind in ("dispute", "doubt"):
         score = bald if kind == "dispute" else predictive_entropy
-        stimuli = select_top(drawn(Batch(x), size.batch * many, count, generator), heirs, size.batch, score)
+        stimuli = select_top(
+            draw_batches(Batch(x), size.batch * many, count, generator), heirs, size.batch, score
+        )
     else:
         stimuli = _stimuli(scene, kind, count, generator)
     return lessons(teacher, stimuli, answer, generator=generator)
@@ -179,9 +183,9 @@ def _stimuli(scene: _Scene, kind: Kind, count: int, generator: Generator) -> Ite
     if kind == "mixtures":
         return (Batch(mixup(x, size, generator)) for _ in range(count))
     if kind == "another set" and args.another is not None:
-        x = resize(load(args.another).train.x, scene.data.pixels)
+        x = resize(load_data(args.another).train.x, scene.data.features)
     pool = subsample(Batch(x), args.few, scene.trial.generator("a few")) if kind == "a few" else Batch(x)
-    return drawn(pool, size, count, generator)
+    return draw_batches(pool, size, count, generator)
 
 
 def table(rows: Sequence[Row]) -> list[Row]:

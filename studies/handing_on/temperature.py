@@ -56,10 +56,10 @@ from learners import Learner
 from learners import Loss
 from learners import NodePerturbation
 from learners import fit
-from learners.data.batches import batches
-from learners.data.batches import steps
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import batches
+from learners.data import count_steps
+from learners.data import load_data
 
 from ..kit.metrics.variance_parts import TrueLabels
 from ..kit.metrics.variance_parts import variance_parts
@@ -119,7 +119,7 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = scale(data, epochs=args.epochs)
     teachers = Chip(args.device, network(data, size.hidden), range(args.teachers), noise_seed=args.seed)
     schooled(teachers, data, size, trial.generator("teacher", "data"), trial.generator("teacher", "probes"))
@@ -185,7 +185,7 @@ class _Scene(NamedTuple):
 def _control(scene: _Scene, chip: Chip[Any]) -> Iterator[Row]:
     """Students learn from labels; on the way, the variance of what they might learn from is measured."""
     trial, learner = scene.trial, scene.learner(chip)(CrossEntropy())
-    total = steps(scene.data.train, scene.size.batch, scene.size.epochs)
+    total = count_steps(scene.data.train, scene.size.batch, scene.size.epochs)
     pauses = {max(1, round(moment * total)): moment for moment in trial.args.moments}
     learning = fit(learner, chip.port(), scene.examples(), trial.generator("probes"))
     for number, _ in enumerate(learning, 1):

@@ -42,9 +42,9 @@ from analog import Dead
 from analog import stream
 from learners import CrossEntropy
 from learners import fit
-from learners.data.batches import batches
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import batches
+from learners.data import load_data
 
 from ..kit.recipes.maintenance import CARE
 from ..kit.recipes.maintenance import Life
@@ -104,7 +104,7 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = scale(data, epochs=args.epochs)
     chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
     lessons = batches(data.train, size.batch, size.epochs, trial.generator("data"))

@@ -49,9 +49,9 @@ from learners import CrossEntropy
 from learners import Learner
 from learners import Loss
 from learners import fit
-from learners.data.batches import batches
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import batches
+from learners.data import load_data
 
 from ..kit.recipes.standard import OWED
 from ..kit.recipes.standard import Exact
@@ -111,7 +111,7 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = scale(data, hidden=args.hidden)
     wanted = args.budget if args.budget is not None else size.epochs * (1 + size.probes)
     size = scale(data, hidden=args.hidden, epochs=wanted / (1 + size.probes))

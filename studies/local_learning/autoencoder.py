@@ -62,7 +62,7 @@ from typing import get_args
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from learners.data.datasets import load
+from learners.data import load_data
 
 from ..kit.digital.autoencoders import LOSS
 from ..kit.digital.autoencoders import Products
@@ -155,7 +155,7 @@ def _setting(trial: Trial, rate: float, epochs: int) -> Setting:
 
 @lru_cache
 def _images(args: Args) -> tuple[Tensor, Tensor]:
-    data = load(args.data)
+    data = load_data(args.data)
     return data.train.x[: args.images], data.test.x[: args.images]
 
 

@@ -67,9 +67,9 @@ from learners import Update
 from learners import adam
 from learners import fit
 from learners import linear_decay
-from learners.data.batches import drawn
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import draw_batches
+from learners.data import load_data
 from learners.learner import Learner
 from learners.local import Block
 from learners.local import Greedy
@@ -151,12 +151,12 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    data, size = load(trial.args.data), _size(trial)
+    data, size = load_data(trial.args.data), _size(trial)
     yield from _by_labels(trial, data, size) if trial.way == "labels" else _without(trial, data, size)
 
 
 def _size(trial: Trial) -> Size:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = SMALL if len(data.train.x) <= 10_000 else LARGE
     asked = {"hidden": args.hidden, "steps": args.steps}
     size = size._replace(**{word: wanted for word, wanted in asked.items() if wanted is not None})
@@ -177,9 +177,9 @@ def levels(objective: Objective, data: Dataset, size: Size) -> tuple[Level, ...]
     """The wiring for an objective."""
     heat = TEMPERATURES[objective]
     if objective == "two views":
-        layers = dense(data.pixels, size.hidden), dense(size.hidden, size.shown, linear=True)
+        layers = dense(data.features, size.hidden), dense(size.hidden, size.shown, linear=True)
         return (Level(layers, InfoNCE(temperature=heat)),)
-    side, count = isqrt(data.pixels), size.across**2
+    side, count = isqrt(data.features), size.across**2
     loss, out, hidden = PatchInfoNCE(count, heat, views=2), count * size.shown, size.hidden // count * count
     seen_by = patches((1, side, side), side // size.across, hidden // count, own=True)
     first = Level((seen_by, grouped(hidden, out, count)), loss)
@@ -239,7 +239,7 @@ def _learner(trial: Trial, chip: Chip[Any], made: Sequence[Level], update: Updat
 
 def _twice(train: Batch, size: Size, generator: Generator) -> Iterator[Batch]:
     """Two views of each image, and nothing else."""
-    for batch in drawn(train, size.images, size.steps, generator):
+    for batch in draw_batches(train, size.images, size.steps, generator):
         yield Batch(stack_views(seen(batch.x, VIEWS, generator), seen(batch.x, VIEWS, generator)))
 
 
@@ -254,7 +254,7 @@ def _by_labels(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
         generator, update = _dice(trial, "data"), linear_decay(adam(size.rate), size.steps)
         lessons = (
             Batch(seen(x.flatten(0, 1), VIEWS, generator).view_as(x).transpose(0, 1), y.mT)
-            for x, y in drawn(pool, 2 * size.images, size.steps, generator)
+            for x, y in draw_batches(pool, 2 * size.images, size.steps, generator)
         )
         learner = by_nodes(PROBES, update)(CrossEntropy())
         for _ in fit(learner, metered(port, ledger), lessons, _dice(trial, "probes")):

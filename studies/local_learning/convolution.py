@@ -57,9 +57,9 @@ from learners import NodePerturbation
 from learners import Update
 from learners import adam
 from learners import linear_decay
-from learners.data.batches import drawn
-from learners.data.batches import steps
-from learners.data.datasets import load
+from learners.data import count_steps
+from learners.data import draw_batches
+from learners.data import load_data
 from learners.learner import Learner
 from learners.local import Block
 from learners.local import Greedy
@@ -113,15 +113,15 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, lecun1989.digits(load(trial.args.data))
+    args, data = trial.args, lecun1989.digits(load_data(trial.args.data))
     chip = Chip(trial.device, lecun1989.wiring(), range(args.chips), noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     wires, port = metered(chip.port(), ledger), chip.port()
-    total = steps(data.train, BATCH, args.passes)
+    total = count_steps(data.train, BATCH, args.passes)
     taught = learner(trial.way, chip, linear_decay(adam(args.rate), total))
     state = taught.init(chip.spec)
     probes = stream(args.seed, "convolution", "probes")
-    lessons = drawn(data.train, BATCH, total, stream(args.seed, "convolution", "data"))
+    lessons = draw_batches(data.train, BATCH, total, stream(args.seed, "convolution", "data"))
     about = {"device": reference(trial.device), "way": trial.way}
     lots = stream(args.seed, "convolution", "shifts")
     for number, batch in enumerate(lessons, 1):

@@ -77,11 +77,11 @@ from learners import Update
 from learners import adam
 from learners import linear_decay
 from learners import sgd
-from learners.data.batches import drawn
-from learners.data.batches import steps
-from learners.data.datasets import Dataset
-from learners.data.datasets import held_out
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import count_steps
+from learners.data import draw_batches
+from learners.data import held_out
+from learners.data import load_data
 from learners.learner import Learner
 from learners.local import Block
 from learners.local import Greedy
@@ -150,7 +150,7 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, about = trial.args, {"way": trial.way, "depth": trial.depth}
-    data, rates = load(args.data), torch.tensor(args.rates)
+    data, rates = load_data(args.data), torch.tensor(args.rates)
     others = [args.chips + k for k in range(args.tried)]
     search = Training(trial, held_out(data), others * len(rates), rates.repeat_interleave(len(others)))
     search.go_on(search.steps)
@@ -193,7 +193,7 @@ class Training:
         self.learner = learner(trial, self.chip, self.size, update)
         self.state = self.learner.init(self.chip.spec)
         self.done = 0
-        self._lessons = drawn(data.train, self.size.batch, self.steps, self._rng("data"))
+        self._lessons = draw_batches(data.train, self.size.batch, self.steps, self._rng("data"))
         self._probes = self._rng("probes")
 
     def _rng(self, what: str) -> Generator:  # every way and depth meets the same examples
@@ -217,7 +217,7 @@ class Training:
             return [1.0] * self.trial.args.chips
         asking = learner(self.trial, self.chip, self.size, sgd(1.0))
         found = []
-        for batch in drawn(self.data.train, self.size.batch, AIMED, self._rng("aims")):
+        for batch in draw_batches(self.data.train, self.size.batch, AIMED, self._rng("aims")):
             told = gradient_alignment.estimate(
                 asking, self.chip.port(), batch, self.state, self._rng("aiming")
             )
@@ -244,7 +244,7 @@ def counted(trial: Trial, data: Dataset, size: Scale) -> int:
     layers, each = trial.depth + 1, probes_of(trial, size)
     plain = layers * (1 + size.probes)
     cost = layers + each * sum(range(2, layers + 1)) if trial.way == "in turn" else plain
-    return max(1, round(steps(data.train, size.batch, size.epochs) * plain / cost))
+    return max(1, round(count_steps(data.train, size.batch, size.epochs) * plain / cost))
 
 
 def learner(trial: Trial, chip: Chip[Any], size: Scale, update: Update) -> Learner[Any]:

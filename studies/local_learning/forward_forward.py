@@ -61,10 +61,10 @@ from learners import accumulate
 from learners import adam
 from learners import linear_decay
 from learners import momentum
-from learners.data.batches import batches
-from learners.data.batches import steps
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import batches
+from learners.data import count_steps
+from learners.data import load_data
 from learners.learner import Learner
 from learners.local import ForwardForward
 from learners.local import GoodnessLoss
@@ -137,11 +137,11 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = _size(args, data)
     lab = Lab(trial, data, size)
     about = {"device": reference(trial.device), "way": trial.way}
-    total = steps(data.train, size.batch, size.epochs)
+    total = count_steps(data.train, size.batch, size.epochs)
     pauses = {max(1, round(total * share)) for share in POINTS}
     for number, _ in enumerate(lab.learning(), 1):
         if number in pauses:
@@ -185,7 +185,7 @@ class Lab:
 
     def __init__(self, trial: Trial, data: Dataset, size: Size) -> None:
         self.trial, self.data, self.size = trial, data, size
-        widths = (data.pixels, *(size.width,) * size.layers)
+        widths = (data.features, *(size.width,) * size.layers)
         layers = tuple(dense(a, b) for a, b in pairwise(widths))
         self.chip = Chip(trial.device, layers, range(trial.args.chips), noise_seed=trial.args.seed)
         self.ledger = Ledger(self.chip.spec)
@@ -240,7 +240,7 @@ class Lab:
 
     def _with_decay(self, update: Update) -> Update:
         """Its rate falling linearly to zero over the whole training."""
-        return linear_decay(update, steps(self.data.train, self.size.batch, self.size.epochs))
+        return linear_decay(update, count_steps(self.data.train, self.size.batch, self.size.epochs))
 
     def _layer(self) -> Learner[Any]:
         update, loss = self._with_decay(adam(self.size.rate, beta2=0.99)), LOSS

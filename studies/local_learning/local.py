@@ -54,10 +54,10 @@ from analog import local_mixer
 from analog import metered
 from analog import stream
 from learners import fit
-from learners.data.batches import batches
-from learners.data.batches import steps
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import batches
+from learners.data import count_steps
+from learners.data import load_data
 
 from ..kit.recipes import ren2023
 from ..kit.recipes.ren2023 import Method
@@ -113,7 +113,7 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = scale(data, epochs=args.epochs, probes=args.probes)
     channels, groups = _network(data, args)
     layers = local_mixer(
@@ -130,7 +130,7 @@ def run(trial: Trial) -> Iterator[Row]:
     update = schedule(data, size.batch, size.epochs, size.rate)
     way = ren2023.Way(trial.method, size.probes, update, groups, args.own_heads)
     learning = fit(way.learner(chip), wires, lessons, generator("probes"))
-    total = steps(data.train, size.batch, size.epochs)
+    total = count_steps(data.train, size.batch, size.epochs)
     about: Row = {"device": reference(trial.device), "method": trial.method, "data": data.name}
     about |= {"channels": channels, "groups": groups, "own_heads": args.own_heads}
     for step in sampled(learning, total):
@@ -155,7 +155,7 @@ def _network(data: Dataset, args: Args) -> tuple[int, int]:
 
 
 def _image(data: Dataset) -> tuple[int, int, int]:
-    side = round(data.pixels**0.5)
+    side = round(data.features**0.5)
     return 1, side, side
 
 

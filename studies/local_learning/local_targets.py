@@ -52,10 +52,10 @@ from learners import accumulate
 from learners import adam
 from learners import fit
 from learners import linear_decay
-from learners.data.batches import drawn
-from learners.data.datasets import Dataset
-from learners.data.datasets import held_out
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import draw_batches
+from learners.data import held_out
+from learners.data import load_data
 from learners.learner import Learner
 from learners.local import ByProbes
 from learners.local import LocoProp
@@ -129,7 +129,7 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    data, setting = load(trial.args.data), _chosen(trial)
+    data, setting = load_data(trial.args.data), _chosen(trial)
     floor = float((entr(data.test.x) + entr(1 - data.test.x)).sum(-1).mean())
     about: Row = {"device": reference(trial.device), "method": trial.method, **setting._asdict()}
     for done, losses, ledger in _trained(trial, setting, data, 0):
@@ -150,7 +150,7 @@ def _chosen(trial: Trial) -> Setting:
     args = trial.args
     if args.rate is not None:
         return Setting(args.rate, args.owed, args.gamma if trial.method == "LocoProp" else None)
-    data = held_out(load(args.data))
+    data = held_out(load_data(args.data))
 
     def ends_at(setting: Setting) -> float:
         *_, (_, losses, _) = _trained(trial, setting, data, ELSEWHERE)
@@ -167,7 +167,7 @@ def _trained(
     args = trial.args
     chip = Chip(
         trial.device,
-        layers(args.sizes, data.pixels),
+        layers(args.sizes, data.features),
         range(first, first + args.chips),
         noise_seed=args.seed,
     )
@@ -176,7 +176,7 @@ def _trained(
     count = max(1, args.budget // each)
     order, probes = (stream(args.seed, "local targets", what) for what in ("data", "probes"))
     pictures = Batch(data.train.x, data.train.x)
-    lessons = drawn(pictures, args.batch, count, order)
+    lessons = draw_batches(pictures, args.batch, count, order)
     learning = fit(_learner(trial, setting, count), metered(port, ledger), lessons, probes)
     for number in sampled(learning, count):
         yield number / count, _loss(port, data.test.x), ledger

@@ -51,8 +51,8 @@ from torch import Tensor
 from torch.optim.adamw import adamw
 
 from analog import stream
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import load_data
 
 from ..kit.data import lecun1989
 from ..kit.digital.lecun1989 import Copies
@@ -122,7 +122,7 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, rung = trial.args, LADDER[trial.rung]
-    mnist = load(args.data)
+    mnist = load_data(args.data)
     data = lecun1989.digits(mnist, args.images or rung.images)
     passes = args.passes or rung.passes
 

@@ -73,11 +73,11 @@ from learners import fit
 from learners import momentum
 from learners import rmsprop
 from learners import sgd
-from learners.data.batches import batches
-from learners.data.batches import steps
-from learners.data.datasets import Dataset
-from learners.data.datasets import held_out
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import batches
+from learners.data import count_steps
+from learners.data import held_out
+from learners.data import load_data
 
 from ..kit.digital.mlps import Shape
 from ..kit.digital.mlps import born
@@ -161,7 +161,7 @@ def update(trial: Trial, learning_rate: Tensor, total: int) -> Update:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    data = load(trial.args.data)
+    data = load_data(trial.args.data)
     data = held_out(data) if trial.args.held_out else data
     kind = {"digital": _digital, "chips": _on_chips, "overhead": _overhead}[trial.where]
     about = {"where": trial.where, "optimizer": trial.optimizer, "height": trial.height}
@@ -171,10 +171,10 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def _digital(trial: Trial, data: Dataset) -> Iterator[Row]:
     args = trial.args
-    shape = Shape(args.seeds, len(args.factors), data.pixels, HIDDEN, data.classes)
+    shape = Shape(args.seeds, len(args.factors), data.features, HIDDEN, data.classes)
     knobs = born(shape, _generators(args, "weights"))
     starts = RATES[trial.optimizer] * torch.tensor(args.factors).repeat(args.seeds)
-    total = steps(data.train, BATCH, args.epochs)
+    total = count_steps(data.train, BATCH, args.epochs)
     descent = update(trial, starts, total)
     state = descent.init(tuple(map(torch.zeros_like, knobs)))
     for number, batch in enumerate(lessons(data, BATCH, args.epochs, _generators(args, "order")), 1):
@@ -206,7 +206,7 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
     chip = Chip(args.device, network(data, size.hidden), twins, noise_seed=args.seed)
     starts = torch.tensor(args.chip_rates).repeat(args.seeds)
     epochs = min(args.epochs, size.epochs) if args.epochs < 1 else size.epochs
-    total = steps(data.train, size.batch, epochs)
+    total = count_steps(data.train, size.batch, epochs)
     law = NodePerturbation(PROBE_SIZE, size.probes, mask=True)
     learner = Descent(law, update(trial, starts, total), CrossEntropy(), delta=True)
     order, probes = (stream(args.seed, "towers", "chips", what) for what in ("order", "probes"))
@@ -227,7 +227,7 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
 
 def _overhead(trial: Trial, data: Dataset) -> Iterator[Row]:
     """Median seconds of the update of one network, and of its gradient, a batch at a time."""
-    shape = Shape(1, 1, data.pixels, HIDDEN, data.classes)
+    shape = Shape(1, 1, data.features, HIDDEN, data.classes)
     knobs = born(shape, _generators(trial.args, "weights")[:1])
     descent = update(trial, torch.tensor(RATES[trial.optimizer]), 7000)
     state, spent = descent.init(tuple(map(torch.zeros_like, knobs))), []

@@ -37,10 +37,10 @@ from learners import NodePerturbation
 from learners import WeightPerturbation
 from learners import fit
 from learners import tune_probe_size
-from learners.data.batches import batches
-from learners.data.batches import steps
-from learners.data.datasets import Dataset
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import batches
+from learners.data import count_steps
+from learners.data import load_data
 from learners.learner import Learner
 
 from ..kit.recipes.standard import PROBE_SIZE
@@ -92,7 +92,7 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = scale(data, hidden=args.hidden, epochs=args.epochs, probes=args.probes)
     chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
     port, ledger = chip.port(), Ledger(chip.spec)
@@ -105,7 +105,7 @@ def run(trial: Trial) -> Iterator[Row]:
     probe = _probe_size(trial, wires, data, size, generator) if trial.method == "node perturbation" else None
     learning = fit(_learner(trial, chip, data, size, probe), wires, lessons, generator("probes"))
     about = {"device": reference(trial.device), "method": trial.method, "chip": trial.chip}
-    total = steps(data.train, size.batch, size.epochs)
+    total = count_steps(data.train, size.batch, size.epochs)
     for step in sampled(learning, total):
         score = float(accuracy(port, data.test))
         yield {

@@ -27,8 +27,8 @@ from analog import stream
 from learners import CrossEntropy
 from learners import NodePerturbation
 from learners import tune_probe_size
-from learners.data.batches import batches
-from learners.data.datasets import load
+from learners.data import batches
+from learners.data import load_data
 
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import network
@@ -85,7 +85,7 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load(trial.args.data)
+    args, data = trial.args, load_data(trial.args.data)
     size = scale(data, hidden=args.hidden)
     budget = round((args.budget or (200 if size.hidden < 256 else 20)) * len(data.train.x))
     chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)

@@ -42,7 +42,7 @@ from learners import NodePerturbation
 from learners import WeightPerturbation
 from learners import fit
 from learners import sgd
-from learners.data.datasets import load
+from learners.data import load_data
 from learners.learner import Learner
 
 from ..kit.recipes.standard import Exact
@@ -132,7 +132,7 @@ def _layers(width: int) -> tuple[Layer, ...]:
 
 def _batch() -> Batch:
     """256 digits, 8 x 8 pixels averaged in fours."""
-    train = load("digits").train
+    train = load_data("digits").train
     x = train.x[:EXAMPLES].view(-1, 1, 8, 8)
     return Batch(torch.nn.functional.avg_pool2d(x, 2).flatten(1), train.target[:EXAMPLES])
 

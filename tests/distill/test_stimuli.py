@@ -30,7 +30,7 @@ from distill import resize
 from distill import select_top
 from distill import subsample
 from learners import Batch
-from learners.data.batches import kept
+from learners.data import take
 from tests.twostage import kept as agrees
 
 F64 = torch.float64
@@ -171,6 +171,6 @@ def test_students_choose_anew_as_they_learn() -> None:
 
 def test_kept_goes_into_tuples_and_leaves_out_what_is_not_there() -> None:
     which = torch.tensor([3, 1])
-    batch = kept(Batch(X, TeacherTarget(X.double(), None)), which)
+    batch = take(Batch(X, TeacherTarget(X.double(), None)), which)
     assert torch.equal(batch.target.soft, X.double()[which]) and batch.target.label is None
-    assert kept(Batch(X), which).target is None
+    assert take(Batch(X), which).target is None

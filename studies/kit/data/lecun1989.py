@@ -20,8 +20,7 @@ from analog import conv2d
 from analog import dense
 from analog import stream
 from learners import Batch
-from learners.data.datasets import Dataset
-from learners.data.datasets import bundled
+from learners.data import Dataset
 
 TRAIN: Final = 7_291  # images, as the paper had
 MANY: Final = 50_000  # of the source's last rows
@@ -43,7 +42,7 @@ def digits(data: Dataset, train: int = TRAIN, test: int = TEST) -> Dataset:
     if min(train, test) < 1:
         raise ValueError(f"lecun: draws at least one image for each half, got {train} and {test}")
     halves = [_drawn(data, half, count) for half, count in (("train", train), ("test", test))]
-    return bundled(f"{data.name}, {SIDE} x {SIDE}", *halves)
+    return Dataset.from_batches(f"{data.name}, {SIDE} x {SIDE}", *halves)
 
 
 def _drawn(data: Dataset, half: str, count: int) -> Batch:

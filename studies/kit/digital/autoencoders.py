@@ -20,7 +20,7 @@ from learners import Batch
 from learners import BinaryCrossEntropy
 from learners import adam
 from learners import with_schedule
-from learners.data.batches import batches
+from learners.data import batches
 from learners.learner import Learner
 from learners.local import LocoProp
 from learners.local import TargetPropagation

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from analog import Knobs
 from learners import Batch
-from learners.data.batches import batches
-from learners.data.datasets import Dataset
+from learners.data import Dataset
+from learners.data import batches
 
 
 class Shape(NamedTuple):

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from analog import Port
 from learners import Batch
-from learners.data.batches import kept
+from learners.data import take
 
 
 def represented(port: Port, x: Tensor, parts: Sequence[int]) -> Tensor:  # (*fleet, examples, features)
@@ -33,7 +33,7 @@ def labelled(pool: Batch, count: int, classes: int, generator: Generator) -> Bat
         if len(there) < count // classes:
             raise ValueError(f"labelled: class {kind} has {len(there)} examples, wanted {count // classes}")
         chosen.append(there[torch.randperm(len(there), generator=generator)[: count // classes]])
-    return kept(pool, torch.cat(chosen))
+    return take(pool, torch.cat(chosen))
 
 
 def logistic(

@@ -14,13 +14,13 @@ from analog import dense
 from analog import stream
 from analog import xray
 from learners import Update
-from learners.data.datasets import Dataset
+from learners.data import Dataset
 
 
 def wiring(data: Dataset, hidden: int, depth: int) -> tuple[Layer, ...]:
     """So many equal hidden layers and a linear read-out."""
     inner = (dense(hidden, hidden) for _ in range(depth - 1))
-    return dense(data.pixels, hidden), *inner, head(data, hidden)
+    return dense(data.features, hidden), *inner, head(data, hidden)
 
 
 def head(data: Dataset, hidden: int) -> Layer:

@@ -25,8 +25,8 @@ from learners import Loss
 from learners import adam
 from learners import fit
 from learners import linear_decay
-from learners.data.batches import batches
-from learners.data.datasets import Dataset
+from learners.data import Dataset
+from learners.data import batches
 from learners.wiring import layer_by_layer
 
 from .standard import Scale

@@ -32,10 +32,10 @@ from learners import accumulate
 from learners import adam
 from learners import fit
 from learners import linear_decay
-from learners.data.batches import batches
-from learners.data.batches import drawn
-from learners.data.batches import steps
-from learners.data.datasets import Dataset
+from learners.data import Dataset
+from learners.data import batches
+from learners.data import count_steps
+from learners.data import draw_batches
 from learners.learner import Learner
 
 
@@ -68,7 +68,7 @@ def scale(data: Dataset, **wanted: Any) -> Scale:
 
 def network(data: Dataset, hidden: int) -> tuple[Layer, ...]:
     """One hidden layer and a linear read-out."""
-    return dense(data.pixels, hidden), dense(hidden, data.classes, linear=True)
+    return dense(data.features, hidden), dense(hidden, data.classes, linear=True)
 
 
 def by_nodes(probes: int, update: Update, size: float = PROBE_SIZE) -> Callable[[Loss], Learner[Any]]:
@@ -84,7 +84,7 @@ def usual(data: Dataset, size: Scale) -> Callable[[Loss], Learner[Any]]:
 
 def schedule(data: Dataset, size: int, epochs: float, rate: float) -> Update:
     """Adam, its rate falling linearly to zero over the whole training."""
-    return linear_decay(adam(rate), steps(data.train, size, epochs))
+    return linear_decay(adam(rate), count_steps(data.train, size, epochs))
 
 
 def sparing(data: Dataset, size: Scale) -> Update:
@@ -148,7 +148,7 @@ def within(
     each = min(size.batch, len(data.train.x)) * (1 + estimator.scheme.reads(estimator.probes))
     count = max(1, budget // each)
     learner = Descent(estimator, linear_decay(adam(size.rate), count), CrossEntropy(), delta=True)
-    return sum(1 for _ in fit(learner, port, drawn(data.train, size.batch, count, order), probes))
+    return sum(1 for _ in fit(learner, port, draw_batches(data.train, size.batch, count, order), probes))
 
 
 def answers(port: Port, x: Tensor) -> Tensor:  # (*fleet, examples), int64

@@ -10,7 +10,7 @@ from typing import Final
 import tyro
 from rich.console import Console
 
-from learners.data.datasets import BadData
+from learners.data import BadData
 
 from ..report.terminal import print_rows
 from ..report.terminal import progress_of

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from learners.data.datasets import load
+from learners.data import load_data
 
 from .provenance import code_digests
 from .provenance import combined
@@ -108,7 +108,7 @@ def _data(args: Any) -> Row:
         if isinstance(value, Path) and value.is_file()
     }
     if isinstance(values.get("data"), str):
-        data = load(values["data"])
+        data = load_data(values["data"])
         found |= {"data_md5": data.checksum, "data_sizes": [len(data.train.x), len(data.test.x)]}
     return found
 

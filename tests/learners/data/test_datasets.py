@@ -13,12 +13,10 @@ import torch
 
 from analog import stream
 from learners import Batch
-from learners.data import datasets
-from learners.data.batches import batches
-from learners.data.batches import steps
-from learners.data.datasets import BadData
-from learners.data.datasets import load
-from learners.data.datasets import regions
+from learners.data import BadData
+from learners.data import Dataset
+from learners.data import idx as idx_files
+from learners.data import load_data
 
 
 def idx(array: torch.Tensor) -> bytes:
@@ -45,16 +43,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_idx_is_read_gzipped_or_not(folder: Path) -> None:
-    plain = load(str(folder))
+    plain = load_data(str(folder))
     assert plain.train.x.shape == (30, 12) and plain.test.x.shape == (12, 12)
-    assert plain.classes == 5 and plain.pixels == 12
+    assert plain.classes == 5 and plain.features == 12
     raw = torch.frombuffer(bytearray((folder / NAMES[0]).read_bytes()[16:]), dtype=torch.uint8)
     assert torch.equal((plain.train.x * 255).round().to(torch.uint8).flatten(), raw)
     assert plain.train.target.tolist() == [i % 5 for i in range(30)]
     for name in NAMES:
         (folder / f"{name}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
         (folder / name).unlink()
-    assert load(str(folder)).checksum == plain.checksum
+    assert load_data(str(folder)).checksum == plain.checksum
 
 
 def cut(name: str, size: int) -> Callable[[Path], None]:
@@ -103,12 +101,14 @@ def zipped(name: str, harm: Callable[[bytes], bytes]) -> Callable[[Path], None]:
 def test_bad_files_are_named_and_refused(folder: Path, harm: Callable[[Path], None], says: str) -> None:
     harm(folder)
     with pytest.raises(BadData, match=says):
-        load(str(folder))
+        load_data(str(folder))
 
 
 def test_a_place_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="is no folder, nor one of digits, mnist, fashion-mnist"):
-        load(str(tmp_path / "nowhere"))
+    with pytest.raises(
+        BadData, match="is no folder, nor one of digits, mnist, fashion-mnist, nor module:attribute"
+    ):
+        load_data(str(tmp_path / "nowhere"))
 
 
 def test_named_sets_are_taken_from_the_users_folder(
@@ -121,9 +121,9 @@ def test_named_sets_are_taken_from_the_users_folder(
         for file in NAMES:
             (home / name / file).write_bytes((folder / file).read_bytes())
     monkeypatch.setenv("MORTAL_DATA", str(home))
-    assert load("fashion-mnist").name == "fashion-mnist"
+    assert load_data("fashion-mnist").name == "fashion-mnist"
     with pytest.raises(BadData, match="not the original mnist train images: its MD5 should be 6bbc9ace"):
-        load("mnist")
+        load_data("mnist")
 
 
 @pytest.mark.skipif(
@@ -131,7 +131,7 @@ def test_named_sets_are_taken_from_the_users_folder(
     reason="no MNIST at $MORTAL_DATA",
 )
 def test_the_real_mnist() -> None:
-    made = load("mnist")
+    made = load_data("mnist")
     assert made.train.x.shape == (60_000, 784) and made.test.x.shape == (10_000, 784)
     assert made.train.target[:5].tolist() == [5, 0, 4, 1, 9]
     assert made.test.target.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
@@ -160,46 +160,50 @@ def test_a_download_is_cached_and_checked(
     monkeypatch.delenv("MORTAL_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     right = tuple(hashlib.md5((folder / f"{n}.gz").read_bytes()).hexdigest() for n in NAMES)
-    monkeypatch.setitem(datasets._SOURCES, "fashion-mnist", (server, right))
-    first = load("fashion-mnist")
-    assert first.checksum == load(str(folder)).checksum
-    monkeypatch.setitem(datasets._SOURCES, "fashion-mnist", ("http://127.0.0.1:9/", right))
-    assert load("fashion-mnist").checksum == first.checksum  # from the cache, nobody is asked
-    monkeypatch.setitem(datasets._SOURCES, "mnist", (server, ("0" * 32,) * 4))
+    monkeypatch.setitem(idx_files.SOURCES, "fashion-mnist", (server, right))
+    first = load_data("fashion-mnist")
+    assert first.checksum == load_data(str(folder)).checksum
+    monkeypatch.setitem(idx_files.SOURCES, "fashion-mnist", ("http://127.0.0.1:9/", right))
+    assert load_data("fashion-mnist").checksum == first.checksum  # from the cache, nobody is asked
+    monkeypatch.setitem(idx_files.SOURCES, "mnist", (server, ("0" * 32,) * 4))
     with pytest.raises(BadData, match="cannot download mnist .*--data FOLDER"):
-        load("mnist")
-    monkeypatch.setitem(datasets._SOURCES, "mnist", ("http://127.0.0.1:9/", right))
+        load_data("mnist")
+    monkeypatch.setitem(idx_files.SOURCES, "mnist", ("http://127.0.0.1:9/", right))
     with pytest.raises(BadData, match="cannot download mnist"):
-        load("mnist")
+        load_data("mnist")
 
 
 def test_digits_split_is_fixed_and_disjoint() -> None:
-    made = load("digits")
-    assert made.checksum == load("digits").checksum
+    made = load_data("digits")
+    assert made.checksum == load_data("digits").checksum
     assert len(made.train.x) == 1437 and len(made.test.x) == 360 and made.classes == 10
     assert float(made.train.x.min()) >= 0 and float(made.train.x.max()) == 1.0
 
 
-def test_batches_visit_everything_once_an_epoch() -> None:
-    data = Batch(torch.arange(10.0).unsqueeze(-1), torch.arange(10))
-    made = list(batches(data, 3, 2, stream(0)))
-    assert len(made) == steps(data, 3, 2) == 6
-    for epoch in (made[:3], made[3:]):
-        seen = torch.cat([b.target for b in epoch]).tolist()
-        assert len(set(seen)) == 9
-    assert all(torch.equal(b.x[:, 0].long(), b.target) for b in made)
-    assert len(list(batches(data, 3, 0.5, stream(0)))) == steps(data, 3, 0.5) == 2
-    assert len(list(batches(data, 100, 1, stream(0)))) == 1
+def dots() -> Dataset:
+    x = torch.arange(8.0).view(4, 2)
+    half = Batch(x, torch.tensor([0, 1, 1, 2]))
+    return Dataset.from_batches("dots", half, half)
 
 
-def test_regions_share_an_image_among_them() -> None:
-    """Mean ink of each 2 x 2 of 8 x 8; together the ink of the image."""
-    digits = load("digits")
-    ink = regions(digits, 4)
-    images = digits.train.x.unflatten(-1, (8, 8))
-    torch.testing.assert_close(ink[:, 6], images[:, 2:4, 4:6].mean((-2, -1)))
-    torch.testing.assert_close(ink.mean(-1), digits.train.x.mean(-1))
-    for across in (3, 8):
-        assert regions(digits, across).shape == (1437, across**2)
-    with pytest.raises(ValueError, match="no square of at least 9 x 9"):
-        regions(digits, 9)
+DOTS = dots()
+
+
+@pytest.mark.parametrize("name", ["dots", "DOTS"])
+def test_a_data_set_of_ones_own_is_named_by_module_and_attribute(name: str) -> None:
+    data = load_data(f"{__name__}:{name}")
+    assert data.name == "dots" and data.classes == 3 and data.features == 2
+    assert data.train.unlabeled.target is None and data.train.unlabeled.x is data.train.x
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("no_such_module:data", "No module named 'no_such_module'"),
+        ("math:data", "has no attribute 'data'"),
+        ("math:pi", "is float, wanted a learners.data.Dataset"),
+    ],
+)
+def test_a_module_without_a_data_set_is_refused(where: str, says: str) -> None:
+    with pytest.raises(BadData, match=says):
+        load_data(where)

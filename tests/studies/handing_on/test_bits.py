@@ -5,7 +5,7 @@ import math
 import pytest
 
 from distill import HardCaptions
-from learners.data.datasets import load
+from learners.data import load_data
 from studies.handing_on import bits
 from studies.handing_on import heirs
 from studies.kit.recipes.answer_formats import WAYS
@@ -36,7 +36,7 @@ def test_bits_of_every_way(way: bits.Sent) -> None:
     drawn = {"label": 4, "sample": 4, "samples-4": 14, "samples-16": 54}
     rich = {"plain-captions": 4 + 16, "captions": 32 * (9 + 16), "subclasses": 32 * (10 * bits.EACH - 1)}
     wanted = {**rounded, **drawn, **rich, "soft": 32 * 9, "raw": 320}
-    school = bits.school(way, load("digits"), 10.0)
+    school = bits.school(way, load_data("digits"), 10.0)
     if way in wanted:
         assert school.answers.bits(school.outputs) == wanted[way]
     assert 2**14 >= 10**4 > 2**13 and 2**54 >= 10**16 > 2**53
@@ -44,7 +44,7 @@ def test_bits_of_every_way(way: bits.Sent) -> None:
 
 def test_captions_split_the_images_in_halves() -> None:
     """Of each region, at most half of the images have more ink than the median."""
-    school = bits.school("plain-captions", load("digits"), 10.0)
+    school = bits.school("plain-captions", load_data("digits"), 10.0)
     share = school.wanted.attributes.mean(0)
     assert share.shape == (16,) and float(share.max()) <= 0.5 and float(share.median()) > 0.45
     assert isinstance(school.answers, HardCaptions)

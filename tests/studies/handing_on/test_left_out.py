@@ -7,9 +7,9 @@ import torch
 
 from analog import stream
 from learners import Batch
-from learners.data.batches import drawn
-from learners.data.datasets import held_out
-from learners.data.datasets import load
+from learners.data import draw_batches
+from learners.data import held_out
+from learners.data import load_data
 from studies.handing_on import left_out
 from studies.handing_on import stimuli
 
@@ -23,7 +23,7 @@ def test_classes_that_cannot_be_left_out_are_named(words: str) -> None:
 def test_counts_add_up_and_every_way_is_told_of_every_heir() -> None:
     args = left_out.Args(left_out=("3",), teachers=1, heirs=2, epochs=0.3)
     rows = list(left_out.run(left_out.Trial(args)))
-    threes = int((load("digits").test.target == 3).sum())
+    threes = int((load_data("digits").test.target == 3).sum())
     assert [r["what"] for r in rows] == ["teacher", *(h for h in left_out.HOW for _ in range(2))]
     for r in rows:
         assert r["images"] == 360 and r["left_out_images"] == threes
@@ -43,7 +43,7 @@ def test_no_image_of_a_left_out_class_is_shown(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(left_out, "distill", spy)
     args = left_out.Args(left_out=("3",), teachers=1, heirs=1, epochs=2)
     list(left_out.run(left_out.Trial(args)))
-    train = load("digits").train
+    train = load_data("digits").train
     threes = {tuple(x) for x in train.x[train.target == 3].tolist()}
     shown = {tuple(x) for b in seen for x in b.x.tolist()}
     others = {tuple(x) for x in train.x[train.target != 3].tolist()}
@@ -52,7 +52,7 @@ def test_no_image_of_a_left_out_class_is_shown(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_held_out_images_are_training_images_and_no_test_image() -> None:
-    data = load("digits")
+    data = load_data("digits")
     part = held_out(data)
     assert len(part.test.x) == 287 and len(part.train.x) == 1437 - 287
     both = torch.cat((part.train.x, part.test.x))
@@ -62,7 +62,7 @@ def test_held_out_images_are_training_images_and_no_test_image() -> None:
 def test_so_many_batches_are_drawn() -> None:
     pool = Batch(torch.arange(50.0)[:, None])
     for size, count in ((7, 3), (7, 100), (50, 2), (64, 5), (49, 1)):
-        batches = list(drawn(pool, size, count, stream(0, "drawn")))
+        batches = list(draw_batches(pool, size, count, stream(0, "drawn")))
         assert len(batches) == count and {len(b.x) for b in batches} == {min(size, 50)}
 
 

@@ -83,10 +83,10 @@ def test_a_device_that_does_not_age_needs_no_care() -> None:
 
 def test_an_heir_takes_over_at_its_moment_and_the_teacher_is_dead() -> None:
     """World time goes on through the succession: an heir is younger than the world."""
-    from learners.data.datasets import load
+    from learners.data import load_data
 
     chip = Chip(CapacitorCell(read_noise=0), (dense(64, 64), dense(64, 10, linear=True)))
-    held = scene(chip, load("digits"))._replace(size=SMALL._replace(epochs=0.3))
+    held = scene(chip, load_data("digits"))._replace(size=SMALL._replace(epochs=0.3))
     fresh = life(chip, held)
     assert maintenance.CARE["heir"](held, fresh, 0) is fresh and chip.alive  # it is still well
     chip.wait(5.0)

@@ -5,7 +5,7 @@ from typing import get_args
 import torch
 
 from analog import xray
-from learners.data.datasets import load
+from learners.data import load_data
 from studies.local_learning import depth
 
 
@@ -15,7 +15,7 @@ def test_every_way_gets_the_same_measurements() -> None:
     for layers in (1, 2, 5):
         spent, steps = {}, {}
         for way in get_args(depth.Way):
-            training = depth.Training(depth.Trial(args, way, layers), load("digits"), [0], torch.ones(1))
+            training = depth.Training(depth.Trial(args, way, layers), load_data("digits"), [0], torch.ones(1))
             training.go_on(training.steps)
             spent[way], steps[way] = sum(training.ledger.reads), training.steps
         assert spent.pop("exact") * 5 == spent["plain"] and steps["exact"] == steps["plain"]
@@ -27,7 +27,7 @@ def test_one_layer_in_turn_is_all_at_once() -> None:
     args = depth.Args(chips=1, hidden=4, epochs=0.2)
     ends = []
     for way in ("plain", "in turn"):
-        training = depth.Training(depth.Trial(args, way, 1), load("digits"), [0], torch.full((1,), 0.01))
+        training = depth.Training(depth.Trial(args, way, 1), load_data("digits"), [0], torch.full((1,), 0.01))
         training.go_on(training.steps)
         ends.append(xray.knobs(training.chip))
     assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from analog import Ideal
-from learners.data.datasets import load
+from learners.data import load_data
 from studies.local_learning.local_targets import SETTINGS
 from studies.local_learning.local_targets import Args
 from studies.local_learning.local_targets import Method
@@ -25,7 +25,7 @@ def test_measurements_stay_within_the_budget(method: Method) -> None:
     """Every layer is charged alike, and less than one more step would be left."""
     each = 16 * (1 + 4 + (3 if method == "LocoProp" else 0))
     *_, (done, losses, ledger) = _trained(
-        Trial(ARGS, Ideal(), method), SETTINGS[method][0], load("digits"), 0
+        Trial(ARGS, Ideal(), method), SETTINGS[method][0], load_data("digits"), 0
     )
     assert done == 1.0 and losses.shape == (2,)
     assert len(set(ledger.reads)) == 1 and 1_500 - each < ledger.reads[0] <= 1_500
@@ -42,7 +42,7 @@ def test_one_inner_step_is_plain_node_perturbation() -> None:
     both: list[tuple[Method, float | None]] = [("node perturbation", None), ("LocoProp", 0.5)]
     for method, gamma in both:
         setting = Setting(1e-2, None, gamma)
-        *_, (_, losses, _) = _trained(Trial(args, Ideal(), method), setting, load("digits"), 0)
+        *_, (_, losses, _) = _trained(Trial(args, Ideal(), method), setting, load_data("digits"), 0)
         ends.append(losses)
     torch.testing.assert_close(*ends, rtol=1e-3, atol=1e-3)
 

@@ -3,12 +3,12 @@
 import torch
 
 from analog import stream
-from learners.data.datasets import load
+from learners.data import load_data
 from studies.kit.data.augment import Views
 from studies.kit.data.augment import moved
 from studies.kit.data.augment import seen
 
-X = load("digits").train.x[:64].double()
+X = load_data("digits").train.x[:64].double()
 ZERO, ONE = torch.zeros(64, dtype=torch.float64), torch.ones(64, dtype=torch.float64)
 
 

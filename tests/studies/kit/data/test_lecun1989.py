@@ -10,16 +10,15 @@ from analog import Chip
 from analog import Ideal
 from analog import stream
 from learners import Batch
-from learners.data.datasets import Dataset
-from learners.data.datasets import bundled
-from learners.data.datasets import load
+from learners.data import Dataset
+from learners.data import load_data
 from studies.kit.data import lecun1989
 
 MNIST = (Path(os.environ.get("MORTAL_DATA", "/nowhere")) / "mnist").is_dir()
 CHECKSUM = """
-from learners.data import load
+from learners.data import load_data
 from studies.kit.data import lecun1989
-print(lecun1989.digits(load("digits")).checksum)
+print(lecun1989.digits(load_data("digits")).checksum)
 """
 
 
@@ -62,7 +61,7 @@ def test_a_constant_image_stays_constant_and_a_ramp_a_ramp() -> None:
 def made_up() -> Dataset:
     x = torch.rand(60, 64, generator=stream(0, "made up"))
     labels = torch.arange(60) % 10
-    return bundled("made up", Batch(x[:40], labels[:40]), Batch(x[40:], labels[40:]))
+    return Dataset.from_batches("made up", Batch(x[:40], labels[:40]), Batch(x[40:], labels[40:]))
 
 
 def test_a_shorter_draw_begins_a_longer_one() -> None:
@@ -87,12 +86,12 @@ def test_the_data_are_the_same_under_every_hash_seed() -> None:
         for seed in ("0", "4242")
     ]
     sums = [process.communicate()[0].strip() for process in waiting]
-    assert sums[0] == sums[1] == lecun1989.digits(load("digits")).checksum
+    assert sums[0] == sums[1] == lecun1989.digits(load_data("digits")).checksum
 
 
 @pytest.mark.skipif(not MNIST, reason="no MNIST at $MORTAL_DATA")
 def test_the_draw_from_mnist() -> None:
-    few, many = (lecun1989.digits(load("mnist"), count) for count in (lecun1989.TRAIN, lecun1989.MANY))
+    few, many = (lecun1989.digits(load_data("mnist"), count) for count in (lecun1989.TRAIN, lecun1989.MANY))
     assert len(few.train.x) == 7_291 and len(many.train.x) == 50_000 and len(many.test.x) == 2_007
     assert few.train.target[:10].tolist() == [7, 7, 1, 4, 2, 3, 5, 4, 5, 3]
     assert few.test.target[:10].tolist() == [2, 5, 2, 3, 1, 2, 6, 3, 7, 9]

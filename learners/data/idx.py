@@ -1,0 +1,148 @@
+"""Data sets in IDX format: MNIST's four files, from a folder or downloaded once.
+
+MNIST: LeCun, Bottou, Bengio and Haffner (1998), https://doi.org/10.1109/5.726791. Fashion-MNIST: Xiao, Rasul
+and Vollgraf (2017), https://arxiv.org/abs/1708.07747.
+"""
+
+import gzip
+import hashlib
+import os
+import zlib
+from math import prod
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+_IMAGES, _LABELS = 0x803, 0x801  # IDX magic numbers: unsigned bytes in 3 and in 1 dimensions
+_FILES: Final = {
+    "train images": ("train-images-idx3-ubyte", _IMAGES),
+    "train labels": ("train-labels-idx1-ubyte", _LABELS),
+    "test images": ("t10k-images-idx3-ubyte", _IMAGES),
+    "test labels": ("t10k-labels-idx1-ubyte", _LABELS),
+}
+_MNIST_MD5: Final = (  # of the uncompressed files, in the order above
+    "6bbc9ace898e44ae57da46a324031adb",
+    "a25bea736e30d166cdddb491f175f624",
+    "2646ac647ad5339dbf082846283269ea",
+    "27ae3e4e09519cfbb04c329615203637",
+)
+SOURCES: Final = {  # base address, MD5 of the four compressed files
+    "mnist": (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        (
+            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            "d53e105ee54ea40749a09fcbcd1e9432",
+            "9fb629c4189551a2d022fa330f9573f3",
+            "ec29112dd5afa0611ce80d1b7f02629c",
+        ),
+    ),
+    "fashion-mnist": (
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        (
+            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "25c81989df183df01b3e8a0aad5dffbe",
+            "bef4ecab320f06d8554ea6380940ec79",
+            "bb300cfdad3c16e7a12a480ee83cd310",
+        ),
+    ),
+}
+
+
+class BadData(ValueError):
+    """A data file is missing, truncated, swapped or corrupt."""
+
+
+def read_named(name: str) -> dict[str, Tensor]:
+    """The parts of a data set of `SOURCES`, from $MORTAL_DATA/NAME if it exists, else downloaded once.
+
+    Returns:
+        As `read_folder` does.
+
+    Raises:
+        BadData: naming the file, what was found and what was wanted.
+    """
+    home = os.environ.get("MORTAL_DATA")
+    if home and (Path(home) / name).is_dir():
+        return read_folder(name, Path(home) / name, _MNIST_MD5 if name == "mnist" else None)
+    return read_folder(name, _download(name))
+
+
+def _download(name: str) -> Path:
+    import pooch  # slow to import
+
+    base, sums = SOURCES[name]
+    folder = Path(pooch.os_cache("mortal")) / name
+    for (file, _), md5 in zip(_FILES.values(), sums, strict=True):
+        try:
+            pooch.retrieve(f"{base}{file}.gz", known_hash=f"md5:{md5}", fname=f"{file}.gz", path=folder)
+        except (OSError, ValueError) as error:
+            raise BadData(
+                f"data: cannot download {name} ({error}); put its four IDX files into a folder and pass "
+                f"--data FOLDER, or set MORTAL_DATA to the folder that holds {name}/"
+            ) from error
+    return folder
+
+
+def read_folder(name: str, folder: Path, sums: tuple[str, ...] | None = None) -> dict[str, Tensor]:
+    """The parts of a data set whose four IDX files, gzipped or not, lie in a folder.
+
+    Args:
+        name: of the data set, for messages.
+        folder: where the files lie, under MNIST's names.
+        sums: MD5 of the four uncompressed files; None takes any.
+
+    Returns:
+        uint8: "train images" and "test images" (examples, rows, columns), "train labels" and "test labels"
+        (examples,).
+
+    Raises:
+        BadData: naming the file, what was found and what was wanted.
+    """
+    parts = {}
+    for i, (what, (file, magic)) in enumerate(_FILES.items()):
+        content, path = _content(folder, file)
+        if sums and hashlib.md5(content, usedforsecurity=False).hexdigest() != sums[i]:
+            raise BadData(f"{path}: not the original {name} {what}: its MD5 should be {sums[i]}")
+        parts[what] = _parse(path, content, magic)
+    for half in ("train", "test"):
+        images, labels = parts[f"{half} images"], parts[f"{half} labels"]
+        if len(images) != len(labels):
+            raise BadData(
+                f"{folder}: {len(images)} {half} images but {len(labels)} {half} labels; files mixed up?"
+            )
+    if parts["train images"].shape[1:] != parts["test images"].shape[1:]:
+        raise BadData(f"{folder}: train and test images differ in size; files mixed up?")
+    if parts["test labels"].max() > parts["train labels"].max():
+        raise BadData(f"{folder}: the test labels name a class that no training label does")
+    return parts
+
+
+def _content(folder: Path, file: str) -> tuple[bytes, Path]:
+    plain, packed = folder / file, folder / f"{file}.gz"
+    try:
+        if plain.is_file():
+            return plain.read_bytes(), plain
+        if packed.is_file():
+            return gzip.decompress(packed.read_bytes()), packed
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadData(f"{packed if packed.is_file() else plain}: cannot be read: {error}") from error
+    raise BadData(f"{folder}: has neither {file} nor {file}.gz")
+
+
+def _parse(path: Path, content: bytes, magic: int) -> Tensor:
+    rank = magic & 0xFF
+    header = 4 + 4 * rank
+    if len(content) < header:
+        raise BadData(f"{path}: {len(content)} bytes, too short for an IDX header of {header}")
+    words = [int.from_bytes(content[i : i + 4], "big") for i in range(0, header, 4)]
+    if words[0] != magic:
+        swapped = "; are images and labels swapped?" if words[0] in (_IMAGES, _LABELS) else ""
+        raise BadData(f"{path}: magic number is {words[0]:#x}, wanted {magic:#x}{swapped}")
+    wanted = prod(words[1:])
+    if wanted == 0 or len(content) - header != wanted:
+        raise BadData(
+            f"{path}: header promises {words[1:]}, {wanted} bytes, the file has {len(content) - header}"
+        )
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header).reshape(words[1:])
