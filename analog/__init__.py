@@ -47,6 +47,8 @@ from .layers.mixer import channel_mixing
 from .layers.mixer import local_mixer
 from .layers.mixer import prepared
 from .layers.mixer import token_mixing
+from .measurement import MeasurementPlan
+from .measurement import MeasurementTable
 from .port import Dead
 from .port import Port
 from .port import Probe
@@ -54,6 +56,7 @@ from .port import Reading
 from .port import checked
 from .randomness import Fabrication
 from .randomness import Noise
+from .settings import setting
 from .spec import BadInput
 from .spec import Budget
 from .spec import Costs
@@ -97,6 +100,8 @@ __all__ = [
     "Layer",
     "Ledger",
     "LinearECRAM",
+    "MeasurementPlan",
+    "MeasurementTable",
     "MiloRRAM",
     "Mismatched",
     "ModulatorBank",
@@ -134,6 +139,7 @@ __all__ = [
     "prepared",
     "replayed",
     "save",
+    "setting",
     "stream",
     "taped",
     "token_mixing",

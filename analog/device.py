@@ -8,8 +8,10 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from .measurement import MeasurementPlan
 from .randomness import Fabrication
 from .randomness import Noise
+from .settings import check_settings
 from .spec import Costs
 
 
@@ -36,9 +38,18 @@ class Device(Protocol[S]):
     """Pure functions of one technology over its cells; leading axes are (*probes, *fleet, tiles).
 
     Device code never indexes, counts or loops over leading axes, and alters none of its arguments.
-    Write a frozen dataclass of scalars (with units) that subclasses `Device[YourCells]`; what is not
-    needed keeps its default. `analog.check_device` says whether a device keeps the contract.
+    Write a frozen dataclass of scalars that subclasses `Device[YourCells]`, each scalar with a `setting`
+    that says its meaning, unit and range; what is not needed keeps its default. `analog.check_device` says
+    whether a device keeps the contract.
     """
+
+    def __post_init__(self) -> None:
+        """Check each parameter against its range; one of your own calls this one first.
+
+        Raises:
+            ValueError: names the device, the parameter, its value and what was wanted.
+        """
+        check_settings(self)
 
     @property
     def costs(self) -> Costs:
@@ -47,51 +58,135 @@ class Device(Protocol[S]):
 
     @abstractmethod
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> S:
-        """One layer's cells as the factory delivers them (knobs not all equal, or nothing can learn)."""
+        """Make one layer's cells as the factory delivers them (knobs not all equal, or nothing can learn).
+
+        Args:
+            rows: outputs of each tile.
+            cols: inputs of each tile.
+            birth: the named draws of these chips and this layer; `birth.normal("gain", rows, cols)` is
+                (*fleet, tiles, rows, cols).
+
+        Returns:
+            Cells of which `knobs` are (*fleet, tiles, rows, cols); other fields as the device likes, with
+            the same leading axes.
+
+        Raises:
+            ValueError: the technology does not make arrays of this size.
+        """
         ...
 
     @abstractmethod
     def pulse(self, cells: S, drive: Tensor, noise: Noise) -> S:
-        """Change knobs by about `drive` (*fleet, tiles, rows, cols); a drive of 0 changes nothing."""
+        """Change the knobs by about `drive`; a cell whose drive is 0 stays as it is.
+
+        Args:
+            cells: one layer's.
+            drive: (*fleet, tiles, rows, cols), the knob change that is asked for, full scale.
+            noise: the chips' own draws for this use.
+
+        Returns:
+            The cells afterwards.
+        """
         ...
 
     def perturb(self, cells: S, offset: Tensor) -> S:
-        """The cells as they work while `offset` (*probes, *fleet, tiles, rows, cols) adds to the knobs."""
-        nudged: S = cells._replace(knobs=cells.knobs + offset)
-        return nudged
+        """Add a probe to the knobs for the time of a reading; nothing is written.
+
+        Args:
+            cells: one layer's, left as they are.
+            offset: (*probes, *fleet, tiles, rows, cols), full scale.
+
+        Returns:
+            The cells as they work meanwhile; `knobs` have the probe axes in front.
+        """
+        perturbed: S = cells._replace(knobs=cells.knobs + offset)
+        return perturbed
 
     @abstractmethod
     def collect(self, cells: S, x: Tensor, noise: Noise) -> Tensor:
-        """Synapses to summing nodes: x (..., n, cols) -> (..., n, rows)."""
+        """Carry activities through the synapses to the summing nodes.
+
+        Args:
+            cells: one layer's; their fields may have probe axes in front.
+            x: (*probes, *fleet, tiles, n, cols), the layer's inputs for n examples.
+            noise: the chips' own draws for this use.
+
+        Returns:
+            (*probes, *fleet, tiles, n, rows).
+        """
         ...
 
     def sense(self, cells: S, u: Tensor, noise: Noise) -> Tensor:
-        """Amplifier and converter of every layer: (..., n, rows) -> the same."""
+        """Carry the sums through amplifier and converter, which every layer has; by default a perfect one.
+
+        Args:
+            cells: one layer's.
+            u: (*probes, *fleet, tiles, n, rows), the sums; a probe at the nodes has been added.
+            noise: the chips' own draws for this use.
+
+        Returns:
+            The same shape.
+        """
         del cells, noise  # a perfect amplifier
         return u
 
     @abstractmethod
     def fire(self, cells: S, u: Tensor, noise: Noise) -> Tensor:
-        """Neurons of hidden layers: (..., n, rows) -> the same."""
+        """Carry what was sensed through the neurons, which hidden layers have and a read-out has not.
+
+        Args:
+            cells: one layer's.
+            u: (*probes, *fleet, tiles, n, rows), as sensed.
+            noise: the chips' own draws for this use.
+
+        Returns:
+            The same shape: what the next layer gets, and what a tap shows.
+        """
         ...
 
     def age(self, cells: S, seconds: float, noise: Noise) -> S:
-        """The cells after `seconds` have passed on the chip's clock."""
+        """Let time pass on the chip's clock; by default cells do not age.
+
+        Args:
+            cells: one layer's.
+            seconds: at least 0; ageing for two times is ageing for their sum.
+            noise: the chips' own draws for this use.
+
+        Returns:
+            The cells afterwards.
+        """
         del seconds, noise  # does not age
         return cells
 
     def worn_out(self, cells: S) -> Tensor | None:
-        """Which chips this layer's cells have brought to their end: (*fleet,), True is the end; None: never.
+        """Say which chips this layer's cells have brought to their end; by default none ever.
 
-        Asked after every pulse and every wait; one spent layer ends the chip.
+        Asked after every pulse and every wait; one layer that is worn out ends the chip.
+
+        Returns:
+            (*fleet,), True is the end; None: never.
         """
         del cells  # does not end
         return None
 
     def bounds(self, cells: S) -> tuple[Tensor, Tensor] | None:
-        """The lowest and the highest knobs that pulses can reach, cell by cell; None: not stated.
+        """State the range of the knobs that pulses can reach, to which `check_device` keeps a device.
 
-        `check_device` keeps a device to what it states here.
+        Returns:
+            The lowest and the highest knobs, each (*fleet, tiles, rows, cols); None: not stated.
         """
         del cells  # states none
         return None
+
+    def default_plan(self, cells: int = 500) -> MeasurementPlan:
+        """Plan measurements from which calibration learns the parameters: what to ask of a lab.
+
+        By default targets on both sides, each written three times and read three times at full input, once
+        at none. Written again, a cell tells what belongs to the cell from what belongs to the write; read
+        again, what belongs to the reading. A wire at 0 shows the amplifier alone.
+
+        Args:
+            cells: how many cells are measured.
+        """
+        levels, seconds = (-0.8, -0.3, 0.0, 0.3, 0.8), (0.0, 1e-3, 2e-3, 3e-3) * 3
+        return MeasurementPlan.targets(cells, levels, seconds, (1, 1, 1, 0) * 3)

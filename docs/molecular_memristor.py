@@ -1,5 +1,7 @@
 """A device as a user writes one: the molecular memristor of Sharma et al., Nature 633, 560 (2024).
 
+https://doi.org/10.1038/s41586-024-07902-2
+
 `python -m studies zoo --devices docs.molecular_memristor:MolecularMemristor` trains it beside the others;
 from the folder of a file of your own it is `--devices molecular_memristor:MolecularMemristor`.
 
@@ -18,6 +20,7 @@ from analog import Costs
 from analog import Device
 from analog import Fabrication
 from analog import Noise
+from analog import setting
 
 
 class Cells(NamedTuple):
@@ -27,10 +30,10 @@ class Cells(NamedTuple):
 
 @dataclass(frozen=True)
 class MolecularMemristor(Device[Cells]):
-    step: float = 2 / 16_519  # full scale, from one level to the next
-    step_error: float = 0.5  # sd of an update's error, in steps
-    gain_spread: float = 0.05  # relative sd between cells
-    read_noise: float = 64 * 10 ** (-73 / 20)  # V rms, white noise of every reading
+    step: float = setting(2 / 16_519, "from one level to the next", unit="full scale", range=(1e-6, 1))
+    step_error: float = setting(0.5, "sd of an update's error", unit="steps", range=(0, 10))
+    gain_dtod: float = setting(0.05, "relative sd of the gain between cells", range=(0, 1))
+    read_noise: float = setting(64 * 10 ** (-73 / 20), "white noise of a reading", unit="V rms", range=(0, 1))
 
     @property
     def costs(self) -> Costs:
@@ -38,7 +41,7 @@ class MolecularMemristor(Device[Cells]):
 
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> Cells:
         knobs = (birth.normal("knobs", rows, cols) / cols**0.5).clamp(-1, 1)
-        return Cells(knobs, 1 + self.gain_spread * birth.normal("gain", rows, cols))
+        return Cells(knobs, 1 + self.gain_dtod * birth.normal("gain", rows, cols))
 
     def pulse(self, cells: Cells, drive: Tensor, noise: Noise) -> Cells:
         count = noise.stochastic_round(drive.abs() / self.step)  # a fraction of a step by chance

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Broken
 from analog import check_device
 from studies.kit.run.catalog import catalog
 from tests.source import ROOT
@@ -34,10 +33,10 @@ def test_the_custom_device_is_short_and_keeps_the_contract(monkeypatch: pytest.M
     made = run(BLOCKS[1], "memristor", monkeypatch)
     body = re.search(r"class Cells.*?(?=\ncheck_device)", BLOCKS[1], re.DOTALL)
     assert body is not None and len([line for line in body[0].splitlines() if line.strip()]) <= 22
-    broken = made["Memristor"](spread=0.0)  # all chips' gains alike is fine: knobs still differ
-    check_device(broken)
-    with pytest.raises(Broken, match="not finite"):
-        check_device(made["Memristor"](spread=float("nan")))
+    alike = made["Memristor"](gain_dtod=0.0)  # all chips' gains alike is fine: knobs still differ
+    check_device(alike)
+    with pytest.raises(ValueError, match=r"Memristor: gain_dtod is nan; wanted a number in \[0, 1\]"):
+        made["Memristor"](gain_dtod=float("nan"))
 
 
 def test_the_custom_learner_is_honest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,12 @@ import torch
 
 from analog import Device
 from analog import Fabrication
+from analog.devices import ZOO
+from analog.devices.programmed import Programmed
+from analog.devices.pulsed import Pulsed
+
+PULSED = tuple(d for d in ZOO if isinstance(d, Pulsed))
+PROGRAMMED = tuple(d for d in ZOO if isinstance(d, Programmed))
 
 
 def birth(identity: int = 1) -> Fabrication:

@@ -11,8 +11,8 @@ estimate that such cells would raise is low, and so is its standard error, when 
 Journal of the Royal Statistical Society B 54 (1992) 221).
 
 What a table cannot tell (standard error expected of it, from the start, above `limit` of the value) is
-held at the device's own value and named; the worst goes first, so that of two parameters that only show
-together one is left. Intervals take what is held as true.
+kept at the device's own value and named; the worst goes first, so that of two parameters that only show
+together one is left. Intervals take what is kept as true.
 """
 
 import math
@@ -23,22 +23,24 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
-from .moments import Law
-from .moments import measured
-from .moments import simulated
+from ..measurement import MeasurementTable
+from ..settings import Setting
+from ..settings import settings
+from .moments import MomentModel
+from .moments import simulate_table
+from .moments import simulated_moments
 from .parsing import BadTable
 from .report import Calibration
 from .report import Parameter
-from .report import examined
-from .scales import Scale
-from .scales import numbers
-from .scales import rebuilt
-from .scales import scale
-from .scales import settings
-from .scales import start
-from .scales import stated
-from .search import Problem
-from .tables import Table
+from .report import diagnose
+from .scales import SearchScale
+from .scales import float_parameters
+from .scales import not_fitted
+from .scales import rebuild
+from .scales import search_coordinates
+from .scales import search_scale
+from .search import MomentMatching
+from .search import SamplingError
 
 COPIES = 20  # simulated cells for each measured one
 APART = 2**39  # between seeds of simulated moments and those of their weights
@@ -46,13 +48,13 @@ EITHER_SIGN = 0.5  # standard error beyond which a parameter of either sign coun
 BEYOND = 20.0  # times what a device shows: a reading beyond it is in another unit
 
 
-def fit(
+def calibrate(
     device: Any,
-    table: Table,
+    table: MeasurementTable,
     *,
     free: Sequence[str] | None = None,
-    law: Law | None = None,
-    weights: Law | None = None,
+    model: MomentModel | None = None,
+    weight_model: MomentModel | None = None,
     copies: int = COPIES,
     seed: int = 0,
     limit: float = 0.2,
@@ -61,58 +63,60 @@ def fit(
 
     Args:
         device: where the search starts, e.g. the datasheet; what is not estimated stays as it is here.
-        free: the parameters to estimate; by default all float fields but `settings(device)`, less what
-            the table cannot tell.
-        law: (device, plan) -> Moments; by default the device lives through the plan. With a law of
+        table: the measurements.
+        free: the parameters to estimate; by default all float fields but those that are a choice of whoever
+            runs the device (`setting(..., fitted=False)`), less what the table cannot tell.
+        model: (device, plan) -> Moments; by default the device lives through the plan. With a model of
             its own, `device` may be any frozen dataclass of parameters.
-        weights: a law for weights and slopes; by default the law, but simulated with another seed.
+        weight_model: a model for weights and derivatives; by default the same, but simulated by another seed.
         copies: simulated cells for each measured one; standard errors grow by 1 / (2 copies).
         seed: of the simulated moments.
         limit: relative standard error beyond which a parameter of one sign counts as not identifiable;
             for one of either sign it is a standard error of .5.
 
+    Returns:
+        The parameters with intervals, the device rebuilt with them, and how well it explains the table.
+
     Raises:
         BadTable: readings are beyond what the device can show.
         ValueError: `free` names no parameter, or the table tells none.
     """
-    if law is None:
-        require_possible(device, table)
-        law, weights = simulated(copies, seed), simulated(copies, seed - APART)
+    if model is None:
+        require_plausible(device, table)
+        model, weight_model = simulated_moments(copies, seed), simulated_moments(copies, seed - APART)
     notes: list[str] = []
-    names = _candidates(device, free, notes)
-    problem = Problem(device, table, tuple(scale(device, n) for n in names), law, weights or law)
+    scales = tuple(search_scale(device, name) for name in _candidates(device, free, notes))
+    problem = MomentMatching(device, table, scales, model, weight_model or model)
     if free is None:
-        problem = identifiable(problem, limit, notes)
-    frame, at, settled = problem.search(start(device, problem.scales))
+        problem = drop_unidentifiable(problem, limit, notes)
+    linear, at, settled = problem.search(search_coordinates(device, problem.scales))
     if not settled:
         notes.append("the search did not settle; start from a device nearer to the table")
-    there = problem.moments(at)
-    chance = problem.chance(frame)
-    spread = chance.covariance * (1 + 1 / there.copies)
-    made = rebuilt(device, problem.scales, at)
-    notes += _doubts(problem.scales, at, spread, limit)
-    comments = stated(device.__class__)
-    errors = spread.diagonal().clamp(min=0).sqrt().tolist()
-    around = zip(chance.skewness.tolist(), chance.freedom.tolist(), strict=True)
-    parameters = tuple(
-        _parameter(s, u, e, _ends(*shape), comments.get(s.name, ""))
-        for s, u, e, shape in zip(problem.scales, at.tolist(), errors, around, strict=True)
-    )
+    moments, sampling = problem.moments(at), problem.sampling_error(linear)
+    sampling = sampling._replace(covariance=sampling.covariance * (1 + 1 / moments.copies))
+    fitted = rebuild(device, problem.scales, at)
+    notes += _doubts(problem.scales, sampling.covariance, limit)
+    estimated = {s.name for s in problem.scales}
     return Calibration(
-        device=made,
-        parameters=parameters,
-        held={n: getattr(device, n) for n in numbers(device) if n not in {s.name for s in problem.scales}},
+        device=fitted,
+        parameters=_parameters(type(device), problem.scales, at, sampling),
+        fixed={n: getattr(device, n) for n in float_parameters(device) if n not in estimated},
         warnings=tuple(notes),
-        diagnostics=examined(made, table, there, seed),
+        diagnostics=diagnose(fitted, table, moments, seed),
     )
 
 
-def require_possible(device: Any, table: Table) -> None:
-    """Raise BadTable for readings that no device of this kind could show, such as microsiemens."""
-    shown, plan = measured(device, table.plan, -1, -1).readings, table.plan
-    far = BEYOND * float(shown.abs().max())
-    wrong = [(table.readings.abs() > far, f"beyond {far:.3g} full scales; is it in another unit")]
-    if float(shown.min()) >= 0:
+def require_plausible(device: Any, table: MeasurementTable) -> None:
+    """Refuse readings that no device of this kind could show, such as microsiemens.
+
+    Raises:
+        BadTable: names the column, the cell and its row.
+    """
+    plan = table.plan
+    simulated = simulate_table(device, plan, -1, -1).readings
+    largest = BEYOND * float(simulated.abs().max())
+    wrong = [(table.readings.abs() > largest, f"beyond {largest:.3g} full scales; is it in another unit")]
+    if float(simulated.min()) >= 0:
         wrong.append((table.readings < 0, "negative, which this device never is; is the sign right"))
     for where, what in wrong:
         if bool(where.any()):
@@ -123,94 +127,114 @@ def require_possible(device: Any, table: Table) -> None:
             )
 
 
-def identifiable(problem: Problem, limit: float, notes: list[str]) -> Problem:
-    """The problem with only those parameters that its plan can tell at the start, to within `limit`."""
+def drop_unidentifiable(problem: MomentMatching, limit: float, notes: list[str]) -> MomentMatching:
+    """The problem with only those parameters that its plan can tell at the start, to within `limit`.
+
+    Args:
+        problem: with all candidates.
+        limit: as `calibrate` has it.
+        notes: gets a line for each parameter that is dropped.
+
+    Raises:
+        ValueError: none is left.
+    """
     scales = problem.scales
-    slopes = problem.plainly(start(problem.device, scales)).slopes
-    kept = list(range(len(scales)))
-    while kept:
-        errors = [_expected(slopes[:, kept], j) for j in range(len(kept))]
-        allowed = [limit if scales[k].sign else EITHER_SIGN for k in kept]
-        worst = max(range(len(kept)), key=lambda j: errors[j] / allowed[j])
+    start = search_coordinates(problem.device, scales)
+    jacobian = problem.linearize_by_parameter(start).jacobian
+    left = list(range(len(scales)))
+    while left:
+        errors = [_expected_error(jacobian[:, left], j) for j in range(len(left))]
+        allowed = [_allowed_error(scales[k], limit) for k in left]
+        worst = max(range(len(left)), key=lambda j: errors[j] / allowed[j])
         if errors[worst] <= allowed[worst]:
             break
-        name = scales[kept[worst]].name
-        others = [k for k in kept if k != kept[worst]]
-        alone = float(slopes[:, kept[worst]].norm())
-        why = (
-            "it shows only together with others"
-            if alone > 0 and 1 / alone <= allowed[worst]
-            else "it hardly shows"
-        )
+        scale = scales[left[worst]]
+        alone = float(jacobian[:, left[worst]].norm())
+        shows = alone > 0 and 1 / alone <= allowed[worst]
+        why = "it shows only together with others" if shows else "it hardly shows"
         notes.append(
-            f"{name} is not identifiable from this table ({why}; expected relative standard error "
-            f"{errors[worst]:.2g}); held at {getattr(problem.device, name):g}"
+            f"{scale.name} is not identifiable from this table ({why}; expected relative standard error "
+            f"{errors[worst]:.2g}); held at {getattr(problem.device, scale.name):g}"
         )
-        kept = others
-    if not kept:
-        raise ValueError(
-            f"{type(problem.device).__name__}: no parameter is identifiable from this table; "
-            + "; ".join(notes)
-        )
-    return Problem(
-        problem.device, problem.table, tuple(scales[k] for k in kept), problem.law, problem.weights
-    )
+        del left[worst]
+    if not left:
+        name = type(problem.device).__name__
+        raise ValueError(f"{name}: no parameter is identifiable from this table; " + "; ".join(notes))
+    kept = tuple(scales[k] for k in left)
+    return MomentMatching(problem.device, problem.table, kept, problem.model, problem.weight_model)
 
 
-def _expected(slopes: Tensor, one: int) -> float:
-    """Standard error of one parameter among those with these slopes, were readings Gaussian."""
-    column = slopes[:, one]
-    others = torch.cat([slopes[:, :one], slopes[:, one + 1 :]], 1)
+def _allowed_error(scale: SearchScale, limit: float) -> float:
+    return limit if scale.sign else EITHER_SIGN
+
+
+def _expected_error(jacobian: Tensor, one: int) -> float:
+    """Standard error of one parameter among those with these derivatives, were readings Gaussian."""
+    column = jacobian[:, one]
+    others = torch.cat([jacobian[:, :one], jacobian[:, one + 1 :]], 1)
     if others.shape[1]:
         column = column - others @ torch.linalg.lstsq(others, column[:, None], driver="gelsd").solution[:, 0]
     alone = float(column.norm())
-    return 1 / alone if alone > 1e-6 * float(slopes[:, one].norm()) and alone > 0 else math.inf
+    return 1 / alone if alone > 1e-6 * float(jacobian[:, one].norm()) and alone > 0 else math.inf
 
 
 def _candidates(device: Any, free: Sequence[str] | None, notes: list[str]) -> tuple[str, ...]:
-    there = numbers(device)
+    present, kind = float_parameters(device), type(device).__name__
     if free is not None:
         for name in free:
-            if name not in there:
-                raise ValueError(
-                    f"{type(device).__name__}: {name} is not a float parameter; there are {', '.join(there)}"
-                )
+            if name not in present:
+                raise ValueError(f"{kind}: {name} is not a float parameter; there are {', '.join(present)}")
         if not free:
-            raise ValueError(f"{type(device).__name__}: free is empty; name at least one parameter")
+            raise ValueError(f"{kind}: free is empty; name at least one parameter")
         return tuple(free)
-    chosen = []
-    for name in there:
-        if name in settings(device):
+    candidates = []
+    for name in present:
+        if name in not_fitted(device):
             continue
         try:
-            scale(device, name)
+            search_scale(device, name)
         except ValueError:
             notes.append(f"{name} is 0 in the device to start from, and was held there")
             continue
-        chosen.append(name)
-    if not chosen:
-        raise ValueError(f"{type(device).__name__}: has no parameter to estimate")
-    return tuple(chosen)
+        candidates.append(name)
+    if not candidates:
+        raise ValueError(f"{kind}: has no parameter to estimate")
+    return tuple(candidates)
 
 
-def _doubts(scales: tuple[Scale, ...], at: Tensor, spread: Tensor, limit: float) -> list[str]:
-    errors = spread.diagonal().clamp(min=0).sqrt().tolist()
+def _doubts(scales: tuple[SearchScale, ...], covariance: Tensor, limit: float) -> list[str]:
+    errors = covariance.diagonal().clamp(min=0).sqrt().tolist()
     return [
         f"{s.name} is not identifiable from this table: relative standard error {e:.2g}; its interval is a "
         "lower bound of what is not known"
         for s, e in zip(scales, errors, strict=True)
-        if not 0 < e <= 1.5 * (limit if s.sign else EITHER_SIGN)
+        if not 0 < e <= 1.5 * _allowed_error(s, limit)
     ]
 
 
-def _ends(skewness: float, freedom: float) -> tuple[float, float]:
+def _parameters(
+    device: type[Any], scales: tuple[SearchScale, ...], at: Tensor, sampling: SamplingError
+) -> tuple[Parameter, ...]:
+    errors = sampling.covariance.diagonal().clamp(min=0).sqrt().tolist()
+    shapes = zip(sampling.skewness.tolist(), sampling.freedom.tolist(), strict=True)
+    known = settings(device)
+    return tuple(
+        _parameter(scale, known[scale.name], coordinate, error, _interval(*shape))
+        for scale, coordinate, error, shape in zip(scales, at.tolist(), errors, shapes, strict=True)
+    )
+
+
+def _interval(skewness: float, freedom: float) -> tuple[float, float]:
     """The interval's ends in standard errors from the estimate; -1.96 and 1.96 for many Gaussian cells."""
-    reach = float(stdtrit(max(freedom, 1.0), 0.975))
+    half_width = float(stdtrit(max(freedom, 1.0), 0.975))
     shift = min(max(skewness, -1.0), 1.0) * (2 * 1.959964**2 + 1) / 6
-    return shift - reach, shift + reach
+    return shift - half_width, shift + half_width
 
 
-def _parameter(scale: Scale, at: float, error: float, ends: tuple[float, float], comment: str) -> Parameter:
-    low, high = sorted(scale.outward(at + end * error) for end in ends)
-    value = scale.outward(at)
-    return Parameter(scale.name, comment, value, error * (abs(value) if scale.sign else 1), low, high)
+def _parameter(
+    scale: SearchScale, known: Setting, coordinate: float, error: float, ends: tuple[float, float]
+) -> Parameter:
+    low, high = sorted(scale.value(coordinate + end * error) for end in ends)
+    value = scale.value(coordinate)
+    width = error * (abs(value) if scale.sign else 1)
+    return Parameter(scale.name, known.meaning, known.unit, value, width, low, high)

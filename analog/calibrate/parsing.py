@@ -22,8 +22,8 @@ from typing import Literal
 
 import torch
 
-from .tables import Plan
-from .tables import Table
+from ..measurement import MeasurementPlan
+from ..measurement import MeasurementTable
 
 FEWEST = 20  # cells for each history: below it, no variance between cells is worth its name
 
@@ -32,7 +32,7 @@ class BadTable(ValueError):
     """A table that cannot be used; says which column and row, and what was wanted."""
 
 
-def read(path: Path | str) -> Table:
+def read_table(path: Path | str) -> MeasurementTable:
     """A table from a CSV file.
 
     Raises:
@@ -50,61 +50,81 @@ def read(path: Path | str) -> Table:
         if None in row or None in row.values():
             raise BadTable(f"{path}, row {number}: wanted {len(names)} values, one for each column")
     columns = {n: [row[k] for row in rows] for n, k in zip(names, rows[0] if rows else (), strict=False)}
-    return table(columns or {n: [] for n in names}, str(path), first=2)
+    return table_from_columns(columns or {n: [] for n in names}, str(path), first=2)
 
 
-def table(columns: Mapping[str, Sequence[object]], where: str = "table", *, first: int = 0) -> Table:
-    """A table from columns of equal length; `first` is the number by which errors call the first row."""
+def table_from_columns(
+    columns: Mapping[str, Sequence[object]], where: str = "table", *, first: int = 0
+) -> MeasurementTable:
+    """A table from columns of equal length.
+
+    Args:
+        columns: by the names that the head of this module lists.
+        where: what errors call the table.
+        first: the number by which errors call the first row.
+
+    Raises:
+        BadTable: they are not what the head of this module describes; the message names column and row.
+    """
     kind, shown = _kinds(columns, where)
     count = len(columns["cell"])
     if any(len(c) != count for c in columns.values()):
         raise BadTable(f"{where}: columns are of different lengths")
 
-    def numbers(name: str, fallback: float, fits: Callable[[float], bool], wanted: str) -> list[float]:
-        given = columns.get(name)
-        if given is None:
+    def column(name: str, fallback: float, fits: Callable[[float], bool], wanted: str) -> list[float]:
+        values = columns.get(name)
+        if values is None:
             return [fallback] * count
         return [
-            _number(v, f"{where}, column {name}, row {i}", fits, wanted) for i, v in enumerate(given, first)
+            _number(v, f"{where}, column {name}, row {i}", fits, wanted) for i, v in enumerate(values, first)
         ]
 
     if kind == "pulses":
-        actions = numbers("pulses", 0, float.is_integer, "a whole number of pulses, negative downwards")
+        actions = column("pulses", 0, float.is_integer, "a whole number of pulses, negative downwards")
     else:
-        actions = numbers("target", 0, lambda v: -1 <= v <= 1, "a target from -1 to 1, in full scales")
-    seconds = numbers(
+        actions = column("target", 0, lambda v: -1 <= v <= 1, "a target from -1 to 1, in full scales")
+    seconds = column(
         "seconds", 0, lambda v: v >= 0, "seconds of at least 0; nothing is read before it is done"
     )
-    inputs = numbers("input", 1, lambda v: True, "a number")
-    shows = numbers(shown, 0, lambda v: True, "a number, in full scales")
+    inputs = column("input", 1, lambda v: True, "a number")
+    readings = column(shown, 0, lambda v: True, "a number, in full scales")
 
-    cells: dict[object, list[int]] = {}
-    for i, cell in enumerate(columns["cell"]):
-        if cell is None or not str(cell).strip():
-            raise BadTable(f"{where}, column cell, row {i + first}: is empty; wanted the cell's name")
-        cells.setdefault(str(cell).strip(), []).append(i)
+    cells = _rows_of_cells(columns["cell"], where, first)
     histories = list(cells.values())
     _same_schedule(cells, seconds, inputs, where, first)
-    model = histories[0]
-    plan = Plan(
+    plan = MeasurementPlan(
         kind,
-        torch.tensor([[actions[i] for i in h] for h in histories], dtype=torch.float64),
-        tuple(seconds[i] for i in model),
-        tuple(inputs[i] for i in model),
+        _stack(actions, histories),
+        tuple(seconds[i] for i in histories[0]),
+        tuple(inputs[i] for i in histories[0]),
         shown,
     )
     _consistent(plan, list(cells), histories, where, first)
-    return Table(plan, torch.tensor([[shows[i] for i in h] for h in histories], dtype=torch.float64))
+    return MeasurementTable(plan, _stack(readings, histories))
 
 
-def write(made: Table, path: Path | str, digits: int = 6) -> None:
-    """The table as a CSV file that `read` takes."""
-    plan = made.plan
+def _rows_of_cells(names: Sequence[object], where: str, first: int) -> dict[object, list[int]]:
+    """The rows of each cell, in the order in which cells come."""
+    cells: dict[object, list[int]] = {}
+    for i, name in enumerate(names):
+        if name is None or not str(name).strip():
+            raise BadTable(f"{where}, column cell, row {i + first}: is empty; wanted the cell's name")
+        cells.setdefault(str(name).strip(), []).append(i)
+    return cells
+
+
+def _stack(column: list[float], histories: list[list[int]]) -> torch.Tensor:  # (cells, rows), float64
+    return torch.tensor([[column[i] for i in rows] for rows in histories], dtype=torch.float64)
+
+
+def write_table(table: MeasurementTable, path: Path | str, digits: int = 6) -> None:
+    """Write a table as a CSV file that `read_table` takes, with so many significant digits."""
+    plan = table.plan
     with Path(path).open("w", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(("cell", plan.kind, "seconds", "input", plan.shown))
         for cell, (actions, readings) in enumerate(
-            zip(plan.actions.tolist(), made.readings.tolist(), strict=True)
+            zip(plan.actions.tolist(), table.readings.tolist(), strict=True)
         ):
             for row in zip(actions, plan.seconds, plan.inputs, readings, strict=True):
                 lines.writerow((cell, *(f"{v:.{digits}g}" for v in row)))
@@ -113,17 +133,17 @@ def write(made: Table, path: Path | str, digits: int = 6) -> None:
 def _kinds(
     columns: Mapping[str, Sequence[object]], where: str
 ) -> tuple[Literal["pulses", "target"], Literal["reading", "activity"]]:
-    there = ", ".join(columns) or "no columns"
+    present = ", ".join(columns) or "no columns"
     if "cell" not in columns:
-        raise BadTable(f"{where}: column cell is missing; there are {there}")
+        raise BadTable(f"{where}: column cell is missing; there are {present}")
     for one, other in (("pulses", "target"), ("reading", "activity")):
         if (one in columns) == (other in columns):
-            raise BadTable(f"{where}: wanted column {one} or else column {other}; there are {there}")
+            raise BadTable(f"{where}: wanted column {one} or else column {other}; there are {present}")
     unknown = [c for c in columns if c not in _KNOWN]
     if unknown:
         raise BadTable(f"{where}: column {unknown[0]} is unknown; wanted some of {', '.join(_KNOWN)}")
     if "target" in columns and "seconds" not in columns:
-        raise BadTable(f"{where}: column seconds (since the last write) is missing; there are {there}")
+        raise BadTable(f"{where}: column seconds (since the last write) is missing; there are {present}")
     return ("pulses" if "pulses" in columns else "target"), (
         "reading" if "reading" in columns else "activity"
     )
@@ -148,13 +168,13 @@ def _same_schedule(
     if not cells:
         raise BadTable(f"{where}: has no rows; wanted at least {FEWEST} cells")
     name, model = next(iter(cells.items()))
-    for cell, own in cells.items():
-        if len(own) != len(model):
+    for cell, rows in cells.items():
+        if len(rows) != len(model):
             raise BadTable(
-                f"{where}: cell {cell} has {len(own)} rows, cell {name} has {len(model)}; wanted as many"
+                f"{where}: cell {cell} has {len(rows)} rows, cell {name} has {len(model)}; wanted as many"
             )
         for what, column in (("seconds", seconds), ("input", inputs)):
-            for i, j in zip(own, model, strict=True):
+            for i, j in zip(rows, model, strict=True):
                 if column[i] != column[j]:
                     raise BadTable(
                         f"{where}, column {what}, row {i + first}: is {column[i]:g} for cell {cell}, "
@@ -162,7 +182,9 @@ def _same_schedule(
                     )
 
 
-def _consistent(plan: Plan, names: list[object], rows: list[list[int]], where: str, first: int) -> None:
+def _consistent(
+    plan: MeasurementPlan, names: list[object], rows: list[list[int]], where: str, first: int
+) -> None:
     for k in range(1, len(plan.seconds)):
         row = rows[0][k] + first
         if plan.kind == "pulses" and plan.seconds[k] < plan.seconds[k - 1]:
@@ -179,10 +201,10 @@ def _consistent(plan: Plan, names: list[object], rows: list[list[int]], where: s
                     f"cell {names[cell]}; a row after a write starts its seconds anew"
                 )
     different, which = plan.histories
-    few = which.bincount(minlength=len(different))
-    if int(few.min()) < FEWEST:
-        cell = int((which == int(few.argmin())).nonzero()[0])
+    count = which.bincount(minlength=len(different))
+    if int(count.min()) < FEWEST:
+        cell = int((which == int(count.argmin())).nonzero()[0])
         raise BadTable(
-            f"{where}: {int(few.min())} cells have the history of cell {names[cell]} (row "
+            f"{where}: {int(count.min())} cells have the history of cell {names[cell]} (row "
             f"{rows[cell][0] + first}); too few rows, wanted at least {FEWEST} cells for each history"
         )

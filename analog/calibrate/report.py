@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..measurement import MeasurementTable
 from .moments import AWAY
 from .moments import Moments
-from .moments import lived
+from .moments import simulate_cells
 from .moments import whitened
-from .moments import whitener
-from .tables import Table
+from .moments import whitening
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Parameter:
     """One estimated number; errors and intervals in its own unit, the interval 95 %."""
 
     name: str
-    comment: str  # its meaning and unit, as the device's source states them
+    meaning: str  # as the device's `setting` states it
+    unit: str
     value: float
     error: float  # standard error
     low: float
@@ -53,40 +54,60 @@ class Calibration:
 
     device: Any  # rebuilt with the estimates
     parameters: tuple[Parameter, ...]
-    held: dict[str, float]  # not estimated, as in the device that the search started from
+    fixed: dict[str, float]  # not estimated, as in the device that the search started from
     warnings: tuple[str, ...]
     diagnostics: Diagnostics
 
     def __getitem__(self, name: str) -> Parameter:
+        """The estimate of one parameter.
+
+        Raises:
+            KeyError: it was not estimated; names those that were.
+        """
         for p in self.parameters:
             if p.name == name:
                 return p
         raise KeyError(f"{name} was not estimated; estimated: {', '.join(p.name for p in self.parameters)}")
 
 
-def examined(device: Any, table: Table, at: Moments, seed: int) -> Diagnostics:
-    """Compare residuals with those of cells simulated anew, or with Gaussian ones under a closed form."""
+def diagnose(device: Any, table: MeasurementTable, moments: Moments, seed: int) -> Diagnostics:
+    """Compare residuals with those of cells simulated anew, or with Gaussian ones under a closed form.
+
+    Args:
+        device: the one that was fitted.
+        table: what it was fitted to.
+        moments: of its readings, by the model that fitted it.
+        seed: of the cells simulated anew.
+    """
     which = table.plan.histories[1]
-    whiten, fitted = whitener(at.covariance), at.mean[which]
-    z = whitened(table.readings, which, at.mean, whiten)
-    own, other = _properties(z, fitted), None
-    if math.isfinite(at.copies):
-        again = lived(device, table.plan, AGAIN, seed - 2 * AWAY, seed - 2 * AWAY)
-        other = _properties(whitened(again, which, at.mean, whiten).flatten(0, 1), fitted.repeat(AGAIN, 1))
-    tests = []
-    for i, (name, gaussian) in enumerate(_NAMES):
-        value, error = float(own[:, i].mean()), float(own[:, i].std()) / len(own) ** 0.5
-        predicted, beside = gaussian, 0.0
-        if other is not None:
-            predicted, beside = float(other[:, i].mean()), float(other[:, i].std()) / len(other) ** 0.5
-        tests.append(
-            Diagnostic(name, value, predicted, (value - predicted) / max(error**2 + beside**2, 1e-300) ** 0.5)
-        )
-    return Diagnostics(tuple(tests), z, fitted, at.covariance.diagonal(dim1=-2, dim2=-1).sqrt()[which])
+    factors, fitted = whitening(moments.covariance), moments.mean[which]
+    z = whitened(table.readings, which, moments.mean, factors)
+    measured, simulated = _properties(z, fitted), None
+    if math.isfinite(moments.copies):
+        readings = simulate_cells(device, table.plan, AGAIN, seed - 2 * AWAY, seed - 2 * AWAY)
+        again = whitened(readings, which, moments.mean, factors).flatten(0, 1)
+        simulated = _properties(again, fitted.repeat(AGAIN, 1))
+    tests = tuple(
+        _compare(name, gaussian, measured[:, i], None if simulated is None else simulated[:, i])
+        for i, (name, gaussian) in enumerate(_PROPERTIES)
+    )
+    spread = moments.covariance.diagonal(dim1=-2, dim2=-1).sqrt()[which]
+    return Diagnostics(tests, z, fitted, spread)
+
+
+def _compare(name: str, gaussian: float, measured: Tensor, simulated: Tensor | None) -> Diagnostic:
+    """One property of measured cells (cells,) beside that of simulated ones, or of Gaussian residuals."""
+    value, error = float(measured.mean()), float(measured.std()) / len(measured) ** 0.5
+    predicted, prediction_error = gaussian, 0.0
+    if simulated is not None:
+        predicted = float(simulated.mean())
+        prediction_error = float(simulated.std()) / len(simulated) ** 0.5
+    z = (value - predicted) / max(error**2 + prediction_error**2, 1e-300) ** 0.5
+    return Diagnostic(name, value, predicted, z)
 
 
 AGAIN = 4  # simulated cells for each measured one, beside which residuals are laid
-_NAMES = (
+_PROPERTIES = (
     ("bias", 0.0),
     ("variance", 1.0),
     ("skewness", 0.0),
@@ -100,7 +121,7 @@ _NAMES = (
 def _properties(z: Tensor, fitted: Tensor) -> Tensor:  # (cells, properties)
     """Per cell, so that cells are the independent units of every comparison."""
     spread = fitted.std().clamp(min=1e-300)
-    lever = (fitted - fitted.mean()) / spread
+    leverage = (fitted - fitted.mean()) / spread
     pairs = (z[:, 1:] * z[:, :-1]).mean(1) if z.shape[1] > 1 else torch.zeros_like(z[:, 0])
     return torch.stack(
         [
@@ -109,7 +130,7 @@ def _properties(z: Tensor, fitted: Tensor) -> Tensor:  # (cells, properties)
             z.pow(3).mean(1),
             z.pow(4).mean(1),
             pairs,
-            (z.square() * lever).mean(1),
+            (z.square() * leverage).mean(1),
             (z.abs() > 4).double().mean(1),
         ],
         1,

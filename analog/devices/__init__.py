@@ -1,5 +1,9 @@
-"""One technology, one source, one file."""
+"""One technology, one source, one file; `ZOO` has every published device, in each variant of its own."""
 
+from typing import Any
+from typing import Final
+
+from ..device import Device
 from .capacitor import CapacitorCell
 from .cmo_hfox_rram import CMOHfOxRRAM
 from .constant_step import ConstantStep
@@ -16,14 +20,31 @@ from .soft_bounds_rram import SoftBoundsRRAM
 from .sonos import SONOS
 from .unknown_neurons import UnknownNeurons
 from .wan_rram import WanRRAM
-from .zoo import PROGRAMMED
-from .zoo import PULSED
-from .zoo import ZOO
+
+ZOO: Final[tuple[Device[Any], ...]] = (  # what tests and studies go through
+    SoftBoundsRRAM(),
+    ExponentialRRAM(),
+    LinearECRAM(),
+    LinearECRAM.metal_oxide(),
+    CapacitorCell(),
+    ConstantStep(),
+    RRAMArray(),
+    RRAMArray.hfo2(),
+    PCMPair(),
+    WanRRAM(),
+    WanRRAM(fit="cubic"),
+    MiloRRAM(),
+    CMOHfOxRRAM(),
+    CMOHfOxRRAM(acceptance="2%"),
+    SONOS(),
+    PCM(),
+    PCM(fit="joshi"),
+    ModulatorBank(),
+    UnknownNeurons(),
+)
 
 __all__ = [
     "PCM",
-    "PROGRAMMED",
-    "PULSED",
     "SONOS",
     "ZOO",
     "CMOHfOxRRAM",

@@ -16,17 +16,19 @@ Mapping: one cell against a fixed reference of 48.6 uS; weight = (G - 48.6 uS) /
 
 import math
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from ..measurement import MeasurementPlan
 from ..randomness import Fabrication
 from ..randomness import Noise
-from .programmed import HeldCells
+from ..settings import setting
 from .programmed import Programmed
-from .programmed import at_least_zero
-from .programmed import fresh
+from .programmed import ProgrammedCells
+from .programmed import blank_fields
 
 LOWEST, HIGHEST = 9.0, 88.2  # uS
 MIDDLE = (LOWEST + HIGHEST) / 2
@@ -38,59 +40,58 @@ SHIFT, WIDENING, EARLY = -0.08900206, 0.04201137, 0.41183342  # uS, uS, uS
 
 
 @dataclass(frozen=True)
-class CMOHfOxRRAM(Programmed[HeldCells]):
-    """Written finely, then relaxing. `relaxation` scales the shift and the spread of relaxation."""
+class CMOHfOxRRAM(Programmed[ProgrammedCells]):
+    """Written finely, then relaxing along the logarithm of time."""
 
     read_noise: float = 0.06
-    acceptance: Literal["2%", "0.2%"] = "0.2%"
-    miss_scale: float = 1.0  # of the programming error
-    relaxation: float = 1.0  # of the measured one
-
-    def __post_init__(self) -> None:
-        at_least_zero(
-            self, read_noise=self.read_noise, miss_scale=self.miss_scale, relaxation=self.relaxation
-        )
-        if self.acceptance not in ACCEPTED:
-            raise ValueError(
-                f"CMOHfOxRRAM: acceptance is {self.acceptance!r}, wanted one of {', '.join(ACCEPTED)}"
-            )
+    acceptance: Literal["2%", "0.2%"] = setting(
+        "0.2%", "within what of the target a write is accepted", choices=tuple(ACCEPTED)
+    )
+    programming_error_scale: float = setting(1.0, "factor on the published programming error", range=(0, inf))
+    relaxation_scale: float = setting(1.0, "factor on the published relaxation", range=(0, inf))
 
     @property
-    def full(self) -> float:
+    def g_range(self) -> float:
         return HIGHEST - MIDDLE
 
     @property
-    def patience(self) -> float:
+    def aging_interval(self) -> float:
         return 0.1  # s; ln t moves by at most a tenth meanwhile
 
-    def pair(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        return MIDDLE + self.full * target, torch.full_like(target, MIDDLE)
+    def conductances(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        return MIDDLE + self.g_range * target, torch.full_like(target, MIDDLE)
 
-    def miss(self, wanted: Tensor) -> Tensor:
+    def programming_error(self, wanted: Tensor) -> Tensor:
         base, slope = ACCEPTED[self.acceptance]
-        written = self.miss_scale * (base + slope * wanted)
-        return (written.square() + (self.relaxation * EARLY) ** 2).sqrt()
+        written = self.programming_error_scale * (base + slope * wanted)
+        return (written.square() + (self.relaxation_scale * EARLY) ** 2).sqrt()
 
-    def rewritten(
-        self, cells: HeldCells, target: Tensor, touched: Tensor, normals: tuple[Tensor, Tensor]
-    ) -> HeldCells:
-        written = super().rewritten(cells, target, touched, normals)
-        return written._replace(minus=self.pair(target)[1])  # the reference is not written
+    def write(
+        self, cells: ProgrammedCells, target: Tensor, touched: Tensor, normals: tuple[Tensor, Tensor]
+    ) -> ProgrammedCells:
+        written = super().write(cells, target, touched, normals)
+        return written._replace(minus=self.conductances(target)[1])  # the reference is not written
 
-    def aged(
-        self, cells: HeldCells, before: Tensor, after: Tensor, seconds: float, noise: Noise
-    ) -> HeldCells:
+    def evolve(
+        self, cells: ProgrammedCells, before: Tensor, after: Tensor, seconds: float, noise: Noise
+    ) -> ProgrammedCells:
         del seconds
-        started, ended = (t.clamp(min=1).log() for t in (before, after))
-        grown = (WIDENING * ended + EARLY).square() - (WIDENING * started + EARLY).square()
-        walk = (SHIFT * (ended - started)).to(cells.plus), grown.sqrt().to(cells.plus)
-        moved = cells.plus + self.relaxation * (walk[0] + walk[1] * noise.normal(cells.plus))
-        return cells._replace(plus=moved)
+        start, end = (t.clamp(min=1).log() for t in (before, after))
+        variance = (WIDENING * end + EARLY).square() - (WIDENING * start + EARLY).square()
+        mean, std = (SHIFT * (end - start)).to(cells.plus), variance.sqrt().to(cells.plus)
+        relaxed = cells.plus + self.relaxation_scale * (mean + std * noise.normal(cells.plus))
+        return cells._replace(plus=relaxed)
 
-    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> HeldCells:
-        return self.born(HeldCells(**fresh(rows, cols, birth)), birth)
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> ProgrammedCells:
+        return self.first_write(ProgrammedCells(**blank_fields(rows, cols, birth)), birth)
+
+    def default_plan(self, cells: int = 500) -> MeasurementPlan:
+        """Levels, each read often over a week."""
+        early, late = (0.0, 0.01, 0.02, 10.0, 10.01, 10.02), (6e5, 6e5 + 0.01, 6e5 + 0.02, 6e5 + 0.03)
+        times = (*early, 1e3, 1e3 + 0.01, *late)
+        return MeasurementPlan.targets(cells, (-0.9, 0.0, 0.9), times, (1.0,) * len(times))
 
 
-def relaxed(seconds: float) -> tuple[float, float]:
+def relaxation(seconds: float) -> tuple[float, float]:
     """Mean and sd in uS of the relaxation after `seconds`, which is at least 1."""
     return SHIFT * math.log(seconds), WIDENING * math.log(seconds) + EARLY

@@ -20,17 +20,17 @@ class ConstantStep(Pulsed):
     """A pulse moves w by one step wherever it is, up to hard bounds."""
 
     step: float = 0.0016
-    step_spread: float = 0.3
-    asymmetry: float = 0.0
-    asymmetry_spread: float = 0.01
-    top: float = 1.0
-    bottom: float = -1.0
-    top_spread: float = 0.3
-    bottom_spread: float = 0.3
-    cycle_noise: float = 0.3
+    step_dtod: float = 0.3
+    up_down: float = 0.0
+    up_down_dtod: float = 0.01
+    w_max: float = 1.0
+    w_min: float = -1.0
+    w_max_dtod: float = 0.3
+    w_min_dtod: float = 0.3
+    cycle_to_cycle_std: float = 0.3
     write_noise: float = 0.0
     read_noise: float = 0.06
 
-    def bends(self, birth: Fabrication, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
-        del birth, bottom  # steps do not shrink
-        return torch.zeros_like(top), torch.zeros_like(top)
+    def step_slopes(self, birth: Fabrication, w_max: Tensor, w_min: Tensor) -> tuple[Tensor, Tensor]:
+        del birth, w_min  # steps do not shrink
+        return torch.zeros_like(w_max), torch.zeros_like(w_max)

@@ -16,6 +16,7 @@ conductances are held to the fit's range.
 """
 
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 import torch
@@ -23,9 +24,10 @@ from torch import Tensor
 
 from ..randomness import Fabrication
 from ..randomness import Noise
+from ..settings import setting
 from .programmed import Programmed
-from .programmed import at_least_zero
-from .programmed import fresh
+from .programmed import blank_fields
+from .programmed import one_sided_pair
 from .wan_rram import polynomial
 
 LOWEST, HIGHEST = 50.0, 225.0  # uS
@@ -35,15 +37,15 @@ WITH_LINEAR, WITH_SQUARE = 3.48067584e-2, -0.723371437  # 1/V^2, 1/V
 
 
 class MiloCells(NamedTuple):
-    """As `HeldCells`, and the part of the response that goes with the voltage squared."""
+    """As `ProgrammedCells`, and the part of the response that goes with the voltage squared."""
 
     knobs: Tensor  # (*fleet, tiles, rows, cols)
     weights: Tensor
     target: Tensor
     plus: Tensor  # uS
     minus: Tensor  # uS
-    since: Tensor
-    idle: Tensor
+    since_write: Tensor
+    pending_seconds: Tensor
     square: Tensor  # per unit of input squared, full scale
 
 
@@ -52,42 +54,40 @@ class MiloRRAM(Programmed[MiloCells]):
     """Written with an error of 2.7 to 4.3 uS, read with a bent current. Valid for 0 < volts <= .5."""
 
     read_noise: float = 0.06
-    volts: float = 0.1  # V per unit of input
-    miss_scale: float = 1.0  # of the programming error
-
-    def __post_init__(self) -> None:
-        at_least_zero(self, read_noise=self.read_noise, miss_scale=self.miss_scale)
-        if not 0 < self.volts <= 0.5:
-            raise ValueError(f"MiloRRAM: {self.volts} V per unit of input, measured up to .5 V in all")
+    volts: float = setting(
+        0.1, "of the driver for an input of 1", unit="V", range=(0, 0.5), closed="right", fitted=False
+    )
+    programming_error_scale: float = setting(1.0, "factor on the published programming error", range=(0, inf))
 
     @property
-    def full(self) -> float:
+    def g_range(self) -> float:
         return HIGHEST - LOWEST
 
-    def pair(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        return LOWEST + self.full * target.clamp(min=0), LOWEST + self.full * (-target).clamp(min=0)
+    def conductances(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        plus, minus = one_sided_pair(target, self.g_range)
+        return LOWEST + plus, LOWEST + minus
 
-    def miss(self, wanted: Tensor) -> Tensor:
-        return self.miss_scale * (4.782321 - 0.009107 * wanted)
+    def programming_error(self, wanted: Tensor) -> Tensor:
+        return self.programming_error_scale * (4.782321 - 0.009107 * wanted)
 
-    def rewritten(
+    def write(
         self, cells: MiloCells, target: Tensor, touched: Tensor, normals: tuple[Tensor, Tensor]
     ) -> MiloCells:
-        written = super().rewritten(cells, target, touched, normals)
+        written = super().write(cells, target, touched, normals)
         plus, minus = (g.clamp(LOWEST, HIGHEST) for g in (written.plus, written.minus))
         return written._replace(plus=plus, minus=minus)
 
-    def weighed(self, cells: MiloCells) -> MiloCells:
+    def with_effective_weights(self, cells: MiloCells) -> MiloCells:
         plus, minus = ((g * 1e-6).log10() for g in (cells.plus, cells.minus))
-        unit = self.full * 1e-6  # A/V
+        unit = self.g_range * 1e-6  # A/V
         return cells._replace(
-            weights=(cells.plus - cells.minus) / self.full,
+            weights=(cells.plus - cells.minus) / self.g_range,
             square=(polynomial(plus, SQUARE) - polynomial(minus, SQUARE)) * (self.volts / unit),
         )
 
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> MiloCells:
         blank = torch.zeros_like(birth.normal("knobs", rows, cols))
-        return self.born(MiloCells(**fresh(rows, cols, birth), square=blank), birth)
+        return self.first_write(MiloCells(**blank_fields(rows, cols, birth), square=blank), birth)
 
     def collect(self, cells: MiloCells, x: Tensor, noise: Noise) -> Tensor:
         del noise  # enters once, at the amplifier

@@ -6,8 +6,8 @@ bend differently, white reading noise. Guess: the magnitudes at severity 1; gain
 cent per cell and of about ten per cent per amplifier are what uncalibrated subthreshold arrays show.
 """
 
-import dataclasses
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from ..device import Device
 from ..randomness import Fabrication
 from ..randomness import Noise
+from ..settings import setting
 
 
 class MismatchedCells(NamedTuple):
@@ -30,47 +31,47 @@ class MismatchedCells(NamedTuple):
 
 @dataclass(frozen=True)
 class Mismatched(Device[MismatchedCells]):
-    """weight = gain * tanh(knob) + offset; u -> amp * u + zero + read noise; fire v -> v / (1 + bend * v), v
-    > 0.
+    """weight = gain * tanh(knob) + offset; u -> amp * u + zero + read noise;
+    fire v -> v / (1 + bend * v), v > 0.
 
     With severity 0 every cell and neuron is nominal. Valid for 0 <= severity <= 3.
     """
 
-    severity: float = 1.0  # scales all of the spread between cells, amplifiers and neurons
-    gain_spread: float = 0.4  # sd of ln(cell gain) at severity 1
-    offset_spread: float = 0.05  # sd of the cell offset at severity 1, full scale
-    amp_spread: float = 0.2  # sd of ln(amplifier gain) at severity 1
-    zero_spread: float = 0.2  # V, sd of the amplifier offset at severity 1
-    bend_spread: float = 0.1  # 1/V, mean of the exponentially spread curvature at severity 1
-    read_noise: float = 0.02  # V rms, white noise of every reading
-    write_noise: float = 0.05  # sd of a pulse's relative error
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.severity <= 3:
-            raise ValueError(f"Mismatched: severity is {self.severity}, valid from 0 to 3")
-        if not all(0 <= s < float("inf") for s in dataclasses.astuple(self)):
-            raise ValueError(f"Mismatched: spreads and noise are finite and at least 0, got {self}")
+    severity: float = setting(
+        1.0, "factor on every spread between cells, amplifiers and neurons", range=(0, 3), fitted=False
+    )
+    gain_dtod: float = setting(0.4, "sd of ln(cell gain) at severity 1", range=(0, inf))
+    offset_dtod: float = setting(
+        0.05, "sd of the cell offset at severity 1", unit="full scale", range=(0, inf)
+    )
+    amp_dtod: float = setting(0.2, "sd of ln(amplifier gain) at severity 1", range=(0, inf))
+    zero_dtod: float = setting(0.2, "sd of the amplifier offset at severity 1", unit="V", range=(0, inf))
+    bend_dtod: float = setting(
+        0.1, "mean of the exponentially spread curvature at severity 1", unit="1/V", range=(0, inf)
+    )
+    read_noise: float = setting(0.02, "white noise of every reading", unit="V rms", range=(0, inf))
+    write_noise: float = setting(0.05, "sd of a pulse's relative error", range=(0, inf))
 
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> MismatchedCells:
         s = self.severity
-        return _settled(
+        return _with_weights(
             MismatchedCells(
                 knobs=birth.normal("knobs", rows, cols) / cols**0.5,
                 weights=torch.empty(0),
-                gain=(s * self.gain_spread * birth.normal("gain", rows, cols)).exp(),
-                offset=s * self.offset_spread * birth.normal("offset", rows, cols),
-                amp=(s * self.amp_spread * birth.normal("amp", 1, rows)).exp(),
-                zero=s * self.zero_spread * birth.normal("zero", 1, rows),
-                bend=-s * self.bend_spread * torch.log1p(-birth.uniform("bend", 1, rows)),
+                gain=(s * self.gain_dtod * birth.normal("gain", rows, cols)).exp(),
+                offset=s * self.offset_dtod * birth.normal("offset", rows, cols),
+                amp=(s * self.amp_dtod * birth.normal("amp", 1, rows)).exp(),
+                zero=s * self.zero_dtod * birth.normal("zero", 1, rows),
+                bend=-s * self.bend_dtod * torch.log1p(-birth.uniform("bend", 1, rows)),
             )
         )
 
     def pulse(self, cells: MismatchedCells, drive: Tensor, noise: Noise) -> MismatchedCells:
         actual = torch.addcmul(drive, drive, noise.normal(drive), value=self.write_noise)
-        return _settled(cells._replace(knobs=cells.knobs + actual))
+        return _with_weights(cells._replace(knobs=cells.knobs + actual))
 
     def perturb(self, cells: MismatchedCells, offset: Tensor) -> MismatchedCells:
-        return _settled(cells._replace(knobs=cells.knobs + offset))
+        return _with_weights(cells._replace(knobs=cells.knobs + offset))
 
     def collect(self, cells: MismatchedCells, x: Tensor, noise: Noise) -> Tensor:
         del noise  # enters once, at the amplifier
@@ -85,6 +86,6 @@ class Mismatched(Device[MismatchedCells]):
         return v / torch.addcmul(v.new_ones(()), v, cells.bend)
 
 
-def _settled(cells: MismatchedCells) -> MismatchedCells:
-    """Work out the weights once, so that a reading is one product."""
+def _with_weights(cells: MismatchedCells) -> MismatchedCells:
+    """The cells with the weights that knobs come to, so that a reading is one product."""
     return cells._replace(weights=torch.addcmul(cells.offset, cells.gain, cells.knobs.tanh()))

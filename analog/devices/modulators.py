@@ -20,8 +20,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ..device import Device
+from ..measurement import MeasurementPlan
 from ..randomness import Fabrication
 from ..randomness import Noise
+from ..settings import setting
 
 
 class ModulatorCells(NamedTuple):
@@ -34,29 +36,33 @@ class ModulatorCells(NamedTuple):
 class ModulatorBank(Device[ModulatorCells]):
     """Sine weights with neighbours in reach of each other's heat. Costs: Guess, the defaults."""
 
-    crosstalk: float = 0.01  # of a heater's own effect, on each of four neighbours
-    offset_spread: float = 0.05  # rad, sd between modulators
-    miss: float = 5e-3  # rad, sd of setting a phase
-    detection_noise: float = 1e-3  # of one input at full scale through a full weight, rms
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.crosstalk < 0.1:
-            raise ValueError(f"ModulatorBank: crosstalk is {self.crosstalk}, valid from 0 to below .1")
-        if not all(0 <= s < 1 for s in (self.offset_spread, self.miss, self.detection_noise)):
-            raise ValueError(f"ModulatorBank: spreads and noise lie in [0, 1), got {self}")
+    crosstalk: float = setting(
+        0.01, "share of a heater's own effect on each of four neighbours", range=(0, 0.1), closed="left"
+    )
+    offset_dtod: float = setting(
+        0.05, "sd of the phase offset between modulators", unit="rad", range=(0, 1), closed="left"
+    )
+    programming_error: float = setting(5e-3, "sd of setting a phase", unit="rad", range=(0, 1), closed="left")
+    read_noise: float = setting(
+        1e-3,
+        "white noise of every detection, in outputs of one input at full scale through a full weight",
+        unit="full scale rms",
+        range=(0, 1),
+        closed="left",
+    )
 
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> ModulatorCells:
         knobs = (birth.normal("knobs", rows, cols) / cols**0.5).clamp(-1, 1)
-        offset = self.offset_spread * birth.normal("offset", rows, cols)
-        return self._lit(ModulatorCells(knobs, knobs, offset))
+        offset = self.offset_dtod * birth.normal("offset", rows, cols)
+        return self._with_weights(ModulatorCells(knobs, knobs, offset))
 
     def pulse(self, cells: ModulatorCells, drive: Tensor, noise: Noise) -> ModulatorCells:
-        missed = self.miss / (math.pi / 2) * noise.normal(drive)
-        set_to = (cells.knobs + drive + missed).clamp(-1, 1)
-        return self._lit(cells._replace(knobs=torch.where(drive != 0, set_to, cells.knobs)))
+        error = self.programming_error / (math.pi / 2) * noise.normal(drive)
+        reached = (cells.knobs + drive + error).clamp(-1, 1)
+        return self._with_weights(cells._replace(knobs=torch.where(drive != 0, reached, cells.knobs)))
 
     def perturb(self, cells: ModulatorCells, offset: Tensor) -> ModulatorCells:
-        return self._lit(cells._replace(knobs=cells.knobs + offset))
+        return self._with_weights(cells._replace(knobs=cells.knobs + offset))
 
     def collect(self, cells: ModulatorCells, x: Tensor, noise: Noise) -> Tensor:
         del noise  # enters once, at the detector
@@ -64,19 +70,25 @@ class ModulatorBank(Device[ModulatorCells]):
 
     def sense(self, cells: ModulatorCells, u: Tensor, noise: Noise) -> Tensor:
         del cells  # detectors are alike
-        return u.add(noise.normal(u), alpha=self.detection_noise)
+        return u.add(noise.normal(u), alpha=self.read_noise)
 
     def fire(self, cells: ModulatorCells, u: Tensor, noise: Noise) -> Tensor:
         del cells, noise  # neurons are electronic and alike
         return u.relu()
 
-    def _lit(self, cells: ModulatorCells) -> ModulatorCells:
-        """Work out the weights once, so that a reading is one product."""
-        heat = torch.add(cells.knobs, warmth(cells.knobs), alpha=self.crosstalk)
+    def _with_weights(self, cells: ModulatorCells) -> ModulatorCells:
+        """The cells with the weights that their phases come to, so that a reading is one product."""
+        heat = torch.add(cells.knobs, neighbor_sum(cells.knobs), alpha=self.crosstalk)
         return cells._replace(weights=(heat * (math.pi / 2) + cells.offset).sin())
 
+    def default_plan(self, cells: int = 500) -> MeasurementPlan:
+        """Every other modulator keeps its target while its neighbors go from end to end and back."""
+        restless = torch.tensor([0.8, 0.8, -0.8, -0.8, 0.8, 0.8, -0.8, -0.8], dtype=torch.float64)
+        actions = torch.stack([restless, torch.full_like(restless, 0.2)]).repeat(cells // 2 + 1, 1)[:cells]
+        return MeasurementPlan("target", actions, (0.0, 1.0) * 4, (1.0,) * 8)
 
-def warmth(heat: Tensor) -> Tensor:
-    """The sum over each cell's four neighbours; there is none beyond the edge."""
+
+def neighbor_sum(heat: Tensor) -> Tensor:  # (..., rows, cols) -> the same
+    """The sum over each cell's four neighbors; there is none beyond the edge."""
     wide, tall = pad(heat, (1, 1)), pad(heat, (0, 0, 1, 1))
     return wide[..., :-2] + wide[..., 2:] + tall[..., :-2, :] + tall[..., 2:, :]

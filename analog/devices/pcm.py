@@ -21,17 +21,20 @@ cells of a pair share one flicker, of their summed variance.
 
 import math
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ..measurement import MeasurementPlan
 from ..randomness import Fabrication
 from ..randomness import Noise
+from ..settings import setting
 from .programmed import Programmed
-from .programmed import at_least_zero
-from .programmed import fresh
+from .programmed import blank_fields
+from .programmed import one_sided_pair
 from .wan_rram import polynomial
 
 FULL = 25.0  # uS, to which the fits refer
@@ -47,19 +50,19 @@ WHITE = math.log((FIRST + 250e-9) / 500e-9) - 2 * SHARE  # variance of what is f
 
 
 class PCMCells(NamedTuple):
-    """As `HeldCells`, with drift and flicker."""
+    """As `ProgrammedCells`, with drift and flicker."""
 
     knobs: Tensor  # (*fleet, tiles, rows, cols)
     weights: Tensor
     target: Tensor
     plus: Tensor  # uS, as written
     minus: Tensor  # uS, as written
-    since: Tensor
-    idle: Tensor
+    since_write: Tensor
+    pending_seconds: Tensor
     quirk_plus: Tensor  # standard normal for life
     quirk_minus: Tensor
     flicker: Tensor  # (*fleet, tiles, rows, modes * cols), in units of a cell's Q
-    hum: Tensor  # variance of white noise, full scale squared
+    white_variance: Tensor  # variance of white noise, full scale squared
 
 
 @dataclass(frozen=True)
@@ -67,106 +70,104 @@ class PCM(Programmed[PCMCells]):
     """Drifting, flickering, written with an error. Valid for 0 < g_max <= 25 uS."""
 
     read_noise: float = 0.06
-    g_max: float = 25.0  # uS
-    fit: Literal["nandakumar", "joshi"] = "nandakumar"  # of programming noise
-    miss_scale: float = 1.0  # of the programming error
-    drift_scale: float = 1.0  # of the drift exponents
-    flicker_scale: float = 1.0  # of the sd of reading noise
-
-    def __post_init__(self) -> None:
-        at_least_zero(
-            self,
-            read_noise=self.read_noise,
-            miss_scale=self.miss_scale,
-            drift_scale=self.drift_scale,
-            flicker_scale=self.flicker_scale,
-        )
-        if not 0 < self.g_max <= FULL:
-            raise ValueError(f"PCM: g_max is {self.g_max} uS, measured up to {FULL} uS")
-        if self.fit not in FITS:
-            raise ValueError(f"PCM: fit is {self.fit!r}, wanted one of {', '.join(FITS)}")
+    g_max: float = setting(
+        25.0, "full scale of the controller", unit="uS", range=(0, FULL), closed="right", fitted=False
+    )
+    fit: Literal["nandakumar", "joshi"] = setting(
+        "nandakumar", "whose fit of the programming error", choices=tuple(FITS)
+    )
+    programming_error_scale: float = setting(1.0, "factor on the published programming error", range=(0, inf))
+    drift_scale: float = setting(1.0, "factor on the published drift exponents", range=(0, inf))
+    flicker_scale: float = setting(1.0, "factor on the published sd of 1/f noise", range=(0, inf))
 
     @property
-    def full(self) -> float:
+    def g_range(self) -> float:
         return self.g_max
 
     @property
-    def patience(self) -> float:
+    def aging_interval(self) -> float:
         return 1e-3  # s; the fastest flicker has then moved by a twentieth of its sd
 
-    def pair(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        return self.g_max * target.clamp(min=0), self.g_max * (-target).clamp(min=0)
+    def conductances(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        return one_sided_pair(target, self.g_max)
 
-    def miss(self, wanted: Tensor) -> Tensor:
-        return self.miss_scale * polynomial(wanted, FITS[self.fit])
+    def programming_error(self, wanted: Tensor) -> Tensor:
+        return self.programming_error_scale * polynomial(wanted, FITS[self.fit])
 
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> PCMCells:
         modes = _modes(birth.normal("flicker", rows, len(TIMES) * cols))
         blank = PCMCells(
-            **fresh(rows, cols, birth),
+            **blank_fields(rows, cols, birth),
             quirk_plus=birth.normal("quirk plus", rows, cols),
             quirk_minus=birth.normal("quirk minus", rows, cols),
             flicker=(SHARE**0.5 * modes * _column(KEPT, modes)).flatten(-2),
-            hum=torch.zeros_like(birth.normal("hum", rows, cols)),
+            white_variance=torch.zeros_like(birth.normal("hum", rows, cols)),
         )
-        return self.born(blank, birth)
+        return self.first_write(blank, birth)
 
-    def rewritten(
+    def write(
         self, cells: PCMCells, target: Tensor, touched: Tensor, normals: tuple[Tensor, Tensor]
     ) -> PCMCells:
-        written = super().rewritten(cells, target, touched, normals)
+        written = super().write(cells, target, touched, normals)
         modes = _modes(cells.flicker)
-        kept = torch.where(touched.unsqueeze(-2), modes * _column(KEPT, modes), modes)
-        return written._replace(flicker=kept.flatten(-2))
+        modes = torch.where(touched.unsqueeze(-2), modes * _column(KEPT, modes), modes)
+        return written._replace(flicker=modes.flatten(-2))
 
-    def weighed(self, cells: PCMCells) -> PCMCells:
-        drifting = torch.log1p(cells.since.clamp(min=0) / FIRST).to(cells.plus)
-        held, power = [], []
-        sides = zip(
-            self.pair(cells.target),
-            (cells.plus, cells.minus),
-            (cells.quirk_plus, cells.quirk_minus),
-            strict=True,
-        )
-        for wanted, written, quirk in sides:
-            log = (wanted / FULL).clamp(min=1e-6).log()
-            held.append(written * (-self.drift_scale * exponent(log, quirk) * drifting).exp())
-            power.append((self.flicker_scale * held[-1] * loudness(log)).square())
-        variance = (power[0] + power[1]) / self.g_max**2
+    def with_effective_weights(self, cells: PCMCells) -> PCMCells:
+        log_time = torch.log1p(cells.since_write.clamp(min=0) / FIRST).to(cells.plus)
+        wanted_plus, wanted_minus = self.conductances(cells.target)
+        plus, power_plus = self._drifted(wanted_plus, cells.plus, cells.quirk_plus, log_time)
+        minus, power_minus = self._drifted(wanted_minus, cells.minus, cells.quirk_minus, log_time)
+        variance = (power_plus + power_minus) / self.g_max**2
         swing = _modes(cells.flicker).sum(-2)
         return cells._replace(
-            weights=torch.addcmul((held[0] - held[1]) / self.g_max, variance.sqrt(), swing),
-            hum=WHITE * variance,
+            weights=torch.addcmul((plus - minus) / self.g_max, variance.sqrt(), swing),
+            white_variance=WHITE * variance,
         )
 
-    def aged(self, cells: PCMCells, before: Tensor, after: Tensor, seconds: float, noise: Noise) -> PCMCells:
+    def _drifted(
+        self, wanted: Tensor, written: Tensor, quirk: Tensor, log_time: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Conductances in uS at ln(t / 20 s), and the variance that 1/f noise of one unit has there."""
+        log = (wanted / FULL).clamp(min=1e-6).log()
+        drifted = written * (-self.drift_scale * drift_exponent(log, quirk) * log_time).exp()
+        return drifted, (self.flicker_scale * drifted * relative_noise(log)).square()
+
+    def evolve(
+        self, cells: PCMCells, before: Tensor, after: Tensor, seconds: float, noise: Noise
+    ) -> PCMCells:
         del before, after  # flicker goes on; drift is worked out from the clock
         modes = _modes(cells.flicker)
-        kept = tuple(math.exp(-seconds / t) for t in TIMES)
-        added = tuple((-SHARE * math.expm1(-2 * seconds / t)) ** 0.5 for t in TIMES)
-        modes = modes * _column(kept, modes) + _column(added, modes) * noise.normal(modes)
+        memory = tuple(math.exp(-seconds / t) for t in TIMES)
+        fresh = tuple((-SHARE * math.expm1(-2 * seconds / t)) ** 0.5 for t in TIMES)
+        modes = modes * _column(memory, modes) + _column(fresh, modes) * noise.normal(modes)
         return cells._replace(flicker=modes.flatten(-2))
 
     def collect(self, cells: PCMCells, x: Tensor, noise: Noise) -> Tensor:
         mean = x @ cells.weights.mT
         with torch.no_grad():  # noise has no slope
-            spread = (x.square() @ cells.hum.mT).add_(self.read_noise**2).sqrt_()
-        return torch.addcmul(mean, spread, noise.normal(mean))
+            std = (x.square() @ cells.white_variance.mT).add_(self.read_noise**2).sqrt_()
+        return torch.addcmul(mean, std, noise.normal(mean))
 
     def sense(self, cells: PCMCells, u: Tensor, noise: Noise) -> Tensor:
         del cells, noise  # the amplifier's read noise was drawn together with the cells', which is cheaper
         return u
 
+    def default_plan(self, cells: int = 500) -> MeasurementPlan:
+        """Levels, each read often over half a year."""
+        times = (0.0, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1.5e7)
+        return MeasurementPlan.targets(cells, (0.08, 0.25, 0.5, 0.75, 1.0), times, (1.0,) * len(times))
 
-def exponent(log: Tensor, quirk: Tensor) -> Tensor:
+
+def drift_exponent(log: Tensor, quirk: Tensor) -> Tensor:
     """Drift exponent of cells at ln(G / 25 uS), given their standard normals."""
     mean = (0.0244 - 0.0155 * log).clamp(0.049, 0.1)
     sd = (-0.0059 - 0.0125 * log).clamp(0.008, 0.045)
     return torch.addcmul(mean, sd, quirk).abs()
 
 
-def loudness(log: Tensor) -> Tensor:
-    """Reading noise Q of cells at ln(G / 25 uS)."""
+def relative_noise(log: Tensor) -> Tensor:
+    """Relative 1/f noise Q of cells at ln(G / 25 uS)."""
     return (0.0088 * (-0.65 * log).exp()).clamp(max=0.2)
 
 

@@ -6,28 +6,30 @@ noise .6 steps, top 2 spread .1, height 27.235, steepness 2.5, reset to .01). Gu
 quarters of the range; read noise, the usual output noise of simulated periphery.
 
 Mapping: w = G+ - G-, both from 0 to 2 full scales. A drive upwards pulses G+, one downwards G-. A pulse
-moves G by step * (1 + height * exp(-2 * steepness * G / top)): 28 nominal steps when empty, 1.2 when full.
-Since 13 pulses bring an empty cell to 1, n = |drive| / reach with reach = .075, a fraction by chance.
+moves G by step * (1 + height * exp(-2 * steepness * G / w_max)): 28 nominal steps when empty, 1.2 when full.
+Since 13 pulses bring an empty cell to 1, n = |drive| / expected_step, which is .075, a fraction by chance.
 After its first pulse a train runs along the smooth flow (see `trains`), at most 5 % short of its pulses.
-When either cell passes `full`, both are reset and the difference is written into one of them.
+When either cell passes `refresh_above`, both are reset and the difference is written into one of them.
 
 Where we differ and why: the fit's two further terms of cycle noise are left out; a pair is refreshed when
 it is full, not every so many updates, since the chip knows no updates; the rewriting train's mean is taken
 as exact (a closed loop), its noise is that of a train.
 """
 
-import math
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..device import Device
+from ..measurement import MeasurementPlan
 from ..randomness import Fabrication
 from ..randomness import Noise
+from ..settings import setting
 from ..spec import Costs
-from .pulsed import TINY
+from .pulsed import SMALLEST_SHARE
 from .trains import exponential
 
 
@@ -37,103 +39,129 @@ class PairCells(NamedTuple):
     minus: Tensor  # (*fleet, tiles, rows, cols)
     step_plus: Tensor  # (*fleet, tiles, rows, cols)
     step_minus: Tensor  # (*fleet, tiles, rows, cols)
-    top_plus: Tensor  # (*fleet, tiles, rows, cols)
-    top_minus: Tensor  # (*fleet, tiles, rows, cols)
+    w_max_plus: Tensor  # (*fleet, tiles, rows, cols)
+    w_max_minus: Tensor  # (*fleet, tiles, rows, cols)
 
 
 @dataclass(frozen=True)
 class PCMPair(Device[PairCells]):
-    """One-sided cells in pairs, with saturation and refresh. Valid for 0 < full < 1, height up to 50."""
+    """One-sided cells in pairs, with saturation and refresh. Valid for heights up to 50."""
 
-    step: float = 0.01  # growth by one pulse of a nearly full cell, full scale
-    step_spread: float = 0.2  # relative sd between cells
-    top: float = 2.0  # full scale
-    top_spread: float = 0.1  # relative sd between cells
-    height: float = 27.235
-    steepness: float = 2.5
-    cycle_noise: float = 0.6  # sd of one pulse's step, in units of that step
-    full: float = 0.75  # of the top: beyond it a pair is refreshed
-    left: float = 0.01  # full scale, mean of what a reset leaves
-    reach: float = 0.075  # knob change that the controller expects of one pulse, full scale
-    read_noise: float = 0.06  # V rms, white noise of every reading
+    step: float = setting(
+        0.01,
+        "growth by one pulse of a nearly full cell (aihwkit: dw_min)",
+        unit="full scale",
+        range=(0, 0.02),
+        closed="right",
+    )
+    step_dtod: float = setting(0.2, "relative sd of the step between cells (dw_min_dtod)", range=(0, inf))
+    w_max: float = setting(
+        2.0, "mean upper bound of a cell (w_max)", unit="full scale", range=(0, inf), closed="neither"
+    )
+    w_max_dtod: float = setting(
+        0.1, "relative sd of the upper bound between cells (w_max_dtod)", range=(0, inf)
+    )
+    height: float = setting(27.235, "of the exponential (A_up)", range=(0, 50))
+    steepness: float = setting(2.5, "of the exponential (gamma_up)", range=(0, 5), closed="right")
+    cycle_to_cycle_std: float = setting(
+        0.6, "sd of one pulse's step (dw_min_std)", unit="steps", range=(0, inf)
+    )
+    refresh_above: float = setting(
+        0.75,
+        "share of the upper bound beyond which a pair is refreshed (refresh_upper_thres)",
+        range=(0, 1),
+        closed="neither",
+        fitted=False,
+    )
+    reset_mean: float = setting(
+        0.01, "mean of what a reset leaves (reset)", unit="full scale", range=(0, inf)
+    )
+    expected_step: float = setting(
+        0.075,
+        "knob change that the controller expects of one pulse",
+        unit="full scale",
+        range=(0, inf),
+        closed="neither",
+        fitted=False,
+    )
+    read_noise: float = setting(
+        0.06, "white noise of every reading (out_noise)", unit="V rms", range=(0, inf)
+    )
 
     def __post_init__(self) -> None:
-        if not (0 < self.step <= 0.02 and 0 <= self.height <= 50 and 0 < self.steepness <= 5):
-            raise ValueError(
-                f"PCMPair: wants step in (0, .02], height in [0, 50], steepness in (0, 5]: {self}"
-            )
-        if not (0 < self.full < 1 and 0 < self.reach <= self.top and 0 <= self.left < self.full * self.top):
-            raise ValueError(f"PCMPair: wants full in (0, 1), reach and left below the top, got {self}")
-        spreads = (self.step_spread, self.top_spread, self.cycle_noise, self.read_noise)
-        if not all(0 <= s < math.inf for s in spreads):
-            raise ValueError(f"PCMPair: spreads and noise are finite and at least 0, got {self}")
+        super().__post_init__()
+        if self.expected_step > self.w_max:
+            raise ValueError(f"PCMPair: expected_step is {self.expected_step}; wanted up to w_max")
+        if self.reset_mean >= self.refresh_above * self.w_max:
+            raise ValueError(f"PCMPair: reset_mean is {self.reset_mean}; wanted below refresh_above * w_max")
 
     @property
     def costs(self) -> Costs:
-        return Costs(step=self.reach)  # joules and seconds: Guess, the defaults of Costs
+        return Costs(step=self.expected_step)  # joules and seconds: Guess, the defaults of Costs
 
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> PairCells:
-        def spread(name: str, mean: float, relative: float) -> Tensor:
-            return mean * (1 + relative * birth.normal(name, rows, cols)).clamp(min=TINY)
+        def draw(name: str, mean: float, dtod: float) -> Tensor:
+            return mean * (1 + dtod * birth.normal(name, rows, cols)).clamp(min=SMALLEST_SHARE)
 
-        top_plus, top_minus = (spread(f"top {s}", self.top, self.top_spread) for s in ("plus", "minus"))
+        w_max_plus = draw("top plus", self.w_max, self.w_max_dtod)
+        w_max_minus = draw("top minus", self.w_max, self.w_max_dtod)
         fresh = birth.normal("knobs", rows, cols) / cols**0.5
-        plus = fresh.clamp(min=0).minimum(self.full * top_plus)
-        minus = (-fresh).clamp(min=0).minimum(self.full * top_minus)
+        plus = fresh.clamp(min=0).minimum(self.refresh_above * w_max_plus)
+        minus = (-fresh).clamp(min=0).minimum(self.refresh_above * w_max_minus)
         return PairCells(
             knobs=plus - minus,
             plus=plus,
             minus=minus,
-            step_plus=spread("step plus", self.step, self.step_spread),
-            step_minus=spread("step minus", self.step, self.step_spread),
-            top_plus=top_plus,
-            top_minus=top_minus,
+            step_plus=draw("step plus", self.step, self.step_dtod),
+            step_minus=draw("step minus", self.step, self.step_dtod),
+            w_max_plus=w_max_plus,
+            w_max_minus=w_max_minus,
         )
 
     def pulse(self, cells: PairCells, drive: Tensor, noise: Noise) -> PairCells:
-        count = noise.stochastic_round(drive.abs() / self.reach)  # a fraction is sent by chance
+        count = noise.stochastic_round(drive.abs() / self.expected_step)  # a fraction is sent by chance
         erased = cells.knobs != cells.plus - cells.minus  # somebody set the knobs: one cell holds them
         plus = torch.where(erased, cells.knobs.clamp(min=0), cells.plus)
         minus = torch.where(erased, (-cells.knobs).clamp(min=0), cells.minus)
         rising = drive > 0
-        start, step, top = (
+        start, step, w_max = (
             torch.where(rising, up, down)
             for up, down in (
                 (plus, minus),
                 (cells.step_plus, cells.step_minus),
-                (cells.top_plus, cells.top_minus),
+                (cells.w_max_plus, cells.w_max_minus),
             )
         )
-        grown = self._grown(start, count, step, top, noise.normal(drive))
+        grown = self._grow(start, count, step, w_max, noise.normal(drive))
         plus, minus = torch.where(rising, grown, plus), torch.where(rising, minus, grown)
-        plus, minus = self._refreshed(cells, plus, minus, noise)
+        plus, minus = self._refresh(cells, plus, minus, noise)
         return cells._replace(knobs=plus - minus, plus=plus, minus=minus)
 
-    def _grown(self, start: Tensor, count: Tensor, step: Tensor, top: Tensor, normals: Tensor) -> Tensor:
-        rate = -2 * self.steepness / top
+    def _grow(self, start: Tensor, count: Tensor, step: Tensor, w_max: Tensor, normals: Tensor) -> Tensor:
+        rate = -2 * self.steepness / w_max
         height = torch.full_like(start, self.height)
         end, last = exponential(start, count, step, height, rate, torch.zeros_like(start))
-        end = end + self.cycle_noise * last * count.sqrt() * normals
-        return torch.where(count > 0, end.clamp(min=0).minimum(top), start)
+        end = end + self.cycle_to_cycle_std * last * count.sqrt() * normals
+        return torch.where(count > 0, end.clamp(min=0).minimum(w_max), start)
 
-    def _refreshed(
-        self, cells: PairCells, plus: Tensor, minus: Tensor, noise: Noise
-    ) -> tuple[Tensor, Tensor]:
+    def _refresh(self, cells: PairCells, plus: Tensor, minus: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """Pairs with a full cell, reset and written anew; the others as they are."""
-        full = (plus > self.full * cells.top_plus) | (minus > self.full * cells.top_minus)
+        full = (plus > self.refresh_above * cells.w_max_plus) | (
+            minus > self.refresh_above * cells.w_max_minus
+        )
         if not bool(full.any()):
             return plus, minus
         rest = plus - minus
-        held = rest.abs().minimum(self.full * torch.where(rest > 0, cells.top_plus, cells.top_minus))
         step = torch.where(rest > 0, cells.step_plus, cells.step_minus)
-        top = torch.where(rest > 0, cells.top_plus, cells.top_minus)
-        last = step * (1 + self.height * (-2 * self.steepness * held / top).exp())
-        normals = noise.normal(plus)
-        written = (held + self.cycle_noise * last * (held / self.reach).sqrt() * normals).clamp(min=0)
-        left = self.left * 2 * noise.uniform(plus)
-        anew_plus = left + torch.where(rest > 0, written, torch.zeros_like(rest))
-        anew_minus = left + torch.where(rest > 0, torch.zeros_like(rest), written)
-        return torch.where(full, anew_plus, plus), torch.where(full, anew_minus, minus)
+        w_max = torch.where(rest > 0, cells.w_max_plus, cells.w_max_minus)
+        wanted = rest.abs().minimum(self.refresh_above * w_max)
+        last = step * (1 + self.height * (-2 * self.steepness * wanted / w_max).exp())
+        std = self.cycle_to_cycle_std * last * (wanted / self.expected_step).sqrt()
+        written = (wanted + std * noise.normal(plus)).clamp(min=0)
+        reset = self.reset_mean * 2 * noise.uniform(plus)
+        new_plus = reset + torch.where(rest > 0, written, torch.zeros_like(rest))
+        new_minus = reset + torch.where(rest > 0, torch.zeros_like(rest), written)
+        return torch.where(full, new_plus, plus), torch.where(full, new_minus, minus)
 
     def collect(self, cells: PairCells, x: Tensor, noise: Noise) -> Tensor:
         del noise  # enters once, at the amplifier
@@ -146,3 +174,7 @@ class PCMPair(Device[PairCells]):
     def fire(self, cells: PairCells, u: Tensor, noise: Noise) -> Tensor:
         del cells, noise  # neurons are alike
         return u.relu()
+
+    def default_plan(self, cells: int = 500) -> MeasurementPlan:
+        """Growth of one cell of the pair, then of the other, up to their refresh and beyond it."""
+        return MeasurementPlan.trains(cells, [0, 1, 2, 4, 8, 0, -1, -2, -4, -8, 0, 8, 16, 32, 0, -32])

@@ -5,13 +5,13 @@ conductances are written anew with the technology's programming noise, and their
 cells are left alone. The target is remembered outside the array, as write-verify controllers do. A probe
 of the knobs is an additive input on top of the held conductances, and writes nothing.
 
-Time is added up in `idle` and worked out once `patience` seconds have gathered, so that ageing by many
-short steps costs little; its law depends on time since the write alone, so ageing composes.
+Time is added up in `pending_seconds` and worked out once `aging_interval` seconds have gathered, so that
+ageing by many short steps costs little; its law depends on time since the write alone, so ageing composes.
 """
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 from typing import NamedTuple
 from typing import Protocol
@@ -24,22 +24,23 @@ from ..device import Cells
 from ..device import Device
 from ..randomness import Fabrication
 from ..randomness import Noise
+from ..settings import setting
 
 
-class HeldCells(NamedTuple):
-    """Conductances in uS, currents in nA, held in pairs; weights = (plus - minus) / full scale."""
+class ProgrammedCells(NamedTuple):
+    """Conductances in uS, currents in nA, held in pairs; weights = (plus - minus) / g_range."""
 
     knobs: Tensor  # (*fleet, tiles, rows, cols), the target, and a probe's input on top
     weights: Tensor  # what the held pair comes to, and a probe's input on top
     target: Tensor  # what was last written
     plus: Tensor  # what is held
     minus: Tensor  # what is held
-    since: Tensor  # s from the write to when ageing was last worked out; float64
-    idle: Tensor  # (*fleet, tiles, 1, 1), s gathered since; float64
+    since_write: Tensor  # s from the write to when ageing was last worked out; float64
+    pending_seconds: Tensor  # (*fleet, tiles, 1, 1), s gathered since; float64
 
 
-class Held(Cells, Protocol):
-    """Cells that are written to a target and keep time: at least the fields of `HeldCells`."""
+class AnyProgrammedCells(Cells, Protocol):
+    """Cells that are written to a target and keep time: at least the fields of `ProgrammedCells`."""
 
     @property
     def weights(self) -> Tensor: ...
@@ -50,97 +51,121 @@ class Held(Cells, Protocol):
     @property
     def minus(self) -> Tensor: ...
     @property
-    def since(self) -> Tensor: ...
+    def since_write(self) -> Tensor: ...
     @property
-    def idle(self) -> Tensor: ...
+    def pending_seconds(self) -> Tensor: ...
 
 
-H = TypeVar("H", bound=Held)
+H = TypeVar("H", bound=AnyProgrammedCells)
 
 
 @dataclass(frozen=True)
 class Programmed(Device[H]):
-    """A closed loop writes, time passes; a technology states its pair, its miss and the law of time."""
+    """A closed loop writes, time passes; a technology states its pair, its error and the law of time."""
 
-    read_noise: float  # V rms, white noise of every reading
+    read_noise: float = setting(meaning="white noise of every reading", unit="V rms", range=(0, inf))
 
     @property
     @abstractmethod
-    def full(self) -> float:
-        """Difference of a pair that counts as a weight of 1."""
+    def g_range(self) -> float:
+        """Difference of a pair that counts as a weight of 1, in the unit of the pair."""
         ...
 
     @property
-    def patience(self) -> float:
+    def aging_interval(self) -> float:
         """Seconds that may gather before ageing is worked out; infinite for cells that do not age."""
-        return math.inf
+        return inf
 
     @abstractmethod
-    def pair(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        """The conductances (or currents) to which a pair is written."""
+    def conductances(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The conductances (or currents) to which a pair is written, each of the shape of `target`."""
         ...
 
     @abstractmethod
-    def miss(self, wanted: Tensor) -> Tensor:
-        """Sd of what is written around what is wanted."""
+    def programming_error(self, wanted: Tensor) -> Tensor:
+        """Sd of what is written around the conductance (or current) that is wanted, of its shape."""
         ...
 
-    def rewritten(self, cells: H, target: Tensor, touched: Tensor, normals: tuple[Tensor, Tensor]) -> H:
-        """The cells with those that are touched written to `target`, given standard normals."""
+    def write(self, cells: H, target: Tensor, touched: Tensor, normals: tuple[Tensor, Tensor]) -> H:
+        """Write the cells that are touched to their targets.
+
+        Args:
+            cells: one layer's.
+            target: (*fleet, tiles, rows, cols), within -1..1.
+            touched: which cells are written, bool, the same shape.
+            normals: a standard normal for each cell of each pair, the same shape.
+
+        Returns:
+            The cells afterwards; their weights are not worked out yet.
+        """
         plus, minus = (
-            torch.where(touched, (wanted + self.miss(wanted) * normal).clamp(min=0), held)
+            torch.where(touched, (wanted + self.programming_error(wanted) * normal).clamp(min=0), held)
             for wanted, normal, held in zip(
-                self.pair(target), normals, (cells.plus, cells.minus), strict=True
+                self.conductances(target), normals, (cells.plus, cells.minus), strict=True
             )
         )
         written: H = cells._replace(plus=plus, minus=minus)
         return written
 
-    def weighed(self, cells: H) -> H:
-        """The cells with their weights worked out."""
-        weighed: H = cells._replace(weights=(cells.plus - cells.minus) / self.full)
-        return weighed
+    def with_effective_weights(self, cells: H) -> H:
+        """The cells with the weights that their conductances come to, so that a reading is one product."""
+        weighted: H = cells._replace(weights=(cells.plus - cells.minus) / self.g_range)
+        return weighted
 
-    def aged(self, cells: H, before: Tensor, after: Tensor, seconds: float, noise: Noise) -> H:
-        """The cells as they go, in `seconds`, from `before` to `after` seconds since their writes."""
+    def evolve(self, cells: H, before: Tensor, after: Tensor, seconds: float, noise: Noise) -> H:
+        """Let conductances drift, relax or flicker; by default they hold what was written.
+
+        Args:
+            cells: one layer's.
+            before: s since each cell's write when the time begins, (*fleet, tiles, rows, cols), float64.
+            after: s since each cell's write when it ends, the same.
+            seconds: that pass.
+            noise: the chips' own draws for this use.
+
+        Returns:
+            The cells afterwards; their weights are not worked out yet.
+        """
         del before, after, seconds, noise  # holds what was written
         return cells
 
-    def born(self, cells: H, birth: Fabrication) -> H:
-        """Blank cells, written for the first time in the factory."""
+    def first_write(self, cells: H, birth: Fabrication) -> H:
+        """Write blank cells to their targets in the factory."""
         normals = (
             birth.normal("plus", *cells.knobs.shape[-2:]),
             birth.normal("minus", *cells.knobs.shape[-2:]),
         )
         everywhere = torch.ones_like(cells.target, dtype=torch.bool)
-        return self.weighed(self.rewritten(cells, cells.target, everywhere, normals))
+        return self.with_effective_weights(self.write(cells, cells.target, everywhere, normals))
 
     def pulse(self, cells: H, drive: Tensor, noise: Noise) -> H:
         target = (cells.knobs + drive).clamp(-1, 1)
         touched = (drive != 0) | (cells.knobs != cells.target)  # the latter: somebody erased it
         normals = (noise.normal(drive), noise.normal(drive))
-        written = self.rewritten(cells, target, touched, normals)
-        return self.weighed(
+        written = self.write(cells, target, touched, normals)
+        return self.with_effective_weights(
             written._replace(
                 knobs=target,
                 target=target,
-                since=torch.where(touched, -cells.idle, cells.since),  # idle time was before the write
+                # seconds that are pending passed before the write
+                since_write=torch.where(touched, -cells.pending_seconds, cells.since_write),
             )
         )
 
     def perturb(self, cells: H, offset: Tensor) -> H:
-        nudged: H = cells._replace(knobs=cells.knobs + offset, weights=cells.weights + offset)
-        return nudged
+        perturbed: H = cells._replace(knobs=cells.knobs + offset, weights=cells.weights + offset)
+        return perturbed
 
     def age(self, cells: H, seconds: float, noise: Noise) -> H:
-        gathered = cells.idle + seconds
-        total = float(gathered.max())
-        if total < self.patience:
-            waiting: H = cells._replace(idle=gathered)
+        pending = cells.pending_seconds + seconds
+        total = float(pending.max())
+        if total < self.aging_interval:
+            waiting: H = cells._replace(pending_seconds=pending)
             return waiting
-        after = cells.since + gathered
-        aged = self.aged(cells, cells.since.clamp(min=0), after, total, noise)
-        return self.weighed(aged._replace(since=after, idle=torch.zeros_like(gathered)))
+        after = cells.since_write + pending
+        evolved = self.evolve(cells, cells.since_write.clamp(min=0), after, total, noise)
+        return self.with_effective_weights(
+            evolved._replace(since_write=after, pending_seconds=torch.zeros_like(pending))
+        )
 
     def collect(self, cells: H, x: Tensor, noise: Noise) -> Tensor:
         del noise  # enters once, at the amplifier
@@ -155,18 +180,21 @@ class Programmed(Device[H]):
         return u.relu()
 
 
-def at_least_zero(device: object, **values: float) -> None:
-    """Raise ValueError unless each value is finite and at least 0."""
-    for name, value in values.items():
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{type(device).__name__}: {name} is {value}; wanted finite and at least 0")
+def one_sided_pair(target: Tensor, full: float) -> tuple[Tensor, Tensor]:
+    """A pair of which one side holds |target| * full and the other nothing, by the sign of the target."""
+    return full * target.clamp(min=0), full * (-target).clamp(min=0)
 
 
-def fresh(rows: int, cols: int, birth: Fabrication) -> dict[str, Any]:
-    """The fields of `HeldCells` with scattered targets and nothing written yet."""
+def blank_fields(rows: int, cols: int, birth: Fabrication) -> dict[str, Any]:
+    """The fields of `ProgrammedCells` with scattered targets and nothing written yet."""
     target = (birth.normal("knobs", rows, cols) / cols**0.5).clamp(-1, 1)
     zero = torch.zeros_like(target)
-    clock = torch.zeros_like(birth.normal("idle", 1, 1), dtype=torch.float64)
-    since = torch.zeros_like(target, dtype=torch.float64)
-    held = {"weights": zero, "plus": zero.clone(), "minus": zero.clone(), "since": since, "idle": clock}
-    return {"knobs": target, "target": target.clone(), **held}
+    return {
+        "knobs": target,
+        "target": target.clone(),
+        "weights": zero,
+        "plus": zero.clone(),
+        "minus": zero.clone(),
+        "since_write": torch.zeros_like(target, dtype=torch.float64),
+        "pending_seconds": torch.zeros_like(birth.normal("idle", 1, 1), dtype=torch.float64),
+    }

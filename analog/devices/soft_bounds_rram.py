@@ -24,22 +24,22 @@ class SoftBoundsRRAM(Pulsed):
     """
 
     step: float = 0.002
-    step_spread: float = 0.3
-    asymmetry: float = 0.0
-    asymmetry_spread: float = 0.01
-    top: float = 1.25
-    bottom: float = -0.75
-    top_spread: float = 0.24
-    bottom_spread: float = 0.4
-    cycle_noise: float = 3.75
+    step_dtod: float = 0.3
+    up_down: float = 0.0
+    up_down_dtod: float = 0.01
+    w_max: float = 1.25
+    w_min: float = -0.75
+    w_max_dtod: float = 0.24
+    w_min_dtod: float = 0.4
+    cycle_to_cycle_std: float = 3.75
     write_noise: float = 56.0
     read_noise: float = 0.06
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.step > 0.1 * (self.top - self.bottom):
-            raise ValueError(f"SoftBoundsRRAM: step is {self.step}, valid up to a tenth of the range")
+        if self.step > 0.1 * (self.w_max - self.w_min):
+            raise ValueError(f"SoftBoundsRRAM: step is {self.step}; wanted up to a tenth of the range")
 
-    def bends(self, birth: Fabrication, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
+    def step_slopes(self, birth: Fabrication, w_max: Tensor, w_min: Tensor) -> tuple[Tensor, Tensor]:
         del birth  # the bounds say it all
-        return 1 / top, 1 / bottom
+        return 1 / w_max, 1 / w_min

@@ -13,70 +13,78 @@ Mapping: w > 0 is I+ = w * i_max, I- = 0; w < 0 the other way round; weight = (I
 gate the currents on for a time in proportion (Guess), so that readings are linear in them.
 """
 
-import math
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor
 
+from ..measurement import MeasurementPlan
 from ..randomness import Fabrication
 from ..randomness import Noise
-from .programmed import HeldCells
+from ..settings import setting
 from .programmed import Programmed
-from .programmed import at_least_zero
-from .programmed import fresh
+from .programmed import ProgrammedCells
+from .programmed import blank_fields
+from .programmed import one_sided_pair
 
 DAY = 86_400.0  # s
 
 
 @dataclass(frozen=True)
-class SONOS(Programmed[HeldCells]):
+class SONOS(Programmed[ProgrammedCells]):
     """Written with an error that saturates, spreading over days. Valid for 0 < i_max <= 3200 nA."""
 
     read_noise: float = 0.06
-    i_max: float = 1600.0  # nA
-    spread_scale: float = 1.0  # of the measured spread
-
-    def __post_init__(self) -> None:
-        at_least_zero(self, read_noise=self.read_noise, spread_scale=self.spread_scale)
-        if not 0 < self.i_max <= 3200:
-            raise ValueError(f"SONOS: i_max is {self.i_max} nA, measured up to 3200 nA")
+    i_max: float = setting(
+        1600.0, "full scale of the controller", unit="nA", range=(0, 3200), closed="right", fitted=False
+    )
+    current_spread_scale: float = setting(
+        1.0, "factor on the published spread of currents, of writes and later", range=(0, inf)
+    )
 
     @property
-    def full(self) -> float:
+    def g_range(self) -> float:
         return self.i_max
 
     @property
-    def patience(self) -> float:
+    def aging_interval(self) -> float:
         return 1e-3 * DAY  # the spread grows by less than .05 % meanwhile
 
-    def pair(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        return self.i_max * target.clamp(min=0), self.i_max * (-target).clamp(min=0)
+    def conductances(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        return one_sided_pair(target, self.i_max)
 
-    def miss(self, wanted: Tensor) -> Tensor:
-        return self.spread_scale * spread(wanted, torch.zeros_like(wanted))
+    def programming_error(self, wanted: Tensor) -> Tensor:
+        return self.current_spread_scale * current_std(wanted, torch.zeros_like(wanted))
 
-    def aged(
-        self, cells: HeldCells, before: Tensor, after: Tensor, seconds: float, noise: Noise
-    ) -> HeldCells:
+    def evolve(
+        self, cells: ProgrammedCells, before: Tensor, after: Tensor, seconds: float, noise: Noise
+    ) -> ProgrammedCells:
         del seconds
-        moved = []
-        for wanted, held in zip(self.pair(cells.target), (cells.plus, cells.minus), strict=True):
-            grown = spread(wanted, after).square() - spread(wanted, before).square()
-            walk = self.spread_scale * grown.clamp(min=0).sqrt().to(held) * noise.normal(held)
-            moved.append((held + walk).clamp(min=0))
-        return cells._replace(plus=moved[0], minus=moved[1])
+        plus, minus = (
+            self._walk(wanted, current, before, after, noise)
+            for wanted, current in zip(
+                self.conductances(cells.target), (cells.plus, cells.minus), strict=True
+            )
+        )
+        return cells._replace(plus=plus, minus=minus)
 
-    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> HeldCells:
-        return self.born(HeldCells(**fresh(rows, cols, birth)), birth)
+    def _walk(self, wanted: Tensor, current: Tensor, before: Tensor, after: Tensor, noise: Noise) -> Tensor:
+        """Currents in nA after an independent step by which their variance grows as the law has it."""
+        growth = current_std(wanted, after).square() - current_std(wanted, before).square()
+        step = self.current_spread_scale * growth.clamp(min=0).sqrt().to(current) * noise.normal(current)
+        return (current + step).clamp(min=0)
+
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> ProgrammedCells:
+        return self.first_write(ProgrammedCells(**blank_fields(rows, cols, birth)), birth)
+
+    def default_plan(self, cells: int = 500) -> MeasurementPlan:
+        """Levels, each read often over a month."""
+        times = [days * DAY + seconds for days in (0.0, 2.0, 30.0) for seconds in (0.0, 1.0, 2.0, 3.0)]
+        return MeasurementPlan.targets(cells, (-0.9, -0.3, 0.3, 0.9), times, (1.0,) * len(times))
 
 
-def spread(current: Tensor, seconds: Tensor) -> Tensor:
-    """Sd in nA of cells written to `current` in nA, `seconds` after the write."""
+def current_std(current: Tensor, seconds: Tensor) -> Tensor:
+    """Sd in nA of cells written to `current` in nA, `seconds` after the write; the shapes broadcast."""
     late = torch.log1p(seconds / DAY)
     return (19.89 + 8.265 * late) * -torch.expm1(-current / (176.3 + 16.91 * late))
-
-
-def within(days: int) -> float:
-    """Sd at high current after whole days, as our law has it: for comparing with the published ones."""
-    return 19.89 + 8.265 * math.log1p(days)

@@ -6,23 +6,24 @@ conductance around a target G, one second after writing:
 quartic, x = G / 40 uS: .348 + 16.030 x - 43.853 x^2 + 45.393 x^3 - 16.815 x^4 (.35 at 0, 1.17 at 39 uS);
 cubic: 1.053 + .2374 G - 1.167e-2 G^2 + 1.536e-4 G^3 (1.05 at 0, 1.67 at 39 uS). Valid up to 39.26 uS.
 read_noise: Guess, the usual output noise of simulated periphery. Nothing is said about later times here:
-cells
-hold what they have.
+cells hold what they have.
 
 Mapping: w > 0 is G+ = w * g_max, G- = 0; w < 0 the other way round; weight = (G+ - G-) / g_max. A cell
 that falls below 0 is at 0.
 """
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from torch import Tensor
 
 from ..randomness import Fabrication
-from .programmed import HeldCells
+from ..settings import setting
 from .programmed import Programmed
-from .programmed import at_least_zero
-from .programmed import fresh
+from .programmed import ProgrammedCells
+from .programmed import blank_fields
+from .programmed import one_sided_pair
 
 FITS: dict[str, tuple[float, ...]] = {  # coefficients of G^k, uS
     "quartic": tuple(c / 40.0**k for k, c in enumerate((0.348, 16.030, -43.853, 45.393, -16.815))),
@@ -31,33 +32,30 @@ FITS: dict[str, tuple[float, ...]] = {  # coefficients of G^k, uS
 
 
 @dataclass(frozen=True)
-class WanRRAM(Programmed[HeldCells]):
+class WanRRAM(Programmed[ProgrammedCells]):
     """Written with an error that depends on the conductance, then stable. Valid for 0 < g_max <= 39.26 uS."""
 
     read_noise: float = 0.06
-    g_max: float = 39.26  # uS
-    fit: Literal["quartic", "cubic"] = "quartic"
-    miss_scale: float = 1.0  # of the programming error
-
-    def __post_init__(self) -> None:
-        at_least_zero(self, read_noise=self.read_noise, miss_scale=self.miss_scale)
-        if not 0 < self.g_max <= 39.26:
-            raise ValueError(f"WanRRAM: g_max is {self.g_max} uS, measured up to 39.26 uS")
-        if self.fit not in FITS:
-            raise ValueError(f"WanRRAM: fit is {self.fit!r}, wanted one of {', '.join(FITS)}")
+    g_max: float = setting(
+        39.26, "full scale of the controller", unit="uS", range=(0, 39.26), closed="right", fitted=False
+    )
+    fit: Literal["quartic", "cubic"] = setting(
+        "quartic", "which public fit of the programming error", choices=tuple(FITS)
+    )
+    programming_error_scale: float = setting(1.0, "factor on the published programming error", range=(0, inf))
 
     @property
-    def full(self) -> float:
+    def g_range(self) -> float:
         return self.g_max
 
-    def pair(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        return self.g_max * target.clamp(min=0), self.g_max * (-target).clamp(min=0)
+    def conductances(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        return one_sided_pair(target, self.g_max)
 
-    def miss(self, wanted: Tensor) -> Tensor:
-        return self.miss_scale * polynomial(wanted, FITS[self.fit])
+    def programming_error(self, wanted: Tensor) -> Tensor:
+        return self.programming_error_scale * polynomial(wanted, FITS[self.fit])
 
-    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> HeldCells:
-        return self.born(HeldCells(**fresh(rows, cols, birth)), birth)
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> ProgrammedCells:
+        return self.first_write(ProgrammedCells(**blank_fields(rows, cols, birth)), birth)
 
 
 def polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:

@@ -9,12 +9,14 @@ remains, so the gradient is that of a converter with infinitely many bits. Valid
 """
 
 from dataclasses import dataclass
+from math import inf
 
 from torch import Tensor
 
 from ..device import Device
 from ..device import S
 from ..randomness import Noise
+from ..settings import setting
 from .effect import StatelessEffect
 
 
@@ -23,35 +25,27 @@ class Converters(StatelessEffect[S]):
     """Any device behind converters. None bits: a range but no steps."""
 
     device: Device[S]
-    input_bits: int | None = 7
-    input_range: float = 4.0  # V
-    output_bits: int | None = 9
-    output_range: float = 20.0  # V
-
-    def __post_init__(self) -> None:
-        check_converter("Converters: input", self.input_bits, self.input_range)
-        check_converter("Converters: output", self.output_bits, self.output_range)
+    input_bits: int | None = setting(7, "of the converter before the wires", range=(2, 16))
+    input_range: float = setting(
+        4.0, "largest input on either side", unit="V", range=(0, inf), closed="neither", fitted=False
+    )
+    output_bits: int | None = setting(9, "of the converter behind the amplifiers", range=(2, 16))
+    output_range: float = setting(
+        20.0, "largest output on either side", unit="V", range=(0, inf), closed="neither", fitted=False
+    )
 
     def collect(self, cells: S, x: Tensor, noise: Noise) -> Tensor:
-        return self.device.collect(cells, converted(x, self.input_bits, self.input_range, noise), noise)
+        return self.device.collect(cells, convert(x, self.input_bits, self.input_range, noise), noise)
 
     def sense(self, cells: S, u: Tensor, noise: Noise) -> Tensor:
         sensed = self.device.sense(cells, u, noise)
-        return converted(sensed, self.output_bits, self.output_range, noise)
+        return convert(sensed, self.output_bits, self.output_range, noise)
 
 
-def check_converter(name: str, bits: int | None, reach: float) -> None:
-    """Raise ValueError for bits or a range that no converter has."""
-    if bits is not None and not 2 <= bits <= 16:
-        raise ValueError(f"{name} bits are {bits}, valid from 2 to 16 (or None)")
-    if not 0 < reach < float("inf"):
-        raise ValueError(f"{name} range is {reach}, wanted finite and above 0")
-
-
-def converted(value: Tensor, bits: int | None, reach: float, noise: Noise) -> Tensor:
-    """`value` as a converter of that many bits and that range passes it on."""
-    held = value.clamp(-reach, reach)
+def convert(value: Tensor, bits: int | None, largest: float, noise: Noise) -> Tensor:
+    """Pass values of any shape through a converter of -largest to largest; None bits: no steps."""
+    clipped = value.clamp(-largest, largest)
     if bits is None:
-        return held
-    step = reach / (2 ** (bits - 1) - 1)
-    return noise.round_to_nearest(held / step) * step
+        return clipped
+    step = largest / (2 ** (bits - 1) - 1)
+    return noise.round_to_nearest(clipped / step) * step

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..device import Cells
 from ..device import Device
 from ..device import S
+from ..measurement import MeasurementPlan
 from ..randomness import Fabrication
 from ..randomness import Noise
 from ..spec import Costs
@@ -60,6 +61,9 @@ class Effect(Device[C], Generic[C, S]):
 
     def bounds(self, cells: C) -> tuple[Tensor, Tensor] | None:
         return self.device.bounds(self.inner(cells))
+
+    def default_plan(self, cells: int = 500) -> MeasurementPlan:
+        return self.device.default_plan(cells)
 
 
 class StatelessEffect(Effect[S, S]):

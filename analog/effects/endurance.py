@@ -22,6 +22,7 @@ from ..device import Device
 from ..device import S
 from ..randomness import Fabrication
 from ..randomness import Noise
+from ..settings import setting
 from .effect import Effect
 
 
@@ -45,17 +46,11 @@ class Endurance(Effect[EnduranceCells[Any], Any]):
     """Any device, with an end."""
 
     device: Device[Any]  # what wears
-    pulses: float = 1e6  # that a cell survives, the median over cells
-    pulses_dtod: float = 1.0  # sd of ln(pulses) between cells
-    dead_share: float = 0.1  # of a layer's cells; more stuck ones than that are the end
-
-    def __post_init__(self) -> None:
-        kept = 1 <= self.pulses <= 1e15 and 0 <= self.pulses_dtod <= 3 and 0 <= self.dead_share < 1
-        if not kept:
-            raise ValueError(
-                "Endurance: wants 1 <= pulses <= 1e15, 0 <= pulses_dtod <= 3 and 0 <= dead_share < 1, got "
-                f"{self.pulses}, {self.pulses_dtod}, {self.dead_share}"
-            )
+    pulses: float = setting(1e6, "that a cell survives, the median over cells", range=(1, 1e15))
+    pulses_dtod: float = setting(1.0, "sd of ln(pulses) between cells", range=(0, 3))
+    dead_share: float = setting(
+        0.1, "of a layer's cells; more stuck ones than that are the end", range=(0, 1), closed="left"
+    )
 
     def inner(self, cells: EnduranceCells[Any]) -> Any:
         return cells.inner

@@ -15,6 +15,7 @@ raises beyond (split the layer with `Tiled`).
 """
 
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ from ..device import Device
 from ..device import S
 from ..randomness import Fabrication
 from ..randomness import Noise
+from ..settings import setting
 from .effect import StatelessEffect
 
 WORST = 0.3  # relative drop up to which the first order is good for about a tenth of it
@@ -33,20 +35,16 @@ class IRDrop(StatelessEffect[S]):
     """Any device behind wires with resistance."""
 
     device: Device[S]
-    resistance: float = 1.0  # ohm, of wire between neighbouring cells
-    conductance: float = 0.3e-6  # S, mean of a cell
-
-    def __post_init__(self) -> None:
-        if not all(0 <= v < float("inf") for v in (self.resistance, self.conductance)):
-            raise ValueError(f"IRDrop: resistance and conductance are finite and at least 0, got {self}")
+    resistance: float = setting(1.0, "of the wire between neighboring cells", unit="ohm", range=(0, inf))
+    conductance: float = setting(0.3e-6, "mean of a cell", unit="S", range=(0, inf))
 
     @property
-    def share(self) -> float:
+    def relative_drop(self) -> float:
         """Relative drop over one wire segment that carries one mean cell's current."""
         return self.resistance * self.conductance
 
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> S:
-        worst = self.share * max(cols, rows) ** 2
+        worst = self.relative_drop * max(cols, rows) ** 2
         if worst > WORST:
             raise ValueError(
                 f"IRDrop: {rows} x {cols} cells drop {worst:.2g} of the voltage, valid up to {WORST}; "
@@ -57,13 +55,13 @@ class IRDrop(StatelessEffect[S]):
     def collect(self, cells: S, x: Tensor, noise: Noise) -> Tensor:
         run = x.cumsum(-1)
         onwards = torch.add(x, run[..., -1:] - run)  # sum over columns from here to the last
-        own = x * (1 - self.share * shares(x))
-        seen = torch.add(own, onwards.cumsum(-1), alpha=-self.share)
-        u = self.device.collect(cells, seen, noise)
-        return u * (1 - 2 * self.share * shares(u))
+        scaled = x * (1 - self.relative_drop * summed_distances(x))
+        driven = torch.add(scaled, onwards.cumsum(-1), alpha=-self.relative_drop)
+        u = self.device.collect(cells, driven, noise)
+        return u * (1 - 2 * self.relative_drop * summed_distances(u))
 
 
-def shares(like: Tensor) -> Tensor:
+def summed_distances(like: Tensor) -> Tensor:
     """The sum over k of min(j, k) for each place j along the last axis, both counted from 1."""
     count = like.shape[-1]
     j = torch.arange(1, count + 1, dtype=like.dtype, device=like.device)

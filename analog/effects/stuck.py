@@ -18,6 +18,7 @@ from ..device import Device
 from ..device import S
 from ..randomness import Fabrication
 from ..randomness import Noise
+from ..settings import setting
 from .effect import Effect
 
 
@@ -36,12 +37,10 @@ class Stuck(Effect[StuckCells[S], S]):
     """Any device with stuck cells. Valid for 0 <= share < 1."""
 
     device: Device[S]
-    share: float = 0.01
-    at: float | None = None  # full scale
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.share < 1:
-            raise ValueError(f"Stuck: share is {self.share}, valid from 0 to below 1")
+    share: float = setting(0.01, "of cells that are stuck", range=(0, 1), closed="left")
+    at: float | None = setting(
+        None, "where they are stuck; None: where the factory left them", unit="full scale"
+    )
 
     def inner(self, cells: StuckCells[S]) -> S:
         return cells.cells
@@ -58,15 +57,15 @@ class Stuck(Effect[StuckCells[S], S]):
         return StuckCells(cells, dead, cells.knobs.clone())
 
     def pulse(self, cells: StuckCells[S], drive: Tensor, noise: Noise) -> StuckCells[S]:
-        reached = torch.where(cells.dead, torch.zeros_like(drive), drive)
-        return super().pulse(self._restored(cells), reached, noise)
+        alive = torch.where(cells.dead, torch.zeros_like(drive), drive)
+        return super().pulse(self._restore(cells), alive, noise)
 
     def age(self, cells: StuckCells[S], seconds: float, noise: Noise) -> StuckCells[S]:
         aged = super().age(cells, seconds, noise)
-        return cells if aged.cells is cells.cells else self._restored(aged)
+        return cells if aged.cells is cells.cells else self._restore(aged)
 
-    def _restored(self, cells: StuckCells[S]) -> StuckCells[S]:
-        """Dead cells back where they are stuck, if somebody erased them or they leaked."""
+    def _restore(self, cells: StuckCells[S]) -> StuckCells[S]:
+        """Put dead cells back where they are stuck, if somebody erased them or they leaked."""
         knobs = cells.cells.knobs
         if torch.equal(torch.where(cells.dead, cells.held, knobs), knobs):
             return cells

@@ -11,6 +11,7 @@ Valid from 233 to 398 K (-40 to 125 C).
 
 import math
 from dataclasses import dataclass
+from math import inf
 from typing import Generic
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from ..device import Device
 from ..device import S
 from ..randomness import Fabrication
 from ..randomness import Noise
+from ..settings import setting
 from .effect import Effect
 
 BOLTZMANN = 8.617333e-5  # eV/K
@@ -40,25 +42,19 @@ class Temperature(Effect[TemperedCells[S], S]):
     """Any device at another temperature."""
 
     device: Device[S]
-    kelvin: float = 330.0
-    gain_per_kelvin: float = -1e-3  # mean relative change of gain
-    gain_spread: float = 1e-3  # 1/K, sd between amplifiers
-    read_noise: float = 0.02  # V rms, thermal part at 300 K of the device's own noise
-    activation: float = 0.6  # eV, of ageing
-
-    def __post_init__(self) -> None:
-        if not 233 <= self.kelvin <= 398:
-            raise ValueError(f"Temperature: {self.kelvin} K, valid from 233 to 398 K")
-        if not all(0 <= v < math.inf for v in (self.gain_spread, self.read_noise, self.activation)):
-            raise ValueError(
-                f"Temperature: spread, read_noise and activation are finite and at least 0: {self}"
-            )
-        if not abs(self.gain_per_kelvin) <= 5e-3:
-            raise ValueError(f"Temperature: gain_per_kelvin is {self.gain_per_kelvin}, valid within 5e-3")
+    kelvin: float = setting(330.0, "temperature of the chip", unit="K", range=(233, 398), fitted=False)
+    gain_per_kelvin: float = setting(
+        -1e-3, "mean relative change of an amplifier's gain", unit="1/K", range=(-5e-3, 5e-3)
+    )
+    gain_dtod: float = setting(1e-3, "sd of that change between amplifiers", unit="1/K", range=(0, inf))
+    read_noise: float = setting(
+        0.02, "thermal part of the device's own noise at 300 K", unit="V rms", range=(0, inf)
+    )
+    activation: float = setting(0.6, "energy by which ageing is activated", unit="eV", range=(0, inf))
 
     @property
-    def haste(self) -> float:
-        """How many seconds at 300 K age the cells as one second here."""
+    def acceleration_factor(self) -> float:
+        """The seconds at 300 K that age the cells as one second here does."""
         return math.exp(self.activation / BOLTZMANN * (1 / NOMINAL - 1 / self.kelvin))
 
     def inner(self, cells: TemperedCells[S]) -> S:
@@ -68,7 +64,7 @@ class Temperature(Effect[TemperedCells[S], S]):
         return cells._replace(cells=inner)
 
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> TemperedCells[S]:
-        slope = self.gain_per_kelvin + self.gain_spread * birth.normal("gain per kelvin", 1, rows)
+        slope = self.gain_per_kelvin + self.gain_dtod * birth.normal("gain per kelvin", 1, rows)
         gain = (slope * (self.kelvin - NOMINAL)).exp()
         return TemperedCells(self.device.fabricate(rows, cols, birth), gain)
 
@@ -78,4 +74,4 @@ class Temperature(Effect[TemperedCells[S], S]):
         return sensed.add(noise.normal(sensed), alpha=more) if more else sensed
 
     def age(self, cells: TemperedCells[S], seconds: float, noise: Noise) -> TemperedCells[S]:
-        return super().age(cells, seconds * self.haste, noise)
+        return super().age(cells, seconds * self.acceleration_factor, noise)

@@ -2,13 +2,14 @@
 
 Law: every tile of the layer becomes a grid of crossbars of at most rows x cols cells, each fabricated with
 birth, amplifiers and neurons of its own. A reading drives all crossbars of a grid row with their share of the
-inputs, senses and converts each (`bits`, `reach`), and adds up what belongs to one output digitally. So the
-device's amplifier noise enters once for every crossbar, a probe at the nodes is added to the digital sum, and
-the neuron of an output is that of the first crossbar in its row. Cells that pad the last crossbars are never
-driven and belong to nobody's knobs.
+inputs, senses and converts each (`output_bits`, `output_range`), and adds up what belongs to one output
+digitally. So the device's amplifier noise enters once for every crossbar, a probe at the nodes is added to
+the digital sum, and the neuron of an output is that of the first crossbar in its row. Cells that pad the
+last crossbars are never driven and belong to nobody's knobs.
 """
 
 from dataclasses import dataclass
+from math import inf
 from typing import Generic
 from typing import NamedTuple
 
@@ -19,8 +20,8 @@ from ..device import Device
 from ..device import S
 from ..randomness import Fabrication
 from ..randomness import Noise
-from .converters import check_converter
-from .converters import converted
+from ..settings import setting
+from .converters import convert
 from .effect import Effect
 
 
@@ -34,15 +35,12 @@ class Tiled(Effect[TiledCells[S], S]):
     """Any device in crossbars of at most rows x cols cells."""
 
     device: Device[S]
-    rows: int = 256
-    cols: int = 256
-    bits: int | None = 9  # of the converter behind each crossbar
-    reach: float = 20.0  # V, its range
-
-    def __post_init__(self) -> None:
-        if min(self.rows, self.cols) < 1:
-            raise ValueError(f"Tiled: a crossbar has at least one cell, got {self.rows} x {self.cols}")
-        check_converter("Tiled: converter", self.bits, self.reach)
+    rows: int = setting(256, "most outputs of a crossbar", range=(1, inf))
+    cols: int = setting(256, "most inputs of a crossbar", range=(1, inf))
+    output_bits: int | None = setting(9, "of the converter behind each crossbar", range=(2, 16))
+    output_range: float = setting(
+        20.0, "largest output on either side", unit="V", range=(0, inf), closed="neither", fitted=False
+    )
 
     def inner(self, cells: TiledCells[S]) -> S:
         return cells.cells
@@ -71,7 +69,7 @@ class Tiled(Effect[TiledCells[S], S]):
         shares = pad(x, (0, wide * across - cols)).unflatten(-1, (across, wide)).transpose(-3, -2)
         driven = shares.unsqueeze(-4).expand(*shares.shape[:-3], down, *shares.shape[-3:]).flatten(-5, -3)
         partial = self.device.sense(cells.cells, self.device.collect(cells.cells, driven, noise), noise)
-        digital = converted(partial, self.bits, self.reach, noise)
+        digital = convert(partial, self.output_bits, self.output_range, noise)
         return self._side_by_side(digital.unflatten(-3, (-1, down, across)).sum(-3), rows)
 
     def sense(self, cells: TiledCells[S], u: Tensor, noise: Noise) -> Tensor:

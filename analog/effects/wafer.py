@@ -1,13 +1,14 @@
 """Mismatch that is correlated over the wafer: near cells are alike, far ones are not.
 
 Law: the gain of the cell at (i, j) of a tile is exp(across_j + down_i), two stationary Gaussian processes
-with standard deviation `spread` and correlation exp(-distance / reach), drawn at birth. Where this falls
-short: the field is separable, so that a reading costs two scalings instead of a second array of weights;
-correlation between tiles and chips is left out. Guess: both magnitudes.
+with standard deviation `gain_dtod` and correlation exp(-distance / correlation_length), drawn at birth. Where
+this falls short: the field is separable, so that a reading costs two scalings instead of a second array of
+weights; correlation between tiles and chips is left out. Guess: both magnitudes.
 """
 
 import math
 from dataclasses import dataclass
+from math import inf
 from typing import Generic
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from ..device import Device
 from ..device import S
 from ..randomness import Fabrication
 from ..randomness import Noise
+from ..settings import setting
 from .effect import Effect
 
 
@@ -33,15 +35,13 @@ class WaferCells(NamedTuple, Generic[S]):
 
 @dataclass(frozen=True)
 class Wafer(Effect[WaferCells[S], S]):
-    """Any device with smooth gain over its array. Valid for spread up to 1."""
+    """Any device with smooth gain over its array. Valid for gain_dtod up to 1."""
 
     device: Device[S]
-    spread: float = 0.1  # sd of ln(gain), each way
-    reach: float = 50.0  # cells, correlation length
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.spread <= 1 or not 0 < self.reach < math.inf:
-            raise ValueError(f"Wafer: wants spread in [0, 1] and a finite reach above 0, got {self}")
+    gain_dtod: float = setting(0.1, "sd of ln(gain) between cells, each way", range=(0, 1))
+    correlation_length: float = setting(
+        50.0, "distance over which correlation falls to 1/e", unit="cells", range=(0, inf), closed="neither"
+    )
 
     def inner(self, cells: WaferCells[S]) -> S:
         return cells.cells
@@ -52,20 +52,20 @@ class Wafer(Effect[WaferCells[S], S]):
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> WaferCells[S]:
         return WaferCells(
             self.device.fabricate(rows, cols, birth),
-            (self.spread * correlated(birth.normal("across", 1, cols), self.reach)).exp(),
-            (self.spread * correlated(birth.normal("down", 1, rows), self.reach)).exp(),
+            (self.gain_dtod * correlated(birth.normal("across", 1, cols), self.correlation_length)).exp(),
+            (self.gain_dtod * correlated(birth.normal("down", 1, rows), self.correlation_length)).exp(),
         )
 
     def collect(self, cells: WaferCells[S], x: Tensor, noise: Noise) -> Tensor:
         return self.device.collect(cells.cells, x * cells.across, noise) * cells.down
 
 
-def correlated(fresh: Tensor, reach: float) -> Tensor:
-    """Standard normals along the last axis with correlation exp(-distance / reach), from fresh ones.
+def correlated(fresh: Tensor, length: float) -> Tensor:
+    """Standard normals along the last axis with correlation exp(-distance / length), from fresh ones.
 
     One by one, since a product with a matrix would not be bitwise the same for a fleet and for one chip.
     """
-    kept = math.exp(-1 / reach)
+    kept = math.exp(-1 / length)
     walk = list(fresh.unbind(-1))
     for i in range(1, len(walk)):
         walk[i] = kept * walk[i - 1] + (1 - kept**2) ** 0.5 * walk[i]

@@ -4,7 +4,7 @@ Without --coverage: one table (--data FILE.csv, by default the example beside th
 `SoftBoundsRRAM` cells of other parameters than the datasheet's) and one device from which the search starts.
 The table gives each parameter with its standard error and 95 % interval, what the table cannot tell, and
 whether the residuals are such as the fitted device would leave; the figure shows data, fit and residuals.
-With --coverage N: for every device, N tables are simulated along `analog.calibrate.suggested(device)`, each
+With --coverage N: for every device, N tables are simulated along `device.default_plan()`, each
 is calibrated, and the true parameters should lie within their intervals in 95 % of the repeats.
 
 Beside ours: we know of no public simulator of analog hardware that says how well its parameters are known.
@@ -21,34 +21,21 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from analog import PCM
-from analog import CMOHfOxRRAM
-from analog import Ideal
-from analog import LinearECRAM
-from analog import RRAMArray
+from analog import Mismatched
 from analog import SoftBoundsRRAM
-from analog import WanRRAM
 from analog.calibrate import Calibration
-from analog.calibrate import fit
-from analog.calibrate import measured
-from analog.calibrate import read
-from analog.calibrate import simulated
-from analog.calibrate import suggested
+from analog.calibrate import calibrate
+from analog.calibrate import read_table
+from analog.calibrate import simulate_table
+from analog.calibrate import simulated_moments
+from analog.devices import ZOO
+from analog.settings import settings
 
 from ..kit.run.references import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
-from ..perturbation.speed import DEVICES as ZOO
 
 EXAMPLE = Path(__file__).parent / "pulses.csv"
-DEVICES: tuple[AnyDevice, ...] = (
-    *(d for d in ZOO if not isinstance(d, Ideal)),  # which has no parameters
-    LinearECRAM.metal_oxide(),
-    RRAMArray.hfo2(),
-    WanRRAM(fit="cubic"),
-    CMOHfOxRRAM(acceptance="2%"),
-    PCM(fit="joshi"),
-)
 BLOCK = 25  # repeats that share one set of simulated moments; the next ones draw theirs anew
 
 
@@ -58,7 +45,7 @@ class Args:
     device: AnyDevice = SoftBoundsRRAM()  # where the search starts
     copies: int = 20  # simulated cells for each measured one
     coverage: int | None = None  # repeats for each of --devices, instead of calibrating one table
-    devices: tuple[AnyDevice, ...] = DEVICES
+    devices: tuple[AnyDevice, ...] = (Mismatched(), *ZOO)
     cells: int = 500  # in each table of a coverage run
     seed: int = 0  # of simulated moments and tables
 
@@ -84,7 +71,7 @@ def plan(args: Args) -> list[Trial]:
     if args.copies < 1 or args.cells < 1 or (args.coverage is not None and args.coverage < 1):
         raise ValueError("copies, cells and coverage are at least 1")
     if args.coverage is None:
-        read(args.data or EXAMPLE)  # a bad table is refused before anything is kept of it
+        read_table(args.data or EXAMPLE)  # a bad table is refused before anything is kept of it
         return [Trial(args)]
     blocks = [(first, min(first + BLOCK, args.coverage) - 1) for first in range(0, args.coverage, BLOCK)]
     return [Trial(args, device, *block) for block in blocks for device in args.devices]
@@ -92,26 +79,27 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     if trial.device is None:
-        yield from _calibrated(trial.args)
+        yield from _calibrate(trial.args)
     else:
-        yield from _covered(trial.args, trial.device, trial.first, trial.last)
+        yield from _cover(trial.args, trial.device, trial.first, trial.last)
 
 
-def _calibrated(args: Args) -> Iterator[Row]:
-    made = read(args.data or EXAMPLE)
-    found = fit(args.device, made, copies=args.copies, seed=args.seed)
+def _calibrate(args: Args) -> Iterator[Row]:
+    table = read_table(args.data or EXAMPLE)
+    found = calibrate(args.device, table, copies=args.copies, seed=args.seed)
+    known = settings(type(args.device))
     for p in found.parameters:
         numbers = {"value": p.value, "error": p.error, "low": p.low, "high": p.high}
-        yield {"what": "parameter", "name": p.name, **numbers, "comment": p.comment, "done": 0.5}
+        yield {"what": "parameter", "name": p.name, **numbers, "comment": known[p.name].comment, "done": 0.5}
     for warning in found.warnings:
         yield {"what": "warning", "comment": warning}
     for t in found.diagnostics.tests:
         yield {"what": "residuals", "name": t.name, "value": t.value, "predicted": t.predicted, "z": t.z}
-    yield from _pictured(found, made.readings, made.plan.histories[1])
+    yield from _picture(found, table.readings, table.plan.histories[1])
     yield {"what": "device", "comment": reference(found.device), "done": 1.0}
 
 
-def _pictured(found: Calibration, readings: torch.Tensor, which: torch.Tensor) -> Iterator[Row]:
+def _picture(found: Calibration, readings: torch.Tensor, which: torch.Tensor) -> Iterator[Row]:
     """Means and spread of each history, and quantiles of the residuals."""
     for history in range(min(int(which.max()) + 1, 8)):  # more would hide each other
         own = which == history
@@ -135,21 +123,24 @@ def _pictured(found: Calibration, readings: torch.Tensor, which: torch.Tensor) -
 @lru_cache(64)
 def _names(args: Args, device: Any) -> tuple[str, ...]:
     """What such tables can tell, which does not depend on their readings."""
-    asked = suggested(device, args.cells)
-    usual = fit(device, measured(device, asked, args.seed, args.seed), copies=args.copies, seed=args.seed)
-    return tuple(p.name for p in usual.parameters)
+    table = simulate_table(device, device.default_plan(args.cells), args.seed, args.seed)
+    found = calibrate(device, table, copies=args.copies, seed=args.seed)
+    return tuple(p.name for p in found.parameters)
 
 
-def _covered(args: Args, device: Any, first: int, last: int) -> Iterator[Row]:
+def _cover(args: Args, device: Any, first: int, last: int) -> Iterator[Row]:
     """Repeats on tables of their own, from the true parameters as start; moments drawn for this block."""
-    asked = suggested(device, args.cells)
-    law, weights = (lru_cache(128)(simulated(args.copies, args.seed - far - first)) for far in (0, 2**39))
+    measurements = device.default_plan(args.cells)
+    model, weight_model = (
+        lru_cache(128)(simulated_moments(args.copies, args.seed - far - first)) for far in (0, 2**39)
+    )
     names = _names(args, device)
     gaps: dict[str, list[float]] = {n: [] for n in names}
     within = dict.fromkeys(names, 0)
     for repeat in range(first, last + 1):
         who = args.seed + 1 + repeat
-        found = fit(device, measured(device, asked, who, who), free=names, law=law, weights=weights)
+        table = simulate_table(device, measurements, who, who)
+        found = calibrate(device, table, free=names, model=model, weight_model=weight_model)
         for p in found.parameters:
             truth = getattr(device, p.name)
             within[p.name] += p.low <= truth <= p.high

@@ -24,25 +24,12 @@ import gymnasium
 import torch
 from matplotlib.figure import Figure
 
-from analog import PCM
-from analog import SONOS
-from analog import CapacitorCell
 from analog import Chip
-from analog import CMOHfOxRRAM
-from analog import ConstantStep
-from analog import ExponentialRRAM
 from analog import Ideal
-from analog import LinearECRAM
-from analog import MiloRRAM
 from analog import Mismatched
-from analog import ModulatorBank
-from analog import PCMPair
-from analog import RRAMArray
-from analog import SoftBoundsRRAM
-from analog import UnknownNeurons
-from analog import WanRRAM
 from analog import dense
 from analog import stream
+from analog.devices import ZOO
 from learners import Batch
 from learners import CrossEntropy
 from learners import Descent
@@ -56,29 +43,12 @@ from ..kit.run.references import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
-DEVICES: tuple[AnyDevice, ...] = (
-    Ideal(),
-    Mismatched(),
-    SoftBoundsRRAM(),
-    ExponentialRRAM(),
-    LinearECRAM(),
-    CapacitorCell(),
-    ConstantStep(),
-    RRAMArray(),
-    PCMPair(),
-    WanRRAM(),
-    MiloRRAM(),
-    CMOHfOxRRAM(),
-    SONOS(),
-    PCM(),
-    ModulatorBank(),
-    UnknownNeurons(),
-)
+KINDS = dict.fromkeys((Ideal, Mismatched, *map(type, ZOO)))  # each technology once, whatever its variants
 
 
 @dataclass(frozen=True)
 class Args:
-    devices: tuple[AnyDevice, ...] = DEVICES  # each takes a reading
+    devices: tuple[AnyDevice, ...] = tuple(kind() for kind in KINDS)  # each takes a reading
     repeats: int = 200  # timings of each figure, interleaved with its yardstick
     chips: int = 1000  # of the fleet
     seed: int = 0  # of the noise

@@ -11,24 +11,25 @@ from analog import Mismatched
 from analog import UnknownNeurons
 from analog import WanRRAM
 from analog.calibrate import BadTable
-from analog.calibrate import fit
-from analog.calibrate import measured
-from analog.calibrate import read
-from analog.calibrate import suggested
-from analog.calibrate import table
-from analog.calibrate import write
+from analog.calibrate import calibrate
+from analog.calibrate import read_table
+from analog.calibrate import simulate_table
+from analog.calibrate import table_from_columns
+from analog.calibrate import write_table
 
 
 @pytest.mark.parametrize(
     "device", [LinearECRAM(), WanRRAM(), UnknownNeurons()], ids=lambda d: type(d).__name__
 )
 def test_what_is_written_is_read_again(device: Any, tmp_path: Path) -> None:
-    made = measured(device, suggested(device, 100))
-    write(made, tmp_path / "table.csv", digits=17)
-    again = read(tmp_path / "table.csv")
-    assert torch.equal(again.readings, made.readings) and torch.equal(again.plan.actions, made.plan.actions)
-    assert (again.plan.kind, again.plan.shown) == (made.plan.kind, made.plan.shown)
-    assert (again.plan.seconds, again.plan.inputs) == (made.plan.seconds, made.plan.inputs)
+    measured = simulate_table(device, device.default_plan(100))
+    write_table(measured, tmp_path / "table.csv", digits=17)
+    again = read_table(tmp_path / "table.csv")
+    assert torch.equal(again.readings, measured.readings) and torch.equal(
+        again.plan.actions, measured.plan.actions
+    )
+    assert (again.plan.kind, again.plan.shown) == (measured.plan.kind, measured.plan.shown)
+    assert (again.plan.seconds, again.plan.inputs) == (measured.plan.seconds, measured.plan.inputs)
 
 
 def good() -> dict[str, list[Any]]:
@@ -43,18 +44,18 @@ def good() -> dict[str, list[Any]]:
 
 
 def test_a_good_table_is_taken() -> None:
-    made = table(good())
-    assert made.plan.actions.shape == (20, 2) and made.plan.waits == (0.0, 1.0)
-    assert not any(made.plan.written)
+    measured = table_from_columns(good())
+    assert measured.plan.actions.shape == (20, 2) and measured.plan.waits == (0.0, 1.0)
+    assert not any(measured.plan.written)
 
 
 def test_a_write_is_where_seconds_do_not_grow() -> None:
     columns = good()
     columns["target"] = [0.5, 0.5] * 20
     del columns["pulses"]
-    assert table(columns).plan.written == (True, False)
+    assert table_from_columns(columns).plan.written == (True, False)
     columns["seconds"] = [2.0, 1.0] * 20
-    again = table(columns).plan
+    again = table_from_columns(columns).plan
     assert again.written == (True, True) and again.waits == (2.0, 1.0)
 
 
@@ -104,7 +105,7 @@ def test_a_bad_table_is_named_by_column_and_row(change: Any, message: str) -> No
     columns = good()
     change(columns)
     with pytest.raises(BadTable, match=message):
-        table(columns)
+        table_from_columns(columns)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_a_bad_table_of_targets(change: Any, message: str) -> None:
     del columns["pulses"]
     change(columns)
     with pytest.raises(BadTable, match=message):
-        table(columns)
+        table_from_columns(columns)
 
 
 @pytest.mark.parametrize(
@@ -139,22 +140,22 @@ def test_a_bad_file_is_refused(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_text(text)
     with pytest.raises(BadTable, match=message):
-        read(path)
+        read_table(path)
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_bytes(b"\xff\xfe\x00\x01" * 9)
     for path in (tmp_path / "bad.csv", tmp_path / "none.csv", tmp_path):
         with pytest.raises(BadTable, match="cannot be read as CSV"):
-            read(path)
+            read_table(path)
 
 
 def test_readings_that_no_such_device_shows_are_refused() -> None:
     """Microsiemens instead of full scales; a rectified activity below zero."""
-    made = measured(WanRRAM(), suggested(WanRRAM(), 100))
-    made.readings[7, 2] = 39.0
+    measured = simulate_table(WanRRAM(), WanRRAM().default_plan(100))
+    measured.readings[7, 2] = 39.0
     with pytest.raises(BadTable, match="column reading, cell number 7, its row 2: is 39.* another unit"):
-        fit(WanRRAM(), made)
+        calibrate(WanRRAM(), measured)
     columns = {
         "cell": [*range(40)],
         "target": [0.5] * 40,
@@ -162,9 +163,9 @@ def test_readings_that_no_such_device_shows_are_refused() -> None:
         "activity": [0.4] * 39 + [-0.4],
     }
     with pytest.raises(BadTable, match="column activity, cell number 39, its row 0: is -0.4, negative"):
-        fit(Mismatched(), table(columns))
+        calibrate(Mismatched(), table_from_columns(columns))
 
 
 def test_pulses_need_a_device_that_knows_its_step() -> None:
     with pytest.raises(ValueError, match="Mismatched does not say how far one pulse goes"):
-        fit(Mismatched(), table(good()))
+        calibrate(Mismatched(), table_from_columns(good()))

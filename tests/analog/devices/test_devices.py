@@ -40,12 +40,12 @@ def test_mismatched_spreads_are_as_stated() -> None:
     """Moments over 40,000 cells; tolerances are five standard errors or more."""
     device = Mismatched()
     cells = device.fabricate(200, 200, Fabrication((1,), (), 0, 1, LIKE))
-    assert float(cells.gain.log().std()) == pytest.approx(device.gain_spread, rel=0.02)
-    assert float(cells.offset.std()) == pytest.approx(device.offset_spread, rel=0.02)
+    assert float(cells.gain.log().std()) == pytest.approx(device.gain_dtod, rel=0.02)
+    assert float(cells.offset.std()) == pytest.approx(device.offset_dtod, rel=0.02)
     wide = device.fabricate(40_000, 1, Fabrication((1,), (), 0, 1, LIKE))
-    assert float(wide.amp.log().std()) == pytest.approx(device.amp_spread, rel=0.02)
-    assert float(wide.zero.std()) == pytest.approx(device.zero_spread, rel=0.02)
-    assert float(wide.bend.mean()) == pytest.approx(device.bend_spread, rel=0.03)
+    assert float(wide.amp.log().std()) == pytest.approx(device.amp_dtod, rel=0.02)
+    assert float(wide.zero.std()) == pytest.approx(device.zero_dtod, rel=0.02)
+    assert float(wide.bend.mean()) == pytest.approx(device.bend_dtod, rel=0.03)
     assert float(wide.bend.min()) >= 0
 
 
@@ -63,17 +63,17 @@ def test_mismatched_saturates() -> None:
         lambda: Mismatched(severity=-0.1),
         lambda: Mismatched(read_noise=-1),
         lambda: SoftBoundsRRAM(step=0.5),
-        lambda: SoftBoundsRRAM(top=-1),
+        lambda: SoftBoundsRRAM(w_max=-1),
     ],
 )
 def test_out_of_range_raises(make: object) -> None:
-    with pytest.raises(ValueError, match="severity|noise|step"):
+    with pytest.raises(ValueError, match="severity|noise|step|w_max"):
         make()  # type: ignore[operator]
 
 
 def quiet_rram(**changes: float) -> SoftBoundsRRAM:
-    spreads = {"step_spread": 0.0, "asymmetry_spread": 0.0, "top_spread": 0.0, "bottom_spread": 0.0}
-    return SoftBoundsRRAM(**{**spreads, "cycle_noise": 0.0, "write_noise": 0.0, **changes})
+    alike = {"step_dtod": 0.0, "up_down_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
+    return SoftBoundsRRAM(**{**alike, "cycle_to_cycle_std": 0.0, "write_noise": 0.0, **changes})
 
 
 def blank(device: SoftBoundsRRAM, count: int) -> PulsedCells:
@@ -85,7 +85,7 @@ def blank(device: SoftBoundsRRAM, count: int) -> PulsedCells:
 def test_a_train_of_pulses_is_its_pulses_one_by_one(sign: float) -> None:
     """Soft bounds: w moves by step * (1 - w / bound); the train's closed form equals the recursion."""
     device = quiet_rram()
-    bound = device.top if sign > 0 else device.bottom
+    bound = device.w_max if sign > 0 else device.w_min
     w = 0.0
     for _ in range(200):
         w += sign * device.step * (1 - w / bound)
@@ -101,9 +101,9 @@ def test_a_train_of_pulses_is_its_pulses_one_by_one(sign: float) -> None:
 def test_steps_shrink_to_nothing_at_the_bound() -> None:
     device = quiet_rram()
     cells = device.pulse(blank(device, 1), torch.full((1, 1, 1), 1e3, dtype=torch.float64), Noise.none())
-    assert float(cells.knobs) == pytest.approx(device.top)
+    assert float(cells.knobs) == pytest.approx(device.w_max)
     again = device.pulse(cells, torch.full((1, 1, 1), 0.1, dtype=torch.float64), Noise.none())
-    assert float(again.knobs) == pytest.approx(device.top)
+    assert float(again.knobs) == pytest.approx(device.w_max)
 
 
 def test_cells_stay_within_their_own_bounds() -> None:
@@ -111,7 +111,7 @@ def test_cells_stay_within_their_own_bounds() -> None:
     cells = device.fabricate(50, 50, Fabrication((1,), (), 0, 1, LIKE))
     for k in range(20):
         cells = device.pulse(cells, torch.full_like(cells.knobs, 0.5 * (-1) ** k), noise)
-        assert bool((cells.knobs <= cells.top).all()) and bool((cells.knobs >= cells.bottom).all())
+        assert bool((cells.knobs <= cells.w_max).all()) and bool((cells.knobs >= cells.w_min).all())
 
 
 def test_a_fraction_of_a_pulse_is_sent_by_chance() -> None:
@@ -127,7 +127,7 @@ def test_a_fraction_of_a_pulse_is_sent_by_chance() -> None:
 
 def test_cycle_and_write_noise_are_as_stated() -> None:
     """One pulse from zero on 40,000 cells: sd of step and of what is shown, within 3 % (8 sigma)."""
-    device = quiet_rram(cycle_noise=3.75, write_noise=56.0)
+    device = quiet_rram(cycle_to_cycle_std=3.75, write_noise=56.0)
     cells = blank(device, 40_000)
     after = device.pulse(cells, torch.full_like(cells.knobs, device.step), Noise(stream(0, "cycle")))
     assert float(after.knobs.std() / device.step) == pytest.approx(3.75, rel=0.03)

@@ -9,21 +9,21 @@ from torch import Tensor
 
 from analog import ModulatorBank
 from analog import Noise
-from analog.devices.modulators import warmth
+from analog.devices.modulators import neighbor_sum
 from tests.twostage import kept
 from tests.zoo import birth
 from tests.zoo import many
 
 
 def test_without_crosstalk_and_spread_a_weight_is_a_sine() -> None:
-    device = ModulatorBank(crosstalk=0.0, offset_spread=0.0)
+    device = ModulatorBank(crosstalk=0.0, offset_dtod=0.0)
     cells = device.fabricate(5, 4, birth())
     torch.testing.assert_close(cells.weights, (math.pi / 2 * cells.knobs).sin())
 
 
 def test_heat_reaches_the_four_nearest() -> None:
     """To first order in the crosstalk a knob moves its neighbours' phases by that share of its own."""
-    device = ModulatorBank(crosstalk=0.01, offset_spread=0.0)
+    device = ModulatorBank(crosstalk=0.01, offset_dtod=0.0)
     cells = device.fabricate(3, 3, birth())._replace(knobs=torch.zeros(1, 3, 3, dtype=torch.float64))
     one = torch.zeros(1, 3, 3, dtype=torch.float64)
     one[0, 1, 1] = 0.1
@@ -33,7 +33,7 @@ def test_heat_reaches_the_four_nearest() -> None:
 
 
 def test_heat_ends_at_the_edge() -> None:
-    sums = warmth(torch.ones(2, 1, 3, 4))
+    sums = neighbor_sum(torch.ones(2, 1, 3, 4))
     assert sums[0, 0, 0, 0] == 2 and sums[1, 0, 1, 1] == 4 and sums[0, 0, 0, 1] == 3
     assert float(sums.sum()) == 2 * 2 * (3 * 3 + 2 * 4)
 

@@ -13,7 +13,7 @@ from analog.devices import pcm
 from tests.twostage import kept
 from tests.zoo import many
 
-QUIET = {"miss_scale": 0.0, "read_noise": 0.0}
+QUIET = {"programming_error_scale": 0.0, "read_noise": 0.0}
 
 
 def held(device: PCM, target: float, seconds: float, noise: Noise, count: int) -> pcm.PCMCells:
@@ -84,8 +84,8 @@ def test_reading_noise_has_the_modelled_variance(seconds: float) -> None:
         cells = many(device, n, int(torch.randint(2**31, (1,), generator=generator)))
         cells = device.perturb(cells, -cells.knobs)
         cells = device.pulse(cells, torch.full_like(cells.knobs, 0.4), noise)
-        aged = device.age(cells, seconds, noise)
-        read = device.collect(aged, torch.ones(1, 1, 1, dtype=torch.float64), noise).flatten()
+        evolve = device.age(cells, seconds, noise)
+        read = device.collect(evolve, torch.ones(1, 1, 1, dtype=torch.float64), noise).flatten()
         z = (read - 0.4) / g_q
         return torch.stack((z, z.square()), -1)
 
@@ -98,9 +98,9 @@ def test_reading_noise_remembers(lag: float) -> None:
     """Covariance of held weights over a lag, 1e6 s after the write: the processes' own (3 means in all)."""
     device = PCM(drift_scale=0.0, **QUIET)
     g_q = 0.4 * min(0.0088 / 0.4**0.65, 0.2)
-    aged = 1e6
+    evolve = 1e6
     wanted = sum(
-        pcm.SHARE * math.exp(-lag / tau) * (1.0 if keep else -math.expm1(-2 * aged / tau))
+        pcm.SHARE * math.exp(-lag / tau) * (1.0 if keep else -math.expm1(-2 * evolve / tau))
         for tau, keep in zip(pcm.TIMES, pcm.KEPT, strict=True)
     )
 
@@ -108,13 +108,13 @@ def test_reading_noise_remembers(lag: float) -> None:
         noise = Noise(generator)
         cells = many(device, n, int(torch.randint(2**31, (1,), generator=generator)))
         cells = device.perturb(cells, -cells.knobs)
-        first = device.age(device.pulse(cells, torch.full_like(cells.knobs, 0.4), noise), aged, noise)
+        first = device.age(device.pulse(cells, torch.full_like(cells.knobs, 0.4), noise), evolve, noise)
         second = device.age(first, lag, noise)
         one, two = ((c.weights.flatten() - 0.4) / g_q for c in (first, second))
         return (one * two).unsqueeze(-1)
 
     assert kept(sample, torch.tensor([wanted], dtype=torch.float64), 4000, "memory", str(lag))
-    assert wanted == pytest.approx(math.log(2 * aged / lag), abs=1)  # of a continuum of such processes
+    assert wanted == pytest.approx(math.log(2 * evolve / lag), abs=1)  # of a continuum of such processes
 
 
 def test_silence_has_a_slope_even_without_input() -> None:

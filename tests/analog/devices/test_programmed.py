@@ -16,11 +16,11 @@ from analog import MiloRRAM
 from analog import Noise
 from analog import WanRRAM
 from analog import stream
-from analog.devices import PROGRAMMED
 from analog.devices import cmo_hfox_rram
 from analog.devices import milo_rram
 from analog.devices import sonos
 from tests.twostage import kept
+from tests.zoo import PROGRAMMED
 from tests.zoo import many
 from tests.zoo import name
 
@@ -37,14 +37,16 @@ PUBLISHED = [  # device, target, conductance in uS, sd in uS as the fit gives it
     (MiloRRAM(), 0.5, 137.5, 3.5301),
     (PCM(), 0.5, 12.5, 0.9527),
     (PCM(fit="joshi"), 0.5, 12.5, 0.9553),
-    (CMOHfOxRRAM(relaxation=0.0), 0.25, 58.5, 0.06333),
-    (CMOHfOxRRAM(relaxation=0.0, acceptance="2%"), 0.25, 58.5, 0.67170),
+    (CMOHfOxRRAM(relaxation_scale=0.0), 0.25, 58.5, 0.06333),
+    (CMOHfOxRRAM(relaxation_scale=0.0, acceptance="2%"), 0.25, 58.5, 0.67170),
     (SONOS(), 0.5, 800.0, 19.677),
 ]
 
 
 @pytest.mark.parametrize(
-    ("device", "target", "wanted", "sd"), PUBLISHED, ids=lambda v: name(v) if hasattr(v, "pair") else None
+    ("device", "target", "wanted", "sd"),
+    PUBLISHED,
+    ids=lambda v: name(v) if hasattr(v, "conductances") else None,
 )
 def test_writing_misses_as_published(device: Any, target: float, wanted: float, sd: float) -> None:
     """Mean and variance around a target in the middle of the range; 16 means in all."""
@@ -53,30 +55,38 @@ def test_writing_misses_as_published(device: Any, target: float, wanted: float, 
         off = written(device, target, Noise(generator), n).plus.flatten() - wanted
         return torch.stack((off / sd, (off / sd).square()), -1)
 
-    assert float(device.miss(torch.tensor(wanted, dtype=torch.float64))) == pytest.approx(sd, rel=2e-4)
+    assert float(device.programming_error(torch.tensor(wanted, dtype=torch.float64))) == pytest.approx(
+        sd, rel=2e-4
+    )
     assert kept(sample, torch.tensor([0.0, 1.0], dtype=torch.float64), 4000, "miss", name(device))
 
 
 @pytest.mark.parametrize(("fit", "low", "high"), [("quartic", 0.35, 1.17), ("cubic", 1.05, 1.67)])
 def test_the_two_fits_to_wan_differ_as_stated(fit: Any, low: float, high: float) -> None:
-    ends = WanRRAM(fit=fit).miss(torch.tensor([0.0, 39.0], dtype=torch.float64))
+    ends = WanRRAM(fit=fit).programming_error(torch.tensor([0.0, 39.0], dtype=torch.float64))
     assert ends.tolist() == pytest.approx([low, high], abs=0.01)
 
 
 @pytest.mark.parametrize(("conductance", "rest"), [(0.0, 0.09), (5.0, 0.02), (12.5, 0.02), (25.0, 0.02)])
 def test_the_two_fits_to_pcm_agree_as_stated(conductance: float, rest: float) -> None:
     g = torch.tensor(conductance, dtype=torch.float64)
-    assert float(PCM().miss(g) / PCM(fit="joshi").miss(g)) == pytest.approx(1, abs=rest)
+    assert float(PCM().programming_error(g) / PCM(fit="joshi").programming_error(g)) == pytest.approx(
+        1, abs=rest
+    )
 
 
 @pytest.mark.parametrize("device", PROGRAMMED, ids=name)
 def test_nothing_missed_is_ideal(device: Any) -> None:
     """Without programming error and time, weights are their targets, to rounding."""
-    changes = {k: 0.0 for k in ("miss_scale", "spread_scale", "relaxation") if k in vars(device)}
+    changes = {
+        k: 0.0
+        for k in ("programming_error_scale", "current_spread_scale", "relaxation_scale")
+        if k in vars(device)
+    }
     exact = dataclasses.replace(device, **changes)
     cells = written(exact, 0.3, Noise.none(), 10)
     if isinstance(device, PCM):
-        cells = exact.weighed(cells._replace(flicker=torch.zeros_like(cells.flicker)))
+        cells = exact.with_effective_weights(cells._replace(flicker=torch.zeros_like(cells.flicker)))
     torch.testing.assert_close(cells.weights, cells.knobs)
 
 
@@ -86,11 +96,13 @@ def test_only_touched_cells_are_written(device: Any) -> None:
     drive = torch.zeros_like(cells.knobs)
     drive[:, :100] = -0.1 * cells.knobs[:, :100].sign()  # inwards: at full scale there is no way out
     after = device.pulse(cells, drive, Noise(stream(1, "touched", name(device))))
-    for field in ("knobs", "weights", "plus", "since"):
+    for field in ("knobs", "weights", "plus", "since_write"):
         before, now = getattr(cells, field), getattr(after, field)
         assert torch.equal(now[:, 100:], before[:, 100:])
     assert not torch.equal(after.plus[:, :100], cells.plus[:, :100])
-    assert float((after.since + after.idle)[:, :100].abs().max()) == 0  # their clock starts again
+    assert (
+        float((after.since_write + after.pending_seconds)[:, :100].abs().max()) == 0
+    )  # their clock starts again
 
 
 def test_programming_the_same_again_is_a_fresh_write() -> None:
@@ -101,7 +113,7 @@ def test_programming_the_same_again_is_a_fresh_write() -> None:
     after = device.pulse(blank, cells.knobs, noise)
     assert torch.equal(after.knobs, cells.knobs)
     assert not torch.isclose(after.plus, cells.plus).any()
-    assert float((after.since + after.idle).abs().max()) == 0
+    assert float((after.since_write + after.pending_seconds).abs().max()) == 0
 
 
 def test_targets_stay_within_full_scale() -> None:
@@ -112,13 +124,13 @@ def test_targets_stay_within_full_scale() -> None:
 @pytest.mark.parametrize("seconds", [10.0, 1e3, 1e5])
 def test_cmo_relaxes_as_published(seconds: float) -> None:
     """Mean -.089 ln t and sd .042 ln t + .412 uS around what was asked; 6 means in all."""
-    device = CMOHfOxRRAM(miss_scale=0.0)
-    mean, sd = cmo_hfox_rram.relaxed(seconds)
+    device = CMOHfOxRRAM(programming_error_scale=0.0)
+    mean, sd = cmo_hfox_rram.relaxation(seconds)
 
     def sample(n: int, generator: Generator) -> Tensor:
         noise = Noise(generator)
-        aged = device.age(written(device, 0.25, noise, n), seconds, noise)
-        off = (aged.plus.flatten() - 58.5 - mean) / sd
+        evolve = device.age(written(device, 0.25, noise, n), seconds, noise)
+        off = (evolve.plus.flatten() - 58.5 - mean) / sd
         return torch.stack((off, off.square()), -1)
 
     assert kept(sample, torch.tensor([0.0, 1.0], dtype=torch.float64), 4000, "relax", str(seconds))
@@ -126,8 +138,8 @@ def test_cmo_relaxes_as_published(seconds: float) -> None:
 
 def test_relaxation_remembers() -> None:
     """A walk in ln t: the covariance of two times is the variance at the earlier one (1 mean)."""
-    device = CMOHfOxRRAM(miss_scale=0.0)
-    (m1, s1), (m2, s2) = (cmo_hfox_rram.relaxed(t) for t in (100.0, 1e4))
+    device = CMOHfOxRRAM(programming_error_scale=0.0)
+    (m1, s1), (m2, s2) = (cmo_hfox_rram.relaxation(t) for t in (100.0, 1e4))
 
     def sample(n: int, generator: Generator) -> Tensor:
         noise = Noise(generator)
@@ -150,21 +162,21 @@ def test_sonos_spreads_as_published(day: int) -> None:
     """
     currents = torch.tensor([50.0, 200.0, 800.0, 1600.0], dtype=torch.float64)
     published = PUBLISHED_A[day] * (1 - (-currents / PUBLISHED_B[day]).exp())
-    ours = sonos.spread(currents, torch.tensor(day * sonos.DAY, dtype=torch.float64))
+    ours = sonos.current_std(currents, torch.tensor(day * sonos.DAY, dtype=torch.float64))
     torch.testing.assert_close(ours, published, rtol=0.018, atol=0.0)
     device = SONOS()
 
     def sample(n: int, generator: Generator) -> Tensor:
         noise = Noise(generator)
-        aged = device.age(written(device, 0.5, noise, n), day * sonos.DAY, noise)
-        return ((aged.plus.flatten() - 800) / ours[2]).square().unsqueeze(-1)
+        evolve = device.age(written(device, 0.5, noise, n), day * sonos.DAY, noise)
+        return ((evolve.plus.flatten() - 800) / ours[2]).square().unsqueeze(-1)
 
     assert kept(sample, torch.ones(1, dtype=torch.float64), 4000, "sonos", day)
 
 
 def test_milo_current_is_the_published_polynomial() -> None:
     """I = G V + c2 V^2 + c3 V^3 of one cell against its partner at 50 uS, within 1 % of the current."""
-    device = MiloRRAM(miss_scale=0.0, volts=0.5)
+    device = MiloRRAM(programming_error_scale=0.0, volts=0.5)
     for target in (0.1, 0.5, 1.0):
         cells = written(device, target, Noise.none(), 1)
         for v in (0.05, 0.25, 0.5, -0.4):

@@ -17,17 +17,17 @@ from analog import Noise
 from analog import RRAMArray
 from analog import SoftBoundsRRAM
 from analog import stream
-from analog.devices import PULSED
 from analog.devices.trains import affine
 from analog.devices.trains import exponential
 from tests.twostage import kept
+from tests.zoo import PULSED
 from tests.zoo import many
 from tests.zoo import name
 
 
 def still(device: Any, **changes: float) -> Any:
     """The device without spread between cells and without noise."""
-    none = {f.name: 0.0 for f in dataclasses.fields(device) if f.name.endswith(("spread", "noise"))}
+    none = {f.name: 0.0 for f in dataclasses.fields(device) if f.name.endswith(("dtod", "std", "noise"))}
     none |= {"dead": 0.0} if isinstance(device, RRAMArray) else {}
     return dataclasses.replace(device, **{**none, **changes})
 
@@ -41,16 +41,16 @@ def at(device: Any, knob: float, count: int = 1) -> Any:
 
 def speed(device: Any, w: float, sign: int) -> float:
     """The published law of one pulse, written down again: size of a step at w."""
-    step = device.step * (1 + sign * device.asymmetry)
-    bound = device.top if sign > 0 else device.bottom
+    step = device.step * (1 + sign * device.up_down)
+    bound = device.w_max if sign > 0 else device.w_min
     if isinstance(device, ExponentialRRAM):
-        z = 2 * device.scale * w / (device.top - device.bottom) + device.offset
+        z = 2 * device.scale * w / (device.w_max - device.w_min) + device.offset
         height = device.height_up if sign > 0 else device.height_down
         return step * float(1 + height * torch.tensor(sign * device.steepness * z).exp())
     if isinstance(device, LinearECRAM):
-        return step * (1 - (device.fading_up if sign > 0 else device.fading_down) * w / bound)
+        return step * (1 - (device.softness_up if sign > 0 else device.softness_down) * w / bound)
     if isinstance(device, CapacitorCell):
-        return step * (1 - device.fading * w / bound)
+        return step * (1 - device.softness * w / bound)
     return step * (1 if isinstance(device, ConstantStep) else 1 - w / bound)
 
 
@@ -64,7 +64,7 @@ def test_a_train_is_its_pulses_one_by_one(device: Device[Any], sign: int, start:
     w = start
     for _ in range(count):
         w += sign * speed(baseline, w, sign)
-    w = min(max(w, baseline.bottom), baseline.top)
+    w = min(max(w, baseline.w_min), baseline.w_max)
     cells = at(baseline, start)
     end = baseline.pulse(cells, torch.full_like(cells.knobs, sign * count * baseline.step), Noise.none())
     loose = 0.005 if isinstance(device, ExponentialRRAM) else 1e-6
@@ -77,7 +77,7 @@ def test_noise_of_a_train_is_that_of_its_pulses(device: Device[Any]) -> None:
 
     Two means a device, 16 in all.
     """
-    baseline = still(device, cycle_noise=0.1 * device.cycle_noise)  # type: ignore[attr-defined]
+    baseline = still(device, cycle_to_cycle_std=0.1 * device.cycle_to_cycle_std)  # type: ignore[attr-defined]
     count = min(20, max(1, round(0.3 / baseline.step)))
 
     def gap(n: int, generator: Generator) -> Tensor:
@@ -103,7 +103,7 @@ def test_noise_of_a_train_is_that_of_its_pulses(device: Device[Any]) -> None:
 @pytest.mark.parametrize("device", PULSED, ids=name)
 def test_one_pulse_has_the_stated_noise(device: Device[Any]) -> None:
     """Mean and variance of one step down from .2, away from the bounds; 16 means in all."""
-    baseline = still(device, cycle_noise=min(device.cycle_noise, 0.3))  # type: ignore[attr-defined]
+    baseline = still(device, cycle_to_cycle_std=min(device.cycle_to_cycle_std, 0.3))  # type: ignore[attr-defined]
     size = speed(baseline, 0.2, -1)
 
     def sample(n: int, generator: Generator) -> Tensor:
@@ -114,7 +114,7 @@ def test_one_pulse_has_the_stated_noise(device: Device[Any]) -> None:
         moved = (0.2 - after.knobs.flatten()) / size
         return torch.stack((moved, (moved - 1).square()), -1)
 
-    wanted = torch.tensor([1.0, baseline.cycle_noise**2], dtype=torch.float64)
+    wanted = torch.tensor([1.0, baseline.cycle_to_cycle_std**2], dtype=torch.float64)
     assert kept(sample, wanted, 4000, "one pulse", name(device))
 
 
@@ -130,18 +130,18 @@ def test_cells_spread_as_stated(device: Any) -> None:
     def sample(n: int, generator: Generator) -> Tensor:
         identity = int(torch.randint(2**31, (1,), generator=generator))
         cells = many(device, n, identity)
-        mean = ((cells.up + cells.down) / 2 / device.step).flatten()
-        tilt = ((cells.up - cells.down) / (cells.up + cells.down)).flatten()
-        top = (cells.top / device.top).flatten()
+        mean = ((cells.step_up + cells.step_down) / 2 / device.step).flatten()
+        tilt = ((cells.step_up - cells.step_down) / (cells.step_up + cells.step_down)).flatten()
+        w_max = (cells.w_max / device.w_max).flatten()
         step = mean.log() if lognormal else mean
-        cut = (top > 0.5).double()
+        cut = (w_max > 0.5).double()
         return torch.stack((step, step.square(), tilt, tilt.square(), cut), -1)
 
-    s = device.step_spread
+    s = device.step_dtod
     first, second = (0.0, s**2) if lognormal else (1.0, 1 + s**2)
-    below = 0.5 * (1 + torch.erf(torch.tensor(0.5 / device.top_spread / 2**0.5)))
+    below = 0.5 * (1 + torch.erf(torch.tensor(0.5 / device.w_max_dtod / 2**0.5)))
     wanted = torch.tensor(
-        [first, second, device.asymmetry, device.asymmetry**2 + device.asymmetry_spread**2, float(below)],
+        [first, second, device.up_down, device.up_down**2 + device.up_down_dtod**2, float(below)],
         dtype=torch.float64,
     )
     if s == 0.3:  # the cut at .05 moves the second moment by 2e-5
@@ -167,7 +167,7 @@ def test_dead_cells_do_not_move() -> None:
         noise = Noise(stream(0, "dead", share.hex()))
         blank = device.perturb(cells, -cells.knobs)  # erasing does not revive them
         after = device.pulse(blank, torch.full_like(cells.knobs, 0.9), noise)
-        dead = cells.top == cells.bottom
+        dead = cells.w_max == cells.w_min
         assert float(dead.double().mean()) == pytest.approx(share, abs=5 * (share / 20_000) ** 0.5)
         torch.testing.assert_close(after.knobs[dead], cells.knobs[dead])
         torch.testing.assert_close(after.weights[dead], cells.weights[dead])
@@ -182,19 +182,19 @@ def test_charge_leaks_away_in_its_lifetime() -> None:
     parts = cells
     for _ in range(10):
         parts = device.age(parts, 0.07, Noise.none())
-    for aged in (parts, device.age(cells, 0.7, Noise.none())):
-        assert float(aged.knobs) == pytest.approx(0.8 * torch.tensor(-0.7).exp().item(), rel=1e-6)
+    for evolve in (parts, device.age(cells, 0.7, Noise.none())):
+        assert float(evolve.knobs) == pytest.approx(0.8 * torch.tensor(-0.7).exp().item(), rel=1e-6)
     short = device.age(cells, 5e-5, Noise.none())  # put off, not lost
     assert float(device.age(short, 0.7 - 5e-5, Noise.none()).knobs) == pytest.approx(float(parts.knobs))
 
 
 def test_lifetimes_spread_as_stated() -> None:
     cells = many(CapacitorCell(), 40_000)
-    assert float((1 / cells.leak).median()) == pytest.approx(1.0, rel=0.02)
-    assert float((1 / cells.leak).std()) == pytest.approx(0.3, rel=0.03)
+    assert float((1 / cells.leak_rate).median()) == pytest.approx(1.0, rel=0.02)
+    assert float((1 / cells.leak_rate).std()) == pytest.approx(0.3, rel=0.03)
 
 
 def test_soft_bounds_are_reached_from_far() -> None:
     device = still(SoftBoundsRRAM())
     end = device.pulse(at(device, 0.0), torch.full((1, 1, 1), -1e3, dtype=torch.float64), Noise.none())
-    assert float(end.knobs) == pytest.approx(device.bottom)
+    assert float(end.knobs) == pytest.approx(device.w_min)

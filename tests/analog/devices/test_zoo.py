@@ -24,9 +24,9 @@ from analog import UnknownNeurons
 from analog import WanRRAM
 from analog import check_device
 from analog import stream
-from analog.devices import PROGRAMMED
 from analog.devices import ZOO
 from tests.twostage import kept
+from tests.zoo import PROGRAMMED
 from tests.zoo import many
 from tests.zoo import name
 
@@ -79,13 +79,13 @@ def test_ageing_composes(device: Device[Any], seconds: float) -> None:
 
 @pytest.mark.parametrize("device", [d for d in ZOO if type(d).age is not Device.age], ids=name)
 def test_waiting_a_little_changes_little(device: Device[Any]) -> None:
-    """What is put off: a thousand waits of a thousandth of the patience come to one wait."""
+    """What is put off: a thousand waits of a thousandth of the interval come to one wait."""
     cells = many(device, 50)
-    patience = min(getattr(device, "patience", 1e-4), 10.0)
+    aging_interval = min(getattr(device, "aging_interval", 1e-4), 10.0)
     many_waits = cells
     for _ in range(1000):
-        many_waits = device.age(many_waits, patience / 500, Noise.none())
-    once = device.age(cells, 2 * patience, Noise.none())
+        many_waits = device.age(many_waits, aging_interval / 500, Noise.none())
+    once = device.age(cells, 2 * aging_interval, Noise.none())
     torch.testing.assert_close(many_waits.weights, once.weights, rtol=2e-2, atol=1e-4)
 
 
@@ -94,16 +94,16 @@ def test_waiting_a_little_changes_little(device: Device[Any]) -> None:
     [
         (lambda: ExponentialRRAM(step=0.1), "step"),
         (lambda: ExponentialRRAM(scale=0.5), "scale"),
-        (lambda: LinearECRAM(fading_up=1.5), "fading"),
-        (lambda: LinearECRAM(cycle_noise=-1), "cycle_noise"),
-        (lambda: LinearECRAM(asymmetry=1.0), "asymmetry"),
+        (lambda: LinearECRAM(softness_up=1.5), "softness_up"),
+        (lambda: LinearECRAM(cycle_to_cycle_std=-1), "cycle_to_cycle_std"),
+        (lambda: LinearECRAM(up_down=1.0), "up_down"),
         (lambda: CapacitorCell(lifetime=0.0), "lifetime"),
         (lambda: RRAMArray(dead=1.0), "dead"),
-        (lambda: PCMPair(full=1.5), "full"),
-        (lambda: PCMPair(cycle_noise=math.nan), "noise"),
+        (lambda: PCMPair(refresh_above=1.5), "refresh_above"),
+        (lambda: PCMPair(cycle_to_cycle_std=math.nan), "cycle_to_cycle_std"),
         (lambda: WanRRAM(g_max=50.0), "g_max"),
         (lambda: WanRRAM(fit="quintic"), "fit"),  # type: ignore[arg-type]
-        (lambda: MiloRRAM(volts=1.0), "volts|V per"),
+        (lambda: MiloRRAM(volts=1.0), "volts"),
         (lambda: CMOHfOxRRAM(acceptance="5%"), "acceptance"),  # type: ignore[arg-type]
         (lambda: SONOS(i_max=4000.0), "i_max"),
         (lambda: PCM(g_max=30.0), "g_max"),

@@ -49,8 +49,8 @@ NOTHING: dict[str, Wrap] = {  # effects in the limit in which they do nothing
     "stuck": lambda d: Stuck(d, share=0.0),
     "wire drop": lambda d: IRDrop(d, resistance=0.0),
     "temperature": lambda d: Temperature(d, kelvin=300.0),
-    "tiled": lambda d: Tiled(d, rows=64, cols=64, bits=None, reach=1e6),
-    "wafer": lambda d: Wafer(d, spread=0.0),
+    "tiled": lambda d: Tiled(d, rows=64, cols=64, output_bits=None, output_range=1e6),
+    "wafer": lambda d: Wafer(d, gain_dtod=0.0),
 }
 
 
@@ -117,8 +117,8 @@ def test_an_effect_of_no_size_does_nothing(effect: str, device: Device[Any]) -> 
         (lambda: IRDrop(Ideal(), resistance=-1.0), "resistance"),
         (lambda: Chip(IRDrop(Ideal(), conductance=1e-4), (dense(784, 256),)), "Tiled"),
         (lambda: Temperature(Ideal(), kelvin=500.0), "500"),
-        (lambda: Tiled(Ideal(), rows=0), "at least one"),
-        (lambda: Wafer(Ideal(), reach=0.0), "reach"),
+        (lambda: Tiled(Ideal(), rows=0), "rows is 0"),
+        (lambda: Wafer(Ideal(), correlation_length=0.0), "correlation_length"),
     ],
 )
 def test_out_of_range_raises(make: Any, word: str) -> None:

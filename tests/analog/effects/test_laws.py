@@ -27,7 +27,7 @@ from analog import dense
 from analog import stream
 from analog import xray
 from analog.devices.ideal import IdealCells
-from analog.effects.converters import converted
+from analog.effects.converters import convert
 from analog.effects.wafer import correlated
 from tests.twostage import kept
 from tests.zoo import birth
@@ -39,12 +39,12 @@ DOUBLE = torch.float64
 def test_a_converter_has_its_levels_and_no_more() -> None:
     noise = Noise(stream(0, "levels"))
     values = torch.linspace(-3, 3, 60_001, dtype=DOUBLE)
-    out = converted(values, 4, 1.5, noise)
+    out = convert(values, 4, 1.5, noise)
     assert len(out.unique()) == 2**4 - 1
     inside = values.abs() <= 1.5
     assert float((out - values)[inside].abs().max()) <= 1.5 / 7 / 2 + 1e-12
     assert float(out.max()) == pytest.approx(1.5) == -float(out.min())
-    torch.testing.assert_close(converted(-values, 4, 1.5, noise), -out)
+    torch.testing.assert_close(convert(-values, 4, 1.5, noise), -out)
 
 
 def test_rounding_errors_are_a_step_over_root_twelve() -> None:
@@ -52,7 +52,7 @@ def test_rounding_errors_are_a_step_over_root_twelve() -> None:
 
     def sample(n: int, generator: Generator) -> Tensor:
         values = 2 * torch.rand(n, generator=generator, dtype=DOUBLE) - 1
-        error = (converted(values, 8, 1.0, Noise(generator)) - values) * 127
+        error = (convert(values, 8, 1.0, Noise(generator)) - values) * 127
         return torch.stack((error, 12 * error.square()), -1)
 
     assert kept(sample, torch.tensor([0.0, 1.0], dtype=DOUBLE), 4000, "rounding")
@@ -155,12 +155,14 @@ def test_wire_drop_is_the_resistor_network_to_first_order() -> None:
 
 def test_temperature_speeds_up_ageing_by_arrhenius() -> None:
     """A second at 330 K is exp(.6 eV / k * (1/300 - 1/330)) = 8.24 seconds at 300 K."""
-    device = CapacitorCell(lifetime_spread=0.0)
+    device = CapacitorCell(lifetime_dtod=0.0)
     hot = Temperature(device, kelvin=330.0, activation=0.6)
-    assert hot.haste == pytest.approx(8.24, rel=2e-3)
+    assert hot.acceleration_factor == pytest.approx(8.24, rel=2e-3)
     cells, silent = many(hot, 3), Noise.none()
     aged = hot.age(cells, 0.1, silent).knobs / cells.knobs
-    torch.testing.assert_close(aged, torch.full_like(aged, math.exp(-0.1 * hot.haste)), rtol=1e-3, atol=0.0)
+    torch.testing.assert_close(
+        aged, torch.full_like(aged, math.exp(-0.1 * hot.acceleration_factor)), rtol=1e-3, atol=0.0
+    )
 
 
 def test_warm_amplifiers_change_gain_and_hiss() -> None:
@@ -183,7 +185,7 @@ def test_tiles_add_up_to_the_whole(device: Any) -> None:
     """With the knobs of a whole layer in ideal crossbars the sum is the whole product; gathering the
     knobs of the crossbars and giving them out again is lossless for any device.
     """
-    tiled = Tiled(Ideal(), rows=3, cols=4, bits=None, reach=1e9)
+    tiled = Tiled(Ideal(), rows=3, cols=4, output_bits=None, output_range=1e9)
     cells = tiled.fabricate(8, 10, birth())
     x = torch.randn(1, 5, 10, generator=stream(0, "tiles"), dtype=DOUBLE)
     torch.testing.assert_close(tiled.collect(cells, x, Noise.none()), x @ cells.knobs.mT)
@@ -197,7 +199,7 @@ def test_tiles_add_up_to_the_whole(device: Any) -> None:
 
 def test_every_crossbar_adds_its_own_noise() -> None:
     """Three crossbars along a row of inputs: three times the variance (1 mean)."""
-    device = Tiled(LinearECRAM(read_noise=0.1), rows=4, cols=4, bits=None)
+    device = Tiled(LinearECRAM(read_noise=0.1), rows=4, cols=4, output_bits=None)
 
     def sample(n: int, generator: Generator) -> Tensor:
         cells = device.fabricate(1, 12, birth())
@@ -219,7 +221,7 @@ def test_mismatch_falls_off_with_distance() -> None:
 
 
 def test_wafer_gains_multiply_inputs_and_outputs() -> None:
-    device = Wafer(Ideal(), spread=0.3)
+    device = Wafer(Ideal(), gain_dtod=0.3)
     cells = device.fabricate(4, 6, birth())
     x = torch.randn(1, 3, 6, generator=stream(0, "gains"), dtype=DOUBLE)
     gain = cells.down.mT * cells.across
@@ -229,7 +231,7 @@ def test_wafer_gains_multiply_inputs_and_outputs() -> None:
 
 def test_pairs_cancel_what_is_common() -> None:
     """Cells that rise easily and fall hardly: alone they are lopsided, in a pair they are not."""
-    lone = SoftBoundsRRAM(asymmetry=0.5, top=1.0, bottom=-1.0, top_spread=0.0, bottom_spread=0.0)
+    lone = SoftBoundsRRAM(up_down=0.5, w_max=1.0, w_min=-1.0, w_max_dtod=0.0, w_min_dtod=0.0)
     pair = DifferentialPair(lone)
 
     def slope(device: Any, sign: float) -> float:
@@ -244,5 +246,5 @@ def test_pairs_cancel_what_is_common() -> None:
 
 def test_both_cells_of_a_pair_are_their_own() -> None:
     cells = DifferentialPair(SoftBoundsRRAM()).fabricate(20, 20, birth())
-    assert not torch.equal(cells.plus.top, cells.minus.top)
-    assert torch.equal(cells.plus.top, SoftBoundsRRAM().fabricate(20, 20, birth()).top)
+    assert not torch.equal(cells.plus.w_max, cells.minus.w_max)
+    assert torch.equal(cells.plus.w_max, SoftBoundsRRAM().fabricate(20, 20, birth()).w_max)

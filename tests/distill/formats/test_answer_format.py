@@ -208,7 +208,6 @@ def test_booked_is_exactly_what_was_sent(
         stimuli,
         answers=answers,
         generator=stream(0),
-        answer_generator=stream(0),
         traffic=again,
     ):
         pass

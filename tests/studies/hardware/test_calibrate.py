@@ -8,8 +8,8 @@ from studies.hardware import calibrate
 
 def test_the_example_is_calibrated_to_what_it_was_made_with() -> None:
     """Of the cells in pulses.csv; each within 4 standard errors, false alarm below 1e-3."""
-    made_with = {"step": 2.5e-3, "step_spread": 0.2, "top": 1.1, "bottom": -0.9, "top_spread": 0.15}
-    made_with |= {"bottom_spread": 0.2, "cycle_noise": 3.75, "write_noise": 25.0, "read_noise": 0.02}
+    made_with = {"step": 2.5e-3, "step_dtod": 0.2, "w_max": 1.1, "w_min": -0.9, "w_max_dtod": 0.15}
+    made_with |= {"w_min_dtod": 0.2, "cycle_to_cycle_std": 3.75, "write_noise": 25.0, "read_noise": 0.02}
     rows = [r for r in calibrate.run(calibrate.Trial()) if r["what"] == "parameter"]
     found = {r["name"]: r for r in rows}
     for name, truth in made_with.items():

@@ -25,7 +25,7 @@ OUTSIDE = "docs.molecular_memristor:MolecularMemristor"
 
 def plain(**numbers: float) -> ConstantStep:
     return ConstantStep(
-        step_spread=0, asymmetry_spread=0, top_spread=0, bottom_spread=0, **{"cycle_noise": 0, **numbers}
+        step_dtod=0, up_down_dtod=0, w_max_dtod=0, w_min_dtod=0, **{"cycle_to_cycle_std": 0, **numbers}
     )
 
 
@@ -34,11 +34,11 @@ def test_levels_without_noise_are_the_range_in_steps(step: float) -> None:
     assert zoo.bench(plain(step=step), 3)["levels"] == pytest.approx(1 + 2 / step)
 
 
-@pytest.mark.parametrize("cycle_noise", [0.5, 2.0])
-def test_levels_are_the_range_over_what_a_write_leaves_to_chance(cycle_noise: float) -> None:
+@pytest.mark.parametrize("cycle_to_cycle_std", [0.5, 2.0])
+def test_levels_are_the_range_over_what_a_write_leaves_to_chance(cycle_to_cycle_std: float) -> None:
     step = 0.001
-    blur = cycle_noise * step * (OWED / step) ** 0.5
-    found = zoo.bench(plain(step=step, cycle_noise=cycle_noise), 3)
+    blur = cycle_to_cycle_std * step * (OWED / step) ** 0.5
+    found = zoo.bench(plain(step=step, cycle_to_cycle_std=cycle_to_cycle_std), 3)
     assert found["levels"] == pytest.approx(1 + 2 / blur, rel=0.1) and found["unmoved"] == 0  # 3,200 cells
 
 
@@ -59,7 +59,7 @@ def test_a_chip_that_dies_of_learning_is_told_of() -> None:
 def test_all_that_learn_see_the_same_batches_and_pay_the_same() -> None:
     args = zoo.Args(devices=(ConstantStep(), Mismatched()), chips=1, heirs=0, budget=5, hidden=8)
     rows = [row for t in zoo.plan(args) for row in zoo.run(t)]
-    paid = [r["measurements"] for r in rows if r["what"] == "in place"]
+    paid = [r["reads"] for r in rows if r["what"] == "in place"]
     assert paid[0] == paid[1] == 22 * 64 * 5  # one epoch of 1437 examples in whole batches, 1 + 4 each
 
 

@@ -1,0 +1,97 @@
+"""What is done to cells at the bench, and what they showed: plans of measurements and their tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class MeasurementPlan:
+    """What is done to cells: before each reading they wait, are pulsed or written, and wait.
+
+    Raises:
+        ValueError: actions, seconds and inputs do not have the same number of rows.
+    """
+
+    kind: Literal["pulses", "target"]
+    actions: Tensor  # (cells, rows), pulses or targets, float64
+    seconds: tuple[float, ...]  # (rows,), of the clock (pulses) or since the last write (target)
+    inputs: tuple[float, ...]  # (rows,)
+    shown: Literal["reading", "activity"] = "reading"  # before or behind the neuron
+
+    def __post_init__(self) -> None:
+        rows = self.actions.shape[-1]
+        if self.actions.ndim != 2 or len(self.seconds) != rows or len(self.inputs) != rows:
+            raise ValueError(
+                f"plan: actions are {tuple(self.actions.shape)}, seconds {len(self.seconds)}, "
+                f"inputs {len(self.inputs)}; wanted (cells, rows), rows, rows"
+            )
+
+    @classmethod
+    def trains(
+        cls, cells: int, pulses: Sequence[int], seconds: Sequence[float] | None = None
+    ) -> "MeasurementPlan":
+        """A plan that sends the same trains of pulses to every cell and reads it after each.
+
+        Args:
+            cells: how many cells are measured.
+            pulses: length of each train, negative downwards.
+            seconds: on the clock at each reading; None: at once.
+        """
+        once = torch.tensor(pulses, dtype=torch.float64)
+        times = tuple(seconds or (0.0,) * len(pulses))
+        return cls("pulses", once.expand(cells, -1).clone(), times, (1.0,) * len(pulses))
+
+    @classmethod
+    def targets(
+        cls,
+        cells: int,
+        levels: Sequence[float],
+        seconds: Sequence[float],
+        inputs: Sequence[float],
+        shown: Literal["reading", "activity"] = "reading",
+    ) -> "MeasurementPlan":
+        """A plan that writes each cell to one of some levels, in turn, and reads it at some times.
+
+        Args:
+            cells: how many cells are measured.
+            levels: targets in full scales; the first cell gets the first, the next the next, and so on.
+            seconds: since the last write, of each reading; where it does not grow the cell is written again.
+            inputs: what the wire carries at each reading.
+            shown: what is read: before the neuron or behind it.
+        """
+        column = torch.tensor(levels, dtype=torch.float64).repeat(cells // len(levels) + 1)[:cells]
+        actions = column[:, None].repeat(1, len(seconds))
+        return cls("target", actions, tuple(seconds), tuple(inputs), shown)
+
+    @property
+    def histories(self) -> tuple[Tensor, Tensor]:
+        """The different histories (histories, rows), and which of them each cell had (cells,)."""
+        different, which = self.actions.unique(dim=0, return_inverse=True)
+        return different, which
+
+    @property
+    def written(self) -> tuple[bool, ...]:
+        """Whether a cell is written before each row."""
+        if self.kind == "pulses":
+            return (False,) * len(self.seconds)
+        return tuple(k == 0 or t <= self.seconds[k - 1] for k, t in enumerate(self.seconds))
+
+    @property
+    def waits(self) -> tuple[float, ...]:
+        """Seconds waited before each row: before the pulses, but after the write."""
+        before = (0.0, *self.seconds)
+        return tuple(
+            t if w else t - b for t, b, w in zip(self.seconds, before[:-1], self.written, strict=True)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class MeasurementTable:
+    """A plan that was carried out, and its readings."""
+
+    plan: MeasurementPlan
+    readings: Tensor  # (cells, rows), float64
