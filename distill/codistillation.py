@@ -31,6 +31,7 @@ from learners.losses import known_gradient
 from .communication import Accounting
 from .communication import CommunicationLog
 from .formats.answer_format import AnswerFormat
+from .formats.answer_format import check_generator
 from .formats.answer_format import check_integer
 from .formats.answer_format import index_bits
 from .formats.soft_labels import SoftLabels
@@ -108,6 +109,7 @@ def codistill(
     *,
     order: Generator,
     generator: Generator,
+    answer_generator: Generator | None = None,
     log: CommunicationLog | None = None,
 ) -> Iterator[Step]:
     """Let chips, a fleet behind one port, learn in rounds from their labels and from each other's answers.
@@ -122,17 +124,20 @@ def codistill(
         settings: of every round.
         rounds: how many; a step of the learner each.
         order: of the examples, and who hears whom.
-        generator: the learner's probes, and answers that are drawn by lot.
+        generator: of the learner's probes.
+        answer_generator: of answers that are drawn by lot.
         log: where all traffic is booked.
 
     Raises:
-        ValueError: a port without a fleet axis, shards of another form, settings that ask for too much.
+        ValueError: a port without a fleet axis, shards of another form, settings that ask for too much, or
+            answers that draw without a generator of theirs.
     """
+    check_generator(settings.answers, answer_generator, "codistill")
     chips = _count_chips(port, shards)
     alone = settings.lessons_per_round(chips) == 0
     loss: Loss = CrossEntropy() if alone else CodistillationLoss(settings.own_examples, settings.answers.loss)
     batches = _rounds(
-        port, shards, settings, rounds, order, generator, CommunicationLog() if log is None else log
+        port, shards, settings, rounds, order, answer_generator, CommunicationLog() if log is None else log
     )
     return fit(learner(loss), port, batches, generator)
 
@@ -167,7 +172,7 @@ def _rounds(
     settings: Codistillation,
     rounds: int,
     order: Generator,
-    generator: Generator,
+    answer_generator: Generator | None,
     log: CommunicationLog,
 ) -> Iterator[Batch]:
     """What every chip learns from, round by round."""
@@ -182,7 +187,7 @@ def _rounds(
         senders = _draw_senders(chips, settings.peers, order)
         x, label = own.x[:, : settings.shared_examples], own.target[:, : settings.shared_examples]
         out = port.measure(x).out
-        answers = settings.answers.encode(out, label if settings.send_labels else None, generator)
+        answers = settings.answers.encode(out, label if settings.send_labels else None, answer_generator)
         accounting.book(indices[:, : settings.shared_examples], senders)
         deliver = partial(_deliver, senders=senders)
         lessons = tree_map(deliver, answers)

@@ -18,6 +18,7 @@ from learners.learner import fit
 from learners.losses import Loss
 
 from .formats.answer_format import AnswerFormat
+from .formats.answer_format import check_generator
 from .formats.soft_labels import SoftLabels
 
 
@@ -39,7 +40,7 @@ def lessons(
     stimuli: Iterable[Batch],
     answers: AnswerFormat,
     *,
-    generator: Generator,
+    generator: Generator | None = None,
     traffic: Traffic | None = None,
 ) -> Iterator[Batch]:
     """Yield lessons: each batch of stimuli is measured once, and the answers, noise and all, are its targets.
@@ -50,12 +51,13 @@ def lessons(
         teacher: measured when a lesson is wanted.
         stimuli: batches of inputs; a target, if there is one, is the label and travels along.
         answers: the form in which the teacher answers.
-        generator: for answers that are drawn by lot.
+        generator: of answers that are drawn by lot.
         traffic: where lessons and bits are booked.
 
     Raises:
-        ValueError: if the answers weigh in labels and a stimulus has none.
+        ValueError: if the answers draw and there is no generator, or weigh in labels and a stimulus has none.
     """
+    check_generator(answers, generator, "lessons")
     for x, label in stimuli:
         if answers.needs_label and label is None:
             raise ValueError(f"lessons: {answers} weighs in labels, and the stimuli have no label")
@@ -80,6 +82,7 @@ def distill(
     temperature: float | None = None,
     answers: AnswerFormat | None = None,
     generator: Generator,
+    answer_generator: Generator | None = None,
     traffic: Traffic | None = None,
 ) -> Iterator[Step]:
     """Teach a student chip, or a whole fleet of them in one go, what a teacher chip answers.
@@ -94,11 +97,13 @@ def distill(
         stimuli: batches of inputs; labels are needed only by answers that weigh them in.
         temperature: short for answers=SoftLabels(temperature).
         answers: the form in which the teacher answers.
-        generator: the learner's probes, and lots that the teacher draws.
+        generator: of the learner's probes.
+        answer_generator: of answers that are drawn by lot.
         traffic: where lessons and bits are booked.
 
     Raises:
-        ValueError: if both or none of temperature and answers are given, or teacher and student do not fit.
+        ValueError: if both or none of temperature and answers are given, the answers draw and there is no
+            generator of theirs, or teacher and student do not fit.
     """
     if answers is None and temperature is not None:
         answers = SoftLabels(temperature)
@@ -114,5 +119,6 @@ def distill(
             f"distill: a teacher fleet of {teacher.spec.fleet} cannot teach students {student.spec.fleet}; "
             "want one teacher, or as many as students"
         )
-    taught = lessons(teacher, stimuli, answers, generator=generator, traffic=traffic)
+    check_generator(answers, answer_generator, "distill")
+    taught = lessons(teacher, stimuli, answers, generator=answer_generator, traffic=traffic)
     return fit(learner(answers.loss), student, taught, generator)

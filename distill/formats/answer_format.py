@@ -34,13 +34,13 @@ class AnswerFormat(Protocol):
         """Whether `encode` draws by lot, so that it needs a generator of its own."""
         ...
 
-    def encode(self, out: Tensor, label: Tensor | None, generator: Generator) -> Any:
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Any:
         """Turn a teacher's outputs into targets for `loss`.
 
         Args:
             out: (..., batch, outputs), what was read of the teacher, in V.
             label: (..., batch), int64, or None where nobody knows it.
-            generator: for a format that draws; others leave it alone.
+            generator: of a format that draws; None for others.
 
         Returns:
             A tensor whose leading axes are those of `out`, or a NamedTuple of such tensors and Nones.
@@ -50,6 +50,19 @@ class AnswerFormat(Protocol):
     def bits(self, outputs: int) -> int:
         """The bits that each lesson takes, from a teacher of so many outputs."""
         ...
+
+
+def check_generator(answers: AnswerFormat, generator: Generator | None, user: str) -> None:
+    """Refuse a format that draws without a generator of its own.
+
+    Args:
+        user: who asks, as the message says it.
+
+    Raises:
+        ValueError: if that is so.
+    """
+    if answers.draws and generator is None:
+        raise ValueError(f"{user}: {answers} draws by lot, wanted a generator for it")
 
 
 def index_bits(choices: int) -> int:

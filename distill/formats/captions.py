@@ -107,7 +107,7 @@ class SoftCaptions:
     def loss(self) -> CaptionDistillationLoss:
         return CaptionDistillationLoss(self.classes, self.temperature, self.weight)
 
-    def encode(self, out: Tensor, label: Tensor | None, generator: Generator) -> SoftCaptionTarget:
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> SoftCaptionTarget:
         del label, generator  # nothing is drawn, and labels are not matched
         logits, attributes = out[..., : self.classes], out[..., self.classes :]
         return SoftCaptionTarget(soften(logits, self.temperature), (attributes / self.temperature).sigmoid())
@@ -133,7 +133,7 @@ class HardCaptions:
     def loss(self) -> CaptionLoss:
         return CaptionLoss(self.classes, self.weight)
 
-    def encode(self, out: Tensor, label: Tensor | None, generator: Generator) -> CaptionTarget:
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> CaptionTarget:
         del label, generator  # the teacher's own choice
         likeliest = out[..., : self.classes].argmax(-1)
         return CaptionTarget(likeliest, (out[..., self.classes :] > 0).to(out.dtype))

@@ -21,7 +21,7 @@ class HardLabels:
     def loss(self) -> CrossEntropy:
         return CrossEntropy()
 
-    def encode(self, out: Tensor, label: Tensor | None, generator: Generator) -> Tensor:
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Tensor:
         del label, generator  # the teacher's own choice
         return out.argmax(-1)
 

@@ -24,7 +24,7 @@ class Logits:
     def loss(self) -> SquaredError:
         return SquaredError()
 
-    def encode(self, out: Tensor, label: Tensor | None, generator: Generator) -> Tensor:
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Tensor:
         del label, generator  # the outputs are all there is
         return out
 

@@ -32,7 +32,7 @@ class QuantizedLogits:
     def loss(self) -> DistillationLoss:
         return DistillationLoss(self.temperature)
 
-    def encode(self, out: Tensor, label: Tensor | None, generator: Generator) -> TeacherTarget:
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> TeacherTarget:
         del generator  # nothing is drawn
         step = self.span / (2**self.bits_each - 1)
         below = (out - out.amax(-1, keepdim=True)).clamp(min=-self.span)

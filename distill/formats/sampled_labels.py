@@ -10,6 +10,7 @@ from torch.nn.functional import one_hot
 from ..distillation_loss import DistillationLoss
 from ..distillation_loss import TeacherTarget
 from ..distillation_loss import soften
+from .answer_format import check_generator
 from .answer_format import check_integer
 from .answer_format import index_bits
 
@@ -35,7 +36,8 @@ class SampledLabels:
     def loss(self) -> DistillationLoss:
         return DistillationLoss(self.temperature)
 
-    def encode(self, out: Tensor, label: Tensor | None, generator: Generator) -> TeacherTarget:
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> TeacherTarget:
+        check_generator(self, generator, "SampledLabels.encode")
         rows = soften(out, self.temperature).flatten(0, -2).cpu()  # (all examples, classes)
         classes = torch.multinomial(rows, self.count, True, generator=generator).to(out.device)
         frequencies = one_hot(classes, out.shape[-1]).sum(-2).to(out.dtype) / self.count

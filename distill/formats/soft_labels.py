@@ -39,7 +39,7 @@ class SoftLabels:
     def needs_label(self) -> bool:
         return self.hard_weight > 0
 
-    def encode(self, out: Tensor, label: Tensor | None, generator: Generator) -> TeacherTarget:
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> TeacherTarget:
         del generator  # nothing is drawn
         return TeacherTarget(soften(out, self.temperature), label)
 

@@ -216,7 +216,7 @@ def _written(trial: Trial, data: Dataset, teacher: Chip[Any], spending: Spending
         stimuli = (Batch(x) for x in pool[chosen].split(CHUNK))
         book = record(
             collect_until_death(
-                lessons(averaged(port, often), stimuli, SoftLabels(STUDENT_TEMPERATURE), generator=generator),
+                lessons(averaged(port, often), stimuli, SoftLabels(STUDENT_TEMPERATURE)),
                 OverBudget,
             )
         )

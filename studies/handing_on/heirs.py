@@ -185,6 +185,7 @@ def _hand_over(scene: _Scene, named: Tensor) -> Iterator[Row]:
         scene.examples("heirs", scene.stimuli),
         answers=WAYS[args.answers](args.temperature),
         generator=scene.generator("heirs", "probes"),
+        answer_generator=scene.generator("heirs", "answers"),
     )
     for step in sampled(teaching, scene.total):
         yield _point("heirs", step, scene.total, accuracy(heirs, test), 1 / (1 + len(scene.fresh)))

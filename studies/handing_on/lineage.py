@@ -126,7 +126,7 @@ class Rehearsing(Loss):
     def loss(self) -> "Rehearsing":
         return self
 
-    def encode(self, out: Tensor, label: Tensor | None, generator: Generator) -> Kept:
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Kept:
         if label is None:
             raise ValueError("Rehearsing: wanted labels, one-hot or zero where nobody knows them; got None")
         return Kept(SoftLabels(self.temperature).encode(out, None, generator), label)

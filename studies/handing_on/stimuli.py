@@ -161,9 +161,7 @@ def _lessons(
     trial, data, size, _ = scene
     generator, many, x = trial.generator(kind, wanted, "data"), trial.args.candidates, data.train.x
     if kind == "surprise":
-        taught = lessons(
-            teacher, draw_batches(Batch(x), size.batch, count, generator), answer, generator=generator
-        )
+        taught = lessons(teacher, draw_batches(Batch(x), size.batch, count, generator), answer)
         return select_top(taught, heirs, max(1, size.batch // many), answer.loss)
     if kind in ("dispute", "doubt"):
         score = bald if kind == "dispute" else predictive_entropy
@@ -172,7 +170,7 @@ def _lessons(
         )
     else:
         stimuli = _stimuli(scene, kind, count, generator)
-    return lessons(teacher, stimuli, answer, generator=generator)
+    return lessons(teacher, stimuli, answer)
 
 
 def _stimuli(scene: _Scene, kind: Kind, count: int, generator: Generator) -> Iterator[Batch]:

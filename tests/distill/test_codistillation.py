@@ -63,8 +63,19 @@ def shards(chips: int, examples: int) -> Batch:
 def grown(
     port: Port, given: Batch, sharing: Codistillation, rounds: int, log: CommunicationLog | None = None
 ) -> list[Step]:
-    order, generator = stream(0, "community", "order"), stream(0, "community", "probes")
-    return list(codistill(port, learner, given, sharing, rounds, order=order, generator=generator, log=log))
+    return list(
+        codistill(
+            port,
+            learner,
+            given,
+            sharing,
+            rounds,
+            order=stream(0, "community", "order"),
+            generator=stream(0, "community", "probes"),
+            answer_generator=stream(0, "community", "answers"),
+            log=log,
+        )
+    )
 
 
 def same(one: Chip[Any], other: Chip[Any]) -> bool:
@@ -101,7 +112,8 @@ def test_a_coordinator_is_everybody_listening_to_everybody() -> None:
 class Notes:
     """A learner that only writes down what it was to learn from."""
 
-    def __init__(self) -> None:
+    def __init__(self, draws: int = 0) -> None:
+        self.draws = draws  # from its generator in every step, as probes are drawn
         self.loss: Loss | None = None
         self.batches: list[Batch] = []
 
@@ -114,6 +126,7 @@ class Notes:
 
     def step(self, port: Port, batch: Batch, state: None, generator: Generator) -> tuple[None, Step]:
         self.batches.append(batch)
+        torch.randn(self.draws, generator=generator)
         baseline = port.measure(batch.x)
         assert self.loss is not None
         return None, Step(self.loss(baseline.out, batch.target).mean(-1), baseline)
@@ -129,7 +142,19 @@ def noted(
     given: Batch, sharing: Codistillation, rounds: int, log: CommunicationLog, device: Any = Ideal()
 ) -> tuple[Notes, Any]:
     chip, notes = Chip(device, (dense(2, 5, linear=True),), range(len(given.x))), Notes()
-    list(codistill(chip.port(), notes, given, sharing, rounds, order=stream(0), generator=stream(1), log=log))
+    list(
+        codistill(
+            chip.port(),
+            notes,
+            given,
+            sharing,
+            rounds,
+            order=stream(0),
+            generator=stream(1),
+            answer_generator=stream(2),
+            log=log,
+        )
+    )
     return notes, chip
 
 
@@ -203,6 +228,39 @@ def test_it_is_a_function_of_what_was_measured() -> None:
     steps = grown(taped(live.port(), tape), shards(3, 8), sharing, 6, log)
     back = grown(replayed(tape), shards(3, 8), sharing, 6, again)
     assert all(torch.equal(a.loss, b.loss) for a, b in zip(steps, back, strict=True)) and log == again
+
+
+@pytest.mark.parametrize("answers", [SampledLabels(1), SoftLabels(2.0)], ids=str)
+def test_answers_do_not_depend_on_how_many_probes_the_learner_sends(answers: Any) -> None:
+    """Answers have a generator of their own, so that the probes' draws leave them alone."""
+    targets = []
+    for probes in (1, 2):
+        chip = Chip(Mismatched(read_noise=0.0), (dense(2, 5, linear=True),), range(3))
+        notes = Notes(draws=probes)
+        steps = codistill(
+            chip.port(),
+            notes,
+            numbered(3, 6),
+            Codistillation(3, 2, answers),
+            5,
+            order=stream(0),
+            generator=stream(1),
+            answer_generator=stream(2),
+        )
+        list(steps)
+        targets.append(torch.stack([b.target.answers.soft for b in notes.batches]))
+    assert torch.equal(*targets)
+    if answers.draws:
+        with pytest.raises(ValueError, match="draws by lot"):
+            codistill(
+                chip.port(),
+                notes,
+                numbered(3, 6),
+                Codistillation(3, 2, answers),
+                5,
+                order=stream(0),
+                generator=stream(1),
+            )
 
 
 def test_a_chip_learns_a_class_that_only_others_have_labels_of() -> None:

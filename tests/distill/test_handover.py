@@ -2,6 +2,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Generator
+from torch import Tensor
 
 from analog import Chip
 from analog import Ledger
@@ -11,6 +13,7 @@ from analog import metered
 from analog import stream
 from analog import xray
 from distill import DistillationLoss
+from distill import SampledLabels
 from distill import SoftLabels
 from distill import Traffic
 from distill import distill
@@ -28,6 +31,28 @@ LAYERS = (dense(8, 12), dense(12, 3, linear=True))
 X = torch.randn(64, 8, generator=stream(0, "x"))
 
 
+class Recorded:
+    """A format that keeps what it sent."""
+
+    needs_label = False
+    draws = True
+
+    def __init__(self, answers: SampledLabels) -> None:
+        self.answers, self.sent = answers, list[Any]()
+
+    @property
+    def loss(self) -> Loss:
+        return self.answers.loss
+
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Any:
+        target = self.answers.encode(out, label, generator)
+        self.sent.append(target.soft)
+        return target
+
+    def bits(self, outputs: int) -> int:
+        return self.answers.bits(outputs)
+
+
 def learner(loss: Loss) -> Learner[Any]:
     return Descent(NodePerturbation(0.1, probes=4, mask=True), adam(0.02), loss, delta=True)
 
@@ -35,7 +60,7 @@ def learner(loss: Loss) -> Learner[Any]:
 def test_lessons_are_the_teachers_softened_readings() -> None:
     teacher, twin = (Chip(Mismatched(), LAYERS, 1).port() for _ in range(2))
     traffic, stimuli = Traffic(), [Batch(X), Batch(X[:5], torch.zeros(5))]
-    made = list(lessons(teacher, stimuli, SoftLabels(3.0), generator=stream(0), traffic=traffic))
+    made = list(lessons(teacher, stimuli, SoftLabels(3.0), traffic=traffic))
     assert traffic == Traffic(69, 69 * 64)
     for lesson, x in zip(made, (X, X[:5]), strict=True):
         assert torch.equal(lesson.target.soft, soften(twin.measure(x).out, 3.0))
@@ -100,6 +125,46 @@ def test_the_learner_is_handed_the_loss_of_the_one_temperature() -> None:
             distill(port, port, note, [], generator=stream(0), **both)  # type: ignore[arg-type]
 
 
+def test_drawn_labels_do_not_depend_on_how_many_probes_the_student_sends() -> None:
+    """The teacher draws with a generator of its own: another learner hears the same labels."""
+    labels = []
+    for probes in (1, 2):
+
+        def learner_with(loss: Loss, probes: int = probes) -> Learner[Any]:
+            return Descent(NodePerturbation(0.1, probes=probes), adam(0.02), loss)
+
+        teacher = Chip(Mismatched(read_noise=0.0), LAYERS, 1).port()
+        student = Chip(Mismatched(), LAYERS, 2).port()
+        answers = Recorded(SampledLabels(1))
+        steps = distill(
+            teacher,
+            student,
+            learner_with,
+            [Batch(X)] * 3,
+            answers=answers,
+            generator=stream(0, "probes"),
+            answer_generator=stream(0, "answers"),
+        )
+        list(steps)
+        labels.append(torch.stack(answers.sent))
+    assert torch.equal(*labels)
+    assert not torch.equal(labels[0][0], labels[0][1])  # drawn anew for every lesson
+
+
+def test_a_format_that_draws_wants_a_generator() -> None:
+    port = Chip(Mismatched(), LAYERS).port()
+    with pytest.raises(ValueError, match=r"SampledLabels.* draws by lot"):
+        distill(port, port, learner, [], answers=SampledLabels(1), generator=stream(0))
+    with pytest.raises(ValueError, match="draws by lot"):
+        next(lessons(port, [Batch(X)], SampledLabels(1)))
+
+
+def test_a_format_that_weighs_labels_in_wants_them() -> None:
+    port = Chip(Mismatched(), LAYERS).port()
+    with pytest.raises(ValueError, match="weighs in labels, and the stimuli have no label"):
+        next(lessons(port, [Batch(X)], SoftLabels(2.0, hard_weight=0.5)))
+
+
 def test_chips_that_cannot_understand_each_other_are_refused() -> None:
     teacher = Chip(Mismatched(), (dense(8, 4, linear=True),)).port()
     with pytest.raises(ValueError, match="teacher has 4 outputs, student 3"):
@@ -119,7 +184,7 @@ def test_chips_that_cannot_understand_each_other_are_refused() -> None:
 def test_lessons_written_down_are_the_same_lessons() -> None:
     """A book is what was said, one lesson after another; labels travel along or are nowhere."""
     made = [
-        list(lessons(Chip(Mismatched(), LAYERS).port(), s, SoftLabels(2.0), generator=stream(0)))
+        list(lessons(Chip(Mismatched(), LAYERS).port(), s, SoftLabels(2.0)))
         for s in ([Batch(X[:5], torch.arange(5)), Batch(X[5:8], torch.arange(3))], [Batch(X[:5]), Batch(X)])
     ]
     books = [record(m) for m in made]

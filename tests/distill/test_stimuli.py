@@ -150,7 +150,7 @@ def test_those_with_the_highest_mean_score_are_kept_and_all_are_charged() -> Non
 def test_lessons_that_surprise_most_are_kept_with_their_answers() -> None:
     """A loss is a score: students are asked where they are farthest from the teacher."""
     teacher, student = Chip(Ideal(), LAYERS, 1).port(), Chip(Ideal(), LAYERS, 2).port()
-    taught = lessons(teacher, [Batch(X)], SoftLabels(2.0), generator=stream(0))
+    taught = lessons(teacher, [Batch(X)], SoftLabels(2.0))
     (batch,) = select_top(taught, student, 5, DistillationLoss(2.0))
     soft = (teacher.measure(X).out / 2).softmax(-1)
     gap = DistillationLoss(2.0)(student.measure(X).out, TeacherTarget(soft))

@@ -56,7 +56,7 @@ class TrueLabels:
     def loss(self) -> CrossEntropy:
         return CrossEntropy()
 
-    def encode(self, out: Tensor, label: Tensor | None, generator: Generator) -> Tensor:
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Tensor:
         del generator  # nothing is drawn
         assert label is not None
         return label.expand(out.shape[:-1])
@@ -89,6 +89,7 @@ def variance_parts(
     batch: int,
     repeats: int,
     generator: Generator,
+    answer_generator: Generator | None = None,
 ) -> dict[str, VarianceParts]:
     """Split the variance of the first layer's gradient estimate, for each answer format.
 
@@ -103,12 +104,13 @@ def variance_parts(
         batch: examples in a mini-batch.
         repeats: estimates that the variance is taken from.
         generator: of batches and probes.
+        answer_generator: of answers that are drawn by lot.
 
     Raises:
         ValueError: if the estimator's probes have no law here.
     """
     read = torch.stack([teacher.measure(examples.x).out for _ in range(REPEATED_READS)])
-    targets = {name: _mean_target(f, read, examples.target, generator) for name, f in formats.items()}
+    targets = {name: _mean_target(f, read, examples.target, answer_generator) for name, f in formats.items()}
     node_gradients = {
         name: xray.node_gradient(chip, examples.x, targets[name], f.loss)[0].detach()
         for name, f in formats.items()
@@ -122,7 +124,7 @@ def variance_parts(
         out = teacher.measure(x).out
         without_noise, noisy = _measure(chip, estimator, x, generator)
         for name, answers in formats.items():
-            target = answers.encode(out, label, generator)
+            target = answers.encode(out, label, answer_generator)
             exact = correlate(layer, node_gradients[name][..., indices, :], x)
             answered_once = correlate(layer, xray.node_gradient(chip, x, target, answers.loss)[0], x)
             probed, final = (
@@ -133,14 +135,14 @@ def variance_parts(
             steps[name].append(torch.stack([*gaps, _square(final - mean[name])]))
     parts = {}
     for name, answers in formats.items():
-        target = answers.encode(read[0], examples.target, generator)
+        target = answers.encode(read[0], examples.target, answer_generator)
         laws = _laws(chip, examples.x, node_gradients[name], answers.loss, target, estimator, batch)
         unit = _square(mean[name])
         parts[name] = VarianceParts(*(torch.stack(steps[name]).mean(0) / unit), *(law / unit for law in laws))
     return parts
 
 
-def _mean_target(answers: AnswerFormat, read: Tensor, labels: Tensor, generator: Generator) -> Any:
+def _mean_target(answers: AnswerFormat, read: Tensor, labels: Tensor, generator: Generator | None) -> Any:
     """The target that repeated answers come to on average; classes are those of the first."""
     return tree_map(_mean, *(answers.encode(out, labels, generator) for out in read))
 

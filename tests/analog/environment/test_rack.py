@@ -16,7 +16,7 @@ from analog import Probe
 from analog import SoftBoundsRRAM
 from analog import Spec
 from analog import dense
-from analog.devices.zoo import ZOO
+from analog.devices import ZOO
 from analog.environment import Rack
 from tests.zoo import name
 

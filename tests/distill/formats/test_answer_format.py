@@ -208,6 +208,7 @@ def test_booked_is_exactly_what_was_sent(
         stimuli,
         answers=answers,
         generator=stream(0),
+        answer_generator=stream(0),
         traffic=again,
     ):
         pass
