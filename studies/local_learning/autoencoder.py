@@ -1,7 +1,7 @@
 """Local targets train a deep autoencoder in fewer epochs than backprop by first-order optimizers.
 
 The benchmark of Amid, Anil and Warmuth (AISTATS 2022): 784-1000-500-250-30-250-500-1000-784, tanh, linear
-code, binary cross-entropy summed over pixels, MNIST, batch 1000. All learners start from the same weights
+code, binary cross-entropy summed over pixels, MNIST, batch 1000. All methods start from the same weights
 and see the same batches; each has its rate searched by factors of sqrt(10) from a guess, as long as the
 training loss after a quarter of the epochs falls; rates warm up over a twentieth of the epochs and fall
 linearly to zero. Everything else is a library's default or is said in
@@ -13,7 +13,7 @@ RMSProp, 10 inner steps, schedule over 100 epochs): epoch 2 122.7/121.7, 3 80.7/
 54.4, Adam 53.6, RMSProp 53.3, Shampoo 50 to 52. "LocoProp-M as published" is that run (its first epoch has
 rate 0).
 
-Ours by the same settings at full size, seed 0, float32 (--learners "LocoProp-M as published" --seeds 1):
+Ours by the same settings at full size, seed 0, float32 (--methods "LocoProp-M as published" --seeds 1):
 epoch 2 124.9/124.0, 3 81.5/80.6, 5 65.6/65.9, 10 58.9/61.1, 14 57.1/60.2, 20 55.7/59.8; with products in
 bfloat16 5 66.4/66.5, 10 59.1/60.7, 14 57.3/59.7.
 
@@ -56,7 +56,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from statistics import fmean
 from typing import get_args
 
 from matplotlib.figure import Figure
@@ -65,14 +64,18 @@ from torch import Tensor
 from learners.data import load_data
 
 from ..kit.digital.autoencoders import LOSS
-from ..kit.digital.autoencoders import Products
-from ..kit.digital.autoencoders import Setting
-from ..kit.digital.autoencoders import Way
+from ..kit.digital.autoencoders import Method
+from ..kit.digital.autoencoders import Precision
+from ..kit.digital.autoencoders import Recipe
 from ..kit.digital.autoencoders import as_published
-from ..kit.digital.autoencoders import epochs
 from ..kit.digital.autoencoders import guess
 from ..kit.digital.autoencoders import passes
-from ..kit.digital.baselines import missing
+from ..kit.digital.autoencoders import train_epochs
+from ..kit.digital.baselines import missing_package
+from ..kit.report.tables import fixed
+from ..kit.report.tables import low_high
+from ..kit.report.tables import mean_of
+from ..kit.report.tables import short_number
 from ..kit.run.study import Row
 
 PUBLISHED = {2: (122.7, 121.7), 3: (80.7, 79.9), 5: (65.2, 65.7), 10: (58.7, 61.0), 14: (57.0, 60.2)}
@@ -88,20 +91,20 @@ AFTER_100 = {
 
 @dataclass(frozen=True)
 class Args:
-    learners: tuple[Way, ...] = get_args(Way)
+    methods: tuple[Method, ...] = get_args(Method)
     data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder of IDX files
     sizes: tuple[int, ...] = (1000, 500, 250, 30)  # of the encoder; the decoder mirrors it
     images: int | None = None  # of the training images; all by default
     batch: int = 1000
     epochs: int = 20
-    rate: float | None = None  # by default searched for each learner
-    products: Products = "float32"  # of matrices; bfloat16 is faster on some processors
+    learning_rate: float | None = None  # by default searched for each method
+    precision: Precision = "float32"  # of products of matrices; bfloat16 is faster on some processors
     seeds: int = 3  # of weights and batches, each a trial of its own
     seed: int = 0  # the first of them
 
 
 TOY = Args(
-    learners=("LocoProp-M as published", "Adam", "Shampoo", "K-FAC", "LocoProp-S", "target propagation"),
+    methods=("LocoProp-M as published", "Adam", "Shampoo", "K-FAC", "LocoProp-S", "target propagation"),
     data="digits",
     sizes=(12, 4),
     images=300,
@@ -114,43 +117,44 @@ TOY = Args(
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
-    way: Way = "LocoProp-M"
+    method: Method = "LocoProp-M"
     seed: int = 0
 
     @property
     def name(self) -> str:
-        return f"{self.way}, {self.seed}"
+        return f"{self.method}, {self.seed}"
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, way, args.seed + i) for i in range(args.seeds) for way in args.learners]
+    return [Trial(args, method, args.seed + i) for i in range(args.seeds) for method in args.methods]
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    if says := missing(trial.way):
-        yield {"what": "missing", "learner": trial.way, "seed": trial.seed, "says": says, "done": 1.0}
+    if says := missing_package(trial.method):
+        yield {"what": "missing", "method": trial.method, "seed": trial.seed, "says": says, "done": 1.0}
         return
-    args, work = trial.args, passes(trial.way)
-    rate = args.rate or _searched(args, trial.way)
+    args, work = trial.args, passes(trial.method)
+    learning_rate = args.learning_rate or _search(args, trial.method)
     train, test = _images(args)
-    for epoch, (answer, kept) in enumerate(epochs(_setting(trial, rate, args.epochs), train), 1):
+    training = train_epochs(_recipe(trial, learning_rate, args.epochs), train)
+    for epoch, (outputs, memory) in enumerate(training, 1):
         yield {
             "what": "curve",
-            "learner": trial.way,
+            "method": trial.method,
             "seed": trial.seed,
-            "rate": rate,
+            "learning_rate": learning_rate,
             "epoch": epoch,
             "work": None if work is None else round(work * epoch, 4),
-            "train": _judged(answer, train),
-            "test": _judged(answer, test),
-            "memory": round(kept, 4),
+            "train": _mean_loss(outputs, train),
+            "test": _mean_loss(outputs, test),
+            "memory": round(memory, 4),
             "done": round(epoch / args.epochs, 4),
         }
 
 
-def _setting(trial: Trial, rate: float, epochs: int) -> Setting:
+def _recipe(trial: Trial, learning_rate: float, epochs: int) -> Recipe:
     args = trial.args
-    return Setting(trial.way, rate, args.sizes, args.batch, epochs, trial.seed, args.products)
+    return Recipe(trial.method, learning_rate, args.sizes, args.batch, epochs, trial.seed, args.precision)
 
 
 @lru_cache
@@ -159,78 +163,82 @@ def _images(args: Args) -> tuple[Tensor, Tensor]:
     return data.train.x[: args.images], data.test.x[: args.images]
 
 
-def _judged(answer: Callable[[Tensor], Tensor], x: Tensor) -> float | None:
-    """Mean loss; None where it is no number any more."""
-    total = sum(float(LOSS(answer(part), part).double().sum()) for part in x.split(5000))
+def _mean_loss(outputs: Callable[[Tensor], Tensor], x: Tensor) -> float | None:
+    """The mean loss over images (images, pixels); None where it is no number any more."""
+    total = sum(float(LOSS(outputs(part), part).double().sum()) for part in x.split(5000))
     return round(total / len(x), 4) if math.isfinite(total) else None
 
 
 @lru_cache
-def _searched(args: Args, way: Way) -> float:
+def _search(args: Args, method: Method) -> float:
     """The rate with the least training loss after a quarter of the epochs, from a guess by factors."""
-    start = guess(way)
-    if as_published(way):
+    start = guess(method)
+    if as_published(method):
         return start
-    trial, train = Trial(args, way, args.seed), _images(args)[0]
+    trial, train = Trial(args, method, args.seed), _images(args)[0]
 
     @lru_cache
-    def after(power: int) -> float:
-        judged: float | None = None
-        for answer, _ in epochs(_setting(trial, start * 10 ** (power / 2), max(1, args.epochs // 4)), train):
-            judged = _judged(answer, train[:5000])
-        return math.inf if judged is None else judged
+    def loss_after(power: int) -> float:
+        recipe = _recipe(trial, start * 10 ** (power / 2), max(1, args.epochs // 4))
+        loss: float | None = None
+        for outputs, _ in train_epochs(recipe, train):
+            loss = _mean_loss(outputs, train[:5000])
+        return math.inf if loss is None else loss
 
     best = 0
-    for onwards in (1, -1):
-        while abs(best) < 6 and after(best + onwards) < after(best):
-            best += onwards
+    for direction in (1, -1):
+        while abs(best) < 6 and loss_after(best + direction) < loss_after(best):
+            best += direction
     return start * 10 ** (best / 2)
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made: list[Row] = [{"learner": r["learner"], "rate": r["says"]} for r in rows if r["what"] == "missing"]
-    rows = [r for r in rows if r["what"] == "curve"]
-    for way in dict.fromkeys(r["learner"] for r in rows):
-        own = [r for r in rows if r["learner"] == way]
-        last = max(r["epoch"] for r in own)
-        for epoch in (*(e for e in PUBLISHED if as_published(way) and e < last), last):
-            ends = [r for r in own if r["epoch"] == epoch]
-            ours = [[r[part] for r in ends if r[part] is not None] for part in ("train", "test")]
-            known = PUBLISHED.get(epoch) if as_published(way) else None
-            made.append(
-                {
-                    "learner": way,
-                    "rate": f"{ends[0]['rate']:.2g}",
-                    "epoch": epoch,
-                    "train": f"{fmean(ours[0]):.2f}" if ours[0] else "diverged",
-                    "from to": f"{min(ours[0]):.2f} {max(ours[0]):.2f}" if ours[0] else "",
-                    "test": f"{fmean(ours[1]):.2f}" if ours[1] else "",
-                    "published": f"{known[0]}/{known[1]}" if known else f"{AFTER_100.get(way, '')}",
-                    "passes": "" if ends[0]["work"] is None else f"{ends[0]['work']:.3g}",
-                    "memory": f"{ends[0]['memory']:.2g}",
-                }
-            )
-    return made
+    lines: list[Row] = [
+        {"method": r["method"], "learning rate": r["says"]} for r in rows if r["what"] == "missing"
+    ]
+    curves = [r for r in rows if r["what"] == "curve"]
+    for method in dict.fromkeys(r["method"] for r in curves):
+        points = [r for r in curves if r["method"] == method]
+        last = max(r["epoch"] for r in points)
+        for epoch in (*(e for e in PUBLISHED if as_published(method) and e < last), last):
+            lines.append(_line(method, epoch, [r for r in points if r["epoch"] == epoch]))
+    return lines
+
+
+def _line(method: Method, epoch: int, rows: Sequence[Row]) -> Row:
+    """The table's line of an epoch of a method, over all seeds."""
+    published = PUBLISHED.get(epoch) if as_published(method) else None
+    return {
+        "method": method,
+        "learning rate": short_number(rows[0]["learning_rate"]),
+        "epoch": epoch,
+        "train": fixed(mean_of(rows, "train")) or "diverged",
+        "from to": low_high([r["train"] for r in rows if r["train"] is not None]),
+        "test": fixed(mean_of(rows, "test")),
+        "published": f"{published[0]}/{published[1]}" if published else f"{AFTER_100.get(method, '')}",
+        "passes": short_number(rows[0]["work"], 3),
+        "memory": short_number(rows[0]["memory"]),
+    }
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     rows = [r for r in rows if r["what"] == "curve"]
     figure = Figure(figsize=(12, 4.5), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    for at, way in enumerate(dict.fromkeys(r["learner"] for r in rows)):
+    for number, method in enumerate(dict.fromkeys(r["method"] for r in rows)):
         for axis, along in zip(axes, ("epoch", "work"), strict=True):
             points = [
-                r for r in rows if r["learner"] == way and r[along] is not None and r["train"] is not None
+                r for r in rows if r["method"] == method and r[along] is not None and r["train"] is not None
             ]
             for seed in dict.fromkeys(r["seed"] for r in points):
                 line = [(r[along], r["train"]) for r in points if r["seed"] == seed]
                 axis.plot(
                     *zip(*line, strict=True),
-                    color=f"C{at % 10}",
-                    ls="-" if at < 10 else "--",
-                    label=way if seed == points[0]["seed"] else None,
+                    color=f"C{number % 10}",
+                    ls="-" if number < 10 else "--",
+                    label=method if seed == points[0]["seed"] else None,
                 )
-    if any(as_published(r["learner"]) for r in rows):
+    if any(as_published(r["method"]) for r in rows):
         axes[0].plot(list(PUBLISHED), [t for t, _ in PUBLISHED.values()], "k+", label="published log")
     for axis, along in zip(axes, ("epoch", "work, in epochs of backprop"), strict=True):
         axis.set(xlabel=along, ylabel="training loss", xscale="log", yscale="log")

@@ -56,8 +56,8 @@ from learners.data import load_data
 
 from ..kit.data import lecun1989
 from ..kit.digital.lecun1989 import Copies
-from ..kit.digital.lecun1989 import Kind
-from ..kit.digital.lecun1989 import cut
+from ..kit.digital.lecun1989 import NetworkKind
+from ..kit.digital.lecun1989 import kernel_patches
 from ..kit.report.tables import mean_sd
 from ..kit.run.study import Row
 
@@ -70,7 +70,7 @@ CHUNK: Final = 500  # steps whose images are made ready at once
 class Rung(NamedTuple):
     """One row of the ladder, with what the source found."""
 
-    kind: Kind
+    kind: NetworkKind
     passes: int
     learning_rate: float
     adamw: bool  # with a rate that falls linearly to a third
@@ -80,15 +80,15 @@ class Rung(NamedTuple):
     averaged: int = 0  # passes at the end whose weights are averaged, if it is not 0
 
 
-_TANH, _LAST = Kind("tanh", "softmax"), Kind("relu", "softmax", 0.25)
+_TANH, _LAST = NetworkKind("tanh", "softmax"), NetworkKind("relu", "softmax", 0.25)
 LADDER: Final[dict[Name, Rung]] = {
-    "base": Rung(Kind(), 23, 0.03, False, False, lecun1989.TRAIN, (0.62, 4.09)),
+    "base": Rung(NetworkKind(), 23, 0.03, False, False, lecun1989.TRAIN, (0.62, 4.09)),
     "softmax": Rung(_TANH, 23, 0.01, False, False, lecun1989.TRAIN, (0.00, 4.38)),
     "AdamW": Rung(_TANH, 46, 3e-4, True, False, lecun1989.TRAIN, (0.00, 3.59)),
     "shifts": Rung(_TANH, 60, 3e-4, True, True, lecun1989.TRAIN, (1.70, 2.19)),
     "dropout, ReLU": Rung(_LAST, 80, 3e-4, True, True, lecun1989.TRAIN, (1.47, 1.59)),
     "averaging": Rung(_LAST, 160, 3e-4, True, True, lecun1989.TRAIN, None, averaged=20),
-    "base, 50,000": Rung(Kind(), 100, 0.03, False, False, lecun1989.MANY, (2.03, 2.74)),
+    "base, 50,000": Rung(NetworkKind(), 100, 0.03, False, False, lecun1989.MANY, (2.03, 2.74)),
     "all, 50,000": Rung(_LAST, 100, 3e-4, True, True, lecun1989.MANY, (1.07, 1.25)),
 }
 
@@ -169,11 +169,11 @@ def _passes(
         with _no_denormals():
             for chosen in orders.split(CHUNK):
                 moves = _drawn(chosen, len(images), generators)
-                patches = cut(images[moves, chosen])
+                patches = kernel_patches(images[moves, chosen])
                 targets = classes[data.train.target[chosen]].unsqueeze(-2)
                 silent = _silenced(chosen, rung.kind.dropout, generators) if rung.kind.dropout else None
                 for at in range(len(chosen)):
-                    copies.learn(patches[at], targets[at], None if silent is None else silent[at])
+                    copies.compute_gradient(patches[at], targets[at], None if silent is None else silent[at])
                     step(learning_rate)
         yield done + 1
 
@@ -210,7 +210,7 @@ def _silenced(like: Tensor, share: float, generators: list[Generator]) -> Tensor
 
 def _sgd(copies: Copies) -> Callable[[float], object]:
     """A step of gradient descent in place, for a learning rate."""
-    return lambda learning_rate: copies.knobs.add_(copies.slopes, alpha=-learning_rate)
+    return lambda learning_rate: copies.knobs.add_(copies.gradient, alpha=-learning_rate)
 
 
 def _adamw(copies: Copies) -> Callable[[float], object]:
@@ -220,13 +220,13 @@ def _adamw(copies: Copies) -> Callable[[float], object]:
     mean, square = torch.zeros_like(copies.knobs), torch.zeros_like(copies.knobs)
     words: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "weight_decay": 0.01, "eps": 1e-8}
     words |= {"amsgrad": False, "maximize": False, "fused": True}
-    knobs, slopes, moments, count = [copies.knobs], [copies.slopes], ([mean], [square]), [torch.zeros(())]
+    knobs, slopes, moments, count = [copies.knobs], [copies.gradient], ([mean], [square]), [torch.zeros(())]
     return lambda learning_rate: adamw(knobs, slopes, *moments, [], count, lr=learning_rate, **words)
 
 
 def _errors(copies: Copies, images: Tensor, labels: Tensor) -> list[float]:
     """Share of errors of each copy."""
-    named = torch.cat([copies.answers(cut(piece)) for piece in images.split(500)], -1)
+    named = torch.cat([copies.predict(kernel_patches(piece)) for piece in images.split(500)], -1)
     return [round(e, 6) for e in (named != labels).double().mean(-1).tolist()]
 
 

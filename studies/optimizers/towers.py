@@ -79,11 +79,11 @@ from learners.data import count_steps
 from learners.data import held_out
 from learners.data import load_data
 
-from ..kit.digital.mlps import Shape
-from ..kit.digital.mlps import born
-from ..kit.digital.mlps import errors
+from ..kit.digital.mlps import Sizes
+from ..kit.digital.mlps import error_rates
 from ..kit.digital.mlps import gradient
-from ..kit.digital.mlps import lessons
+from ..kit.digital.mlps import initial_knobs
+from ..kit.digital.mlps import seed_batches
 from ..kit.recipes.standard import PROBE_SIZE
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import network
@@ -171,22 +171,22 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def _digital(trial: Trial, data: Dataset) -> Iterator[Row]:
     args = trial.args
-    shape = Shape(args.seeds, len(args.factors), data.features, HIDDEN, data.classes)
-    knobs = born(shape, _generators(args, "weights"))
+    sizes = Sizes(args.seeds, len(args.factors), data.features, HIDDEN, data.classes)
+    knobs = initial_knobs(sizes, _generators(args, "weights"))
     starts = RATES[trial.optimizer] * torch.tensor(args.factors).repeat(args.seeds)
     total = count_steps(data.train, BATCH, args.epochs)
     descent = update(trial, starts, total)
     state = descent.init(tuple(map(torch.zeros_like, knobs)))
-    for number, batch in enumerate(lessons(data, BATCH, args.epochs, _generators(args, "order")), 1):
-        drive, state = descent.step(gradient(shape, knobs, batch), state)
+    for number, batch in enumerate(seed_batches(data, BATCH, args.epochs, _generators(args, "order")), 1):
+        drive, state = descent.step(gradient(sizes, knobs, batch), state)
         for weights, change in zip(knobs, drive, strict=True):
             weights.add_(change)
         if number % max(1, total // 10) == 0 and number < total:
             yield {"what": "curve", "step": number, "done": number / total}
-    wrong = errors(shape, knobs, data.test).tolist()
+    wrong = error_rates(sizes, knobs, data.test).tolist()
     ends = torch.as_tensor(current_hyperparameters(descent, state)[0]["learning_rate"]).tolist()
     for at, (error, end) in enumerate(zip(wrong, ends, strict=True)):
-        seed, factor = divmod(at, shape.variants)
+        seed, factor = divmod(at, sizes.variants)
         yield {
             "what": "end",
             "seed": seed,
@@ -227,13 +227,13 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
 
 def _overhead(trial: Trial, data: Dataset) -> Iterator[Row]:
     """Median seconds of the update of one network, and of its gradient, a batch at a time."""
-    shape = Shape(1, 1, data.features, HIDDEN, data.classes)
-    knobs = born(shape, _generators(trial.args, "weights")[:1])
+    sizes = Sizes(1, 1, data.features, HIDDEN, data.classes)
+    knobs = initial_knobs(sizes, _generators(trial.args, "weights")[:1])
     descent = update(trial, torch.tensor(RATES[trial.optimizer]), 7000)
     state, spent = descent.init(tuple(map(torch.zeros_like, knobs))), []
-    for batch in lessons(data, BATCH, 1.0, _generators(trial.args, "order")[:1]):
+    for batch in seed_batches(data, BATCH, 1.0, _generators(trial.args, "order")[:1]):
         clock = perf_counter()
-        given = gradient(shape, knobs, batch)
+        given = gradient(sizes, knobs, batch)
         between = perf_counter()
         _, state = descent.step(given, state)
         spent.append((between - clock, perf_counter() - between))

@@ -1,4 +1,4 @@
-"""Students of the autoencoder benchmark: how each of them learns, all from the same weights."""
+"""The autoencoder benchmark: how each method learns, all from the same weights."""
 
 import itertools
 from collections.abc import Callable
@@ -18,10 +18,10 @@ from analog import stream
 from analog import xray
 from learners import Batch
 from learners import BinaryCrossEntropy
+from learners import Learner
 from learners import adam
 from learners import with_schedule
-from learners.data import batches
-from learners.learner import Learner
+from learners.data.batches import batches
 from learners.local import LocoProp
 from learners.local import TargetPropagation
 from learners.local import identity
@@ -30,14 +30,14 @@ from learners.local import tanh
 
 from .baselines import BASELINES
 from .baselines import Backprop
-from .baselines import numbers
-from .baselines import sandglass
-from .digits import Digital
-from .digits import ExactSlopes
-from .digits import heavy_rmsprop
-from .digits import paced
+from .baselines import autoencoder_sizes
+from .baselines import count_numbers
+from .tanh_networks import Digital
+from .tanh_networks import ExactNodeGradients
+from .tanh_networks import heavy_rmsprop
+from .tanh_networks import warmup_then_decay
 
-Way = Literal[
+Method = Literal[
     "LocoProp-M as published",
     "SGD",
     "Momentum",
@@ -51,130 +51,147 @@ Way = Literal[
     "LocoProp-M",
     "target propagation",
 ]
-Products = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16"]  # of products of matrices; sums of bfloat16 products are float32
 LOSS = BinaryCrossEntropy()
-INNER = 10  # steps of LocoProp
+INNER_STEPS = 10  # of LocoProp
 GAMMA = {"LocoProp-M": 0.01, "LocoProp-S": 1.0}  # M's as published; both by training losses after 300 batches
 MOMENTUM = 0.997  # of LocoProp, an inner step; likewise
 GUESS = {"LocoProp-M": 3e-5, "LocoProp-S": 3e-5, "target propagation": 1e-3}
 
 
-class Setting(NamedTuple):
-    """What a student is made of and how long it learns."""
+class Recipe(NamedTuple):
+    """A method with its sizes, and how long it learns."""
 
-    way: Way
-    rate: float
-    sizes: tuple[int, ...]
+    method: Method
+    learning_rate: float
+    sizes: tuple[int, ...]  # of the encoder
     batch: int
     epochs: int
     seed: int
-    products: Products = "float32"  # of matrices; sums of bfloat16 products are float32
+    precision: Precision = "float32"
 
 
-def as_published(way: Way) -> bool:
-    return way == "LocoProp-M as published"
+class _Model(NamedTuple):
+    """A network as it stands after a step."""
+
+    outputs: Callable[[Tensor], Tensor]  # images (batch, pixels) -> the same
+    memory_size: Callable[[], int]  # how many numbers its learner keeps
 
 
-def guess(way: Way) -> float:
-    """Where the search for a rate begins; as published, where it ends."""
-    if as_published(way):
+def as_published(method: Method) -> bool:
+    """Whether this is the published run, which is laid beside the published numbers."""
+    return method == "LocoProp-M as published"
+
+
+def guess(method: Method) -> float:
+    """The learning rate where a search begins; as published, where it ends."""
+    if as_published(method):
         return 1e-5
-    return BASELINES[way].guess if way in BASELINES else GUESS[way]
+    return BASELINES[method].guess if method in BASELINES else GUESS[method]
 
 
-def passes(way: Way) -> float | None:
-    """Work of a batch in passes of backprop, where it is made of passes."""
-    if way in ("Shampoo", "K-FAC"):
+def passes(method: Method) -> float | None:
+    """The work of a batch in passes of backprop, where it is made of passes."""
+    if method in ("Shampoo", "K-FAC"):
         return None
-    if way == "target propagation":
-        return 7 / 3  # of three thirds each: forward, slopes, gradient
-    return (2 + 2 * INNER) / 3 if way.startswith("LocoProp") else 1.0
+    if method == "target propagation":
+        return 7 / 3  # of three thirds each: forward, gradients at nodes, gradient at weights
+    return (2 + 2 * INNER_STEPS) / 3 if method.startswith("LocoProp") else 1.0
 
 
-def epochs(given: Setting, train: Tensor) -> Iterator[tuple[Callable[[Tensor], Tensor], float]]:
-    """Train; after each epoch what answers, and how many numbers per weight are kept."""
-    chip = Chip(Digital(), layers(given.sizes, train.shape[-1]), given.seed)
+def train_epochs(recipe: Recipe, train: Tensor) -> Iterator[tuple[Callable[[Tensor], Tensor], float]]:
+    """Train on images, pausing after each epoch.
+
+    Args:
+        train: (images, pixels).
+
+    Yields:
+        the network, and how many numbers per weight its learner keeps.
+    """
+    chip = Chip(Digital(), layers(recipe.sizes, train.shape[-1]), recipe.seed)
     weights = sum(la.rows * la.cols for la in chip.spec.layers)
-    steps = max(1, len(train) // given.batch)
-    order = stream(0, "autoencoder", given.seed, "data")
-    lessons = batches(Batch(train, train), given.batch, given.epochs, order)
-    student = _backprop if given.way in BASELINES else _local
-    with_each = student(given, chip, steps)
-    for number, lesson in enumerate(lessons, 1):
-        with multiplied(given.products):
-            answer, kept = with_each(lesson)
+    steps = max(1, len(train) // recipe.batch)
+    order = stream(0, "autoencoder", recipe.seed, "data")
+    training_batches = batches(Batch(train, train), recipe.batch, recipe.epochs, order)
+    stepper = _backprop if recipe.method in BASELINES else _local
+    step = stepper(recipe, chip, steps)
+    for number, batch in enumerate(training_batches, 1):
+        with matmul_precision(recipe.precision):
+            model = step(batch)
         if number % steps == 0:
-            yield answer, kept() / weights
+            yield model.outputs, model.memory_size() / weights
 
 
-Taught = tuple[Callable[[Tensor], Tensor], Callable[[], int]]  # what answers, how many numbers it keeps
+def _backprop(recipe: Recipe, chip: Chip[Any], steps: int) -> Callable[[Batch], _Model]:
+    network = Backprop(xray.knobs(chip), [la.linear for la in chip.spec.layers], recipe.method)
+    number = itertools.count()
+
+    def step(batch: Batch) -> _Model:
+        share = warmup_then_decay(next(number), steps, recipe.epochs)
+        network.step(recipe.learning_rate * share, batch.x, LOSS)
+        return _Model(network.outputs, lambda: network.memory_size)
+
+    return step
 
 
-def _backprop(given: Setting, chip: Chip[Any], steps: int) -> Callable[[Batch], Taught]:
-    student = Backprop(xray.knobs(chip), [la.linear for la in chip.spec.layers], given.way)
-    made = itertools.count()
+def _local(recipe: Recipe, chip: Chip[Any], steps: int) -> Callable[[Batch], _Model]:
+    learner, port = _learner(recipe, chip, steps), chip.port()
+    generator, state = stream(0, "autoencoder", recipe.seed, "noise"), learner.init(chip.spec)
 
-    def teach(lesson: Batch) -> Taught:
-        student.lesson(given.rate * paced(next(made), steps, given.epochs), lesson.x, LOSS)
-        return student.answer, lambda: student.kept
-
-    return teach
-
-
-def _local(given: Setting, chip: Chip[Any], steps: int) -> Callable[[Batch], Taught]:
-    learner, port = _learner(given, chip, steps), chip.port()
-    generator, state = stream(0, "autoencoder", given.seed, "noise"), learner.init(chip.spec)
-
-    def teach(lesson: Batch) -> Taught:
+    def step(batch: Batch) -> _Model:
         nonlocal state
-        state, _ = learner.step(port, lesson, state, generator)
-        return lambda x: port.measure(x).out, lambda: numbers(state)
+        state, _ = learner.step(port, batch, state, generator)
+        return _Model(lambda x: port.measure(x).out, lambda: count_numbers(state))
 
-    return teach
+    return step
 
 
 def layers(sizes: tuple[int, ...], pixels: int) -> tuple[Layer, ...]:
-    """A sandglass; code and read-out are linear."""
+    """The layers of an autoencoder whose encoder has these sizes; code and read-out are linear."""
     half = len(sizes)
-    pairs = enumerate(sandglass(pixels, sizes), 1)
+    pairs = enumerate(autoencoder_sizes(pixels, sizes), 1)
     return tuple(dense(a, b, linear=i in (half, 2 * half)) for i, (a, b) in pairs)
 
 
-def _learner(given: Setting, chip: Chip[Any], steps: int) -> Learner[Any]:
-    if given.way == "target propagation":
-        ahead = with_schedule(adam(given.rate), lambda made: paced(made, steps, given.epochs))
-        return TargetPropagation(ahead, adam(1e-3), LOSS, 0.1, tanh, sigmoid)
-    published = as_published(given.way)
+def _learner(recipe: Recipe, chip: Chip[Any], steps: int) -> Learner[Any]:
+    if recipe.method == "target propagation":
+        update = with_schedule(
+            adam(recipe.learning_rate), lambda step: warmup_then_decay(step, steps, recipe.epochs)
+        )
+        return TargetPropagation(update, adam(1e-3), LOSS, 0.1, tanh, sigmoid)
+    published = as_published(recipe.method)
 
-    def now(made: int) -> float:
-        lesson, inner = divmod(made, INNER)
-        outer = _published_pace(lesson // steps) if published else paced(lesson, steps, given.epochs)
-        return given.rate * outer * max(1 - inner / INNER, 0.25)
+    def learning_rate(step: int) -> float:
+        batch, inner = divmod(step, INNER_STEPS)
+        ours = warmup_then_decay(batch, steps, recipe.epochs)
+        outer = _published_share(batch // steps) if published else ours
+        return recipe.learning_rate * outer * max(1 - inner / INNER_STEPS, 0.25)
 
     momentum = 0.999 if published else MOMENTUM
-    gamma = 10 / given.batch if published else GAMMA[given.way]
-    update = heavy_rmsprop(now, momentum, epsilon=1e-5 / given.batch**2)
-    return LocoProp(ExactSlopes(chip), update, LOSS, gamma, INNER, _transfer(given.way, chip.spec.layers))
+    gamma = 10 / recipe.batch if published else GAMMA[recipe.method]
+    update = heavy_rmsprop(learning_rate, momentum, epsilon=1e-5 / recipe.batch**2)
+    transfer = _transfer(recipe.method, chip.spec.layers)
+    return LocoProp(ExactNodeGradients(chip), update, LOSS, gamma, INNER_STEPS, transfer)
 
 
-def _transfer(way: Way, layers: tuple[Layer, ...]) -> tuple[Callable[[Tensor], Tensor], ...]:
+def _transfer(method: Method, layers: tuple[Layer, ...]) -> tuple[Callable[[Tensor], Tensor], ...]:
     """M compares outputs, S the sums in front of them."""
-    if way == "LocoProp-S":
+    if method == "LocoProp-S":
         assert tanh.inverse is not None
         return tuple(identity.forward if la.linear else tanh.inverse for la in layers)
     return (*(identity.forward for _ in layers[1:]), sigmoid.forward)
 
 
-def _published_pace(epoch: int) -> float:
-    """5 epochs of warm-up from 0, then linearly to 0 at 100."""
+def _published_share(epoch: int) -> float:
+    """The share of the full rate: 5 epochs of warm-up from 0, then linearly to 0 at 100."""
     return epoch / 5 if epoch < 5 else 1 - (epoch + 1 - 5) / (100 - 5)
 
 
 @contextmanager
-def multiplied(products: Products) -> Iterator[None]:
-    """Multiply matrices so, within."""
+def matmul_precision(precision: Precision) -> Iterator[None]:
+    """Within this context products of matrices are of such a precision."""
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium" if products == "bfloat16" else "highest")
+    torch.set_float32_matmul_precision("medium" if precision == "bfloat16" else "highest")
     try:
         yield
     finally:

@@ -2,7 +2,7 @@
 
 First-order ones are torch's. Shampoo is `ScalableShampoo` of pytorch-optimizer (extra "baselines"), the
 blocked and grafted form that its authors use. K-FAC is ours (`kfac`), for want of a library that serves; its
-damping and reach are the best of nine tries over 60 batches.
+damping and trust region are the best of nine tries over 60 batches.
 """
 
 from collections.abc import Callable
@@ -29,20 +29,20 @@ from .kfac import KFAC
 class Baseline:
     """An optimizer with a guess of its rate; the other settings are its library's defaults, or said here."""
 
-    guess: float
-    made: Callable[[nn.Sequential, float], torch.optim.Optimizer | KFAC]
+    guess: float  # of the learning rate
+    make: Callable[[nn.Sequential, float], torch.optim.Optimizer | KFAC]
 
 
-def missing(name: str) -> str | None:
-    """What to install before this baseline can be had."""
+def missing_package(name: str) -> str | None:
+    """What to install before this baseline can be had; None: nothing."""
     if name != "Shampoo" or find_spec("pytorch_optimizer"):
         return None
     return 'needs pytorch-optimizer: pip install "mortal[baselines]"'
 
 
 def _shampoo(net: nn.Module, rate: float) -> Any:
-    made = import_module("pytorch_optimizer").ScalableShampoo
-    return made(net.parameters(), rate, preconditioning_compute_steps=20, start_preconditioning_step=20)
+    shampoo = import_module("pytorch_optimizer").ScalableShampoo
+    return shampoo(net.parameters(), rate, preconditioning_compute_steps=20, start_preconditioning_step=20)
 
 
 BASELINES: Final[dict[str, Baseline]] = {
@@ -64,56 +64,60 @@ class Backprop:
 
     def __init__(self, knobs: Knobs, linear: Iterable[bool], name: str) -> None:
         parts: list[nn.Module] = []
-        for held, plain in zip(knobs, linear, strict=True):
-            made = nn.Linear(held.shape[-1] - 1, held.shape[-2], device="meta").to_empty(device="cpu")
+        for weights, is_linear in zip(knobs, linear, strict=True):
+            layer = nn.Linear(weights.shape[-1] - 1, weights.shape[-2], device="meta").to_empty(device="cpu")
             with torch.no_grad():
-                made.weight.copy_(held[0, :, :-1])
-                made.bias.copy_(held[0, :, -1])
-            parts += [made] if plain else [made, nn.Tanh()]
+                layer.weight.copy_(weights[0, :, :-1])
+                layer.bias.copy_(weights[0, :, -1])
+            parts += [layer] if is_linear else [layer, nn.Tanh()]
         self.net = nn.Sequential(*parts)
-        self.optimizer = BASELINES[name].made(self.net, BASELINES[name].guess)
+        self.optimizer = BASELINES[name].make(self.net, BASELINES[name].guess)
 
-    def lesson(self, rate: float, x: Tensor, loss: Loss) -> None:
-        """One step."""
+    def step(self, learning_rate: float, x: Tensor, loss: Loss) -> None:
+        """Take one step on images (batch, pixels)."""
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate
         if isinstance(self.optimizer, KFAC):
-            self.optimizer.watch(x)
+            self.optimizer.update_factors(x)
         self.optimizer.zero_grad()
         loss(self.net(x), x).mean().backward()
         self.optimizer.step()
 
-    def answer(self, x: Tensor) -> Tensor:
-        """Outputs."""
+    def outputs(self, x: Tensor) -> Tensor:
+        """What the network makes of images, (batch, pixels) -> the same."""
         with torch.no_grad():
             return self.net(x)
 
     @property
-    def kept(self) -> int:
-        """Numbers in the optimizer's memory, wherever it has put them."""
-        own = {id(p) for p in self.net.parameters()} | {id(p.grad) for p in self.net.parameters()}
-        return numbers(vars(self.optimizer), own)
+    def memory_size(self) -> int:
+        """How many numbers the optimizer keeps, wherever it has put them."""
+        weights = {id(p) for p in self.net.parameters()} | {id(p.grad) for p in self.net.parameters()}
+        return count_numbers(vars(self.optimizer), weights)
 
 
-def numbers(held: Any, but: Iterable[int] = ()) -> int:
-    """How many numbers there are in tensors within tensors' containers, each tensor once."""
-    things, known, total = [held], set(but), 0
-    while things:
-        thing = things.pop()
-        if id(thing) in known:
+def count_numbers(tree: Any, excluded: Iterable[int] = ()) -> int:
+    """How many numbers there are in the tensors of nested containers, each tensor counted once.
+
+    Args:
+        excluded: ids of what is left out.
+    """
+    nodes, visited, total = [tree], set(excluded), 0
+    while nodes:
+        node = nodes.pop()
+        if id(node) in visited:
             continue
-        known.add(id(thing))
-        if isinstance(thing, Tensor):
-            total += thing.numel()
-        elif isinstance(thing, dict):
-            things += thing.values()
-        elif isinstance(thing, list | tuple):
-            things += thing
-        elif type(thing).__module__.startswith("pytorch_optimizer"):
-            things.append(vars(thing))
+        visited.add(id(node))
+        if isinstance(node, Tensor):
+            total += node.numel()
+        elif isinstance(node, dict):
+            nodes += node.values()
+        elif isinstance(node, list | tuple):
+            nodes += node
+        elif type(node).__module__.startswith("pytorch_optimizer"):
+            nodes.append(vars(node))
     return total
 
 
-def sandglass(pixels: int, sizes: tuple[int, ...]) -> list[tuple[int, int]]:
+def autoencoder_sizes(pixels: int, sizes: tuple[int, ...]) -> list[tuple[int, int]]:
     """Inputs and outputs of each layer of an autoencoder whose encoder has these sizes."""
     return list(pairwise((pixels, *sizes, *sizes[-2::-1], pixels)))

@@ -18,7 +18,7 @@ from ..data.lecun1989 import OUTSIDE
 from ..data.lecun1989 import SEEN
 from ..data.lecun1989 import SIDE
 
-Neuron = Literal["tanh", "relu"]
+ActivationName = Literal["tanh", "relu"]
 Loss = Literal["squared error", "softmax"]
 MAPS: Final = 12
 KERNEL: Final = 5
@@ -28,42 +28,46 @@ _FAN_IN: Final = {0: 25, 2: 200, 4: 192, 6: 30}  # of the weights among these sh
 
 
 @dataclass(frozen=True)
-class Kind:
+class NetworkKind:
     """What the copies compute and are asked for."""
 
-    neuron: Neuron = "tanh"  # of the hidden layers
+    activation: ActivationName = "tanh"  # of the hidden layers
     loss: Loss = "squared error"  # with tanh at the outputs, or softmax cross-entropy without
     dropout: float = 0.0  # share of H2 that is silenced while learning
 
 
 class Copies:
-    """So many networks and what a step of each needs, all of it allocated once.
+    """Several networks and what a step of each needs, all of it allocated once.
 
-    knobs: (parameters of all copies,), with slopes alike; the connections that H2 lacks stay 0 in both.
+    knobs: (parameters of all copies,), with gradient alike; the connections that H2 lacks stay 0 in both.
     """
 
-    def __init__(self, kind: Kind, generators: list[Generator], dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, kind: NetworkKind, generators: list[Generator], dtype: torch.dtype = torch.float32
+    ) -> None:
         count = len(generators)
         self.kind = kind
         sizes = [count * rows * cols for rows, cols in _SHAPES]
-        self.knobs, self.slopes = torch.zeros(sum(sizes), dtype=dtype), torch.zeros(sum(sizes), dtype=dtype)
+        self.knobs, self.gradient = torch.zeros(sum(sizes), dtype=dtype), torch.zeros(sum(sizes), dtype=dtype)
         self.weights = _views(self.knobs, sizes, count)
-        self._gradient = _views(self.slopes, sizes, count)
-        self._wired = _wired().to(dtype)
+        self._gradients = _views(self.gradient, sizes, count)
+        self._connected = _connections().to(dtype)
         for row, generator in enumerate(generators):
-            for at, fan_in in _FAN_IN.items():
-                drawn = torch.rand(_SHAPES[at], generator=generator, dtype=dtype) * 2 - 1
-                self.weights[at][row] = drawn * (2.4 / fan_in**0.5)
-        self.weights[2].mul_(self._wired)
+            for place, fan_in in _FAN_IN.items():
+                uniform = torch.rand(_SHAPES[place], generator=generator, dtype=dtype) * 2 - 1
+                self.weights[place][row] = uniform * (2.4 / fan_in**0.5)
+        self.weights[2].mul_(self._connected)
         if kind.loss == "squared error":
             self.weights[7].fill_(-1.0)  # nine of ten targets are -1
         self._maps = torch.full((count, 12, 12, MAPS), OUTSIDE, dtype=dtype)  # H1 and what lies outside
         self._windows = torch.empty(count, 16, 300, dtype=dtype)
         self._folded = torch.zeros(count, 401, MAPS, dtype=dtype)  # the last row stays 0
         self._table = _contributors()
-        self._neuron: Callable[[Tensor], Tensor] = torch.tanh_ if kind.neuron == "tanh" else torch.relu_
+        self._activation: Callable[[Tensor], Tensor] = (
+            torch.tanh_ if kind.activation == "tanh" else torch.relu_
+        )
 
-    def respond(self, patches: Tensor, dropped: Tensor | None = None) -> list[Tensor]:
+    def forward(self, patches: Tensor, dropped: Tensor | None = None) -> list[Tensor]:
         """The activity of every layer, (copies, sites, maps) each, for an image of each copy.
 
         Args:
@@ -71,73 +75,73 @@ class Copies:
             dropped: (copies, 1, 192), what H2 is multiplied by while learning; None is nothing.
         """
         w1, b1, w2, b2, w3, b3, w4, b4 = self.weights
-        h1 = self._neuron(torch.baddbmm(b1, patches, w1))
+        h1 = self._activation(torch.baddbmm(b1, patches, w1))
         self._maps[:, 2:10, 2:10] = h1.view(-1, 8, 8, MAPS)
-        self._windows.view(-1, 4, 4, 5, 5, MAPS).copy_(_slid(self._maps))
-        h2 = self._neuron(torch.baddbmm(b2, self._windows, w2))
-        seen = h2.view(-1, 1, 192) if dropped is None else h2.view(-1, 1, 192) * dropped
-        h3 = self._neuron(torch.baddbmm(b3, seen, w3))
+        self._windows.view(-1, 4, 4, 5, 5, MAPS).copy_(_windows_of(self._maps))
+        h2 = self._activation(torch.baddbmm(b2, self._windows, w2))
+        h2_kept = h2.view(-1, 1, 192) if dropped is None else h2.view(-1, 1, 192) * dropped
+        h3 = self._activation(torch.baddbmm(b3, h2_kept, w3))
         out = torch.baddbmm(b4, h3, w4)
-        return [h1, h2, seen, h3, out if self.kind.loss == "softmax" else out.tanh_()]
+        return [h1, h2, h2_kept, h3, out if self.kind.loss == "softmax" else out.tanh_()]
 
-    def learn(self, patches: Tensor, target: Tensor, dropped: Tensor | None = None) -> None:
-        """Work out the slopes of the loss of one image for each copy.
+    def compute_gradient(self, patches: Tensor, target: Tensor, dropped: Tensor | None = None) -> None:
+        """Compute the gradient of the loss of one image for each copy, into `gradient`.
 
         Args:
             target: (copies, 1, 10); 1 for the right class, else 0 for softmax and -1 for squared error.
         """
-        h1, h2, seen, h3, out = self.respond(patches, dropped)
+        h1, h2, h2_kept, h3, out = self.forward(patches, dropped)
         _, _, w2, _, w3, _, w4, _ = self.weights
-        g1, d1, g2, d2, g3, d3, g4, d4 = self._gradient  # the slope at a bias is that at its node
+        g1, d1, g2, d2, g3, d3, g4, d4 = self._gradients  # the gradient at a bias is that at its node
         if self.kind.loss == "softmax":
             torch.sub(out.softmax(-1), target, out=d4)
         else:  # the mean over the ten outputs
-            _bent("tanh", torch.sub(out, target).mul_(0.2), out, d4)
+            _node_gradient("tanh", torch.sub(out, target).mul_(0.2), out, d4)
         torch.bmm(h3.mT, d4, out=g4)
-        _bent(self.kind.neuron, torch.bmm(d4, w4.mT), h3, d3)
-        torch.bmm(seen.mT, d3, out=g3)
+        _node_gradient(self.kind.activation, torch.bmm(d4, w4.mT), h3, d3)
+        torch.bmm(h2_kept.mT, d3, out=g3)
         back = torch.bmm(d3, w3.mT)
         if dropped is not None:
             back.mul_(dropped)
-        _bent(self.kind.neuron, back.view(-1, 16, MAPS), h2, d2)
+        _node_gradient(self.kind.activation, back.view(-1, 16, MAPS), h2, d2)
         torch.bmm(self._windows.mT, d2, out=g2)
-        g2.mul_(self._wired)
+        g2.mul_(self._connected)
         torch.bmm(d2, w2.mT, out=self._folded[:, :400].view(-1, 16, 300))
-        given = self._folded.index_select(1, self._table).view(-1, 64, 9, MAPS).sum(2)
-        _bent(self.kind.neuron, given, h1, d1)
+        back = self._folded.index_select(1, self._table).view(-1, 64, 9, MAPS).sum(2)
+        _node_gradient(self.kind.activation, back, h1, d1)
         torch.bmm(patches.mT, d1, out=g1)
 
-    def answers(self, patches: Tensor) -> Tensor:  # (images, 64, 25) -> (copies, images)
+    def predict(self, patches: Tensor) -> Tensor:  # (images, 64, 25) -> (copies, images)
         """The class that every copy names for each image."""
         w1, b1, w2, b2, w3, b3, w4, b4 = (w.unsqueeze(1) for w in self.weights)
-        h1 = self._neuron(patches @ w1 + b1)  # (copies, images, 64, maps)
+        h1 = self._activation(patches @ w1 + b1)  # (copies, images, 64, maps)
         maps = h1.new_full((*h1.shape[:2], 12, 12, MAPS), OUTSIDE)
         maps[:, :, 2:10, 2:10] = h1.unflatten(2, (8, 8))
-        windows = _slid(maps.flatten(0, 1)).reshape(*h1.shape[:2], 16, 300)
-        h2 = self._neuron(windows @ w2 + b2)
-        h3 = self._neuron(h2.flatten(2).unsqueeze(2) @ w3 + b3)
+        windows = _windows_of(maps.flatten(0, 1)).reshape(*h1.shape[:2], 16, 300)
+        h2 = self._activation(windows @ w2 + b2)
+        h3 = self._activation(h2.flatten(2).unsqueeze(2) @ w3 + b3)
         return (h3 @ w4 + b4).squeeze(2).argmax(-1)
 
 
-def cut(images: Tensor) -> Tensor:  # (..., 256) -> (..., 64, 25)
+def kernel_patches(images: Tensor) -> Tensor:  # (..., 256) -> (..., 64, 25)
     """What the first layer's kernel sees at each of its 64 sites."""
     wide = images.new_full((*images.shape[:-1], SIDE + 2 * BORDER, SIDE + 2 * BORDER), OUTSIDE)
     wide[..., BORDER:-BORDER, BORDER:-BORDER] = images.unflatten(-1, (SIDE, SIDE))
-    seen = wide.unfold(-2, KERNEL, 2).unfold(-2, KERNEL, 2)  # (..., 8, 8, 5, 5)
-    return seen.flatten(-2).flatten(-3, -2)
+    patches = wide.unfold(-2, KERNEL, 2).unfold(-2, KERNEL, 2)  # (..., 8, 8, 5, 5)
+    return patches.flatten(-2).flatten(-3, -2)
 
 
-def _slid(maps: Tensor) -> Tensor:  # (n, 12, 12, maps) -> (n, 4, 4, 5, 5, maps), a view
+def _windows_of(maps: Tensor) -> Tensor:  # (n, 12, 12, maps) -> (n, 4, 4, 5, 5, maps), a view
     image, line, pixel = maps.stride()[:3]
     size = (len(maps), 4, 4, KERNEL, KERNEL, maps.shape[-1])
     return maps.as_strided(size, (image, 2 * line, 2 * pixel, line, pixel, 1))
 
 
-def _bent(neuron: Neuron, slope: Tensor, fired: Tensor, out: Tensor) -> Tensor:
-    """From the slope at a neuron's output to that at its node."""
-    if neuron == "tanh":
-        return torch.addcmul(slope, slope.mul(fired), fired, value=-1, out=out)
-    return torch.mul(slope, fired.sign(), out=out)
+def _node_gradient(activation: ActivationName, gradient: Tensor, output: Tensor, out: Tensor) -> Tensor:
+    """From the gradient at a neuron's output to that at its node."""
+    if activation == "tanh":
+        return torch.addcmul(gradient, gradient.mul(output), output, value=-1, out=out)
+    return torch.mul(gradient, output.sign(), out=out)
 
 
 def _views(flat: Tensor, sizes: list[int], count: int) -> list[Tensor]:
@@ -145,11 +149,11 @@ def _views(flat: Tensor, sizes: list[int], count: int) -> list[Tensor]:
     return [part.view(count, *shape) for part, shape in parts]
 
 
-def _wired() -> Tensor:  # (300, 12), 1 where a map of H2 sees a plane of H1
-    seen = torch.zeros(25, MAPS, MAPS)
+def _connections() -> Tensor:  # (300, 12), 1 where a map of H2 sees a plane of H1
+    connected = torch.zeros(25, MAPS, MAPS)
     for group, planes in enumerate(SEEN):
-        seen[:, list(planes), 4 * group : 4 * group + 4] = 1
-    return seen.flatten(0, 1)
+        connected[:, list(planes), 4 * group : 4 * group + 4] = 1
+    return connected.flatten(0, 1)
 
 
 def _contributors() -> Tensor:  # (64 * 9,)

@@ -17,8 +17,8 @@ from learners.data import Dataset
 from learners.data import batches
 
 
-class Shape(NamedTuple):
-    """How many copies there are, of what."""
+class Sizes(NamedTuple):
+    """The sizes of one network, and how many copies of it there are."""
 
     seeds: int
     variants: int
@@ -31,57 +31,66 @@ class Shape(NamedTuple):
         return self.seeds * self.variants
 
 
-def born(shape: Shape, generators: list[Generator]) -> Knobs:
-    """(copies, 1, rows, cols) each, variants side by side; uniform within 1/sqrt(fan-in), as torch has it."""
-    made = []
-    for rows, fan_in in ((shape.hidden, shape.inputs), (shape.classes, shape.hidden)):
-        drawn = [torch.rand(rows, fan_in + 1, generator=g) * 2 - 1 for g in generators]
-        each = torch.stack(drawn) / fan_in**0.5
-        made.append(each.repeat_interleave(shape.variants, 0).unsqueeze(1))
-    return tuple(made)
+def initial_knobs(sizes: Sizes, generators: list[Generator]) -> Knobs:
+    """Fresh weights (copies, 1, rows, cols) of each layer, uniform within 1/sqrt(fan-in), as torch has it.
+
+    Args:
+        generators: one for each seed; its variants, which lie side by side, begin alike.
+    """
+    knobs = []
+    for rows, fan_in in ((sizes.hidden, sizes.inputs), (sizes.classes, sizes.hidden)):
+        uniform = [torch.rand(rows, fan_in + 1, generator=g) * 2 - 1 for g in generators]
+        of_seeds = torch.stack(uniform) / fan_in**0.5
+        knobs.append(of_seeds.repeat_interleave(sizes.variants, 0).unsqueeze(1))
+    return tuple(knobs)
 
 
-def lessons(data: Dataset, size: int, epochs: float, generators: list[Generator]) -> Iterator[Batch]:
-    """Batches with an axis of seeds, each in an order of its own."""
+def seed_batches(data: Dataset, size: int, epochs: float, generators: list[Generator]) -> Iterator[Batch]:
+    """Batches (seeds, size, ...), each seed in an order of its own."""
     for each in zip(*(batches(data.train, size, epochs, g) for g in generators), strict=True):
         yield Batch(torch.stack([b.x for b in each]), torch.stack([b.target for b in each]))
 
 
-def gradient(shape: Shape, knobs: Knobs, batch: Batch) -> Knobs:
-    """Of every copy's mean loss over its batch, (seeds, examples, ...) of examples and labels."""
+def gradient(sizes: Sizes, knobs: Knobs, batch: Batch) -> Knobs:
+    """The gradient of every copy's mean loss over its batch.
+
+    Args:
+        knobs: (copies, 1, rows, cols) of each layer.
+        batch: x (seeds, examples, inputs), target (seeds, examples).
+    """
     count = batch.x.shape[1]
-    x, hidden = _with_ones(batch.x), _hidden(shape, knobs, batch.x)  # hidden: (copies, examples, units)
-    fired = _with_ones(hidden)
-    out = (fired @ knobs[1][:, 0].mT).tanh_()
-    labels = batch.target.repeat_interleave(shape.variants, 0).unsqueeze(-1)
-    slope = out.softmax(-1)
-    slope.scatter_add_(-1, labels, slope.new_full(labels.shape, -1.0))
-    slope = torch.addcmul(slope, slope.mul(out), out, value=-1).div_(count)
-    back = slope @ knobs[1][:, 0, :, :-1]
+    x, hidden = _with_ones(batch.x), _hidden(sizes, knobs, batch.x)  # hidden: (copies, examples, units)
+    with_bias = _with_ones(hidden)
+    out = (with_bias @ knobs[1][:, 0].mT).tanh_()
+    labels = batch.target.repeat_interleave(sizes.variants, 0).unsqueeze(-1)
+    at_out = out.softmax(-1)
+    at_out.scatter_add_(-1, labels, at_out.new_full(labels.shape, -1.0))
+    at_out = torch.addcmul(at_out, at_out.mul(out), out, value=-1).div_(count)
+    back = at_out @ knobs[1][:, 0, :, :-1]
     node = torch.addcmul(back, back.mul(hidden), hidden, value=-1)
     beside = (
-        node.unflatten(0, (shape.seeds, -1)).transpose(1, 2).flatten(2)
+        node.unflatten(0, (sizes.seeds, -1)).transpose(1, 2).flatten(2)
     )  # (seeds, examples, variants x units)
-    first = (beside.mT @ x).view(shape.copies, 1, shape.hidden, shape.inputs + 1)
-    return first, (slope.mT @ fired).unsqueeze(1)
+    first = (beside.mT @ x).view(sizes.copies, 1, sizes.hidden, sizes.inputs + 1)
+    return first, (at_out.mT @ with_bias).unsqueeze(1)
 
 
-def errors(shape: Shape, knobs: Knobs, data: Batch) -> Tensor:  # (copies,), float64
-    """Share of examples named wrongly."""
-    wrong = torch.zeros(shape.copies, dtype=torch.float64)
+def error_rates(sizes: Sizes, knobs: Knobs, data: Batch) -> Tensor:  # (copies,), float64
+    """The share of examples (examples, inputs) that each copy names wrongly."""
+    wrong = torch.zeros(sizes.copies, dtype=torch.float64)
     for x, label in zip(data.x.split(1000), data.target.split(1000), strict=True):
-        hidden = _hidden(shape, knobs, x.expand(shape.seeds, -1, -1))
-        named = (_with_ones(hidden) @ knobs[1][:, 0].mT).argmax(-1)
-        wrong += (named != label).double().sum(-1)
+        hidden = _hidden(sizes, knobs, x.expand(sizes.seeds, -1, -1))
+        answers = (_with_ones(hidden) @ knobs[1][:, 0].mT).argmax(-1)
+        wrong += (answers != label).double().sum(-1)
     return wrong / len(data.x)
 
 
 def _hidden(
-    shape: Shape, knobs: Knobs, x: Tensor
+    sizes: Sizes, knobs: Knobs, x: Tensor
 ) -> Tensor:  # (seeds, examples, inputs) -> (copies, examples, units)
-    rows = knobs[0].view(shape.seeds, shape.variants * shape.hidden, shape.inputs + 1)
+    rows = knobs[0].view(sizes.seeds, sizes.variants * sizes.hidden, sizes.inputs + 1)
     beside = (_with_ones(x) @ rows.mT).tanh_()
-    return beside.unflatten(-1, (shape.variants, -1)).transpose(1, 2).flatten(0, 1)
+    return beside.unflatten(-1, (sizes.variants, -1)).transpose(1, 2).flatten(0, 1)
 
 
 def _with_ones(x: Tensor) -> Tensor:

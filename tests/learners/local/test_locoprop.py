@@ -37,8 +37,8 @@ from learners.local import identity
 from learners.local import sigmoid
 from learners.local import softmax
 from learners.local import tanh
-from studies.kit.digital.digits import Digital
-from studies.kit.digital.digits import ExactSlopes
+from studies.kit.digital.tanh_networks import Digital
+from studies.kit.digital.tanh_networks import ExactNodeGradients
 
 
 def numbers(*shape: int, name: str = "numbers") -> Tensor:
@@ -105,7 +105,7 @@ def test_one_step_is_backprop(transfer: Any) -> None:
     chip = Chip(Digital(), DEEP, dtype=torch.float64)
     x = numbers(7, 5, name="images").sigmoid()
     gradient = xray.knob_gradient(chip, x, x, BinaryCrossEntropy())
-    learner = LocoProp(ExactSlopes(chip), sgd(0.5), BinaryCrossEntropy(), 0.2, 1, transfer)
+    learner = LocoProp(ExactNodeGradients(chip), sgd(0.5), BinaryCrossEntropy(), 0.2, 1, transfer)
     for moved, g in zip(change(learner, chip, Batch(x, x)), gradient, strict=True):
         torch.testing.assert_close(moved, -0.5 * 0.2 * g, rtol=1e-12, atol=1e-15)
 
@@ -116,7 +116,7 @@ def test_m_with_identity_is_s() -> None:
     every = []
     for transfer in (None, (identity.inverse, identity.inverse)):
         chip = Chip(Digital(), layers, dtype=torch.float64)
-        learner = LocoProp(ExactSlopes(chip), momentum(0.3), SquaredError(), 0.5, 4, transfer)
+        learner = LocoProp(ExactNodeGradients(chip), momentum(0.3), SquaredError(), 0.5, 4, transfer)
         every.append(change(learner, chip, Batch(x, x)))
     assert all(torch.equal(m, s) for m, s in zip(*every, strict=True))
 
@@ -146,7 +146,7 @@ def test_m_descends_the_matching_losses(read_out: Activation) -> None:
     curves = (tanh, identity, tanh, read_out)
     wanted = descended(chip, x, tuple((n.matching_loss, n.forward) for n in curves), slopes, 0.8)
     transfer = (identity.forward, identity.forward, identity.forward, read_out.forward)
-    learner = LocoProp(ExactSlopes(chip), sgd(0.3), BinaryCrossEntropy(), 0.8, 3, transfer)
+    learner = LocoProp(ExactNodeGradients(chip), sgd(0.3), BinaryCrossEntropy(), 0.8, 3, transfer)
     for moved, w in zip(change(learner, chip, Batch(x, x)), wanted, strict=True):
         torch.testing.assert_close(moved, w, rtol=1e-10, atol=1e-13)
 
@@ -157,7 +157,7 @@ def test_s_descends_the_squared_losses() -> None:
     slopes = xray.node_gradient(chip, x, x, BinaryCrossEntropy())
     squared = (lambda a, t: 0.5 * (a - t).square().sum(-1), identity.forward)
     wanted = descended(chip, x, (squared,) * 4, slopes, 0.8)
-    learner = LocoProp(ExactSlopes(chip), sgd(0.3), BinaryCrossEntropy(), 0.8, 3, S)
+    learner = LocoProp(ExactNodeGradients(chip), sgd(0.3), BinaryCrossEntropy(), 0.8, 3, S)
     for moved, w in zip(change(learner, chip, Batch(x, x)), wanted, strict=True):
         torch.testing.assert_close(moved, w, rtol=1e-8, atol=1e-11)
 

@@ -24,7 +24,7 @@ from learners.local import identity
 from learners.local import sigmoid
 from learners.local import tanh
 from learners.local.target_propagation import propagate_targets
-from studies.kit.digital.digits import Digital
+from studies.kit.digital.tanh_networks import Digital
 
 
 def numbers(*shape: int, name: str = "numbers") -> Tensor:

@@ -15,21 +15,21 @@ from learners import BinaryCrossEntropy
 from learners import sgd
 from learners import with_schedule
 from studies.kit.digital import autoencoders
-from studies.kit.digital.autoencoders import Setting
-from studies.kit.digital.autoencoders import epochs
-from studies.kit.digital.autoencoders import multiplied
+from studies.kit.digital.autoencoders import Recipe
+from studies.kit.digital.autoencoders import matmul_precision
+from studies.kit.digital.autoencoders import train_epochs
 from studies.kit.digital.baselines import BASELINES
 from studies.kit.digital.baselines import Backprop
-from studies.kit.digital.baselines import missing
-from studies.kit.digital.baselines import numbers
-from studies.kit.digital.baselines import sandglass
-from studies.kit.digital.digits import Digital
-from studies.kit.digital.digits import heavy_rmsprop
-from studies.kit.digital.digits import paced
+from studies.kit.digital.baselines import autoencoder_sizes
+from studies.kit.digital.baselines import count_numbers
+from studies.kit.digital.baselines import missing_package
 from studies.kit.digital.kfac import KFAC
 from studies.kit.digital.kfac import Factors
-from studies.kit.digital.kfac import factors
-from studies.kit.digital.kfac import natural
+from studies.kit.digital.kfac import fisher_factors
+from studies.kit.digital.kfac import natural_gradient
+from studies.kit.digital.tanh_networks import Digital
+from studies.kit.digital.tanh_networks import heavy_rmsprop
+from studies.kit.digital.tanh_networks import warmup_then_decay
 from studies.local_learning import autoencoder
 
 LAYERS = (dense(6, 5), dense(5, 2, linear=True), dense(2, 5), dense(5, 6, linear=True))
@@ -48,7 +48,7 @@ def student(name: str) -> tuple[Chip[object], Backprop]:
 def test_a_digital_chip_is_a_tanh_network() -> None:
     chip, net = student("SGD")
     x = numbered(7, 6).float()
-    torch.testing.assert_close(net.answer(x), chip.port().measure(x).out)
+    torch.testing.assert_close(net.outputs(x), chip.port().measure(x).out)
 
 
 def test_fresh_weights_are_spread_as_glorot_and_bengio_say() -> None:
@@ -63,39 +63,41 @@ def test_plain_descent_is_the_chips_exact_gradient() -> None:
     chip, net = student("SGD")
     x = numbered(7, 6).sigmoid().float()
     gradient = xray.knob_gradient(chip, x, x, BinaryCrossEntropy())
-    net.lesson(0.3, x, BinaryCrossEntropy())
+    net.step(0.3, x, BinaryCrossEntropy())
     layers = [part for part in net.net if isinstance(part, nn.Linear)]
     for layer, before, g in zip(layers, xray.knobs(chip), gradient, strict=True):
         now = torch.cat((layer.weight, layer.bias.unsqueeze(-1)), -1)
         torch.testing.assert_close(now, (before - 0.3 * g)[0])
 
 
-@pytest.mark.parametrize("name", [n for n in BASELINES if missing(n) is None])
+@pytest.mark.parametrize("name", [n for n in BASELINES if missing_package(n) is None])
 def test_every_baseline_learns(name: str) -> None:
     _, net = student(name)
     x = (3 * numbered(64, 2) @ numbered(2, 6, name="mix")).sigmoid().float()
     loss = BinaryCrossEntropy()
-    before = float(loss(net.answer(x), x).mean())
+    before = float(loss(net.outputs(x), x).mean())
     for _ in range(60):
-        net.lesson(BASELINES[name].guess * 10, x, loss)
-    assert float(loss(net.answer(x), x).mean()) < 0.97 * before
+        net.step(BASELINES[name].guess * 10, x, loss)
+    assert float(loss(net.outputs(x), x).mean()) < 0.97 * before
 
 
 @pytest.mark.parametrize(("name", "each"), [("SGD", 0), ("Momentum", 1), ("Adam", 2)])
 def test_what_optimizers_keep_is_counted(name: str, each: int) -> None:
     _, net = student(name)
-    net.lesson(0.1, torch.full((3, 6), 0.5), BinaryCrossEntropy())
+    net.step(0.1, torch.full((3, 6), 0.5), BinaryCrossEntropy())
     weights = sum(p.numel() for p in net.net.parameters())
-    assert each * weights <= net.kept <= each * weights + 8  # Adam also counts the steps of each parameter
+    assert (
+        each * weights <= net.memory_size <= each * weights + 8
+    )  # Adam also counts the steps of each parameter
 
 
 def test_numbers_count_each_tensor_once() -> None:
     held = torch.zeros(3, 4)
-    assert numbers({"a": (held, [held, torch.zeros(2)]), "b": 5}) == 14
+    assert count_numbers({"a": (held, [held, torch.zeros(2)]), "b": 5}) == 14
 
 
 def test_a_sandglass_mirrors_its_encoder() -> None:
-    assert sandglass(784, (1000, 30)) == [(784, 1000), (1000, 30), (30, 1000), (1000, 784)]
+    assert autoencoder_sizes(784, (1000, 30)) == [(784, 1000), (1000, 30), (30, 1000), (1000, 784)]
 
 
 def test_natural_gradients_solve_the_kronecker_system() -> None:
@@ -105,14 +107,14 @@ def test_natural_gradients_solve_the_kronecker_system() -> None:
     pi = ((a.trace() / 3) / (b.trace() / 2)).sqrt()
     whole_a, whole_b = a + pi * damping**0.5 * torch.eye(3), b + damping**0.5 / pi * torch.eye(2)
     wanted = torch.linalg.solve(torch.kron(whole_a.contiguous(), whole_b.contiguous()), g.mT.flatten())
-    torch.testing.assert_close(natural(g, Factors(a, b), damping), wanted.view(3, 2).mT)
+    torch.testing.assert_close(natural_gradient(g, Factors(a, b), damping), wanted.view(3, 2).mT)
 
 
 def test_factors_are_the_fishers() -> None:
     """For one layer of sigmoid outputs B is E p (1 - p) on the diagonal: targets are the network's own."""
     net = Backprop(xray.knobs(Chip(Digital(), (dense(2, 3, linear=True),))), [True], "SGD").net.double()
     x = numbered(20_000, 2)
-    ((a, b),) = factors(net, x, stream(0, "drawn"))
+    ((a, b),) = fisher_factors(net, x, stream(0, "drawn"))
     with torch.no_grad():
         p = net(x).sigmoid()
     z = torch.cat((x, torch.ones(len(x), 1).double()), -1)
@@ -124,9 +126,9 @@ def test_factors_are_the_fishers() -> None:
 def test_steps_of_kfac_stay_within_reach() -> None:
     """The first step's square by the damped Fisher matrix, dW F dW, is what may be, whatever the rate."""
     _, made = student("SGD")
-    optimizer = KFAC(made.net, 100.0, stream(0), reach=1e-3)
+    optimizer = KFAC(made.net, 100.0, stream(0), trust_region=1e-3)
     x = numbered(16, 6).sigmoid().float()
-    optimizer.watch(x)
+    optimizer.update_factors(x)
     BinaryCrossEntropy()(made.net(x), x).mean().backward()
     layers = [p for p in made.net if isinstance(p, nn.Linear)]
 
@@ -142,7 +144,7 @@ def test_steps_of_kfac_stay_within_reach() -> None:
         for p, was, g in zip(layers, before, slopes, strict=True)
     )
     steepest = sum(
-        float((natural(g, f, optimizer.damping) * g).sum())
+        float((natural_gradient(g, f, optimizer.damping) * g).sum())
         for g, f in zip(slopes, optimizer.factors, strict=True)
     )
     assert moved**2 / steepest == pytest.approx(1e-3, rel=1e-3)
@@ -157,7 +159,7 @@ def test_heavy_rmsprop_starts_from_ones_with_epsilon_under_the_root() -> None:
 
 
 def test_paces_rise_and_fall() -> None:
-    shares = [paced(step, 10, 20) for step in range(200)]
+    shares = [warmup_then_decay(step, 10, 20) for step in range(200)]
     assert shares[0] == pytest.approx(0.1) and max(shares) == 1.0 == shares[9] and 0 < shares[-1] < 0.01
     update = with_schedule(sgd(1.0), lambda made: 1.0 + made)
     one = (torch.ones(2),)
@@ -166,19 +168,19 @@ def test_paces_rise_and_fall() -> None:
     assert torch.equal(again[0], 2 * drive[0])
 
 
-@pytest.mark.parametrize("way", ["Adam", "LocoProp-M"])
-def test_students_start_from_the_same_weights(way: autoencoders.Way) -> None:
+@pytest.mark.parametrize("method", ["Adam", "LocoProp-M"])
+def test_students_start_from_the_same_weights(method: autoencoders.Method) -> None:
     """At a rate of nothing every student still answers as the fresh chip."""
     train = numbered(40, 6).sigmoid().float()
-    given = Setting(way, 1e-20, (5, 2), 20, 1, 3)
-    ((answer, _),) = epochs(given, train)
+    recipe = Recipe(method, 1e-20, (5, 2), 20, 1, 3)
+    ((outputs, _),) = train_epochs(recipe, train)
     fresh = Chip(Digital(), autoencoders.layers((5, 2), 6), 3).port().measure(train).out
-    torch.testing.assert_close(answer(train), fresh)
+    torch.testing.assert_close(outputs(train), fresh)
 
 
 def test_faster_products_are_asked_for_and_given_back() -> None:
     before = torch.get_float32_matmul_precision()
-    with multiplied("bfloat16"):
+    with matmul_precision("bfloat16"):
         assert torch.get_float32_matmul_precision() == "medium"
     assert torch.get_float32_matmul_precision() == before
 
@@ -186,21 +188,21 @@ def test_faster_products_are_asked_for_and_given_back() -> None:
 def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
     monkeypatch.setattr("studies.kit.digital.baselines.find_spec", lambda name: None)
-    trial = autoencoder.Trial(way="Shampoo")
+    trial = autoencoder.Trial(method="Shampoo")
     (row,) = autoencoder.run(trial)
-    assert "mortal[baselines]" in row["says"] and autoencoder.table([row])[0]["rate"] == row["says"]
+    assert "mortal[baselines]" in row["says"] and autoencoder.table([row])[0]["learning rate"] == row["says"]
 
 
 def test_the_search_goes_on_as_long_as_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     """The best rate of a valley four steps from the guess is found; beyond it one step is tried."""
     tried = []
 
-    def valley(given: Setting, train: Tensor) -> object:
-        tried.append(given.rate)
-        yield lambda x: torch.full_like(x, given.rate), 0.0
+    def valley(recipe: Recipe, train: Tensor) -> object:
+        tried.append(recipe.learning_rate)
+        yield lambda x: torch.full_like(x, recipe.learning_rate), 0.0
 
-    monkeypatch.setattr(autoencoder, "epochs", valley)
-    monkeypatch.setattr(autoencoder, "_judged", lambda answer, x: abs(float(answer(x[:1])[0, 0]) - 1e-5))
+    monkeypatch.setattr(autoencoder, "train_epochs", valley)
+    monkeypatch.setattr(autoencoder, "_mean_loss", lambda outputs, x: abs(float(outputs(x[:1])[0, 0]) - 1e-5))
     args = autoencoder.Args(data="digits", seed=12345)
-    assert autoencoder._searched(args, "Adam") == pytest.approx(1e-5)
+    assert autoencoder._search(args, "Adam") == pytest.approx(1e-5)
     assert min(tried) == pytest.approx(1e-5 / 10**0.5)

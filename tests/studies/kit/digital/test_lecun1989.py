@@ -9,17 +9,17 @@ from analog import stream
 from studies.kit.data.lecun1989 import OUTSIDE
 from studies.kit.data.lecun1989 import PARAMETERS
 from studies.kit.data.lecun1989 import SEEN
+from studies.kit.digital.lecun1989 import ActivationName
 from studies.kit.digital.lecun1989 import Copies
-from studies.kit.digital.lecun1989 import Kind
 from studies.kit.digital.lecun1989 import Loss
-from studies.kit.digital.lecun1989 import Neuron
-from studies.kit.digital.lecun1989 import cut
+from studies.kit.digital.lecun1989 import NetworkKind
+from studies.kit.digital.lecun1989 import kernel_patches
 
 F64 = torch.float64
 COUNT = 3
 
 
-def copies(kind: Kind, seeds: tuple[int, ...] = (0, 1, 2)) -> Copies:
+def copies(kind: NetworkKind, seeds: tuple[int, ...] = (0, 1, 2)) -> Copies:
     made = Copies(kind, [stream(0, "copy", k) for k in seeds], F64)
     for row, k in enumerate(seeds):  # biases of any size, as after learning
         for at in (1, 3, 5, 7):
@@ -28,10 +28,10 @@ def copies(kind: Kind, seeds: tuple[int, ...] = (0, 1, 2)) -> Copies:
     return made
 
 
-def source(kind: Kind, weights: list[Tensor], image: Tensor, kept: Tensor | None = None) -> Tensor:
+def source(kind: NetworkKind, weights: list[Tensor], image: Tensor, kept: Tensor | None = None) -> Tensor:
     """The source's network, by torch's convolutions: outputs of one copy for one image (256,)."""
     w1, b1, w2, b2, w3, b3, w4, b4 = weights
-    fire = torch.tanh if kind.neuron == "tanh" else torch.relu
+    fire = torch.tanh if kind.activation == "tanh" else torch.relu
     padded = pad(image.view(1, 1, 16, 16), (2, 2, 2, 2), value=OUTSIDE)
     h1 = fire(conv2d(padded, w1.T.reshape(12, 1, 5, 5), stride=2) + b1.T.reshape(12, 8, 8))
     wide, kernels = pad(h1, (2, 2, 2, 2), value=OUTSIDE), w2.view(5, 5, 12, 12).permute(3, 2, 0, 1)
@@ -42,7 +42,7 @@ def source(kind: Kind, weights: list[Tensor], image: Tensor, kept: Tensor | None
     return out if kind.loss == "softmax" else out.tanh()
 
 
-def loss(kind: Kind, out: Tensor, label: int) -> Tensor:
+def loss(kind: NetworkKind, out: Tensor, label: int) -> Tensor:
     if kind.loss == "softmax":
         return cross_entropy(out, torch.tensor([label]))
     target = -torch.ones(1, 10, dtype=F64)
@@ -53,14 +53,16 @@ def loss(kind: Kind, out: Tensor, label: int) -> Tensor:
 @pytest.mark.parametrize("wanted", ["squared error", "softmax"])
 @pytest.mark.parametrize("neuron", ["tanh", "relu"])
 @pytest.mark.parametrize("dropout", [0.0, 0.25])
-def test_slopes_agree_with_autograd(neuron: Neuron, wanted: Loss, dropout: float) -> None:
-    kind, generator = Kind(neuron, wanted, dropout), stream(0, "slopes", neuron, wanted)
+def test_slopes_agree_with_autograd(neuron: ActivationName, wanted: Loss, dropout: float) -> None:
+    kind, generator = NetworkKind(neuron, wanted, dropout), stream(0, "slopes", neuron, wanted)
     made = copies(kind)
     images = torch.rand(COUNT, 256, generator=generator, dtype=F64) * 2 - 1
     kept = (torch.rand(COUNT, 1, 192, generator=generator, dtype=F64) >= dropout) / (1 - dropout)
     target = torch.eye(10, dtype=F64)[[2, 5, 9]].unsqueeze(1)
-    made.learn(cut(images), target if wanted == "softmax" else 2 * target - 1, kept if dropout else None)
-    own = torch.cat([g.flatten(1) for g in made._gradient], 1)
+    made.compute_gradient(
+        kernel_patches(images), target if wanted == "softmax" else 2 * target - 1, kept if dropout else None
+    )
+    own = torch.cat([g.flatten(1) for g in made._gradients], 1)
     for row, label in enumerate((2, 5, 9)):
         weights = [w[row].clone().requires_grad_() for w in made.weights]
         total = loss(kind, source(kind, weights, images[row], kept[row] if dropout else None), label)
@@ -69,9 +71,9 @@ def test_slopes_agree_with_autograd(neuron: Neuron, wanted: Loss, dropout: float
 
 
 def test_answers_are_those_of_the_source() -> None:
-    kind = Kind("relu", "softmax", 0.25)
+    kind = NetworkKind("relu", "softmax", 0.25)
     made, images = copies(kind), torch.rand(7, 256, generator=stream(0, "answers"), dtype=F64) * 2 - 1
-    named = made.answers(cut(images))
+    named = made.predict(kernel_patches(images))
     for row in range(COUNT):
         weights = [w[row] for w in made.weights]
         wanted = [int(source(kind, weights, image).argmax()) for image in images]
@@ -79,21 +81,21 @@ def test_answers_are_those_of_the_source() -> None:
 
 
 def test_a_copy_alone_is_its_row_of_many() -> None:
-    many, alone = copies(Kind()), copies(Kind(), (1,))
+    many, alone = copies(NetworkKind()), copies(NetworkKind(), (1,))
     for one, all_of_them in zip(alone.weights, many.weights, strict=True):
         assert torch.equal(one[0], all_of_them[1])
-    image = cut(torch.rand(1, 256, generator=stream(0, "alone"), dtype=F64))
+    image = kernel_patches(torch.rand(1, 256, generator=stream(0, "alone"), dtype=F64))
     target = -torch.ones(1, 1, 10, dtype=F64)
-    alone.learn(image, target)
-    many.learn(image.expand(3, -1, -1), target.expand(3, -1, -1))
-    for one, all_of_them in zip(alone._gradient, many._gradient, strict=True):
+    alone.compute_gradient(image, target)
+    many.compute_gradient(image.expand(3, -1, -1), target.expand(3, -1, -1))
+    for one, all_of_them in zip(alone._gradients, many._gradients, strict=True):
         torch.testing.assert_close(one[0], all_of_them[1], rtol=1e-12, atol=1e-14)
 
 
 def test_missing_connections_stay_missing() -> None:
-    made = copies(Kind())
+    made = copies(NetworkKind())
     sizes = [int((w[0] != 0).sum()) for w in made.weights]
     assert (sizes[0] + sizes[1], sizes[2] + sizes[3], sum(sizes[4:6]), sum(sizes[6:])) == PARAMETERS
-    image = cut(torch.rand(3, 256, generator=stream(0, "missing"), dtype=F64))
-    made.learn(image, torch.ones(3, 1, 10, dtype=F64))
-    assert int((made._gradient[2][0] != 0).sum()) == sizes[2]
+    image = kernel_patches(torch.rand(3, 256, generator=stream(0, "missing"), dtype=F64))
+    made.compute_gradient(image, torch.ones(3, 1, 10, dtype=F64))
+    assert int((made._gradients[2][0] != 0).sum()) == sizes[2]

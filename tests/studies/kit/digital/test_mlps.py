@@ -3,12 +3,12 @@ from torch.nn.functional import cross_entropy
 
 from analog import stream
 from learners import Batch
-from studies.kit.digital.mlps import Shape
-from studies.kit.digital.mlps import born
-from studies.kit.digital.mlps import errors
+from studies.kit.digital.mlps import Sizes
+from studies.kit.digital.mlps import error_rates
 from studies.kit.digital.mlps import gradient
+from studies.kit.digital.mlps import initial_knobs
 
-SHAPE = Shape(seeds=2, variants=3, inputs=7, hidden=5, classes=4)
+SIZES = Sizes(seeds=2, variants=3, inputs=7, hidden=5, classes=4)
 
 
 def test_gradients_agree_with_autograd() -> None:
@@ -16,12 +16,12 @@ def test_gradients_agree_with_autograd() -> None:
     generator = stream(0, "digital")
     knobs = tuple(
         k.double() + 0.1 * torch.randn(k.shape, generator=generator)
-        for k in born(SHAPE, [stream(0, "born", s) for s in range(2)])
+        for k in initial_knobs(SIZES, [stream(0, "born", s) for s in range(2)])
     )
     x = torch.rand(2, 6, 7, generator=generator, dtype=torch.float64)
     label = torch.randint(0, 4, (2, 6), generator=generator)
-    made = gradient(SHAPE, knobs, Batch(x, label))
-    for copy in range(SHAPE.copies):
+    made = gradient(SIZES, knobs, Batch(x, label))
+    for copy in range(SIZES.copies):
         one, two = (k[copy, 0].clone().requires_grad_() for k in knobs)
         hidden = (x[copy // 3] @ one[:, :-1].T + one[:, -1]).tanh()
         loss = cross_entropy((hidden @ two[:, :-1].T + two[:, -1]).tanh(), label[copy // 3])
@@ -30,13 +30,13 @@ def test_gradients_agree_with_autograd() -> None:
 
 
 def test_variants_of_a_seed_begin_alike_and_err_alike() -> None:
-    knobs = born(SHAPE, [stream(0, "born", s) for s in range(2)])
-    alone = born(SHAPE._replace(seeds=1), [stream(0, "born", 1)])
+    knobs = initial_knobs(SIZES, [stream(0, "born", s) for s in range(2)])
+    alone = initial_knobs(SIZES._replace(seeds=1), [stream(0, "born", 1)])
     for all_of_them, own in zip(knobs, alone, strict=True):
         assert torch.equal(all_of_them[3:], own) and torch.equal(all_of_them[3], all_of_them[5])
         assert not torch.equal(all_of_them[0], all_of_them[3])
     data = Batch(torch.rand(50, 7, generator=stream(0, "x")), torch.arange(50) % 4)
-    wrong = errors(SHAPE, knobs, data)
+    wrong = error_rates(SIZES, knobs, data)
     for seed, own in enumerate(wrong.view(2, 3)):
         one, two = knobs[0][3 * seed, 0], knobs[1][3 * seed, 0]
         hidden = (data.x @ one[:, :-1].T + one[:, -1]).tanh()

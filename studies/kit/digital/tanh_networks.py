@@ -1,4 +1,4 @@
-"""The digital side of studies that stand beside published ones: tanh networks, exact slopes, RMSProp."""
+"""Digital tanh networks as chips, for studies beside published ones; their exact gradients and RMSProp."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,40 +23,43 @@ from learners import Loss
 from learners import Update
 
 
-class Digits(NamedTuple):
+class _Weights(NamedTuple):
+    """The weights of one layer."""
+
     knobs: Tensor  # (*fleet, tiles, rows, cols)
 
 
 @dataclass(frozen=True)
-class Digital(Device[Digits]):
-    """Weights in a computer, tanh neurons; the last column is the bias.
+class Digital(Device[_Weights]):
+    """A device without noise: weights in a computer, tanh neurons; the last column is the bias.
 
-    Fresh weights are uniform within sqrt(6 / (fan-in + fan-out)) (Glorot and Bengio 2010), and so are
-    biases, with their own number for both fans, as in the public LocoProp code.
+    Fresh weights are uniform within sqrt(6 / (fan-in + fan-out)) (Glorot and Bengio 2010,
+    https://proceedings.mlr.press/v9/glorot10a.html), and so are biases, with their own number for both fans,
+    as in the public LocoProp code.
     """
 
-    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> Digits:
-        share = 2 * birth.uniform("knobs", rows, cols) - 1
-        bound = torch.full((cols,), (6 / (rows + cols - 1)) ** 0.5, dtype=share.dtype, device=share.device)
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> _Weights:
+        draws = 2 * birth.uniform("knobs", rows, cols) - 1
+        bound = torch.full((cols,), (6 / (rows + cols - 1)) ** 0.5, dtype=draws.dtype, device=draws.device)
         bound[-1] = (3 / rows) ** 0.5
-        return Digits(share * bound)
+        return _Weights(draws * bound)
 
-    def pulse(self, cells: Digits, drive: Tensor, noise: Noise) -> Digits:
+    def pulse(self, cells: _Weights, drive: Tensor, noise: Noise) -> _Weights:
         del noise  # computers are silent
-        return Digits(cells.knobs + drive)
+        return _Weights(cells.knobs + drive)
 
-    def collect(self, cells: Digits, x: Tensor, noise: Noise) -> Tensor:
+    def collect(self, cells: _Weights, x: Tensor, noise: Noise) -> Tensor:
         del noise  # computers are silent
         return x @ cells.knobs.mT
 
-    def fire(self, cells: Digits, u: Tensor, noise: Noise) -> Tensor:
+    def fire(self, cells: _Weights, u: Tensor, noise: Noise) -> Tensor:
         del cells, noise  # all neurons are alike
         return u.tanh()
 
 
 @dataclass(frozen=True)
-class ExactSlopes:
-    """The slopes at the nodes that no real hardware tells: of this very chip, by x-ray."""
+class ExactNodeGradients:
+    """The gradients at the nodes that no real hardware tells: of this very chip, by x-ray."""
 
     chip: Chip[Any]
 
@@ -71,7 +74,7 @@ class ExactSlopes:
 
 
 class _HeavyState(NamedTuple):
-    """What `heavy_rmsprop` remembers."""
+    """The memory of `heavy_rmsprop`."""
 
     steps: int
     square: Knobs
@@ -86,7 +89,8 @@ def heavy_rmsprop(
     TensorFlow's first version: epsilon under the root, the rate inside the velocity, mean squares that start
     at 1.
 
-    learning_rate: by the number of steps taken before.
+    Args:
+        learning_rate: from the number of steps taken before.
     """
 
     def step(gradient: Knobs, state: _HeavyState) -> tuple[Knobs, _HeavyState]:
@@ -104,8 +108,8 @@ def heavy_rmsprop(
     return Update(lambda zeros: _HeavyState(0, tuple(torch.ones_like(z) for z in zeros), zeros), step, name)
 
 
-def paced(step: int, steps: int, epochs: int) -> float:
-    """Share of the full rate: a twentieth of the epochs of warm-up, then linearly to 0."""
-    at, total = step + 1, steps * epochs
-    warm = total / 20
-    return at / warm if at < warm else (total + 1 - at) / (total + 1 - warm)
+def warmup_then_decay(step: int, steps_per_epoch: int, epochs: int) -> float:
+    """The share of the full rate: a twentieth of the epochs of warm-up, then linearly to 0."""
+    number, total = step + 1, steps_per_epoch * epochs
+    warmup = total / 20
+    return number / warmup if number < warmup else (total + 1 - number) / (total + 1 - warmup)
