@@ -1,8 +1,8 @@
 """Labels reach an accuracy in the fewest bits, softened answers in the fewest lessons.
 
 A chip that has learnt in place answers N unlabelled stimuli once. Its answers are written down, it is not
-asked again, and a small fleet of fresh chips studies the book by node perturbation, as many steps whatever
-N. Every way of answering is a curve: accuracy against all bits that were sent.
+asked again, and a small fleet of fresh chips studies the recording by node perturbation, as many steps
+whatever N. Every answer format is a curve: accuracy against all bits that were sent.
 
 Beside the class, captions say which of 16 regions hold more ink than in the median training image (so they
 are made digitally from the image; a stand-in for what somebody who sees more would say), and subclasses
@@ -13,15 +13,16 @@ ones cannot.
 
 Ours on digits (--teachers 1 --lessons 16 64 256, seed 0, 4 heirs; the teacher 96.9 %), bits and lessons to
 90 %, and what all 1,437 lessons come to: labels 650 bits, 160 lessons, 96.7 %; 4-bit outputs 1,800, 46, 96.5;
-softened answers 12,000, 43, 96.7; softened subclasses (of another teacher, 97.5 %) 38,000, 30, 96.8; plain
+softened answers 12,000, 43, 96.7; softened subclasses (of another teacher, 97.5 %) 38,000, 30, 96.8; hard
 captions 4,000, 200, 96.0. One drawn class is as good as a label up to 256 lessons (93.2) and a point worse
 at the end. Bits are cheapest where stimuli are plenty, down to a label's four; where they are few, 4 bits of
 each output say nearly all that 32 do. Copied weights are 154,000 bits and 85.5 %; gradients take 4.8 million
 bits to 90 %, 152 million to 97.2. Captions of what can be seen in the image anyway help no class.
 
 Published beside ours: Hinton's talk, by which a label among 1,024 classes constrains by 10 bits and the
-teacher's distribution by 1,023 numbers. Mueller, Kornblith and Hinton (2020) find subclasses of use where
-classes are few; no published student was trained by perturbation.
+teacher's distribution by 1,023 numbers. Mueller, Kornblith and Hinton (2020,
+https://arxiv.org/abs/2002.03936) find subclasses of use where classes are few; no published student was
+trained by perturbation.
 
 Open questions: a code that spends fewer bits on answers that the student could have guessed; stimuli that
 are sent too.
@@ -38,7 +39,6 @@ from statistics import fmean
 from typing import Any
 from typing import Literal
 from typing import NamedTuple
-from typing import get_args
 
 from matplotlib.figure import Figure
 from torch import Generator
@@ -56,6 +56,10 @@ from distill import AnswerFormat
 from distill import CaptionLoss
 from distill import CaptionTarget
 from distill import HardCaptions
+from distill import HardLabels
+from distill import Logits
+from distill import QuantizedLogits
+from distill import SampledLabels
 from distill import SoftCaptions
 from distill import SoftLabels
 from distill import SubclassLoss
@@ -65,9 +69,9 @@ from distill import lessons
 from distill import record
 from distill import subsample
 from distill import sum_subclasses
+from distill.formats import FLOAT_BITS
 from learners import Batch
 from learners import CrossEntropy
-from learners import Learner
 from learners import Loss
 from learners import adam
 from learners import fit
@@ -79,8 +83,8 @@ from learners.data import draw_batches
 from learners.data import load_data
 
 from ..kit.data.ink import mean_ink
-from ..kit.recipes.answer_formats import WAYS
-from ..kit.recipes.answer_formats import Way
+from ..kit.recipes.answer_formats import AnyAnswerFormat
+from ..kit.recipes.answer_formats import name_of
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import accuracy
@@ -95,28 +99,47 @@ from ..kit.report.tables import round_count
 from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
-Sent = Way | Literal["plain-captions", "captions", "subclasses", "weights", "gradients"]
-SENT: tuple[Sent, ...] = (*get_args(Way), "plain-captions", "captions", "subclasses", "weights", "gradients")
-EACH = 4  # subclasses of a class
-NUMBER = 32  # bits of a knob, and of a gradient at it
+Method = Literal["hard captions", "soft captions", "subclasses", "weights", "gradients"] | AnyAnswerFormat
+
+SUBCLASSES = 4  # of a class
+SAMPLED = 1.0  # V, temperature at which classes are drawn; on held-out digits
+SOFTENED = 10.0  # V, temperature of softened answers; on held-out digits
+
+METHODS: tuple[Method, ...] = (
+    HardLabels(),
+    SampledLabels(1, SAMPLED),
+    SampledLabels(4, SAMPLED),
+    SampledLabels(16, SAMPLED),
+    QuantizedLogits(1, span=8.0, temperature=SOFTENED),  # spans were chosen on held-out digits
+    QuantizedLogits(2, span=16.0, temperature=SOFTENED),
+    QuantizedLogits(4, span=32.0, temperature=SOFTENED),
+    QuantizedLogits(8, span=32.0, temperature=SOFTENED),
+    SoftLabels(SOFTENED),
+    Logits(),
+    "hard captions",
+    "soft captions",
+    "subclasses",
+    "weights",
+    "gradients",
+)
 
 
 @dataclass(frozen=True)
 class Args:
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
-    ways: tuple[Sent, ...] = SENT  # what is sent
+    methods: tuple[Method, ...] = METHODS  # what is sent
     lessons: tuple[int, ...] = (16, 32, 64, 128, 256, 512)  # and all that there are
     teachers: int = 2  # each with heirs of its own
-    heirs: int = 4  # fresh chips that study each book
+    heirs: int = 4  # fresh chips that study each recording
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # over all data, of the teacher; heirs take as many steps
-    temperature: float = 10.0  # of softened answers; on held-out digits
+    temperature: float = SOFTENED  # V, of soft captions and subclasses
     seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(
-    ways=("label", "captions", "weights", "gradients", "subclasses"),
+    methods=(HardLabels(), "soft captions", "weights", "gradients", "subclasses"),
     lessons=(64,),
     teachers=1,
     heirs=1,
@@ -128,132 +151,148 @@ TOY = Args(
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
-    way: Sent = "label"
+    method: Method = HardLabels()
     teacher: int = 0
 
     @property
+    def method_name(self) -> str:
+        return self.method if isinstance(self.method, str) else name_of(self.method)
+
+    @property
     def name(self) -> str:
-        return f"{self.way}, teacher {self.teacher}"
+        return f"{self.method_name}, teacher {self.teacher}"
+
+    @property
+    def first_heir(self) -> int:
+        return 1_000_000 * self.teacher + 1
+
+    def generator(self, *path: str | int) -> Generator:
+        return stream(self.args.seed, "bits", self.teacher, *path)
 
 
-class School(NamedTuple):
-    """Who is taught what, in which words."""
+class Teaching(NamedTuple):
+    """What a teacher is trained for, and in which format it answers then."""
 
     outputs: int
-    wanted: Any  # of the teacher, for each training example
+    targets: Any  # of the teacher, for each training example
     loss: Loss  # of the teacher
     answers: AnswerFormat
-    read: Callable[[Port], Port]  # wires that name classes
+    class_outputs: Callable[[Port], Port]  # the port that names classes
 
     def layers(self, data: Dataset, size: Scale) -> tuple[Layer, ...]:
         return dense(data.features, size.hidden), dense(size.hidden, self.outputs, linear=True)
 
 
-def school(way: Sent, data: Dataset, temperature: float) -> School:
-    classes, labels = data.classes, data.train.target
-    if way in ("captions", "plain-captions"):
-        ink = mean_ink(data)
-        caption = CaptionTarget(labels, (ink > ink.median(0).values).to(ink.dtype))
-        rich = SoftCaptions(classes, temperature) if way == "captions" else HardCaptions(classes)
-        outputs = classes + ink.shape[-1]
-        return School(outputs, caption, CaptionLoss(classes), rich, lambda p: class_outputs(p, classes))
-    if way == "subclasses":
-        loss, soft = SubclassLoss(classes), SoftLabels(temperature)
-        return School(EACH * classes, labels, loss, soft, lambda port: sum_subclasses(port, classes))
-    plain = WAYS.get(way, WAYS["label"])(temperature)
-    return School(classes, labels, CrossEntropy(), plain, lambda port: port)
+def teaching(method: Method, data: Dataset, temperature: float) -> Teaching:
+    """The teaching behind a method; where weights are sent, that of labels."""
+    if method == "hard captions":
+        return _captions(data, HardCaptions(data.classes))
+    if method == "soft captions":
+        return _captions(data, SoftCaptions(data.classes, temperature))
+    labels, classes = data.train.target, data.classes
+    if method == "subclasses":
+        loss, answers = SubclassLoss(classes), SoftLabels(temperature)
+        outputs = SUBCLASSES * classes
+        return Teaching(outputs, labels, loss, answers, lambda port: sum_subclasses(port, classes))
+    answers_in_classes = HardLabels() if isinstance(method, str) else method
+    return Teaching(classes, labels, CrossEntropy(), answers_in_classes, lambda port: port)
+
+
+def _captions(data: Dataset, answers: AnswerFormat) -> Teaching:
+    """A teacher that says which regions hold more ink than in the median training image."""
+    ink, classes = mean_ink(data), data.classes
+    target = CaptionTarget(data.train.target, (ink > ink.median(0).values).to(ink.dtype))
+    outputs = classes + ink.shape[-1]
+    return Teaching(outputs, target, CaptionLoss(classes), answers, lambda port: class_outputs(port, classes))
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, w, t) for w in args.ways for t in range(args.teachers)]
+    return [Trial(args, method, t) for method in args.methods for t in range(args.teachers)]
 
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = scale(data, hidden=args.hidden, epochs=args.epochs, heirs=args.heirs)
-    if trial.way == "gradients":
+    if trial.method == "gradients":
         yield from _gradients(trial, data, size)
         return
-    subject = school(trial.way, data, args.temperature)
+    subject = teaching(trial.method, data, args.temperature)
     first = 1_000_000 * trial.teacher
     teacher = Chip(args.device, subject.layers(data, size), first, noise_seed=args.seed)
-    order = stream(args.seed, "bits", trial.teacher, "teacher", "data")
-    taught = batches(Batch(data.train.x, subject.wanted), size.batch, size.epochs, order)
+    examples = Batch(data.train.x, subject.targets)
+    order, probes = trial.generator("teacher", "data"), trial.generator("teacher")
     learner = usual(data, size)(subject.loss)
-    for _ in fit(learner, teacher.port(), taught, stream(args.seed, "bits", trial.teacher, "teacher")):
+    for _ in fit(learner, teacher.port(), batches(examples, size.batch, size.epochs, order), probes):
         pass
-    score = float(accuracy(subject.read(teacher.port()), data.test))
-    yield {"what": "teacher", "way": trial.way, "accuracy": round(score, 6), "done": 0.1}
-    if trial.way == "weights":
-        copies = Chip(args.device, teacher.spec.layers, _who(trial, size), noise_seed=args.seed + 1).port()
+    score = float(accuracy(subject.class_outputs(teacher.port()), data.test))
+    yield {"what": "teacher", "method": trial.method_name, "accuracy": round(score, 6), "done": 0.1}
+    if trial.method == "weights":
+        copies = _fresh_chips(trial, size, teacher).port()
         copies.program(repeated(xray.knobs(teacher), size.heirs))
-        yield _row(trial, 0, NUMBER * _knobs(teacher), accuracy(copies, data.test), 1.0)
+        yield _row(trial, 0, FLOAT_BITS * _knobs(teacher), accuracy(copies, data.test), 1.0)
         return
     yield from _curve(trial, data, size, subject, teacher)
 
 
-def _curve(trial: Trial, data: Dataset, size: Scale, subject: School, teacher: Chip[Any]) -> Iterator[Row]:
-    """Books of more and more lessons, each studied by fresh chips."""
-    args, total = trial.args, count_steps(data.train, size.batch, size.epochs)
-    counts = sorted({min(n, len(data.train.x)) for n in (*args.lessons, len(data.train.x))})
+def _curve(trial: Trial, data: Dataset, size: Scale, subject: Teaching, teacher: Chip[Any]) -> Iterator[Row]:
+    """Recordings of more and more lessons, each studied by fresh chips."""
+    total = count_steps(data.train, size.batch, size.epochs)
+    counts = sorted({min(n, len(data.train.x)) for n in (*trial.args.lessons, len(data.train.x))})
     for k, count in enumerate(counts, 1):
-
-        def generator(*path: str | int, count: int = count) -> Generator:
-            return stream(args.seed, "bits", trial.teacher, count, *path)
-
-        stimuli = subsample(Batch(data.train.x), count, stream(args.seed, "bits", trial.teacher, "stimuli"))
-        traffic = Traffic()
-        asked = lessons(
-            teacher.port(), [stimuli], subject.answers, generator=generator("lots"), traffic=traffic
+        stimuli = subsample(data.train.unlabeled, count, trial.generator("stimuli"))
+        traffic, draws = Traffic(), trial.generator(count, "lots")
+        recording = record(
+            lessons(teacher.port(), [stimuli], subject.answers, generator=draws, traffic=traffic)
         )
-        book = record(asked)
-        heirs = Chip(args.device, teacher.spec.layers, _who(trial, size), noise_seed=args.seed + 1)
-        update = linear_decay(adam(size.rate), total)
-        learner: Learner[Any] = by_nodes(size.probes, update)(subject.answers.loss)
-        studied = draw_batches(book, size.batch, total, generator("order"))
-        for _ in fit(learner, heirs.port(), studied, generator("probes")):
+        heirs = _fresh_chips(trial, size, teacher).port()
+        learner = by_nodes(size.probes, linear_decay(adam(size.rate), total))(subject.answers.loss)
+        studied = draw_batches(recording, size.batch, total, trial.generator(count, "order"))
+        for _ in fit(learner, heirs, studied, trial.generator(count, "probes")):
             pass
-        scores = accuracy(subject.read(heirs.port()), data.test)
+        scores = accuracy(subject.class_outputs(heirs), data.test)
         yield _row(trial, traffic.lessons, traffic.bits, scores, 0.1 + 0.9 * k / len(counts))
 
 
 def _gradients(trial: Trial, data: Dataset, size: Scale) -> Iterator[Row]:
     """An identical digital network takes every step that its twin's gradient tells it to."""
-    args = trial.args
     twin = Chip(Ideal(), network(data, size.hidden), 1_000_000 * trial.teacher)
-    exact = Exact(twin, schedule(data, size.batch, size.epochs, size.rate), CrossEntropy())
-    order = stream(args.seed, "bits", trial.teacher, "teacher", "data")
-    told = batches(data.train, size.batch, size.epochs, order)
+    learner = Exact(twin, schedule(data, size.batch, size.epochs, size.rate), CrossEntropy())
+    order = trial.generator("teacher", "data")
     total = count_steps(data.train, size.batch, size.epochs)
-    for step in sampled(fit(exact, twin.port(), told, order), total):
+    training = fit(learner, twin.port(), batches(data.train, size.batch, size.epochs, order), order)
+    for step in sampled(training, total):
         scores = accuracy(twin.port(), data.test).reshape(1)
-        yield _row(trial, step, NUMBER * _knobs(twin) * step, scores, step / total)
+        yield _row(trial, step, FLOAT_BITS * _knobs(twin) * step, scores, step / total)
 
 
-def _who(trial: Trial, size: Scale) -> range:
-    return range(1_000_000 * trial.teacher + 1, 1_000_000 * trial.teacher + 1 + size.heirs)
+def _fresh_chips(trial: Trial, size: Scale, teacher: Chip[Any]) -> Chip[Any]:
+    """Chips of the teacher's wiring that nobody has taught."""
+    args, first = trial.args, trial.first_heir
+    who = range(first, first + size.heirs)
+    return Chip(args.device, teacher.spec.layers, who, noise_seed=args.seed + 1)
 
 
 def _knobs(chip: Chip[Any]) -> int:
+    """How many knobs one chip has."""
     return sum(math.prod(shape[-3:]) for shape in chip.spec.shapes)
 
 
-def _row(trial: Trial, sent: int, bits: int, scores: Tensor, done: float) -> Row:
-    about = {"what": "heirs", "way": trial.way, "lessons": sent, "bits": bits}
+def _row(trial: Trial, lessons: int, bits: int, scores: Tensor, done: float) -> Row:
+    about = {"what": "heirs", "method": trial.method_name, "lessons": lessons, "bits": bits}
     return {**about, "scores": [round(s, 6) for s in scores.tolist()], "done": round(done, 4)}
 
 
-def course(rows: Sequence[Row], way: str) -> list[tuple[int, int, float]]:
+def course(rows: Sequence[Row], method: str) -> list[tuple[int, int, float]]:
     """Lessons, bits and mean accuracy over teachers and heirs, rising in bits."""
-    held: dict[tuple[int, int], list[float]] = {}
+    scores: dict[tuple[int, int], list[float]] = {}
     for row in rows:
-        if row["what"] == "heirs" and row["way"] == way:
-            held.setdefault((row["lessons"], row["bits"]), []).extend(row["scores"])
-    return [(*sent, fmean(scores)) for sent, scores in sorted(held.items(), key=lambda h: h[0][1])]
+        if row["what"] == "heirs" and row["method"] == method:
+            scores.setdefault((row["lessons"], row["bits"]), []).extend(row["scores"])
+    return [(*sent, fmean(values)) for sent, values in sorted(scores.items(), key=lambda item: item[0][1])]
 
 
 def reached(points: Sequence[tuple[float, float]], wanted: float) -> float | None:
-    """Where a course first reaches an accuracy, on a straight line in the logarithm; None: nowhere."""
+    """Find where a course first reaches an accuracy, on a straight line in the logarithm; None: nowhere."""
     if points and points[0][1] >= wanted:
         return points[0][0]
     for (a, low), (b, high) in pairwise(points):
@@ -263,27 +302,29 @@ def reached(points: Sequence[tuple[float, float]], wanted: float) -> float | Non
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
-    for way in dict.fromkeys(r["way"] for r in rows):
-        points = course(rows, way)
-        teachers = [r["accuracy"] for r in rows if r["what"] == "teacher" and r["way"] == way]
-        line: Row = {"sent": way, "teacher %": f"{100 * fmean(teachers):.2f}" if teachers else ""}
-        asked = way not in ("weights", "gradients")
-        line["bits each"] = f"{points[-1][1] // points[-1][0]:,}" if asked else ""
+    lines = []
+    for method in dict.fromkeys(r["method"] for r in rows):
+        points = course(rows, method)
+        teachers = [r["accuracy"] for r in rows if r["what"] == "teacher" and r["method"] == method]
+        line: Row = {"sent": method, "teacher %": f"{100 * fmean(teachers):.2f}" if teachers else ""}
+        has_lessons = method not in ("weights", "gradients")
+        line["bits each"] = f"{points[-1][1] // points[-1][0]:,}" if has_lessons else ""
         for wanted in (0.9, 0.95):
             line[f"bits to {wanted:.0%}"] = round_count(reached([(b, s) for _, b, s in points], wanted))
-        line["lessons to 90%"] = round_count(reached([(n, s) for n, _, s in points], 0.9)) if asked else ""
-        made.append({**line, "bits of all": f"{points[-1][1]:,}", "right %": f"{100 * points[-1][2]:.2f}"})
-    return made
+        line["lessons to 90%"] = (
+            round_count(reached([(n, s) for n, _, s in points], 0.9)) if has_lessons else ""
+        )
+        lines.append({**line, "bits of all": f"{points[-1][1]:,}", "right %": f"{100 * points[-1][2]:.2f}"})
+    return lines
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(8, 5), layout="constrained")
     axis = figure.subplots()
-    for k, way in enumerate(dict.fromkeys(r["way"] for r in rows)):
-        points = course(rows, way)
+    for k, method in enumerate(dict.fromkeys(r["method"] for r in rows)):
+        points = course(rows, method)
         across, up = [b for _, b, _ in points], [100 * s for *_, s in points]
-        axis.plot(across, up, "os^"[k // 10] + "-", color=f"C{k % 10}", ms=3, lw=1.0, label=way)
+        axis.plot(across, up, "os^"[k // 10] + "-", color=f"C{k % 10}", ms=3, lw=1.0, label=method)
     axis.set(xscale="log", xlabel="bits sent to each heir", ylabel="test accuracy %")
     axis.grid(which="both", alpha=0.3)
     axis.legend(fontsize=7, ncols=2)

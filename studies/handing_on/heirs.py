@@ -5,14 +5,15 @@ chips (the digital way, by x-ray); other fresh chips learn what it answers, at a
 perturbation of their own. Then the teacher dies.
 
 Heirs may be shown only N images, without labels, and told labels instead of softened answers. Ours on digits
-(--teachers 3 --heirs 4 --temperature 10, seed 0), labels / soft: 86.3 / 94.6 from 50 images, 90.1 / 95.9 from
-100, 93.0 / 96.3 from 200, 96.4 / 96.6 from 1,000, where the teacher's labels already carry all that the
-teacher (96.7) knows. On MNIST (--stimuli 1000 --teachers 1 --temperature 10 --epochs 5): 90.3 / 95.2 from
-1,000 images, of a teacher's 98.0. The temperature was chosen on held-out training data.
+(--teachers 3 --heirs 4, seed 0), --answers distill:HardLabels / "distill:SoftLabels(temperature=10)": 86.3 /
+94.6 from 50 images, 90.1 / 95.9 from 100, 93.0 / 96.3 from 200, 96.4 / 96.6 from 1,000, where the teacher's
+labels already carry all that the teacher (96.7) knows. On MNIST (--stimuli 1000 --teachers 1 --epochs 5):
+90.3 / 95.2 from 1,000 images, of a teacher's 98.0. The temperature was chosen on held-out training data.
 
 No published student was trained by perturbation from a teacher. Beside ours: backprop on the digital
-784-256-10 network gives 98.1 % on MNIST; Hinton, Vinyals and Dean (2015) keep most of a speech model's
-accuracy with 3 % of its data by soft targets (57.0 % of frames, labels 44.5, all data 58.9).
+784-256-10 network gives 98.1 % on MNIST; Hinton, Vinyals and Dean (2015, https://arxiv.org/abs/1503.02531)
+keep most of a speech model's accuracy with 3 % of its data by soft targets (57.0 % of frames, labels 44.5,
+all data 58.9).
 
 Open questions: how the temperature matters to a noisy student.
 """
@@ -33,9 +34,11 @@ from analog import Dead
 from analog import Layer
 from analog import Ledger
 from analog import Mismatched
+from analog import Port
 from analog import metered
 from analog import stream
 from analog import xray
+from distill import SoftLabels
 from distill import distill
 from distill import subsample
 from learners import Batch
@@ -48,8 +51,7 @@ from learners.data import count_steps
 from learners.data import draw_batches
 from learners.data import load_data
 
-from ..kit.recipes.answer_formats import WAYS
-from ..kit.recipes.answer_formats import Way
+from ..kit.recipes.answer_formats import AnyAnswerFormat
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import answers
@@ -75,11 +77,8 @@ class Args:
     heirs: int | None = None  # fresh chips to teach and to copy to; by default 16, or 4 on large data
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # of the teacher and of its heirs; by default 45, or 15 on large data
-    answers: Way = "soft"  # what the teacher says to a stimulus
-    temperature: float = 4.0  # of the teacher's answers
-    stimuli: int | None = (
-        None  # heirs see only so many images, without labels, as often as all; by default all
-    )
+    answers: AnyAnswerFormat = SoftLabels(temperature=4.0)  # how the teacher answers a stimulus
+    stimuli: int | None = None  # images that heirs see, without labels, as often as all; by default all
     seed: int = 0  # of data order, probes and the chips' noise
 
 
@@ -100,8 +99,8 @@ def plan(args: Args) -> list[Trial]:
     return [Trial(args, i) for i in range(args.teachers)]
 
 
-class _Scene(NamedTuple):
-    """What the three acts share."""
+class _Generation(NamedTuple):
+    """A teacher and its heirs-to-be, on one data set."""
 
     trial: Trial
     data: Dataset
@@ -111,29 +110,28 @@ class _Scene(NamedTuple):
     fresh: range  # identities of the chips that copies and heirs are made on
 
     @property
-    def total(self) -> int:
+    def steps(self) -> int:
         return count_steps(self.data.train, self.size.batch, self.size.epochs)
 
     def generator(self, *path: str) -> Generator:
         return stream(self.trial.args.seed, "heirs", self.trial.name, *path)
 
-    def examples(self, who: str, data: Batch) -> Iterator[Batch]:
-        return draw_batches(data, self.size.batch, self.total, self.generator(who, "data"))
+    def batches(self, who: str, data: Batch) -> Iterator[Batch]:
+        return draw_batches(data, self.size.batch, self.steps, self.generator(who, "data"))
 
     @property
     def stimuli(self) -> Batch:
         """What the heirs see: no labels."""
-        unlabelled, count = Batch(self.data.train.x), self.trial.args.stimuli
-        return unlabelled if count is None else subsample(unlabelled, count, self.generator("stimuli"))
+        pool, count = self.data.train.unlabeled, self.trial.args.stimuli
+        return pool if count is None else subsample(pool, count, self.generator("stimuli"))
 
     def learner(self, loss: Loss) -> Learner[Any]:
         update = schedule(self.data, self.size.batch, self.size.epochs, self.size.rate)
         return by_nodes(self.size.probes, update)(loss)
 
-    def chips(self, noise_seed: int) -> Chip[Any]:
-        return Chip(
-            self.trial.args.device, self.layers, self.fresh, noise_seed=self.trial.args.seed + noise_seed
-        )
+    def fresh_chips(self, noise_seed: int) -> Chip[Any]:
+        args = self.trial.args
+        return Chip(args.device, self.layers, self.fresh, noise_seed=args.seed + noise_seed)
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -142,83 +140,89 @@ def run(trial: Trial) -> Iterator[Row]:
     layers = network(data, size.hidden)
     first = 1_000_000 * trial.teacher
     teacher = Chip(args.device, layers, first, noise_seed=args.seed)
-    scene = _Scene(trial, data, size, layers, teacher, range(first + 1, first + 1 + size.heirs))
-    yield from _learn(scene)
-    named = answers(teacher.port(), data.test.x)
-    again = right(answers(teacher.port(), data.test.x), named)
-    yield {"what": "teacher, read again", "chip": first, "agreement": _one(again)}
-    yield from _copy(scene, named)
-    yield from _hand_over(scene, named)
+    generation = _Generation(trial, data, size, layers, teacher, range(first + 1, first + 1 + size.heirs))
+    yield from _train_teacher(generation)
+    teacher_classes = answers(teacher.port(), data.test.x)
+    again = right(answers(teacher.port(), data.test.x), teacher_classes)
+    yield {"what": "teacher, read again", "chip": first, "agreement": _rounded(again)}
+    yield from _copy(generation, teacher_classes)
+    yield from _hand_over(generation, teacher_classes)
 
 
-def _learn(scene: _Scene) -> Iterator[Row]:
+def _train_teacher(generation: _Generation) -> Iterator[Row]:
     """The teacher learns from labels, in place."""
-    port, ledger, test = scene.teacher.port(), Ledger(scene.teacher.spec), scene.data.test
-    learning = fit(
-        scene.learner(CrossEntropy()),
+    chip, test, total = generation.teacher, generation.data.test, generation.steps
+    port, ledger = chip.port(), Ledger(chip.spec)
+    training = fit(
+        generation.learner(CrossEntropy()),
         metered(port, ledger),
-        scene.examples("teacher", scene.data.train),
-        scene.generator("teacher", "probes"),
+        generation.batches("teacher", generation.data.train),
+        generation.generator("teacher", "probes"),
     )
-    for step in sampled(learning, scene.total):
-        yield _point("teacher", step, scene.total, accuracy(port, test), 0.0)
+    for step in sampled(training, total):
+        yield _point_of_curve("teacher", step, total, accuracy(port, test), 0.2 * (step / total))
     score = right(answers(port, test.x), test.target)
-    yield {"what": "teacher", "chip": scene.fresh[0] - 1, "accuracy": _one(score), **_spent(ledger)}
+    yield {"what": "teacher", "chip": chip.identities[0], "accuracy": _rounded(score), **_costs(ledger)}
 
 
-def _copy(scene: _Scene, named: Tensor) -> Iterator[Row]:
+def _copy(generation: _Generation, teacher_classes: Tensor) -> Iterator[Row]:
     """The digital way: the teacher's true knobs are programmed into fresh chips."""
-    copies = scene.chips(noise_seed=1).port()
-    copies.program(repeated(xray.knobs(scene.teacher), len(scene.fresh)))
-    yield from _chips("copy", scene.fresh, answers(copies, scene.data.test.x), scene.data, named)
+    copies = generation.fresh_chips(noise_seed=1).port()
+    copies.program(repeated(xray.knobs(generation.teacher), len(generation.fresh)))
+    yield from _rows("copy", generation, copies, teacher_classes)
 
 
-def _hand_over(scene: _Scene, named: Tensor) -> Iterator[Row]:
+def _hand_over(generation: _Generation, teacher_classes: Tensor) -> Iterator[Row]:
     """Fresh chips learn what the teacher answers; then it dies, and they are asked."""
-    pupils, test, args = scene.chips(noise_seed=2), scene.data.test, scene.trial.args
-    heirs, ledger = pupils.port(), Ledger(pupils.spec)
-    yield from _chips("heir before", scene.fresh, answers(heirs, test.x), scene.data, named)
+    chip, test, total = generation.fresh_chips(noise_seed=2), generation.data.test, generation.steps
+    heirs, ledger = chip.port(), Ledger(chip.spec)
+    yield from _rows("heir before", generation, heirs, teacher_classes)
     teaching = distill(
-        scene.teacher.port(),
+        generation.teacher.port(),
         metered(heirs, ledger),
-        scene.learner,
-        scene.examples("heirs", scene.stimuli),
-        answers=WAYS[args.answers](args.temperature),
-        generator=scene.generator("heirs", "probes"),
-        answer_generator=scene.generator("heirs", "answers"),
+        generation.learner,
+        generation.batches("heirs", generation.stimuli),
+        answers=generation.trial.args.answers,
+        generator=generation.generator("heirs", "probes"),
+        answer_generator=generation.generator("heirs", "answers"),
     )
-    for step in sampled(teaching, scene.total):
-        yield _point("heirs", step, scene.total, accuracy(heirs, test), 1 / (1 + len(scene.fresh)))
-    port = scene.teacher.port()
-    scene.teacher.die()
+    begun = 1 / (1 + len(generation.fresh))
+    for step in sampled(teaching, total):
+        done = begun + (1 - begun) * (step / total)
+        yield _point_of_curve("heirs", step, total, accuracy(heirs, test), done)
+    teacher = generation.teacher.port()
+    generation.teacher.die()
     try:
-        port.measure(test.x[:1])
+        teacher.measure(test.x[:1])
     except Dead:
-        yield {"what": "teacher, dead", "chip": scene.fresh[0] - 1, "accuracy": None}
-    yield from _chips("heir", scene.fresh, answers(heirs, test.x), scene.data, named, _spent(ledger))
+        yield {"what": "teacher, dead", "chip": generation.teacher.identities[0], "accuracy": None}
+    yield from _rows("heir", generation, heirs, teacher_classes, _costs(ledger))
 
 
-def _point(who: str, step: int, total: int, score: Tensor, begun: float) -> Row:
-    share = step / total
-    done = begun + (1 - begun) * share if begun else share * 0.2
-    return {"what": "curve", "who": who, "step": step, "accuracy": _one(score.mean()), "done": round(done, 4)}
+def _point_of_curve(who: str, step: int, total: int, scores: Tensor, done: float) -> Row:
+    accuracy = _rounded(scores.mean())
+    return {"what": "curve", "who": who, "step": step, "accuracy": accuracy, "done": round(done, 4)}
 
 
-def _chips(
-    what: str, who: Sequence[int], said: Tensor, data: Dataset, named: Tensor, spent: Row | None = None
+def _rows(
+    what: str, generation: _Generation, chips: Port, teacher_classes: Tensor, costs: Row | None = None
 ) -> Iterator[Row]:
-    scores, agreement = right(said, data.test.target), right(said, named)
-    for i, chip in enumerate(who):
-        row = {"what": what, "chip": chip, "accuracy": _one(scores[i]), "agreement": _one(agreement[i])}
-        yield {**row, **{k: v[i] if isinstance(v, list) else v for k, v in (spent or {}).items()}}
+    """A row for each chip: how often it is right, and how often it agrees with the teacher."""
+    test = generation.data.test
+    classes = answers(chips, test.x)
+    scores, agreement = right(classes, test.target), right(classes, teacher_classes)
+    for i, chip in enumerate(generation.fresh):
+        row = {"accuracy": _rounded(scores[i]), "agreement": _rounded(agreement[i])}
+        own_costs = {k: v[i] if isinstance(v, list) else v for k, v in (costs or {}).items()}
+        yield {"what": what, "chip": chip, **row, **own_costs}
 
 
-def _one(value: Tensor) -> float:
+def _rounded(value: Tensor) -> float:
     return round(float(value), 6)
 
 
-def _spent(ledger: Ledger) -> Row:
-    """What one chip of the fleet was put through."""
+def _costs(ledger: Ledger) -> Row:
+    """What each chip of the fleet was put through."""
     return {
         "reads": max(ledger.reads),
         "pulses_per_cell": ledger.pulses_per_cell.tolist(),
@@ -228,7 +232,7 @@ def _spent(ledger: Ledger) -> Row:
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
+    lines = []
     shown = {
         "teacher": "teacher",
         "teacher, read again": "read again",
@@ -238,23 +242,22 @@ def table(rows: Sequence[Row]) -> list[Row]:
         "teacher, dead": "teacher, dead",
     }
     for what, words in shown.items():
-        chosen = [r for r in rows if r["what"] == what]
-        if not chosen:
+        of_kind = [r for r in rows if r["what"] == what]
+        if not of_kind:
             continue
-
-        made.append(
+        lines.append(
             {
                 "chips": words,
-                "n": len(chosen),
-                "right %": "dead" if what == "teacher, dead" else percent(mean_of(chosen, "accuracy")),
-                "agrees %": percent(mean_of(chosen, "agreement")),
-                "reads": short_number(mean_of(chosen, "reads")),
-                "pulses": short_number(mean_of(chosen, "pulses_per_cell")),
-                "chip joules": short_number(mean_of(chosen, "joules")),
-                "chip s": short_number(mean_of(chosen, "seconds")),
+                "n": len(of_kind),
+                "right %": "dead" if what == "teacher, dead" else percent(mean_of(of_kind, "accuracy")),
+                "agrees %": percent(mean_of(of_kind, "agreement")),
+                "reads": short_number(mean_of(of_kind, "reads")),
+                "pulses": short_number(mean_of(of_kind, "pulses_per_cell")),
+                "chip joules": short_number(mean_of(of_kind, "joules")),
+                "chip s": short_number(mean_of(of_kind, "seconds")),
             }
         )
-    return made
+    return lines
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

@@ -1,40 +1,16 @@
-"""The ways of answering in classes that studies offer, by the words of their command lines."""
+"""Answer formats on the command line, as in `--answers "distill:SoftLabels(temperature=10)"`."""
 
-from collections.abc import Callable
-from typing import Final
-from typing import Literal
+import re
+from typing import Annotated
 
 from distill import AnswerFormat
-from distill import HardLabels
-from distill import Logits
-from distill import QuantizedLogits
-from distill import SampledLabels
-from distill import SoftLabels
 
-Way = Literal[
-    "label",
-    "sample",
-    "samples-4",
-    "samples-16",
-    "rounded-1",
-    "rounded-2",
-    "rounded-4",
-    "rounded-8",
-    "soft",
-    "raw",
-]
-SAMPLED: Final = 1.0  # temperature at which classes are drawn; on held-out digits
-SPANS: Final = {1: 8.0, 2: 16.0, 4: 32.0, 8: 32.0}  # V, by bits of an output; on held-out digits
+from ..run.references import by_reference
+from ..run.references import reference
 
-WAYS: Final[dict[str, Callable[[float], AnswerFormat]]] = {  # by temperature
-    "label": lambda temperature: HardLabels(),
-    "sample": lambda temperature: SampledLabels(1, SAMPLED),
-    "samples-4": lambda temperature: SampledLabels(4, SAMPLED),
-    "samples-16": lambda temperature: SampledLabels(16, SAMPLED),
-    "rounded-1": lambda temperature: QuantizedLogits(1, SPANS[1], temperature),
-    "rounded-2": lambda temperature: QuantizedLogits(2, SPANS[2], temperature),
-    "rounded-4": lambda temperature: QuantizedLogits(4, SPANS[4], temperature),
-    "rounded-8": lambda temperature: QuantizedLogits(8, SPANS[8], temperature),
-    "soft": lambda temperature: SoftLabels(temperature),
-    "raw": lambda temperature: Logits(),
-}
+AnyAnswerFormat = Annotated[AnswerFormat, by_reference("answer format", has="bits")]  # words can encode, too
+
+
+def name_of(answers: AnswerFormat) -> str:
+    """A format as rows name it: its class, and the arguments that are not the defaults."""
+    return re.sub(r"[\w.]+:", "", reference(answers))
