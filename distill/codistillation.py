@@ -111,7 +111,7 @@ def codistill(
     generator: Generator,
     answer_generator: Generator | None = None,
     log: CommunicationLog | None = None,
-) -> Iterator[Step]:
+) -> Iterator[tuple[Any, Step]]:
     """Let chips, a fleet behind one port, learn in rounds from their labels and from each other's answers.
 
     Every chip reads its answers to what it shares, then all learn from one batch each: their own examples

@@ -84,7 +84,7 @@ def distill(
     generator: Generator,
     answer_generator: Generator | None = None,
     traffic: Traffic | None = None,
-) -> Iterator[Step]:
+) -> Iterator[tuple[Any, Step]]:
     """Teach a student chip, or a whole fleet of them in one go, what a teacher chip answers.
 
     How the teacher answers is stated once, and the learner is handed the loss that goes with it. A fleet

@@ -185,9 +185,60 @@ def evidence(
     return Evidence(x, own, baseline_loss, probe, probed, losses(reading, batch))
 
 
-def fit(learner: Learner[L], port: Port, batches: Iterable[Batch], generator: Generator) -> Iterator[Step]:
-    """Step a learner once per batch (x, target), lazily: nothing happens until the steps are iterated."""
-    state = learner.init(port.spec)
+def fit(
+    learner: Learner[L],
+    port: Port,
+    batches: Iterable[Batch],
+    generator: Generator,
+    state: L | None = None,
+) -> Iterator[tuple[L, Step]]:
+    """Step a learner once per batch, lazily: nothing happens until the steps are iterated.
+
+    Args:
+        learner: what turns batches into pulses.
+        port: the wires of the chips that learn.
+        batches: pairs (x, target), such as `Batch` or what a `torch.utils.data.DataLoader` yields.
+        generator: of the probes.
+        state: to go on from, as an earlier fit left it; None begins anew.
+
+    Returns:
+        An iterator over pairs: the learner's state after a step, and what the step showed.
+
+    Raises:
+        TypeError: what came is no port, or no generator.
+    """
+    require_port(port, "fit")
+    require_generator(generator, "fit")
+    return _fit(learner, port, batches, generator, state)
+
+
+def _fit(
+    learner: Learner[L], port: Port, batches: Iterable[Batch], generator: Generator, state: L | None
+) -> Iterator[tuple[L, Step]]:
+    current = learner.init(port.spec) if state is None else state
     for batch in batches:
-        state, step = learner.step(port, Batch(*batch), state, generator)
-        yield step
+        current, step = learner.step(port, Batch(*batch), current, generator)
+        yield current, step
+
+
+def require_port(port: object, user: str) -> None:
+    """Refuse what is not the wires of a chip.
+
+    Raises:
+        TypeError: saying what came, and what to do where it is a chip.
+    """
+    if not isinstance(port, Port):
+        hint = "; give its wires, chip.port()" if callable(getattr(port, "port", None)) else ""
+        raise TypeError(f"{user}: port is a {type(port).__name__}, wanted a Port{hint}")
+
+
+def require_generator(generator: object, user: str) -> None:
+    """Refuse what is not a generator of random numbers.
+
+    Raises:
+        TypeError: saying what came, and how a generator is made.
+    """
+    if not isinstance(generator, Generator):
+        raise TypeError(
+            f'{user}: generator is {generator!r}, wanted a torch.Generator such as stream(0, "probes")'
+        )

@@ -52,7 +52,7 @@ def check_learner(
     if not lessons:
         raise ValueError("check_learner: no batch to learn from; give at least one")
     live, again = Tape(port.spec), Tape(port.spec)
-    for step in fit(learner, taped(port, live), lessons, generator()):
+    for _, step in fit(learner, taped(port, live), lessons, generator()):
         if not isinstance(step, Step):
             raise TypeError(f"check_learner: step gave {type(step).__name__} second; wanted (state, Step)")
     list(fit(learner, taped(replayed(live), again), lessons, generator()))

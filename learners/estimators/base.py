@@ -210,8 +210,12 @@ def validate(name: str, size: float, probes: int, distribution: ProbeDistributio
     """Check that the settings of an estimator make sense, each by itself and together.
 
     Raises:
+        TypeError: the distribution or the scheme is none.
         ValueError: naming the estimator, what came and what was wanted.
     """
+    for part, kind in ((distribution, ProbeDistribution), (scheme, Scheme)):
+        if isinstance(part, type) or not isinstance(part, kind):
+            raise TypeError(f"{name}: {part!r} is no instance of a subclass of learners.{kind.__name__}")
     if not 0 < size < float("inf"):
         raise ValueError(f"{name}: size is {size}, wanted a finite probe size above 0")
     if isinstance(probes, bool) or not isinstance(probes, int) or probes < 1:

@@ -14,6 +14,7 @@ from functools import partial
 from math import prod
 from typing import NoReturn
 from typing import Protocol
+from typing import runtime_checkable
 
 import torch
 from torch import Generator
@@ -27,6 +28,7 @@ from .draws import draw_sparse
 from .draws import draw_uniform
 
 
+@runtime_checkable
 class ProbeDistribution(Protocol):
     """How the directions of one step are drawn. Subclass it and write `draw`; the rest has defaults."""
 

@@ -3,11 +3,13 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
+from typing import runtime_checkable
 
 import torch
 from torch import Tensor
 
 
+@runtime_checkable
 class Scheme(Protocol):
     """How K directions become the perturbations that are measured, and their losses K finite differences.
 

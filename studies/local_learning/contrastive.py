@@ -212,11 +212,11 @@ def _without(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
         yield _end(trial, count, torch.stack(scores).mean(0), ledger, done)
 
 
-def _curve(trial: Trial, learning: Iterator[Step], total: int, parts: int) -> Iterator[Row]:
+def _curve(trial: Trial, learning: Iterator[tuple[Any, Step]], total: int, parts: int) -> Iterator[Row]:
     """Now and then, what is to be made small: nats for each part of the last level, over the last steps."""
     losses: list[float] = []
     pauses = {round(total ** (k / 11)) for k in range(12)}
-    for number, step in enumerate(learning, 1):
+    for number, (_, step) in enumerate(learning, 1):
         losses.append(float(step.loss.mean()) / parts)
         if number in pauses:
             about = {"what": "curve", **_about(trial), "step": number}

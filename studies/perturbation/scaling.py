@@ -144,7 +144,7 @@ def _steps(
     chip = Chip(Ideal(), layers, trial.chip)
     learner = _learner(chip, method, rate)
     generator = stream(trial.args.seed, "scaling", trial.name, str(rate))
-    for number, step in enumerate(fit(learner, chip.port(), (batch for _ in range(most)), generator)):
+    for number, (_, step) in enumerate(fit(learner, chip.port(), (batch for _ in range(most)), generator)):
         loss = float(step.loss)
         if loss <= trial.args.loss:
             return number

@@ -9,6 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+from torch.utils.data import TensorDataset
 
 from analog import Chip
 from analog import Device
@@ -87,7 +89,7 @@ LEARNERS: dict[str, Learner[Any]] = {
         CrossEntropy(),
         gamma=0.5,
         steps=2,
-        pull=0.1,
+        proximal=0.1,
     ),
     "target propagation": TargetPropagation(adam(0.01), adam(0.01), CrossEntropy(), 0.5, relu),
     "decorrelated": Decorrelated(Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy()), 0.01),
@@ -255,7 +257,7 @@ def test_fit_is_lazy() -> None:
     chip = Chip(Ideal(), WIRINGS["dense"])
     steps = fit(LEARNERS["nodes"], chip.port(), lessons(3, 2), stream(0))
     assert chip.clock == 0.0
-    first = next(steps)
+    _, first = next(steps)
     assert chip.clock > 0.0 and first.loss.shape == () and first.baseline.out.shape == (2, 3)
 
 
@@ -317,3 +319,32 @@ def test_a_tape_that_is_not_played_to_its_end_is_caught() -> None:
     chip = Chip(Mismatched(), WIRINGS["dense"])
     with pytest.raises(OffTape):
         check_learner(Quitter(chip), chip.port(), lessons(3, 2), lambda: stream(0))
+
+
+def test_fit_gives_its_state_and_goes_on_from_it_bitwise() -> None:
+    """Six steps in one go, and three and three with the state handed over."""
+    chips = [Chip(Mismatched(), WIRINGS["dense"], 3) for _ in range(2)]
+    given, learner = list(lessons(6, 8)), LEARNERS["nodes"]
+    whole = list(fit(learner, chips[0].port(), given, stream(0)))
+    generator = stream(0)
+    *_, (state, _) = fit(learner, chips[1].port(), given[:3], generator)
+    rest = list(fit(learner, chips[1].port(), given[3:], generator, state))
+    for (_, one), (_, other) in zip(whole[3:], rest, strict=True):
+        assert torch.equal(one.loss, other.loss)
+    for one, other in zip(xray.knobs(chips[0]), xray.knobs(chips[1]), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_fit_says_what_it_wants_instead_of_a_chip_or_a_number() -> None:
+    chip = Chip(Mismatched(), WIRINGS["dense"], 3)
+    with pytest.raises(TypeError, match=r"fit: port is a Chip, wanted a Port; give its wires, chip.port\(\)"):
+        fit(LEARNERS["nodes"], chip, [], stream(0))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="fit: generator is 0, wanted a torch.Generator such as stream"):
+        fit(LEARNERS["nodes"], chip.port(), [], 0)  # type: ignore[arg-type]
+
+
+def test_fit_takes_a_torch_data_loader() -> None:
+    chip = Chip(Mismatched(), WIRINGS["dense"], 3)
+    (x, target), *_ = lessons(1, 8)
+    loader = DataLoader(TensorDataset(x, target), batch_size=4, generator=stream(0, "loader"))
+    assert len(list(fit(LEARNERS["nodes"], chip.port(), loader, stream(0)))) == 2

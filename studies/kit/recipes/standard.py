@@ -171,7 +171,7 @@ def right(named: Tensor, wanted: Tensor) -> Tensor:  # (*fleet,), float64
     return (named == wanted).double().mean(-1)
 
 
-def sampled(learning: Iterator[Step], total: int, points: int = 12) -> Iterator[int]:
+def sampled(learning: Iterator[object], total: int, points: int = 12) -> Iterator[int]:
     """Carry learning out, pausing at about `points` steps, each a like factor after the one before."""
     pauses = {round(total ** (k / points)) for k in range(points)} | {total}
     for number, _ in enumerate(learning, 1):

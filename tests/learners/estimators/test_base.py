@@ -28,8 +28,10 @@ from analog import xray
 from learners import Blocks
 from learners import CrossEntropy
 from learners import Estimator
+from learners import Flipout
 from learners import NodePerturbation
 from learners import ProbeDistribution
+from learners import Scheme
 from learners import SquaredError
 from learners import WeightPerturbation
 from learners import antithetic
@@ -337,6 +339,18 @@ def test_settings_that_do_not_go_together_are_named(kind: type, name: str) -> No
     with pytest.raises(ValueError, match="^NodePerturbation: directions of RankOne.* are for knobs"):
         NodePerturbation(0.1, distribution=rank_one)
     WeightPerturbation(0.1, distribution=rank_one)
+
+
+def test_parts_that_are_none_are_refused() -> None:
+    class Incomplete:
+        def draw(self) -> None: ...
+
+    with pytest.raises(
+        TypeError, match=r"NodePerturbation: .*Incomplete.*subclass of learners.ProbeDistribution"
+    ):
+        NodePerturbation(0.1, distribution=Incomplete())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"Flipout: .*subclass of learners.Scheme"):
+        Flipout(0.1, scheme=Scheme)  # type: ignore[arg-type]
 
 
 def test_the_first_layer_may_be_left_alone_too_and_nothing_asked_tells_nothing() -> None:

@@ -161,7 +161,7 @@ def test_chips_learn_what_views_have_in_common_from_wires_alone() -> None:
         chip = Chip(Mismatched(), LAYERS, 3)
         loss = InfoNCE(2, 0.3)
         way: Any = Exact(chip, adam(0.02), loss) if exact else learner(loss, delta=True)
-        losses = [float(s.loss) / 2 for s in fit(way, chip.port(), views(150), stream(0, "probes"))]
+        losses = [float(s.loss) / 2 for _, s in fit(way, chip.port(), views(150), stream(0, "probes"))]
         ends.append((sum(losses[:5]) / 5, sum(losses[-20:]) / 20))
     (began, ended), (_, exactly) = ends
     assert exactly < 0.75 * began
@@ -195,7 +195,7 @@ def test_patches_come_to_agree_at_every_level() -> None:
         chip = Chip(Mismatched(), layers, 3)
         loss = PatchInfoNCE(4, 0.3)
         blocks = (Block(2, learner(loss, 0.01)), Block(2, learner(loss, rate)))
-        steps = list(fit(Greedy(blocks), chip.port(), map(Batch, images), stream(0, "probes")))
+        steps = [s for _, s in fit(Greedy(blocks), chip.port(), map(Batch, images), stream(0, "probes"))]
         lower.append(xray.knobs(chip)[:2])
         for tap in (1, 3):
             told = [float(judged(loss, s.baseline.taps[tap]).mean()) for s in (*steps[:20], *steps[-20:])]

@@ -102,7 +102,7 @@ def test_what_stands_between_blocks_is_between_all_of_them() -> None:
     chips[1].port().program(tuple(knobs))
     taps = []
     for greedy, chip in zip((usual, doubled), chips, strict=True):
-        (step,) = fit(greedy, chip.port(), lessons(1), stream(0, "probes"))
+        ((_, step),) = fit(greedy, chip.port(), lessons(1), stream(0, "probes"))
         taps.append(step.baseline.taps)
     torch.testing.assert_close(taps[0], taps[1])
 
@@ -136,7 +136,7 @@ def test_a_digital_head_and_a_silent_chip_as_head_learn_alike() -> None:
         top = head.port() if physical else dense(8, 3, linear=True)
         chip = Chip(Ideal(), LAYERS[:1], 1, dtype=F64)
         greedy = Greedy((Block(1, learner(delta=True), top),))
-        *_, last = fit(greedy, chip.port(), lessons(8), stream(0, "probes"))
+        *_, (_, last) = fit(greedy, chip.port(), lessons(8), stream(0, "probes"))
         results.append((xray.knobs(chip)[0], last.loss))
     torch.testing.assert_close(results[0], results[1], atol=1e-12, rtol=0.0)
 
@@ -144,7 +144,7 @@ def test_a_digital_head_and_a_silent_chip_as_head_learn_alike() -> None:
 def test_blocks_with_heads_learn() -> None:
     chip = Chip(Mismatched(), LAYERS, 3, dtype=F64)
     greedy = Greedy(blocks())
-    losses = [float(step.loss) for step in fit(greedy, chip.port(), lessons(400), stream(0, "probes"))]
+    losses = [float(step.loss) for _, step in fit(greedy, chip.port(), lessons(400), stream(0, "probes"))]
     assert sum(losses[-50:]) < 0.6 * sum(losses[:50])
 
 
@@ -168,7 +168,7 @@ def test_losses_of_parts_are_laid_to_their_own_nodes() -> None:
         (exact,) = xray.knob_gradient(chip, x, target, SquaredError())
         before = xray.knobs(chip)[0].clone()
         way = Descent(NodePerturbation(1e-5), sgd(1.0), loss)
-        (step,) = fit(way, chip.port(), [Batch(x, target)], stream(0, "probes"))
+        ((_, step),) = fit(way, chip.port(), [Batch(x, target)], stream(0, "probes"))
         knobs.append((before - xray.knobs(chip)[0], exact, step.loss))
     torch.testing.assert_close(knobs[0][0], knobs[0][1], atol=1e-4, rtol=0.0)
     assert not torch.allclose(knobs[1][0], knobs[1][1], atol=1e-2)

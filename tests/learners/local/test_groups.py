@@ -29,6 +29,7 @@ from learners import Batch
 from learners import CrossEntropy
 from learners import Descent
 from learners import NodePerturbation
+from learners import ProbeDistribution
 from learners import Skip
 from learners import WeightPerturbation
 from learners import adam
@@ -52,7 +53,7 @@ FEW = (dense(2, 2), grouped(2, 2, 2))  # 10 knobs
 
 
 @dataclass(frozen=True)
-class Every:
+class Every(ProbeDistribution):
     """All sign vectors over all coordinates of a step, once each; the same for every example."""
 
     def draw(
@@ -297,7 +298,7 @@ def test_it_is_a_function_of_its_measurements_without_autograd(way: str) -> None
 @pytest.mark.parametrize("way", [w for w in WAYS if "weights" not in w])
 def test_groups_learn_in_place(way: str) -> None:
     port = Chip(Mismatched(), LAYERS, [1, 2], dtype=F64).port()
-    losses = torch.stack([s.loss for s in fit(WAYS[way], port, lessons(500), stream(0, "probes"))])
+    losses = torch.stack([s.loss for _, s in fit(WAYS[way], port, lessons(500), stream(0, "probes"))])
     assert bool((losses[-50:].mean(0) < 0.7 * losses[:50].mean(0)).all())
 
 
@@ -317,7 +318,7 @@ def test_a_mixer_of_two_blocks_with_a_residual_learns_block_by_block() -> None:
     generator = stream(0, "corners")
     made = (torch.rand(16, 2, 2, 2, 2, generator=generator, dtype=F64) for _ in range(100))
     corners = [Batch(x.flatten(1), x.mean((1, 3)).flatten(1)[:, :3].argmax(-1)) for x in made]
-    losses = torch.stack([s.loss for s in fit(greedy, wires, corners, stream(0, "probes"))])
+    losses = torch.stack([s.loss for _, s in fit(greedy, wires, corners, stream(0, "probes"))])
     assert bool((losses[-30:].mean(0) < 0.88 * losses[:10].mean(0)).all())
 
 

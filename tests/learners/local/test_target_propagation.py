@@ -123,7 +123,7 @@ def test_a_deep_network_learns(difference: bool) -> None:
         learner = TargetPropagation(
             adam(0.005), inverse, loss, 0.5, tanh, sigmoid, difference=difference or not whole
         )
-        for step in fit(learner, chip.port(), [Batch(x, x)] * 500, stream(0)):
+        for _, step in fit(learner, chip.port(), [Batch(x, x)] * 500, stream(0)):
             last = float(step.loss)
         ends.append(last)
     assert ends[0] < ends[1] - 0.05

@@ -162,5 +162,5 @@ def test_a_users_parts_train_a_chip_and_keep_the_laws_of_estimators(estimator: A
     check_estimator(estimator, stream(0, "users", str(estimator)))
     chip, batch = noisy(4, 8, 3), examples(64, 4, 3)
     learner = Descent(estimator, adam(0.02), SquaredError())
-    losses = [float(s.loss) for s in fit(learner, chip.port(), [batch] * 60, stream(0, "train"))]
+    losses = [float(s.loss) for _, s in fit(learner, chip.port(), [batch] * 60, stream(0, "train"))]
     assert losses[-1] < 0.8 * losses[0]

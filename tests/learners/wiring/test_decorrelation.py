@@ -88,7 +88,7 @@ def test_it_learns_where_inputs_hang_together() -> None:
     inner = Descent(NodePerturbation(0.1, probes=4), sgd(0.3), CrossEntropy())
     learner = Decorrelated(inner, 0.02)
     chip = Chip(Mismatched(), LAYERS, 1, dtype=F64)
-    steps = list(fit(learner, chip.port(), lessons(200), stream(0, "learn")))
+    steps = [s for _, s in fit(learner, chip.port(), lessons(200), stream(0, "learn"))]
     first, last = (sum(float(s.loss) for s in part) / 20 for part in (steps[:20], steps[-20:]))
     assert last < 0.7 * first
 

@@ -59,7 +59,9 @@ def trained(port: Port, estimator: Any) -> list[torch.Tensor]:
         for _ in range(5)
     ]
     learner = Descent(estimator, adam(0.01), SquaredError())
-    return [t for s in fit(learner, port, lessons, stream(0, "probes")) for t in (s.loss, *s.baseline.taps)]
+    return [
+        t for _, s in fit(learner, port, lessons, stream(0, "probes")) for t in (s.loss, *s.baseline.taps)
+    ]
 
 
 def alike(a: Chip[Any], b: Chip[Any]) -> bool:
