@@ -46,10 +46,10 @@ from learners.data import Dataset
 from learners.data import batches
 from learners.data import load_data
 
-from ..kit.recipes.maintenance import CARE
-from ..kit.recipes.maintenance import Life
+from ..kit.recipes.maintenance import REMEDIES
+from ..kit.recipes.maintenance import ChipInUse
+from ..kit.recipes.maintenance import Context
 from ..kit.recipes.maintenance import Remedy
-from ..kit.recipes.maintenance import Scene
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import by_nodes
 from ..kit.recipes.standard import lived
@@ -115,15 +115,15 @@ def run(trial: Trial) -> Iterator[Row]:
     if died:
         raise ValueError(f"aging: {died}; it did not live to be aged")
     (few,) = batches(data.train, args.examples, 1e-9, trial.generator("few"))
-    scene = Scene(data, size, few, trial.generator, 1_000_000 * (trial.chip + 1), args.seed)
-    life = Life(chip, chip.clock, chip.port().measure(few.x).taps)
+    context = Context(data, size, few, trial.generator, 1_000_000 * (trial.chip + 1), args.seed)
+    life = ChipInUse(chip, chip.clock, chip.port().measure(few.x).taps)
     yield _row(trial, 0.0, life, data, None)
     for k, moment in enumerate(args.moments):
         done = {"done": round((k + 1) / len(args.moments), 4)}
         try:
             life.chip.wait(max(0.0, moment - life.now))
             before = float(accuracy(life.port, data.test))
-            life = CARE[trial.remedy](scene, life, k)
+            life = REMEDIES[trial.remedy](context, life, k)
             yield {**_row(trial, moment, life, data, before), **done}
         except Dead as end:  # and so at all later moments; a dead chip knows nothing
             yield {**_about(trial), "seconds": moment, "before": 0.0, "after": 0.0, "died": str(end), **done}
@@ -133,7 +133,7 @@ def _about(trial: Trial) -> Row:
     return {"device": reference(trial.device), "remedy": trial.remedy, "chip": trial.chip}
 
 
-def _row(trial: Trial, moment: float, life: Life, data: Dataset, before: float | None) -> Row:
+def _row(trial: Trial, moment: float, life: ChipInUse, data: Dataset, before: float | None) -> Row:
     after = round(float(accuracy(life.port, data.test)), 6)
     known = after if before is None else round(before, 6)
     who = life.chip.identities[0]

@@ -11,7 +11,7 @@ makes the rate matter less than plain activity does.
 
 Ours on MNIST, test error % of one `Mismatched` chip (`--data mnist --devices analog:Mismatched --chips 1`,
 seed 0, 15 epochs, 4.5 M readings, 3 to 6 minutes a row on a busy core), beside Ren, Kornblith, Liao and
-Hinton (ICLR 2023; noiseless exact directional derivatives):
+Hinton (ICLR 2023, https://arxiv.org/abs/2210.03310; noiseless exact directional derivatives):
 
               BP    L-BP  LG-BP  FG-W  FG-A  LG-FG-W  LG-FG-A  with mirrors
     ours      1.57  1.57  as L   6.57  4.85  5.05     2.32     1.65
@@ -65,6 +65,9 @@ from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import sampled
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schedule
+from ..kit.report.tables import fixed
+from ..kit.report.tables import low_high
+from ..kit.report.tables import short_number
 from ..kit.run.references import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.references import short_reference
@@ -86,7 +89,7 @@ class Args:
     chips: int = 3  # identities, one fleet
     channels: int | None = None  # of both hidden layers; by default 64, or 512 on large data
     groups: int | None = None  # of channels; by default 4, or 16 on large data
-    normalised: bool = True  # what drives the second layer, group by group, and the read-out
+    normalized: bool = True  # what drives the second layer, group by group, and the read-out
     own_heads: bool = False  # every group of LG rows is seen by a head of its own alone
     epochs: float | None = None  # by default 45, or 15 on large data
     probes: int | None = None  # measured directions a step; by default 4
@@ -117,7 +120,7 @@ def run(trial: Trial) -> Iterator[Row]:
     size = scale(data, epochs=args.epochs, probes=args.probes)
     channels, groups = _network(data, args)
     layers = local_mixer(
-        _image(data), data.classes, channels=channels, groups=groups, normalised=args.normalised
+        _image(data), data.classes, channels=channels, groups=groups, normalised=args.normalized
     )
     chip = Chip(trial.device, layers, tuple(range(args.chips)), noise_seed=args.seed)
     ledger = Ledger(chip.spec)
@@ -126,10 +129,10 @@ def run(trial: Trial) -> Iterator[Row]:
     def generator(path: str) -> Generator:
         return stream(args.seed, "local", path)  # every row sees the same batches
 
-    lessons = batches(data.train, size.batch, size.epochs, generator("data"))
+    training_batches = batches(data.train, size.batch, size.epochs, generator("data"))
     update = schedule(data, size.batch, size.epochs, size.rate)
-    way = ren2023.Way(trial.method, size.probes, update, groups, args.own_heads)
-    learning = fit(way.learner(chip), wires, lessons, generator("probes"))
+    recipe = ren2023.Recipe(trial.method, size.probes, update, groups, args.own_heads)
+    learning = fit(recipe.learner(chip), wires, training_batches, generator("probes"))
     total = count_steps(data.train, size.batch, size.epochs)
     about: Row = {"device": reference(trial.device), "method": trial.method, "data": data.name}
     about |= {"channels": channels, "groups": groups, "own_heads": args.own_heads}
@@ -160,36 +163,35 @@ def _image(data: Dataset) -> tuple[int, int, int]:
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
-    for r in (r for r in rows if r["what"] == "end"):
-        errors = [100 * (1 - a) for a in r["accuracy"]]
-        network = (r["channels"], r["groups"])
-        known = PUBLISHED.get(network, {}) if r["data"] == "mnist" else {}
-        made.append(
-            {
-                "device": short_reference(r["device"]),
-                "method": r["method"] + (", own heads" if r["own_heads"] and r["method"][:2] == "LG" else ""),
-                "error %": f"{fmean(errors):.2f}",
-                "from to %": f"{min(errors):.2f} {max(errors):.2f}",
-                "paper %": known.get(r["method"], ""),
-                "reads": f"{r['reads']:.2g}",
-            }
-        )
-    return made
+    return [_line(row) for row in rows if row["what"] == "end"]
+
+
+def _line(end: Row) -> Row:
+    method, network = end["method"], (end["channels"], end["groups"])
+    errors = [100 * (1 - a) for a in end["accuracy"]]
+    published = PUBLISHED.get(network, {}) if end["data"] == "mnist" else {}
+    return {
+        "device": short_reference(end["device"]),
+        "method": method + (", own heads" if end["own_heads"] and method.startswith("LG") else ""),
+        "error %": fixed(fmean(errors)),
+        "from to %": low_high(errors),
+        "paper %": published.get(method, ""),
+        "reads": short_number(end["reads"]),
+    }
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
     figure = Figure(figsize=(4.5 * len(devices), 4), layout="constrained")
     axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    colours = dict(zip(get_args(Method), (f"C{i}" for i in range(10)), strict=False))
+    colors = dict(zip(get_args(Method), (f"C{i}" for i in range(10)), strict=False))
     for axis, device in zip(axes, devices, strict=True):
-        chosen = [r for r in rows if r["device"] == device]
-        for method in dict.fromkeys(r["method"] for r in chosen):
-            points = [r for r in chosen if r["method"] == method]
+        of_device = [r for r in rows if r["device"] == device]
+        for method in dict.fromkeys(r["method"] for r in of_device):
+            points = [r for r in of_device if r["method"] == method]
             errors = [100 * (1 - fmean(p["accuracy"])) for p in points]
             style = "--" if method.endswith("BP") else "-"
-            axis.plot([p["reads"] for p in points], errors, style, color=colours[method], label=method)
+            axis.plot([p["reads"] for p in points], errors, style, color=colors[method], label=method)
         axis.set(title=short_reference(device), xlabel="readings", ylabel="test error %", xscale="log")
         axis.set_yscale("log")
         axis.grid(which="both", alpha=0.3)

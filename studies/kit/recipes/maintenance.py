@@ -1,8 +1,9 @@
 """What can be done for a chip that forgets: rescale it, let it relearn, or let it teach an heir and die.
 
-Global rescaling after Joshi et al., Nature Communications 11 (2020): one digital factor for each layer, from
-the outputs for a few reference inputs. Where we differ and why: theirs compares summed currents, ours is the
-best in least squares, so that reading noise does not bias it upwards.
+Global rescaling after Joshi et al., Nature Communications 11 (2020),
+https://doi.org/10.1038/s41467-020-16108-9: one digital factor for each layer, from the outputs for a few
+reference inputs. Where we differ and why: theirs compares summed currents, ours is the best in least squares,
+so that reading noise does not bias it upwards.
 """
 
 from collections.abc import Callable
@@ -37,30 +38,32 @@ from .standard import sparing
 Remedy = Literal["nothing", "rescaling", "relearning", "heir"]
 
 
-class Life(NamedTuple):
-    """Who is in use now, and how it is asked."""
+class ChipInUse(NamedTuple):
+    """The chip that is in use now, and how it is asked."""
 
     chip: Chip[Any]
-    began: float  # s, what its clock showed at time zero
-    fresh: tuple[Tensor, ...]  # what every layer said to the few when this chip had just learnt
+    clock_at_start: float  # s, what its clock showed at time zero
+    fresh_taps: tuple[Tensor, ...]  # every layer's for the examples, when this chip had just learnt
     factors: tuple[float, ...] | None = None  # one for each layer, applied digitally
 
     @property
     def now(self) -> float:
-        return self.chip.clock - self.began
+        """The time since time zero, s."""
+        return self.chip.clock - self.clock_at_start
 
     @property
     def port(self) -> Port:
+        """The wires through which it is asked, rescaled where it has factors."""
         port = self.chip.port()
         return port if self.factors is None else rescaled(port, self.factors)
 
 
-class Scene(NamedTuple):
-    """What all moments share."""
+class Context(NamedTuple):
+    """What is the same at all moments of maintenance."""
 
     data: Dataset
     size: Scale
-    few: Batch  # examples; only relearning needs their labels
+    examples: Batch  # a few; only relearning needs their labels
     generator: Callable[..., Generator]  # by a path of words and numbers
     heirs: int = 1_000_000  # identity of the first heir
     noise_seed: int = 0  # of nature, for the heirs
@@ -71,77 +74,79 @@ def rescaled(port: Port, factors: Sequence[float]) -> Port:
     return layer_by_layer(port, after=lambda layer, out: factors[layer] * out)
 
 
-def _left(scene: Scene, life: Life, k: int) -> Life:
-    del scene, k  # nobody comes
-    return life
+def _do_nothing(context: Context, chip: ChipInUse, moment: int) -> ChipInUse:
+    del context, moment  # nobody comes
+    return chip
 
 
-def _rescale(scene: Scene, life: Life, k: int) -> Life:
-    """One factor after another, each the best in least squares given those before it."""
-    del k
-    x, port, factors = scene.few.x, life.chip.port(), []
-    for i, fresh in enumerate(life.fresh):
-        now = port.measure(x, first=i, last=i).out
+def _rescale(context: Context, chip: ChipInUse, moment: int) -> ChipInUse:
+    """Choose one factor after another, each the best in least squares given those before it."""
+    del moment
+    x, port, factors = context.examples.x, chip.chip.port(), []
+    for layer, fresh in enumerate(chip.fresh_taps):
+        now = port.measure(x, first=layer, last=layer).out
         factors.append(float((now * fresh).sum() / now.square().sum().clamp(min=1e-30)))
         x = factors[-1] * now
-    return life._replace(factors=tuple(factors))
+    return chip._replace(factors=tuple(factors))
 
 
-CHANGED = 0.03  # Guess: share of answers to the few that may have changed before anything is done about it
+CHANGED = 0.03  # Guess: share of answers to the examples that may change before anything is done
 
 
-def _well(scene: Scene, life: Life) -> bool:
-    """Whether it still answers nearly all of the few as it did; labels are not needed to see it."""
-    said = life.chip.port().measure(scene.few.x).out.argmax(-1)
-    return float(right(said, life.fresh[-1].argmax(-1))) >= 1 - CHANGED
+def _still_answers(context: Context, chip: ChipInUse) -> bool:
+    """Whether it answers nearly all of the examples as it did; labels are not needed to see it."""
+    answers = chip.chip.port().measure(context.examples.x).out.argmax(-1)
+    return float(right(answers, chip.fresh_taps[-1].argmax(-1))) >= 1 - CHANGED
 
 
 STEPS = 50  # of a round of relearning
-RATE = 1e-3  # of the first round; both chosen on held-out training data, after a year
+LEARNING_RATE = 1e-3  # of the first round; both chosen on held-out training data, after a year
 ROUNDS = 5  # at most, each at twice the rate of the one before
 
 
-def _relearn(scene: Scene, life: Life, k: int) -> Life:
-    """In place, from a few labelled examples, gently first, until they are answered as when it was fresh."""
-    if _well(scene, life):
-        return life
-    port, wanted = life.chip.port(), scene.few.target
-    known = right(life.fresh[-1].argmax(-1), wanted)
-    for r in range(ROUNDS):
-        if r and right(port.measure(scene.few.x).out.argmax(-1), wanted) >= known:
+def _relearn(context: Context, chip: ChipInUse, moment: int) -> ChipInUse:
+    """Learn in place from the labeled examples, gently first, until the answers are as when it was fresh."""
+    if _still_answers(context, chip):
+        return chip
+    port, labels = chip.chip.port(), context.examples.target
+    when_fresh = right(chip.fresh_taps[-1].argmax(-1), labels)
+    for number in range(ROUNDS):
+        if number and right(port.measure(context.examples.x).out.argmax(-1), labels) >= when_fresh:
             break
-        update = linear_decay(adam(RATE * 2**r), STEPS)
-        learner = by_nodes(scene.size.probes, update)(CrossEntropy())
-        for _ in fit(learner, port, [scene.few] * STEPS, scene.generator("relearning", k, r)):
+        update = linear_decay(adam(LEARNING_RATE * 2**number), STEPS)
+        learner = by_nodes(context.size.probes, update)(CrossEntropy())
+        generator = context.generator("relearning", moment, number)
+        for _ in fit(learner, port, [context.examples] * STEPS, generator):
             pass
-    return life
+    return chip
 
 
-def _hand_over(scene: Scene, life: Life, k: int) -> Life:
-    """A fresh chip learns what this one answers, at the size it once answered; then this one dies.
+def _hand_over(context: Context, chip: ChipInUse, moment: int) -> ChipInUse:
+    """Let a fresh chip learn what this one answers, at the size it once answered; then this one dies.
 
     Without rescaling, every generation of drifted teachers answers more faintly, and heirs sink in the noise.
     """
-    if _well(scene, life):
-        return life
-    size, teacher = scene.size, _rescale(scene, life, k).port
-    heir = Chip(life.chip.device, life.chip.spec.layers, scene.heirs + k, noise_seed=scene.noise_seed)
+    if _still_answers(context, chip):
+        return chip
+    size, teacher = context.size, _rescale(context, chip, moment).port
+    heir = Chip(
+        chip.chip.device, chip.chip.spec.layers, context.heirs + moment, noise_seed=context.noise_seed
+    )
 
     def learner(loss: Loss) -> Learner[Any]:
-        return by_nodes(size.probes, sparing(scene.data, size))(loss)
+        return by_nodes(size.probes, sparing(context.data, size))(loss)
 
-    stimuli = (
-        Batch(b.x) for b in batches(scene.data.train, size.batch, size.epochs, scene.generator("stimuli", k))
-    )
-    generator, began = scene.generator("heir", k), -life.now
+    order = context.generator("stimuli", moment)
+    stimuli = (Batch(b.x) for b in batches(context.data.train, size.batch, size.epochs, order))
+    generator, clock_at_start = context.generator("heir", moment), -chip.now
     for _ in distill(teacher, heir.port(), learner, stimuli, temperature=4.0, generator=generator):
         pass
-    life.chip.die()
-    return Life(heir, began, heir.port().measure(scene.few.x).taps)
+    chip.chip.die()
+    return ChipInUse(heir, clock_at_start, heir.port().measure(context.examples.x).taps)
 
 
-CARE: Final[dict[Remedy, Callable[[Scene, Life, int], Life]]] = {
-    "nothing": _left,
+REMEDIES: Final[dict[Remedy, Callable[[Context, ChipInUse, int], ChipInUse]]] = {
+    "nothing": _do_nothing,
     "rescaling": _rescale,
     "relearning": _relearn,
     "heir": _hand_over,

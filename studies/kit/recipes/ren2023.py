@@ -1,4 +1,8 @@
-"""The rows of the grid of Ren et al.: what teaches a chip of two hidden layers, and by which losses."""
+"""The methods of the grid of Ren et al.: what teaches a chip of two hidden layers, and by which losses.
+
+Ren, Kornblith, Liao and Hinton, "Scaling forward gradient with local losses" (ICLR 2023),
+https://arxiv.org/abs/2210.03310.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +17,10 @@ from analog import Port
 from analog import Spec
 from analog import grouped
 from analog import xray
-from analog.devices.pulsed import Pulsed
 from learners import Batch
 from learners import CrossEntropy
 from learners import Descent
+from learners import Loss
 from learners import NodePerturbation
 from learners import Step
 from learners import Update
@@ -30,6 +34,7 @@ from learners.local import Greedy
 from learners.local import Mirrors
 from learners.local import OwnHeads
 from learners.local import ReplicatedHeads
+from learners.losses import known_gradient
 
 from .standard import OWED
 from .standard import PROBE_SIZE
@@ -53,48 +58,48 @@ TRUST: Final = 0.2  # in what mirrors did not foresee; on held-out images
 
 
 @dataclass(frozen=True)
-class Way:
-    """One row of the grid: a method, and what it may spend."""
+class Recipe:
+    """A method of the grid, and what it may spend."""
 
     method: Method
     probes: int
     update: Update  # of digital heads, and of a chip that takes small writes
     groups: int
-    own_heads: bool = False  # LG: every group is seen by a head of its own alone
+    own_heads: bool = False  # LG: every group has a head of its own alone
 
     def learner(self, chip: Chip[Any]) -> Learner[Any]:
-        """What teaches the chip; the x-ray of it is for the exact rows alone."""
-        writes = self.update
-        if isinstance(chip.device, Pulsed):
-            writes = accumulate(writes, OWED)  # they blur
+        """The learner that teaches the chip; the x-ray of it is for the exact methods alone."""
+        update = self.update
+        if chip.spec.costs.step is not None:  # it moves by steps, and every write blurs
+            update = accumulate(update, OWED)
         if self.method == "BP":
-            return Exact(chip, writes, CrossEntropy())
+            return Exact(chip, update, CrossEntropy())
         if self.method == "FG-A + feedback":
-            return by_nodes(self.probes, writes)(CrossEntropy())
+            return by_nodes(self.probes, update)(CrossEntropy())
         estimator: Estimator = NodePerturbation(PROBE_SIZE, self.probes, mask=True)
         if self.method.endswith("W"):
             estimator = WeightPerturbation(WEIGHT_PROBE, self.probes)
-        top = Descent(estimator, writes, CrossEntropy(), delta=True)
+        top = Descent(estimator, update, CrossEntropy(), delta=True)
         if not self.method.startswith("L"):
             return top
-        return Greedy((self._block(chip, estimator, writes), Block(1, top)))
+        return Greedy((self._block(chip, estimator, update), Block(1, top)))
 
-    def _block(self, chip: Chip[Any], estimator: Estimator, writes: Update) -> Block:
+    def _block(self, chip: Chip[Any], estimator: Estimator, update: Update) -> Block:
         """The two hidden layers, and through which head their objective sees them."""
         features, classes = chip.spec.layers[1].features, chip.spec.layers[-1].features
         grouping = self.groups if self.method.startswith("LG") else 1
-        own = grouping if self.own_heads else 1
-        loss = CrossEntropy() if own == 1 else OwnHeads(CrossEntropy(), own)
-        head = grouped(features, own * classes, own, linear=True)
+        heads = grouping if self.own_heads else 1
+        loss = CrossEntropy() if heads == 1 else OwnHeads(CrossEntropy(), heads)
+        head = grouped(features, heads * classes, heads, linear=True)
         if self.method.endswith("BP"):
-            return Block(2, ExactBlock(chip, writes, loss), head)
-        if own > 1:
-            return Block(2, Descent(estimator, writes, loss, delta=True), head)
+            return Block(2, ExactBlock(chip, update, loss), head)
+        if heads > 1:
+            return Block(2, Descent(estimator, update, loss, delta=True), head)
         mirrors = Mirrors(trust=TRUST) if self.method.endswith("mirrors") else None
-        heads = ReplicatedHeads(
-            estimator, writes, self.update, CrossEntropy(), classes, grouping, mirrors=mirrors
+        replicated = ReplicatedHeads(
+            estimator, update, self.update, CrossEntropy(), classes, grouping, mirrors=mirrors
         )
-        return Block(2, heads)
+        return Block(2, replicated)
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ class ExactBlock:
 
     chip: Chip[Any]
     update: Update
-    loss: CrossEntropy | OwnHeads
+    loss: Loss
 
     def init(self, spec: Spec) -> Any:
         return self.update.init(spec.zeros())
@@ -112,15 +117,15 @@ class ExactBlock:
         del generator  # nothing is probed
         baseline = port.measure(batch.x)
         features, head = baseline.taps[-2], port.spec.layers[-1]
-        slope = self.loss.gradient(baseline.out, batch.target)
+        at_outputs = known_gradient(self.loss, "ExactBlock")(baseline.out, batch.target)
         top = len(port.spec.layers) - 1
         basis = torch.cat((features.new_zeros(1, features.shape[-1]), torch.eye(features.shape[-1])))
-        said = port.measure(basis, first=top).out  # a linear head tells its weights
-        at_features = slope @ (said[..., 1:, :] - said[..., :1, :]).mT
+        responses = port.measure(basis, first=top).out  # a linear head tells its weights
+        at_features = at_outputs @ (responses[..., 1:, :] - responses[..., :1, :]).mT
         gradient = xray.knob_gradient(
             self.chip, batch.x, at_features, lambda out, known: (out * known).sum(-1), last=top - 1
         )
-        drive, state = self.update.step((*gradient, correlate(head, slope, features)), state)
+        drive, state = self.update.step((*gradient, correlate(head, at_outputs, features)), state)
         port.pulse(drive)
         losses = self.loss.value(baseline.out, batch.target)
         return state, Step(losses.flatten(len(port.spec.fleet)).mean(-1), baseline)

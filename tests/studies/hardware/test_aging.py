@@ -43,23 +43,23 @@ class Fading(Ideal):
         return IdealCells(cells.knobs * 2**-seconds)
 
 
-def scene(chip: Chip[Any], data: Any = None) -> maintenance.Scene:
+def context(chip: Chip[Any], data: Any = None) -> maintenance.Context:
     few = Batch(torch.rand(20, 64, generator=stream(0, "few")), torch.arange(20) % 10)
-    return maintenance.Scene(data, SMALL, few, lambda *path: stream(0, *path))
+    return maintenance.Context(data, SMALL, few, lambda *path: stream(0, *path))
 
 
-def life(chip: Chip[Any], held: maintenance.Scene) -> maintenance.Life:
-    return maintenance.Life(chip, chip.clock, chip.port().measure(held.few.x).taps)
+def in_use(chip: Chip[Any], held: maintenance.Context) -> maintenance.ChipInUse:
+    return maintenance.ChipInUse(chip, chip.clock, chip.port().measure(held.examples.x).taps)
 
 
 def test_rescaling_undoes_what_all_cells_lose_alike() -> None:
     chip = Chip(Fading(), LAYERS)
-    held = scene(chip)
-    fresh = life(chip, held)
+    held = context(chip)
+    fresh = in_use(chip, held)
     chip.wait(3.0)
-    faded = fresh.port.measure(held.few.x).taps
-    mended = maintenance.CARE["rescaling"](held, fresh, 0).port.measure(held.few.x).taps
-    for was, now, back in zip(fresh.fresh, faded, mended, strict=True):
+    faded = fresh.port.measure(held.examples.x).taps
+    mended = maintenance.REMEDIES["rescaling"](held, fresh, 0).port.measure(held.examples.x).taps
+    for was, now, back in zip(fresh.fresh_taps, faded, mended, strict=True):
         assert float((now - was).abs().max()) > 0.1
         torch.testing.assert_close(back, was, rtol=1e-4, atol=1e-4)
 
@@ -86,13 +86,13 @@ def test_an_heir_takes_over_at_its_moment_and_the_teacher_is_dead() -> None:
     from learners.data import load_data
 
     chip = Chip(CapacitorCell(read_noise=0), (dense(64, 64), dense(64, 10, linear=True)))
-    held = scene(chip, load_data("digits"))._replace(size=SMALL._replace(epochs=0.3))
-    fresh = life(chip, held)
-    assert maintenance.CARE["heir"](held, fresh, 0) is fresh and chip.alive  # it is still well
+    held = context(chip, load_data("digits"))._replace(size=SMALL._replace(epochs=0.3))
+    fresh = in_use(chip, held)
+    assert maintenance.REMEDIES["heir"](held, fresh, 0) is fresh and chip.alive  # it is still well
     chip.wait(5.0)
-    after = maintenance.CARE["heir"](held, fresh, 0)
+    after = maintenance.REMEDIES["heir"](held, fresh, 0)
     with pytest.raises(Dead):
-        chip.port().measure(held.few.x)
+        chip.port().measure(held.examples.x)
     assert after.chip.identities != chip.identities and after.chip.clock < 0.1 and 5.0 < after.now < 5.1
 
 

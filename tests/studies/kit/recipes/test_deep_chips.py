@@ -16,7 +16,7 @@ LAYERS = (dense(6, 5), dense(5, 4), dense(4, 3, linear=True))
 
 def test_a_chip_has_the_same_knobs_in_any_fleet_and_layers_differ() -> None:
     many, lone = (Chip(Ideal(), LAYERS, who) for who in ([3, 1, 2], [2]))
-    first, second = (deep_chips.scattered(c, 1.4, stream(0, "knobs")) for c in (many, lone))
+    first, second = (deep_chips.random_knobs(c, 1.4, stream(0, "knobs")) for c in (many, lone))
     assert all(
         torch.equal(a[2], b[0]) and not torch.equal(a[0], a[2]) for a, b in zip(first, second, strict=True)
     )
@@ -27,21 +27,21 @@ def test_a_chip_has_the_same_knobs_in_any_fleet_and_layers_differ() -> None:
 
 def test_rates_of_chips_pace_their_drives() -> None:
     update, gradient = (
-        deep_chips.own_rates(sgd(1.0), torch.tensor([0.5, 2.0], dtype=torch.float64)),
+        deep_chips.scaled_per_chip(sgd(1.0), torch.tensor([0.5, 2.0], dtype=torch.float64)),
         (torch.randn(2, 1, 3, 4, generator=stream(0, "paced"), dtype=torch.float64),),
     )
     (drive,), _ = update.step(gradient, update.init(gradient))
     assert torch.equal(drive[0], -0.5 * gradient[0][0]) and torch.equal(drive[1], -2 * gradient[0][1])
 
 
-def test_a_read_out_is_as_loud_as_its_input_and_its_hiss() -> None:
+def test_a_read_out_has_the_signal_of_its_input_and_its_read_noise() -> None:
     """One wire through a nominal amplifier: the input, and the read noise to 4 standard errors."""
     layer = (dense(1, 1, bias=False, linear=True),)
     x = 0.5 * torch.randn(10_000, 1, generator=stream(0, "loudness"))
     for device, read_noise in ((Ideal(), 0.0), (Mismatched(severity=0.0, read_noise=0.1), 0.1)):
         chip = Chip(device, layer, range(1))
         chip.port().program((torch.full((1, 1, 1, 1), 1.0),))
-        found = deep_chips.loudness(chip, x)
+        found = deep_chips.signal_and_noise(chip, x)
         weight = 1.0 if read_noise == 0 else float(torch.tensor(1.0).tanh())
         assert found["signal"] == pytest.approx([0.5 * weight], rel=0.2)
         assert found["noise"] == pytest.approx([read_noise], rel=4 / 20_000**0.5)
