@@ -1,14 +1,14 @@
 """A device's parameters from a table, with honest intervals: Gaussian pseudo-maximum likelihood over cells.
 
-Cells are independent; the readings of one cell are not. The estimate solves the score of a Gaussian with
-the device's mean and covariance of a cell's readings, which is unbiased whatever the distribution
-(Gourieroux, Monfort and Trognon, Econometrica 52 (1984) 681). Standard errors are a sandwich clustered by
-cell, and count the chance of simulated moments as 1 / copies of the table's own (McFadden, Econometrica 57
-(1989) 995). Intervals are on the scale of the search, a logarithm for what has one sign, the plain value
-otherwise. Where few cells of a long tail decide, their width allows for the chance in the standard error
-itself, by Student's law with Satterthwaite's degrees of freedom, and their centre for the skewness: an
-estimate that such cells would raise is low, and so is its standard error, when they are absent (Hall,
-Journal of the Royal Statistical Society B 54 (1992) 221).
+Cells are independent; the readings of one cell are not. The estimate solves the score of a Gaussian with the
+device's mean and covariance of a cell's readings, which is unbiased whatever the distribution (Gourieroux,
+Monfort and Trognon, Econometrica 52 (1984) 681). Standard errors are a sandwich clustered by cell, and count
+the chance of simulated moments as 1 / copies of the table's own (McFadden, Econometrica 57 (1989) 995,
+https://doi.org/10.2307/1913621). Intervals are on the scale of the search, a logarithm for what has one sign,
+the plain value otherwise. Where few cells of a long tail decide, their width allows for the chance in the
+standard error itself, by Student's law with Satterthwaite's degrees of freedom, and their centre for the
+skewness: an estimate that such cells would raise is low, and so is its standard error, when they are absent
+(Hall, Journal of the Royal Statistical Society B 54 (1992) 221).
 
 What a table cannot tell (standard error expected of it, from the start, above `limit` of the value) is
 kept at the device's own value and named; the worst goes first, so that of two parameters that only show

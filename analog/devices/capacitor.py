@@ -1,10 +1,11 @@
 """A capacitor on a gate: nearly perfect pulsed steps, and a charge that leaks away.
 
-Li et al., "Capacitor-based cross-point array for analog neural network with record symmetry and
-linearity", VLSI 2018. Provenance: the linear-step fit in circulation (step .005 spread .1, cycle noise .3,
-up/down spread .06, bounds 1/-1 spread .07, softness .05 spread .01; lifetime 1e6 batches, spread .3).
-Guess: one batch takes a microsecond, so that the mean lifetime is 1 s; the fit says that it has to be
-adapted to the time that a batch takes. read_noise: Guess, the usual output noise of simulated periphery.
+Li et al., "Capacitor-based cross-point array for analog neural network with record symmetry and linearity",
+VLSI 2018, https://doi.org/10.1109/VLSIT.2018.8510648. Provenance: the linear-step fit in circulation (step
+.005 spread .1, cycle noise .3, up/down spread .06, bounds 1/-1 spread .07, softness .05 spread .01; lifetime
+1e6 batches, spread .3). Guess: one batch takes a microsecond, so that the mean lifetime is 1 s; the fit says
+that it has to be adapted to the time that a batch takes. read_noise: Guess, the usual output noise of
+simulated periphery.
 
 Law: between pulses w decays as exp(-t / lifetime), without memory, so that ageing composes exactly.
 Leakage is worked out once it has come to a ten-thousandth (time until then is only added up).

@@ -1,6 +1,7 @@
 """Filamentary CMO/HfOx resistive memory, which relaxes along the logarithm of time after a write.
 
-Falcone et al. (IBM Research Zurich), analog CMO/HfOx ReRAM, 9 to 88.2 uS. Provenance: public fits to the
+Falcone et al., "All-in-one analog AI hardware: on-chip training and inference with conductive-metal-oxide/
+HfOx ReRAM devices", 2025, https://arxiv.org/abs/2502.04524, 9 to 88.2 uS. Provenance: public fits to the
 authors' measurements. Writing within an acceptance of 2 %: sd .0112185391 + .01129027418 G uS, of .2 %:
 .00081107 + .00106879 G uS. Relaxation, the same at every conductance: mean -.08900206 ln t uS and sd
 .04201137 ln t + .41183342 uS at t seconds after the write. read_noise: Guess, usual noise of simulated

@@ -1,9 +1,9 @@
 """The reference of pulsed cells: constant steps between hard bounds.
 
-Gokmen and Vlasov, "Acceleration of deep neural network training with resistive cross-point devices:
-design considerations", Frontiers in Neuroscience 10 (2016). Provenance: a specification, not a measured
-device: 1200 states over the range, spreads of 30 % (step, cycle noise, bounds), asymmetry 1 %; scaled to
-bounds of +-1. read_noise: Guess, the usual output noise of simulated periphery.
+Gokmen and Vlasov, "Acceleration of deep neural network training with resistive cross-point devices: design
+considerations", Frontiers in Neuroscience 10 (2016), https://doi.org/10.3389/fnins.2016.00333. Provenance: a
+specification, not a measured device: 1200 states over the range, spreads of 30 % (step, cycle noise, bounds),
+asymmetry 1 %; scaled to bounds of +-1. read_noise: Guess, the usual output noise of simulated periphery.
 """
 
 from dataclasses import dataclass

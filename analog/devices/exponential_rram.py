@@ -1,9 +1,9 @@
 """Pulsed resistive memory whose steps depend exponentially on the state.
 
-Gong et al., "Signal and noise extraction from analog memory elements for neuromorphic computing",
-Nature Communications 9 (2018). Provenance: the fit in circulation for that ReRAM data (step .00135 spread
-.2, cycle noise 5 steps, up/down .259359 spread .05, bounds 1/-1 spread .3, write noise 75 steps;
-steepness 5, heights 1.18445 up and .081404 down, scale and offset -.5).
+Gong et al., "Signal and noise extraction from analog memory elements for neuromorphic computing", Nature
+Communications 9 (2018), https://doi.org/10.1038/s41467-018-04485-1. Provenance: the fit in circulation for
+that ReRAM data (step .00135 spread .2, cycle noise 5 steps, up/down .259359 spread .05, bounds 1/-1 spread
+.3, write noise 75 steps; steepness 5, heights 1.18445 up and .081404 down, scale and offset -.5).
 
 Law: a pulse upwards moves w by step * (1 + height * exp(5 z)), one downwards by step * (1 + height *
 exp(-5 z)), z = -w / (w_max - w_min) - 1/2. Steps downwards are 2 nominal steps at zero and 13 at the top.

@@ -1,10 +1,10 @@
 """Electrochemical transistors (ECRAM): nearly linear, nearly symmetric pulsed cells, two materials.
 
-Lithium: Tang et al., "ECRAM as scalable synaptic cell for high-speed, low-power neuromorphic computing",
-IEDM 2018. Metal oxide: Kim et al., "Metal-oxide based, CMOS-compatible ECRAM for deep learning
-accelerator", IEDM 2019. Provenance: the linear-step fits in circulation for either; the range is shifted
-so that the point of equal steps lies at zero. read_noise: Guess, the usual output noise of simulated
-periphery.
+Lithium: Tang et al., "ECRAM as scalable synaptic cell for high-speed, low-power neuromorphic computing", IEDM
+2018, https://doi.org/10.1109/IEDM.2018.8614551. Metal oxide: Kim et al., "Metal-oxide based, CMOS-compatible
+ECRAM for deep learning accelerator", IEDM 2019. Provenance: the linear-step fits in circulation for either;
+the range is shifted so that the point of equal steps lies at zero. read_noise: Guess, the usual output noise
+of simulated periphery.
 
 Where we differ and why: steps shrink relative to the mean bound, as in the fits, while a cell stops at its
 own; trains are exact.

@@ -1,11 +1,12 @@
 """Resistive memory programmed in levels, whose current is not quite linear in the voltage.
 
 Milo et al., "Optimized programming algorithms for multilevel RRAM in hardware neural networks", IRPS 2021,
-Fig. 4. Provenance: digitised linear fit (IGVVA-100): sd = 4.782321 - .009107 G uS, 50 to 225 uS; current
-I = G V + c2 V^2 + c3 V^3 for |V| <= .5 V, with L = log10(G in S), c2 = 1.388e-4 L^3 + 1.541e-3 L^2 +
-5.711e-3 L + 7.063e-3 A/V^2 and c3 = 8.871e-5 L^2 + 6.7919e-4 L + 1.2968e-3 A/V^3: a fit as published, in
-which large terms cancel, so that c2 is known to about 1e-5. Guess: volts per unit of input; read noise, the
-usual output noise of simulated periphery. Cells hold what they have; no drift is modelled.
+Fig. 4, https://doi.org/10.1109/IRPS46558.2021.9405119. Provenance: digitised linear fit (IGVVA-100): sd =
+4.782321 - .009107 G uS, 50 to 225 uS; current I = G V + c2 V^2 + c3 V^3 for |V| <= .5 V, with L = log10(G in
+S), c2 = 1.388e-4 L^3 + 1.541e-3 L^2 + 5.711e-3 L + 7.063e-3 A/V^2 and c3 = 8.871e-5 L^2 + 6.7919e-4 L +
+1.2968e-3 A/V^3: a fit as published, in which large terms cancel, so that c2 is known to about 1e-5. Guess:
+volts per unit of input; read noise, the usual output noise of simulated periphery. Cells hold what they have;
+no drift is modelled.
 
 Where we differ and why: to read with two products instead of three, c3 is taken as .0348 G - .7234 c2 and a
 constant, which a pair cancels: least squares over the range, off by .8 % of the current at .5 V, less below.

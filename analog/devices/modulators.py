@@ -1,6 +1,7 @@
 """A bank of thermally tuned Mach-Zehnder modulators: optical weights that warm their neighbours.
 
-Shen et al., "Deep learning with coherent nanophotonic circuits", Nature Photonics 11 (2017): setting a phase
+Shen et al., "Deep learning with coherent nanophotonic circuits", Nature Photonics 11 (2017),
+https://doi.org/10.1038/nphoton.2017.93: setting a phase
 misses by about 5e-3 rad, detection by about .1 % of full scale (the values of their error analysis).
 Guess: every modulator's phase is off by .05 rad from fabrication (trimmed, not calibrated); a heater warms
 each of its four nearest neighbours by 1 % of its own effect, the order reported for heaters without

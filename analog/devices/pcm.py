@@ -1,7 +1,9 @@
 """Phase-change memory programmed by write-verify: misses, drifts, and flickers with a memory.
 
-Nandakumar et al., "Phase-change memory models for deep learning training and inference", ICECS 2019, and
-Joshi et al., Nature Communications 11 (2020), Fig. 3b. Provenance: fits to measured cells, x = G / 25 uS:
+Nandakumar et al., "Phase-change memory models for deep learning training and inference", ICECS 2019,
+https://doi.org/10.1109/ICECS46596.2019.8964852, and Joshi et al., "Accurate deep neural network inference
+using computational phase-change memory", Nature Communications 11 (2020), Fig. 3b,
+https://doi.org/10.1038/s41467-020-16108-9. Provenance: fits to measured cells, x = G / 25 uS:
 writing, sd .26348 + 1.9650 x - 1.1731 x^2 uS (`joshi`: .28638599 + .07585724 G - .00178767 G^2 uS);
 drift g (t/20 s)^-nu with nu = |N(mu, sd)|, mu = clip(-.0155 ln x + .0244, .049, .1) and sd = clip(-.0125
 ln x - .0059, .008, .045); reading, sd g Q sqrt(ln((t + 250 ns) / 500 ns)), Q = min(.0088 / x^.65, .2).

@@ -1,9 +1,9 @@
 """Phase-change memory pulsed in place: two cells that can only grow, and are erased when they are full.
 
-Nandakumar et al., "Mixed-precision deep learning based on computational memory", Frontiers in
-Neuroscience 14 (2020). Provenance: the exponential-step fit in circulation (step .01 spread .2, cycle
-noise .6 steps, top 2 spread .1, height 27.235, steepness 2.5, reset to .01). Guess: erased at three
-quarters of the range; read noise, the usual output noise of simulated periphery.
+Nandakumar et al., "Mixed-precision deep learning based on computational memory", Frontiers in Neuroscience 14
+(2020), https://doi.org/10.3389/fnins.2020.00406. Provenance: the exponential-step fit in circulation (step
+.01 spread .2, cycle noise .6 steps, top 2 spread .1, height 27.235, steepness 2.5, reset to .01). Guess:
+erased at three quarters of the range; read noise, the usual output noise of simulated periphery.
 
 Mapping: w = G+ - G-, both from 0 to 2 full scales. A drive upwards pulses G+, one downwards G-. A pulse
 moves G by step * (1 + height * exp(-2 * steepness * G / w_max)): 28 nominal steps when empty, 1.2 when full.

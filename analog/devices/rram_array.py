@@ -1,10 +1,10 @@
 """Two arrays of resistive memory as measured cell by cell, with the cells that do not work.
 
 Gong, Rasch et al., "Deep learning acceleration in 14 nm CMOS compatible ReRAM array: device, material and
-algorithm co-optimization", IEDM 2022. Provenance: the fits in circulation for the optimised material (OM)
-and for the baseline HfO2: step, its lognormal spread, cycle noise, up/down spread .01, bounds +-1 with
-spread, write noise; yield loss 13.48 % and 9.77 %. read_noise: Guess, usual output noise of simulated
-periphery.
+algorithm co-optimization", IEDM 2022, https://doi.org/10.1109/IEDM45625.2022.10019569. Provenance: the fits
+in circulation for the optimised material (OM) and for the baseline HfO2: step, its lognormal spread, cycle
+noise, up/down spread .01, bounds +-1 with spread, write noise; yield loss 13.48 % and 9.77 %. read_noise:
+Guess, usual output noise of simulated periphery.
 
 Law: soft bounds, as in `soft_bounds_rram`, with few states. A dead cell stays within a hundredth of zero.
 Where we differ and why: a step's noise is in proportion to the step; the point of equal steps is taken to

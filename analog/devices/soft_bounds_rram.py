@@ -1,9 +1,9 @@
 """Pulsed resistive memory whose steps shrink towards soft bounds.
 
-Gong et al., "Signal and noise extraction from analog memory elements for neuromorphic computing",
-Nature Communications 9 (2018). Provenance: loose fit, the parameters in circulation for a soft-bounds
-reading of that ReRAM data (step .002 spread .3, cycle noise 3.75 steps, bounds 1.25/-.75 spread .24/.4,
-up/down asymmetry spread .01, write noise 56 steps).
+Gong et al., "Signal and noise extraction from analog memory elements for neuromorphic computing", Nature
+Communications 9 (2018), https://doi.org/10.1038/s41467-018-04485-1. Provenance: loose fit, the parameters in
+circulation for a soft-bounds reading of that ReRAM data (step .002 spread .3, cycle noise 3.75 steps, bounds
+1.25/-.75 spread .24/.4, up/down asymmetry spread .01, write noise 56 steps).
 
 Where we differ and why: a step's noise is in proportion to the step, here as in all our pulsed cells;
 the public parameter set adds noise of one size everywhere. A train's mean is exact at any step size.

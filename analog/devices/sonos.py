@@ -1,9 +1,10 @@
 """Charge-trap transistors (SONOS) read as currents, which spread over days.
 
 Agrawal et al., "Subthreshold operation of SONOS analog memory to enable accurate low-power neural network
-inference", IEDM 2022: 128K cells, up to 3200 nA. Provenance: fits to measured cells; sd of the current
-around its target is A (1 - exp(-I / B)) nA with A = 19.89, 25.59, 28.73, 31.04, 33.76, 34.58 and B = 176.3,
-186.9, 193.6, 198.9, 204.8, 207.3 nA at days 0 to 5. read_noise: Guess, usual noise of simulated periphery.
+inference", IEDM 2022, https://doi.org/10.1109/IEDM45625.2022.10019564: 128K cells, up to 3200 nA. Provenance:
+fits to measured cells; sd of the current around its target is A (1 - exp(-I / B)) nA with A = 19.89, 25.59,
+28.73, 31.04, 33.76, 34.58 and B = 176.3, 186.9, 193.6, 198.9, 204.8, 207.3 nA at days 0 to 5. read_noise:
+Guess, usual noise of simulated periphery.
 
 Law: loose fit of ours to those days, A = 19.89 + 8.265 ln(1 + days), B = 176.3 + 16.91 ln(1 + days), within
 1.7 %; the spread of day 0 belongs to the write, later ones grow from it by independent steps. Beyond day 5

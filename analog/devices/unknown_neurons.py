@@ -1,8 +1,8 @@
 """Neurons whose response nobody wrote down: Hinton's case for learning without a forward model.
 
-G. Hinton, "The forward-forward algorithm", 2022, section 9 (mortal computation): hardware whose properties
-differ from copy to copy and are unknown can be used if the learner does not need them. Guess: everything
-else; there is no product behind it.
+G. Hinton, "The forward-forward algorithm", 2022, https://arxiv.org/abs/2212.13345, section 9 (mortal
+computation): hardware whose properties differ from copy to copy and are unknown can be used if the learner
+does not need them. Guess: everything else; there is no product behind it.
 
 Law: every neuron has a smooth, strictly increasing curve of its own,
 f(u) = .05 u + sum over k of height_k * (tanh((u - center_k) / width_k) + tanh(center_k / width_k)),

@@ -1,12 +1,11 @@
 """Resistive memory programmed by write-verify, as it is one second later.
 
 Wan et al., "A compute-in-memory chip based on resistive random-access memory", Nature 608 (2022), Extended
-Data Fig. 3. Provenance: two public fits to that figure, both digitised, which disagree; sd in uS of the
-conductance around a target G, one second after writing:
-quartic, x = G / 40 uS: .348 + 16.030 x - 43.853 x^2 + 45.393 x^3 - 16.815 x^4 (.35 at 0, 1.17 at 39 uS);
-cubic: 1.053 + .2374 G - 1.167e-2 G^2 + 1.536e-4 G^3 (1.05 at 0, 1.67 at 39 uS). Valid up to 39.26 uS.
-read_noise: Guess, the usual output noise of simulated periphery. Nothing is said about later times here:
-cells hold what they have.
+Data Fig. 3, https://doi.org/10.1038/s41586-022-04992-8. Provenance: two public fits to that figure, both
+digitised, which disagree; sd in uS of the conductance around a target G, one second after writing: quartic, x
+= G / 40 uS: .348 + 16.030 x - 43.853 x^2 + 45.393 x^3 - 16.815 x^4 (.35 at 0, 1.17 at 39 uS); cubic: 1.053 +
+.2374 G - 1.167e-2 G^2 + 1.536e-4 G^3 (1.05 at 0, 1.67 at 39 uS). Valid up to 39.26 uS. read_noise: Guess, the
+usual output noise of simulated periphery. Nothing is said about later times here: cells hold what they have.
 
 Mapping: w > 0 is G+ = w * g_max, G- = 0; w < 0 the other way round; weight = (G+ - G-) / g_max. A cell
 that falls below 0 is at 0.

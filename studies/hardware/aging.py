@@ -15,8 +15,9 @@ with any care; CMO/HfOx from 96.7 to 96.1 and SONOS 96.1 with nothing done. A ca
 second has 91.9 % left after one second, 24.7 after three (58.5 rescaled, 74.4 by heirs, 87.9 relearnt); after
 ten only relearning helps, up to the 87 % that a hundred examples can teach.
 
-Published beside ours: Joshi et al., Nature Communications 11 (2020), keep 93.5 % and more of 93.7 % for a day
-on phase-change memory (ResNet-32 on CIFAR-10), compensating by the parameters of batch normalisation.
+Published beside ours: Joshi et al., Nature Communications 11 (2020),
+https://doi.org/10.1038/s41467-020-16108-9, keep 93.5 % and more of 93.7 % for a day on phase-change memory
+(ResNet-32 on CIFAR-10), compensating by the parameters of batch normalisation.
 
 Open questions: what the best rhythm of care is, in joules; beyond the measured times the devices' laws are
 extrapolated (see their files).
