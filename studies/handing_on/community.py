@@ -5,7 +5,7 @@ its answer, and learns from own labels and heard answers in one batch, by node p
 chip sends and receives is counted: answers, the number of the image, and images once to each who keeps them
 (8 bits a pixel). Beside it: four chips that saw everything, four that learn alone from shards of that size,
 N identical digital machines that average exact gradients at every step (one machine with N times the batch),
-and N that average weights ten times. All mortal chips make the same number of measurements, answers
+and N that average weights ten times. All mortal chips make the same number of reads, answers
 included; no digital machine sees more examples than that takes.
 
 Chosen on held-out digits (1,200 to learn from, 237 to choose by, 1 to 3 seeds): 4 bits an output at
@@ -31,7 +31,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 from typing import Final
 from typing import Literal
 from typing import get_args
@@ -56,15 +55,15 @@ from distill.codistillation import take_from_shards
 from distill.formats import FLOAT_BITS
 from learners import Batch
 from learners import CrossEntropy
-from learners import Learner
-from learners import Loss
 from learners import adam
 from learners import fit
 from learners import linear_decay
 from learners.data import Dataset
 from learners.data import count_steps
 from learners.data import load_data
+from learners.data import take
 
+from ..kit.recipes.answer_formats import AnyAnswerFormat
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import Scale
 from ..kit.recipes.standard import accuracy
@@ -73,13 +72,16 @@ from ..kit.recipes.standard import network
 from ..kit.recipes.standard import repeated
 from ..kit.recipes.standard import sampled
 from ..kit.recipes.standard import scale
+from ..kit.report.tables import mean_of
+from ..kit.report.tables import percent
+from ..kit.report.tables import short_number
 from ..kit.run.references import AnyDevice
 from ..kit.run.study import Row
 
-Way = Literal["everything", "alone", "community", "gradients", "weights"]
-SHARING: Final = ("community", "gradients", "weights")  # who sends anything
+Method = Literal["everything", "alone", "community", "gradients", "weights"]
+WHO_SEND: Final = ("community", "gradients", "weights")
 FEW = 4  # chips that stand for all who learn without others
-LESSONS = 0.7  # of a batch, what others said; on held-out digits
+LESSONS = 0.7  # of a batch, what others answered; on held-out digits
 FEWER = 0.3  # of the chips' rounds, steps of machines that average gradients; on held-out digits
 TIMES = 10  # that weights are averaged
 
@@ -88,11 +90,11 @@ TIMES = 10  # that weights are averaged
 class Args:
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
-    ways: tuple[Way, ...] = get_args(Way)  # who learns, and how they share
+    methods: tuple[Method, ...] = get_args(Method)  # who learns, and what they send to each other
     chips: tuple[int, ...] = (1, 2, 4, 8, 16, 32)  # in a community
     communities: int = 3  # of other chips and other shards, each
     peers: int | None = None  # whom each chip hears in a round, by lot; by default all others
-    bits_each: int = 4  # of an output that is sent
+    answers: AnyAnswerFormat = QuantizedLogits(bits_each=4, temperature=1.0)  # how chips answer each other
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # of one that saw everything; by default 45, or 15 on large data
     seed: int = 0  # of shards, data order, probes and the chips' noise
@@ -104,13 +106,17 @@ TOY = Args(chips=(1, 3), communities=1, epochs=0.3, hidden=8)
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
-    way: Way = "community"
+    method: Method = "community"
     chips: int = 2
     number: int = 0
 
     @property
     def name(self) -> str:
-        return f"{self.way}, {self.chips} chips, community {self.number}"
+        return f"{self.method}, {self.chips} chips, community {self.number}"
+
+    @property
+    def first_chip(self) -> int:
+        return 1_000_000 * self.number
 
     def generator(self, *path: str) -> Generator:
         return stream(self.args.seed, "community", self.number, self.chips, *path)
@@ -119,67 +125,68 @@ class Trial:
 def plan(args: Args) -> list[Trial]:
     if not args.chips or min(args.chips) < 1:
         raise ValueError(f"community: chips are at least 1 each, got {args.chips}")
-    numbers = range(args.communities)
-    sizes = {way: (1,) if way == "everything" else args.chips for way in args.ways}
-    return [Trial(args, way, n, c) for way in args.ways for n in sizes[way] for c in numbers]
+    sizes = {method: (1,) if method == "everything" else args.chips for method in args.methods}
+    return [
+        Trial(args, method, chips, number)
+        for method in args.methods
+        for chips in sizes[method]
+        for number in range(args.communities)
+    ]
 
 
 def run(trial: Trial) -> Iterator[Row]:
     data = load_data(trial.args.data)
     size = scale(data, hidden=trial.args.hidden, epochs=trial.args.epochs)
     shards = _shards(data, trial)
-    digital = trial.way in ("gradients", "weights")
-    for row in (_digital if digital else _mortal)(trial, data, size, shards):
-        yield {"what": "end", "way": trial.way, "chips": trial.chips, "community": trial.number, **row}
+    is_digital = trial.method in ("gradients", "weights")
+    for row in (_digital if is_digital else _mortal)(trial, data, size, shards):
+        yield {"what": "end", "method": trial.method, "chips": trial.chips, "community": trial.number, **row}
 
 
 def _shards(data: Dataset, trial: Trial) -> Batch:
     """A disjoint share of the training data for each chip; some images are left over."""
     each = len(data.train.x) // trial.chips
     order = torch.randperm(len(data.train.x), generator=trial.generator("shards"))
-    rows = order[: each * trial.chips].reshape(trial.chips, each)
-    if trial.way == "everything":
-        rows = rows.expand(FEW, each)
-    return Batch(data.train.x[rows], data.train.target[rows])
+    indices = order[: each * trial.chips].reshape(trial.chips, each)
+    if trial.method == "everything":
+        indices = indices.expand(FEW, each)
+    return take(data.train, indices)
 
 
-def shared(args: Args, size: Scale, chips: int, examples: int) -> Codistillation:
-    """What fills a batch: own examples, and as many of others as suits."""
-    answers = QuantizedLogits(args.bits_each, temperature=1.0)
+def settings_of_round(args: Args, size: Scale, chips: int, examples: int) -> Codistillation:
+    """What fills a batch: own examples, and as many lessons of others as suits."""
     if chips == 1:
-        return Codistillation(min(size.batch, examples), 0, answers)
-    heard = chips - 1 if args.peers is None else args.peers
-    shown = max(1, min(round(LESSONS * size.batch / heard), size.batch // (heard + 1), examples))
-    return Codistillation(min(max(size.batch - heard * shown, shown), examples), shown, answers, args.peers)
+        return Codistillation(min(size.batch, examples), 0, args.answers)
+    peers = chips - 1 if args.peers is None else args.peers
+    shared = max(1, min(round(LESSONS * size.batch / peers), size.batch // (peers + 1), examples))
+    own = min(max(size.batch - peers * shared, shared), examples)
+    return Codistillation(own, shared, args.answers, args.peers)
 
 
 def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator[Row]:
     """Chips that learn by node perturbation, with what they hear from each other."""
     args = trial.args
-    if trial.way == "community":
-        sharing = shared(args, size, *shards.target.shape)
+    if trial.method == "community":
+        settings = settings_of_round(args, size, *shards.target.shape)
     else:
         shards = Batch(shards.x[:FEW], shards.target[:FEW])
-        sharing = Codistillation(min(size.batch, shards.target.shape[1]), shared_examples=0)
-    count = len(shards.x)
-    lessons = sharing.lessons_per_round(count)
-    a_round = (sharing.own_examples + lessons) * (1 + size.probes) + (
-        sharing.shared_examples if lessons else 0
-    )
-    whole = min(size.batch, len(data.train.x)) * (1 + size.probes)
-    rounds = max(1, whole * count_steps(data.train, size.batch, size.epochs) // a_round)
-    first = 1_000_000 * trial.number
-    chip = Chip(args.device, network(data, size.hidden), range(first, first + count), noise_seed=args.seed)
+        settings = Codistillation(min(size.batch, shards.target.shape[1]), shared_examples=0)
+    rounds = _affordable_rounds(data, size, settings, chips=len(shards.x))
+    identities = range(trial.first_chip, trial.first_chip + len(shards.x))
+    chip = Chip(args.device, network(data, size.hidden), identities, noise_seed=args.seed)
     ledger, log, port = Ledger(chip.spec), CommunicationLog(), chip.port()
-
-    def learner(loss: Loss) -> Learner[Any]:
-        return by_nodes(size.probes, linear_decay(adam(size.rate), rounds))(loss)
-
-    order, generator = trial.generator("order"), trial.generator("probes")
-    living = codistill(
-        metered(port, ledger), learner, shards, sharing, rounds, order=order, generator=generator, log=log
+    training = codistill(
+        metered(port, ledger),
+        by_nodes(size.probes, linear_decay(adam(size.rate), rounds)),
+        shards,
+        settings,
+        rounds,
+        order=trial.generator("order"),
+        generator=trial.generator("probes"),
+        answer_generator=trial.generator("answers"),
+        log=log,
     )
-    for step in sampled(living, rounds):
+    for step in sampled(training, rounds):
         scores = accuracy(port, data.test)
         yield {
             **({"what": "curve"} if step < rounds else {"worst": round(float(scores.min()), 6)}),
@@ -192,27 +199,34 @@ def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator
         }
 
 
+def _affordable_rounds(data: Dataset, size: Scale, settings: Codistillation, chips: int) -> int:
+    """Rounds for as many reads as a chip has that saw everything; its answers are among them."""
+    lessons = settings.lessons_per_round(chips)
+    reads = (settings.own_examples + lessons) * (1 + size.probes)
+    reads += settings.shared_examples if lessons else 0
+    reads_of_step = min(size.batch, len(data.train.x)) * (1 + size.probes)
+    return max(1, reads_of_step * count_steps(data.train, size.batch, size.epochs) // reads)
+
+
 def _digital(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator[Row]:
     """Identical machines with exact gradients, which they average, or their weights from time to time."""
     own = min(size.batch, shards.target.shape[1])
     rounds = count_steps(data.train, size.batch, size.epochs)
-    layers, first = network(data, size.hidden), 1_000_000 * trial.number
-    together = trial.way == "gradients"
-    rounds = max(1, round(FEWER * rounds)) if together else rounds
-    chip = Chip(Ideal(), layers, first if together else (first,) * trial.chips)
-    drawn = (
-        take_from_shards(shards, chosen)
-        for chosen in shard_indices(shards, own, rounds, trial.generator("order"))
-    )
-    if together:
-        drawn = (Batch(b.x.flatten(0, 1), b.target.flatten()) for b in drawn)
+    average_gradients = trial.method == "gradients"
+    rounds = max(1, round(FEWER * rounds)) if average_gradients else rounds
+    layers, first = network(data, size.hidden), trial.first_chip
+    chip = Chip(Ideal(), layers, first if average_gradients else (first,) * trial.chips)
+    order = shard_indices(shards, own, rounds, trial.generator("order"))
+    batches = (take_from_shards(shards, indices) for indices in order)
+    if average_gradients:  # of one machine with all batches at once
+        batches = (Batch(b.x.flatten(0, 1), b.target.flatten()) for b in batches)
     learner, port = Exact(chip, linear_decay(adam(size.rate), rounds), CrossEntropy()), chip.port()
-    exchanges, every = 0, 1 if together else -(-rounds // TIMES)
-    for step, _ in enumerate(fit(learner, port, drawn, trial.generator("unused")), 1):
+    exchanges, every = 0, 1 if average_gradients else -(-rounds // TIMES)
+    for step, _ in enumerate(fit(learner, port, batches, trial.generator("unused")), 1):
         if step % every and step < rounds:
             continue
         exchanges += 1
-        if not together:
+        if not average_gradients:
             port.program(repeated(tuple(k.mean(0) for k in xray.knobs(chip)), trial.chips))
     scores = accuracy(port, data.test)
     knobs = sum(la.tiles * la.rows * la.cols for la in layers)
@@ -225,31 +239,31 @@ def _digital(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterato
     }
 
 
-def _ends(rows: Sequence[Row], way: str, chips: int | None = None) -> list[Row]:
-    """The last rows of a way's trials; whoever saw everything stands beside communities of every size."""
-    chosen = [r for r in rows if r["what"] == "end" and r["way"] == way]
-    return [r for r in chosen if way == "everything" or chips is None or r["chips"] == chips]
+def _ends(rows: Sequence[Row], method: str, chips: int | None = None) -> list[Row]:
+    """The last rows of a method's trials; whoever saw everything stands beside communities of every size."""
+    ends = [r for r in rows if r["what"] == "end" and r["method"] == method]
+    return [r for r in ends if method == "everything" or chips is None or r["chips"] == chips]
 
 
 def _sizes(rows: Sequence[Row]) -> list[int]:
-    return sorted({r["chips"] for r in rows if r["way"] != "everything"} or {1})
+    return sorted({r["chips"] for r in rows if r["method"] != "everything"} or {1})
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
+    lines = []
     for chips in _sizes(rows):
-        ends = {way: _ends(rows, way, chips) for way in get_args(Way)}
+        ends = {method: _ends(rows, method, chips) for method in get_args(Method)}
         line: Row = {"chips": chips}
-        for way, chosen in ends.items():
-            shares = chips > 1 and way in SHARING
-            score = f"{100 * fmean(r['accuracy'] for r in chosen):.2f}" if chosen else ""
-            sent = f", {fmean(r['bits'] for r in chosen) / 1e6:.3g}" if chosen and shares else ""
-            line[f"{way} %, Mbit" if way in SHARING else f"{way} %"] = score + sent
+        for method, of_method in ends.items():
+            sends = chips > 1 and method in WHO_SEND
+            score = percent(mean_of(of_method, "accuracy"))
+            sent = f", {fmean(r['bits'] for r in of_method) / 1e6:.3g}" if of_method and sends else ""
+            line[f"{method} %, Mbit" if method in WHO_SEND else f"{method} %"] = score + sent
         ours = ends["community"]
         line["worst %"] = f"{100 * min(r['worst'] for r in ours):.2f}" if ours else ""
-        line["reads"] = f"{fmean(r['reads'] for r in ours):.3g}" if ours else ""
-        made.append(line)
-    return made
+        line["reads"] = short_number(mean_of(ours, "reads"), 3)
+        lines.append(line)
+    return lines
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
@@ -262,18 +276,18 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
         "gradients": ("s--", "tab:red", "digital, averaging gradients"),
         "weights": ("^--", "tab:orange", "digital, averaging weights"),
     }
-    for way, (look, colour, label) in looks.items():
-        sizes = [n for n in _sizes(rows) if _ends(rows, way, n)]
-        scores = [[r["accuracy"] for r in _ends(rows, way, n)] for n in sizes]
+    for method, (look, color, label) in looks.items():
+        sizes = [n for n in _sizes(rows) if _ends(rows, method, n)]
+        scores = [[r["accuracy"] for r in _ends(rows, method, n)] for n in sizes]
         if not sizes:
             continue
-        left.plot(sizes, [100 * fmean(s) for s in scores], look, color=colour, label=label)
+        left.plot(sizes, [100 * fmean(s) for s in scores], look, color=color, label=label)
         left.fill_between(
-            sizes, [100 * min(s) for s in scores], [100 * max(s) for s in scores], color=colour, alpha=0.15
+            sizes, [100 * min(s) for s in scores], [100 * max(s) for s in scores], color=color, alpha=0.15
         )
-        bits = [(n, fmean(r["bits"] for r in _ends(rows, way, n)) / 1e6) for n in sizes]
+        bits = [(n, fmean(r["bits"] for r in _ends(rows, method, n)) / 1e6) for n in sizes]
         if sent := [(n, b) for n, b in bits if b > 0]:
-            right.plot(*zip(*sent, strict=True), look, color=colour, label=label)
+            right.plot(*zip(*sent, strict=True), look, color=color, label=label)
     left.set(xscale="log", xlabel="chips N, each with 1/N of the labelled images", ylabel="test accuracy %")
     right.set(
         xscale="log", yscale="log", xlabel="chips N", ylabel="Mbit through each chip's wires, both ways"

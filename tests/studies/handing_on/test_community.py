@@ -15,28 +15,28 @@ ARGS = community.Args(chips=(1, 3), communities=1, epochs=1, hidden=4)
 
 def ends(args: community.Args) -> dict[tuple[str, int], dict[str, Any]]:
     rows = [r for t in community.plan(args) for r in community.run(t) if r["what"] == "end"]
-    return {(r["way"], r["chips"]): r for r in rows}
+    return {(r["method"], r["chips"]): r for r in rows}
 
 
 def test_every_mortal_chip_measures_as_much_and_every_bit_can_be_recounted() -> None:
     """A batch of 64 at 5 readings each, 22 times; 3 chips show 21 images each, and 65 x 4 + 5 x 10 knobs."""
     made = ends(ARGS)
     budget, a_round = 22 * 64 * 5, (22 + 2 * 21) * 5 + 21
-    for (way, _), row in made.items():
-        if way in ("everything", "alone", "community"):
+    for (method, _), row in made.items():
+        if method in ("everything", "alone", "community"):
             assert budget - a_round < row["reads"] <= budget
     ours = made["community", 3]
     assert ours["lessons"] == 2 * 21 * ours["step"] and ours["step"] == budget // a_round
     answers = (2 + 1) * 21 * ours["step"] * (4 * 10 + 11)  # heard and sent; 11 bits tell 1,437 images apart
     images = ours["bits"] - answers
     assert images % (8 * 64) == 0 and 0 < images <= 1437 * 8 * 64
-    for way, times in (("gradients", round(0.3 * 22)), ("weights", 8)):  # 22 steps, averaged every third
-        assert made[way, 3]["bits"] == 2 * 32 * (65 * 4 + 5 * 10) * times and made[way, 1]["bits"] == 0
+    for method, times in (("gradients", round(0.3 * 22)), ("weights", 8)):  # 22 steps, averaged every third
+        assert made[method, 3]["bits"] == 2 * 32 * (65 * 4 + 5 * 10) * times and made[method, 1]["bits"] == 0
 
 
 def test_a_community_of_one_is_a_chip_alone() -> None:
-    made = ends(community.Args(ways=("alone", "community"), chips=(1,), communities=1, epochs=1, hidden=4))
-    assert {**made["alone", 1], "way": ""} == {**made["community", 1], "way": ""}
+    made = ends(community.Args(methods=("alone", "community"), chips=(1,), communities=1, epochs=1, hidden=4))
+    assert {**made["alone", 1], "method": ""} == {**made["community", 1], "method": ""}
 
 
 @given(
@@ -51,11 +51,11 @@ def test_own_examples_and_lessons_fill_a_batch(
     """As far as the shard goes, and while every sender can show at least one image."""
     if peers is not None and peers >= chips:
         return
-    sharing = community.shared(community.Args(peers=peers), size, chips, examples)
-    heard = sharing.lessons_per_round(chips)
+    settings = community.settings_of_round(community.Args(peers=peers), size, chips, examples)
+    heard = settings.lessons_per_round(chips)
     assert (heard == 0) == (chips == 1)
-    if sharing.own_examples < examples and heard < size.batch:
-        assert sharing.own_examples + heard == size.batch
+    if settings.own_examples < examples and heard < size.batch:
+        assert settings.own_examples + heard == size.batch
 
 
 def test_no_chips_are_refused() -> None:
