@@ -2,9 +2,9 @@
 
 from . import calibrate
 from . import xray
-from .check import Broken
 from .check import check_device
 from .chip import Chip
+from .contract import ContractError
 from .device import Device
 from .devices import PCM
 from .devices import SONOS
@@ -67,7 +67,7 @@ from .wires.budget import OverBudget
 from .wires.budget import budgeted
 from .wires.metering import Ledger
 from .wires.metering import metered
-from .wires.tape import OffTape
+from .wires.tape import ReplayMismatch
 from .wires.tape import Tape
 from .wires.tape import replayed
 from .wires.tape import taped
@@ -78,13 +78,13 @@ __all__ = [
     "Averaged",
     "BadFile",
     "BadInput",
-    "Broken",
     "Budget",
     "CMOHfOxRRAM",
     "CapacitorCell",
     "Chip",
     "Clipped",
     "ConstantStep",
+    "ContractError",
     "Converters",
     "Costs",
     "Dead",
@@ -107,13 +107,13 @@ __all__ = [
     "ModulatorBank",
     "Noise",
     "Normalised",
-    "OffTape",
     "OverBudget",
     "PCMPair",
     "Port",
     "Probe",
     "RRAMArray",
     "Reading",
+    "ReplayMismatch",
     "SoftBoundsRRAM",
     "Spec",
     "StatelessEffect",

@@ -8,6 +8,7 @@ from typing import Any
 from typing import Generic
 
 import torch
+from torch import Generator
 from torch import Tensor
 
 from .device import Device
@@ -17,26 +18,40 @@ from .port import Dead
 from .port import Port
 from .port import Probe
 from .port import Reading
-from .port import checked
+from .port import make_port
+from .propagation import propagate
 from .randomness import Fabrication
 from .randomness import Noise
 from .spec import Costs
 from .spec import Knobs
 from .spec import Spec
 from .streams import stream
+from .summaries import device_summary
+from .summaries import identity_summary
 from .tree import tree_map
 
 
 class Chip(Generic[S]):
     """One chip, or a fleet of them, with a life: it is fabricated, used, ages and dies.
 
+    A fleet under one noise seed is one piece of hardware, which shares wires, clock, noise and end. Under a
+    noise seed for each, its chips live apart, worked in one batched product: bitwise, what one of them shows
+    does not depend on who stands beside it. Each dies alone (it takes no pulses any more, and its taps read
+    0), and any may be replaced.
+
     Args:
         device: the technology.
         layers: the wiring, input side first.
         identity: who the chip is; a sequence of integers makes a fleet with one leading axis.
-        noise_seed: which run of its noise; the same chip under another seed has other noise.
+        noise_seed: which run of its noise; the same chip under another seed has other noise. A sequence of
+            integers, one for each chip of a fleet, lets its chips live apart.
         on: where tensors live, e.g. "cpu" or "cuda".
         dtype: torch.float32, or torch.float64 for exact work.
+
+    Raises:
+        TypeError: the device is a class, its costs are none, or the layers are no sequence.
+        ValueError: identity, noise seed or dtype are none of those above.
+        BadInput: the layers do not fit on each other.
     """
 
     def __init__(
@@ -45,29 +60,18 @@ class Chip(Generic[S]):
         layers: Sequence[Layer],
         identity: int | Sequence[int] = 0,
         *,
-        noise_seed: int = 0,
+        noise_seed: int | Sequence[int] = 0,
         on: str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        if isinstance(device, type):
-            raise TypeError(
-                f"chip: got the class {device.__name__}, wanted a device; write {device.__name__}()"
-            )
-        if not isinstance(device.costs, Costs):
-            raise TypeError(f"chip: device.costs is {device.costs!r}, wanted Costs; is costs a property?")
-        if not isinstance(layers, Sequence):
-            raise TypeError(f"chip: layers is {type(layers).__name__}, wanted a tuple of layers")
-        identities = tuple(identity) if isinstance(identity, Sequence) else (identity,)
-        if not identities or any(isinstance(i, bool) or not isinstance(i, int) for i in identities):
-            raise ValueError(f"chip: identity is an integer or a sequence of them, got {identity!r}")
-        if dtype not in (torch.float32, torch.float64):
-            raise ValueError(f"chip: dtype is torch.float32 or torch.float64, got {dtype}")
+        _require_parts(device, layers, dtype)
+        identities = _integers("identity", identity)
         fleet = () if isinstance(identity, int) else (len(identities),)
         self.device = device
         self.identity = identity
         self.spec = Spec(tuple(layers), device.costs, fleet, dtype, on)
-        self._generator = stream(noise_seed, "noise", *identities, on=on)
-        self._noise = Noise(self._generator)
+        self._apart = isinstance(noise_seed, Sequence)  # chips with noise and an end of their own
+        self._throw_with(_generators(identities, fleet, noise_seed, on))
         like = torch.empty(0, dtype=dtype, device=on)
         self._cells: tuple[S, ...] = tuple(
             device.fabricate(layer.rows, layer.cols, Fabrication(identities, fleet, i, layer.tiles, like))
@@ -78,9 +82,15 @@ class Chip(Generic[S]):
         self._lost: tuple[int, ...] = ()  # rows of the fleet whose cells came to their end
         self._rest: tuple[S, ...] = ()  # cells of the chips that a fleet's dead left alive
 
+    def __repr__(self) -> str:
+        who = self.identity if isinstance(self.identity, int) else f"({identity_summary(self.identities)})"
+        state = "dead" if not self._alive else f"{len(self._lost)} dead" if self._lost else "alive"
+        device = device_summary(self.device)
+        return f"Chip({device}, {self.spec.sizes}, identity={who}, {state}, {self._clock:.3g} s)"
+
     @property
     def clock(self) -> float:
-        """Seconds on the chip's physical clock since fabrication."""
+        """Seconds on the physical clock since the chip, or the fleet, was fabricated."""
         return self._clock
 
     @property
@@ -90,19 +100,29 @@ class Chip(Generic[S]):
 
     @property
     def alive(self) -> bool:
-        """False once the chip has died."""
+        """False once the chip, or every chip of a fleet whose chips live apart, has died."""
         return self._alive
 
+    @property
+    def dead(self) -> Tensor:  # (chips,) bool
+        """Which chips have died."""
+        dead = torch.full((len(self.identities),), not self._alive, device=self.spec.on)
+        dead[list(self._lost)] = True
+        return dead
+
     def require_alive(self) -> None:
-        """Raise `Dead` if the chip has died."""
+        """Pass on a living chip.
+
+        Raises:
+            Dead: the chip has died.
+        """
         if self._alive:
             return
         who = f"chip {self.identity}"
         how, advice = ("its cells are worn out" if self._lost else "killed"), "fabricate a fresh one"
         if self._rest:
-            lost = [self.identities[i] for i in self._lost]
-            few = ", ".join(map(str, lost[:8])) + (", ..." if len(lost) > 8 else "")
-            who = f"{len(lost)} of a fleet of {len(self.identities)}, chips {few},"
+            lost = identity_summary([self.identities[i] for i in self._lost])
+            who = f"{len(self._lost)} of a fleet of {len(self.identities)}, chips {lost},"
             how = "their cells are worn out, and the fleet's common wires with them"
             advice = "go on with chip.survivors()"
         raise Dead(f"{who} died at {self._clock:.3g} s, {how}; {advice}")
@@ -118,16 +138,41 @@ class Chip(Generic[S]):
 
             return guarded
 
-        wires = checked(Port(self.spec, self._program, self._pulse, self._measure))
+        wires = make_port(self.spec, self._program, self._pulse, self._measure)
         return Port(self.spec, alive(wires.program), alive(wires.pulse), alive(wires.measure))
 
+    def pulse_within(self, drive: Knobs, seconds: float) -> None:
+        """Pulse the knobs in a time slot of given length, whatever the longest pulse train takes.
+
+        The clock of a chip then does not depend on what others of its fleet are sent.
+
+        Args:
+            drive: (*fleet, tiles, rows, cols) each.
+            seconds: s, at least the time of the longest train.
+
+        Raises:
+            Dead: the chip has died.
+            ValueError: the slot is too short for the drive.
+        """
+        self.require_alive()
+        needed = self.spec.costs.pulsing_seconds(drive)
+        if not needed <= seconds * (1 + 1e-6) < float("inf"):  # a drive's last bit may be a little above
+            raise ValueError(f"chip: a slot of {seconds} s for pulse trains of {needed} s; make it longer")
+        with torch.no_grad():
+            self._push(self._cells, drive, seconds)
+
     def wait(self, seconds: float) -> None:
-        """Let time pass. Raises ValueError unless 0 <= seconds < infinity, Dead on a dead chip."""
+        """Let time pass.
+
+        Raises:
+            ValueError: the time is not finite, or below 0.
+            Dead: the chip has died.
+        """
         if not 0 <= seconds < float("inf"):
             raise ValueError(f"chip: cannot wait {seconds} s; give a finite time of at least 0")
         self.require_alive()
         self._elapse(seconds)
-        self._bury_spent()
+        self._bury_worn_out()
 
     def die(self) -> None:
         """End the chip's life: its cells are gone and every wire raises `Dead`."""
@@ -137,52 +182,98 @@ class Chip(Generic[S]):
     def survivors(self) -> "Chip[S]":
         """The chips of a fleet that are left when some of it wore out, as a fleet of their own.
 
-        They take cells, clock and generator along, and are handed over once.
+        They take cells, clock and noise along, and are handed over once.
 
         Raises:
             Dead: nothing is left, or it has been handed over.
             ValueError: nobody has died.
         """
-        if self._alive:
+        if self._alive and not self._lost:
             raise ValueError(f"chip {self.identity}: all are alive; there is nobody to survive")
-        if not self._rest:
+        left = [row for row in range(len(self.identities)) if row not in self._lost]
+        cells = self._rest
+        if self._apart and self._alive:
+            cells = tree_map(lambda leaf: leaf[left], self._cells)
+        if not cells:
             raise Dead(f"chip {self.identity} died at {self._clock:.3g} s, and nothing is left of it")
-        left = copy(self)
-        left.identity = tuple(who for row, who in enumerate(self.identities) if row not in self._lost)
-        left.spec = replace(self.spec, fleet=(len(left.identity),))
-        left._cells, left._rest, left._lost, left._alive = self._rest, (), (), True
-        self._rest = ()
-        return left
+        chips = copy(self)
+        chips.identity = tuple(self.identities[row] for row in left)
+        chips.spec = replace(self.spec, fleet=(len(left),))
+        if self._apart:
+            chips._throw_with([self._generators[row] for row in left])
+        chips._cells, chips._rest, chips._lost, chips._alive = cells, (), (), True
+        self.die()
+        return chips
+
+    def replace_rows(self, rows: Sequence[int], chips: "Chip[S]") -> None:
+        """Put other chips in the place of some of a fleet whose chips live apart.
+
+        Args:
+            rows: of this fleet, one for each of `chips`.
+            chips: a fleet whose chips live apart, of the same device and layers; they take cells and noise
+                along, and what is left of it is dead.
+
+        Raises:
+            ValueError: one of the fleets is not of that kind, or they do not fit.
+            Dead: one of the fleets is gone.
+        """
+        if not (self._apart and chips._apart):
+            raise ValueError("chip: only chips with noise seeds of their own can be replaced")
+        if (self.device, self.spec.layers) != (chips.device, chips.spec.layers) or len(rows) != len(
+            chips.identities
+        ):
+            raise ValueError(f"chip: rows {list(rows)} of {self} cannot be replaced by {chips}")
+        if not self._cells:
+            self.require_alive()
+        chips.require_alive()
+        at = torch.tensor(rows, device=self.spec.on)
+        self._cells = tree_map(lambda old, new: old.index_copy(0, at, new), self._cells, chips._cells)
+        identities, generators = list(self.identities), list(self._generators)
+        for row, who, generator in zip(rows, chips.identities, chips._generators, strict=True):
+            identities[row], generators[row] = who, generator
+        self.identity = tuple(identities)
+        self._throw_with(generators)
+        self._lost, self._alive = tuple(row for row in self._lost if row not in rows), True
+        chips.die()
+
+    def _throw_with(self, generators: Sequence[Generator]) -> None:
+        """Take noise from these generators: one, or one for each chip."""
+        self._generators = tuple(generators)
+        self._noise = Noise(self._generators if self._apart else self._generators[0])
 
     def _program(self, knobs: Knobs) -> None:
         blank = [self.device.perturb(c, -c.knobs) for c in self._cells]
-        self._push(blank, knobs)
+        self._push(blank, knobs, self.spec.costs.pulsing_seconds(knobs))
 
     def _pulse(self, drive: Knobs) -> None:
-        self._push(self._cells, drive)
+        self._push(self._cells, drive, self.spec.costs.pulsing_seconds(drive))
 
-    def _push(self, cells: Sequence[S], drive: Knobs) -> None:
-        pushed = [
-            self.device.pulse(c, d.detach().clone(), self._noise) for c, d in zip(cells, drive, strict=True)
-        ]
-        self._cells = tuple(pushed)
-        self._elapse(self.spec.costs.pulsing_seconds(drive))
-        self._bury_spent()
+    def _push(self, cells: Sequence[S], drive: Knobs, seconds: float) -> None:
+        living = self._without_dead(drive, axis=-4)
+        self._cells = tuple(
+            self.device.pulse(c, d.detach().clone(), self._noise) for c, d in zip(cells, living, strict=True)
+        )
+        self._elapse(seconds)
+        self._bury_worn_out()
 
-    def _measure(
-        self, x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None
-    ) -> Reading:
+    def _measure(self, x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         spec = self.spec.span(first, last)
-        held = self._cells[first : first + len(spec.layers)]
-        taps = propagate(self.device, spec, held, x.detach(), probe, self._noise)
+        taps = propagate(self.device, spec, self._cells[first : last + 1], x.detach(), probe, self._noise)
         self._elapse(self.spec.costs.read_seconds * self.spec.vectors(taps[-1]) * len(taps))
-        return Reading(taps)
+        return Reading(self._without_dead(taps, axis=-3))
+
+    def _without_dead(self, tensors: tuple[Tensor, ...], axis: int) -> tuple[Tensor, ...]:
+        """The same, 0 for the dead of a fleet, whose axis that is."""
+        if not self._lost:
+            return tensors
+        dead = torch.tensor(self._lost, device=self.spec.on)
+        return tuple(t.index_fill(axis, dead, 0.0) for t in tensors)
 
     def _elapse(self, seconds: float) -> None:
         self._clock += seconds
         self._cells = tuple(self.device.age(c, seconds, self._noise) for c in self._cells)
 
-    def _bury_spent(self) -> None:
+    def _bury_worn_out(self) -> None:
         """Let the chip die if its cells say so; what it was doing has been done."""
         ends = [e for e in map(self.device.worn_out, self._cells) if e is not None]
         if not ends:
@@ -190,37 +281,41 @@ class Chip(Generic[S]):
         gone = torch.stack([e.reshape(-1) for e in ends]).any(0)  # (chips,)
         if not bool(gone.any()):
             return
-        self._lost = tuple(row for row, end in enumerate(gone.tolist()) if end)
+        self._lost = tuple(row for row, end in enumerate(gone.tolist()) if end or row in self._lost)
+        if self._apart:  # the cells of the dead stay in the product, out of reach
+            self._alive = len(self._lost) < len(self.identities)
+            return
         rest = () if bool(gone.all()) else tree_map(lambda leaf: leaf[~gone], self._cells)
         self._alive, self._cells, self._rest = False, (), rest
 
 
-def propagate(
-    device: Device[S], spec: Spec, cells: Sequence[S], x: Tensor, probe: Probe, noise: Noise
-) -> tuple[Tensor, ...]:
-    """The physics of one measurement of the layers in `spec`; every tap has the probe axes.
+def _require_parts(device: object, layers: object, dtype: torch.dtype) -> None:
+    if isinstance(device, type):
+        raise TypeError(f"chip: got the class {device.__name__}, wanted a device; write {device.__name__}()")
+    if not isinstance(device.costs, Costs):  # type: ignore[attr-defined]
+        raise TypeError(f"chip: device.costs is {device.costs!r}, wanted Costs; is costs a property?")  # type: ignore[attr-defined]
+    if not isinstance(layers, Sequence):
+        raise TypeError(f"chip: layers is {type(layers).__name__}, wanted a tuple of layers")
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"chip: dtype is torch.float32 or torch.float64, got {dtype}")
 
-    A layer that no probe has touched yet is collected once for all probes, while its noise is drawn
-    for each of them: exact, because what the probes share is deterministic.
-    """
-    nothing = (None,) * len(spec.layers)
-    nudges, nodes = probe.knobs or nothing, probe.nodes or nothing
-    lead = probe.lead(spec, x)
-    bare = len(spec.fleet) + 3  # axes of cells and of activity that carries no probe axes
-    full = len(lead) + bare
-    noise = noise.with_probe_axes(lead, full)
-    taps = []
-    for layer, held, nudge, push in zip(spec.layers, cells, nudges, nodes, strict=True):
-        z = layer.gather(x)
-        if z.ndim < bare:
-            z = z.expand(*spec.fleet, *z.shape[-3:])
-        if nudge is not None:
-            held = device.perturb(held, nudge)
-            z = z.expand(*lead, *z.shape[-bare:])
-        u = device.collect(held, z, noise)
-        if push is not None:
-            u = u + layer.unscatter(push)
-        u = device.sense(held, u, noise)
-        x = layer.scatter(u if layer.linear else device.fire(held, u, noise))
-        taps.append(x if x.ndim == full - 1 else x.expand(*lead, *x.shape).clone())
-    return tuple(taps)
+
+def _integers(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
+    values = tuple(value) if isinstance(value, Sequence) else (value,)
+    if not values or any(isinstance(v, bool) or not isinstance(v, int) for v in values):
+        raise ValueError(f"chip: {name} is an integer or a sequence of them, got {value!r}")
+    return values
+
+
+def _generators(
+    identities: tuple[int, ...], fleet: tuple[int, ...], noise_seed: int | Sequence[int], on: str
+) -> list[Generator]:
+    """One generator of the whole chip's noise, or one for each chip of a fleet."""
+    seeds = _integers("noise_seed", noise_seed)
+    if isinstance(noise_seed, int):
+        return [stream(noise_seed, "noise", *identities, on=on)]
+    if len(seeds) != len(identities) or not fleet:
+        raise ValueError(
+            f"chip: {len(seeds)} noise seeds for {len(identities)} chips; a fleet takes one for each"
+        )
+    return [stream(seed, "noise", who, on=on) for seed, who in zip(seeds, identities, strict=True)]

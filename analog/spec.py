@@ -113,6 +113,11 @@ class Spec:
         """The shape of each layer's knobs, (*fleet, tiles, rows, cols)."""
         return tuple((*self.fleet, la.tiles, la.rows, la.cols) for la in self.layers)
 
+    @property
+    def sizes(self) -> str:
+        """The number of inputs and of every layer's outputs, e.g. `64-64-10`."""
+        return "-".join(str(n) for n in (self.layers[0].features_in, *(la.features for la in self.layers)))
+
     def zeros(self) -> Knobs:
         """Knobs that are all zero."""
         return tuple(torch.zeros(s, dtype=self.dtype, device=self.on) for s in self.shapes)

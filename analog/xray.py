@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from .chip import Chip
-from .chip import propagate
 from .port import Probe
 from .port import Reading
+from .propagation import propagate
 from .randomness import Noise
 from .spec import Knobs
 

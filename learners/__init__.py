@@ -1,6 +1,5 @@
 """Learning through wires alone: estimators, updates, and the learners that step a port."""
 
-from .check.contracts import Unlawful
 from .check.contracts import check_estimator
 from .check.contracts import check_learner
 from .check.linear_chip import MadeUp
@@ -90,7 +89,6 @@ __all__ = [
     "Step",
     "Tuner",
     "Tuning",
-    "Unlawful",
     "Update",
     "WeightPerturbation",
     "accumulate",

@@ -12,32 +12,43 @@ from tests.source import imports
 from tests.source import modules
 
 # of analog, all that a learner may import
-ACROSS = {"analog.port", "analog.spec", "analog.layers", "analog.wires", "analog.streams", "analog.tree"}
+ACROSS = {
+    "analog.contract",
+    "analog.port",
+    "analog.spec",
+    "analog.layers",
+    "analog.wires",
+    "analog.streams",
+    "analog.tree",
+}
 _SPEC = {"analog.spec", "analog.layers"}
 _PORT = {"analog.port", *_SPEC}
 _BELOW_DEVICE = {"analog.randomness", "analog.settings", "analog.measurement"}
 _DEVICE = {"analog.device", "analog.tree", *_BELOW_DEVICE, *_PORT}
-_CHIP = {"analog.chip", "analog.streams", *_DEVICE}
+_CHIP = {"analog.chip", "analog.propagation", "analog.streams", *_DEVICE}
 MAY: dict[str, set[str]] = {  # module or package -> what it may import beside itself
     "analog.layers": set(),
     "analog.streams": set(),
     "analog.tree": set(),
+    "analog.summaries": set(),
+    "analog.contract": set(),
     "analog.spec": {"analog.layers"},
     "analog.port": _SPEC,
-    "analog.wires": _PORT | {"analog.tree"},
+    "analog.wires": _PORT | {"analog.contract", "analog.tree"},
     "analog.randomness": {"analog.streams"},
     "analog.settings": set(),
     "analog.measurement": set(),
     "analog.device": _PORT | _BELOW_DEVICE,
     "analog.devices": _DEVICE,
     "analog.effects": _DEVICE,
-    "analog.chip": _DEVICE | {"analog.streams"},
+    "analog.propagation": _DEVICE,
+    "analog.chip": _DEVICE | {"analog.propagation", "analog.streams", "analog.summaries"},
     "analog.io.serialization": {"analog.layers"},
     "analog.io.store": {"analog.io.serialization", *_CHIP},
     "analog.io.remote": {"analog.io.serialization", *_PORT},
     "analog.io": {"analog.io"},
     "analog.xray": _CHIP,
-    "analog.check": {"analog", "analog.xray", "analog.io.store", "analog.wires", *_CHIP},
+    "analog.check": {"analog", "analog.contract", "analog.xray", "analog.io.store", "analog.wires", *_CHIP},
     "analog.environment": {"analog.devices", *_CHIP},
     "analog.calibrate": {"analog.streams", *_DEVICE},
     "analog.__init__": {"analog"},

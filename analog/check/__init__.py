@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 
+from ..contract import ContractError
 from ..device import Device
 from ..layers.crossbar import Layer
 from ..layers.crossbar import conv2d
 from ..layers.crossbar import dense
 from ..layers.crossbar import grouped
-from .assertions import Broken
 from .assertions import require
 from .cells import ageing
 from .cells import births
@@ -29,7 +29,7 @@ _WIRINGS: tuple[tuple[Layer, ...], ...] = (
 
 
 def check_device(device: Device[Any], *, steps: int = 200, fresh: bool = False) -> None:
-    """Raise `Broken` unless a device keeps every law of the Device protocol.
+    """Raise `ContractError` unless a device keeps every law of the Device protocol.
 
     Args:
         steps: of the lives that its chips live after that (program, pulse, probe, measure, span, wait, save,
@@ -49,17 +49,19 @@ def check_device(device: Device[Any], *, steps: int = 200, fresh: bool = False) 
     uses and waits took; dead is `Dead`, always.
     """
     if isinstance(device, type):
-        raise Broken(f"got the class {device.__name__}, wanted a device: write {device.__name__}()")
+        raise ContractError(f"got the class {device.__name__}, wanted a device: write {device.__name__}()")
     before = torch.get_rng_state()
     for law in (births, purity, rows, pulses, histories, noises, examples, memory, gradients, ageing):
         for layers in _WIRINGS:
             try:
                 law(device, layers)
-            except Broken:
+            except ContractError:
                 raise
             except Exception as error:
                 about = (law.__doc__ or "").strip().splitlines()[0]
-                raise Broken(f"{about} While checking this: {type(error).__name__}: {error}") from error
+                raise ContractError(
+                    f"{about} While checking this: {type(error).__name__}: {error}"
+                ) from error
             finally:  # this says why another law may look broken, so it goes first
                 require(
                     torch.equal(before, torch.get_rng_state()),
@@ -72,5 +74,5 @@ def check_device(device: Device[Any], *, steps: int = 200, fresh: bool = False) 
 
 
 __all__ = [
-    "Broken",
+    "check_device",
 ]

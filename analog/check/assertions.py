@@ -6,13 +6,10 @@ import torch
 from torch import Tensor
 
 from ..chip import Chip
+from ..contract import ContractError
 from ..spec import Spec
 from ..streams import stream
 from ..tree import tree_leaves
-
-
-class Broken(AssertionError):
-    """A device breaks the contract; the message says which law, and by how much."""
 
 
 def draw(spec: Spec, name: str, *shape: int) -> Tensor:
@@ -31,7 +28,7 @@ def copy(fields: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def require(kept: bool, law: str) -> None:
     if not kept:
-        raise Broken(law)
+        raise ContractError(law)
 
 
 def same(a: Tensor, b: Tensor, law: str) -> None:
@@ -41,10 +38,12 @@ def same(a: Tensor, b: Tensor, law: str) -> None:
             if a.shape == b.shape
             else f"{tuple(a.shape)}, {tuple(b.shape)}"
         )
-        raise Broken(f"{law} ({far})")
+        raise ContractError(f"{law} ({far})")
 
 
 def close(a: Tensor, b: Tensor, tolerance: float, law: str) -> None:
     gap, scale = float((a - b).abs().max()), float(b.abs().max())
     if not gap <= tolerance * max(scale, 1e-3):
-        raise Broken(f"{law}: differs by {gap:.3g} at a scale of {scale:.3g}, tolerated {tolerance:g} of it")
+        raise ContractError(
+            f"{law}: differs by {gap:.3g} at a scale of {scale:.3g}, tolerated {tolerance:g} of it"
+        )

@@ -19,14 +19,14 @@ from hypothesis.stateful import run_state_machine_as_test
 from torch import Tensor
 
 from ..chip import Chip
+from ..contract import ContractError
 from ..device import Device
 from ..io.store import load
 from ..io.store import save
 from ..layers.crossbar import Layer
 from ..port import Port
 from ..port import Probe
-from .assertions import Broken
-from .replicas import Twins
+from .replicas import Replicas
 
 _LENGTH: Final = 25  # steps of one life, at most
 _DTYPES: Final = {"float32": torch.float32, "float64": torch.float64}
@@ -35,7 +35,7 @@ _DTYPES: Final = {"float32": torch.float32, "float64": torch.float64}
 def live(
     device: Device[Any], wirings: tuple[tuple[Layer, ...], ...], steps: int, *, fresh: bool = False
 ) -> int:
-    """Let chips of a device live about that many steps; how many it came to. Raises Broken.
+    """Let chips of a device live about that many steps; how many it came to. Raises ContractError.
 
     The same lives every time, unless they shall be `fresh`.
     """
@@ -55,7 +55,7 @@ def live(
     try:
         run_state_machine_as_test(machine, settings=how)
     except Flaky as error:
-        raise Broken(
+        raise ContractError(
             "the same life, lived twice, kept a law and broke it; a device keeps no state but its cells, "
             "and draws from `birth` and `noise` alone"
         ) from error
@@ -66,7 +66,7 @@ class _Life(RuleBasedStateMachine):
     device: Device[Any]
     wirings: tuple[tuple[Layer, ...], ...]
     taken: list[str]  # one entry for every step of every life
-    twins: Twins | None = None
+    twins: Replicas | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,10 +83,10 @@ class _Life(RuleBasedStateMachine):
         dtype=st.sampled_from(sorted(_DTYPES)),
     )
     def fabricate(self, wiring: int, who: int | tuple[int, ...], dtype: str) -> None:
-        self.twins = Twins(self.device, self.wirings[wiring], who, _DTYPES[dtype])
+        self.twins = Replicas(self.device, self.wirings[wiring], who, _DTYPES[dtype])
 
     @property
-    def here(self) -> Twins:
+    def here(self) -> Replicas:
         assert self.twins is not None
         self.taken.append("step")
         return self.twins
@@ -165,7 +165,7 @@ class _Life(RuleBasedStateMachine):
             for port in self.graves[-2:]:
                 self.twins.dead(port)
 
-    def _bury(self, here: Twins) -> None:
+    def _bury(self, here: Replicas) -> None:
         """Dead means Dead, also after a file; chips of another identity take the place."""
         if here.chip.alive:
             return
@@ -174,12 +174,12 @@ class _Life(RuleBasedStateMachine):
         save(here.chip, self.path)
         here.dead(load(self.path, here.device, here.layers).port(), "a dead chip that was saved and loaded")
         who = here.who + 10 if isinstance(here.who, int) else tuple(i + 10 for i in here.who)
-        self.twins = Twins(here.device, here.layers, who, here.dtype)
+        self.twins = Replicas(here.device, here.layers, who, here.dtype)
 
     @staticmethod
-    def _x(here: Twins, first: int) -> Tensor:
+    def _x(here: Replicas, first: int) -> Tensor:
         return here.draw("x", 4, here.layers[first].features_in)
 
     @staticmethod
-    def _drive(here: Twins, size: float) -> tuple[Tensor, ...]:
+    def _drive(here: Replicas, size: float) -> tuple[Tensor, ...]:
         return tuple((size * here.draw("drive", *s)).clamp(-1, 1) for s in here.spec.shapes)

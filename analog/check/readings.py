@@ -10,10 +10,10 @@ from torch import Tensor
 
 from .. import xray
 from ..chip import Chip
-from ..chip import propagate
 from ..device import Device
 from ..layers.crossbar import Layer
 from ..port import Probe
+from ..propagation import propagate
 from ..randomness import Noise
 from ..streams import stream
 from .assertions import close

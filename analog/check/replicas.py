@@ -9,7 +9,7 @@ from torch import Generator
 from torch import Tensor
 
 from ..chip import Chip
-from ..chip import propagate
+from ..contract import ContractError
 from ..device import Device
 from ..io.store import BadFile
 from ..io.store import load
@@ -18,18 +18,18 @@ from ..layers.crossbar import Layer
 from ..port import Dead
 from ..port import Port
 from ..port import Probe
+from ..propagation import propagate
 from ..randomness import Noise
 from ..tree import tree_leaves
 from ..wires.metering import Ledger
 from ..wires.metering import metered
-from .assertions import Broken
 from .assertions import copy
 from .assertions import draw
 
 Wire = Callable[[Chip[Any], Port], tuple[Tensor, ...]]  # what is done, and the taps it shows
 
 
-class Twins:
+class Replicas:
     """A chip that is metered and goes through files, and its twin that does not."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Twins:
 
     def require(self, kept: bool, law: str) -> None:
         if not kept:
-            raise Broken(f"{law}. This life: {'; '.join(self.told)}")
+            raise ContractError(f"{law}. This life: {'; '.join(self.told)}")
 
     def step(self, told: str, act: Wire) -> None:
         """One step in the life of both; what they show is the same."""
@@ -68,7 +68,10 @@ class Twins:
     def probed(self, told: str, x: Tensor, probe: Probe) -> None:
         """A probe leaves no trace in the cells."""
         self.told.append(told)
-        cells, noise = self.twin._cells, Generator(self.spec.on).set_state(self.twin._generator.get_state())
+        cells, noise = (
+            self.twin._cells,
+            Generator(self.spec.on).set_state(self.twin._generators[0].get_state()),
+        )
         before = copy(tree_leaves(cells))
         self._tried(propagate, self.device, self.spec, cells, x, probe, Noise(noise))
         for name, cell in tree_leaves(cells).items():
@@ -82,7 +85,7 @@ class Twins:
             return act(*given)
         except Exception as error:
             law = f"{self.told[-1]} raised {type(error).__name__}: {error}"
-            raise Broken(f"{law}. This life: {'; '.join(self.told)}") from error
+            raise ContractError(f"{law}. This life: {'; '.join(self.told)}") from error
 
     def through_a_file(self, path: Path) -> None:
         """Cells, clock and generator come back from a file as they were."""

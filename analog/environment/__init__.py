@@ -7,10 +7,9 @@ import gymnasium
 
 from .chips import MortalChip
 from .chips import MortalChips
-from .course import Course
-from .course import Task
-from .course import xor
-from .rack import Rack
+from .settings import EnvSettings
+from .settings import Task
+from .settings import xor
 
 NAME = "MortalChip-v0"
 
@@ -28,10 +27,9 @@ def register() -> None:
 register()
 
 __all__ = [
-    "Course",
+    "EnvSettings",
     "MortalChip",
     "MortalChips",
-    "Rack",
     "Task",
     "xor",
 ]

@@ -15,8 +15,8 @@ from gymnasium.utils import seeding
 from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from .course import Course
 from .episodes import Episodes
+from .settings import EnvSettings
 
 _mode: Any = getattr(gymnasium.vector, "AutoresetMode", str)  # gymnasium 1.0 has no name for what it does
 NEXT_STEP, SAME_STEP, DISABLED = (_mode(word) for word in ("NextStep", "SameStep", "Disabled"))
@@ -28,30 +28,30 @@ class MortalChip(gymnasium.Env[dict[str, Any], Any]):
     Args:
         identity: who the chip is, reborn in every episode; None: in each somebody nobody has met.
         render_mode: None; there is nothing to look at.
-        terms: of `Course`.
+        settings: those of `EnvSettings`.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012
 
-    def __init__(self, *, identity: int | None = None, render_mode: None = None, **terms: Any) -> None:
-        _unseen(render_mode)
+    def __init__(self, *, identity: int | None = None, render_mode: None = None, **settings: Any) -> None:
+        _require_no_rendering(render_mode)
         self._identity = identity
-        self._episodes = Episodes(Course(**terms), 1)
+        self._episodes = Episodes(EnvSettings(**settings), 1)
         self.knobs = self._episodes.knobs  # how many a chip has
-        self.action_space = self._episodes.actions
-        self.observation_space = self._episodes.seen
+        self.action_space = self._episodes.action_space
+        self.observation_space = self._episodes.observation_space
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         super().reset(seed=seed, options=options)
         self._episodes.begin([0], [_key(self.np_random)], [self._identity])
-        return _first(self._episodes.observation()), _info(self._episodes.spent())
+        return _row(self._episodes.observation(), 0), _info(self._episodes.usage())
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        told = self._episodes.step(np.asarray(action)[None])
-        ends = bool(told.terminated[0]), bool(told.truncated[0])
-        return _first(told.observation), float(told.reward[0]), *ends, _info(told.spent)
+        result = self._episodes.step(np.asarray(action)[None])
+        ends = bool(result.terminated[0]), bool(result.truncated[0])
+        return _row(result.observation, 0), float(result.reward[0]), *ends, _info(result.usage)
 
 
 class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
@@ -63,7 +63,7 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
     Args:
         identity: who the chips are, one for all or one for each; None: in each episode somebody new.
         autoreset_mode: gymnasium's `AutoresetMode`, or its value as a string.
-        terms: of `Course`.
+        settings: those of `EnvSettings`.
     """
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": NEXT_STEP}  # noqa: RUF012
@@ -75,20 +75,22 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
         identity: int | Sequence[int] | None = None,
         autoreset_mode: Any = NEXT_STEP,
         render_mode: None = None,
-        **terms: Any,
+        **settings: Any,
     ) -> None:
-        _unseen(render_mode)
+        _require_no_rendering(render_mode)
         if num_envs < 1:
             raise ValueError(f"MortalChip: num_envs is {num_envs}, wanted at least 1")
         self.num_envs = num_envs
-        each = tuple(identity) if isinstance(identity, Sequence) else (identity,) * num_envs
-        if len(each) != num_envs:
-            raise ValueError(f"MortalChip: {len(each)} identities for {num_envs} chips; give one for each")
-        self._identities: tuple[int | None, ...] = each
-        self._episodes = Episodes(Course(**terms), num_envs)
+        identities = tuple(identity) if isinstance(identity, Sequence) else (identity,) * num_envs
+        if len(identities) != num_envs:
+            raise ValueError(
+                f"MortalChip: {len(identities)} identities for {num_envs} chips; give one for each"
+            )
+        self._identities: tuple[int | None, ...] = identities
+        self._episodes = Episodes(EnvSettings(**settings), num_envs)
         self.knobs = self._episodes.knobs  # how many a chip has
-        self.single_action_space = self._episodes.actions
-        self.single_observation_space = self._episodes.seen
+        self.single_action_space = self._episodes.action_space
+        self.single_observation_space = self._episodes.observation_space
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self._mode = _mode(autoreset_mode)
@@ -97,80 +99,76 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
                 f"MortalChip: autoreset_mode is {autoreset_mode!r}, wanted {NEXT_STEP!r} or alike"
             )
         self.metadata = {**self.metadata, "autoreset_mode": self._mode}
-        self._chances = [seeding.np_random(None)[0] for _ in range(num_envs)]
+        self._generators = [seeding.np_random(None)[0] for _ in range(num_envs)]
         self._done = np.zeros(num_envs, bool)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin an episode in every place, or where `options["reset_mask"]` says so."""
-        asked: Any = (options or {}).get("reset_mask", np.ones(self.num_envs, bool))
-        if not isinstance(asked, np.ndarray) or asked.shape != (self.num_envs,) or asked.dtype != np.bool_:
-            raise ValueError(f"MortalChip: reset_mask is {asked!r}, wanted a bool array ({self.num_envs},)")
+        mask: Any = (options or {}).get("reset_mask", np.ones(self.num_envs, bool))
+        if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
+            raise ValueError(f"MortalChip: reset_mask is {mask!r}, wanted a bool array ({self.num_envs},)")
         if isinstance(seed, int):
             super().reset(seed=seed)
             seed = [seed + place for place in range(self.num_envs)]
         if seed is not None and len(seed) != self.num_envs:
             raise ValueError(f"MortalChip: {len(seed)} seeds for {self.num_envs} chips; give one for each")
-        for place, own in enumerate(seed or ()):
-            if own is not None and asked[place]:
-                self._chances[place] = seeding.np_random(own)[0]
-        self._begin(asked)
-        return self._episodes.observation(), self._infos(self._episodes.spent(), asked)
+        for place, row_seed in enumerate(seed or ()):
+            if row_seed is not None and mask[place]:
+                self._generators[place] = seeding.np_random(row_seed)[0]
+        self._begin(mask)
+        return self._episodes.observation(), self._infos(self._episodes.usage(), mask)
 
     def step(self, actions: Any) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
         if self._mode == DISABLED and self._done.any():
             raise ValueError(f"MortalChip: episodes {self._done.nonzero()[0]} are over; reset them first")
         fresh, everyone = self._done.copy(), np.ones(self.num_envs, bool)
-        told = self._episodes.step(actions)
-        reward, terminated, truncated = (np.where(fresh, 0, each) for each in told[1:4])
+        result = self._episodes.step(actions)
+        reward, terminated, truncated = (np.where(fresh, 0, each) for each in result[1:4])
         done = (terminated | truncated).astype(bool)
         infos: dict[str, Any] = {}
         if self._mode == SAME_STEP:
             fresh = done
-            infos = self._last_words(told.observation, told.spent, done)
+            infos = self._final_infos(result.observation, result.usage, done)
         if fresh.any():
             self._begin(fresh)
         self._done = np.zeros_like(done) if self._mode == SAME_STEP else done
-        infos |= self._infos(self._episodes.spent(), everyone)
+        infos |= self._infos(self._episodes.usage(), everyone)
         return self._episodes.observation(), reward, terminated.astype(bool), truncated.astype(bool), infos
 
-    def _begin(self, asked: Any) -> None:
-        places = [int(place) for place in asked.nonzero()[0]]
-        keys = [_key(self._chances[place]) for place in places]
+    def _begin(self, mask: Any) -> None:
+        places = [int(place) for place in mask.nonzero()[0]]
+        keys = [_key(self._generators[place]) for place in places]
         self._episodes.begin(places, keys, [self._identities[place] for place in places])
-        self._done[asked] = False
+        self._done[mask] = False
 
-    def _infos(self, spent: dict[str, Any], asked: Any) -> dict[str, Any]:
+    def _infos(self, usage: dict[str, Any], mask: Any) -> dict[str, Any]:
         """As gymnasium has it: beside each key, under `_key`, in which places it is meant."""
-        told = {word: np.where(asked, values, 0) for word, values in spent.items()}
-        return {**told, **{f"_{word}": asked.copy() for word in spent}}
+        infos = {name: np.where(mask, values, 0) for name, values in usage.items()}
+        return {**infos, **{f"_{name}": mask.copy() for name in usage}}
 
-    def _last_words(self, observation: dict[str, Any], spent: dict[str, Any], done: Any) -> dict[str, Any]:
+    def _final_infos(self, observation: dict[str, Any], usage: dict[str, Any], done: Any) -> dict[str, Any]:
         infos: dict[str, Any] = {}
         for place in done.nonzero()[0]:
-            last = {"final_obs": _row(observation, place), "final_info": _info(spent, place)}
+            last = {"final_obs": _row(observation, place), "final_info": _info(usage, place)}
             infos = self._add_info(infos, last, int(place))
         return infos
 
 
-def _key(chance: Any) -> int:
+def _key(generator: Any) -> int:
     """The seed of an episode."""
-    return int(chance.integers(2**63))
+    return int(generator.integers(2**63))
 
 
-def _row(shown: dict[str, Any], place: int) -> dict[str, Any]:
-    return {name: values[place].copy() for name, values in shown.items()}
+def _row(observation: dict[str, Any], place: int) -> dict[str, Any]:
+    return {name: values[place].copy() for name, values in observation.items()}
 
 
-def _first(shown: dict[str, Any]) -> dict[str, Any]:
-    return _row(shown, 0)
+def _info(usage: dict[str, Any], place: int = 0) -> dict[str, Any]:
+    return {name: values[place].item() for name, values in usage.items()}
 
 
-def _info(spent: dict[str, Any], place: int = 0) -> dict[str, Any]:
-    return {word: values[place].item() for word, values in spent.items()}
-
-
-def _unseen(render_mode: None) -> None:
+def _require_no_rendering(render_mode: None) -> None:
     if render_mode is not None:
         raise ValueError(f"MortalChip: render_mode is {render_mode!r}; a chip shows nothing, wanted None")

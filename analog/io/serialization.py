@@ -1,4 +1,4 @@
-"""Words and tensors as one block of bytes, without pickle: what a saved chip and a remote wire are made of.
+"""A JSON header and named tensors as one block of bytes, without pickle: saved chips and messages are blocks.
 
 A block is a safetensors file whose metadata holds JSON. Reading one executes nothing and imports nothing.
 """
@@ -18,23 +18,26 @@ from torch import Tensor
 
 from ..layers.crossbar import Layer
 
-Words = dict[str, Any]  # what JSON can say
+Header = dict[str, Any]  # what JSON can say
 
 
-class BadFrame(ValueError):
-    """A block of bytes that is not ours, or not whole."""
+class BadBlock(ValueError):
+    """A block of bytes is not ours, or not whole."""
 
 
-def pack(words: Words, tensors: Mapping[str, Tensor]) -> bytes:
-    """One block; tensors keep every bit, and their order in memory, on which a product's last bits hang."""
+def pack(header: Header, tensors: Mapping[str, Tensor]) -> bytes:
+    """Write a header and tensors into one block.
+
+    Tensors keep every bit, and their order in memory, on which a product's last bits hang.
+    """
     orders = {name: _order(t) for name, t in tensors.items()}
-    held = {
+    contiguous = {
         name: t.detach().cpu().permute(orders[name]).clone(memory_format=torch.contiguous_format)
         for name, t in tensors.items()
     }
-    odd = {name: order for name, order in orders.items() if order != sorted(order)}
-    said = {"words": json.dumps(words, sort_keys=True), "orders": json.dumps(odd)}
-    return safetensors.torch.save(held, metadata=said)
+    permuted = {name: order for name, order in orders.items() if order != sorted(order)}
+    metadata = {"header": json.dumps(header, sort_keys=True), "orders": json.dumps(permuted)}
+    return safetensors.torch.save(contiguous, metadata=metadata)
 
 
 def _order(tensor: Tensor) -> list[int]:
@@ -43,14 +46,18 @@ def _order(tensor: Tensor) -> list[int]:
     return sorted(range(tensor.ndim), key=lambda axis: -strides[axis])
 
 
-def unpack(block: bytes) -> tuple[Words, dict[str, Tensor]]:
-    """What was packed. Raises BadFrame on anything else."""
+def unpack(block: bytes) -> tuple[Header, dict[str, Tensor]]:
+    """Read the header and the tensors of a block.
+
+    Raises:
+        BadBlock: the bytes are anything but a whole block that `pack` wrote.
+    """
     try:
         tensors = safetensors.torch.load(block)
-        head = int.from_bytes(block[:8], "little")
-        said = json.loads(block[8 : 8 + head])["__metadata__"]
-        words = json.loads(said["words"])
-        for name, order in json.loads(said["orders"]).items():
+        size = int.from_bytes(block[:8], "little")
+        metadata = json.loads(block[8 : 8 + size])["__metadata__"]
+        header = json.loads(metadata["header"])
+        for name, order in json.loads(metadata["orders"]).items():
             tensors[name] = tensors[name].permute([order.index(axis) for axis in range(len(order))])
     except (
         SafetensorError,
@@ -62,42 +69,42 @@ def unpack(block: bytes) -> tuple[Words, dict[str, Tensor]]:
     ) as error:  # recursion is the last
         pickled = block[:1] == b"\x80" or block[:4] == b"PK\x03\x04"  # or a size by chance, so asked last
         what = "a pickle, or an archive of one: nothing in it was executed" if pickled else error
-        raise BadFrame(f"{len(block)} bytes that are not a whole block of ours: {what}") from None
-    if not isinstance(words, dict):
-        raise BadFrame(f"the words of a block are {type(words).__name__}, wanted an object")
-    return words, tensors
+        raise BadBlock(f"{len(block)} bytes that are not a whole block of ours: {what}") from None
+    if not isinstance(header, dict):
+        raise BadBlock(f"the header of a block is {type(header).__name__}, wanted an object")
+    return header, tensors
 
 
-def digest(words: Words, tensors: Mapping[str, Tensor]) -> str:
-    """A checksum of content, whatever the order it comes in."""
-    made = hashlib.blake2b(json.dumps(words, sort_keys=True).encode(), digest_size=32)
+def checksum(header: Header, tensors: Mapping[str, Tensor]) -> str:
+    """The BLAKE2b checksum of a header and tensors, whatever the order they come in."""
+    total = hashlib.blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=32)
     for name, tensor in sorted(tensors.items()):
-        held = tensor.detach().cpu().contiguous()
-        made.update(f"{name}|{held.dtype}|{tuple(held.shape)}|".encode())
-        made.update(held.reshape(-1).view(torch.uint8).numpy().data)
-    return made.hexdigest()
+        data = tensor.detach().cpu().contiguous()
+        total.update(f"{name}|{data.dtype}|{tuple(data.shape)}|".encode())
+        total.update(data.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
 
 
-def wiring(layers: Sequence[Layer]) -> str:
-    """A checksum of what layers do, by sending numbered features through them; works for anybody's layers."""
-    seen = {}
-    for i, la in enumerate(layers):
-        features, outputs = (
-            torch.arange(1.0, n + 1, dtype=torch.float64)[None] for n in (la.features_in, la.features)
+def layer_checksum(layers: Sequence[Layer]) -> str:
+    """The checksum of what layers do to numbered features; it works for anybody's layers."""
+    outputs = {}
+    for i, layer in enumerate(layers):
+        inputs, features = (
+            torch.arange(1.0, n + 1, dtype=torch.float64)[None] for n in (layer.features_in, layer.features)
         )
-        seen[f"{i} in"], seen[f"{i} out"] = la.gather(features), la.unscatter(outputs)
-    return digest({"layers": [[la.tiles, la.rows, la.cols, la.linear] for la in layers]}, seen)
+        outputs[f"{i} in"], outputs[f"{i} out"] = layer.gather(inputs), layer.unscatter(features)
+    return checksum({"layers": [[la.tiles, la.rows, la.cols, la.linear] for la in layers]}, outputs)
 
 
-def described(thing: Any) -> Any:
-    """A device in JSON: its class by name, and its scalars; what it wraps likewise."""
-    if thing is None or isinstance(thing, bool | int | str):
-        return thing
-    if isinstance(thing, float):
-        return thing if math.isfinite(thing) else repr(thing)
-    if isinstance(thing, tuple | list):
-        return [described(t) for t in thing]
-    name = f"{type(thing).__module__}:{type(thing).__qualname__}"
-    if not dataclasses.is_dataclass(thing):
+def describe(part: Any) -> Any:
+    """The JSON of a device: its class by name, and its scalars; what it wraps likewise."""
+    if part is None or isinstance(part, bool | int | str):
+        return part
+    if isinstance(part, float):
+        return part if math.isfinite(part) else repr(part)
+    if isinstance(part, tuple | list):
+        return [describe(each) for each in part]
+    name = f"{type(part).__module__}:{type(part).__qualname__}"
+    if not dataclasses.is_dataclass(part):
         return {"class": name}
-    return {"class": name, **{f.name: described(getattr(thing, f.name)) for f in dataclasses.fields(thing)}}
+    return {"class": name, **{f.name: describe(getattr(part, f.name)) for f in dataclasses.fields(part)}}

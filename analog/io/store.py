@@ -21,13 +21,13 @@ from ..device import S
 from ..layers.crossbar import Layer
 from ..tree import tree_leaves
 from ..tree import tree_unflatten
-from .serialization import BadFrame
-from .serialization import Words
-from .serialization import described
-from .serialization import digest
+from .serialization import BadBlock
+from .serialization import Header
+from .serialization import checksum
+from .serialization import describe
+from .serialization import layer_checksum
 from .serialization import pack
 from .serialization import unpack
-from .serialization import wiring
 
 _FORMAT: Final = 1
 _DTYPES: Final = {str(d).removeprefix("torch."): d for d in (torch.float32, torch.float64)}
@@ -40,22 +40,23 @@ class BadFile(ValueError):
 def save(chip: Chip[Any], path: str | Path) -> None:
     """Write a chip to a file, at once or not at all. A dead one is saved as dead."""
     tensors = {
-        **tree_leaves(chip._cells, "cells"),
+        **tree_leaves(chip._cells if chip.alive else (), "cells"),
         **tree_leaves(chip._rest, "rest"),
-        "generator": chip._generator.get_state(),
+        **{f"generator.{i}": g.get_state() for i, g in enumerate(chip._generators)},
     }
-    words = {
+    header = {
         "format": _FORMAT,
-        "device": described(chip.device),
-        "wiring": wiring(chip.spec.layers),
+        "device": describe(chip.device),
+        "layer_checksum": layer_checksum(chip.spec.layers),
         "identity": chip.identity if isinstance(chip.identity, int) else list(chip.identity),
         "dtype": str(chip.spec.dtype).removeprefix("torch."),
         "on": chip.spec.on,
         "clock": chip.clock,
         "alive": chip.alive,
         "lost": list(chip._lost),
+        "apart": chip._apart,
     }
-    _replace(Path(path), pack({**words, "checksum": digest(words, tensors)}, tensors))
+    _replace(Path(path), pack({**header, "checksum": checksum(header, tensors)}, tensors))
 
 
 def load(path: str | Path, device: Device[S], layers: Sequence[Layer], *, limit: int = 2**33) -> Chip[S]:
@@ -72,11 +73,11 @@ def load(path: str | Path, device: Device[S], layers: Sequence[Layer], *, limit:
     if size > limit:
         raise BadFile(f"{path}: {size} bytes, the limit is {limit}; is this a chip?")
     try:
-        words, tensors = unpack(Path(path).read_bytes())
-    except BadFrame as error:
+        header, tensors = unpack(Path(path).read_bytes())
+    except BadBlock as error:
         raise BadFile(f"{path}: {error}") from None
     try:
-        return _restored(words, tensors, device, layers)
+        return _restored(header, tensors, device, layers)
     except BadFile as error:
         raise BadFile(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -84,50 +85,66 @@ def load(path: str | Path, device: Device[S], layers: Sequence[Layer], *, limit:
 
 
 def _restored(
-    words: Words, tensors: dict[str, Tensor], device: Device[S], layers: Sequence[Layer]
+    header: Header, tensors: dict[str, Tensor], device: Device[S], layers: Sequence[Layer]
 ) -> Chip[S]:
-    claimed = words.pop("checksum", None)
+    claimed = header.pop("checksum", None)
     _require(
-        claimed == digest(words, tensors), "content and checksum differ; the file was damaged or altered"
+        claimed == checksum(header, tensors), "content and checksum differ; the file was damaged or altered"
     )
-    _require(words["format"] == _FORMAT, f"format {words['format']!r}, wanted {_FORMAT}")
-    theirs, ours = words["device"], described(device)
+    _require(header["format"] == _FORMAT, f"format {header['format']!r}, wanted {_FORMAT}")
+    theirs, ours = header["device"], describe(device)
     _require(theirs == ours, f"was written by {theirs}, you gave {ours}")
-    _require(words["wiring"] == wiring(layers), "was written by a chip with other layers than those given")
-    who = words["identity"]
+    _require(
+        header["layer_checksum"] == layer_checksum(layers),
+        "was written by a chip with other layers than those given",
+    )
+    identity = header["identity"]
     chip = Chip(
         device,
         layers,
-        tuple(who) if isinstance(who, list) else who,
-        on=words["on"],
-        dtype=_DTYPES[words["dtype"]],
+        tuple(identity) if isinstance(identity, list) else identity,
+        noise_seed=[0] * len(identity) if header["apart"] else 0,
+        on=header["on"],
+        dtype=_DTYPES[header["dtype"]],
     )
-    chip._generator.set_state(tensors.pop("generator"))
-    chip._clock, chip._alive, chip._lost = float(words["clock"]), bool(words["alive"]), tuple(words["lost"])
+    for i, generator in enumerate(chip._generators):
+        generator.set_state(tensors.pop(f"generator.{i}"))
+    chip._clock, chip._alive, chip._lost = (
+        float(header["clock"]),
+        bool(header["alive"]),
+        tuple(header["lost"]),
+    )
     _require(0 <= chip._clock < math.inf, f"its clock shows {chip._clock} s")
     _require(set(chip._lost) <= set(range(len(chip.identities))), f"lost rows {chip._lost} of no chip")
-    part = "cells" if chip._alive else "rest"
-    count = (
-        len(chip.identities) if chip._alive else len(chip._lost) and len(chip.identities) - len(chip._lost)
-    )
-    held = _checked(tensors, tree_leaves(chip._cells, part) if count else {}, chip.spec.fleet and (count,))
-    there = {name: tensor.to(chip.spec.on) for name, tensor in held.items()}
-    cells = tree_unflatten(chip._cells, there, part) if held else ()
-    chip._cells, chip._rest = (cells, ()) if chip._alive else ((), cells)
+    _put_cells(chip, tensors)
     return chip
 
 
-def _checked(held: dict[str, Tensor], like: dict[str, Tensor], fleet: tuple[int, ...]) -> dict[str, Tensor]:
-    """The same tensors; their names, shapes (but for the fleet) and dtypes are those of fresh cells."""
-    for name in sorted({*held, *like}):
-        _require(name in held and name in like, f"{name} is {'lacking' if name in like else 'unknown'}")
-        found, fresh = held[name], like[name]
-        shape = (*fleet, *fresh.shape[len(fleet) :])
+def _put_cells(chip: Chip[Any], tensors: dict[str, Tensor]) -> None:
+    """Give a chip the saved cells, or those that its dead left alive."""
+    part, count = ("cells", len(chip.identities)) if chip.alive else ("rest", _left(chip))
+    fresh = tree_leaves(chip._cells, part) if count else {}
+    _check_cells(tensors, fresh, chip.spec.fleet and (count,))
+    there = {name: tensor.to(chip.spec.on) for name, tensor in tensors.items()}
+    cells = tree_unflatten(chip._cells, there, part) if there else ()
+    chip._cells, chip._rest = (cells, ()) if chip.alive else ((), cells)
+
+
+def _left(chip: Chip[Any]) -> int:
+    """How many chips a dead fleet's common wires took along."""
+    return len(chip._lost) and len(chip.identities) - len(chip._lost)
+
+
+def _check_cells(saved: dict[str, Tensor], fresh: dict[str, Tensor], fleet: tuple[int, ...]) -> None:
+    """Refuse cells whose names, shapes (but for the fleet) and dtypes are not those of fresh ones."""
+    for name in sorted({*saved, *fresh}):
+        _require(name in saved and name in fresh, f"{name} is {'lacking' if name in fresh else 'unknown'}")
+        shape = (*fleet, *fresh[name].shape[len(fleet) :])
         _require(
-            tuple(found.shape) == shape and found.dtype == fresh.dtype,
-            f"{name} is {tuple(found.shape)} {found.dtype}, this device wants {shape} {fresh.dtype}",
+            tuple(saved[name].shape) == shape and saved[name].dtype == fresh[name].dtype,
+            f"{name} is {tuple(saved[name].shape)} {saved[name].dtype}, "
+            f"this device wants {shape} {fresh[name].dtype}",
         )
-    return held
 
 
 def _require(kept: bool, law: str) -> None:

@@ -30,6 +30,14 @@ class Ledger:
         self.pulses = tuple(z.double() for z in spec.zeros())  # single precision stops counting at 1.7e7
         self.seconds = 0.0
 
+    def __repr__(self) -> str:
+        fleet = f" x {math.prod(self.spec.fleet)}" if self.spec.fleet else ""
+        most = self.after_read(0, 0, 0)
+        return (
+            f"Ledger({self.spec.sizes}{fleet}, {most['reads']:,} reads, "
+            f"{most['pulses_per_cell']:.3g} pulses a cell, {most['joules']:.3g} J, {self.seconds:.3g} s)"
+        )
+
     @property
     def joules(self) -> Tensor:  # (*fleet,)
         """Energy of all reads and pulses of each chip, J."""

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..contract import ContractError
 from ..port import Port
 from ..port import Probe
 from ..port import Reading
@@ -18,15 +19,18 @@ from ..tree import tree_leaves
 from ..tree import tree_map
 
 
-@dataclass
+@dataclass(repr=False)
 class Tape:
     """A transcript of everything that went over the wires of one port."""
 
     spec: Spec
     events: list[tuple[str, Any, Reading | None]] = field(default_factory=list)  # wire, sent, came back
 
+    def __repr__(self) -> str:
+        return f"Tape({self.spec.sizes}, {len(self.events)} events)"
 
-class OffTape(RuntimeError):
+
+class ReplayMismatch(ContractError):
     """A learner sent something else than it did when the tape was recorded."""
 
 
@@ -56,7 +60,7 @@ def taped(port: Port, tape: Tape) -> Port:
 def replayed(tape: Tape) -> Port:
     """Wires with no chip behind them that answer from the tape.
 
-    Raises `OffTape` at the first event that is not bitwise what was recorded: a learner that is a
+    Raises `ReplayMismatch` at the first event that is not bitwise what was recorded: a learner that is a
     function of its measurements never does.
     """
     position = iter(enumerate(tape.events))
@@ -64,9 +68,9 @@ def replayed(tape: Tape) -> Port:
     def exchange(wire: str, sent: Any) -> Reading | None:
         at, (recorded, before, back) = next(position, (len(tape.events), ("nothing", None, None)))
         if recorded != wire:
-            raise OffTape(f"tape: event {at} is {wire!r}, the recording has {recorded!r}")
+            raise ReplayMismatch(f"tape: event {at} is {wire!r}, the recording has {recorded!r}")
         if not _same(_copy(sent), before):
-            raise OffTape(f"tape: event {at}, {wire!r}: what was sent differs from the recording")
+            raise ReplayMismatch(f"tape: event {at}, {wire!r}: what was sent differs from the recording")
         return _copy(back)
 
     def program(knobs: Knobs) -> None:

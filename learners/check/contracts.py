@@ -9,9 +9,10 @@ import torch
 from torch import Generator
 from torch import Tensor
 
+from analog.contract import ContractError
 from analog.port import Port
 from analog.port import Probe
-from analog.wires.tape import OffTape
+from analog.wires.tape import ReplayMismatch
 from analog.wires.tape import Tape
 from analog.wires.tape import replayed
 from analog.wires.tape import taped
@@ -29,10 +30,6 @@ STAGES = ((1, 3.2905), (10, 4.8916))  # (sample factor, bound on |z|): two-sided
 _Pushes = Callable[[int, Generator], Tensor]
 
 
-class Unlawful(AssertionError):
-    """An estimator breaks a law; the message says which, and by how much."""
-
-
 def check_learner(
     learner: Learner[Any], port: Port, batches: Iterable[Batch], generator: Callable[[], Generator]
 ) -> None:
@@ -45,7 +42,7 @@ def check_learner(
         generator: makes a fresh generator of the same seed at each call, e.g. `lambda: stream(0, "probes")`.
 
     Raises:
-        OffTape: the learner used something that changes and did not come over its wires: true weights,
+        ReplayMismatch: the learner used something that changes and did not come over its wires: true weights,
             a generator that nobody handed to it, memory of an earlier run.
     """
     lessons = tuple(batches)
@@ -57,7 +54,9 @@ def check_learner(
             raise TypeError(f"check_learner: step gave {type(step).__name__} second; wanted (state, Step)")
     list(fit(learner, taped(replayed(live), again), lessons, generator()))
     if len(again.events) != len(live.events):
-        raise OffTape(f"tape: {len(again.events)} events played back, the recording has {len(live.events)}")
+        raise ReplayMismatch(
+            f"tape: {len(again.events)} events played back, the recording has {len(live.events)}"
+        )
 
 
 def two_stage(
@@ -96,7 +95,7 @@ def check_estimator(
     samples: int = 4000,
     variance: Callable[[MadeUp], Tensor] | None = None,
 ) -> None:
-    """Raise `Unlawful` unless an estimator keeps the laws of unbiased perturbation estimates.
+    """Raise `ContractError` unless an estimator keeps the laws of unbiased perturbation estimates.
 
     Tried on a made-up chip of two layers (3 -> 4 -> 2), five examples and losses that are linear in
     what the probe adds, where the exact gradient is known. Exactly: the estimate is linear in the
@@ -112,14 +111,14 @@ def check_estimator(
             estimate, all layers flattened and joined (as `learners.laws` gives for ours); None: not checked.
     """
     if isinstance(estimator, type):
-        raise Unlawful(
+        raise ContractError(
             f"got the class {estimator.__name__}, wanted an estimator: write {estimator.__name__}(...)"
         )
     made = MadeUp()
     try:
         _exact_laws(estimator, made, generator)
     except ValueError as error:
-        raise Unlawful(str(error)) from error
+        raise ContractError(str(error)) from error
     _probe_laws(estimator, made, samples, generator)
 
     def estimates(n: int, generator: Generator) -> Tensor:
@@ -136,7 +135,7 @@ def check_estimator(
             float(m @ g / (g @ g))
             for m, g in zip(mean.tensor_split([cut]), wanted.tensor_split([cut]), strict=True)
         ]
-        raise Unlawful(
+        raise ContractError(
             f"the mean of the estimate is not the gradient: along it, {share[0]:.2f} times the gradient "
             f"in layer 0 and {share[1]:.2f} times in layer 1; |z| = {_listed(worst)}"
         )
@@ -160,7 +159,7 @@ def _spread_law(
     if refused(worst):
         measured = squares(10 * samples, generator).mean(0)
         at = int(((measured - predicted).abs() / (predicted + 1e-12)).argmax())
-        raise Unlawful(
+        raise ContractError(
             f"the variance is not as predicted: at knob {at} it is {float(measured[at]):.3g}, "
             f"predicted {float(predicted[at]):.3g}; |z| = {_listed(worst)}"
         )
@@ -170,17 +169,17 @@ def _exact_laws(estimator: Estimator, made: MadeUp, generator: Generator) -> Non
     spec = made.spec(3)
     probe = made.ask(estimator, spec, generator)
     if not isinstance(probe, Probe):
-        raise Unlawful(f"ask gave {type(probe).__name__}, wanted a Probe")
+        raise ContractError(f"ask gave {type(probe).__name__}, wanted a Probe")
     if _alike(probe, made.ask(estimator, spec, generator)):
-        raise Unlawful(
+        raise ContractError(
             "ask gave the same probe twice from a generator that moved on; draw from the one it is handed"
         )
     plain = made.tell(estimator, spec, probe)
     if not isinstance(plain, tuple) or len(plain) != len(spec.layers):
-        raise Unlawful(f"tell gave {type(plain).__name__}, wanted a tuple of {len(spec.layers)} tensors")
+        raise ContractError(f"tell gave {type(plain).__name__}, wanted a tuple of {len(spec.layers)} tensors")
     for i, (told, shape) in enumerate(zip(plain, spec.shapes, strict=True)):
         if tuple(told.shape) != shape:
-            raise Unlawful(f"layer {i}: tell gave {tuple(told.shape)}, knobs are {shape}")
+            raise ContractError(f"layer {i}: tell gave {tuple(told.shape)}, knobs are {shape}")
     again = partial(made.tell, estimator, spec, probe)
     laws = [
         ("three times the losses give three times the estimate", 3.0, again(scale=3.0)),
@@ -193,7 +192,7 @@ def _exact_laws(estimator: Estimator, made: MadeUp, generator: Generator) -> Non
         for i, (a, b) in enumerate(zip(other, plain, strict=True)):
             gap, size = float((a - factor * b).abs().max()), float(b.abs().max())
             if not gap <= 1e-7 * (size + 1e-3):
-                raise Unlawful(
+                raise ContractError(
                     f"layer {i}: {law}, but it does: by {gap:.3g} where estimates are about {size:.3g}"
                 )
 
@@ -230,7 +229,7 @@ def _probe_laws(estimator: Estimator, made: MadeUp, samples: int, generator: Gen
             wanted = torch.zeros(sample(4, generator).shape[1], dtype=torch.float64)
             worst = two_stage(sample, wanted, samples // 4, generator)
             if refused(worst):
-                raise Unlawful(f"probes of {name} {law}: |z| = {_listed(worst)}")
+                raise ContractError(f"probes of {name} {law}: |z| = {_listed(worst)}")
 
 
 def _alike(a: Probe, b: Probe) -> bool:

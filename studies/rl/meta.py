@@ -158,7 +158,7 @@ def run(trial: Trial) -> Iterator[Row]:
 def _terms(args: Args, device: Any) -> dict[str, Any]:
     """Budgeted so that an episode is truncated at the end of the last readings."""
     budget = Budget(reads=8.0 * (1 + args.steps + LAST))
-    return {"device": device, "act": "probe", "reach": REACH, "tremor": TREMOR, "budget": budget}
+    return {"device": device, "act": "probe", "pulse_scale": REACH, "probe_scale": TREMOR, "budget": budget}
 
 
 def _met(args: Args, device: Any, who: range, weights: Tensor, generator: Generator) -> _Score:

@@ -8,13 +8,18 @@ from hypothesis import strategies as st
 from analog import Chip
 from analog import Costs
 from analog import Dead
+from analog import Endurance
 from analog import Ideal
+from analog import Ledger
 from analog import Mismatched
 from analog import Noise
 from analog import Probe
 from analog import SoftBoundsRRAM
+from analog import Tape
 from analog import dense
+from analog import metered
 from analog import stream
+from analog import taped
 from analog import xray
 from analog.devices.ideal import IdealCells
 
@@ -226,7 +231,22 @@ def test_common_slips_have_clear_errors() -> None:
         Chip(Ideal, LAYERS)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="wanted a tuple of layers"):
         Chip(Ideal(), LAYERS[0])  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="a seed is an integer"):
+    with pytest.raises(ValueError, match="noise_seed is an integer or a sequence of them, got 0.5"):
         Chip(Ideal(), LAYERS, noise_seed=0.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="costs are finite"):
         Costs(step=0.0)
+
+
+def test_a_chip_a_ledger_and_a_tape_say_who_they_are() -> None:
+    chip = Chip(Mismatched(), (dense(64, 64), dense(64, 10, linear=True)), 7)
+    chip.wait(1.2)
+    assert repr(chip) == "Chip(Mismatched(), 64-64-10, identity=7, alive, 1.2 s)"
+    chip.die()
+    assert "dead" in repr(chip)
+    fleet = Chip(Endurance(Mismatched(severity=0.5), pulses=9.0), LAYERS, range(20))
+    assert "Endurance(device=Mismatched(severity=0.5), pulses=9.0)" in repr(fleet)
+    assert "identity=(0, 1, 2, 3, 4, 5, 6, 7, ...)" in repr(fleet)
+    ledger, tape = Ledger(fleet.spec), Tape(fleet.spec)
+    taped(metered(fleet.port(), ledger), tape).measure(draw(5, 6))
+    assert repr(ledger).startswith(f"Ledger({fleet.spec.sizes} x 20, 5 reads, 0 pulses a cell, ")
+    assert repr(tape) == f"Tape({fleet.spec.sizes}, 1 events)"

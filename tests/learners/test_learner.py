@@ -18,8 +18,8 @@ from analog import Ideal
 from analog import Knobs
 from analog import Ledger
 from analog import Mismatched
-from analog import OffTape
 from analog import Port
+from analog import ReplayMismatch
 from analog import SoftBoundsRRAM
 from analog import conv2d
 from analog import dense
@@ -160,7 +160,7 @@ class Sloppy(Cheat):
 @pytest.mark.parametrize("kind", [Cheat, Sloppy])
 def test_a_cheat_is_caught(kind: type[Cheat]) -> None:
     chip = Chip(Mismatched(), WIRINGS["dense"])
-    with pytest.raises(OffTape, match="'pulse': what was sent differs"):
+    with pytest.raises(ReplayMismatch, match="'pulse': what was sent differs"):
         check_learner(kind(chip), chip.port(), lessons(3, 2), lambda: stream(0, "probes"))
 
 
@@ -284,7 +284,7 @@ def test_a_loss_that_is_not_per_example_is_refused(value: Any, kind: Any) -> Non
 
 def test_an_iterator_of_batches_does_not_hide_a_cheat() -> None:
     chip = Chip(Mismatched(), WIRINGS["dense"])
-    with pytest.raises(OffTape):
+    with pytest.raises(ReplayMismatch):
         check_learner(Cheat(chip), chip.port(), iter(lessons(3, 2)), lambda: stream(0))
     with pytest.raises(ValueError, match="no batch"):
         check_learner(Cheat(chip), chip.port(), [], lambda: stream(0))
@@ -317,7 +317,7 @@ class Quitter(Cheat):
 
 def test_a_tape_that_is_not_played_to_its_end_is_caught() -> None:
     chip = Chip(Mismatched(), WIRINGS["dense"])
-    with pytest.raises(OffTape):
+    with pytest.raises(ReplayMismatch):
         check_learner(Quitter(chip), chip.port(), lessons(3, 2), lambda: stream(0))
 
 

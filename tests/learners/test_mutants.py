@@ -13,8 +13,8 @@ import torch
 from torch import Generator
 from torch import Tensor
 
-from analog import Broken
 from analog import Chip
+from analog import ContractError
 from analog import Ideal
 from analog import Mismatched
 from analog import Noise
@@ -31,7 +31,6 @@ from learners import NodePerturbation
 from learners import RunningMean
 from learners import Scheme
 from learners import SquaredError
-from learners import Unlawful
 from learners import WeightPerturbation
 from learners import check_estimator
 from learners import haar
@@ -195,13 +194,13 @@ MUTANTS: dict[str, tuple[Callable[[Any], None], Any, Any, type[Exception]]] = {
         lambda s: check_estimator(NodePerturbation(0.3, 3, scheme=s), stream(0, "mutant")),
         leave_one_out,
         OffByOne(),
-        Unlawful,
+        ContractError,
     ),
     "twice the distance, not halved": (
         lambda s: check_estimator(WeightPerturbation(0.3, 3, scheme=s), stream(0, "mutant")),
         OneSided(2),
         PairsNotHalved(2),
-        Unlawful,
+        ContractError,
     ),
     "non-orthogonal rows": (
         spreads_as_it_says,
@@ -238,7 +237,7 @@ MUTANTS: dict[str, tuple[Callable[[Any], None], Any, Any, type[Exception]]] = {
         lambda d: check_device(d, steps=0),
         Mismatched(),
         SharedHiss(),
-        Broken,
+        ContractError,
     ),
 }
 

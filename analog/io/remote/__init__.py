@@ -14,16 +14,16 @@ a dropped connection is answered again and not carried out again: no pulse is lo
 that holds the token is trusted not to ask for a reading that needs more memory than there is.
 """
 
-from .bench import serve
-from .line import connect
-from .terms import BadToken
-from .terms import BenchError
-from .terms import Busy
+from .client import connect
+from .protocol import BadToken
+from .protocol import Busy
+from .protocol import RemoteError
+from .server import serve
 
 __all__ = [
     "BadToken",
-    "BenchError",
     "Busy",
+    "RemoteError",
     "connect",
     "serve",
 ]

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from analog import PCM
-from analog import Broken
 from analog import CapacitorCell
 from analog import Chip
 from analog import Clipped
+from analog import ContractError
 from analog import Converters
 from analog import Device
 from analog import DifferentialPair
@@ -89,7 +89,7 @@ class Meddling(Clipped[Any]):
 
 
 def test_the_contract_looks_into_nested_cells() -> None:
-    with pytest.raises(Broken, match="collect altered cells.knobs"):
+    with pytest.raises(ContractError, match="collect altered cells.knobs"):
         check_device(Meddling(Stuck(Ideal())), steps=0)
 
 

@@ -19,7 +19,7 @@ from analog import Probe
 from analog import SoftBoundsRRAM
 from analog import dense
 from analog import metered
-from analog.environment import Course
+from analog.environment import EnvSettings
 from analog.environment import Task
 from analog.environment import register
 from analog.environment import xor
@@ -137,7 +137,7 @@ def test_identity_is_apart_from_the_seed() -> None:
 def test_an_agent_sees_what_the_wires_show_and_pays_what_a_ledger_books(act: Any) -> None:
     """Beside a `Chip` of the same identity, driven alike through its port."""
     task = xor()
-    env = MortalChip(device=SILENT, identity=11, act=act, reach=0.2, tremor=0.3)
+    env = MortalChip(device=SILENT, identity=11, act=act, pulse_scale=0.2, probe_scale=0.3)
     chip = Chip(SILENT, task.layers, 11)
     ledger = Ledger(chip.spec)
     port = metered(chip.port(), ledger)
@@ -166,7 +166,7 @@ def test_an_agent_sees_what_the_wires_show_and_pays_what_a_ledger_books(act: Any
 
 def test_pulse_trains_are_priced_as_a_ledger_prices_them() -> None:
     device = SoftBoundsRRAM()
-    env, ledger = MortalChip(device=device, reach=0.1), Ledger(Chip(device, xor().layers).spec)
+    env, ledger = MortalChip(device=device, pulse_scale=0.1), Ledger(Chip(device, xor().layers).spec)
     env.reset(seed=0)
     (action,) = actions(env.action_space, 1)
     action[0] = 1.0  # the longest train that may be asked for: every step takes its time
@@ -245,7 +245,7 @@ def test_an_action_beyond_the_budget_is_not_carried_out() -> None:
 
 
 def test_what_is_shown_stays_within_its_range() -> None:
-    env = MortalChip(span=0.1)
+    env = MortalChip(observation_range=0.1)
     observation = env.reset(seed=0)[0]
     assert observation in env.observation_space and observation["loss"][0] == np.float32(0.1)
     assert env.step(np.zeros(17, np.float32))[1] != 0.0  # the reward is not cut
@@ -269,7 +269,7 @@ def test_a_task_of_ones_own() -> None:
     ("terms", "complaint"),
     [
         ({"act": "jump"}, "act is 'jump'"),
-        ({"reach": 0.0}, "reach is 0.0"),
+        ({"pulse_scale": 0.0}, "pulse_scale is 0.0"),
         ({"wait": -1.0}, "wait is -1.0"),
         ({"budget": Budget(reads=7)}, "a first reading and one step cost"),
         ({"render_mode": "human"}, "render_mode is 'human'"),
@@ -314,4 +314,4 @@ def test_it_is_registered_once_however_often() -> None:
     register()
     register()
     assert gymnasium.spec("MortalChip-v0").vector_entry_point is not None
-    assert Course().task is None and MortalChip.metadata["render_modes"] == []
+    assert EnvSettings().task is None and MortalChip.metadata["render_modes"] == []

@@ -13,12 +13,12 @@ from analog import dense
 from analog import grouped
 from analog import patches
 from analog import stream
-from analog.io.serialization import BadFrame
-from analog.io.serialization import described
-from analog.io.serialization import digest
+from analog.io.serialization import BadBlock
+from analog.io.serialization import checksum
+from analog.io.serialization import describe
+from analog.io.serialization import layer_checksum
 from analog.io.serialization import pack
 from analog.io.serialization import unpack
-from analog.io.serialization import wiring
 
 
 @given(
@@ -30,9 +30,9 @@ def test_a_block_keeps_bits_and_layout(shape: list[int], order: list[int], dtype
     kind = {"f": torch.float32, "d": torch.float64, "b": torch.bool, "i": torch.uint8}[dtype]
     axes = [axis for axis in order if axis < len(shape)]
     sent = (100 * torch.rand(shape, generator=stream(0, "frames"))).to(kind).permute(axes)
-    words, tensors = unpack(pack({"a": [1, None, "b"]}, {"t": sent}))
+    header, tensors = unpack(pack({"a": [1, None, "b"]}, {"t": sent}))
     back = tensors["t"]
-    assert words == {"a": [1, None, "b"]}
+    assert header == {"a": [1, None, "b"]}
     assert back.dtype == sent.dtype and back.shape == sent.shape and torch.equal(back, sent)
     if 1 not in shape and 0 not in shape:  # strides of other axes say nothing
         assert back.stride() == sent.stride()
@@ -48,7 +48,7 @@ def test_odd_values_survive() -> None:
 def test_what_is_no_block_is_refused() -> None:
     whole = pack({"a": 1}, {"t": torch.ones(3)})
     for cut in range(len(whole)):
-        with pytest.raises(BadFrame, match="not a whole block"):
+        with pytest.raises(BadBlock, match="not a whole block"):
             unpack(whole[:cut])
 
 
@@ -65,7 +65,7 @@ def test_wiring_is_what_layers_do() -> None:
         (conv2d((1, 2, 2), 1, 2, border=1, padding=1.0),),
         (dense(4, 4), dense(4, 4)),
     ]
-    sums = [wiring(layers) for layers in kinds]
+    sums = [layer_checksum(layers) for layers in kinds]
     assert sums[4] == sums[5] == sums[6]  # one row at four sites, by any name
     assert len({*sums}) == len(sums) - 2
 
@@ -73,15 +73,15 @@ def test_wiring_is_what_layers_do() -> None:
 def test_digests_and_descriptions_see_differences() -> None:
     t = torch.arange(6.0)
     seen = [
-        digest({}, {"t": t}),
-        digest({"a": 1}, {"t": t}),
-        digest({}, {"u": t}),
-        digest({}, {"t": t.reshape(2, 3)}),
-        digest({}, {"t": t.double()}),
-        digest({}, {"t": t, "u": t}),
+        checksum({}, {"t": t}),
+        checksum({"a": 1}, {"t": t}),
+        checksum({}, {"u": t}),
+        checksum({}, {"t": t.reshape(2, 3)}),
+        checksum({}, {"t": t.double()}),
+        checksum({}, {"t": t, "u": t}),
     ]
     assert len({*seen}) == len(seen)
-    assert digest({}, {"t": t, "u": t + 1}) == digest({}, {"u": t + 1, "t": t.clone()})
+    assert checksum({}, {"t": t, "u": t + 1}) == checksum({}, {"u": t + 1, "t": t.clone()})
     devices = (
         Ideal(),
         Mismatched(),
@@ -89,5 +89,5 @@ def test_digests_and_descriptions_see_differences() -> None:
         Endurance(Ideal()),
         Endurance(Mismatched()),
     )
-    assert len({str(described(d)) for d in devices}) == len(devices)
-    assert described(Endurance(Ideal())) == described(Endurance(Ideal()))
+    assert len({str(describe(d)) for d in devices}) == len(devices)
+    assert describe(Endurance(Ideal())) == describe(Endurance(Ideal()))

@@ -103,10 +103,10 @@ def test_a_worn_out_fleet_stays_so(spared: list[int], tmp_path: Path) -> None:
 
 def rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, torch.Tensor]], None]) -> None:
     """A forgery by somebody who knows the format: content altered, and the checksum made to fit."""
-    words, tensors = unpack(path.read_bytes())
-    words.pop("checksum")
-    change(words, tensors)
-    path.write_bytes(pack({**words, "checksum": store.digest(words, tensors)}, tensors))
+    header, tensors = unpack(path.read_bytes())
+    header.pop("checksum")
+    change(header, tensors)
+    path.write_bytes(pack({**header, "checksum": store.checksum(header, tensors)}, tensors))
 
 
 def cut(path: Path, at: float) -> None:
@@ -120,8 +120,8 @@ def flipped(path: Path) -> None:
 
 
 def relabelled(path: Path) -> None:
-    words, tensors = unpack(path.read_bytes())
-    path.write_bytes(pack({**words, "clock": 0.0}, tensors))
+    header, tensors = unpack(path.read_bytes())
+    path.write_bytes(pack({**header, "clock": 0.0}, tensors))
 
 
 class Bomb:
@@ -141,8 +141,8 @@ BAD: list[tuple[str, Callable[[Path], Any], str]] = [
     ("torch.save", lambda p: torch.save({"a": X}, p), "a pickle, or an archive of one"),
     ("an older pickle", lambda p: p.write_bytes(pickle.dumps(Bomb(), 0)), "not a whole block"),
     ("nonsense", lambda p: p.write_bytes(bytes(range(256)) * 9), "not a whole block"),
-    ("words that nest too deep", lambda p: p.write_bytes(deep()), "not a whole block"),
-    ("no words", lambda p: p.write_bytes(pack({}, {})), "content and checksum differ"),
+    ("a header that nests too deep", lambda p: p.write_bytes(deep()), "not a whole block"),
+    ("no header", lambda p: p.write_bytes(pack({}, {})), "content and checksum differ"),
     ("another format", lambda p: rewritten(p, lambda w, t: w.update(format=2)), "format 2, wanted 1"),
     ("no clock", lambda p: rewritten(p, lambda w, t: w.pop("clock")), "KeyError: 'clock'"),
     ("a clock gone wrong", lambda p: rewritten(p, lambda w, t: w.update(clock=-1.0)), "clock shows -1"),
@@ -151,10 +151,10 @@ BAD: list[tuple[str, Callable[[Path], Any], str]] = [
     ("nowhere", lambda p: rewritten(p, lambda w, t: w.update(on="moon")), "not a chip of this device"),
     ("a larger fleet", lambda p: rewritten(p, lambda w, t: w.update(identity=[1, 2, 3])), "wants"),
     ("lost rows of no chip", lambda p: rewritten(p, lambda w, t: w.update(lost=[9])), "rows"),
-    ("no generator", lambda p: rewritten(p, lambda w, t: t.pop("generator")), "generator"),
+    ("no generator", lambda p: rewritten(p, lambda w, t: t.pop("generator.0")), "generator"),
     (
         "generator too short",
-        lambda p: rewritten(p, lambda w, t: t.update(generator=t["generator"][:9])),
+        lambda p: rewritten(p, lambda w, t: t.update({"generator.0": t["generator.0"][:9]})),
         "not a chip",
     ),
     ("cells lacking", lambda p: rewritten(p, lambda w, t: t.pop("cells.0.used")), "cells.0.used is lacking"),
@@ -171,7 +171,7 @@ def deep() -> bytes:
     made = pack({"a": 0}, {})
     size = int.from_bytes(made[:8], "little")
     head = json.loads(made[8 : 8 + size])
-    head["__metadata__"]["words"] = "[" * 100_000
+    head["__metadata__"]["header"] = "[" * 100_000
     text = json.dumps(head).encode()
     return len(text).to_bytes(8, "little") + text
 

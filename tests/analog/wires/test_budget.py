@@ -86,16 +86,15 @@ def test_a_request_costs_beforehand_what_it_costs_afterwards(
     port = budgeted(chips[1].port(), ledgers[1], Budget(**tight))
     for name in before:
         REQUESTS[name](port)
-    held, clock, noise_seed = xray.knobs(chips[1]), chips[1].clock, chips[1]._generator.get_state()
+    (generator,) = chips[1]._generators
+    held, clock, noise = xray.knobs(chips[1]), chips[1].clock, generator.get_state()
     if cost > start:
         with pytest.raises(OverBudget, match=f"budget of {budget}: .* the chip was not touched") as error:
             REQUESTS[request_](port)
         assert error.value.budget == budget
         assert all(torch.equal(a, b) for a, b in zip(held, xray.knobs(chips[1]), strict=True))
         assert clock == chips[1].clock == pytest.approx(ledgers[1].seconds)
-        assert (
-            torch.equal(noise_seed, chips[1]._generator.get_state()) and standing(ledgers[1])[budget] == start
-        )
+        assert torch.equal(noise, generator.get_state()) and standing(ledgers[1])[budget] == start
     REQUESTS[request_](budgeted(chips[1].port(), ledgers[1], Budget(**{budget: cost})))
     assert standing(ledgers[1]) == standing(ledgers[0])
     for mine, its in zip(xray.knobs(chips[0]), xray.knobs(chips[1]), strict=True):

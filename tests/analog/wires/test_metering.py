@@ -8,9 +8,9 @@ from analog import Chip
 from analog import Ideal
 from analog import Ledger
 from analog import Mismatched
-from analog import OffTape
 from analog import Port
 from analog import Probe
+from analog import ReplayMismatch
 from analog import SoftBoundsRRAM
 from analog import Tape
 from analog import conv2d
@@ -104,7 +104,7 @@ def test_a_tape_answers_as_the_chip_did() -> None:
     ids=["other pulse", "other probe", "other wire", "too long"],
 )
 def test_off_the_tape_is_an_error(play: Callable[[Port], object], says: str) -> None:
-    with pytest.raises(OffTape, match=says):
+    with pytest.raises(ReplayMismatch, match=says):
         play(replayed(recorded()))
 
 

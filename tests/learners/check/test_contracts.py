@@ -10,6 +10,7 @@ import torch
 from torch import Generator
 from torch import Tensor
 
+from analog import ContractError
 from analog import Knobs
 from analog import Probe
 from analog import Reading
@@ -18,7 +19,6 @@ from analog import stream
 from learners import Estimator
 from learners import MadeUp
 from learners import NodePerturbation
-from learners import Unlawful
 from learners import WeightPerturbation
 from learners import antithetic
 from learners import check_estimator
@@ -120,7 +120,7 @@ DEFECTS: list[tuple[Defect, str]] = [
     ("defect", "says"), DEFECTS, ids=[f"{d.what}, {type(d.inner).__name__}" for d, _ in DEFECTS]
 )
 def test_every_defect_is_caught(defect: Defect, says: str) -> None:
-    with pytest.raises(Unlawful, match=says):
+    with pytest.raises(ContractError, match=says):
         check_estimator(defect, stream(0, "defect", defect.what))
 
 
@@ -141,7 +141,7 @@ class Deaf(Defect):
     ids=["deaf", "class", "how much"],
 )
 def test_slips_have_clear_errors(estimator: Any, says: str) -> None:
-    with pytest.raises(Unlawful, match=says):
+    with pytest.raises(ContractError, match=says):
         check_estimator(estimator, stream(0, "slips"))
 
 
@@ -199,7 +199,7 @@ def test_our_estimators_vary_as_predicted(at: int) -> None:
 
 def test_a_variance_that_is_not_as_predicted_is_named() -> None:
     wrong = predicted_by(NodePerturbation(0.3, probes=3))  # a third probe that is not there
-    with pytest.raises(Unlawful, match=r"variance is not as predicted: at knob \d+ it is .*, predicted"):
+    with pytest.raises(ContractError, match=r"variance is not as predicted: at knob \d+ it is .*, predicted"):
         check_estimator(NodePerturbation(0.3, probes=2), stream(0, "wrong spread"), variance=wrong)
     with pytest.raises(ValueError, match="variance gave"):
         check_estimator(NodePerturbation(0.3), stream(0), variance=lambda made: torch.zeros(3))

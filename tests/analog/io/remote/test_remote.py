@@ -27,10 +27,10 @@ from analog import grouped
 from analog import stream
 from analog import xray
 from analog.io.remote import BadToken
-from analog.io.remote import BenchError
 from analog.io.remote import Busy
+from analog.io.remote import RemoteError
 from analog.io.remote import connect
-from analog.io.remote.terms import key
+from analog.io.remote.protocol import key
 from analog.io.serialization import pack
 from learners import Batch
 from learners import Descent
@@ -68,7 +68,11 @@ def alike(a: Chip[Any], b: Chip[Any]) -> bool:
     """Bitwise the same cells, clock and dice."""
     cells = zip(xray.knobs(a), xray.knobs(b), strict=True)
     same = all(torch.equal(p, q) for p, q in cells)
-    return same and a.clock == b.clock and torch.equal(a._generator.get_state(), b._generator.get_state())
+    return (
+        same
+        and a.clock == b.clock
+        and torch.equal(a._generators[0].get_state(), b._generators[0].get_state())
+    )
 
 
 @pytest.mark.parametrize("layers", [DENSE, WIRED], ids=["dense", "wired"])
@@ -321,7 +325,7 @@ def test_a_bench_that_falls_silent_is_not_asked_for_more() -> None:
         port = line.__enter__()
     with pytest.raises(TimeoutError, match="no answer within 0.3 s"):
         port.pulse(port.spec.zeros())
-    with pytest.raises(BenchError, match="was never answered, and may have been carried out"):
+    with pytest.raises(RemoteError, match="was never answered, and may have been carried out"):
         port.measure(X)
     line.__exit__(None, None, None)
     with pytest.raises(TimeoutError), connect(address, TOKEN, DENSE, timeout=0.2):
@@ -340,7 +344,7 @@ def test_a_users_instrument_is_served_as_it_is() -> None:
     driver = Port(chip.spec, lambda knobs: sent.append("program"), jammed, chip.port().measure)
     with served(driver) as address, connect(address, TOKEN, DENSE) as port:
         port.program(port.spec.zeros())
-        with pytest.raises(BenchError, match="OSError: the instrument is jammed"):
+        with pytest.raises(RemoteError, match="OSError: the instrument is jammed"):
             port.pulse(port.spec.zeros())
         with pytest.raises(BadInput, match="wanted a tuple of 2 tensors"):
             port.pulse(())
@@ -360,7 +364,7 @@ def test_a_dead_chip_is_dead_at_the_other_end_too() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     chip = Chip(Mismatched(), DENSE)
     with served(chip.port()) as address:
-        with pytest.raises(BenchError, match="other layers"), connect(address, TOKEN, WIRED):
+        with pytest.raises(RemoteError, match="other layers"), connect(address, TOKEN, WIRED):
             pass
         with connect(address, TOKEN, DENSE) as port:
             assert port.spec == Spec(DENSE, chip.spec.costs)

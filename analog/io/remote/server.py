@@ -14,16 +14,16 @@ from ...port import Port
 from ...port import Probe
 from ...port import checked
 from ...spec import Spec
-from ..serialization import BadFrame
-from ..serialization import Words
+from ..serialization import BadBlock
+from ..serialization import Header
+from ..serialization import layer_checksum
 from ..serialization import pack
 from ..serialization import unpack
-from ..serialization import wiring
-from .terms import TOLD
-from .terms import BenchError
-from .terms import Busy
-from .terms import entries
-from .terms import key
+from .protocol import NAMED_ERRORS
+from .protocol import Busy
+from .protocol import RemoteError
+from .protocol import entries
+from .protocol import key
 
 
 def serve(
@@ -46,7 +46,7 @@ def serve(
         idle: s; a client that has sent nothing for so long may lose the bench to another.
         ready: called with the address once clients may come.
     """
-    bench = _Bench(checked(port), limit, idle)
+    bench = _Server(checked(port), limit, idle)
     with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
         socket.linger, socket.maxmsgsize, socket.rcvhwm = 0, limit, 16
         socket.handshake_ivl = 5000  # ms for a handshake, of whoever connects
@@ -59,7 +59,7 @@ def serve(
                 socket.send_multipart([who, bench.answer(parts)])
 
 
-class _Bench:
+class _Server:
     """What the server remembers: who holds it, the last number and the last answer."""
 
     def __init__(self, port: Port, limit: int, idle: float) -> None:
@@ -73,17 +73,17 @@ class _Bench:
         number = None
         try:
             if len(parts) != 1:
-                raise BadFrame(f"{len(parts)} parts in a message, wanted 1")
-            words, tensors = unpack(parts[0])
-            session, number = words["session"], words["number"]
+                raise BadBlock(f"{len(parts)} parts in a message, wanted 1")
+            header, tensors = unpack(parts[0])
+            session, number = header["session"], header["number"]
             if not isinstance(session, str) or isinstance(number, bool) or not isinstance(number, int):
-                raise BadFrame("a message lacks its session or number")
-            return self._turn(session, number, words, tensors)
+                raise BadBlock("a message lacks its session or number")
+            return self._turn(session, number, header, tensors)
         except Exception as error:  # whatever a client sends, the server lives
             return _failed(number, error)
 
-    def _turn(self, session: str, number: int, words: Words, tensors: dict[str, Tensor]) -> bytes:
-        wire = words["wire"]
+    def _turn(self, session: str, number: int, header: Header, tensors: dict[str, Tensor]) -> bytes:
+        wire = header["wire"]
         if wire == "hello":
             self._take(session)
             return pack({"number": number, "spec": _told(self.port.spec), "limit": self.limit}, {})
@@ -98,10 +98,10 @@ class _Bench:
         if number == self.number and self.last:
             return self.last  # asked again: answered again, not done again
         if number != self.number + 1:
-            raise BenchError(f"request {number} came after {self.number}; nothing was done")
+            raise RemoteError(f"request {number} came after {self.number}; nothing was done")
         self.number, self.last = number, b""
         try:
-            self.last = pack({"number": number}, _carry_out(self.port, words, tensors))
+            self.last = pack({"number": number}, _carry_out(self.port, header, tensors))
         except Exception as error:  # this answer is remembered too
             self.last = _failed(number, error)
         self.heard = time.monotonic()
@@ -116,30 +116,30 @@ class _Bench:
         self.heard = now
 
 
-def _carry_out(port: Port, words: Words, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _carry_out(port: Port, header: Header, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """One request at the real wires, and the taps it shows, if any."""
     held = {name: tensor.to(port.spec.on) for name, tensor in tensors.items()}
-    if words["wire"] in ("program", "pulse"):
-        drive: Any = entries(held, "drive", words["drive"])
-        (port.program if words["wire"] == "program" else port.pulse)(drive)
+    if header["wire"] in ("program", "pulse"):
+        drive: Any = entries(held, "drive", header["drive"])
+        (port.program if header["wire"] == "program" else port.pulse)(drive)
         return {}
-    if words["wire"] != "measure":
-        raise BadFrame(f"no wire is called {words['wire']!r}")
-    probe = Probe(entries(held, "knobs", words["knobs"]), entries(held, "nodes", words["nodes"]))
-    taps = port.measure(held["x"], probe, first=words["first"], last=words["last"]).taps
+    if header["wire"] != "measure":
+        raise BadBlock(f"no wire is called {header['wire']!r}")
+    probe = Probe(entries(held, "knobs", header["knobs"]), entries(held, "nodes", header["nodes"]))
+    taps = port.measure(held["x"], probe, first=header["first"], last=header["last"]).taps
     return {f"tap.{i}": tap for i, tap in enumerate(taps)}
 
 
 def _failed(number: int | None, error: Exception) -> bytes:
     kind = type(error).__name__
-    says = str(error) if kind in TOLD else f"{kind}: {error}"
+    says = str(error) if kind in NAMED_ERRORS else f"{kind}: {error}"
     return pack({"number": number, "error": kind, "says": says}, {})
 
 
-def _told(spec: Spec) -> Words:
+def _told(spec: Spec) -> Header:
     return {
         "costs": dataclasses.asdict(spec.costs),
         "fleet": list(spec.fleet),
         "dtype": str(spec.dtype).removeprefix("torch."),
-        "wiring": wiring(spec.layers),
+        "layer_checksum": layer_checksum(spec.layers),
     }

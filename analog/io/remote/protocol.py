@@ -11,19 +11,21 @@ from ...port import Dead
 from ...spec import BadInput
 
 
-class BenchError(RuntimeError):
+class RemoteError(RuntimeError):
     """The bench could not do what it was asked; says why."""
 
 
-class Busy(BenchError):
+class Busy(RemoteError):
     """Another client holds the bench."""
 
 
-class BadToken(BenchError):
+class BadToken(RemoteError):
     """The bench did not accept the token."""
 
 
-TOLD: Final = {e.__name__: e for e in (BadInput, Dead, BenchError, Busy)}  # errors that keep their class
+NAMED_ERRORS: Final = {
+    e.__name__: e for e in (BadInput, Dead, RemoteError, Busy)
+}  # errors that keep their class
 
 
 def named(name: str, entries: Sequence[Tensor | None]) -> dict[str, Tensor]:

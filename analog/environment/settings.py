@@ -1,4 +1,4 @@
-"""The terms on which an agent teaches a chip: what is to be learnt, what may be done, and how much of it."""
+"""The settings under which an agent teaches a chip: what is to be learnt, what may be done, how much."""
 
 import math
 from collections.abc import Callable
@@ -36,23 +36,29 @@ def xor() -> Task:
     """Four stimuli, wanted 1 V where just one of two inputs is on and -1 V elsewhere: 2-4-1, 17 knobs."""
     x = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     target = torch.tensor([[-1.0], [1.0], [1.0], [-1.0]])
-    return Task((dense(2, 4), dense(4, 1, linear=True)), x, target, _half_square)
+    return Task((dense(2, 4), dense(4, 1, linear=True)), x, target, _half_squared_error)
 
 
-def _half_square(out: Tensor, target: Tensor) -> Tensor:
+def _half_squared_error(out: Tensor, target: Tensor) -> Tensor:
+    """The value of `learners.SquaredError`, which may not be imported on this side of the wall."""
     return 0.5 * (out - target).square().sum(-1)
 
 
 @dataclass(frozen=True)
-class Course:
-    """The terms on which chips are taught."""
+class EnvSettings:
+    """The terms on which chips are taught in `MortalChip-v0`.
+
+    Raises:
+        TypeError: the device is a class.
+        ValueError: a setting is out of its range.
+    """
 
     device: Device[Any] = Mismatched()
     task: Task | None = None  # by default `xor()`
     act: Act = "pulse"  # an action is a drive; or "probe": a drive, then a probe, one after the other
-    reach: float = 0.1  # full scale, the drive that an action of 1 asks for
-    tremor: float = 0.1  # full scale, the probe that an action of 1 asks for
-    span: float = 10.0  # V (or units of loss), range of what is shown; what is beyond shows as its end
+    pulse_scale: float = 0.1  # full scale, the drive that an action of 1 asks for
+    probe_scale: float = 0.1  # full scale, the probe that an action of 1 asks for
+    observation_range: float = 10.0  # V (or units of loss); what is beyond shows as its end
     budget: Budget = Budget(reads=2000)  # of an episode
     wait: float = 0.0  # s that pass on the chip's clock between two steps
     on: str = "cpu"  # where tensors live
@@ -63,9 +69,9 @@ class Course:
             raise TypeError(f"MortalChip: got the class {name}, wanted a device; write {name}()")
         if self.act not in ("pulse", "probe"):
             raise ValueError(f"MortalChip: act is {self.act!r}, wanted 'pulse' or 'probe'")
-        for word in ("reach", "tremor", "span"):
-            if not 0 < getattr(self, word) < math.inf:
-                raise ValueError(f"MortalChip: {word} is {getattr(self, word)}, wanted a finite one above 0")
+        for name in ("pulse_scale", "probe_scale", "observation_range"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"MortalChip: {name} is {getattr(self, name)}, wanted a finite one above 0")
         if not 0 <= self.wait < math.inf:
             raise ValueError(f"MortalChip: wait is {self.wait} s, wanted a finite time of at least 0")
         if self.task is not None:

@@ -24,15 +24,15 @@ from ...spec import BadInput
 from ...spec import Costs
 from ...spec import Knobs
 from ...spec import Spec
-from ..serialization import Words
+from ..serialization import Header
+from ..serialization import layer_checksum
 from ..serialization import pack
 from ..serialization import unpack
-from ..serialization import wiring
-from .terms import TOLD
-from .terms import BadToken
-from .terms import BenchError
-from .terms import key
-from .terms import named
+from .protocol import NAMED_ERRORS
+from .protocol import BadToken
+from .protocol import RemoteError
+from .protocol import key
+from .protocol import named
 
 _HANDSHAKE: Final = (
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -53,7 +53,7 @@ def connect(
         retry: s of silence after which a request is sent again; the bench does nothing twice.
 
     Raises:
-        BadToken, Busy, BenchError: at once; TimeoutError: nobody answers.
+        BadToken, Busy, RemoteError: at once; TimeoutError: nobody answers.
     """
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.linger = 0
@@ -61,7 +61,7 @@ def connect(
         socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
         with socket.get_monitor_socket(_HANDSHAKE) as refusals:
             socket.connect(address)
-            line = _Line(socket, refusals, address, timeout, retry)
+            line = _Connection(socket, refusals, address, timeout, retry)
             try:
                 spec = _understood(line.ask({"wire": "hello"}, {})[0], layers)
                 yield _port(line, spec)
@@ -70,7 +70,7 @@ def connect(
                 socket.disable_monitor()
 
 
-class _Line:
+class _Connection:
     """One client's end: numbers its requests, and asks again until it is answered."""
 
     def __init__(self, socket: Any, refusals: Any, address: str, timeout: float, retry: float) -> None:
@@ -79,33 +79,33 @@ class _Line:
         self.session, self.number, self.limit = uuid.uuid4().hex, -1, math.inf
         self.open = self.waiting = False
 
-    def ask(self, words: Words, tensors: dict[str, Tensor]) -> tuple[Words, dict[str, Tensor]]:
+    def ask(self, header: Header, tensors: dict[str, Tensor]) -> tuple[Header, dict[str, Tensor]]:
         """What the bench answers; its errors are raised here."""
-        block = pack({**words, "session": self.session, "number": self.number + 1}, tensors)
+        block = pack({**header, "session": self.session, "number": self.number + 1}, tensors)
         if len(block) > self.limit:
             raise BadInput(
                 f"a message of {len(block)} bytes; the bench takes {self.limit}: send fewer examples"
             )
         if self.waiting:
-            raise BenchError("a request was never answered, and may have been carried out; connect anew")
+            raise RemoteError("a request was never answered, and may have been carried out; connect anew")
         self.number, self.waiting = self.number + 1, True
-        words, tensors = self._answer(block)
+        header, tensors = self._answer(block)
         self.waiting = False
-        if "error" in words:
-            raise TOLD.get(words["error"], BenchError)(words["says"])
-        self.limit, self.open = words.get("limit", self.limit), True
-        return words, tensors
+        if "error" in header:
+            raise NAMED_ERRORS.get(header["error"], RemoteError)(header["says"])
+        self.limit, self.open = header.get("limit", self.limit), True
+        return header, tensors
 
-    def _answer(self, block: bytes) -> tuple[Words, dict[str, Tensor]]:
+    def _answer(self, block: bytes) -> tuple[Header, dict[str, Tensor]]:
         until = time.monotonic() + self.timeout
         while (left := until - time.monotonic()) > 0:
             self.socket.send(block)
             again = time.monotonic() + min(self.retry, left)
             while (rest := again - time.monotonic()) > 0:
                 if self.socket.poll(max(1, int(1000 * min(rest, 0.1)))):
-                    words, tensors = unpack(self.socket.recv())
-                    if words["number"] == self.number:  # else an answer that was asked for twice
-                        return words, tensors
+                    header, tensors = unpack(self.socket.recv())
+                    if header["number"] == self.number:  # else an answer that was asked for twice
+                        return header, tensors
                 elif not self.open and self.refusals.poll(0):
                     recv_monitor_message(self.refusals)
                     raise BadToken(f"{self.address} did not accept the token")
@@ -115,30 +115,30 @@ class _Line:
         """Let go of the bench, if it can be told."""
         if self.open:
             self.timeout, self.waiting = self.retry, False
-            with suppress(TimeoutError, BenchError):
+            with suppress(TimeoutError, RemoteError):
                 self.ask({"wire": "bye"}, {})
 
 
-def _port(line: _Line, spec: Spec) -> Port:
+def _port(line: _Connection, spec: Spec) -> Port:
     def send(wire: str, drive: Knobs) -> None:
         line.ask({"wire": wire, "drive": [True] * len(drive)}, named("drive", drive))
 
     def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
-        words: Words = {"wire": "measure", "first": first, "last": last}
+        header: Header = {"wire": "measure", "first": first, "last": last}
         given = {"x": x}
         for name, entries in probe._asdict().items():
-            words[name] = None if entries is None else [e is not None for e in entries]
+            header[name] = None if entries is None else [e is not None for e in entries]
             given |= named(name, entries or ())
-        shown = line.ask(words, given)[1]
+        shown = line.ask(header, given)[1]
         return Reading(tuple(shown[f"tap.{i}"] for i in range(len(shown))))
 
     return make_port(spec, lambda knobs: send("program", knobs), lambda knobs: send("pulse", knobs), read)
 
 
-def _understood(hello: Words, layers: Sequence[Layer]) -> Spec:
+def _understood(hello: Header, layers: Sequence[Layer]) -> Spec:
     """The datasheet at this end, where tensors live on the CPU."""
     told = hello["spec"]
-    if told["wiring"] != wiring(layers):
-        raise BenchError("the bench has other layers than those given; connect with the served chip's own")
+    if told["layer_checksum"] != layer_checksum(layers):
+        raise RemoteError("the bench has other layers than those given; connect with the served chip's own")
     dtype = {"float32": torch.float32, "float64": torch.float64}[told["dtype"]]
     return Spec(tuple(layers), Costs(**told["costs"]), tuple(told["fleet"]), dtype)

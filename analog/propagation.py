@@ -1,0 +1,49 @@
+"""The physics of one measurement, layer by layer."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from .device import Device
+from .device import S
+from .port import Probe
+from .randomness import Noise
+from .spec import Spec
+
+
+def propagate(
+    device: Device[S], spec: Spec, cells: Sequence[S], x: Tensor, probe: Probe, noise: Noise
+) -> tuple[Tensor, ...]:
+    """The taps of one measurement of the layers in `spec`; every tap has the probe axes.
+
+    A layer that no probe has touched yet is collected once for all probes, while its noise is drawn
+    for each of them: exact, because what the probes share is deterministic.
+
+    Args:
+        cells: of each layer.
+        x: (batch, features_in) or (*probes, *fleet, batch, features_in).
+
+    Returns:
+        The output of every layer, (*probes, *fleet, batch, features).
+    """
+    nothing = (None,) * len(spec.layers)
+    offsets, pushes = probe.knobs or nothing, probe.nodes or nothing
+    lead = probe.lead(spec, x)
+    bare = len(spec.fleet) + 3  # axes of cells and of activity that carries no probe axes
+    full = len(lead) + bare
+    noise = noise.with_probe_axes(lead, full)
+    taps = []
+    for layer, layer_cells, offset, push in zip(spec.layers, cells, offsets, pushes, strict=True):
+        z = layer.gather(x)
+        if z.ndim < bare:
+            z = z.expand(*spec.fleet, *z.shape[-3:])
+        if offset is not None:
+            layer_cells = device.perturb(layer_cells, offset)
+            z = z.expand(*lead, *z.shape[-bare:])
+        u = device.collect(layer_cells, z, noise)
+        if push is not None:
+            u = u + layer.unscatter(push)
+        u = device.sense(layer_cells, u, noise)
+        x = layer.scatter(u if layer.linear else device.fire(layer_cells, u, noise))
+        taps.append(x if x.ndim == full - 1 else x.expand(*lead, *x.shape).clone())
+    return tuple(taps)
