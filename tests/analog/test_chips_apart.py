@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from analog.devices.zoo import ZOO
 
 from analog import Chip
 from analog import Dead
@@ -21,6 +20,7 @@ from analog import Spec
 from analog import dense
 from analog import load
 from analog import save
+from analog.devices import ZOO
 from tests.zoo import name
 
 LAYERS = (dense(3, 4), dense(4, 2, linear=True))
