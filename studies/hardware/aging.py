@@ -108,11 +108,9 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = scale(data, epochs=args.epochs)
     chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
-    lessons = batches(data.train, size.batch, size.epochs, trial.generator("data"))
-    learning = fit(
-        by_nodes(size.probes, sparing(data, size))(CrossEntropy()), chip.port(), lessons, trial.generator()
-    )
-    died = lived(learning)
+    learner = by_nodes(size.probes, sparing(data, size))(CrossEntropy())
+    labeled = batches(data.train, size.batch, size.epochs, trial.generator("data"))
+    died = lived(fit(learner, chip.port(), labeled, trial.generator()))
     if died:
         raise ValueError(f"aging: {died}; it did not live to be aged")
     (few,) = batches(data.train, args.examples, 1e-9, trial.generator("few"))
@@ -136,24 +134,25 @@ def _about(trial: Trial) -> Row:
 
 def _row(trial: Trial, moment: float, life: ChipInUse, data: Dataset, before: float | None) -> Row:
     after = round(float(accuracy(life.port, data.test)), 6)
-    known = after if before is None else round(before, 6)
-    who = life.chip.identities[0]
-    return {**_about(trial), "seconds": moment, "before": known, "after": after, "in_use": who}
+    row = {**_about(trial), "seconds": moment, "before": after, "after": after}
+    if before is not None:
+        row["before"] = round(before, 6)
+    return {**row, "in_use": life.chip.identities[0]}
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
+    lines = []
     for device, remedy in dict.fromkeys((r["device"], r["remedy"]) for r in rows):
-        mean = _course([r for r in rows if (r["device"], r["remedy"]) == (device, remedy)], "after")
-        lost = [s for s, share in mean.items() if share < mean[0.0] - FAILED]
+        mean = _mean_by_time([r for r in rows if (r["device"], r["remedy"]) == (device, remedy)], "after")
+        failures = [s for s, share in mean.items() if share < mean[0.0] - FAILED]
         line = {"device": short_reference(device), "care": remedy}
         line |= {words(s): f"{100 * share:.1f}" for s, share in mean.items()}
-        made.append({**line, "fails at": words(lost[0]) if lost else "not yet"})
-    return made
+        lines.append({**line, "fails at": words(failures[0]) if failures else "not yet"})
+    return lines
 
 
-def _course(rows: Sequence[Row], key: str) -> dict[float, float]:
-    """Mean over chips at every moment."""
+def _mean_by_time(rows: Sequence[Row], key: str) -> dict[float, float]:
+    """The mean over chips at every moment."""
     return {s: fmean(r[key] for r in rows if r["seconds"] == s) for s in sorted({r["seconds"] for r in rows})}
 
 
@@ -170,15 +169,15 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
     figure = Figure(figsize=(4 * len(devices), 3.6), layout="constrained")
     axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    colours = dict(zip(get_args(Remedy), ("tab:gray", "tab:orange", "tab:blue", "tab:green"), strict=True))
+    colors = dict(zip(get_args(Remedy), ("tab:gray", "tab:orange", "tab:blue", "tab:green"), strict=True))
     for axis, device in zip(axes, devices, strict=True):
         for remedy in dict.fromkeys(r["remedy"] for r in rows if r["device"] == device):
-            chosen = [r for r in rows if (r["device"], r["remedy"]) == (device, remedy)]
-            before, after = _course(chosen, "before"), _course(chosen, "after")
+            treated = [r for r in rows if (r["device"], r["remedy"]) == (device, remedy)]
+            before, after = _mean_by_time(treated, "before"), _mean_by_time(treated, "after")
             times = [s for s in after if s > 0]
             line = [(s, 100 - 100 * course[s]) for s in times for course in (before, after)]
-            axis.plot(*zip(*line, strict=True), color=colours[remedy], label=remedy, lw=1.2)
-            axis.plot(times, [100 - 100 * after[s] for s in times], "o", color=colours[remedy], ms=3)
+            axis.plot(*zip(*line, strict=True), color=colors[remedy], label=remedy, lw=1.2)
+            axis.plot(times, [100 - 100 * after[s] for s in times], "o", color=colors[remedy], ms=3)
         axis.set(title=short_reference(device), xlabel="time since it learnt, s", xscale="log", yscale="log")
         axis.grid(which="both", alpha=0.3)
     axes[0].set(ylabel="test error %")

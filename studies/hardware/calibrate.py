@@ -102,22 +102,22 @@ def _calibrate(args: Args) -> Iterator[Row]:
 def _picture(found: Calibration, readings: torch.Tensor, which: torch.Tensor) -> Iterator[Row]:
     """Means and spread of each history, and quantiles of the residuals."""
     for history in range(min(int(which.max()) + 1, 8)):  # more would hide each other
-        own = which == history
+        cells = which == history
         for k in range(readings.shape[1]):
             yield {
                 "what": "row",
                 "history": history,
                 "row": k,
-                "mean": float(readings[own, k].mean()),
-                "sd": float(readings[own, k].std()),
-                "fitted": float(found.diagnostics.fitted[own, k][0]),
-                "fitted_sd": float(found.diagnostics.spread[own, k][0]),
+                "mean": float(readings[cells, k].mean()),
+                "sd": float(readings[cells, k].std()),
+                "fitted": float(found.diagnostics.fitted[cells, k][0]),
+                "fitted_sd": float(found.diagnostics.spread[cells, k][0]),
             }
     ordered = found.diagnostics.residuals.flatten().sort().values
     for k in range(1, 100):
-        at = min(int(len(ordered) * k / 100), len(ordered) - 1)
+        place = min(int(len(ordered) * k / 100), len(ordered) - 1)
         normal = statistics.NormalDist().inv_cdf(k / 100)
-        yield {"what": "quantile", "normal": normal, "residual": float(ordered[at])}
+        yield {"what": "quantile", "normal": normal, "residual": float(ordered[place])}
 
 
 @lru_cache(64)
@@ -138,8 +138,8 @@ def _cover(args: Args, device: Any, first: int, last: int) -> Iterator[Row]:
     gaps: dict[str, list[float]] = {n: [] for n in names}
     within = dict.fromkeys(names, 0)
     for repeat in range(first, last + 1):
-        who = args.seed + 1 + repeat
-        table = simulate_table(device, measurements, who, who)
+        identity = args.seed + 1 + repeat
+        table = simulate_table(device, measurements, identity, identity)
         found = calibrate(device, table, free=names, model=model, weight_model=weight_model)
         for p in found.parameters:
             truth = getattr(device, p.name)
@@ -184,17 +184,17 @@ def _line(what: str, value: str, error: str, interval: str, comment: str) -> Row
 def _coverage_table(rows: Sequence[Row]) -> list[Row]:
     lines = []
     for device in dict.fromkeys(r["device"] for r in rows):
-        own = [r for r in rows if r["device"] == device]
-        names = list(dict.fromkeys(r["name"] for r in own))
-        each = {n: _share([r for r in own if r["name"] == n]) for n in names}
+        repeats = [r for r in rows if r["device"] == device]
+        names = list(dict.fromkeys(r["name"] for r in repeats))
+        each = {n: _share([r for r in repeats if r["name"] == n]) for n in names}
         lowest, highest = min(each, key=lambda n: each[n]), max(each, key=lambda n: each[n])
-        count = sum(r["repeats"] for r in own)
+        count = sum(r["repeats"] for r in repeats)
         lines.append(
             {
                 "device": device,
                 "repeats": count // len(names),
-                "within, %": f"{100 * _share(own):.1f}",
-                "sd of z": f"{(sum(r['z_squares'] for r in own) / count) ** 0.5:.2f}",
+                "within, %": f"{100 * _share(repeats):.1f}",
+                "sd of z": f"{(sum(r['z_squares'] for r in repeats) / count) ** 0.5:.2f}",
                 "lowest": f"{lowest} {100 * each[lowest]:.1f}",
                 "highest": f"{highest} {100 * each[highest]:.1f}",
                 "parameters": ", ".join(names),
@@ -209,9 +209,9 @@ def _share(rows: Sequence[Row]) -> float:
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(11, 4), layout="constrained")
-    covered = [r for r in rows if r["what"] == "coverage"]
-    if covered:
-        _draw_coverage(figure, covered)
+    coverage = [r for r in rows if r["what"] == "coverage"]
+    if coverage:
+        _draw_coverage(figure, coverage)
     else:
         _draw_fit(figure, rows)
     path = folder / "calibrate.png"
@@ -223,10 +223,12 @@ def _draw_coverage(figure: Figure, rows: Sequence[Row]) -> None:
     axis = figure.subplots()
     devices = list(dict.fromkeys(r["device"] for r in rows))
     for place, device in enumerate(devices):
-        own = [r for r in rows if r["device"] == device]
-        each = [_share([r for r in own if r["name"] == n]) for n in dict.fromkeys(r["name"] for r in own)]
+        repeats = [r for r in rows if r["device"] == device]
+        each = [
+            _share([r for r in repeats if r["name"] == n]) for n in dict.fromkeys(r["name"] for r in repeats)
+        ]
         axis.plot([100 * e for e in each], [place] * len(each), "o", ms=3, color="tab:gray")
-        axis.plot([100 * _share(own)], [place], "D", ms=6, color="tab:blue")
+        axis.plot([100 * _share(repeats)], [place], "D", ms=6, color="tab:blue")
     axis.set_yticks(range(len(devices)), devices, fontsize=7)
     axis.axvspan(93, 97, color="tab:green", alpha=0.2)
     axis.set(xlabel="true value within the 95 % interval, % (grey: each parameter; blue: all)")
@@ -237,11 +239,11 @@ def _draw_fit(figure: Figure, rows: Sequence[Row]) -> None:
     left, middle, right = figure.subplots(1, 3)
     shown = [r for r in rows if r["what"] == "row"]
     for history in sorted({r["history"] for r in shown}):
-        own = [r for r in shown if r["history"] == history]
-        steps, colour = [r["row"] for r in own], f"C{history}"
-        for axis, seen, fitted in ((left, "mean", "fitted"), (middle, "sd", "fitted_sd")):
-            axis.plot(steps, [r[seen] for r in own], "o", ms=4, color=colour)
-            axis.plot(steps, [r[fitted] for r in own], color=colour, linewidth=1)
+        points = [r for r in shown if r["history"] == history]
+        steps, color = [r["row"] for r in points], f"C{history}"
+        for axis, measured, fitted in ((left, "mean", "fitted"), (middle, "sd", "fitted_sd")):
+            axis.plot(steps, [r[measured] for r in points], "o", ms=4, color=color)
+            axis.plot(steps, [r[fitted] for r in points], color=color, linewidth=1)
     left.set(xlabel="row of the history", title="mean over cells (line: fit)")
     middle.set(xlabel="row of the history", title="sd between cells (line: fit)")
     quantiles = [r for r in rows if r["what"] == "quantile"]

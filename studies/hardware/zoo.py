@@ -1,7 +1,7 @@
 """Every published device learns in place within 2 points of what its own exact gradient would teach it.
 
 Each chip learns one task three times, each time fresh from the factory, with the same batches and the same
-update: by node perturbation through its wires, with a fixed budget of measurements; by its own exact
+update: by node perturbation through its wires, with a fixed budget of reads; by its own exact
 gradient, which no real hardware allows; and its heirs from its answers. The digital network with the exact
 gradient stands beside them. The update is Adam, its rate falling to zero, its drives owed until they come
 to a tenth of full scale: a write blurs most of these cells by more than a step of Adam, so that writing
@@ -13,7 +13,7 @@ moves.
 
 Ours on digits (seed 0, mean of 3 chips): 18 of 19 from .9 points before the exact gradient to 1.2 behind it,
 their heirs at 94.3 to 96.4 %, the digital network at 96.9. The HfO2 array, with 5 levels and a tenth of its
-cells dead, is short of measurements: 2.6 points behind with the default budget (87.6 in place, 90.2 exact,
+cells dead, is short of reads: 2.6 points behind with the default budget (87.6 in place, 90.2 exact,
 heirs 81.3), .8 before it with `--budget 810` (93.5, 92.7, heirs 90.3).
 
 Published beside ours: none for in-place learning of the whole zoo; the devices' sources are in their files.
@@ -79,7 +79,7 @@ class Args:
     devices: tuple[AnyDevice, ...] = ZOO  # package.module:Class or package.module:Class(word=value), each
     chips: int = 3  # identities of each device, each a trial of its own
     heirs: int = 2  # fresh chips that each chip teaches; 0 for none
-    budget: float | None = None  # measurements per training example; by default 225, or 75 on large data
+    budget: float | None = None  # reads per training example; by default 225, or 75 on large data
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     temperature: float = 4.0  # of the answers that heirs learn from
     seed: int = 0  # of data order, probes and the chips' noise
@@ -113,20 +113,20 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = scale(data, hidden=args.hidden)
-    wanted = args.budget if args.budget is not None else size.epochs * (1 + size.probes)
-    size = scale(data, hidden=args.hidden, epochs=wanted / (1 + size.probes))
+    reads = args.budget if args.budget is not None else size.epochs * (1 + size.probes)
+    size = scale(data, hidden=args.hidden, epochs=reads / (1 + size.probes))
     if trial.device is None:
         chip = _chip(trial, Ideal(), data, size)
         digital = Exact(chip, schedule(data, size.batch, size.epochs, size.rate), CrossEntropy())
-        yield _taught(trial, "digital", chip, data, size, digital)
+        yield _train(trial, "digital", chip, data, size, digital)
         return
     yield {"what": "bench", "device": trial.who, "chip": trial.chip, **bench(trial.device, trial.chip)}
     chip = _chip(trial, trial.device, data, size)
     learner = by_nodes(size.probes, sparing(data, size))(CrossEntropy())
-    yield {**_taught(trial, "in place", chip, data, size, learner), "done": 0.3}
-    twin = _chip(trial, trial.device, data, size)
-    exact = Exact(twin, sparing(data, size), CrossEntropy())
-    yield {**_taught(trial, "exact gradient", twin, data, size, exact), "done": 0.5}
+    yield {**_train(trial, "in place", chip, data, size, learner), "done": 0.3}
+    same = _chip(trial, trial.device, data, size)
+    exact = Exact(same, sparing(data, size), CrossEntropy())
+    yield {**_train(trial, "exact gradient", same, data, size, exact), "done": 0.5}
     if args.heirs and chip.alive:
         yield from _hand_over(trial, chip, data, size)
 
@@ -135,13 +135,13 @@ def _chip(trial: Trial, device: Device[Any], data: Dataset, size: Scale) -> Chip
     return Chip(device, network(data, size.hidden), trial.chip, noise_seed=trial.args.seed)
 
 
-def _taught(
+def _train(
     trial: Trial, what: str, chip: Chip[Any], data: Dataset, size: Scale, learner: Learner[Any]
 ) -> Row:
-    """A chip learns from labels; how well it then does, what it cost, or how it died."""
+    """Train a chip from labels: how well it then does, what that cost, or how it died."""
     ledger = Ledger(chip.spec)
-    lessons = batches(data.train, size.batch, size.epochs, trial.generator("data"))
-    died = lived(fit(learner, metered(chip.port(), ledger), lessons, trial.generator("probes")))
+    labeled = batches(data.train, size.batch, size.epochs, trial.generator("data"))
+    died = lived(fit(learner, metered(chip.port(), ledger), labeled, trial.generator("probes")))
     score = None if died else round(float(accuracy(chip.port(), data.test)), 6)
     about = {"what": what, "device": trial.who, "chip": trial.chip, "accuracy": score, "died": died}
     return {
@@ -155,10 +155,10 @@ def _taught(
 
 
 def _hand_over(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale) -> Iterator[Row]:
-    """Fresh chips learn what this one answers."""
+    """Hand over to fresh chips, which learn what this one answers."""
     args, first = trial.args, 1_000_000 * (trial.chip + 1)
-    who = range(first, first + args.heirs)
-    heirs = Chip(chip.device, chip.spec.layers, who, noise_seed=args.seed + 1)
+    identities = range(first, first + args.heirs)
+    heirs = Chip(chip.device, chip.spec.layers, identities, noise_seed=args.seed + 1)
 
     def learner(loss: Loss) -> Learner[Any]:
         return by_nodes(size.probes, sparing(data, size))(loss)
@@ -177,8 +177,8 @@ def _hand_over(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale) -> Ite
             generator=trial.generator("heirs", "probes"),
         )
     )
-    scores = [None] * len(who) if died else accuracy(heirs.port(), data.test).tolist()
-    for heir, score in zip(who, scores, strict=True):
+    scores = [None] * len(identities) if died else accuracy(heirs.port(), data.test).tolist()
+    for heir, score in zip(identities, scores, strict=True):
         yield {
             "what": "heir",
             "device": trial.who,
@@ -193,19 +193,19 @@ def bench(device: Device[Any], identity: int) -> Row:
     """What single cells can hold, seen at the bench and not through the wires."""
     like = torch.empty(0, dtype=torch.float64)
     cells = device.fabricate(50, 64, Fabrication((identity,), (), 0, 1, like))
-    some, x = cells.knobs, torch.eye(64, dtype=torch.float64).unsqueeze(0)
+    knobs, x = cells.knobs, torch.eye(64, dtype=torch.float64).unsqueeze(0)
 
     def after(drive: float, run: str) -> Tensor:
         noise = Noise(stream(identity, "bench", run))
-        return device.collect(device.pulse(cells, torch.full_like(some, drive), noise), x, Noise.none())
+        return device.collect(device.pulse(cells, torch.full_like(knobs, drive), noise), x, Noise.none())
 
-    reach = (after(4.0, "up") - after(-4.0, "down")).abs()
-    one = max(device.costs.step or 0.0, OWED)
-    blur = float((after(one, "once") - after(one, "again")).std()) / 2**0.5
-    grain = max(blur, device.costs.step or 0.0)
+    weight_range = (after(4.0, "up") - after(-4.0, "down")).abs()
+    drive = max(device.costs.step or 0.0, OWED)
+    write_std = float((after(drive, "once") - after(drive, "again")).std()) / 2**0.5
+    resolution = max(write_std, device.costs.step or 0.0)
     return {
-        "levels": 1 + float(reach.median()) / grain if grain else None,
-        "unmoved": float((reach < 0.05 * reach.median()).double().mean()),
+        "levels": 1 + float(weight_range.median()) / resolution if resolution else None,
+        "unmoved": float((weight_range < 0.05 * weight_range.median()).double().mean()),
     }
 
 
@@ -217,18 +217,18 @@ def _line(device: str, rows: Sequence[Row]) -> Row:
     def mean(what: str, key: str = "accuracy") -> float | None:
         return mean_of([r for r in rows if r["what"] == what], key)
 
-    own, exact = mean("in place"), mean("exact gradient") or mean("digital")
+    learned, exact = mean("in place"), mean("exact gradient") or mean("digital")
     deaths = sum(r["what"] == "in place" and r["died"] is not None for r in rows)
     levels = mean("bench", "levels")
-    behind = None if own is None or exact is None else 100 * (exact - own)
+    behind = None if learned is None or exact is None else 100 * (exact - learned)
     return {
         "device": short_reference(device),
-        "in place %": percent(own) + (f", {deaths} died" if deaths else ""),
+        "in place %": percent(learned) + (f", {deaths} died" if deaths else ""),
         "exact %": percent(exact),
         "behind": fixed(behind),
         "heirs %": percent(mean("heir")),
         "levels": fixed(levels, 0),
-        "unmoved %": percent(mean("bench", "unmoved")) if own is not None or deaths else "",
+        "unmoved %": percent(mean("bench", "unmoved")) if learned is not None or deaths else "",
         "reads": short_number(mean("in place", "reads")),
         "pulses/cell": short_number(mean("in place", "pulses_per_cell")),
         "chip joules": short_number(mean("in place", "joules")),
@@ -245,11 +245,11 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(8, 1.5 + 0.3 * len(devices)), layout="constrained")
     axis = figure.subplots()
     kinds = {"exact gradient": ("|", "black"), "in place": ("o", "tab:blue"), "heir": ("x", "tab:green")}
-    for what, (mark, colour) in kinds.items():
-        chosen = [r for r in rows if r["what"] == what and r["accuracy"] is not None]
-        errors = [max(100 * (1 - r["accuracy"]), 0.1) for r in chosen]
-        places = [devices.index(r["device"]) for r in chosen]
-        axis.plot(errors, places, mark, color=colour, label=what, alpha=0.7)
+    for what, (mark, color) in kinds.items():
+        scored = [r for r in rows if r["what"] == what and r["accuracy"] is not None]
+        errors = [max(100 * (1 - r["accuracy"]), 0.1) for r in scored]
+        places = [devices.index(r["device"]) for r in scored]
+        axis.plot(errors, places, mark, color=color, label=what, alpha=0.7)
     digital = [r["accuracy"] for r in rows if r["what"] == "digital"]
     axis.axvline(max(100 * (1 - fmean(digital)), 0.1), color="gray", lw=0.8, label="digital network")
     axis.set_yticks(range(len(devices)), [short_reference(d) for d in devices], fontsize=8)
