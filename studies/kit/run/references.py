@@ -87,6 +87,20 @@ def reference(part: Any) -> str:
     return place + (f"({', '.join(changed)})" if changed else "")
 
 
+def public_reference(part: Any) -> str:
+    """`reference`, with each part named from the outermost package that has it: `analog:Mismatched`."""
+
+    def shortened(match: re.Match[str]) -> str:
+        if match["quoted"] is not None:
+            return match[0]
+        packages = match["module"].split(".")
+        outer = (".".join(packages[:k]) for k in range(1, len(packages) + 1))
+        found = _imported(match[0])
+        return next(f"{name}:{match['name']}" for name in outer if _has(name, match["name"], found))
+
+    return _QUOTED_OR_REFERENCE.sub(shortened, reference(part))
+
+
 def short_reference(reference: str) -> str:
     """The class and the first argument that a reference names, for tables."""
     name = re.sub(rf"{_NAME}:", "", reference)
@@ -114,7 +128,7 @@ def command(study: str, args: Any) -> str:
             words.append(f"--{flag}" if value else f"--no-{flag}")
         elif value != _default(field):
             values = value if isinstance(value, tuple) else (value,)
-            words += [f"--{flag}", *(v if isinstance(v, str) else _written(v) for v in values)]
+            words += [f"--{flag}", *map(_word, values)]
     return shlex.join(words)
 
 
@@ -139,7 +153,7 @@ def by_reference(kind: str, has: str) -> PrimitiveConstructorSpec[Any]:
         metavar="MODULE:NAME",
         instance_from_str=read,
         is_instance=_is_suitable,
-        str_from_instance=lambda part: [reference(part)],
+        str_from_instance=lambda part: [public_reference(part)],
     )
 
 
@@ -177,6 +191,13 @@ def _called(place: str, call: ast.Call, references: dict[str, str]) -> Any:
     return found(*positional, **named)
 
 
+def _has(module: str, name: str, found: Any) -> bool:
+    try:
+        return _imported(f"{module}:{name}") is found
+    except ValueError:
+        return False
+
+
 def _imported(place: str) -> Any:
     name, _, path = place.partition(":")
     found: Any = importlib.import_module(name)
@@ -198,12 +219,19 @@ def _article(kind: str) -> str:
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
+def _word(value: Any) -> str:
+    """A value on the command line."""
+    if isinstance(value, str | Path):
+        return str(value)
+    return public_reference(value) if dataclasses.is_dataclass(value) else _written(value)
+
+
 def _written(value: Any) -> str:
     if dataclasses.is_dataclass(value) or hasattr(value, "__qualname__"):
         return reference(value)
     if isinstance(value, tuple):
         return f"({', '.join(map(_written, value))}{',' if len(value) == 1 else ''})"
-    return str(value) if isinstance(value, Path) else repr(value)
+    return repr(value)
 
 
 def _default(field: Any) -> Any:

@@ -19,6 +19,7 @@ from studies.kit.run.catalog import import_study
 from studies.kit.run.references import AnyDevice
 from studies.kit.run.references import BadReference
 from studies.kit.run.references import command
+from studies.kit.run.references import public_reference
 from studies.kit.run.references import reference
 from studies.kit.run.references import resolve
 from studies.kit.run.references import short_reference
@@ -57,6 +58,13 @@ def test_a_reference_names_only_what_differs_from_the_defaults() -> None:
         "Endurance(device=Mismatched(severity=0.5), ...)"
     )
     assert short_reference("digital network") == "digital network"
+
+
+def test_the_public_reference_is_the_shortest() -> None:
+    device = Endurance(Mismatched(severity=0.5), pulses=1e3)
+    words = "analog:Endurance(device=analog:Mismatched(severity=0.5), pulses=1000.0)"
+    assert public_reference(device) == words and resolve(words) == device
+    assert public_reference(Part(words="analog.port:Port")) == f"{__name__}:Part(words='analog.port:Port')"
 
 
 def test_arguments_may_come_without_words() -> None:
