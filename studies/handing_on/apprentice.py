@@ -54,7 +54,7 @@ from ..kit.rl.tasks import by_episodes
 from ..kit.rl.tasks import fresh_policies
 from ..kit.rl.tasks import score
 from ..kit.rl.tasks import train_on_task
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 

@@ -96,7 +96,7 @@ from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schedule
 from ..kit.recipes.standard import usual
 from ..kit.report.tables import round_count
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
 Method = Literal["hard captions", "soft captions", "subclasses", "weights", "gradients"] | AnyAnswerFormat

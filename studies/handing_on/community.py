@@ -75,7 +75,7 @@ from ..kit.recipes.standard import scale
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent
 from ..kit.report.tables import short_number
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
 Method = Literal["everything", "alone", "community", "gradients", "weights"]

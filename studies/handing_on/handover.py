@@ -87,7 +87,7 @@ from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import sparing
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
 Spending = Literal["planner", "planner, by heart", "all once", "few, 8 times"]

@@ -61,7 +61,7 @@ from ..kit.recipes.standard import network
 from ..kit.recipes.standard import outputs
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schooled
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
 HOW: Final = {

@@ -61,7 +61,7 @@ from ..kit.recipes.standard import right
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schooled
 from ..kit.recipes.standard import usual
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
 SPLIT = 4  # batches of an heir for each of its founder's: more steps from as many measurements

@@ -62,7 +62,7 @@ from ..kit.recipes.standard import outputs
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import usual
 from ..kit.report.tables import percent
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
 

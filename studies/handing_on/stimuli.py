@@ -63,7 +63,7 @@ from ..kit.recipes.standard import network
 from ..kit.recipes.standard import right
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import schooled
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
 Kind = Literal["real", "a few", "noise", "mixtures", "another set", "surprise", "dispute", "doubt"]

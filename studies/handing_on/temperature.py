@@ -74,7 +74,7 @@ from ..kit.recipes.standard import schedule
 from ..kit.recipes.standard import schooled
 from ..kit.recipes.standard import usual
 from ..kit.report.tables import percent
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
 POPULATION = 2000  # examples that batches are drawn from where variance is measured

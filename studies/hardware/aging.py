@@ -57,7 +57,7 @@ from ..kit.recipes.standard import lived
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import sparing
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.references import short_reference
 from ..kit.run.study import Row

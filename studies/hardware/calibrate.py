@@ -31,7 +31,7 @@ from analog.calibrate import simulated_moments
 from analog.devices import ZOO
 from analog.settings import settings
 
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 

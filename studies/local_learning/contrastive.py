@@ -88,7 +88,7 @@ from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import by_nodes
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import right
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 

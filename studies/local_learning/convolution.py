@@ -72,7 +72,7 @@ from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import answers
 from ..kit.recipes.standard import right
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 

@@ -103,7 +103,7 @@ from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import scale
 from ..kit.report.tables import fixed
 from ..kit.report.tables import low_high
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
 Method = Literal["plain", "in turn", "decorrelated", "greedy", "exact"]

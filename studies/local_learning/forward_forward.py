@@ -79,7 +79,7 @@ from learners.local import with_normalization
 
 from ..kit.recipes.standard import OWED
 from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 

@@ -68,7 +68,7 @@ from ..kit.recipes.standard import schedule
 from ..kit.report.tables import fixed
 from ..kit.report.tables import low_high
 from ..kit.report.tables import short_number
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.references import short_reference
 from ..kit.run.study import Row

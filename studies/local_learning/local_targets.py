@@ -68,7 +68,7 @@ from ..kit.recipes.standard import OWED
 from ..kit.recipes.standard import PROBE_SIZE
 from ..kit.recipes.standard import outputs
 from ..kit.recipes.standard import sampled
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.references import short_reference
 from ..kit.run.study import Row

@@ -89,7 +89,7 @@ from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import scale
 from ..kit.report.tables import mean_sd
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
 Name = Literal["sgd", "momentum", "adagrad", "rmsprop", "adam"]

@@ -39,7 +39,7 @@ from learners import sgd
 from learners.rl import Argmax
 from learners.rl import ObservationNormalizer
 
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 

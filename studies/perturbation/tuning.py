@@ -33,7 +33,7 @@ from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import scale
 from ..kit.recipes.standard import within
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
 

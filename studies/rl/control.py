@@ -61,7 +61,7 @@ from ..kit.rl.tasks import by_steps
 from ..kit.rl.tasks import fresh_policies
 from ..kit.rl.tasks import score
 from ..kit.rl.tasks import train_on_task
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.references import short_reference
 from ..kit.run.study import Row

@@ -71,7 +71,7 @@ from ..kit.recipes.learned_update import WEIGHTS
 from ..kit.recipes.learned_update import Rule
 from ..kit.recipes.learned_update import searched
 from ..kit.recipes.learned_update import taught
-from ..kit.run.references import AnyDevice
+from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.references import short_reference
 from ..kit.run.study import Row

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from distill import AnswerFormat
 
-from ..run.references import by_reference
+from ..run.arguments import by_reference
 from ..run.references import reference
 
 AnyAnswerFormat = Annotated[AnswerFormat, by_reference("answer format", has="bits")]  # words can encode, too

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from learners.data import load_data
 
+from .arguments import command
 from .provenance import code_digests
 from .provenance import combined
 from .provenance import commits
-from .references import command
 from .study import Row
 from .study import Study
 from .study import claim

@@ -10,15 +10,8 @@ import dataclasses
 import importlib
 import inspect
 import re
-import shlex
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated
 from typing import Any
-
-from tyro.constructors import PrimitiveConstructorSpec
-
-from analog import Device
 
 _NAME = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 _QUOTED_OR_REFERENCE = re.compile(
@@ -80,9 +73,9 @@ def reference(part: Any) -> str:
     if named is part or not dataclasses.is_dataclass(part):
         return place
     changed = [
-        f"{field.name}={_written(value)}"
+        f"{field.name}={argument_text(value)}"
         for field in dataclasses.fields(part)
-        if field.init and (value := getattr(part, field.name)) != _default(field)
+        if field.init and (value := getattr(part, field.name)) != default_of(field)
     ]
     return place + (f"({', '.join(changed)})" if changed else "")
 
@@ -112,52 +105,6 @@ def short_reference(reference: str) -> str:
         return name
     first, *more = [ast.get_source_segment(name, part) for part in (*call.args, *call.keywords)]
     return f"{ast.unparse(call.func)}({first}{', ...' if more else ''})"
-
-
-def command(study: str, args: Any) -> str:
-    """The command that runs a study with these arguments; it names those that are not the defaults.
-
-    Args:
-        study: its name on the command line.
-        args: an instance of its `Args`.
-    """
-    words = ["python", "-m", "studies", study]
-    for field in dataclasses.fields(args):
-        value, flag = getattr(args, field.name), field.name.replace("_", "-")
-        if isinstance(value, bool) and value != _default(field):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        elif value != _default(field):
-            values = value if isinstance(value, tuple) else (value,)
-            words += [f"--{flag}", *map(_word, values)]
-    return shlex.join(words)
-
-
-def by_reference(kind: str, has: str) -> PrimitiveConstructorSpec[Any]:
-    """How tyro reads a part of some kind, told by a method or property that it has.
-
-    With `AnyDevice = Annotated[Device, by_reference("device", has="fabricate")]`, a field `device: AnyDevice`
-    is named by reference on the command line; in a union the literal words come first.
-    """
-
-    def read(words: list[str]) -> Any:
-        part = resolve(words[0])
-        if not _is_suitable(part):
-            raise BadReference(f"{words[0]}: is not {_article(kind)}; it has no {has!r}")
-        return part
-
-    def _is_suitable(part: Any) -> bool:
-        return hasattr(part, has) and not isinstance(part, type)
-
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="MODULE:NAME",
-        instance_from_str=read,
-        is_instance=_is_suitable,
-        str_from_instance=lambda part: [public_reference(part)],
-    )
-
-
-AnyDevice = Annotated[Device[Any], by_reference("device", has="fabricate")]
 
 
 def _evaluated(node: ast.expr, references: dict[str, str]) -> Any:
@@ -215,25 +162,16 @@ def _perhaps(word: str, known: Any) -> str:
     return f", perhaps {near[0]!r}" if near else f"; it has {', '.join(public)}" if len(public) <= 30 else ""
 
 
-def _article(kind: str) -> str:
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
-
-
-def _word(value: Any) -> str:
-    """A value on the command line."""
-    if isinstance(value, str | Path):
-        return str(value)
-    return public_reference(value) if dataclasses.is_dataclass(value) else _written(value)
-
-
-def _written(value: Any) -> str:
+def argument_text(value: Any) -> str:
+    """A value as an argument in a reference."""
     if dataclasses.is_dataclass(value) or hasattr(value, "__qualname__"):
         return reference(value)
     if isinstance(value, tuple):
-        return f"({', '.join(map(_written, value))}{',' if len(value) == 1 else ''})"
+        return f"({', '.join(map(argument_text, value))}{',' if len(value) == 1 else ''})"
     return repr(value)
 
 
-def _default(field: Any) -> Any:
+def default_of(field: Any) -> Any:
+    """The default of a dataclass's field."""
     made = field.default_factory
     return field.default if made is dataclasses.MISSING else made()

@@ -1,24 +1,18 @@
 """Parts are named on the command line by where they are imported from, and mistakes in one line."""
 
 import re
-import shlex
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
 import pytest
-import tyro
 
 import distill
 from analog import Endurance
 from analog import Ideal
 from analog import Mismatched
 from analog import SoftBoundsRRAM
-from studies.kit.run.catalog import catalog
-from studies.kit.run.catalog import import_study
-from studies.kit.run.references import AnyDevice
 from studies.kit.run.references import BadReference
-from studies.kit.run.references import command
 from studies.kit.run.references import public_reference
 from studies.kit.run.references import reference
 from studies.kit.run.references import resolve
@@ -96,38 +90,3 @@ def test_bad_references_say_what_was_wrong_in_one_line(words: str, said: str) ->
     with pytest.raises(BadReference, match=re.escape(said)) as error:
         resolve(words)
     assert "\n" not in str(error.value) and str(error.value).startswith(f"{words}: ")
-
-
-@dataclass(frozen=True)
-class Several:
-    devices: tuple[AnyDevice, ...] = (Ideal(),)
-    one: AnyDevice | None = None
-
-
-def test_parts_are_arguments_one_by_one_and_in_tuples() -> None:
-    words = ["--devices", "analog:Ideal", "analog:Mismatched(severity=0.5)", "--one", "analog:Ideal"]
-    assert tyro.cli(Several, args=words) == Several((Ideal(), Mismatched(severity=0.5)), Ideal())
-    assert tyro.cli(Several, args=["--one", "None"]) == Several()
-
-
-@pytest.mark.parametrize("name", [*catalog()])
-def test_a_command_runs_a_study_with_the_arguments_that_it_was_made_from(name: str) -> None:
-    study = import_study(name)
-    words = shlex.split(command(name, study.TOY))
-    assert words[:4] == ["python", "-m", "studies", name]
-    assert tyro.cli(study.Args, args=words[4:], config=(tyro.conf.OmitArgPrefixes,)) == study.TOY
-    assert command(name, study.Args()) == f"python -m studies {name}"
-
-
-@pytest.mark.parametrize("flag", ["--devices", "--one"])
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("fefet.py:FeFET", "for a file write fefet:FeFET"),
-        ("analog:Mismatched(nl_upp=3)", "Mismatched has no 'nl_upp'"),
-        ("analog:dense", "is not a device"),
-    ],
-)
-def test_tyro_swallows_no_mistake(flag: str, words: str, said: str) -> None:
-    with pytest.raises(BadReference, match=re.escape(said)):
-        tyro.cli(Several, args=[flag, words])

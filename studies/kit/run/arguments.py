@@ -1,0 +1,74 @@
+"""Arguments of studies on the command line: parts named by reference, and the command for given arguments."""
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Annotated
+from typing import Any
+
+from tyro.constructors import PrimitiveConstructorSpec
+
+from analog import Device
+
+from .references import BadReference
+from .references import argument_text
+from .references import default_of
+from .references import public_reference
+from .references import resolve
+
+
+def by_reference(kind: str, has: str) -> PrimitiveConstructorSpec[Any]:
+    """How tyro reads a part of some kind, told by a method or property that it has.
+
+    With `AnyDevice = Annotated[Device, by_reference("device", has="fabricate")]`, a field `device: AnyDevice`
+    is named by reference on the command line; in a union the literal words come first.
+    """
+
+    def read(words: list[str]) -> Any:
+        part = resolve(words[0])
+        if not _is_suitable(part):
+            raise BadReference(f"{words[0]}: is not {_article(kind)}; it has no {has!r}")
+        return part
+
+    def _is_suitable(part: Any) -> bool:
+        return hasattr(part, has) and not isinstance(part, type)
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="MODULE:NAME",
+        instance_from_str=read,
+        is_instance=_is_suitable,
+        str_from_instance=lambda part: [public_reference(part)],
+    )
+
+
+AnyDevice = Annotated[Device[Any], by_reference("device", has="fabricate")]
+
+
+def command(study: str, args: Any) -> str:
+    """The command that runs a study with these arguments; it names those that are not the defaults.
+
+    Args:
+        study: its name on the command line.
+        args: an instance of its `Args`.
+    """
+    words = ["python", "-m", "studies", study]
+    for field in dataclasses.fields(args):
+        value, flag = getattr(args, field.name), field.name.replace("_", "-")
+        if isinstance(value, bool) and value != default_of(field):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif value != default_of(field):
+            values = value if isinstance(value, tuple) else (value,)
+            words += [f"--{flag}", *map(_word, values)]
+    return shlex.join(words)
+
+
+def _word(value: Any) -> str:
+    """A value on the command line."""
+    if isinstance(value, str | Path):
+        return str(value)
+    return public_reference(value) if dataclasses.is_dataclass(value) else argument_text(value)
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
