@@ -1,4 +1,4 @@
-"""What several pupils read side by side, each from a book of its own."""
+"""Batches for a fleet in which every chip studies a recording of its own."""
 
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -7,30 +7,34 @@ import torch
 from torch import Generator
 from torch import Tensor
 
-from distill import TeacherTarget
+from analog.tree import tree_map
 from learners import Batch
+from learners.data import take
 
 
-def side_by_side(books: Sequence[Batch], size: int, steps: int, generator: Generator) -> Iterator[Batch]:
-    """Batches for a fleet, every chip's from its own book, over and over, a fresh order each time.
+def per_chip_batches(
+    recordings: Sequence[Batch], size: int, steps: int, generator: Generator
+) -> Iterator[Batch]:
+    """Draw batches for a fleet, every chip's from its own recording, over and over, each time reshuffled.
 
     Args:
-        books: lessons, of every chip its own; of any length, answers softened.
+        recordings: of every chip its own; of any length, with targets of one structure.
+        size: examples of a batch.
+        steps: how many batches.
+        generator: of the orders.
 
     Yields:
-        x (chips, size, features_in) with answers (chips, size, classes).
+        x (chips, size, features_in), targets likewise.
     """
-    orders = [_on(torch.empty(0, dtype=torch.int64), book, size, generator) for book in books]
+    orders = [_extended(torch.empty(0, dtype=torch.int64), r, size, generator) for r in recordings]
     for _ in range(steps):
-        chosen = [order[:size] for order in orders]
-        x = torch.stack([book.x[own] for book, own in zip(books, chosen, strict=True)])
-        soft = torch.stack([book.target.soft[own] for book, own in zip(books, chosen, strict=True)])
-        yield Batch(x, TeacherTarget(soft))
-        orders = [_on(order[size:], book, size, generator) for order, book in zip(orders, books, strict=True)]
+        rows = [take(r, order[:size]) for r, order in zip(recordings, orders, strict=True)]
+        yield tree_map(lambda *parts: torch.stack(parts), *rows)
+        orders = [_extended(o[size:], r, size, generator) for o, r in zip(orders, recordings, strict=True)]
 
 
-def _on(order: Tensor, book: Batch, size: int, generator: Generator) -> Tensor:
+def _extended(order: Tensor, recording: Batch, size: int, generator: Generator) -> Tensor:
     """An order that goes on for at least a batch."""
     while len(order) < size:
-        order = torch.cat((order, torch.randperm(len(book.x), generator=generator)))
+        order = torch.cat((order, torch.randperm(len(recording.x), generator=generator)))
     return order
