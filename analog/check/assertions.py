@@ -1,4 +1,4 @@
-"""How a law is stated: what to draw, what to compare, and what to say when it is broken."""
+"""Assertions of laws: what to draw, what to compare, and what to say when a law is broken."""
 
 from typing import Any
 
@@ -13,35 +13,48 @@ from ..tree import tree_leaves
 
 
 def draw(spec: Spec, name: str, *shape: int) -> Tensor:
-    made = torch.randn(shape, generator=stream(0, "check", name), dtype=torch.float64)
-    return made.to(spec.dtype)
+    """Standard normal numbers of that shape, the same ones for every chip under one name."""
+    return torch.randn(shape, generator=stream(0, "check", name), dtype=torch.float64).to(spec.dtype)
 
 
-def fields(chip: Chip[Any], layer: int) -> dict[str, Tensor]:
+def cell_fields(chip: Chip[Any], layer: int) -> dict[str, Tensor]:
     """The cells of one layer by name, those of wrapped devices as in `inner.knobs`."""
     return tree_leaves(chip._cells[layer])
 
 
-def copy(fields: dict[str, Tensor]) -> dict[str, Tensor]:
+def clone_fields(fields: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A copy of every field, with memory of its own."""
     return {name: cell.clone() for name, cell in fields.items()}
 
 
 def require(kept: bool, law: str) -> None:
+    """Pass on if a law is kept.
+
+    Raises:
+        ContractError: it is broken.
+    """
     if not kept:
         raise ContractError(law)
 
 
-def same(a: Tensor, b: Tensor, law: str) -> None:
-    if a.shape != b.shape or not torch.equal(a, b):
-        far = (
-            f"by up to {(a - b).abs().max():.3g}"
-            if a.shape == b.shape
-            else f"{tuple(a.shape)}, {tuple(b.shape)}"
-        )
-        raise ContractError(f"{law} ({far})")
+def require_equal(a: Tensor, b: Tensor, law: str) -> None:
+    """Pass on if two tensors are bitwise the same.
+
+    Raises:
+        ContractError: they differ.
+    """
+    if a.shape != b.shape:
+        raise ContractError(f"{law} ({tuple(a.shape)}, {tuple(b.shape)})")
+    if not torch.equal(a, b):
+        raise ContractError(f"{law} (by up to {(a - b).abs().max():.3g})")
 
 
-def close(a: Tensor, b: Tensor, tolerance: float, law: str) -> None:
+def require_close(a: Tensor, b: Tensor, tolerance: float, law: str) -> None:
+    """Pass on if two tensors differ by no more than a share of the size of the second.
+
+    Raises:
+        ContractError: they differ by more.
+    """
     gap, scale = float((a - b).abs().max()), float(b.abs().max())
     if not gap <= tolerance * max(scale, 1e-3):
         raise ContractError(

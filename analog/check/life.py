@@ -32,16 +32,25 @@ _LENGTH: Final = 25  # steps of one life, at most
 _DTYPES: Final = {"float32": torch.float32, "float64": torch.float64}
 
 
-def live(
+def check_lives(
     device: Device[Any], wirings: tuple[tuple[Layer, ...], ...], steps: int, *, fresh: bool = False
 ) -> int:
-    """Let chips of a device live about that many steps; how many it came to. Raises ContractError.
+    """At any point of any life cells are sound, the clock is right, two of one history agree, dead is Dead.
 
-    The same lives every time, unless they shall be `fresh`.
+    Args:
+        wirings: layers of the chips.
+        steps: about how many the chips of the device live together.
+        fresh: True for other lives at every call.
+
+    Returns:
+        How many steps it came to.
+
+    Raises:
+        ContractError: a law is broken; the message tells the life.
     """
     taken: list[str] = []
     machine = type("Life", (_Life,), {"device": device, "wirings": wirings, "taken": taken})
-    how = settings(
+    lives = settings(
         max_examples=max(1, steps // _LENGTH),
         stateful_step_count=min(steps, _LENGTH),
         derandomize=not fresh,
@@ -53,7 +62,7 @@ def live(
         phases=(Phase.generate, Phase.shrink),
     )
     try:
-        run_state_machine_as_test(machine, settings=how)
+        run_state_machine_as_test(machine, settings=lives)
     except Flaky as error:
         raise ContractError(
             "the same life, lived twice, kept a law and broke it; a device keeps no state but its cells, "
@@ -66,7 +75,7 @@ class _Life(RuleBasedStateMachine):
     device: Device[Any]
     wirings: tuple[tuple[Layer, ...], ...]
     taken: list[str]  # one entry for every step of every life
-    twins: Replicas | None = None
+    replicas: Replicas | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,13 +92,13 @@ class _Life(RuleBasedStateMachine):
         dtype=st.sampled_from(sorted(_DTYPES)),
     )
     def fabricate(self, wiring: int, who: int | tuple[int, ...], dtype: str) -> None:
-        self.twins = Replicas(self.device, self.wirings[wiring], who, _DTYPES[dtype])
+        self.replicas = Replicas(self.device, self.wirings[wiring], who, _DTYPES[dtype])
 
     @property
     def here(self) -> Replicas:
-        assert self.twins is not None
+        assert self.replicas is not None
         self.taken.append("step")
-        return self.twins
+        return self.replicas
 
     @rule(size=st.sampled_from([0.1, 0.5]))
     def program(self, size: float) -> None:
@@ -151,19 +160,19 @@ class _Life(RuleBasedStateMachine):
     @rule()
     def kill(self) -> None:
         here = self.here
-        here.told.append("kill")
+        here.history.append("kill")
         for chip in (here.chip, here.twin):
             chip.die()
         self._bury(here)
 
     @invariant()
     def laws_hold(self) -> None:
-        if self.twins is not None:
-            self.twins.sound()
-            self.twins.bounded()
-            self.twins.clocked()
+        if self.replicas is not None:
+            self.replicas.sound()
+            self.replicas.bounded()
+            self.replicas.clocked()
             for port in self.graves[-2:]:
-                self.twins.dead(port)
+                self.replicas.dead(port)
 
     def _bury(self, here: Replicas) -> None:
         """Dead means Dead, also after a file; chips of another identity take the place."""
@@ -174,7 +183,7 @@ class _Life(RuleBasedStateMachine):
         save(here.chip, self.path)
         here.dead(load(self.path, here.device, here.layers).port(), "a dead chip that was saved and loaded")
         who = here.who + 10 if isinstance(here.who, int) else tuple(i + 10 for i in here.who)
-        self.twins = Replicas(here.device, here.layers, who, here.dtype)
+        self.replicas = Replicas(here.device, here.layers, who, here.dtype)
 
     @staticmethod
     def _x(here: Replicas, first: int) -> Tensor:

@@ -16,20 +16,20 @@ from ..port import Probe
 from ..propagation import propagate
 from ..randomness import Noise
 from ..streams import stream
-from .assertions import close
-from .assertions import copy
+from .assertions import cell_fields
+from .assertions import clone_fields
 from .assertions import draw
-from .assertions import fields
 from .assertions import require
-from .assertions import same
+from .assertions import require_close
+from .assertions import require_equal
 
 
-def noises(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_noise(device: Device[Any], layers: tuple[Layer, ...]) -> None:
     """Every chip of a fleet and every probe has noise of its own, and a probe leaves no trace."""
     chip = Chip(device, layers, (1, 1))
     spec = chip.spec
     for i, cells in enumerate(chip._cells):
-        noise = _Heard(stream(0, "check"))
+        noise = _RecordingNoise(stream(0, "check"))
         device.pulse(cells, 0.05 * draw(spec, "drive", *spec.shapes[i]), noise)
         for shape in noise.drawn:
             require(shape[:1] == (2,), f"layer {i}: two chips of a fleet share write noise drawn as {shape}")
@@ -41,18 +41,18 @@ def noises(device: Device[Any], layers: tuple[Layer, ...]) -> None:
             "x with probe axes": (x.expand(3, 2, *x.shape), Probe()),
         }
         for way, (sent, probe) in ways.items():
-            held, noise = copy(fields(chip, i)), _Heard(stream(0, "check"))
+            before, noise = clone_fields(cell_fields(chip, i)), _RecordingNoise(stream(0, "check"))
             propagate(device, alone, (cells,), sent, probe, noise)
             for shape in noise.drawn:
                 require(
                     shape[:2] == (3, 2),
                     f"layer {i}: with {way}, 3 probes of 2 chips share noise drawn as {shape}",
                 )
-            for name, cell in fields(chip, i).items():
-                same(cell, held[name], f"layer {i}: {way} changed cells.{name}")
+            for name, cell in cell_fields(chip, i).items():
+                require_equal(cell, before[name], f"layer {i}: {way} changed cells.{name}")
 
 
-class _Heard(Noise):
+class _RecordingNoise(Noise):
     """Dice that remember the shape of every draw."""
 
     def __init__(
@@ -65,15 +65,15 @@ class _Heard(Noise):
         super().__init__(generator, lead, rank)
         self.drawn: list[tuple[int, ...]] = [] if drawn is None else drawn
 
-    def with_probe_axes(self, lead: tuple[int, ...], rank: int) -> "_Heard":
-        return _Heard(self._generator, lead, rank, self.drawn)
+    def with_probe_axes(self, lead: tuple[int, ...], rank: int) -> "_RecordingNoise":
+        return _RecordingNoise(self._generator, lead, rank, self.drawn)
 
     def _shape(self, like: Tensor) -> tuple[int, ...]:
         self.drawn.append(super()._shape(like))
         return self.drawn[-1]
 
 
-def examples(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_examples(device: Device[Any], layers: tuple[Layer, ...]) -> None:
     """Every example of a batch has noise of its own, and so has every chip of a fleet."""
     chip = Chip(device, layers, (1, 1), dtype=torch.float64)  # twins, driven alike: only noise differs
     for i, (cells, layer) in enumerate(zip(chip._cells, layers, strict=True)):
@@ -85,11 +85,11 @@ def examples(device: Device[Any], layers: tuple[Layer, ...]) -> None:
             "fire": (device.fire, u),
         }
         for name, (call, sent) in stages.items():
-            heard = _Heard(stream(0, "check"))
+            heard = _RecordingNoise(stream(0, "check"))
             call(cells, sent, heard)
-            baseline = call(cells, sent, _Only(stream(0, "check"), -1))  # converters round here too
+            baseline = call(cells, sent, _SingleDraw(stream(0, "check"), -1))  # converters round here too
             for k, shape in enumerate(heard.drawn):
-                effect = call(cells, sent, _Only(stream(0, "check"), k)) - baseline
+                effect = call(cells, sent, _SingleDraw(stream(0, "check"), k)) - baseline
                 for who, first in (
                     ("example of a batch", effect[..., :1, :]),
                     ("chip of a fleet", effect[:1]),
@@ -102,7 +102,7 @@ def examples(device: Device[Any], layers: tuple[Layer, ...]) -> None:
                     )
 
 
-class _Only(Noise):
+class _SingleDraw(Noise):
     """Dice that are silent but for one draw."""
 
     def __init__(self, generator: Generator, live: int) -> None:
@@ -120,7 +120,7 @@ class _Only(Noise):
         return self._wait == -1
 
 
-def memory(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_memory(device: Device[Any], layers: tuple[Layer, ...]) -> None:
     """Editing what was read or sent must not reach the cells."""
     chip = Chip(device, layers, 2)
     port = chip.port()
@@ -130,7 +130,7 @@ def memory(device: Device[Any], layers: tuple[Layer, ...]) -> None:
     cells = {
         cell.untyped_storage().data_ptr(): f"layer {i}: cells.{name}"
         for i in range(len(layers))
-        for name, cell in fields(chip, i).items()
+        for name, cell in cell_fields(chip, i).items()
     }
     for tensor in (*drive, *port.measure(x).taps, x):
         shared = cells.get(tensor.untyped_storage().data_ptr())
@@ -138,7 +138,7 @@ def memory(device: Device[Any], layers: tuple[Layer, ...]) -> None:
         require(not tensor.requires_grad, "a wire returned something with a gradient")
 
 
-def gradients(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_gradients(device: Device[Any], layers: tuple[Layer, ...]) -> None:
     """Exact gradients agree with central differences of the silent chip (or all are zero: a converter)."""
     chip = Chip(device, layers, 5, dtype=torch.float64)
     x = draw(chip.spec, "x", 3, layers[0].features_in)
@@ -174,7 +174,7 @@ def gradients(device: Device[Any], layers: tuple[Layer, ...]) -> None:
             law = f"layer {i}: slope at the {kind}"
             if bool(g.any()):
                 slope = torch.tensor(effect(size) / (2 * size), dtype=torch.float64)
-                close(slope, (g * way).sum(), 1e-4, law)
+                require_close(slope, (g * way).sum(), 1e-4, law)
             else:  # a converter rounds: every slope is zero, and only a finite probe shows an effect
                 require(effect(1e-9) == 0, f"{law} is zero by autograd, and is not by differences")
                 law = f"layer {i}: a probe of the {kind} changes nothing, so nothing can be learned"

@@ -23,7 +23,7 @@ from ..randomness import Noise
 from ..tree import tree_leaves
 from ..wires.metering import Ledger
 from ..wires.metering import metered
-from .assertions import copy
+from .assertions import clone_fields
 from .assertions import draw
 
 Wire = Callable[[Chip[Any], Port], tuple[Tensor, ...]]  # what is done, and the taps it shows
@@ -36,7 +36,7 @@ class Replicas:
         self, device: Device[Any], layers: tuple[Layer, ...], who: int | tuple[int, ...], dtype: torch.dtype
     ) -> None:
         self.device, self.layers, self.who, self.dtype = device, layers, who, dtype
-        self.told = [f"fabricate {who} of {len(layers)} layers in {dtype}"]
+        self.history = [f"fabricate {who} of {len(layers)} layers in {dtype}"]
         self.chip, self.twin = (Chip(device, layers, who, dtype=dtype) for _ in range(2))
         self.spec = self.chip.spec
         self.fresh = {name: cell.clone() for name, cell in tree_leaves(self.chip._cells).items()}
@@ -44,17 +44,17 @@ class Replicas:
 
     def draw(self, name: str, *shape: int) -> Tensor:
         """Numbers that are other ones at every step."""
-        return draw(self.spec, f"{name} {len(self.told)}", *shape)
+        return draw(self.spec, f"{name} {len(self.history)}", *shape)
 
     def require(self, kept: bool, law: str) -> None:
         if not kept:
-            raise ContractError(f"{law}. This life: {'; '.join(self.told)}")
+            raise ContractError(f"{law}. This life: {'; '.join(self.history)}")
 
-    def step(self, told: str, act: Wire) -> None:
+    def step(self, event: str, act: Wire) -> None:
         """One step in the life of both; what they show is the same."""
-        self.told.append(told)
+        self.history.append(event)
         wires = ((self.chip, metered(self.chip.port(), self.ledger)), (self.twin, self.twin.port()))
-        shown = [self._tried(act, chip, port) for chip, port in wires]
+        shown = [self._attempt(act, chip, port) for chip, port in wires]
         finite = all(bool(torch.isfinite(tap).all()) for tap in shown[0])
         self.require(finite, "a reading is not finite")
         same = all(torch.equal(a, b) for a, b in zip(*shown, strict=True))
@@ -65,31 +65,31 @@ class Replicas:
         alike = self.chip.alive == self.twin.alive
         self.require(alike, "of two chips of one history one died and the other did not")
 
-    def probed(self, told: str, x: Tensor, probe: Probe) -> None:
+    def probed(self, event: str, x: Tensor, probe: Probe) -> None:
         """A probe leaves no trace in the cells."""
-        self.told.append(told)
+        self.history.append(event)
         cells, noise = (
             self.twin._cells,
             Generator(self.spec.on).set_state(self.twin._generators[0].get_state()),
         )
-        before = copy(tree_leaves(cells))
-        self._tried(propagate, self.device, self.spec, cells, x, probe, Noise(noise))
+        before = clone_fields(tree_leaves(cells))
+        self._attempt(propagate, self.device, self.spec, cells, x, probe, Noise(noise))
         for name, cell in tree_leaves(cells).items():
             law = f"{self._where(name)} was altered by a reading; device functions are pure"
             self.require(torch.equal(cell, before[name]), law)
-        self.told.pop()
-        self.step(told, lambda chip, port: port.measure(x, probe).taps)
+        self.history.pop()
+        self.step(event, lambda chip, port: port.measure(x, probe).taps)
 
-    def _tried(self, act: Callable[..., Any], *given: Any) -> Any:
+    def _attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
         try:
-            return act(*given)
+            return act(*arguments)
         except Exception as error:
-            law = f"{self.told[-1]} raised {type(error).__name__}: {error}"
-            raise ContractError(f"{law}. This life: {'; '.join(self.told)}") from error
+            law = f"{self.history[-1]} raised {type(error).__name__}: {error}"
+            raise ContractError(f"{law}. This life: {'; '.join(self.history)}") from error
 
     def through_a_file(self, path: Path) -> None:
         """Cells, clock and generator come back from a file as they were."""
-        self.told.append("save and load")
+        self.history.append("save and load")
         save(self.chip, path)
         try:
             self.chip = load(path, self.device, self.layers)
@@ -122,10 +122,11 @@ class Replicas:
 
     def clocked(self) -> None:
         """The clock never runs back, and shows what uses and waits took."""
-        clock, own = self.chip.clock, self.waited + self.ledger.seconds
+        clock, expected = self.chip.clock, self.waited + self.ledger.seconds
         self.require(clock >= self.before, f"the clock ran back from {self.before} to {clock} s")
         self.require(
-            abs(clock - own) <= 1e-9 * own, f"the clock shows {clock} s, uses and waits took {own} s"
+            abs(clock - expected) <= 1e-9 * expected,
+            f"the clock shows {clock} s, uses and waits took {expected} s",
         )
         self.before = clock
 

@@ -36,6 +36,13 @@ def test_our_devices_keep_the_contract(device: Device[Any]) -> None:
     check_device(device, steps=0)  # their lives are lived in check/test_life.py
 
 
+def test_the_laws_that_were_tried_are_told() -> None:
+    laws = check_device(Ideal(), steps=0)
+    assert len(laws) == 10 and all(law.endswith(".") for law in laws)
+    assert any("Exact gradients agree with central differences" in law for law in laws)
+    assert len(check_device(Ideal(), steps=30)) == 11
+
+
 def test_lives_are_part_of_the_contract() -> None:
     """An ideal device states no bounds; one that does has to keep them."""
     check_device(Ideal())

@@ -31,7 +31,7 @@ from analog import Wafer
 from analog import load
 from analog import stream
 from analog.check import _WIRINGS
-from analog.check.life import live
+from analog.check.life import check_lives
 from analog.devices import ZOO
 from analog.devices.ideal import IdealCells
 
@@ -56,7 +56,7 @@ def test_ten_thousand_steps_across_the_zoo() -> None:
     wanted, taken = 10_000 if many else 700, 0
     while taken < wanted:
         for device in LIVES:
-            taken += live(device, _WIRINGS, 1 + 11 * wanted // (10 * len(LIVES)), fresh=many)
+            taken += check_lives(device, _WIRINGS, 1 + 11 * wanted // (10 * len(LIVES)), fresh=many)
 
 
 class Watched(Ideal):
@@ -73,7 +73,7 @@ def test_lives_are_the_same_every_time() -> None:
     seen = []
     for _ in range(2):
         Watched.sent.clear()
-        live(Watched(), _WIRINGS, 200)
+        check_lives(Watched(), _WIRINGS, 200)
         seen.append(list(Watched.sent))
     assert seen[0] == seen[1] and len(seen[0]) > 10
 
@@ -89,7 +89,7 @@ def test_chips_die_of_use_within_lives(monkeypatch: pytest.MonkeyPatch) -> None:
             ends.append(len(ends))
 
     monkeypatch.setattr(Chip, "_bury_worn_out", counted)
-    live(MORTAL, _WIRINGS, 200)
+    check_lives(MORTAL, _WIRINGS, 200)
     assert ends
 
 
@@ -172,13 +172,13 @@ BREACHES: dict[str, tuple[Device[Any], str]] = {
 @pytest.mark.parametrize(("device", "says"), BREACHES.values(), ids=BREACHES)
 def test_every_breach_is_caught(device: Device[Any], says: str) -> None:
     with pytest.raises(ContractError, match=says):
-        live(device, _WIRINGS, 200)
+        check_lives(device, _WIRINGS, 200)
 
 
 def test_the_history_told_is_a_short_one() -> None:
     """It is the shortest that hypothesis finds, so that an author sees what matters."""
     with pytest.raises(ContractError) as error:
-        live(BREACHES["bounds that are not kept"][0], _WIRINGS, 500)
+        check_lives(BREACHES["bounds that are not kept"][0], _WIRINGS, 500)
     assert str(error.value).count(";") <= 3
 
 
@@ -211,7 +211,7 @@ def test_laws_of_the_chip_are_caught_too(
 ) -> None:
     monkeypatch.setattr(Chip, name, bad)
     with pytest.raises(ContractError, match=says):
-        live(Ideal(), _WIRINGS, 200)
+        check_lives(Ideal(), _WIRINGS, 200)
 
 
 def test_a_file_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,4 +224,4 @@ def test_a_file_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("analog.check.replicas.load", forgetful)
     with pytest.raises(ContractError, match=r"read differently.*save and load; measure"):
-        live(Mismatched(), _WIRINGS, 200)
+        check_lives(Mismatched(), _WIRINGS, 200)
