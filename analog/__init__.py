@@ -40,6 +40,7 @@ from .layers.crossbar import Layer
 from .layers.crossbar import conv2d
 from .layers.crossbar import dense
 from .layers.crossbar import grouped
+from .layers.crossbar import mlp
 from .layers.crossbar import patches
 from .layers.mixer import Averaged
 from .layers.mixer import Normalised
@@ -135,6 +136,7 @@ __all__ = [
     "load",
     "local_mixer",
     "metered",
+    "mlp",
     "patches",
     "prepared",
     "replayed",

@@ -1,5 +1,6 @@
 """Learning through wires alone: estimators, updates, and the learners that step a port."""
 
+from . import recipes
 from .check.contracts import check_estimator
 from .check.contracts import check_learner
 from .check.linear_chip import MadeUp
@@ -29,6 +30,7 @@ from .estimators.schemes import antithetic
 from .estimators.schemes import leave_one_out
 from .estimators.schemes import one_sided
 from .estimators.schemes import paired_baseline
+from .evaluation import evaluate
 from .learner import Batch
 from .learner import Descent
 from .learner import Learner
@@ -42,6 +44,8 @@ from .theory import best_settings
 from .theory import laws
 from .theory.tuning import Tuning
 from .theory.tuning import tune_probe_size
+from .training import Run
+from .training import train
 from .updates.basic import adagrad
 from .updates.basic import adam
 from .updates.basic import momentum
@@ -82,6 +86,7 @@ __all__ = [
     "NodePerturbation",
     "OneSided",
     "ProbeDistribution",
+    "Run",
     "RunningMean",
     "Scheme",
     "Skip",
@@ -102,6 +107,7 @@ __all__ = [
     "current_hyperparameters",
     "decorrelate",
     "decorrelated",
+    "evaluate",
     "fit",
     "gaussian",
     "haar",
@@ -115,11 +121,13 @@ __all__ = [
     "paired_baseline",
     "rademacher",
     "rank_one",
+    "recipes",
     "residual",
     "rmsprop",
     "sgd",
     "sparse",
     "sphere",
+    "train",
     "tune_probe_size",
     "uniform",
     "update_rule",

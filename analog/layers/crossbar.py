@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from functools import cached_property
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -146,6 +147,22 @@ class Sites:
 def dense(features_in: int, features: int, *, bias: bool = True, linear: bool = False) -> Dense:
     """All inputs drive all outputs."""
     return Dense(features_in, features, bias=bias, linear=linear)
+
+
+def mlp(*widths: int, bias: bool = True) -> tuple[Dense, ...]:
+    """A multilayer perceptron: dense layers one after another, the last of them a linear read-out.
+
+    Args:
+        widths: of the input, of each hidden layer, and of the output: `mlp(64, 64, 10)` is two layers.
+        bias: whether every layer has an input that is always 1.
+
+    Raises:
+        ValueError: fewer than two widths.
+    """
+    if len(widths) < 2:
+        raise ValueError(f"mlp: wants the width of the input and that of the output at least, got {widths}")
+    *hidden, last = pairwise(widths)
+    return (*(dense(a, b, bias=bias) for a, b in hidden), dense(*last, bias=bias, linear=True))
 
 
 def grouped(

@@ -10,6 +10,7 @@ from analog import Layer
 from analog import conv2d
 from analog import dense
 from analog import grouped
+from analog import mlp
 from analog import patches
 from analog import stream
 from analog import xray
@@ -134,3 +135,10 @@ def test_bad_wiring_is_refused(make: object, says: str) -> None:
 
 def test_sites_repr_is_short() -> None:
     assert isinstance(LAYERS[3], Sites) and len(repr(LAYERS[3])) < 200
+
+
+def test_a_perceptron_is_dense_layers_and_a_linear_read_out() -> None:
+    assert mlp(4, 6, 5, 3) == (dense(4, 6), dense(6, 5), dense(5, 3, linear=True))
+    assert mlp(4, 3, bias=False) == (dense(4, 3, bias=False, linear=True),)
+    with pytest.raises(ValueError, match="mlp: wants the width of the input and that of the output"):
+        mlp(4)

@@ -1,0 +1,156 @@
+"""Learners with the settings of the published tables, under the names of what they do.
+
+A recipe takes a loss and returns a learner; every setting is an argument with the published default. Adam
+(Kingma and Ba 2014, https://arxiv.org/abs/1412.6980) descends the estimate, its learning rate falling to zero
+linearly over the training. How many steps that is, `train` tells the learner; `fit` does not know it, so
+there it is an argument. All of this was chosen on held-out training data.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from typing import NoReturn
+
+from torch import Generator
+
+from analog.port import Port
+from analog.spec import Spec
+
+from .estimators.base import NodePerturbation
+from .estimators.base import WeightPerturbation
+from .estimators.control_variates import Feedback
+from .learner import Batch
+from .learner import Descent
+from .learner import Learner
+from .losses import Loss
+from .updates.basic import adam
+from .updates.record import Update
+from .updates.wrappers import linear_decay
+
+LEARNING_RATE = 1e-2  # of chips with 64 hidden neurons; those with 256 that learn MNIST take 6e-3
+PROBE_SIZE = 0.15  # V at the summing node: what `tune_probe_size` finds for Mismatched, give or take a fifth
+KNOB_PROBE_SIZE = 0.003  # full scale; best of .001, .003, .006 and .012
+PROBES = 4
+FEEDBACK = Feedback(decay=0.98, trust=0.2)  # on noisy chips most of what was not foreseen is noise
+
+
+@dataclass(frozen=True)
+class Unscheduled:
+    """A learner whose learning rate falls over a training of a length that is not known yet.
+
+    `train` makes the learner that steps by `for_steps`; to step it otherwise raises.
+    """
+
+    name: str
+    for_steps: Callable[[int], Learner[Any]]
+
+    def __repr__(self) -> str:
+        return f"{self.name}(...)"
+
+    def init(self, spec: Spec) -> NoReturn:
+        """Refuse to begin.
+
+        Raises:
+            ValueError: always; the number of steps is not known.
+        """
+        raise ValueError(
+            f"{self.name}: the learning rate falls to zero over the training, whose length is not known; "
+            "use `train`, or pass steps= to the recipe"
+        )
+
+    def step(self, port: Port, batch: Batch, state: Any, generator: Generator) -> NoReturn:
+        """Refuse to step, as `init` does."""
+        self.init(port.spec)
+
+
+def learned_feedback(
+    loss: Loss,
+    *,
+    learning_rate: float = LEARNING_RATE,
+    size: float = PROBE_SIZE,
+    probes: int = PROBES,
+    feedback: Feedback = FEEDBACK,
+    update: Update | None = None,
+    steps: int | None = None,
+) -> Learner[Any]:
+    """Node perturbation that teaches a backward model; the published tables' learner.
+
+    The probes' estimates teach feedback weights from the outputs back to every hidden neuron (Lansdell,
+    Prakash and Kording 2020, https://arxiv.org/abs/1906.00889); the gradient is what these predict, and a
+    part of what the probes say beside it. The read-out learns by its delta rule, and neurons that are
+    inactive count for nothing.
+
+    Args:
+        loss: one that knows its gradient, whose read-out is linear.
+        learning_rate: of Adam, at the beginning.
+        size: V, sd of the probe at each summing node.
+        probes: directions of each step.
+        feedback: how fast it forgets, and how much of what it did not foresee is believed.
+        update: in place of Adam with a falling learning rate.
+        steps: how long the training is; None where `train` will say.
+    """
+    estimator = NodePerturbation(size, probes, mask=True)
+
+    def learner(update: Update) -> Learner[Any]:
+        return Descent(estimator, update, loss, delta=True, control=feedback)
+
+    return _scheduled("learned_feedback", learner, learning_rate, update, steps)
+
+
+def node_perturbation(
+    loss: Loss,
+    *,
+    learning_rate: float = LEARNING_RATE,
+    size: float = PROBE_SIZE,
+    probes: int = PROBES,
+    update: Update | None = None,
+    steps: int | None = None,
+) -> Learner[Any]:
+    """Plain node perturbation of the hidden layers; the read-out learns by its delta rule.
+
+    Arguments as of `learned_feedback`; no backward model is learned.
+    """
+    estimator = NodePerturbation(size, probes, mask=True)
+
+    def learner(update: Update) -> Learner[Any]:
+        return Descent(estimator, update, loss, delta=True)
+
+    return _scheduled("node_perturbation", learner, learning_rate, update, steps)
+
+
+def weight_perturbation(
+    loss: Loss,
+    *,
+    learning_rate: float = LEARNING_RATE,
+    size: float = KNOB_PROBE_SIZE,
+    probes: int = PROBES,
+    update: Update | None = None,
+    steps: int | None = None,
+) -> Learner[Any]:
+    """Weight perturbation of all layers, the read-out among them; needs no more than the loss of a chip.
+
+    Arguments as of `learned_feedback`, but `size` is in units of full scale, at each knob.
+    """
+    estimator = WeightPerturbation(size, probes)
+
+    def learner(update: Update) -> Learner[Any]:
+        return Descent(estimator, update, loss)
+
+    return _scheduled("weight_perturbation", learner, learning_rate, update, steps)
+
+
+def _scheduled(
+    name: str,
+    learner: Callable[[Update], Learner[Any]],
+    learning_rate: float,
+    update: Update | None,
+    steps: int | None,
+) -> Learner[Any]:
+    """The learner with an update of its own, or with Adam over so many steps, as soon as they are known."""
+    if update is not None:
+        return learner(update)
+
+    def for_steps(steps: int) -> Learner[Any]:
+        return learner(linear_decay(adam(learning_rate), steps))
+
+    return Unscheduled(name, for_steps) if steps is None else for_steps(steps)

@@ -1,0 +1,32 @@
+"""The accuracy of chips is the share of examples that they name rightly."""
+
+import pytest
+import torch
+
+from analog import Chip
+from analog import Ideal
+from analog import mlp
+from analog import stream
+from analog import xray
+from learners import Batch
+from learners import evaluate
+
+X = torch.rand(3000, 4, generator=stream(0, "evaluation"))
+
+
+def test_each_chip_of_a_fleet_is_judged_by_what_it_names() -> None:
+    fleet = Chip(Ideal(), mlp(4, 5, 3), range(3))
+    named = xray.respond(fleet, X).out.argmax(-1)
+    accuracy = evaluate(fleet.port(), Batch(X, named[1]))
+    assert accuracy.shape == (3,) and float(accuracy[1]) == 1.0
+    assert float(accuracy[0]) == float((named[0] == named[1]).double().mean())
+    assert evaluate(Chip(Ideal(), mlp(4, 5, 3), 1).port(), Batch(X, named[1])) == 1.0
+
+
+def test_misuse_is_refused() -> None:
+    chip = Chip(Ideal(), mlp(4, 5, 3), 1)
+    with pytest.raises(TypeError, match=r"evaluate: port is a Chip, .* chip.port\(\)"):
+        evaluate(chip, Batch(X, X[:, 0].long()))  # type: ignore[arg-type]
+    for target in (None, X):
+        with pytest.raises(ValueError, match=r"evaluate: target is .*, wanted int64 class numbers \(3000,\)"):
+            evaluate(chip.port(), Batch(X, target))

@@ -1,0 +1,67 @@
+"""Recipes are learners with the published settings, of which `train` learns how long the training is."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from analog import Chip
+from analog import Mismatched
+from analog import mlp
+from analog import stream
+from analog import xray
+from learners import Batch
+from learners import CrossEntropy
+from learners import Descent
+from learners import Feedback
+from learners import NodePerturbation
+from learners import adam
+from learners import check_learner
+from learners import fit
+from learners import linear_decay
+from learners import recipes
+from learners import sgd
+
+RECIPES = [recipes.learned_feedback, recipes.node_perturbation, recipes.weight_perturbation]
+
+
+def lessons(count: int) -> list[Batch]:
+    generator = stream(0, "recipes")
+    return [
+        Batch(torch.rand(16, 8, generator=generator), torch.randint(3, (16,), generator=generator))
+        for _ in range(count)
+    ]
+
+
+def test_learned_feedback_is_what_the_tables_say() -> None:
+    """Bitwise: 4 probes of 0.15 V, a mask, feedback, the delta rule, Adam whose rate falls to 0."""
+    spelled = Descent(
+        NodePerturbation(0.15, 4, mask=True),
+        linear_decay(adam(1e-2), 6),
+        CrossEntropy(),
+        delta=True,
+        control=Feedback(0.98, 0.2),
+    )
+    chips = [Chip(Mismatched(), mlp(8, 6, 3), 7) for _ in range(2)]
+    for chip, learner in zip(
+        chips, (spelled, recipes.learned_feedback(CrossEntropy(), steps=6)), strict=True
+    ):
+        list(fit(learner, chip.port(), lessons(6), stream(0)))
+    assert all(torch.equal(a, b) for a, b in zip(*map(xray.knobs, chips), strict=True))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.__name__)
+def test_a_recipe_is_a_learner_once_it_knows_its_steps(recipe: Any) -> None:
+    port = Chip(Mismatched(), mlp(8, 6, 3), 7).port()
+    check_learner(recipe(CrossEntropy(), steps=3), port, lessons(3), lambda: stream(0, "probes"))
+    check_learner(recipe(CrossEntropy(), update=sgd(0.1)), port, lessons(3), lambda: stream(0, "probes"))
+    check_learner(recipe(CrossEntropy()).for_steps(3), port, lessons(3), lambda: stream(0, "probes"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.__name__)
+def test_a_recipe_that_does_not_know_its_steps_says_what_to_do(recipe: Any) -> None:
+    port = Chip(Mismatched(), mlp(8, 6, 3), 7).port()
+    with pytest.raises(
+        ValueError, match=rf"^{recipe.__name__}: .* use `train`, or pass steps= to the recipe"
+    ):
+        list(fit(recipe(CrossEntropy()), port, lessons(1), stream(0)))

@@ -1,0 +1,154 @@
+"""Training: the published number, going on bitwise, early stopping, and errors in one line."""
+
+import io
+import sys
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from analog import Budget
+from analog import Chip
+from analog import Ledger
+from analog import Mismatched
+from analog import OverBudget
+from analog import budgeted
+from analog import metered
+from analog import mlp
+from analog import xray
+from learners import Batch
+from learners import CrossEntropy
+from learners import Descent
+from learners import NodePerturbation
+from learners import Run
+from learners import SquaredError
+from learners import adam
+from learners import evaluate
+from learners import recipes
+from learners import train
+from learners.data import Dataset
+from learners.data import load_data
+
+DATA = load_data("digits")
+RECIPE = recipes.learned_feedback(CrossEntropy())
+
+
+def chip(identity: Any = 7) -> Chip[Any]:
+    return Chip(Mismatched(), mlp(64, 16, 10), identity)
+
+
+def same(one: Chip[Any], other: Chip[Any]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(xray.knobs(one), xray.knobs(other), strict=True))
+
+
+def test_a_short_training_already_reads_digits() -> None:
+    """Three epochs of the README's first example, which gives 96.7 % after 45."""
+    fleet = Chip(Mismatched(), mlp(64, 64, 10), range(4))
+    ledger = Ledger(fleet.spec)
+    run = train(metered(fleet.port(), ledger), RECIPE, DATA, epochs=3, seed=0)
+    assert run.accuracy is not None and run.accuracy.shape == (4,) and float(run.accuracy.min()) > 0.85
+    assert run.losses.shape == (66, 4) and run.state.steps == 66 and len(run.curve) == 1
+    assert run.reads == 66 * 64 * 5 and max(ledger.reads) == run.reads + 360
+
+
+@pytest.mark.parametrize("pause", [1, 21, 22, 23, 44, 50])
+def test_a_training_goes_on_bitwise_where_it_stopped(pause: int) -> None:
+    """In the middle of an epoch, at its end and beyond; every evaluation moves the noise of the chip."""
+    whole, parted = chip([3, 4]), chip([3, 4])
+    settings = {"epochs": 2.5, "seed": 5, "evaluate_every": 0.5}
+    at_once = train(whole.port(), RECIPE, DATA, **settings)  # type: ignore[arg-type]
+    first = train(parted.port(), RECIPE, DATA, max_steps=pause, **settings)  # type: ignore[arg-type]
+    assert first.state.steps == pause
+    second = train(parted.port(), RECIPE, DATA, state=first.state, **settings)  # type: ignore[arg-type]
+    assert same(whole, parted) and second.state.steps == 55
+    assert torch.equal(at_once.losses, torch.cat((first.losses, second.losses)))
+    assert at_once.accuracy is not None and second.accuracy is not None
+    assert torch.equal(at_once.accuracy, second.accuracy) and at_once.reads == second.reads
+    both = (*first.curve, *second.curve)
+    assert [made for made, _ in both] == [made for made, _ in at_once.curve] == [11, 22, 33, 44, 55]
+
+
+def test_seeds_move_order_and_probes_and_nothing_else_does() -> None:
+    chips = [chip() for _ in range(3)]
+    for c, seed in zip(chips, (0, 0, 1), strict=True):
+        train(c.port(), RECIPE, DATA, epochs=0.2, seed=seed)
+    assert same(*chips[:2]) and not same(*chips[1:])
+
+
+def test_it_stops_early_when_nothing_gets_better() -> None:
+    """A learner that only measures is evaluated four times: once, and three times in vain."""
+    still = Descent(NodePerturbation(0.1), adam(1e-12), CrossEntropy())
+    seen: list[Run] = []
+    run = train(
+        Chip(Mismatched(read_noise=0.0), mlp(64, 8, 10), 1).port(),
+        still,
+        DATA,
+        epochs=5,
+        seed=0,
+        evaluate_every=0.25,
+        patience=3,
+        on_evaluation=seen.append,
+    )
+    assert len(run.curve) == 4 and run.state.steps == 4 * 6 and run.state.waited == 3
+    assert [len(r.curve) for r in seen] == [1, 2, 3, 4] and seen[-1].state.steps == run.state.steps
+
+
+def test_targets_that_are_no_classes_are_learned_and_not_judged() -> None:
+    half = Batch(DATA.train.x[:128], DATA.train.x[:128, :4])
+    data = Dataset("pixels", half, half, 0, "")
+    run = train(
+        Chip(Mismatched(), mlp(64, 8, 4), 1).port(),
+        recipes.learned_feedback(SquaredError()),
+        data,
+        epochs=20,
+        seed=0,
+    )
+    assert run.accuracy is None and run.curve == ()
+    assert float(run.losses[-5:].mean()) < 0.7 * float(run.losses[:5].mean())
+
+
+def test_a_budget_stops_it_and_leaves_a_usable_chip() -> None:
+    one = chip()
+    port = budgeted(one.port(), Ledger(one.spec), Budget(reads=1000))
+    with pytest.raises(OverBudget):
+        train(port, RECIPE, DATA, epochs=1, seed=0)
+    assert evaluate(one.port(), DATA.test).shape == ()
+
+
+def test_a_bar_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for shown, stream_type in ((True, Terminal), (False, io.StringIO)):
+        errors = stream_type()
+        monkeypatch.setattr(sys, "stderr", errors)
+        train(chip().port(), RECIPE, DATA, epochs=0.1, seed=0)
+        assert ("epoch" in errors.getvalue()) is shown
+        train(chip().port(), RECIPE, DATA, epochs=0.1, seed=0, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"port": chip()}, TypeError, r"train: port is a Chip, wanted a Port; give its wires, chip.port\(\)"),
+        ({"learner": recipes.learned_feedback}, TypeError, r"wanted a Learner; call it with a loss, as in"),
+        ({"learner": 3}, TypeError, r"train: learner is 3, wanted a Learner$"),
+        ({"data": DATA.train}, TypeError, r"train: data is a Batch, wanted a Dataset: load_data"),
+        (
+            {"data": DataLoader([1])},
+            TypeError,
+            r"data is a DataLoader, .*steps through a DataLoader by `fit`",
+        ),
+        ({"seed": 0.5}, ValueError, r"a seed is an integer, got 0.5"),
+        ({"epochs": 0}, ValueError, r"epochs above 0"),
+        ({"max_steps": 0}, ValueError, r"train: max_steps is 0, wanted a finite number above 0, or None"),
+        ({"patience": 3}, ValueError, r"train: patience wants evaluate_every"),
+    ],
+)
+def test_misuse_is_refused_in_one_line(change: dict[str, Any], error: type[Exception], says: str) -> None:
+    settings = {"port": chip().port(), "learner": RECIPE, "data": DATA, "epochs": 1, "seed": 0, **change}
+    port, learner, data = (settings.pop(name) for name in ("port", "learner", "data"))
+    with pytest.raises(error, match=says):
+        train(port, learner, data, **settings)
