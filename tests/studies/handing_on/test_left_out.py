@@ -24,11 +24,11 @@ def test_counts_add_up_and_every_way_is_told_of_every_heir() -> None:
     args = left_out.Args(left_out=("3",), teachers=1, heirs=2, epochs=0.3)
     rows = list(left_out.run(left_out.Trial(args)))
     threes = int((load_data("digits").test.target == 3).sum())
-    assert [r["what"] for r in rows] == ["teacher", *(h for h in left_out.HOW for _ in range(2))]
+    assert [r["what"] for r in rows] == ["teacher", *(h for h in left_out.METHODS for _ in range(2))]
     for r in rows:
         assert r["images"] == 360 and r["left_out_images"] == threes
         assert 0 <= r["wrong_left_out"] <= min(threes, r["wrong"]) and r["wrong"] <= 360
-    assert {r["shift"] for r in rows if r["what"] == "as taught"} == {0.0}
+    assert {r["bias"] for r in rows if r["what"] == "as taught"} == {0.0}
 
 
 def test_no_image_of_a_left_out_class_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,21 +67,21 @@ def test_so_many_batches_are_drawn() -> None:
 
 
 def test_every_kind_reads_the_teacher_as_often() -> None:
-    """What is made up is read as often as what is chosen; only the students pay for choosing."""
-    args = stimuli.Args(readings=(0.2,), teachers=1, heirs=2, epochs=0.1, hidden=8, another="digits")
+    """What is made up is read as often as what is selected; only the students pay for selecting."""
+    args = stimuli.Args(reads=(0.2,), teachers=1, heirs=2, epochs=0.1, hidden=8, another="digits")
     rows = [r for r in stimuli.run(stimuli.Trial(args)) if r["what"] != "teacher"]
     assert [r["what"] for r in rows[::2]] == list(args.kinds)
-    assert {r["teacher_readings"] for r in rows} == {4 * 64}
-    own = {r["what"]: r["own_readings"] for r in rows}
+    assert {r["teacher_reads"] for r in rows} == {4 * 64}
+    own = {r["what"]: r["own_reads"] for r in rows}
     probed = 1 + 4  # quiet, and four probes
-    plain = {own[k] for k in ("real", "a few", "noise", "mixtures", "another set")}
+    plain = {own[k] for k in ("real", "a few", "noise", "mixup", "another set")}
     assert plain == {4 * 64 * probed}
-    assert own["dispute"] == own["doubt"] == 4 * 64 * (probed + 4) and own["surprise"] == 4 * (
+    assert own["bald"] == own["entropy"] == 4 * 64 * (probed + 4) and own["highest loss"] == 4 * (
         16 * probed + 64
     )
 
 
 def test_bad_plans_are_refused() -> None:
-    for args in (stimuli.Args(candidates=0), stimuli.Args(readings=(0.0,))):
+    for args in (stimuli.Args(candidates=0), stimuli.Args(reads=(0.0,))):
         with pytest.raises(ValueError, match="candidates at least 1"):
             stimuli.plan(args)

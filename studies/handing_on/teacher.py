@@ -1,0 +1,53 @@
+"""A teacher that has learned from labels in place, and the fresh chips that are taught by it."""
+
+from typing import Any
+from typing import NamedTuple
+
+from torch import Generator
+
+from analog import Chip
+from analog import Device
+from learners.data import Dataset
+
+from ..kit.recipes.standard import Scale
+from ..kit.recipes.standard import network
+from ..kit.recipes.standard import schooled
+
+
+class Teacher(NamedTuple):
+    """A trained chip, and what it was trained on."""
+
+    chip: Chip[Any]
+    data: Dataset
+    size: Scale
+
+    def fresh_chips(self, first: int, noise_seed: int) -> Chip[Any]:
+        """Chips like the teacher's that nobody has taught, one for each heir, identities from `first`."""
+        who = range(first, first + self.size.heirs)
+        return Chip(self.chip.device, self.chip.spec.layers, who, noise_seed=noise_seed)
+
+
+def train_teacher(
+    device: Device[Any],
+    data: Dataset,
+    size: Scale,
+    identity: int,
+    *,
+    noise_seed: int,
+    order: Generator,
+    probes: Generator,
+) -> Teacher:
+    """Train a teacher from labels, in place.
+
+    Args:
+        device: the hardware.
+        data: its training half is learned.
+        size: of network and training.
+        identity: of the chip.
+        noise_seed: of the chip's noise.
+        order: of the examples.
+        probes: of the learner.
+    """
+    chip = Chip(device, network(data, size.hidden), identity, noise_seed=noise_seed)
+    schooled(chip, data, size, order, probes)
+    return Teacher(chip, data, size)
