@@ -26,8 +26,8 @@ Read at its hidden layer alone, an untrained chip errs 23.9 % (Mismatched) and 2
 With two views the exact gradient is hardly better, so wiring and views limit the figure at 100 labels, not
 the probes. Not measured on MNIST: taught by labels, other patches on Ideal and by the exact gradient.
 
-Open questions: how a control could foresee the losses of parts, which would let many patches learn as two
-views do; what deeper levels add; how much the choice of views is a label in disguise.
+Open questions: how a control variate could predict the losses of parts, which would let many patches learn as
+two views do; what deeper levels add; how much the choice of views is a label in disguise.
 """
 
 from collections.abc import Iterator
@@ -61,6 +61,7 @@ from learners import Batch
 from learners import CrossEntropy
 from learners import Descent
 from learners import Feedback
+from learners import Loss
 from learners import NodePerturbation
 from learners import Step
 from learners import Update
@@ -77,23 +78,24 @@ from learners.local import InfoNCE
 from learners.local import PatchInfoNCE
 from learners.local import stack_views
 
-from ..kit.data.augment import Views
-from ..kit.data.augment import seen
-from ..kit.metrics.linear_probe import labelled
+from ..kit.data.augment import ViewRanges
+from ..kit.data.augment import random_view
 from ..kit.metrics.linear_probe import logistic
-from ..kit.metrics.linear_probe import represented
+from ..kit.metrics.linear_probe import representations
+from ..kit.metrics.linear_probe import sample_per_class
 from ..kit.recipes.standard import PROBE_SIZE
 from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import by_nodes
 from ..kit.recipes.standard import network
 from ..kit.recipes.standard import right
+from ..kit.report.tables import fixed
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
 Objective = Literal["two views", "other patches"]
-Way = Literal["untrained", "perturbation", "exact gradient", "labels"]
+Method = Literal["untrained", "perturbation", "exact gradient", "labels"]
 PENALTY = 1.0  # of the read-out's weights; on held-out training data, where 0.1 to 10 hardly differ
 DRAWS = 5  # of each number of labels short of all
 
@@ -102,18 +104,18 @@ class Size(NamedTuple):
     """What suits a data set; on held-out training data."""
 
     hidden: int  # neurons of a hidden layer
-    shown: int  # outputs that are to agree, of two views or of each patch
+    outputs: int  # that are to agree, of two views or of each patch
     across: int  # patches along a side
     images: int  # of a batch, each seen twice
     steps: int
-    rate: float
+    learning_rate: float
 
 
-SMALL = Size(hidden=128, shown=16, across=4, images=64, steps=1000, rate=1e-2)
-LARGE = Size(hidden=1024, shown=32, across=4, images=128, steps=1000, rate=3e-3)
-VIEWS = Views()
+SMALL = Size(hidden=128, outputs=16, across=4, images=64, steps=1000, learning_rate=1e-2)
+LARGE = Size(hidden=1024, outputs=32, across=4, images=128, steps=1000, learning_rate=3e-3)
+VIEWS = ViewRanges()
 PROBES = 4
-CONTROL = Feedback(decay=0.98, trust=0.03)  # on held-out MNIST .03 beats .2, on noisy chips
+FEEDBACK = Feedback(decay=0.98, trust=0.03)  # on held-out MNIST .03 beats .2, on noisy chips
 TEMPERATURES: Final = {"two views": 0.1, "other patches": 0.2}
 
 
@@ -122,7 +124,7 @@ class Args:
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())
     objectives: tuple[Objective, ...] = get_args(Objective)
-    ways: tuple[Way, ...] = get_args(Way)  # labels: once, in place of an objective
+    methods: tuple[Method, ...] = get_args(Method)  # labels: once, in place of an objective
     labels: tuple[int, ...] = (10, 100, 1000)  # beside all
     chips: int = 3  # identities, a fleet
     hidden: int | None = None  # neurons of a hidden layer; by default 128, or 1024 on large data
@@ -138,28 +140,28 @@ class Trial:
     args: Args = Args()
     device: AnyDevice = Mismatched()
     objective: Objective = "two views"
-    way: Way = "perturbation"
+    method: Method = "perturbation"
 
     @property
     def name(self) -> str:
-        return f"{reference(self.device)}, {self.objective}, {self.way}"
+        return f"{reference(self.device)}, {self.objective}, {self.method}"
 
 
 def plan(args: Args) -> list[Trial]:
-    each = [(d, o, w) for d in args.devices for o in args.objectives for w in args.ways]
+    each = [(d, o, m) for d in args.devices for o in args.objectives for m in args.methods]
     return [Trial(args, *e) for e in each if e[2] != "labels" or e[1] == args.objectives[0]]
 
 
 def run(trial: Trial) -> Iterator[Row]:
     data, size = load_data(trial.args.data), _size(trial)
-    yield from _by_labels(trial, data, size) if trial.way == "labels" else _without(trial, data, size)
+    yield from _by_labels(trial, data, size) if trial.method == "labels" else _by_views(trial, data, size)
 
 
 def _size(trial: Trial) -> Size:
     args, data = trial.args, load_data(trial.args.data)
     size = SMALL if len(data.train.x) <= 10_000 else LARGE
     asked = {"hidden": args.hidden, "steps": args.steps}
-    size = size._replace(**{word: wanted for word, wanted in asked.items() if wanted is not None})
+    size = size._replace(**{word: value for word, value in asked.items() if value is not None})
     for word, least in (("hidden", size.across**2), ("steps", 1)):  # a neuron or more for each patch
         if getattr(size, word) < least:
             raise ValueError(f"{word} is {getattr(size, word)}, wanted at least {least}")
@@ -170,45 +172,46 @@ class Level(NamedTuple):
     """Some layers, and the objective of what the last of them shows."""
 
     layers: tuple[Layer, ...]
-    loss: InfoNCE | PatchInfoNCE
+    loss: Loss
 
 
 def levels(objective: Objective, data: Dataset, size: Size) -> tuple[Level, ...]:
-    """The wiring for an objective."""
-    heat = TEMPERATURES[objective]
+    """The wiring for an objective, level by level."""
+    temperature = TEMPERATURES[objective]
     if objective == "two views":
-        layers = dense(data.features, size.hidden), dense(size.hidden, size.shown, linear=True)
-        return (Level(layers, InfoNCE(temperature=heat)),)
+        layers = dense(data.features, size.hidden), dense(size.hidden, size.outputs, linear=True)
+        return (Level(layers, InfoNCE(temperature=temperature)),)
     side, count = isqrt(data.features), size.across**2
-    loss, out, hidden = PatchInfoNCE(count, heat, views=2), count * size.shown, size.hidden // count * count
-    seen_by = patches((1, side, side), side // size.across, hidden // count, own=True)
-    first = Level((seen_by, grouped(hidden, out, count)), loss)
-    return first, Level((dense(out, hidden), grouped(hidden, out, count)), loss)
+    outputs, hidden = count * size.outputs, size.hidden // count * count
+    loss = PatchInfoNCE(count, temperature, views=2)
+    on_image = patches((1, side, side), side // size.across, hidden // count, own=True)
+    upper = dense(outputs, hidden), grouped(hidden, outputs, count)
+    return Level((on_image, grouped(hidden, outputs, count)), loss), Level(upper, loss)
 
 
-def _without(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
-    """Taught without labels (or not at all), frozen, read out."""
-    args, made = trial.args, levels(trial.objective, data, size)
-    layers = tuple(layer for level in made for layer in level.layers)
+def _by_views(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
+    """Teach without labels (or not at all), freeze, read out."""
+    args, stack = trial.args, levels(trial.objective, data, size)
+    layers = tuple(layer for level in stack for layer in level.layers)
     chip = Chip(trial.device, layers, range(args.chips), noise_seed=args.seed)
     port, ledger = chip.port(), Ledger(chip.spec)
-    if trial.way != "untrained":
-        learner = _learner(trial, chip, made, linear_decay(adam(size.rate), size.steps))
-        lessons = _twice(data.train, size, _dice(trial, "data"))
-        learning = fit(learner, metered(port, ledger), lessons, _dice(trial, "probes"))
-        yield from _curve(trial, learning, size.steps, made[-1].loss.parts)
-    parts = [level.loss.parts for level in made for _ in level.layers]
-    known, tested = (represented(port, half.x, parts) for half in (data.train, data.test))
+    if trial.method != "untrained":
+        learner = _learner(trial, chip, stack, linear_decay(adam(size.learning_rate), size.steps))
+        views = _view_pairs(data.train, size, _generator(trial, "data"))
+        learning = fit(learner, metered(port, ledger), views, _generator(trial, "probes"))
+        yield from _curve(trial, learning, size.steps, stack[-1].loss.parts)
+    parts = [level.loss.parts for level in stack for _ in level.layers]
+    train, test = (representations(port, half.x, parts) for half in (data.train, data.test))
     pool = Batch(torch.arange(len(data.train.x)), data.train.target)
     counts = (*args.labels, None)
-    for at, count in enumerate(counts, 1):
+    for number, count in enumerate(counts, 1):
         scores = []
         for draw in range(DRAWS if count else 1):
-            some = _labelled(trial, pool, count, data.classes, draw)
-            named = [logistic(own[some.x], some.target, data.classes, PENALTY) for own in known]
-            told = torch.stack([name(own) for name, own in zip(named, tested, strict=True)])
-            scores.append(right(told, data.test.target))
-        done = 1 - 0.1 * (1 - at / len(counts))
+            labeled = _labeled(trial, pool, count, data.classes, draw)
+            readouts = [logistic(x[labeled.x], labeled.target, data.classes, PENALTY) for x in train]
+            classes = torch.stack([readout(x) for readout, x in zip(readouts, test, strict=True)])
+            scores.append(right(classes, data.test.target))
+        done = 1 - 0.1 * (1 - number / len(counts))
         yield _end(trial, count, torch.stack(scores).mean(0), ledger, done)
 
 
@@ -223,57 +226,59 @@ def _curve(trial: Trial, learning: Iterator[tuple[Any, Step]], total: int, parts
             yield {**about, "loss": fmean(losses[-20:]), "done": round(0.9 * number / total, 4)}
 
 
-def _learner(trial: Trial, chip: Chip[Any], made: Sequence[Level], update: Update) -> Greedy:
+def _learner(trial: Trial, chip: Chip[Any], stack: Sequence[Level], update: Update) -> Greedy:
     blocks, first = [], 0
-    for level in made:
+    for level in stack:
         last = first + len(level.layers) - 1
-        way: Learner[Any] = Exact(chip, update, level.loss, first, last)
-        if trial.way == "perturbation":
+        learner: Learner[Any] = Exact(chip, update, level.loss, first, last)
+        if trial.method == "perturbation":
             whole = level.loss.parts == 1
-            nodes = NodePerturbation(PROBE_SIZE, PROBES, mask=True)
-            way = Descent(nodes, update, level.loss, delta=whole, control=CONTROL if whole else None)
-        blocks.append(Block(len(level.layers), way))
+            estimator = NodePerturbation(PROBE_SIZE, PROBES, mask=True)
+            feedback = FEEDBACK if whole else None
+            learner = Descent(estimator, update, level.loss, delta=whole, control=feedback)
+        blocks.append(Block(len(level.layers), learner))
         first = last + 1
     return Greedy(blocks)
 
 
-def _twice(train: Batch, size: Size, generator: Generator) -> Iterator[Batch]:
+def _view_pairs(train: Batch, size: Size, generator: Generator) -> Iterator[Batch]:
     """Two views of each image, and nothing else."""
     for batch in draw_batches(train, size.images, size.steps, generator):
-        yield Batch(stack_views(seen(batch.x, VIEWS, generator), seen(batch.x, VIEWS, generator)))
+        first, second = (random_view(batch.x, VIEWS, generator) for _ in range(2))
+        yield Batch(stack_views(first, second))
 
 
 def _by_labels(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
-    """The same number of steps on views of labelled images; each chip has its own draw of them."""
+    """Teach by labels, the same number of steps on views of labeled images; each chip has its own draw."""
     args, counts = trial.args, (*trial.args.labels, None)
-    for at, count in enumerate(counts, 1):
-        draws = [_labelled(trial, data.train, count, data.classes, chip) for chip in range(args.chips)]
+    for number, count in enumerate(counts, 1):
+        draws = [_labeled(trial, data.train, count, data.classes, chip) for chip in range(args.chips)]
         pool = Batch(torch.stack([d.x for d in draws], 1), torch.stack([d.target for d in draws], 1))
         chip = Chip(trial.device, network(data, size.hidden), range(args.chips), noise_seed=args.seed)
         port, ledger = chip.port(), Ledger(chip.spec)
-        generator, update = _dice(trial, "data"), linear_decay(adam(size.rate), size.steps)
-        lessons = (
-            Batch(seen(x.flatten(0, 1), VIEWS, generator).view_as(x).transpose(0, 1), y.mT)
+        generator, update = _generator(trial, "data"), linear_decay(adam(size.learning_rate), size.steps)
+        views = (
+            Batch(random_view(x.flatten(0, 1), VIEWS, generator).view_as(x).transpose(0, 1), y.mT)
             for x, y in draw_batches(pool, 2 * size.images, size.steps, generator)
         )
         learner = by_nodes(PROBES, update)(CrossEntropy())
-        for _ in fit(learner, metered(port, ledger), lessons, _dice(trial, "probes")):
+        for _ in fit(learner, metered(port, ledger), views, _generator(trial, "probes")):
             pass
-        yield _end(trial, count, accuracy(port, data.test), ledger, at / len(counts))
+        yield _end(trial, count, accuracy(port, data.test), ledger, number / len(counts))
 
 
-def _labelled(trial: Trial, pool: Batch, count: int | None, classes: int, draw: int) -> Batch:
-    generator = stream(trial.args.seed, "contrastive", "labels", draw)  # the same for every way
-    return pool if count is None else labelled(pool, count, classes, generator)
+def _labeled(trial: Trial, pool: Batch, count: int | None, classes: int, draw: int) -> Batch:
+    generator = stream(trial.args.seed, "contrastive", "labels", draw)  # the same for every method
+    return pool if count is None else sample_per_class(pool, count, classes, generator)
 
 
-def _dice(trial: Trial, what: str) -> Generator:
+def _generator(trial: Trial, what: str) -> Generator:
     return stream(trial.args.seed, "contrastive", trial.objective, what)
 
 
 def _about(trial: Trial) -> Row:
-    objective = "none" if trial.way == "labels" else trial.objective
-    return {"device": reference(trial.device), "objective": objective, "way": trial.way}
+    objective = "none" if trial.method == "labels" else trial.objective
+    return {"device": reference(trial.device), "objective": objective, "method": trial.method}
 
 
 def _end(trial: Trial, labels: int | None, scores: Tensor, ledger: Ledger, done: float) -> Row:
@@ -291,9 +296,9 @@ def table(rows: Sequence[Row]) -> list[Row]:
     """Test error, %, by the number of labels that the read-out has seen."""
     lines: dict[tuple[str, ...], Row] = {}
     for row in (r for r in rows if r["what"] == "end"):
-        key = (row["device"].rpartition(":")[2], row["objective"], row["way"])
-        line = lines.setdefault(key, dict(zip(("device", "objective", "way"), key, strict=True)))
-        line[f"{row['labels'] or 'all'} labels"] = f"{100 - 100 * fmean(row['accuracy']):.2f}"
+        key = (row["device"].rpartition(":")[2], row["objective"], row["method"])
+        line = lines.setdefault(key, dict(zip(("device", "objective", "method"), key, strict=True)))
+        line[f"{row['labels'] or 'all'} labels"] = fixed(100 - 100 * fmean(row["accuracy"]))
     return list(lines.values())
 
 
@@ -302,20 +307,20 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     devices = list(dict.fromkeys(r["device"] for r in ends))
     figure = Figure(figsize=(4.8 * len(devices), 4.2), layout="constrained")
     axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    colours = {"two views": "tab:green", "other patches": "tab:blue", "none": "tab:red"}
+    colors = {"two views": "tab:green", "other patches": "tab:blue", "none": "tab:red"}
     styles = {"untrained": ":", "perturbation": "-", "exact gradient": "--", "labels": "-"}
-    most = 10 * max([r["labels"] for r in ends if r["labels"]], default=1)  # where "all" is drawn
+    rightmost = 10 * max([r["labels"] for r in ends if r["labels"]], default=1)  # where "all" is drawn
     for axis, device in zip(axes, devices, strict=True):
-        chosen = [r for r in ends if r["device"] == device]
-        for objective, way in dict.fromkeys((r["objective"], r["way"]) for r in chosen):
-            points = [r for r in chosen if (r["objective"], r["way"]) == (objective, way)]
+        of_device = [r for r in ends if r["device"] == device]
+        for objective, method in dict.fromkeys((r["objective"], r["method"]) for r in of_device):
+            points = [r for r in of_device if (r["objective"], r["method"]) == (objective, method)]
             axis.loglog(
-                [p["labels"] or most for p in points],
+                [p["labels"] or rightmost for p in points],
                 [100 - 100 * fmean(p["accuracy"]) for p in points],
-                styles[way],
+                styles[method],
                 marker=".",
-                color=colours[objective],
-                label=way if objective == "none" else f"{objective}, {way}",
+                color=colors[objective],
+                label=method if objective == "none" else f"{objective}, {method}",
             )
         axis.set(title=device.rpartition(":")[2], xlabel="labels (rightmost: all)", ylabel="test error %")
         axis.grid(which="both", alpha=0.3)

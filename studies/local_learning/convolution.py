@@ -5,8 +5,8 @@ block is taught by itself, by node perturbation within its own span: the first t
 read-out of their own, the third through the chip's own outputs. Nothing is passed down, and nothing is known
 of cells or neurons. Neurons are the device's own (rectifiers, each bent differently), not his tanh.
 
-    greedy       as said, slopes foreseen by feedback learned from the probes
-    unforeseen   the same without feedback: probes alone
+    greedy       as said, gradients predicted by feedback learned from the probes
+    no feedback  the same by probes alone
     plain        one block: all 990 hidden units probed at once against the outputs, with feedback
     exact        the exact gradient by x-ray, which no real hardware allows
 
@@ -72,11 +72,15 @@ from ..kit.recipes.standard import Exact
 from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import answers
 from ..kit.recipes.standard import right
+from ..kit.report.tables import fixed
+from ..kit.report.tables import percent
+from ..kit.report.tables import short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
-Way = Literal["greedy", "unforeseen", "plain", "exact"]
+Method = Literal["greedy", "no feedback", "plain", "exact"]
+BLOCKWISE: Final = ("greedy", "no feedback")  # methods of which every block has a read-out of its own
 BATCH: Final = 64
 PROBES: Final = 4
 CURVE: Final = 8  # points
@@ -86,30 +90,30 @@ CURVE: Final = 8  # points
 class Args:
     data: str = "digits"  # mnist for the claim; digits, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())
-    ways: tuple[Way, ...] = get_args(Way)
+    methods: tuple[Method, ...] = get_args(Method)
     chips: int = 3  # identities, one fleet
     passes: float = 40  # over the training images
-    rate: float = 6e-3  # of Adam, falling linearly to zero
-    shifts: bool = False  # whether every lesson's images are moved by up to a pixel each way, by lot
+    learning_rate: float = 6e-3  # of Adam, falling linearly to zero
+    shifts: bool = False  # whether every batch's images are shifted by up to a pixel each way, by lot
     seed: int = 0  # of data order, probes and the chips' noise
 
 
-TOY = Args(devices=(Mismatched(),), ways=("greedy", "exact"), chips=1, passes=0.1)
+TOY = Args(devices=(Mismatched(),), methods=("greedy", "exact"), chips=1, passes=0.1)
 
 
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
     device: AnyDevice = Mismatched()
-    way: Way = "greedy"
+    method: Method = "greedy"
 
     @property
     def name(self) -> str:
-        return f"{reference(self.device)}, {self.way}"
+        return f"{reference(self.device)}, {self.method}"
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, device, way) for device in args.devices for way in args.ways]
+    return [Trial(args, device, method) for device in args.devices for method in args.methods]
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -117,18 +121,17 @@ def run(trial: Trial) -> Iterator[Row]:
     chip = Chip(trial.device, lecun1989.wiring(), range(args.chips), noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     wires, port = metered(chip.port(), ledger), chip.port()
-    total = count_steps(data.train, BATCH, args.passes)
-    taught = learner(trial.way, chip, linear_decay(adam(args.rate), total))
-    state = taught.init(chip.spec)
-    probes = stream(args.seed, "convolution", "probes")
-    lessons = draw_batches(data.train, BATCH, total, stream(args.seed, "convolution", "data"))
-    about = {"device": reference(trial.device), "way": trial.way}
-    lots = stream(args.seed, "convolution", "shifts")
-    for number, batch in enumerate(lessons, 1):
-        batch = batch._replace(x=moved(batch.x, lots)) if args.shifts else batch
-        state, _ = taught.step(wires, batch, state, probes)
-        if CURVE * number // total > CURVE * (number - 1) // total and number < total:
-            done = number / total
+    steps = count_steps(data.train, BATCH, args.passes)
+    taught_by = learner(trial.method, chip, linear_decay(adam(args.learning_rate), steps))
+    state = taught_by.init(chip.spec)
+    probes, shifts = (stream(args.seed, "convolution", what) for what in ("probes", "shifts"))
+    batches = draw_batches(data.train, BATCH, steps, stream(args.seed, "convolution", "data"))
+    about = {"device": reference(trial.device), "method": trial.method}
+    for number, batch in enumerate(batches, 1):
+        batch = batch._replace(x=shift_images(batch.x, shifts)) if args.shifts else batch
+        state, _ = taught_by.step(wires, batch, state, probes)
+        if CURVE * number // steps > CURVE * (number - 1) // steps and number < steps:
+            done = number / steps
             yield {"what": "curve", **about, "passes": done * args.passes} | {
                 "test": _errors(port, data.test),
                 "done": done,
@@ -138,47 +141,45 @@ def run(trial: Trial) -> Iterator[Row]:
         **about,
         "test": _errors(port, data.test),
         "train": _errors(port, data.train),
-        "blocks": blockwise(port, data.test, state) if trial.way in ("greedy", "unforeseen") else [],
+        "blocks": block_errors(port, data.test, state) if trial.method in BLOCKWISE else [],
         "images": len(data.test.x),
-        "steps": total,
+        "steps": steps,
         "reads": max(ledger.reads),
         "done": 1.0,
     }
 
 
-def learner(way: Way, chip: Chip[Any], update: Update) -> Learner[Any]:
-    """The chip's blocks, each with whom it is taught by; or one who teaches the whole."""
-    loss, first, second = CrossEntropy(), *chip.spec.layers[:2]
-    if way == "exact":
+def learner(method: Method, chip: Chip[Any], update: Update) -> Learner[Any]:
+    """The learner of the chip's blocks, each taught by itself; or of the whole."""
+    loss, hidden = CrossEntropy(), chip.spec.layers[:2]
+    if method == "exact":
         return Exact(chip, update, loss)
-    foreseen = None if way == "unforeseen" else FEEDBACK
-    inside = Descent(
-        NodePerturbation(PROBE_SIZE, PROBES, mask=True), update, loss, delta=True, control=foreseen
-    )
-    if way == "plain":
-        return inside
-    heads = (dense(layer.features, chip.spec.layers[-1].features, linear=True) for layer in (first, second))
-    return Greedy((*(Block(1, inside, head) for head in heads), Block(2, inside)))
+    feedback = None if method == "no feedback" else FEEDBACK
+    estimator = NodePerturbation(PROBE_SIZE, PROBES, mask=True)
+    descent = Descent(estimator, update, loss, delta=True, control=feedback)
+    if method == "plain":
+        return descent
+    heads = (dense(layer.features, chip.spec.layers[-1].features, linear=True) for layer in hidden)
+    return Greedy((*(Block(1, descent, head) for head in heads), Block(2, descent)))
 
 
-def moved(x: Tensor, generator: Generator) -> Tensor:  # (images, pixels) -> the same
-    """Each image moved by -1, 0 or 1 pixels both ways, by lot; what comes in is as what lies outside."""
+def shift_images(x: Tensor, generator: Generator) -> Tensor:  # (images, pixels) -> the same
+    """Each image shifted by -1, 0 or 1 pixels both ways, by lot; what comes in is as what lies outside."""
     side = lecun1989.SIDE
     framed = pad(x.unflatten(-1, (side, side)), (1, 1, 1, 1), value=lecun1989.OUTSIDE)
     rows, columns = torch.arange(side) + torch.randint(0, 3, (2, len(x), 1), generator=generator)
     return framed[torch.arange(len(x))[:, None, None], rows[:, :, None], columns[:, None, :]].flatten(1)
 
 
-def blockwise(port: Port, data: Batch, state: Any) -> list[list[float]]:
-    """Errors of each block's own digital read-out: shares by chip."""
-    found = []
-    given = data.x
-    for at, memory in enumerate(state.blocks[:-1]):
-        given = torch.cat([port.measure(x, first=at, last=at).out for x in given.split(2500, -2)], -2)
-        own = dense(given.shape[-1], port.spec.layers[-1].features, linear=True)
-        named = answers(DigitalReadout(port.spec, own, memory.head).port(), given)
-        found.append(_rounded(1 - right(named, data.target)))
-    return found
+def block_errors(port: Port, data: Batch, state: Any) -> list[list[float]]:
+    """The errors of each block's own digital read-out, shares by chip."""
+    errors, x = [], data.x
+    for layer, block in enumerate(state.blocks[:-1]):
+        x = torch.cat([port.measure(part, first=layer, last=layer).out for part in x.split(2500, -2)], -2)
+        head = dense(x.shape[-1], port.spec.layers[-1].features, linear=True)
+        classes = answers(DigitalReadout(port.spec, head, block.head).port(), x)
+        errors.append(_rounded(1 - right(classes, data.target)))
+    return errors
 
 
 def _errors(port: Port, data: Batch) -> list[float]:
@@ -190,38 +191,35 @@ def _rounded(shares: Tensor) -> list[float]:
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
-    for end in [r for r in rows if r["what"] == "end"]:
-        test = [100 * e for e in end["test"]]
-        made.append(
-            {
-                "device": end["device"].rpartition(":")[2],
-                "way": end["way"],
-                "test error %": f"{fmean(test):.2f}",
-                "chips": " ".join(f"{e:.2f}" for e in test),
-                "misses": " ".join(f"{e * end['images']:.0f}" for e in end["test"]),
-                "train error %": f"{100 * fmean(end['train']):.2f}",
-                "by blocks' own read-outs %": " ".join(f"{100 * fmean(e):.2f}" for e in end["blocks"]),
-                "reads": f"{end['reads']:.2g}",
-            }
-        )
-    return made
+    return [
+        {
+            "device": end["device"].rpartition(":")[2],
+            "method": end["method"],
+            "test error %": fixed(fmean([100 * e for e in end["test"]])),
+            "chips": " ".join(fixed(100 * e) for e in end["test"]),
+            "misses": " ".join(fixed(e * end["images"], 0) for e in end["test"]),
+            "train error %": percent(fmean(end["train"])),
+            "by blocks' own read-outs %": " ".join(percent(fmean(e)) for e in end["blocks"]),
+            "reads": short_number(end["reads"]),
+        }
+        for end in rows
+        if end["what"] == "end"
+    ]
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
     figure = Figure(figsize=(5 * len(devices), 4), layout="constrained")
     axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    colours = dict(zip(get_args(Way), ("tab:green", "tab:olive", "tab:red", "tab:gray"), strict=True))
+    colors = dict(zip(get_args(Method), ("tab:green", "tab:olive", "tab:red", "tab:gray"), strict=True))
     for axis, device in zip(axes, devices, strict=True):
         for trial in dict.fromkeys(r["trial"] for r in rows if r["device"] == device):
             points = [r for r in rows if r["trial"] == trial]
-            way, done = points[0]["way"], [r["done"] for r in points]
+            method, done = points[0]["method"], [r["done"] for r in points]
             errors = [[100 * e for e in r["test"]] for r in points]
-            axis.plot(done, [fmean(e) for e in errors], color=colours[way], label=way)
-            axis.fill_between(
-                done, [min(e) for e in errors], [max(e) for e in errors], color=colours[way], alpha=0.2
-            )
+            lows, highs = [min(e) for e in errors], [max(e) for e in errors]
+            axis.plot(done, [fmean(e) for e in errors], color=colors[method], label=method)
+            axis.fill_between(done, lows, highs, color=colors[method], alpha=0.2)
         axis.axhline(5.0, color="black", lw=0.8, ls="--", label="1989, backprop")
         axis.set(
             title=device.rpartition(":")[2], xlabel="share of training", ylabel="test error %", yscale="log"

@@ -1,25 +1,25 @@
 """Forward-forward teaches deep chips by two passes and no way back, knowing little of their neurons.
 
 Every layer learns by itself to be more active for real images than for fakes; chips differ in what they are
-made of, ways in what is real and in what is known: `labels` (images with their label in the first pixels
-against wrong labels, chosen by the network itself; rectifiers' slopes taken as 1), `labels, slopes measured`
-(one probe more a step tells every neuron's slope), `labels, goodness perturbed` (one loss for all neurons of
-a layer, four probes) and `hybrids` (no labels: images against blotwise mixtures of two; then a linear
-read-out). Two errors: by goodness, a run for each label (the published supervised figure), and by a linear
-read-out of the normalised activities of all layers but the first, one run (the published unsupervised one,
-and how the public re-implementations are scored).
+made of, methods in what is real and in what is known: `labels` (images with their label in the first pixels
+against wrong labels, chosen by the network itself; rectifiers' derivatives taken as 1), `labels, derivatives
+measured` (one probe more a step tells every neuron's derivative), `labels, goodness perturbed` (one loss for
+all neurons of a layer, four probes) and `hybrids` (no labels: images against blotwise mixtures of two; then a
+linear read-out). Two errors: by goodness, a run for each label (the published supervised figure), and by a
+linear read-out of the normalized activities of all layers but the first, one run (the published unsupervised
+one, and how the public re-implementations are scored).
 
 Published, MNIST, four layers of 2,000: 1.36 % by labels (60 epochs), 1.37 % by hybrids (100 epochs), 0.64 %
 with jitter (500 epochs); public re-implementations 1.45 and 6.84 %. Ours, with `--data mnist --devices
-analog:Ideal --ways labels --chips 1 --threads 1`, three layers of 800, 30 epochs, seed 0: 2.06 % by goodness
-and 2.29 % by read-out (2.03 at epoch 18, so it overfits), in 9 minutes of one core; with `--shifts 1`, 1.60 %
-and 1.88 % in as long. Shifts are the published jitter; they were not chosen on held-out data, where short
-trainings showed no gain. A noisy Mismatched chip, `--shifts 1 --epochs 8`: 1.95 % and 1.42 %.
+analog:Ideal --methods labels --chips 1 --threads 1`, three layers of 800, 30 epochs, seed 0: 2.06 % by
+goodness and 2.29 % by read-out (2.03 at epoch 18, so it overfits), in 9 minutes of one core; with `--shifts
+1`, 1.60 % and 1.88 % in as long. Shifts are the published jitter; they were not chosen on held-out data,
+where short trainings showed no gain. A noisy Mismatched chip, `--shifts 1 --epochs 8`: 1.95 % and 1.42 %.
 
-Ours on digits (defaults, two chips, seed 0; by goodness, by read-out): Ideal 3.6, 3.1 %, Mismatched 4.4,
-3.1 %, SoftBoundsRRAM 14.3, 10.6 %; with goodness perturbed 11.9, 6.2 %, 11.8, 6.8 % and 16.0, 14.0 %;
-hybrids 3.6, 5.3 and 81 %. UnknownNeurons on held-out digits: 9.1, 3.8 % with slopes taken as 1, 4.7, 3.0 %
-with slopes measured.
+Ours on digits (defaults, two chips, seed 0; by goodness, by read-out): Ideal 3.6, 3.1 %, Mismatched 4.4, 3.1
+%, SoftBoundsRRAM 14.3, 10.6 %; with goodness perturbed 11.9, 6.2 %, 11.8, 6.8 % and 16.0, 14.0 %; hybrids
+3.6, 5.3 and 81 %. UnknownNeurons on held-out digits: 9.1, 3.8 % with derivatives taken as 1, 4.7, 3.0 % with
+derivatives measured.
 
 Open questions: hybrids and cells that blur on MNIST; why hybrids fail on cells that blur when written.
 """
@@ -79,11 +79,14 @@ from learners.local import with_normalization
 
 from ..kit.recipes.standard import OWED
 from ..kit.recipes.standard import PROBE_SIZE
+from ..kit.report.tables import low_high
+from ..kit.report.tables import percent
+from ..kit.report.tables import short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
-Way = Literal["labels", "labels, slopes measured", "labels, goodness perturbed", "hybrids"]
+Method = Literal["labels", "labels, derivatives measured", "labels, goodness perturbed", "hybrids"]
 
 
 class Size(NamedTuple):
@@ -93,23 +96,23 @@ class Size(NamedTuple):
     width: int
     batch: int
     epochs: float
-    rate: float
+    learning_rate: float
 
 
-SMALL = Size(layers=3, width=100, batch=64, epochs=40, rate=3e-3)
-LARGE = Size(layers=3, width=800, batch=256, epochs=30, rate=2e-3)
+SMALL = Size(layers=3, width=100, batch=64, epochs=40, learning_rate=3e-3)
+LARGE = Size(layers=3, width=800, batch=256, epochs=30, learning_rate=2e-3)
 BRIGHTNESS = 2.0  # of the pixel that says the label
 LOSS = GoodnessLoss(threshold=1.0, sharpness=30.0)
 BLURRED = GoodnessLoss(threshold=1.0, sharpness=10.0)  # where every write blurs
-PUSH = 3e-4  # rate of momentum there, for each neuron of a layer: the mean's slope is shared out among them
-READOUT = 3e-3  # rate of the read-out
+MOMENTUM_LEARNING_RATE = 3e-4  # there, for each neuron of a layer: the mean's gradient is shared among them
+READOUT_LEARNING_RATE = 3e-3
 
 
 @dataclass(frozen=True)
 class Args:
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM(), UnknownNeurons())
-    ways: tuple[Way, ...] = get_args(Way)  # of each device
+    methods: tuple[Method, ...] = get_args(Method)  # of each device
     chips: int = 2  # identities, as one fleet
     layers: int | None = None  # by default 3
     width: int | None = None  # neurons a layer; by default 100, or 800 on large data
@@ -125,35 +128,35 @@ TOY = Args(devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epoc
 class Trial:
     args: Args = Args()
     device: AnyDevice = Ideal()
-    way: Way = "labels"
+    method: Method = "labels"
 
     @property
     def name(self) -> str:
-        return f"{reference(self.device)}, {self.way}"
+        return f"{reference(self.device)}, {self.method}"
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, d, w) for d in args.devices for w in args.ways]
+    return [Trial(args, d, m) for d in args.devices for m in args.methods]
 
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = _size(args, data)
-    lab = Lab(trial, data, size)
-    about = {"device": reference(trial.device), "way": trial.way}
+    training = Training(trial, data, size)
+    about = {"device": reference(trial.device), "method": trial.method}
     total = count_steps(data.train, size.batch, size.epochs)
     pauses = {max(1, round(total * share)) for share in POINTS}
-    for number, _ in enumerate(lab.learning(), 1):
+    for number, _ in enumerate(training.steps(), 1):
         if number in pauses:
             epoch = round(number * size.epochs / total, 4)
-            row = {"what": "curve", **about, "epoch": epoch, **lab.errors(data.test)}
+            row = {"what": "curve", **about, "epoch": epoch, **training.errors(data.test)}
             yield row | {"done": round(number / total, 4)}
     yield {
         "what": "end",
         **about,
-        **lab.errors(data.test),
-        "knobs": sum(la.rows * la.cols for la in lab.chip.spec.layers),
-        "reads": max(lab.ledger.reads),
+        **training.errors(data.test),
+        "knobs": sum(la.rows * la.cols for la in training.chip.spec.layers),
+        "reads": max(training.ledger.reads),
     }
 
 
@@ -162,25 +165,25 @@ POINTS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the training, where cu
 
 def _size(args: Args, data: Dataset) -> Size:
     asked = {"layers": args.layers, "width": args.width, "epochs": args.epochs}
-    chosen: dict[str, Any] = {word: value for word, value in asked.items() if value is not None}
-    for word, value in chosen.items():
+    given: dict[str, Any] = {word: value for word, value in asked.items() if value is not None}
+    for word, value in given.items():
         if not 0 < value < float("inf"):
             raise ValueError(f"{word} is {value}, wanted a finite number above 0")
     if args.layers == 1:
-        raise ValueError("layers is 1, wanted at least 2: what is recognised leaves out the first")
-    return (SMALL if len(data.train.x) <= 10_000 else LARGE)._replace(**chosen)
+        raise ValueError("layers is 1, wanted at least 2: recognition leaves out the first")
+    return (SMALL if len(data.train.x) <= 10_000 else LARGE)._replace(**given)
 
 
-def moved(x: Tensor, most: int, generator: Generator) -> Tensor:
-    """Images moved together by a chance number of pixels in both directions; what leaves comes in again."""
-    if not most:
+def shift_images(x: Tensor, largest: int, generator: Generator) -> Tensor:
+    """Images (images, pixels) shifted together by lot in both directions; what leaves comes in again."""
+    if not largest:
         return x
     side = math.isqrt(x.shape[-1])
-    by = torch.randint(-most, most + 1, (2,), generator=generator).tolist()
+    by = torch.randint(-largest, largest + 1, (2,), generator=generator).tolist()
     return x.unflatten(-1, (side, side)).roll(by, (-2, -1)).flatten(-2)
 
 
-class Lab:
+class Training:
     """A fleet of chips, who teaches it, and the read-out that is kept beside it in digital memory."""
 
     def __init__(self, trial: Trial, data: Dataset, size: Size) -> None:
@@ -190,66 +193,66 @@ class Lab:
         self.chip = Chip(trial.device, layers, range(trial.args.chips), noise_seed=trial.args.seed)
         self.ledger = Ledger(self.chip.spec)
         self.port = self.chip.port()
-        booked = metered(self.port, self.ledger).measure
-        self.wires = self.port._replace(measure=booked)  # pulses are not booked: millions of cells a step
-        self.readout = Descent(
-            NodePerturbation(1.0), self._with_decay(adam(READOUT, beta2=0.99)), CrossEntropy(), delta=True
-        )
-        self.labels = WrongLabels(data.classes, BRIGHTNESS, self.readout)
-        self.top = self.labels.top(self.chip.spec)
+        counted = metered(self.port, self.ledger).measure
+        self.wires = self.port._replace(measure=counted)  # pulses are not booked: millions of cells a step
+        readout_update = self._with_decay(adam(READOUT_LEARNING_RATE, beta2=0.99))
+        self.readout_learner = Descent(NodePerturbation(1.0), readout_update, CrossEntropy(), delta=True)
+        self.wrong_labels = WrongLabels(data.classes, BRIGHTNESS, self.readout_learner)
+        self.readout = self.wrong_labels.top(self.chip.spec)
 
     @property
-    def unlabelled(self) -> bool:
-        return self.trial.way == "hybrids"
+    def unlabeled(self) -> bool:
+        """Whether labels reach the read-out alone."""
+        return self.trial.method == "hybrids"
 
-    def learning(self) -> Iterator[Step]:
-        """Learn; after each step the read-out `top` is up to date."""
-        ways = HybridImages() if self.unlabelled else self.labels
-        learner = ForwardForward((self._layer(),) * self.size.layers, ways)
-        state, beside = learner.init(self.chip.spec), self.readout.init(self.top.spec)
-        order, probes = (stream(self.trial.args.seed, "forward_forward", what) for what in ("data", "probes"))
-        for lesson in batches(self.data.train, self.size.batch, self.size.epochs, order):
-            batch = lesson._replace(x=moved(lesson.x, self.trial.args.shifts, order))
+    def steps(self) -> Iterator[Step]:
+        """Learn; after each step the read-out is up to date."""
+        args, readout_learner = self.trial.args, self.readout_learner
+        negatives = HybridImages() if self.unlabeled else self.wrong_labels
+        learner = ForwardForward((self._layer_learner(),) * self.size.layers, negatives)
+        state, readout_state = learner.init(self.chip.spec), readout_learner.init(self.readout.spec)
+        order, probes = (stream(args.seed, "forward_forward", what) for what in ("data", "probes"))
+        for images in batches(self.data.train, self.size.batch, self.size.epochs, order):
+            batch = images._replace(x=shift_images(images.x, args.shifts, order))
             state, step = learner.step(self.wires, batch, state, probes)
-            if self.unlabelled:  # labels reach the read-out alone
-                seen = readout_features([tap[..., : len(batch.x), :] for tap in step.baseline.taps])
-                beside, _ = self.readout.step(self.top.port(), batch._replace(x=seen), beside, probes)
+            if self.unlabeled:
+                reals = [tap[..., : len(batch.x), :] for tap in step.baseline.taps]
+                features = batch._replace(x=readout_features(reals))
+                readout_state, _ = readout_learner.step(self.readout.port(), features, readout_state, probes)
             else:
-                self.top = self.labels.top(self.chip.spec, state.negatives.readout)
+                self.readout = self.wrong_labels.top(self.chip.spec, state.negatives.readout)
             yield step
 
-    def errors(self, asked: Batch) -> Row:
+    def errors(self, data: Batch) -> Row:
         """Shares of examples named wrongly, of each chip; by goodness none without labels."""
-        made: Row = {"goodness": None, "readout": self._wrong(self._read, asked)}
-        return made if self.unlabelled else made | {"goodness": self._wrong(self._judged, asked)}
+        by_readout = self._error_rates(self._readout_scores, data)  # read first, as noise is drawn in order
+        by_goodness = None if self.unlabeled else self._error_rates(self._label_goodness, data)
+        return {"goodness": by_goodness, "readout": by_readout}
 
-    def _wrong(self, scores: Callable[[Tensor], Tensor], asked: Batch) -> list[float]:
-        named = torch.cat([scores(x).argmax(-1) for x in asked.x.split(1000)], -1)
-        return [round(v, 6) for v in (named != asked.target).double().mean(-1).tolist()]
+    def _error_rates(self, scores: Callable[[Tensor], Tensor], data: Batch) -> list[float]:
+        classes = torch.cat([scores(x).argmax(-1) for x in data.x.split(1000)], -1)
+        return [round(v, 6) for v in (classes != data.target).double().mean(-1).tolist()]
 
-    def _judged(self, x: Tensor) -> Tensor:
+    def _label_goodness(self, x: Tensor) -> Tensor:
         return label_goodness(self.port, x, self.data.classes, BRIGHTNESS)
 
-    def _read(self, x: Tensor) -> Tensor:
-        whole = x if self.unlabelled else embed_neutral_label(x, self.data.classes, BRIGHTNESS)
-        return (
-            self.top.port()
-            .measure(readout_features(with_normalization(self.port).measure(normalize(whole)).taps))
-            .out
-        )
+    def _readout_scores(self, x: Tensor) -> Tensor:
+        images = x if self.unlabeled else embed_neutral_label(x, self.data.classes, BRIGHTNESS)
+        taps = with_normalization(self.port).measure(normalize(images)).taps
+        return self.readout.port().measure(readout_features(taps)).out
 
     def _with_decay(self, update: Update) -> Update:
-        """Its rate falling linearly to zero over the whole training."""
+        """The same update, its rate falling linearly to zero over the whole training."""
         return linear_decay(update, count_steps(self.data.train, self.size.batch, self.size.epochs))
 
-    def _layer(self) -> Learner[Any]:
-        update, loss = self._with_decay(adam(self.size.rate, beta2=0.99)), LOSS
+    def _layer_learner(self) -> Learner[Any]:
+        update, loss = self._with_decay(adam(self.size.learning_rate, beta2=0.99)), LOSS
         if self.trial.device.costs.step is not None:  # moves by steps: Adam would blur idle cells too
-            push = momentum(PUSH * self.size.width)
-            update, loss = accumulate(self._with_decay(push), OWED), BLURRED
-        if self.trial.way == "labels, goodness perturbed":
+            with_momentum = momentum(MOMENTUM_LEARNING_RATE * self.size.width)
+            update, loss = accumulate(self._with_decay(with_momentum), OWED), BLURRED
+        if self.trial.method == "labels, goodness perturbed":
             return Descent(NodePerturbation(PROBE_SIZE, 4), update, loss)
-        measured = self.trial.way == "labels, slopes measured"
+        measured = self.trial.method == "labels, derivatives measured"
         return Hebbian(update, loss, PROBE_SIZE if measured else None)
 
 
@@ -257,23 +260,23 @@ def table(rows: Sequence[Row]) -> list[Row]:
     return [
         {
             "device": end["device"].rpartition(":")[2],
-            "way": end["way"],
-            "error % by goodness": _percent(end["goodness"]),
-            "by read-out": _percent(end["readout"]),
-            "knobs": f"{end['knobs']:.3g}",
-            "reads": f"{end['reads']:.2g}",
+            "method": end["method"],
+            "error % by goodness": _mean_and_range(end["goodness"]),
+            "by read-out": _mean_and_range(end["readout"]),
+            "knobs": short_number(end["knobs"], 3),
+            "reads": short_number(end["reads"]),
         }
         for end in rows
         if end["what"] == "end"
     ]
 
 
-def _percent(shares: Sequence[float] | None) -> str:
-    """The mean over chips, and from which to which."""
+def _mean_and_range(shares: Sequence[float] | None) -> str:
+    """The mean over chips in percent, and from which to which."""
     if shares is None:
         return ""
-    span = f" ({100 * min(shares):.2f} {100 * max(shares):.2f})" if len(shares) > 1 else ""
-    return f"{100 * fmean(shares):.2f}{span}"
+    span = f" ({low_high([100 * share for share in shares])})" if len(shares) > 1 else ""
+    return f"{percent(fmean(shares))}{span}"
 
 
 PUBLISHED = (1.36, 1.45, 6.84)  # %, MNIST: Hinton 2022, and public re-implementations
@@ -283,18 +286,18 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
     figure = Figure(figsize=(4.5 * len(devices), 4), layout="constrained")
     axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    colours = dict(zip(get_args(Way), ("tab:green", "tab:blue", "tab:red", "tab:orange"), strict=True))
+    colors = dict(zip(get_args(Method), ("tab:green", "tab:blue", "tab:red", "tab:orange"), strict=True))
     for axis, device in zip(axes, devices, strict=True):
         for error in PUBLISHED:
             axis.axhline(error, color="lightgray", lw=0.8, zorder=0)
         curves = [r for r in rows if r["what"] == "curve" and r["device"] == device]
-        for way in dict.fromkeys(r["way"] for r in curves):
-            points = [r for r in curves if r["way"] == way]
+        for method in dict.fromkeys(r["method"] for r in curves):
+            points = [r for r in curves if r["method"] == method]
             epochs = [p["epoch"] for p in points]
-            read = [100 * fmean(p["readout"]) for p in points]
-            axis.plot(epochs, read, color=colours[way], label=way)
+            by_readout = [100 * fmean(p["readout"]) for p in points]
+            axis.plot(epochs, by_readout, color=colors[method], label=method)
             if points[0]["goodness"] is not None:
-                axis.plot(epochs, [100 * fmean(p["goodness"]) for p in points], ":", color=colours[way])
+                axis.plot(epochs, [100 * fmean(p["goodness"]) for p in points], ":", color=colors[method])
         axis.set(title=device.rpartition(":")[2], xlabel="epoch", xscale="log", yscale="log")
         axis.grid(which="both", alpha=0.3)
     axes[0].set(ylabel="test error % (dotted: by goodness; gray: published, MNIST)")

@@ -1,22 +1,22 @@
-"""On noisy chips LocoProp by node perturbation beats plain node perturbation at equal measurements.
+"""On noisy chips LocoProp by node perturbation beats plain node perturbation at equal reads.
 
 An autoencoder of images (digits, 64-32-8-32-64, linear code, binary cross-entropy summed over pixels)
 learns in place on a fleet of chips. Both learners send the same probes from the same estimator and know the
-slope of the read-out alike; LocoProp spends part of its measurements on inner steps, in which every layer
+gradient at the read-out alike; LocoProp spends part of its reads on inner steps, in which every layer
 is driven alone with the inputs it had and its own output is read. Every vector through a layer counts.
-Rates, LocoProp's gamma and whether drives are owed until they are worth a write are chosen among eight
+Rates, LocoProp's gamma and whether drives wait until they are worth a write are chosen among eight
 settings for either learner, by the loss of other chips on a fifth of the training images. The excess is
 over the entropy of the pixels, which no answer can go below.
 
-Ours, by that search (--devices analog:Mismatched analog:SoftBoundsRRAM; 3 chips, 200,000 vectors, 4 probes,
-4 inner steps, seed 0), excess on test images, plain and LocoProp chip by chip: Mismatched 4.46, 4.70, 4.85
-and 4.14, 4.04, 4.32 (rates .02, .02, gamma .1); SoftBoundsRRAM 8.18, 7.88, 8.91 and 6.53, 6.63, 6.75 (.02,
-.01, owed .1, gamma .1). With settings chosen by hand on held-out images, in fewer tries for plain than for
-LocoProp: SoftBoundsRRAM 7.69 -> 6.78, LinearECRAM 4.41 -> 4.06, UnknownNeurons 4.70 -> 4.50. On Mismatched
-LocoProp sends 2.5 times the pulses. No published LocoProp on a chip was found; the paper's is digital (see
-`autoencoder`).
+Ours, by that search (--devices analog:Mismatched analog:SoftBoundsRRAM; 3 chips, 200,000 vectors, 4 probes, 4
+inner steps, seed 0), excess on test images, plain and LocoProp chip by chip: Mismatched 4.46, 4.70, 4.85 and
+4.14, 4.04, 4.32 (rates .02, .02, gamma .1); SoftBoundsRRAM 8.18, 7.88, 8.91 and 6.53, 6.63, 6.75 (.02, .01,
+write threshold .1, gamma .1). With settings chosen by hand on held-out images, in fewer tries for plain than
+for LocoProp: SoftBoundsRRAM 7.69 -> 6.78, LinearECRAM 4.41 -> 4.06, UnknownNeurons 4.70 -> 4.50. On
+Mismatched LocoProp sends 2.5 times the pulses. No published LocoProp on a chip was found; the paper's is
+digital (see `autoencoder`).
 
-Open questions: how many inner steps are worth their readings where probes are dearer or cheaper.
+Open questions: how many inner steps are worth their reads where probes are dearer or cheaper.
 """
 
 import itertools
@@ -39,7 +39,6 @@ from analog import Chip
 from analog import Ledger
 from analog import LinearECRAM
 from analog import Mismatched
-from analog import Port
 from analog import SoftBoundsRRAM
 from analog import UnknownNeurons
 from analog import metered
@@ -68,6 +67,9 @@ from ..kit.recipes.standard import OWED
 from ..kit.recipes.standard import PROBE_SIZE
 from ..kit.recipes.standard import outputs
 from ..kit.recipes.standard import sampled
+from ..kit.report.tables import fixed
+from ..kit.report.tables import low_high
+from ..kit.report.tables import short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.references import short_reference
@@ -75,20 +77,24 @@ from ..kit.run.study import Row
 
 Method = Literal["node perturbation", "LocoProp"]
 LOSS = BinaryCrossEntropy()
-ELSEWHERE = 1000  # first identity of the chips that settings are chosen on
+ELSEWHERE = 1000  # first identity of the chips that hyper-parameters are chosen on
 
 
-class Setting(NamedTuple):
-    """What is chosen."""
+class Hyperparameters(NamedTuple):
+    """What is chosen for a method on a device."""
 
-    rate: float
-    owed: float | None  # full scale, what drives come to before they are sent
+    learning_rate: float
+    write_threshold: float | None  # full scale, what drives come to before they are sent
     gamma: float | None = None
 
 
-SETTINGS: dict[Method, list[Setting]] = {
-    "node perturbation": [Setting(*s) for s in itertools.product((5e-3, 1e-2, 2e-2, 4e-2), (None, OWED))],
-    "LocoProp": [Setting(*s) for s in itertools.product((1e-2, 2e-2), (None, OWED), (0.1, 0.3))],
+CANDIDATES: dict[Method, list[Hyperparameters]] = {
+    "node perturbation": [
+        Hyperparameters(*each) for each in itertools.product((5e-3, 1e-2, 2e-2, 4e-2), (None, OWED))
+    ],
+    "LocoProp": [
+        Hyperparameters(*each) for each in itertools.product((1e-2, 2e-2), (None, OWED), (0.1, 0.3))
+    ],
 }
 
 
@@ -103,10 +109,10 @@ class Args:
     batch: int = 64
     probes: int = 4  # measured directions a step
     steps: int = 4  # inner steps of LocoProp; every one but the first is read
-    feedback: bool = False  # both learners foresee slopes by learned feedback
-    rate: float | None = None  # by default chosen, with gamma and owed
+    feedback: bool = False  # both learners predict gradients by learned feedback
+    learning_rate: float | None = None  # by default chosen, with gamma and write threshold
     gamma: float = 0.1  # of LocoProp, where a rate is given
-    owed: float | None = None  # full scale, where a rate is given; none by default
+    write_threshold: float | None = None  # full scale, where a rate is given; none by default
     seed: int = 0  # of data order, probes and the chips' noise
 
 
@@ -129,10 +135,10 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    data, setting = load_data(trial.args.data), _chosen(trial)
+    data, chosen = load_data(trial.args.data), choose_hyperparameters(trial)
     floor = float((entr(data.test.x) + entr(1 - data.test.x)).sum(-1).mean())
-    about: Row = {"device": reference(trial.device), "method": trial.method, **setting._asdict()}
-    for done, losses, ledger in _trained(trial, setting, data, 0):
+    about: Row = {"device": reference(trial.device), "method": trial.method, **chosen._asdict()}
+    for done, losses, ledger in train(trial, chosen, data, 0):
         yield {
             "what": "curve",
             **about,
@@ -145,100 +151,100 @@ def run(trial: Trial) -> Iterator[Row]:
 
 
 @lru_cache
-def _chosen(trial: Trial) -> Setting:
-    """The setting asked for, or the one whose chips have the least held-out loss at the end."""
+def choose_hyperparameters(trial: Trial) -> Hyperparameters:
+    """Those asked for, or those whose chips have the least held-out loss at the end."""
     args = trial.args
-    if args.rate is not None:
-        return Setting(args.rate, args.owed, args.gamma if trial.method == "LocoProp" else None)
+    if args.learning_rate is not None:
+        gamma = args.gamma if trial.method == "LocoProp" else None
+        return Hyperparameters(args.learning_rate, args.write_threshold, gamma)
     data = held_out(load_data(args.data))
 
-    def ends_at(setting: Setting) -> float:
-        *_, (_, losses, _) = _trained(trial, setting, data, ELSEWHERE)
+    def final_loss(candidate: Hyperparameters) -> float:
+        *_, (_, losses, _) = train(trial, candidate, data, ELSEWHERE)
         mean = float(losses.mean())
         return mean if mean == mean else float("inf")
 
-    return min(SETTINGS[trial.method], key=ends_at)
+    return min(CANDIDATES[trial.method], key=final_loss)
 
 
-def _trained(
-    trial: Trial, setting: Setting, data: Dataset, first: int
+def train(
+    trial: Trial, hyperparameters: Hyperparameters, data: Dataset, first: int
 ) -> Iterator[tuple[float, Tensor, Ledger]]:
-    """Learn within the budget; now and then the share done, the chips' test losses, and what it cost."""
-    args = trial.args
-    chip = Chip(
-        trial.device,
-        layers(args.sizes, data.features),
-        range(first, first + args.chips),
-        noise_seed=args.seed,
-    )
+    """Learn within the budget, pausing now and then.
+
+    Args:
+        first: identity of the first chip.
+
+    Yields:
+        the share done, the chips' test losses (chips,), and what it cost.
+    """
+    args, identities = trial.args, range(first, first + trial.args.chips)
+    chip = Chip(trial.device, layers(args.sizes, data.features), identities, noise_seed=args.seed)
     port, ledger = chip.port(), Ledger(chip.spec)
-    each = args.batch * (1 + args.probes + (args.steps - 1 if trial.method == "LocoProp" else 0))
-    count = max(1, args.budget // each)
+    reads = args.batch * (1 + args.probes + (args.steps - 1 if trial.method == "LocoProp" else 0))
+    count = max(1, args.budget // reads)
     order, probes = (stream(args.seed, "local targets", what) for what in ("data", "probes"))
-    pictures = Batch(data.train.x, data.train.x)
-    lessons = draw_batches(pictures, args.batch, count, order)
-    learning = fit(_learner(trial, setting, count), metered(port, ledger), lessons, probes)
+    batches = draw_batches(Batch(data.train.x, data.train.x), args.batch, count, order)
+    learning = fit(_learner(trial, hyperparameters, count), metered(port, ledger), batches, probes)
     for number in sampled(learning, count):
-        yield number / count, _loss(port, data.test.x), ledger
+        yield number / count, LOSS(outputs(port, data.test.x), data.test.x).mean(-1), ledger
 
 
-def _loss(port: Port, x: Tensor) -> Tensor:  # (chips,)
-    return LOSS(outputs(port, x), x).mean(-1)
-
-
-def _learner(trial: Trial, setting: Setting, count: int) -> Learner[Any]:
-    args = trial.args
+def _learner(trial: Trial, hyperparameters: Hyperparameters, count: int) -> Learner[Any]:
+    args, (learning_rate, write_threshold, gamma) = trial.args, hyperparameters
     estimator = NodePerturbation(PROBE_SIZE, args.probes, mask=True)
-    control = FEEDBACK if args.feedback else None
-    inner = args.steps if setting.gamma is not None else 1
-    update = linear_decay(adam(setting.rate), count * inner)
-    if setting.owed is not None:
-        update = accumulate(update, setting.owed)
-    if setting.gamma is None:
-        return Descent(estimator, update, LOSS, delta=True, control=control)
-    half = len(args.sizes)
-    transfer = ((identity.forward,) * (2 * half - 1)) + (sigmoid.forward,)
-    return LocoProp(ByProbes(estimator, True, control), update, LOSS, setting.gamma, inner, transfer)
+    feedback = FEEDBACK if args.feedback else None
+    inner = args.steps if gamma is not None else 1
+    update = linear_decay(adam(learning_rate), count * inner)
+    if write_threshold is not None:
+        update = accumulate(update, write_threshold)
+    if gamma is None:
+        return Descent(estimator, update, LOSS, delta=True, control=feedback)
+    hidden = 2 * len(args.sizes) - 1
+    transfer = ((identity.forward,) * hidden) + (sigmoid.forward,)
+    return LocoProp(ByProbes(estimator, True, feedback), update, LOSS, gamma, inner, transfer)
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
+    lines = []
     for device in dict.fromkeys(r["device"] for r in rows):
         ends = {r["method"]: r for r in rows if r["device"] == device}  # the last of each
         plain = ends.get("node perturbation")
-        for method, end in ends.items():
-            over = [loss - end["floor"] for loss in end["loss"]]
-            pairs = zip(plain["loss"], end["loss"], strict=True) if plain and end is not plain else ()
-            ahead = [before - after for before, after in pairs]
-            made.append(
-                {
-                    "device": short_reference(device),
-                    "method": method,
-                    "excess nats": f"{fmean(over):.3f}",
-                    "from to": f"{min(over):.3f} {max(over):.3f}",
-                    "ahead": f"{fmean(ahead):.3f}" if ahead else "",
-                    "chips ahead": f"{sum(a > 0 for a in ahead)}" if ahead else "",
-                    "rate": end["rate"],
-                    "gamma": end["gamma"] or "",
-                    "owed": end["owed"] or "",
-                    "reads": f"{end['reads']:.3g}",
-                    "pulses/cell": f"{end['pulses_per_cell']:.3g}",
-                }
-            )
-    return made
+        lines += [_line(end, None if end is plain else plain) for end in ends.values()]
+    return lines
+
+
+def _line(end: Row, plain: Row | None) -> Row:
+    """The table's line of a method, beside node perturbation on the same chips."""
+    excess = [loss - end["floor"] for loss in end["loss"]]
+    pairs = zip(plain["loss"], end["loss"], strict=True) if plain else ()
+    ahead = [before - after for before, after in pairs]
+    return {
+        "device": short_reference(end["device"]),
+        "method": end["method"],
+        "excess nats": fixed(fmean(excess), 3),
+        "from to": low_high(excess, 3),
+        "ahead": fixed(fmean(ahead), 3) if ahead else "",
+        "chips ahead": f"{sum(a > 0 for a in ahead)}" if ahead else "",
+        "learning rate": end["learning_rate"],
+        "gamma": end["gamma"] or "",
+        "write threshold": end["write_threshold"] or "",
+        "reads": short_number(end["reads"], 3),
+        "pulses/cell": short_number(end["pulses_per_cell"], 3),
+    }
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
     figure = Figure(figsize=(4.2 * len(devices), 4), layout="constrained")
     for axis, device in zip(figure.subplots(1, len(devices), squeeze=False)[0], devices, strict=True):
-        for colour, method in zip(("tab:red", "tab:blue"), get_args(Method), strict=True):
+        for color, method in zip(("tab:red", "tab:blue"), get_args(Method), strict=True):
             points = [r for r in rows if r["device"] == device and r["method"] == method]
             for chip in range(len(points[0]["loss"]) if points else 0):
                 axis.loglog(
                     [p["reads"] for p in points],
                     [p["loss"][chip] - p["floor"] for p in points],
-                    color=colour,
+                    color=color,
                     label=None if chip else method,
                 )
         axis.set(title=short_reference(device), xlabel="reads", ylabel="loss over the floor, nats")

@@ -10,7 +10,7 @@ from torch.nn.functional import affine_grid
 from torch.nn.functional import grid_sample
 
 
-class Views(NamedTuple):
+class ViewRanges(NamedTuple):
     """How far views may be from the image, each way, uniformly drawn."""
 
     shift: float = 0.1  # of the image's side
@@ -19,14 +19,18 @@ class Views(NamedTuple):
     shear: float = 0.2
 
 
-def seen(x: Tensor, views: Views, generator: Generator) -> Tensor:  # (images, pixels)
-    """One view of each square image, independently drawn."""
+def random_view(x: Tensor, ranges: ViewRanges, generator: Generator) -> Tensor:  # (images, pixels)
+    """One view of each square image (images, pixels), independently drawn.
+
+    Raises:
+        ValueError: the images are not square.
+    """
     a, b, c, d, e = torch.rand(5, len(x), generator=generator, dtype=x.dtype) * 2 - 1
-    turn = views.turn * math.pi / 180 * a
-    return moved(x, turn, 1 + views.scale * b, views.shear * c, views.shift * torch.stack([d, e], -1))
+    turn = ranges.turn * math.pi / 180 * a
+    return warp(x, turn, 1 + ranges.scale * b, ranges.shear * c, ranges.shift * torch.stack([d, e], -1))
 
 
-def moved(x: Tensor, turn: Tensor, scale: Tensor, shear: Tensor, shift: Tensor) -> Tensor:
+def warp(x: Tensor, turn: Tensor, scale: Tensor, shear: Tensor, shift: Tensor) -> Tensor:
     """Square images (images, pixels) with their ink moved; what comes in from outside is 0.
 
     Args:
@@ -34,6 +38,9 @@ def moved(x: Tensor, turn: Tensor, scale: Tensor, shear: Tensor, shift: Tensor) 
         scale: (images,), of what is seen: above 1 the image looks smaller.
         shear: (images,), of the sides against each other.
         shift: (images, 2), of what is seen, rightwards and downwards, in sides.
+
+    Raises:
+        ValueError: the images are not square.
     """
     side = math.isqrt(x.shape[-1])
     if side * side != x.shape[-1]:

@@ -22,17 +22,17 @@ X = torch.rand((5, 256), generator=stream(0, "convolution", "x")) * 2 - 1
 BATCH = Batch(X, torch.tensor([0, 1, 2, 3, 4]))
 
 
-def test_perturbing_ways_measure_alike_and_the_reference_only_reads() -> None:
+def test_perturbing_methods_read_alike_and_the_reference_only_reads() -> None:
     """Vectors through each layer in one step: 1 and 4 for each example."""
-    read = {}
-    for way in get_args(convolution.Way):
+    reads = {}
+    for method in get_args(convolution.Method):
         chip = Chip(Mismatched(), lecun1989.wiring(), range(2))
         ledger = Ledger(chip.spec)
-        taught = convolution.learner(way, chip, sgd(0.1))
+        taught = convolution.learner(method, chip, sgd(0.1))
         taught.step(metered(chip.port(), ledger), BATCH, taught.init(chip.spec), stream(0, "probes"))
-        read[way] = ledger.reads
-    assert read.pop("exact") == [5] * 4
-    assert all(vectors == [25] * 4 for vectors in read.values())
+        reads[method] = ledger.reads
+    assert reads.pop("exact") == [5] * 4
+    assert all(vectors == [25] * 4 for vectors in reads.values())
 
 
 def test_blocks_are_judged_by_what_they_show_to_their_own_read_outs() -> None:
@@ -48,7 +48,7 @@ def test_blocks_are_judged_by_what_they_show_to_their_own_read_outs() -> None:
         named = torch.stack((3 * (tap[0, :, 7] > 0).long(), torch.full((5,), 4)))
         wanted.append([round(e, 6) for e in (named != BATCH.target).double().mean(-1).tolist()])
     state = _State(0, (*heads, _BlockState(None, None)))
-    assert convolution.blockwise(chip.port(), BATCH, state) == wanted
+    assert convolution.block_errors(chip.port(), BATCH, state) == wanted
 
 
 def test_images_are_moved_by_a_pixel_at_most_and_all_ways_occur() -> None:
@@ -57,7 +57,7 @@ def test_images_are_moved_by_a_pixel_at_most_and_all_ways_occur() -> None:
     framed = torch.nn.functional.pad(X.view(5, 16, 16), (1, 1, 1, 1), value=-1.0)
     ways = {(i, j): framed[:, i : i + 16, j : j + 16].flatten(1) for i in range(3) for j in range(3)}
     for _ in range(30):  # 150 lots; one of nine ways is missing with probability 2e-7
-        moved = convolution.moved(X, generator)
+        moved = convolution.shift_images(X, generator)
         for at, image in enumerate(moved):
             (way,) = [w for w, images in ways.items() if torch.equal(images[at], image)]
             found.add(way)

@@ -1,4 +1,4 @@
-"""Local targets on chips: both learners get the same measurements, and one learner is the other's limit."""
+"""Local targets on chips: both learners get the same reads, and one learner is the other's limit."""
 
 from typing import get_args
 
@@ -7,32 +7,32 @@ import torch
 
 from analog import Ideal
 from learners.data import load_data
-from studies.local_learning.local_targets import SETTINGS
+from studies.local_learning.local_targets import CANDIDATES
 from studies.local_learning.local_targets import Args
+from studies.local_learning.local_targets import Hyperparameters
 from studies.local_learning.local_targets import Method
-from studies.local_learning.local_targets import Setting
 from studies.local_learning.local_targets import Trial
-from studies.local_learning.local_targets import _chosen
-from studies.local_learning.local_targets import _trained
+from studies.local_learning.local_targets import choose_hyperparameters
 from studies.local_learning.local_targets import run
 from studies.local_learning.local_targets import table
+from studies.local_learning.local_targets import train
 
 ARGS = Args(devices=(Ideal(),), sizes=(8, 3), chips=2, budget=1_500, batch=16)
 
 
 @pytest.mark.parametrize("method", get_args(Method))
-def test_measurements_stay_within_the_budget(method: Method) -> None:
+def test_reads_stay_within_the_budget(method: Method) -> None:
     """Every layer is charged alike, and less than one more step would be left."""
     each = 16 * (1 + 4 + (3 if method == "LocoProp" else 0))
-    *_, (done, losses, ledger) = _trained(
-        Trial(ARGS, Ideal(), method), SETTINGS[method][0], load_data("digits"), 0
+    *_, (done, losses, ledger) = train(
+        Trial(ARGS, Ideal(), method), CANDIDATES[method][0], load_data("digits"), 0
     )
     assert done == 1.0 and losses.shape == (2,)
     assert len(set(ledger.reads)) == 1 and 1_500 - each < ledger.reads[0] <= 1_500
 
 
-def test_either_learner_has_as_many_settings() -> None:
-    assert len(SETTINGS["LocoProp"]) == len(SETTINGS["node perturbation"])
+def test_either_method_has_as_many_candidates() -> None:
+    assert len(CANDIDATES["LocoProp"]) == len(CANDIDATES["node perturbation"])
 
 
 def test_one_inner_step_is_plain_node_perturbation() -> None:
@@ -41,14 +41,20 @@ def test_one_inner_step_is_plain_node_perturbation() -> None:
     ends = []
     both: list[tuple[Method, float | None]] = [("node perturbation", None), ("LocoProp", 0.5)]
     for method, gamma in both:
-        setting = Setting(1e-2, None, gamma)
-        *_, (_, losses, _) = _trained(Trial(args, Ideal(), method), setting, load_data("digits"), 0)
+        hyperparameters = Hyperparameters(1e-2, None, gamma)
+        *_, (_, losses, _) = train(Trial(args, Ideal(), method), hyperparameters, load_data("digits"), 0)
         ends.append(losses)
     torch.testing.assert_close(*ends, rtol=1e-3, atol=1e-3)
 
 
 def test_the_table_counts_chips_that_are_ahead() -> None:
-    common = {"device": "m:Ideal", "floor": 10.0, "rate": 0.01, "owed": None, "reads": 100}
+    common = {
+        "device": "m:Ideal",
+        "floor": 10.0,
+        "learning_rate": 0.01,
+        "write_threshold": None,
+        "reads": 100,
+    }
     common |= {"pulses_per_cell": 1.0, "what": "curve"}
     rows = [
         {**common, "method": "node perturbation", "gamma": None, "loss": [12.0, 13.0]},
@@ -64,7 +70,7 @@ def test_no_answer_is_below_the_floor() -> None:
     assert min(last["loss"]) > last["floor"] > 0
 
 
-def test_a_setting_that_is_asked_for_is_taken() -> None:
-    args = Args(rate=0.02, gamma=0.3, owed=0.1)
-    assert _chosen(Trial(args, Ideal(), "LocoProp")) == Setting(0.02, 0.1, 0.3)
-    assert _chosen(Trial(args, Ideal(), "node perturbation")) == Setting(0.02, 0.1)
+def test_hyperparameters_that_are_asked_for_are_taken() -> None:
+    args = Args(learning_rate=0.02, gamma=0.3, write_threshold=0.1)
+    assert choose_hyperparameters(Trial(args, Ideal(), "LocoProp")) == Hyperparameters(0.02, 0.1, 0.3)
+    assert choose_hyperparameters(Trial(args, Ideal(), "node perturbation")) == Hyperparameters(0.02, 0.1)

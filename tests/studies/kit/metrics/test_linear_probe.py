@@ -12,9 +12,9 @@ from analog import dense
 from analog import grouped
 from analog import stream
 from learners import Batch
-from studies.kit.metrics.linear_probe import labelled
 from studies.kit.metrics.linear_probe import logistic
-from studies.kit.metrics.linear_probe import represented
+from studies.kit.metrics.linear_probe import representations
+from studies.kit.metrics.linear_probe import sample_per_class
 
 F64 = torch.float64
 
@@ -57,7 +57,7 @@ def test_a_heavy_penalty_leaves_only_how_often_a_class_comes() -> None:
 
 def test_labels_are_drawn_alike_for_each_class() -> None:
     pool = Batch(torch.arange(50.0).unsqueeze(-1), torch.arange(50) % 5)
-    some, again, other = (labelled(pool, 20, 5, stream(s, "labels")) for s in (0, 0, 1))
+    some, again, other = (sample_per_class(pool, 20, 5, stream(s, "labels")) for s in (0, 0, 1))
     assert torch.equal(some.target.bincount(), torch.full((5,), 4)) and len(some.x.unique()) == 20
     assert torch.equal(some.x.squeeze(-1) % 5, some.target.float())
     assert torch.equal(some.x, again.x) and not torch.equal(some.x, other.x)
@@ -66,17 +66,23 @@ def test_labels_are_drawn_alike_for_each_class() -> None:
 def test_what_layers_show_comes_in_parts_of_length_one() -> None:
     chip = Chip(Ideal(), (dense(4, 6, linear=True), grouped(6, 4, 2, linear=True)), [0, 1], dtype=F64)
     x = torch.randn(2600, 4, generator=stream(0, "x"), dtype=F64)
-    shown = represented(chip.port(), x, (3, 2))
+    shown = representations(chip.port(), x, (3, 2))
     lengths = shown.unflatten(-1, (5, 2)).norm(dim=-1)
     torch.testing.assert_close(lengths, torch.ones_like(lengths))
-    torch.testing.assert_close(represented(chip.port(), 3 * x[-5:] / 3, (3, 2)), shown[:, -5:])
+    torch.testing.assert_close(representations(chip.port(), 3 * x[-5:] / 3, (3, 2)), shown[:, -5:])
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: labelled(Batch(torch.zeros(9, 1), torch.arange(9) % 3), 10, 3, stream(0, "l")), "multiple"),
-        (lambda: labelled(Batch(torch.zeros(9, 1), torch.arange(9) % 3), 12, 3, stream(0, "l")), "wanted 4"),
+        (
+            lambda: sample_per_class(Batch(torch.zeros(9, 1), torch.arange(9) % 3), 10, 3, stream(0, "l")),
+            "multiple",
+        ),
+        (
+            lambda: sample_per_class(Batch(torch.zeros(9, 1), torch.arange(9) % 3), 12, 3, stream(0, "l")),
+            "wanted 4",
+        ),
         (lambda: logistic(torch.zeros(4, 2), torch.zeros(3, dtype=torch.int64), 2, 1.0), "3 labels"),
     ],
     ids=["count", "few", "labels"],
