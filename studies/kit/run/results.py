@@ -45,7 +45,15 @@ class Results:
         return [i for i in range(self._turn, len(self._names)) if not self._waiting(i).exists()]
 
     def keep(self, index: int, rows: Sequence[Row], seconds: float) -> None:
-        """Keep a finished trial's rows."""
+        """Keep a finished trial's rows.
+
+        Args:
+            index: the trial's place in the plan.
+            seconds: that it took.
+
+        Raises:
+            ValueError: there are no rows, or a row has a key "trial".
+        """
         name = self._names[index]
         if not rows or any("trial" in row for row in rows):
             raise ValueError(f"trial {name!r}: a trial yields at least one row, and no row has a key 'trial'")
