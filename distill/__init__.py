@@ -27,8 +27,10 @@ from .formats import SampledLabels
 from .formats import SoftCaptions
 from .formats import SoftLabels
 from .formats import SubclassLoss
+from .handover import Handover
 from .handover import Traffic
 from .handover import distill
+from .handover import distillation_steps
 from .handover import lessons
 from .handover import record
 from .outputs import class_outputs
@@ -64,6 +66,7 @@ __all__ = [
     "DistillationLoss",
     "Fidelity",
     "Forecast",
+    "Handover",
     "HardCaptions",
     "HardLabels",
     "Likeness",
@@ -86,6 +89,7 @@ __all__ = [
     "cohen_kappa",
     "collect_until_death",
     "distill",
+    "distillation_steps",
     "drop_classes",
     "ensemble",
     "expected_calibration_error",

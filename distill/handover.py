@@ -5,17 +5,26 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Generator
+from torch import Tensor
 
 from analog.port import Port
+from analog.spec import Spec
+from analog.streams import stream
 from analog.tree import tree_map
+from learners.data.batches import batches
+from learners.data.batches import count_steps
 from learners.learner import Batch
 from learners.learner import Learner
 from learners.learner import Step
 from learners.learner import fit
+from learners.learner import require_port
 from learners.losses import Loss
+from learners.progress import progress_bar
+from learners.training import for_steps
 
 from .formats.answer_format import AnswerFormat
 from .formats.answer_format import check_generator
@@ -73,7 +82,78 @@ def record(lessons: Iterable[Batch]) -> Batch:
     return Batch(torch.cat(x), tree_map(lambda *parts: torch.cat(parts), *targets))
 
 
+class Handover(NamedTuple):
+    """What a handover showed, and what it took."""
+
+    losses: Tensor  # (steps, *fleet), nats or V^2, mean loss of each step's baseline reading
+    traffic: Traffic
+
+
 def distill(
+    teacher: Port,
+    student: Port,
+    recipe: Callable[[Loss], Learner[Any]],
+    stimuli: Batch,
+    *,
+    temperature: float | None = None,
+    answers: AnswerFormat | None = None,
+    epochs: float = 45.0,
+    batch_size: int = 64,
+    seed: int,
+    progress: bool = True,
+) -> Handover:
+    """Teach a student chip, or a whole fleet of them in one go, what a teacher chip answers, to the end.
+
+    How the teacher answers is stated once, and the recipe is handed the loss that goes with it. It is told
+    how many steps there will be, so that a learning rate may fall over the whole training. To teach step by
+    step, or with generators of one's own, there is `distillation_steps`.
+
+    Args:
+        teacher: one chip, or a fleet of as many as students.
+        student: one chip, or a fleet.
+        recipe: makes a learner from a loss, such as `learners.recipes.learned_feedback`.
+        stimuli: x (examples, features_in); labels are needed only by answers that weigh them in.
+        temperature: V, short for answers=SoftLabels(temperature).
+        answers: the form in which the teacher answers.
+        epochs: how often every stimulus is shown.
+        batch_size: stimuli of each step.
+        seed: of the order of stimuli, the learner's probes and the answers that are drawn, a stream each.
+        progress: show a bar with the time left, if the output is a terminal.
+
+    Returns:
+        Losses and traffic; what was learned is in the student.
+
+    Raises:
+        TypeError: if what came is no port, no recipe or no batch.
+        ValueError: if both or none of temperature and answers are given, or teacher and student do not fit.
+        analog.Dead: if teacher or student dies.
+    """
+    if not isinstance(stimuli, Batch):
+        raise TypeError(
+            f"distill: stimuli are a {type(stimuli).__name__}, wanted a Batch, such as data.train.unlabeled"
+        )
+    traffic, losses = Traffic(), list[Tensor]()
+    total = count_steps(stimuli, batch_size, epochs)
+    steps = distillation_steps(
+        teacher,
+        student,
+        lambda loss: for_steps(recipe(loss), total),
+        batches(stimuli, batch_size, epochs, stream(seed, "distill", "order")),
+        temperature=temperature,
+        answers=answers,
+        generator=stream(seed, "distill", "probes", on=student.spec.on),
+        answer_generator=stream(seed, "distill", "answers"),
+        traffic=traffic,
+    )
+    per_epoch = len(stimuli.x) // min(batch_size, len(stimuli.x))
+    with progress_bar(progress, 0, total, per_epoch) as advance:
+        for count, (_, step) in enumerate(steps, 1):
+            losses.append(step.loss)
+            advance(count, float(step.loss.mean()))
+    return Handover(torch.stack(losses), traffic)
+
+
+def distillation_steps(
     teacher: Port,
     student: Port,
     learner: Callable[[Loss], Learner[Any]],
@@ -85,23 +165,24 @@ def distill(
     answer_generator: Generator | None = None,
     traffic: Traffic | None = None,
 ) -> Iterator[tuple[Any, Step]]:
-    """Teach a student chip, or a whole fleet of them in one go, what a teacher chip answers.
-
-    How the teacher answers is stated once, and the learner is handed the loss that goes with it. A fleet
-    of students may be taught by one teacher, or by a fleet of as many.
+    """Teach as `distill` does, step by step, lazily: nothing happens until the steps are iterated.
 
     Args:
         teacher: one chip, or a fleet of as many as students.
         student: one chip, or a fleet.
         learner: makes a learner from a loss, e.g. `lambda loss: Descent(estimator, update, loss)`.
         stimuli: batches of inputs; labels are needed only by answers that weigh them in.
-        temperature: short for answers=SoftLabels(temperature).
+        temperature: V, short for answers=SoftLabels(temperature).
         answers: the form in which the teacher answers.
         generator: of the learner's probes.
         answer_generator: of answers that are drawn by lot.
         traffic: where lessons and bits are booked.
 
+    Returns:
+        An iterator over pairs: the learner's state after a step, and what the step showed.
+
     Raises:
+        TypeError: if what came is no port, or no recipe.
         ValueError: if both or none of temperature and answers are given, the answers draw and there is no
             generator of theirs, or teacher and student do not fit.
     """
@@ -109,16 +190,28 @@ def distill(
         answers = SoftLabels(temperature)
     elif answers is None or temperature is not None:
         raise ValueError("distill: wanted either a temperature or answers, and not both")
-    if teacher.spec.layers[-1].features != student.spec.layers[-1].features:
-        raise ValueError(
-            f"distill: teacher has {teacher.spec.layers[-1].features} outputs, "
-            f"student {student.spec.layers[-1].features}; they must answer in the same classes"
+    require_port(teacher, "distill")
+    require_port(student, "distill")
+    if not callable(learner):
+        raise TypeError(
+            f"distill: {learner!r} is no recipe; wanted a function from a loss to a learner, such as "
+            "recipes.learned_feedback (without its loss)"
         )
-    if teacher.spec.fleet not in ((), student.spec.fleet):
-        raise ValueError(
-            f"distill: a teacher fleet of {teacher.spec.fleet} cannot teach students {student.spec.fleet}; "
-            "want one teacher, or as many as students"
-        )
+    _check_pair(teacher.spec, student.spec)
     check_generator(answers, answer_generator, "distill")
     taught = lessons(teacher, stimuli, answers, generator=answer_generator, traffic=traffic)
     return fit(learner(answers.loss), student, taught, generator)
+
+
+def _check_pair(teacher: Spec, student: Spec) -> None:
+    """Refuse a teacher and a student that cannot understand each other."""
+    if teacher.layers[-1].features != student.layers[-1].features:
+        raise ValueError(
+            f"distill: teacher has {teacher.layers[-1].features} outputs, "
+            f"student {student.layers[-1].features}; they must answer in the same classes"
+        )
+    if teacher.fleet not in ((), student.fleet):
+        raise ValueError(
+            f"distill: a teacher fleet of {teacher.fleet} cannot teach students {student.fleet}; "
+            "want one teacher, or as many as students"
+        )

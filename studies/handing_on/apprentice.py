@@ -37,7 +37,7 @@ from analog import stream
 from analog import xray
 from distill import Logits
 from distill import SoftLabels
-from distill import distill
+from distill import distillation_steps
 from learners import Batch
 from learners import adam
 from learners import linear_decay
@@ -144,7 +144,7 @@ def _lesson(trial: Trial, teacher: Port, pupils: Port, met: Tensor, number: int)
     drawn, generator = trial.generator("lessons", number), trial.generator("probes", number)
     chosen = (torch.randint(met.shape[-2], (EXAMPLES,), generator=drawn) for _ in range(args.lessons))
     stimuli = (Batch(met[..., c, :]) for c in chosen)
-    for _ in distill(
+    for _ in distillation_steps(
         teacher,
         pupils,
         learner,

@@ -39,7 +39,7 @@ from analog import metered
 from analog import stream
 from analog import xray
 from distill import SoftLabels
-from distill import distill
+from distill import distillation_steps
 from distill import subsample
 from learners import Batch
 from learners import CrossEntropy
@@ -177,7 +177,7 @@ def _hand_over(generation: _Generation, teacher_classes: Tensor) -> Iterator[Row
     chip, test, total = generation.fresh_chips(noise_seed=2), generation.data.test, generation.steps
     heirs, ledger = chip.port(), Ledger(chip.spec)
     yield from _rows("heir before", generation, heirs, teacher_classes)
-    teaching = distill(
+    teaching = distillation_steps(
         generation.teacher.port(),
         metered(heirs, ledger),
         generation.learner,

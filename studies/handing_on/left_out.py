@@ -37,7 +37,7 @@ from torch import Tensor
 from analog import Mismatched
 from analog import Port
 from analog import stream
-from distill import distill
+from distill import distillation_steps
 from distill import drop_classes
 from distill import fit_prior_bias
 from distill import with_output_bias
@@ -123,7 +123,7 @@ def _heirs(trial: Trial, teacher: Teacher, words: str, classes: tuple[int, ...],
     total = count_steps(data.train, size.batch, size.epochs)  # as many as if nothing were left out
     students = teacher.fresh_chips(first, noise_seed=trial.args.seed + 1)
     heirs = students.port()
-    for _ in distill(
+    for _ in distillation_steps(
         chip.port(),
         heirs,
         by_nodes(size.probes, linear_decay(adam(size.rate), total)),

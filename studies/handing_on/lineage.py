@@ -47,7 +47,7 @@ from analog import stream
 from distill import DistillationLoss
 from distill import SoftLabels
 from distill import TeacherTarget
-from distill import distill
+from distill import distillation_steps
 from learners import Batch
 from learners import Loss
 from learners.data import Dataset
@@ -186,7 +186,7 @@ def _teach(
     """One generation: as many measurements as the founder had, in more and smaller batches."""
     own = size._replace(batch=max(1, size.batch // SPLIT), rate=size.rate * FASTER)
     temperature = trial.args.temperature
-    learning = distill(
+    learning = distillation_steps(
         parents.port(),
         heirs,
         usual(data, own),

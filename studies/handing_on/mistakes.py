@@ -47,7 +47,7 @@ from analog import Port
 from analog import stream
 from distill import Fidelity
 from distill import cohen_kappa
-from distill import distill
+from distill import distillation_steps
 from learners import Batch
 from learners import CrossEntropy
 from learners import fit
@@ -136,7 +136,9 @@ class _Scene(NamedTuple):
         port, probes = self.chips(1_000_000, 1).port(), self.trial.generator("student", "probes")
         stimuli = (Batch(images[b.target]) for b in self.numbered("student"))
         learner, temperature = usual(self.data, self.size), self.trial.args.temperature
-        for _ in distill(teacher, port, learner, stimuli, temperature=temperature, generator=probes):
+        for _ in distillation_steps(
+            teacher, port, learner, stimuli, temperature=temperature, generator=probes
+        ):
             pass
         return port
 

@@ -49,7 +49,7 @@ from distill import AnswerFormat
 from distill import Fidelity
 from distill import Likeness
 from distill import SoftLabels
-from distill import distill
+from distill import distillation_steps
 from learners import Batch
 from learners import CrossEntropy
 from learners import Learner
@@ -175,7 +175,7 @@ class _Scene(NamedTuple):
     def taught(self, temperature: float) -> Port:
         chip, generator = self.students(), self.trial.generator("probes")
         stimuli, learner = (Batch(b.x) for b in self.examples()), self.learner(chip)
-        for _ in distill(
+        for _ in distillation_steps(
             self.teacher, chip.port(), learner, stimuli, temperature=temperature, generator=generator
         ):
             pass

@@ -44,7 +44,7 @@ from analog import SoftBoundsRRAM
 from analog import metered
 from analog import stream
 from analog.devices import ZOO
-from distill import distill
+from distill import distillation_steps
 from learners import CrossEntropy
 from learners import Learner
 from learners import Loss
@@ -168,7 +168,7 @@ def _hand_over(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale) -> Ite
         for b in batches(data.train, size.batch, size.epochs, trial.generator("heirs"))
     )
     died = lived(
-        distill(
+        distillation_steps(
             chip.port(),
             heirs.port(),
             learner,

@@ -10,6 +10,7 @@ from analog import Ledger
 from analog import Mismatched
 from analog import dense
 from analog import metered
+from analog import mlp
 from analog import stream
 from analog import xray
 from distill import DistillationLoss
@@ -17,15 +18,21 @@ from distill import SampledLabels
 from distill import SoftLabels
 from distill import Traffic
 from distill import distill
+from distill import distillation_steps
 from distill import lessons
 from distill import record
 from distill import soften
 from learners import Batch
+from learners import CrossEntropy
 from learners import Descent
 from learners import Learner
 from learners import Loss
 from learners import NodePerturbation
 from learners import adam
+from learners import recipes
+from learners import train
+from learners.data import batches
+from learners.data import load_data
 
 LAYERS = (dense(8, 12), dense(12, 3, linear=True))
 X = torch.randn(64, 8, generator=stream(0, "x"))
@@ -75,7 +82,7 @@ def test_a_fleet_of_heirs_learns_in_one_call_and_pays_the_teacher_once() -> None
     wanted = xray.respond(teacher, X).out.argmax(-1)
     before = (xray.respond(heirs, X).out.argmax(-1) == wanted).double().mean(-1)
     steps = list(
-        distill(
+        distillation_steps(
             metered(teacher.port(), ledger),
             heirs.port(),
             learner,
@@ -96,7 +103,7 @@ def test_teachers_may_be_a_fleet_of_as_many() -> None:
     teachers = Chip(Mismatched(), LAYERS, range(2))
     heirs = Chip(Mismatched(), LAYERS, range(2, 4))
     list(
-        distill(
+        distillation_steps(
             teachers.port(),
             heirs.port(),
             learner,
@@ -118,12 +125,71 @@ def test_the_learner_is_handed_the_loss_of_the_one_temperature() -> None:
         return learner(loss)
 
     port = Chip(Mismatched(), LAYERS).port()
-    distill(port, port, note, [], temperature=7.0, generator=stream(0))
-    distill(port, port, note, [], answers=SoftLabels(7.0, 0.5, 0.25), generator=stream(0))
+    distillation_steps(port, port, note, [], temperature=7.0, generator=stream(0))
+    distillation_steps(port, port, note, [], answers=SoftLabels(7.0, 0.5, 0.25), generator=stream(0))
     assert given == [DistillationLoss(7.0), DistillationLoss(7.0, 0.5, 0.25)]
     for both in ({}, {"temperature": 2.0, "answers": SoftLabels(2.0)}):
         with pytest.raises(ValueError, match="not both"):
-            distill(port, port, note, [], generator=stream(0), **both)  # type: ignore[arg-type]
+            distillation_steps(port, port, note, [], generator=stream(0), **both)  # type: ignore[arg-type]
+
+
+def test_heirs_are_taught_in_one_call_while_the_teacher_lives() -> None:
+    """Unlabeled digits, a fleet of heirs, one seed; then the teacher dies, and they answer as it did."""
+    data, layers = load_data("digits"), mlp(64, 32, 10)
+    chip = Chip(Mismatched(), layers, identity=7)
+    train(chip.port(), recipes.learned_feedback(CrossEntropy()), data, epochs=8, seed=0, progress=False)
+    wanted = chip.port().measure(data.test.x).out.argmax(-1)
+    heirs = Chip(Mismatched(), layers, identity=range(8, 11))
+    handover = distill(
+        chip.port(),
+        heirs.port(),
+        recipes.learned_feedback,
+        data.train.unlabeled,
+        temperature=4.0,
+        epochs=8,
+        seed=1,
+        progress=False,
+    )
+    chip.die()
+    agreement = (heirs.port().measure(data.test.x).out.argmax(-1) == wanted).double().mean(-1)
+    assert agreement.shape == (3,) and float(agreement.min()) > 0.8
+    steps = 8 * (1437 // 64)
+    assert handover.losses.shape == (steps, 3) and handover.traffic.lessons == 64 * steps
+    assert handover.traffic.bits == 64 * steps * 32 * 9
+
+
+def test_what_is_no_recipe_port_or_batch_is_named() -> None:
+    chip = Chip(Mismatched(), LAYERS)
+    port = chip.port()
+    with pytest.raises(TypeError, match=r"is no recipe.*without its loss"):
+        distill(port, port, learner(CrossEntropy()), Batch(X), temperature=1.0, seed=0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"give its wires, chip.port\(\)"):
+        distill(chip, port, learner, Batch(X), temperature=1.0, seed=0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="wanted a Batch, such as data.train.unlabeled"):
+        distill(port, port, learner, [Batch(X)], temperature=1.0, seed=0)  # type: ignore[arg-type]
+
+
+def test_a_seed_is_a_stream_for_each_use() -> None:
+    """In one call as step by step with the streams of the same seed, bitwise."""
+    stimuli, losses = Batch(torch.cat((X, X + 1))), []
+    for whole in (True, False):
+        teacher, student = (Chip(Mismatched(), LAYERS, i).port() for i in (1, 2))
+        answers = SampledLabels(2)
+        if whole:
+            handover = distill(teacher, student, learner, stimuli, answers=answers, epochs=3, seed=5)
+            losses.append(handover.losses)
+            continue
+        steps = distillation_steps(
+            teacher,
+            student,
+            learner,
+            batches(stimuli, 64, 3, stream(5, "distill", "order")),
+            answers=answers,
+            generator=stream(5, "distill", "probes"),
+            answer_generator=stream(5, "distill", "answers"),
+        )
+        losses.append(torch.stack([step.loss for _, step in steps]))
+    assert torch.equal(*losses)
 
 
 def test_drawn_labels_do_not_depend_on_how_many_probes_the_student_sends() -> None:
@@ -137,7 +203,7 @@ def test_drawn_labels_do_not_depend_on_how_many_probes_the_student_sends() -> No
         teacher = Chip(Mismatched(read_noise=0.0), LAYERS, 1).port()
         student = Chip(Mismatched(), LAYERS, 2).port()
         answers = Recorded(SampledLabels(1))
-        steps = distill(
+        steps = distillation_steps(
             teacher,
             student,
             learner_with,
@@ -155,7 +221,7 @@ def test_drawn_labels_do_not_depend_on_how_many_probes_the_student_sends() -> No
 def test_a_format_that_draws_wants_a_generator() -> None:
     port = Chip(Mismatched(), LAYERS).port()
     with pytest.raises(ValueError, match=r"SampledLabels.* draws by lot"):
-        distill(port, port, learner, [], answers=SampledLabels(1), generator=stream(0))
+        distillation_steps(port, port, learner, [], answers=SampledLabels(1), generator=stream(0))
     with pytest.raises(ValueError, match="draws by lot"):
         next(lessons(port, [Batch(X)], SampledLabels(1)))
 
@@ -169,10 +235,12 @@ def test_a_format_that_weighs_labels_in_wants_them() -> None:
 def test_chips_that_cannot_understand_each_other_are_refused() -> None:
     teacher = Chip(Mismatched(), (dense(8, 4, linear=True),)).port()
     with pytest.raises(ValueError, match="teacher has 4 outputs, student 3"):
-        distill(teacher, Chip(Mismatched(), LAYERS).port(), learner, [], temperature=1.0, generator=stream(0))
+        distillation_steps(
+            teacher, Chip(Mismatched(), LAYERS).port(), learner, [], temperature=1.0, generator=stream(0)
+        )
     fleet = Chip(Mismatched(), LAYERS, range(3)).port()
     with pytest.raises(ValueError, match="as many as students"):
-        distill(
+        distillation_steps(
             fleet,
             Chip(Mismatched(), LAYERS, range(2)).port(),
             learner,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from analog import Chip
 from analog import Port
-from distill import distill
+from distill import distillation_steps
 from learners import Batch
 from learners import CrossEntropy
 from learners import Learner
@@ -139,7 +139,7 @@ def _hand_over(context: Context, chip: ChipInUse, moment: int) -> ChipInUse:
     order = context.generator("stimuli", moment)
     stimuli = (Batch(b.x) for b in batches(context.data.train, size.batch, size.epochs, order))
     generator, clock_at_start = context.generator("heir", moment), -chip.now
-    for _ in distill(teacher, heir.port(), learner, stimuli, temperature=4.0, generator=generator):
+    for _ in distillation_steps(teacher, heir.port(), learner, stimuli, temperature=4.0, generator=generator):
         pass
     chip.chip.die()
     return ChipInUse(heir, clock_at_start, heir.port().measure(context.examples.x).taps)

@@ -26,7 +26,7 @@ from distill import SoftCaptions
 from distill import SoftLabels
 from distill import TeacherTarget
 from distill import Traffic
-from distill import distill
+from distill import distillation_steps
 from distill import lessons
 from distill import soften
 from learners import Batch
@@ -201,7 +201,7 @@ def test_booked_is_exactly_what_was_sent(
     for k, taught in enumerate(asked, 1):
         assert once == Traffic(sum(sizes[:k]), sum(sizes[:k]) * answers.bits(4))
         assert taught.x.shape[-2] == sizes[k - 1]
-    for _ in distill(
+    for _ in distillation_steps(
         teacher,
         student,
         lambda loss: Descent(NodePerturbation(0.1, 1), sgd(0.01), loss, delta=True),

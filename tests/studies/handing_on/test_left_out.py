@@ -40,7 +40,7 @@ def test_no_image_of_a_left_out_class_is_shown(monkeypatch: pytest.MonkeyPatch) 
         seen.extend(given)
         return []
 
-    monkeypatch.setattr(left_out, "distill", spy)
+    monkeypatch.setattr(left_out, "distillation_steps", spy)
     args = left_out.Args(left_out=("3",), teachers=1, heirs=1, epochs=2)
     list(left_out.run(left_out.Trial(args)))
     train = load_data("digits").train
