@@ -25,29 +25,20 @@ from .devices import WanRRAM
 from .effects import Clipped
 from .effects import Converters
 from .effects import DifferentialPair
-from .effects import Effect
 from .effects import Endurance
 from .effects import IRDrop
-from .effects import StatelessEffect
 from .effects import Stuck
 from .effects import Temperature
 from .effects import Tiled
 from .effects import Wafer
-from .io.store import BadFile
 from .io.store import load
 from .io.store import save
+from .layers.convolution import conv2d
+from .layers.convolution import patches
 from .layers.crossbar import Layer
-from .layers.crossbar import conv2d
 from .layers.crossbar import dense
 from .layers.crossbar import grouped
 from .layers.crossbar import mlp
-from .layers.crossbar import patches
-from .layers.mixer import Averaged
-from .layers.mixer import Normalised
-from .layers.mixer import channel_mixing
-from .layers.mixer import local_mixer
-from .layers.mixer import prepared
-from .layers.mixer import token_mixing
 from .measurement import MeasurementPlan
 from .measurement import MeasurementTable
 from .port import Dead
@@ -68,7 +59,6 @@ from .wires.budget import OverBudget
 from .wires.budget import budgeted
 from .wires.metering import Ledger
 from .wires.metering import metered
-from .wires.tape import ReplayMismatch
 from .wires.tape import Tape
 from .wires.tape import replayed
 from .wires.tape import taped
@@ -76,8 +66,6 @@ from .wires.tape import taped
 __all__ = [
     "PCM",
     "SONOS",
-    "Averaged",
-    "BadFile",
     "BadInput",
     "Budget",
     "CMOHfOxRRAM",
@@ -91,7 +79,6 @@ __all__ = [
     "Dead",
     "Device",
     "DifferentialPair",
-    "Effect",
     "Endurance",
     "ExponentialRRAM",
     "Fabrication",
@@ -107,17 +94,14 @@ __all__ = [
     "Mismatched",
     "ModulatorBank",
     "Noise",
-    "Normalised",
     "OverBudget",
     "PCMPair",
     "Port",
     "Probe",
     "RRAMArray",
     "Reading",
-    "ReplayMismatch",
     "SoftBoundsRRAM",
     "Spec",
-    "StatelessEffect",
     "Stuck",
     "Tape",
     "Temperature",
@@ -127,23 +111,19 @@ __all__ = [
     "WanRRAM",
     "budgeted",
     "calibrate",
-    "channel_mixing",
     "check_device",
     "checked",
     "conv2d",
     "dense",
     "grouped",
     "load",
-    "local_mixer",
     "metered",
     "mlp",
     "patches",
-    "prepared",
     "replayed",
     "save",
     "setting",
     "stream",
     "taped",
-    "token_mixing",
     "xray",
 ]

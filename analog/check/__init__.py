@@ -7,8 +7,8 @@ import torch
 
 from ..contract import ContractError
 from ..device import Device
+from ..layers.convolution import conv2d
 from ..layers.crossbar import Layer
-from ..layers.crossbar import conv2d
 from ..layers.crossbar import dense
 from ..layers.crossbar import grouped
 from .assertions import require

@@ -1,11 +1,12 @@
 """Wiring of patch mixers: tokens mixed across patches, channels mixed within each, in groups or all together.
 
-Ren, Kornblith, Liao and Hinton, "Scaling forward gradient with local losses" (ICLR 2023), after MLP-Mixer
-(Tolstikhin et al. 2021). Activity is ordered patch by patch, within a patch group by group. What a layer is
-driven with may be prepared digitally on the way, normalised or averaged; nothing in it is learnt.
+Ren, Kornblith, Liao and Hinton, "Scaling forward gradient with local losses" (ICLR 2023,
+https://arxiv.org/abs/2210.03310), after MLP-Mixer (Tolstikhin et al. 2021, https://arxiv.org/abs/2105.01601).
+Activity is ordered patch by patch, within a patch group by group. What a layer is driven with may be prepared
+digitally on the way, normalized or averaged; nothing in it is learnt.
 
-Where we differ: they normalise between a layer's sums and its neurons, which on a chip are one piece, so
-only what drives a layer is normalised here. Residual connections are `learners.wiring.residual`.
+Where we differ: they normalize between a layer's sums and its neurons, which on a chip are one piece, so
+only what drives a layer is normalized here. Residual connections are `learners.wiring.residual`.
 """
 
 from dataclasses import dataclass
@@ -13,41 +14,55 @@ from typing import Protocol
 
 from torch import Tensor
 
+from .convolution import Sites
+from .convolution import patches
 from .crossbar import Dense
 from .crossbar import Layer
-from .crossbar import Sites
 from .crossbar import dense
-from .crossbar import patches
 
 
 class Preparation(Protocol):
     """What the digital wiring does to activity before it drives a layer."""
 
     def features_in(self, features: int) -> int:
-        """How many come in where `features` are wanted."""
+        """The number of values that come in where `features` are wanted.
+
+        Raises:
+            ValueError: so many cannot be made.
+        """
         ...
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(..., batch, features_in) -> (..., batch, features)"""
+        """Prepare activity for the layer.
+
+        Args:
+            x: (..., batch, features_in)
+
+        Returns:
+            (..., batch, features)
+        """
         ...
 
 
 @dataclass(frozen=True)
-class Normalised:
-    """Each of `parts` consecutive equal shares comes to mean 0 and variance 1, example by example."""
+class Normalized:
+    """Group normalization: each of `groups` equal shares comes to mean 0 and variance 1, by example.
 
-    parts: int = 1
-    floor: float = 1e-5  # added to the variance
+    Wu and He, "Group normalization" (2018), https://arxiv.org/abs/1803.08494; here nothing in it is learnt.
+    """
+
+    groups: int = 1
+    epsilon: float = 1e-5  # added to the variance
 
     def features_in(self, features: int) -> int:
-        if self.parts < 1 or features % self.parts:
-            raise ValueError(f"Normalised: {self.parts} parts do not divide {features} features")
+        if self.groups < 1 or features % self.groups:
+            raise ValueError(f"Normalized: {self.groups} groups do not divide {features} features")
         return features
 
     def __call__(self, x: Tensor) -> Tensor:
-        shares = x.unflatten(-1, (self.parts, -1))
-        centred = shares - shares.mean(-1, keepdim=True)
-        return (centred * (centred.square().mean(-1, keepdim=True) + self.floor).rsqrt()).flatten(-2)
+        shares = x.unflatten(-1, (self.groups, -1))
+        centered = shares - shares.mean(-1, keepdim=True)
+        return (centered * (centered.square().mean(-1, keepdim=True) + self.epsilon).rsqrt()).flatten(-2)
 
 
 @dataclass(frozen=True)
@@ -154,7 +169,7 @@ def local_mixer(
     side: int = 1,  # patches along each side of the image
     groups: int = 1,
     blocks: int = 1,
-    normalised: bool = False,
+    normalized: bool = False,
 ) -> tuple[Layer, ...]:
     """The layers of Ren et al.'s LocalMixer, its last a linear read-out of the patches' mean.
 
@@ -165,19 +180,19 @@ def local_mixer(
         raise ValueError(f"local mixer: {side} patches a side do not divide an image of {height} x {width}")
     count = side**2
 
-    def fed(layer: Layer, parts: int) -> Layer:
-        return prepared(layer, Normalised(parts)) if normalised else layer
+    def normalize(layer: Layer, share: int) -> Layer:
+        return prepared(layer, Normalized(share)) if normalized else layer
 
     pixels = planes * height * width
     first = dense(pixels, channels) if side == 1 else patches(image, height // side, channels)
-    grouped = fed(channel_mixing(count, channels, channels, groups), count * groups)
+    grouped = normalize(channel_mixing(count, channels, channels, groups), count * groups)
     later = (
-        fed(token_mixing(count, channels), count),
-        fed(channel_mixing(count, channels, channels), count),
+        normalize(token_mixing(count, channels), count),
+        normalize(channel_mixing(count, channels, channels), count),
         grouped,
     )
     means = () if side == 1 else (Averaged(count),)
-    shares = (Normalised(),) if normalised else ()
+    shares = (Normalized(),) if normalized else ()
     top: Layer = dense(channels, classes, linear=True)
     return first, grouped, *later * (blocks - 1), prepared(top, *means, *shares) if means + shares else top
 

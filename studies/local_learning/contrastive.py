@@ -184,7 +184,7 @@ def levels(objective: Objective, data: Dataset, size: Size) -> tuple[Level, ...]
     side, count = isqrt(data.features), size.across**2
     outputs, hidden = count * size.outputs, size.hidden // count * count
     loss = PatchInfoNCE(count, temperature, views=2)
-    on_image = patches((1, side, side), side // size.across, hidden // count, own=True)
+    on_image = patches((1, side, side), side // size.across, hidden // count, shared=False)
     upper = dense(outputs, hidden), grouped(hidden, outputs, count)
     return Level((on_image, grouped(hidden, outputs, count)), loss), Level(upper, loss)
 

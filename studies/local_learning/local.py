@@ -50,9 +50,9 @@ from analog import Ideal
 from analog import Ledger
 from analog import Mismatched
 from analog import SoftBoundsRRAM
-from analog import local_mixer
 from analog import metered
 from analog import stream
+from analog.layers import local_mixer
 from learners import fit
 from learners.data import Dataset
 from learners.data import batches
@@ -120,7 +120,7 @@ def run(trial: Trial) -> Iterator[Row]:
     size = scale(data, epochs=args.epochs, probes=args.probes)
     channels, groups = _network(data, args)
     layers = local_mixer(
-        _image(data), data.classes, channels=channels, groups=groups, normalised=args.normalized
+        _image(data), data.classes, channels=channels, groups=groups, normalized=args.normalized
     )
     chip = Chip(trial.device, layers, tuple(range(args.chips)), noise_seed=args.seed)
     ledger = Ledger(chip.spec)

@@ -19,7 +19,6 @@ from analog import Knobs
 from analog import Ledger
 from analog import Mismatched
 from analog import Port
-from analog import ReplayMismatch
 from analog import SoftBoundsRRAM
 from analog import conv2d
 from analog import dense
@@ -27,6 +26,7 @@ from analog import grouped
 from analog import metered
 from analog import stream
 from analog import xray
+from analog.wires import ReplayMismatch
 from learners import ActiveNodePerturbation
 from learners import Batch
 from learners import CrossEntropy

@@ -62,6 +62,8 @@ def shrunk(x: Tensor) -> Tensor:  # (images, pixels) of 0..1 -> (images, 256) of
 
 def wiring(linear: bool = True) -> tuple[Layer, ...]:
     """The network as banks of tiles; `linear` says whether its outputs bypass the last neurons."""
-    first = conv2d((1, SIDE, SIDE), 12, 5, stride=2, border=2, padding=OUTSIDE, biases="per-site")
-    second = conv2d((12, 8, 8), 12, 5, stride=2, border=2, padding=OUTSIDE, biases="per-site", groups=SEEN)
+    first = conv2d((1, SIDE, SIDE), 12, 5, stride=2, padding=2, padding_value=OUTSIDE, biases="per-site")
+    second = conv2d(
+        (12, 8, 8), 12, 5, stride=2, padding=2, padding_value=OUTSIDE, biases="per-site", groups=SEEN
+    )
     return first, second, dense(192, 30), dense(30, 10, linear=linear)

@@ -60,9 +60,9 @@ def test_wiring_is_what_layers_do() -> None:
         (grouped(4, 4, 2),),
         (conv2d((1, 2, 2), 1, 1),),
         (patches((1, 2, 2), 1, 1),),
-        (conv2d((1, 2, 2), 1, 1, padding=1.0),),  # nothing is padded: the same as without
-        (conv2d((1, 2, 2), 1, 2, border=1),),
-        (conv2d((1, 2, 2), 1, 2, border=1, padding=1.0),),
+        (conv2d((1, 2, 2), 1, 1, padding_value=1.0),),  # nothing is padded: the same as without
+        (conv2d((1, 2, 2), 1, 2, padding=1),),
+        (conv2d((1, 2, 2), 1, 2, padding=1, padding_value=1.0),),
         (dense(4, 4), dense(4, 4)),
     ]
     sums = [layer_checksum(layers) for layers in kinds]

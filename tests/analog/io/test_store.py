@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 
-from analog import BadFile
 from analog import Chip
 from analog import Dead
 from analog import Device
@@ -25,6 +24,7 @@ from analog import dense
 from analog import load
 from analog import save
 from analog import xray
+from analog.io import BadFile
 from analog.io import store
 from analog.io.serialization import pack
 from analog.io.serialization import unpack

@@ -14,7 +14,7 @@ from analog import mlp
 from analog import patches
 from analog import stream
 from analog import xray
-from analog.layers.crossbar import Sites
+from analog.layers.convolution import Sites
 
 
 def draw(*shape: int) -> torch.Tensor:
@@ -29,11 +29,11 @@ LAYERS = [
     dense(6, 5),
     dense(6, 5, bias=False),
     grouped(6, 9, 3),
-    conv2d((2, 5, 4), 3, 3, stride=1, border=1, padding=-1.0),
+    conv2d((2, 5, 4), 3, 3, stride=1, padding=1, padding_value=-1.0),
     conv2d((2, 6, 6), 4, 3, stride=2, biases="per-site", groups=[[0], [1]]),
     conv2d((1, 4, 4), 2, 2, biases="none"),
     patches((2, 4, 6), 2, 3),
-    patches((1, 4, 4), 2, 3, own=True, bias=False),
+    patches((1, 4, 4), 2, 3, shared=False, bias=False),
 ]
 
 
@@ -69,7 +69,7 @@ def test_grouped_is_block_diagonal() -> None:
 
 @given(stride=st.integers(1, 3), border=st.integers(0, 2), padding=st.sampled_from([0.0, -1.0]))
 def test_conv2d_agrees_with_torch(stride: int, border: int, padding: float) -> None:
-    layer = conv2d((2, 6, 5), 3, 3, stride=stride, border=border, padding=padding)
+    layer = conv2d((2, 6, 5), 3, 3, stride=stride, padding=border, padding_value=padding)
     x, w = draw(4, 60), draw(1, 3, 19)
     image = F.pad(x.view(4, 2, 6, 5), (border,) * 4, value=padding)
     wanted = F.conv2d(image, w[0, :, :18].view(3, 2, 3, 3), w[0, :, 18], stride=stride)
@@ -91,7 +91,7 @@ def test_patches_are_ordered_patch_by_patch() -> None:
     cut = F.unfold(x.view(3, 2, 4, 4), 2, stride=2).transpose(1, 2)  # (batch, patch, pixels)
     shared, w = patches((2, 4, 4), 2, 5), draw(1, 5, 9)
     torch.testing.assert_close(product(shared, x, w).view(3, 4, 5), cut @ w[0, :, :8].T + w[0, :, 8])
-    own, w = patches((2, 4, 4), 2, 5, own=True), draw(4, 5, 9)
+    own, w = patches((2, 4, 4), 2, 5, shared=False), draw(4, 5, 9)
     wanted = torch.einsum("npc,prc->npr", cut, w[..., :8]) + w[..., 8]
     torch.testing.assert_close(product(own, x, w).view(3, 4, 5), wanted)
 
@@ -100,8 +100,8 @@ def test_lecun_1989_has_9760_knobs() -> None:
     """H1 12 maps of 5x5 on 16x16 with padding value -1, H2 12 maps that see 8 of 12 planes, H3 30, 10."""
     thirds = [list(range(8)), list(range(4, 12)), [*range(4), *range(8, 12)]]
     layers = (
-        conv2d((1, 16, 16), 12, 5, stride=2, border=2, padding=-1.0, biases="per-site"),
-        conv2d((12, 8, 8), 12, 5, stride=2, border=2, padding=-1.0, biases="per-site", groups=thirds),
+        conv2d((1, 16, 16), 12, 5, stride=2, padding=2, padding_value=-1.0, biases="per-site"),
+        conv2d((12, 8, 8), 12, 5, stride=2, padding=2, padding_value=-1.0, biases="per-site", groups=thirds),
         dense(192, 30),
         dense(30, 10, linear=True),
     )

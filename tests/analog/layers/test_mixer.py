@@ -5,18 +5,18 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Averaged
 from analog import Chip
 from analog import Ideal
 from analog import Layer
-from analog import Normalised
-from analog import channel_mixing
 from analog import dense
 from analog import grouped
-from analog import local_mixer
-from analog import prepared
 from analog import stream
-from analog import token_mixing
+from analog.layers import Averaged
+from analog.layers import Normalized
+from analog.layers import channel_mixing
+from analog.layers import local_mixer
+from analog.layers import prepared
+from analog.layers import token_mixing
 
 
 def draw(*shape: int) -> torch.Tensor:
@@ -32,8 +32,8 @@ LAYERS = [
     token_mixing(4, 3, bias=False),
     channel_mixing(4, 6, 9, 3),
     channel_mixing(1, 6, 9, 3),
-    prepared(channel_mixing(4, 6, 6, 2), Normalised(8)),
-    prepared(dense(5, 3, linear=True), Averaged(4), Normalised()),
+    prepared(channel_mixing(4, 6, 6, 2), Normalized(8)),
+    prepared(dense(5, 3, linear=True), Averaged(4), Normalized()),
 ]
 
 
@@ -73,12 +73,12 @@ def test_one_patch_is_the_plain_wiring() -> None:
 
 def test_shares_are_normalised_and_patches_averaged() -> None:
     x = 3 + 2 * draw(5, 12)
-    parts = Normalised(3)(x).view(5, 3, 4)
+    parts = Normalized(3)(x).view(5, 3, 4)
     torch.testing.assert_close(parts.mean(-1), torch.zeros(5, 3, dtype=torch.float64), atol=1e-12, rtol=0)
     spread = x.view(5, 3, 4).var(-1, correction=0)
     torch.testing.assert_close(parts.var(-1, correction=0), spread / (spread + 1e-5))
     torch.testing.assert_close(Averaged(3)(x), (x[:, :4] + x[:, 4:8] + x[:, 8:]) / 3)
-    torch.testing.assert_close(Normalised(3)(7 * x), Normalised(3)(x), atol=1e-4, rtol=0)
+    torch.testing.assert_close(Normalized(3)(7 * x), Normalized(3)(x), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_published_networks_have_their_published_sizes(
     image: tuple[int, int, int], words: Any, knobs: int, normalised: bool
 ) -> None:
     """Knobs of the chip and of each block's own head; 272K, 429K and 919K by Ren et al."""
-    layers = local_mixer(image, 10, **words, normalised=normalised)
+    layers = local_mixer(image, 10, **words, normalized=normalised)
     heads = words.get("blocks", 1) * (words["channels"] + 1) * 10
     assert sum(la.tiles * la.rows * la.cols for la in layers) + heads == knobs
 
@@ -114,7 +114,7 @@ def test_a_small_mixer_reads_out_the_mean_patch() -> None:
     [
         (lambda: token_mixing(0, 3), "at least 1"),
         (lambda: channel_mixing(4, 6, 9, 4), "do not divide"),
-        (lambda: prepared(dense(6, 3), Normalised(4)), "4 parts do not divide 6"),
+        (lambda: prepared(dense(6, 3), Normalized(4)), "4 groups do not divide 6"),
         (lambda: prepared(dense(6, 3), Averaged(0)), "at least 1"),
         (lambda: local_mixer((1, 28, 28), 10, channels=4, side=3), "do not divide an image"),
     ],

@@ -10,7 +10,6 @@ from analog import Ledger
 from analog import Mismatched
 from analog import Port
 from analog import Probe
-from analog import ReplayMismatch
 from analog import SoftBoundsRRAM
 from analog import Tape
 from analog import conv2d
@@ -18,6 +17,7 @@ from analog import dense
 from analog import metered
 from analog import replayed
 from analog import taped
+from analog.wires import ReplayMismatch
 
 LAYERS = (dense(6, 4), dense(4, 3, linear=True))
 X = torch.ones(5, 6)

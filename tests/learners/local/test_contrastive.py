@@ -183,7 +183,7 @@ def test_no_label_is_read_and_no_reading_is_spent_on_the_second_view() -> None:
 
 def test_patches_come_to_agree_at_every_level() -> None:
     """Two levels of two layers over four patches, greedily; what the upper level does is its own business."""
-    level = (patches((1, 4, 4), 2, 8, own=True), grouped(32, 16, 4))
+    level = (patches((1, 4, 4), 2, 8, shared=False), grouped(32, 16, 4))
     layers = (*level, dense(16, 32), grouped(32, 16, 4))
     generator = stream(0, "images")
     shade = torch.rand(300, 32, 1, generator=generator) * 2 - 1

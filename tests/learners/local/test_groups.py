@@ -15,13 +15,13 @@ from analog import Ideal
 from analog import Layer
 from analog import Mismatched
 from analog import Probe
-from analog import channel_mixing
 from analog import dense
 from analog import grouped
-from analog import local_mixer
 from analog import stream
-from analog import token_mixing
 from analog import xray
+from analog.layers import channel_mixing
+from analog.layers import local_mixer
+from analog.layers import token_mixing
 from analog.port import Reading
 from analog.spec import Spec
 from learners import ActiveNodePerturbation
@@ -303,7 +303,7 @@ def test_groups_learn_in_place(way: str) -> None:
 
 
 def test_a_mixer_of_two_blocks_with_a_residual_learns_block_by_block() -> None:
-    layers = local_mixer((1, 4, 4), 3, channels=8, side=2, groups=2, blocks=2, normalised=True)
+    layers = local_mixer((1, 4, 4), 3, channels=8, side=2, groups=2, blocks=2, normalized=True)
     first = ReplicatedHeads(
         NodePerturbation(0.1, 4, mask=True), adam(0.02), adam(0.02), CrossEntropy(), 3, groups=2, patches=4
     )
