@@ -132,6 +132,7 @@ def distill(
         raise TypeError(
             f"distill: stimuli are a {type(stimuli).__name__}, wanted a Batch, such as data.train.unlabeled"
         )
+    _require_recipe(recipe)
     traffic, losses = Traffic(), list[Tensor]()
     total = count_steps(stimuli, batch_size, epochs)
     steps = distillation_steps(
@@ -192,15 +193,20 @@ def distillation_steps(
         raise ValueError("distill: wanted either a temperature or answers, and not both")
     require_port(teacher, "distill")
     require_port(student, "distill")
-    if not callable(learner):
-        raise TypeError(
-            f"distill: {learner!r} is no recipe; wanted a function from a loss to a learner, such as "
-            "recipes.learned_feedback (without its loss)"
-        )
+    _require_recipe(learner)
     _check_pair(teacher.spec, student.spec)
     check_generator(answers, answer_generator, "distill")
     taught = lessons(teacher, stimuli, answers, generator=answer_generator, traffic=traffic)
     return fit(learner(answers.loss), student, taught, generator)
+
+
+def _require_recipe(recipe: object) -> None:
+    """Refuse a learner that has its loss already."""
+    if not callable(recipe):
+        raise TypeError(
+            f"distill: {recipe!r} is no recipe; wanted a function from a loss to a learner, such as "
+            "recipes.learned_feedback (without its loss)"
+        )
 
 
 def _check_pair(teacher: Spec, student: Spec) -> None:
