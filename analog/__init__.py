@@ -1,36 +1,12 @@
 """Simulated analog hardware: devices, layers, chips, and the wires that leave them."""
 
-from . import calibrate
 from . import xray
 from .check import check_device
 from .chip import Chip
 from .contract import ContractError
 from .device import Device
-from .devices import PCM
-from .devices import SONOS
-from .devices import CapacitorCell
-from .devices import CMOHfOxRRAM
-from .devices import ConstantStep
-from .devices import ExponentialRRAM
-from .devices import Ideal
-from .devices import LinearECRAM
-from .devices import MiloRRAM
-from .devices import Mismatched
-from .devices import ModulatorBank
-from .devices import PCMPair
-from .devices import RRAMArray
-from .devices import SoftBoundsRRAM
-from .devices import UnknownNeurons
-from .devices import WanRRAM
-from .effects import Clipped
-from .effects import Converters
-from .effects import DifferentialPair
-from .effects import Endurance
-from .effects import IRDrop
-from .effects import Stuck
-from .effects import Temperature
-from .effects import Tiled
-from .effects import Wafer
+from .devices.ideal import Ideal
+from .devices.mismatched import Mismatched
 from .io.store import load
 from .io.store import save
 from .layers.convolution import conv2d
@@ -64,53 +40,29 @@ from .wires.tape import replayed
 from .wires.tape import taped
 
 __all__ = [
-    "PCM",
-    "SONOS",
     "BadInput",
     "Budget",
-    "CMOHfOxRRAM",
-    "CapacitorCell",
     "Chip",
-    "Clipped",
-    "ConstantStep",
     "ContractError",
-    "Converters",
     "Costs",
     "Dead",
     "Device",
-    "DifferentialPair",
-    "Endurance",
-    "ExponentialRRAM",
     "Fabrication",
-    "IRDrop",
     "Ideal",
     "Knobs",
     "Layer",
     "Ledger",
-    "LinearECRAM",
     "MeasurementPlan",
     "MeasurementTable",
-    "MiloRRAM",
     "Mismatched",
-    "ModulatorBank",
     "Noise",
     "OverBudget",
-    "PCMPair",
     "Port",
     "Probe",
-    "RRAMArray",
     "Reading",
-    "SoftBoundsRRAM",
     "Spec",
-    "Stuck",
     "Tape",
-    "Temperature",
-    "Tiled",
-    "UnknownNeurons",
-    "Wafer",
-    "WanRRAM",
     "budgeted",
-    "calibrate",
     "check_device",
     "checked",
     "conv2d",

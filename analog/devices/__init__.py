@@ -8,10 +8,8 @@ from .capacitor import CapacitorCell
 from .cmo_hfox_rram import CMOHfOxRRAM
 from .constant_step import ConstantStep
 from .exponential_rram import ExponentialRRAM
-from .ideal import Ideal
 from .linear_ecram import LinearECRAM
 from .milo_rram import MiloRRAM
-from .mismatched import Mismatched
 from .modulators import ModulatorBank
 from .pcm import PCM
 from .pcm_pair import PCMPair
@@ -51,10 +49,8 @@ __all__ = [
     "CapacitorCell",
     "ConstantStep",
     "ExponentialRRAM",
-    "Ideal",
     "LinearECRAM",
     "MiloRRAM",
-    "Mismatched",
     "ModulatorBank",
     "PCMPair",
     "RRAMArray",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..device import Device
-from ..devices import Mismatched
+from ..devices.mismatched import Mismatched
 from ..layers.crossbar import Layer
 from ..layers.crossbar import dense
 from ..spec import Budget

@@ -44,7 +44,6 @@ from torch import Generator
 from torch import Tensor
 
 from analog import Budget
-from analog import CapacitorCell
 from analog import Chip
 from analog import Ledger
 from analog import OverBudget
@@ -54,6 +53,7 @@ from analog import Reading
 from analog import budgeted
 from analog import stream
 from analog import xray
+from analog.devices import CapacitorCell
 from analog.port import rewired
 from distill import STUDENT_TEMPERATURE
 from distill import DistillationLoss

@@ -34,13 +34,13 @@ from typing import get_args
 from matplotlib.figure import Figure
 from torch import Generator
 
-from analog import PCM
-from analog import SONOS
-from analog import CapacitorCell
 from analog import Chip
-from analog import CMOHfOxRRAM
 from analog import Dead
 from analog import stream
+from analog.devices import PCM
+from analog.devices import SONOS
+from analog.devices import CapacitorCell
+from analog.devices import CMOHfOxRRAM
 from learners import CrossEntropy
 from learners import fit
 from learners.data import Dataset

@@ -22,13 +22,13 @@ import torch
 from matplotlib.figure import Figure
 
 from analog import Mismatched
-from analog import SoftBoundsRRAM
 from analog.calibrate import Calibration
 from analog.calibrate import calibrate
 from analog.calibrate import read_table
 from analog.calibrate import simulate_table
 from analog.calibrate import simulated_moments
 from analog.devices import ZOO
+from analog.devices import SoftBoundsRRAM
 from analog.settings import settings
 
 from ..kit.run.arguments import AnyDevice

@@ -33,17 +33,17 @@ from matplotlib.figure import Figure
 from torch import Generator
 from torch import Tensor
 
-from analog import SONOS
 from analog import Chip
 from analog import Device
 from analog import Fabrication
 from analog import Ideal
 from analog import Ledger
 from analog import Noise
-from analog import SoftBoundsRRAM
 from analog import metered
 from analog import stream
+from analog.devices import SONOS
 from analog.devices import ZOO
+from analog.devices import SoftBoundsRRAM
 from distill import distillation_steps
 from learners import CrossEntropy
 from learners import Learner

@@ -18,9 +18,8 @@ Hinton (ICLR 2023, https://arxiv.org/abs/2210.03310; noiseless exact directional
     theirs    2.41  2.16  2.81   8.56  3.76  5.66     2.55
 
 Three chips (`--chips 3 --methods LG-FG-A FG-W`): LG-FG-A 2.37 (2.38, 2.26, 2.46), FG-W 6.27 (6.1, 6.47,
-6.24), 2.6 times.
-In 4 epochs (`--devices analog:SoftBoundsRRAM analog:Ideal --epochs 4`; LG-FG-A, with mirrors, FG-W, BP):
-SoftBoundsRRAM 6.11, 3.84, 13.81, 5.12; Ideal 3.08, 1.89, 6.74, 1.76.
+6.24), 2.6 times. In 4 epochs (`--devices analog.devices:SoftBoundsRRAM analog:Ideal --epochs 4`; LG-FG-A,
+with mirrors, FG-W, BP): SoftBoundsRRAM 6.11, 3.84, 13.81, 5.12; Ideal 3.08, 1.89, 6.74, 1.76.
 
 So weight perturbation is 2.8 times worse than LG-FG-A, 4.0 times worse than LG-FG-A with mirrors. What keeps
 LG-FG-A from its exact gradient is the variance of its probes: mirrors take most of it away, at no reading,
@@ -49,9 +48,9 @@ from analog import Chip
 from analog import Ideal
 from analog import Ledger
 from analog import Mismatched
-from analog import SoftBoundsRRAM
 from analog import metered
 from analog import stream
+from analog.devices import SoftBoundsRRAM
 from analog.layers import local_mixer
 from learners import fit
 from learners.data import Dataset

@@ -8,12 +8,12 @@ Rates, LocoProp's gamma and whether drives wait until they are worth a write are
 settings for either learner, by the loss of other chips on a fifth of the training images. The excess is
 over the entropy of the pixels, which no answer can go below.
 
-Ours, by that search (--devices analog:Mismatched analog:SoftBoundsRRAM; 3 chips, 200,000 vectors, 4 probes, 4
-inner steps, seed 0), excess on test images, plain and LocoProp chip by chip: Mismatched 4.46, 4.70, 4.85 and
-4.14, 4.04, 4.32 (rates .02, .02, gamma .1); SoftBoundsRRAM 8.18, 7.88, 8.91 and 6.53, 6.63, 6.75 (.02, .01,
-write threshold .1, gamma .1). With settings chosen by hand on held-out images, in fewer tries for plain than
-for LocoProp: SoftBoundsRRAM 7.69 -> 6.78, LinearECRAM 4.41 -> 4.06, UnknownNeurons 4.70 -> 4.50. On
-Mismatched LocoProp sends 2.5 times the pulses. No published LocoProp on a chip was found; the paper's is
+Ours, by that search (--devices analog:Mismatched analog.devices:SoftBoundsRRAM; 3 chips, 200,000 vectors, 4
+probes, 4 inner steps, seed 0), excess on test images, plain and LocoProp chip by chip: Mismatched 4.46, 4.70,
+4.85 and 4.14, 4.04, 4.32 (rates .02, .02, gamma .1); SoftBoundsRRAM 8.18, 7.88, 8.91 and 6.53, 6.63, 6.75
+(.02, .01, write threshold .1, gamma .1). With settings chosen by hand on held-out images, in fewer tries for
+plain than for LocoProp: SoftBoundsRRAM 7.69 -> 6.78, LinearECRAM 4.41 -> 4.06, UnknownNeurons 4.70 -> 4.50.
+On Mismatched LocoProp sends 2.5 times the pulses. No published LocoProp on a chip was found; the paper's is
 digital (see `autoencoder`).
 
 Open questions: how many inner steps are worth their reads where probes are dearer or cheaper.
@@ -37,12 +37,12 @@ from torch.special import entr
 
 from analog import Chip
 from analog import Ledger
-from analog import LinearECRAM
 from analog import Mismatched
-from analog import SoftBoundsRRAM
-from analog import UnknownNeurons
 from analog import metered
 from analog import stream
+from analog.devices import LinearECRAM
+from analog.devices import SoftBoundsRRAM
+from analog.devices import UnknownNeurons
 from learners import Batch
 from learners import BinaryCrossEntropy
 from learners import Descent

@@ -28,9 +28,9 @@ from analog import Ideal
 from analog import Ledger
 from analog import Mismatched
 from analog import Port
-from analog import SoftBoundsRRAM
 from analog import metered
 from analog import stream
+from analog.devices import SoftBoundsRRAM
 from learners import CrossEntropy
 from learners import Descent
 from learners import NodePerturbation

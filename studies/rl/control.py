@@ -43,11 +43,11 @@ from scipy.stats import t as student
 from torch import Generator
 from torch import Tensor
 
-from analog import CapacitorCell
 from analog import Chip
 from analog import Ideal
 from analog import Mismatched
 from analog import stream
+from analog.devices import CapacitorCell
 from learners.rl import ObservationNormalizer
 from learners.rl import PolicyLearner
 from learners.rl import rollout

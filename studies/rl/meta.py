@@ -18,9 +18,9 @@ perturbation 0.235 +- 0.034, with the delta rule 0.175 +- 0.027; all right 63, 5
 beats, barely, what learns from the same one slope a step, and loses to what is told each stimulus's loss
 apart and knows the loss's own slope. It does not travel: on twice the mismatch 0.66 +- 0.42 (a few chips run
 away) beside 0.36, 0.31 and 0.28; on `SoftBoundsRRAM` 0.521 beside 0.491, 0.448 and 0.351. An agent trained on
-that (`--devices analog:SoftBoundsRRAM --agents 1`) ends at 0.489 beside 0.495, 0.443 and 0.338 with settings
-chosen there: again about what weight perturbation does. Schooling cost each agent 15.4 million readings,
-choosing the settings of each perturbation 2.5 million.
+that (`--devices analog.devices:SoftBoundsRRAM --agents 1`) ends at 0.489 beside 0.495, 0.443 and 0.338 with
+settings chosen there: again about what weight perturbation does. Schooling cost each agent 15.4 million
+readings, choosing the settings of each perturbation 2.5 million.
 
 Open questions: an agent that chooses its probes too; more knobs; longer lives than those it was trained on.
 """
@@ -47,9 +47,9 @@ from analog import Budget
 from analog import Chip
 from analog import Ledger
 from analog import Mismatched
-from analog import SoftBoundsRRAM
 from analog import metered
 from analog import stream
+from analog.devices import SoftBoundsRRAM
 from analog.environment import MortalChips
 from analog.environment import xor
 from learners import Batch

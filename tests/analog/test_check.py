@@ -11,15 +11,15 @@ from torch import Tensor
 from analog import ContractError
 from analog import Costs
 from analog import Device
-from analog import Endurance
 from analog import Fabrication
 from analog import Ideal
 from analog import Mismatched
 from analog import Noise
-from analog import SoftBoundsRRAM
 from analog import check_device
+from analog.devices import SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
 from analog.devices.mismatched import MismatchedCells
+from analog.effects import Endurance
 
 DEVICES = [
     Ideal(),

@@ -8,20 +8,20 @@ from hypothesis import strategies as st
 from analog import Chip
 from analog import Costs
 from analog import Dead
-from analog import Endurance
 from analog import Ideal
 from analog import Ledger
 from analog import Mismatched
 from analog import Noise
 from analog import Probe
-from analog import SoftBoundsRRAM
 from analog import Tape
 from analog import dense
 from analog import metered
 from analog import stream
 from analog import taped
 from analog import xray
+from analog.devices import SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
+from analog.effects import Endurance
 
 LAYERS = (dense(6, 5), dense(5, 4), dense(4, 3, linear=True))
 DEVICES = [Ideal(), Mismatched(), SoftBoundsRRAM()]

@@ -10,17 +10,17 @@ import torch
 from analog import Chip
 from analog import Dead
 from analog import Device
-from analog import Endurance
 from analog import Ideal
 from analog import Knobs
 from analog import Mismatched
 from analog import Probe
-from analog import SoftBoundsRRAM
 from analog import Spec
 from analog import dense
 from analog import load
 from analog import save
 from analog.devices import ZOO
+from analog.devices import SoftBoundsRRAM
+from analog.effects import Endurance
 from tests.zoo import name
 
 LAYERS = (dense(3, 4), dense(4, 2, linear=True))

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Endurance
 from analog import Ideal
 from analog import setting
 from analog.devices import ZOO
 from analog.devices.ideal import IdealCells
+from analog.effects import Endurance
 from analog.settings import Setting
 from analog.settings import settings
 from tests.zoo import birth

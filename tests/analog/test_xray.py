@@ -5,10 +5,10 @@ from analog import Chip
 from analog import Device
 from analog import Ideal
 from analog import Mismatched
-from analog import SoftBoundsRRAM
 from analog import dense
 from analog import stream
 from analog import xray
+from analog.devices import SoftBoundsRRAM
 from learners import SquaredError
 
 LAYERS = (dense(6, 5), dense(5, 3, linear=True))

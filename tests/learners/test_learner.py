@@ -19,13 +19,13 @@ from analog import Knobs
 from analog import Ledger
 from analog import Mismatched
 from analog import Port
-from analog import SoftBoundsRRAM
 from analog import conv2d
 from analog import dense
 from analog import grouped
 from analog import metered
 from analog import stream
 from analog import xray
+from analog.devices import SoftBoundsRRAM
 from analog.wires import ReplayMismatch
 from learners import ActiveNodePerturbation
 from learners import Batch

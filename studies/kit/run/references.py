@@ -1,8 +1,8 @@
 """Parts on the command line: a device, an answer format or a method is named by where it is imported from.
 
 `analog:Mismatched` is that class with its defaults, `mine:Memristor(levels=32)` with arguments, and
-`analog:Endurance(analog:Mismatched(severity=0.5))` holds another part. The name of a function alone is the
-function, so that `python -m studies` can be given whatever can be imported.
+`analog.effects:Endurance(analog:Mismatched(severity=0.5))` holds another part. The name of a function alone
+is the function, so that `python -m studies` can be given whatever can be imported.
 """
 
 import ast

@@ -11,18 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import CapacitorCell
 from analog import Device
 from analog import Fabrication
-from analog import LinearECRAM
 from analog import MeasurementPlan
 from analog import MeasurementTable
 from analog import Mismatched
-from analog import ModulatorBank
 from analog import Noise
-from analog import SoftBoundsRRAM
-from analog import UnknownNeurons
-from analog import WanRRAM
 from analog import setting
 from analog import stream
 from analog.calibrate import Moments
@@ -35,6 +29,12 @@ from analog.calibrate.scales import not_fitted
 from analog.calibrate.scales import search_scale
 from analog.chip import Chip
 from analog.devices import ZOO
+from analog.devices import CapacitorCell
+from analog.devices import LinearECRAM
+from analog.devices import ModulatorBank
+from analog.devices import SoftBoundsRRAM
+from analog.devices import UnknownNeurons
+from analog.devices import WanRRAM
 from analog.devices.pulsed import Pulsed
 from analog.layers.crossbar import dense
 from analog.settings import settings

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 import torch
 
-from analog import LinearECRAM
 from analog import Mismatched
-from analog import UnknownNeurons
-from analog import WanRRAM
 from analog.calibrate import BadTable
 from analog.calibrate import calibrate
 from analog.calibrate import read_table
 from analog.calibrate import simulate_table
 from analog.calibrate import table_from_columns
 from analog.calibrate import write_table
+from analog.devices import LinearECRAM
+from analog.devices import UnknownNeurons
+from analog.devices import WanRRAM
 
 
 @pytest.mark.parametrize(

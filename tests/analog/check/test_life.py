@@ -8,32 +8,32 @@ import torch
 from hypothesis import settings
 from torch import Tensor
 
-from analog import PCM
-from analog import CapacitorCell
 from analog import Chip
-from analog import Clipped
 from analog import ContractError
-from analog import Converters
 from analog import Costs
 from analog import Device
-from analog import DifferentialPair
-from analog import Endurance
 from analog import Ideal
-from analog import IRDrop
 from analog import Mismatched
 from analog import Noise
-from analog import PCMPair
-from analog import SoftBoundsRRAM
-from analog import Stuck
-from analog import Temperature
-from analog import Tiled
-from analog import Wafer
 from analog import load
 from analog import stream
 from analog.check import _WIRINGS
 from analog.check.life import check_lives
+from analog.devices import PCM
 from analog.devices import ZOO
+from analog.devices import CapacitorCell
+from analog.devices import PCMPair
+from analog.devices import SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
+from analog.effects import Clipped
+from analog.effects import Converters
+from analog.effects import DifferentialPair
+from analog.effects import Endurance
+from analog.effects import IRDrop
+from analog.effects import Stuck
+from analog.effects import Temperature
+from analog.effects import Tiled
+from analog.effects import Wafer
 
 MORTAL = Endurance(Mismatched(), pulses=6, pulses_dtod=0.5)  # dies of use within most lives
 LIVES: list[Device[Any]] = [

@@ -10,10 +10,10 @@ from analog import Fabrication
 from analog import Ideal
 from analog import Mismatched
 from analog import Noise
-from analog import SoftBoundsRRAM
 from analog import dense
 from analog import stream
 from analog import xray
+from analog.devices import SoftBoundsRRAM
 from analog.devices.pulsed import PulsedCells
 
 LIKE = torch.empty(0, dtype=torch.float64)

@@ -7,8 +7,8 @@ import torch
 from torch import Generator
 from torch import Tensor
 
-from analog import ModulatorBank
 from analog import Noise
+from analog.devices import ModulatorBank
 from analog.devices.modulators import neighbor_sum
 from tests.twostage import kept
 from tests.zoo import birth

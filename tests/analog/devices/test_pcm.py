@@ -7,8 +7,8 @@ import torch
 from torch import Generator
 from torch import Tensor
 
-from analog import PCM
 from analog import Noise
+from analog.devices import PCM
 from analog.devices import pcm
 from tests.twostage import kept
 from tests.zoo import many

@@ -9,8 +9,8 @@ from torch import Generator
 from torch import Tensor
 
 from analog import Noise
-from analog import PCMPair
 from analog import stream
+from analog.devices import PCMPair
 from analog.devices.pcm_pair import PairCells
 from tests.twostage import kept
 from tests.zoo import many

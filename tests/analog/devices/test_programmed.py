@@ -9,13 +9,13 @@ import torch
 from torch import Generator
 from torch import Tensor
 
-from analog import PCM
-from analog import SONOS
-from analog import CMOHfOxRRAM
-from analog import MiloRRAM
 from analog import Noise
-from analog import WanRRAM
 from analog import stream
+from analog.devices import PCM
+from analog.devices import SONOS
+from analog.devices import CMOHfOxRRAM
+from analog.devices import MiloRRAM
+from analog.devices import WanRRAM
 from analog.devices import cmo_hfox_rram
 from analog.devices import milo_rram
 from analog.devices import sonos

@@ -8,15 +8,15 @@ import torch
 from torch import Generator
 from torch import Tensor
 
-from analog import CapacitorCell
-from analog import ConstantStep
 from analog import Device
-from analog import ExponentialRRAM
-from analog import LinearECRAM
 from analog import Noise
-from analog import RRAMArray
-from analog import SoftBoundsRRAM
 from analog import stream
+from analog.devices import CapacitorCell
+from analog.devices import ConstantStep
+from analog.devices import ExponentialRRAM
+from analog.devices import LinearECRAM
+from analog.devices import RRAMArray
+from analog.devices import SoftBoundsRRAM
 from analog.devices.trains import affine
 from analog.devices.trains import exponential
 from tests.twostage import kept

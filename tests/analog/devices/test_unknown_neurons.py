@@ -3,7 +3,7 @@
 import torch
 
 from analog import Noise
-from analog import UnknownNeurons
+from analog.devices import UnknownNeurons
 from tests.zoo import many
 
 

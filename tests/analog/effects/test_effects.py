@@ -6,28 +6,28 @@ from typing import Any
 import pytest
 import torch
 
-from analog import PCM
-from analog import CapacitorCell
 from analog import Chip
-from analog import Clipped
 from analog import ContractError
-from analog import Converters
 from analog import Device
-from analog import DifferentialPair
 from analog import Ideal
-from analog import IRDrop
 from analog import Mismatched
-from analog import PCMPair
-from analog import Stuck
-from analog import Temperature
-from analog import Tiled
-from analog import Wafer
 from analog import check_device
 from analog import conv2d
 from analog import dense
 from analog import stream
 from analog import xray
+from analog.devices import PCM
 from analog.devices import ZOO
+from analog.devices import CapacitorCell
+from analog.devices import PCMPair
+from analog.effects import Clipped
+from analog.effects import Converters
+from analog.effects import DifferentialPair
+from analog.effects import IRDrop
+from analog.effects import Stuck
+from analog.effects import Temperature
+from analog.effects import Tiled
+from analog.effects import Wafer
 
 Wrap = Callable[[Device[Any]], Device[Any]]
 

@@ -12,15 +12,15 @@ from torch import Tensor
 from analog import Chip
 from analog import Dead
 from analog import Device
-from analog import Endurance
 from analog import Fabrication
 from analog import Ideal
 from analog import Mismatched
 from analog import Noise
 from analog import Probe
-from analog import SoftBoundsRRAM
 from analog import dense
+from analog.devices import SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
+from analog.effects import Endurance
 from analog.xray import knob_gradient
 from analog.xray import knobs
 from analog.xray import respond

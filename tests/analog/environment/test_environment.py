@@ -12,13 +12,13 @@ from gymnasium.utils.env_checker import check_env
 from analog import BadInput
 from analog import Budget
 from analog import Chip
-from analog import Endurance
 from analog import Ledger
 from analog import Mismatched
 from analog import Probe
-from analog import SoftBoundsRRAM
 from analog import dense
 from analog import metered
+from analog.devices import SoftBoundsRRAM
+from analog.effects import Endurance
 from analog.environment import EnvSettings
 from analog.environment import Task
 from analog.environment import register

@@ -5,7 +5,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analog import Endurance
 from analog import Ideal
 from analog import Mismatched
 from analog import conv2d
@@ -13,6 +12,7 @@ from analog import dense
 from analog import grouped
 from analog import patches
 from analog import stream
+from analog.effects import Endurance
 from analog.io.serialization import BadBlock
 from analog.io.serialization import checksum
 from analog.io.serialization import describe

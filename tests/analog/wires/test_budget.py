@@ -18,13 +18,13 @@ from analog import Mismatched
 from analog import OverBudget
 from analog import Port
 from analog import Probe
-from analog import SoftBoundsRRAM
 from analog import budgeted
 from analog import conv2d
 from analog import dense
 from analog import metered
 from analog import stream
 from analog import xray
+from analog.devices import SoftBoundsRRAM
 from learners import Batch
 from learners import Descent
 from learners import NodePerturbation

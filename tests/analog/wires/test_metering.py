@@ -10,13 +10,13 @@ from analog import Ledger
 from analog import Mismatched
 from analog import Port
 from analog import Probe
-from analog import SoftBoundsRRAM
 from analog import Tape
 from analog import conv2d
 from analog import dense
 from analog import metered
 from analog import replayed
 from analog import taped
+from analog.devices import SoftBoundsRRAM
 from analog.wires import ReplayMismatch
 
 LAYERS = (dense(6, 4), dense(4, 3, linear=True))

@@ -9,11 +9,11 @@ from torch import Tensor
 from analog import Chip
 from analog import Ideal
 from analog import Mismatched
-from analog import SoftBoundsRRAM
-from analog import UnknownNeurons
 from analog import dense
 from analog import stream
 from analog import xray
+from analog.devices import SoftBoundsRRAM
+from analog.devices import UnknownNeurons
 from learners import Batch
 from learners import CrossEntropy
 from learners import Descent

@@ -9,10 +9,10 @@ from torch import Tensor
 from analog import Chip
 from analog import Ideal
 from analog import Mismatched
-from analog import UnknownNeurons
 from analog import dense
 from analog import stream
 from analog import xray
+from analog.devices import UnknownNeurons
 from learners import Batch
 from learners import fit
 from learners import sgd

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import torch
 
-from analog import CapacitorCell
 from analog import Chip
 from analog import Dead
-from analog import Endurance
 from analog import Ideal
 from analog import Noise
 from analog import Probe
 from analog import dense
 from analog import stream
+from analog.devices import CapacitorCell
 from analog.devices.ideal import IdealCells
+from analog.effects import Endurance
 from learners import Batch
 from studies.hardware import aging
 from studies.kit.recipes import maintenance

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from analog import WanRRAM
+from analog.devices import WanRRAM
 from studies.hardware import calibrate
 
 

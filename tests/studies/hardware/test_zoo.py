@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from analog import ConstantStep
-from analog import Endurance
 from analog import Ideal
 from analog import Mismatched
-from analog import RRAMArray
 from analog import check_device
+from analog.devices import ConstantStep
+from analog.devices import RRAMArray
+from analog.effects import Endurance
 from studies.hardware import zoo
 from studies.kit.recipes.standard import OWED
 from studies.kit.run.references import reference

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from analog.effects import Endurance
 from studies.handing_on import heirs
 from studies.kit.run.canonical import without_presentation
 from studies.kit.run.catalog import catalog
@@ -156,7 +157,7 @@ def test_a_study_that_another_module_imports_counts_whole(mine: Path, digest: Di
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_a_device_brings_its_file_and_what_that_imports(mine: Path, wrapped: bool) -> None:
     device = importlib.import_module("mine.device").FeFET()
-    args: Any = heirs.Args(device=importlib.import_module("analog").Endurance(device) if wrapped else device)
+    args: Any = heirs.Args(device=Endurance(device) if wrapped else device)
     before = code_digests(heirs.__name__, args)
     _edit(mine / "constants.py", "1.0", "2.0")
     after = code_digests(heirs.__name__, args)

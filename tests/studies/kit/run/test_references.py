@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import distill
-from analog import Endurance
 from analog import Ideal
 from analog import Mismatched
-from analog import SoftBoundsRRAM
+from analog.devices import SoftBoundsRRAM
+from analog.effects import Endurance
 from studies.kit.run.references import BadReference
 from studies.kit.run.references import public_reference
 from studies.kit.run.references import reference
@@ -56,14 +56,14 @@ def test_a_reference_names_only_what_differs_from_the_defaults() -> None:
 
 def test_the_public_reference_is_the_shortest() -> None:
     device = Endurance(Mismatched(severity=0.5), pulses=1e3)
-    words = "analog:Endurance(device=analog:Mismatched(severity=0.5), pulses=1000.0)"
+    words = "analog.effects:Endurance(device=analog:Mismatched(severity=0.5), pulses=1000.0)"
     assert public_reference(device) == words and resolve(words) == device
     assert public_reference(Part(words="analog.port:Port")) == f"{__name__}:Part(words='analog.port:Port')"
 
 
 def test_arguments_may_come_without_words() -> None:
     assert resolve("analog:Mismatched(0.5)") == Mismatched(0.5)
-    assert resolve("analog:Endurance(analog:Mismatched, 1e3)") == Endurance(Mismatched(), 1e3)
+    assert resolve("analog.effects:Endurance(analog:Mismatched, 1e3)") == Endurance(Mismatched(), 1e3)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_arguments_may_come_without_words() -> None:
         ("analog:Mismatched(severity=1", "was never closed"),
         ("analog:Mismatched()()", "wanted module:name"),
         ("analog:Mismatched, 3", "wanted module:name"),
-        ("analog:Endurance()", "missing"),
-        ("analog:Endurance(analog:Nothing)", "analog has no 'Nothing'"),
+        ("analog.effects:Endurance()", "missing"),
+        ("analog.effects:Endurance(analog:Nothing)", "analog has no 'Nothing'"),
         ("mine.py:Memristor(levels=3)", "for a file write mine:Memristor(levels=3)"),
         ("./chips/mine.py:Memristor", "for a file write chips.mine:Memristor"),
         ("mine.py", "for a file write mine:name"),
