@@ -3,14 +3,12 @@
 from . import recipes
 from .check.contracts import check_estimator
 from .check.contracts import check_learner
-from .check.linear_chip import MadeUp
+from .check.linear_chip import LinearChip
+from .descent import Descent
 from .estimators.active import ActiveNodePerturbation
 from .estimators.base import Estimator
-from .estimators.base import Evidence
-from .estimators.base import NodePerturbation
-from .estimators.base import WeightPerturbation
-from .estimators.control_variates import Control
-from .estimators.control_variates import Feedback
+from .estimators.base import ProbeResult
+from .estimators.control_variates import ControlVariate
 from .estimators.control_variates import RunningMean
 from .estimators.distributions import Blocks
 from .estimators.distributions import ProbeDistribution
@@ -19,20 +17,26 @@ from .estimators.distributions import rademacher
 from .estimators.distributions import rank_one
 from .estimators.distributions import sparse
 from .estimators.distributions import uniform
+from .estimators.feedback import Feedback
 from .estimators.flipout import Flipout
+from .estimators.gradient import Gradient
+from .estimators.gradient import knob_gradient
+from .estimators.gradient import knob_gradients
 from .estimators.joint_distributions import coordinates
 from .estimators.joint_distributions import haar
 from .estimators.joint_distributions import hadamard
 from .estimators.joint_distributions import sphere
+from .estimators.node import NodePerturbation
 from .estimators.schemes import OneSided
 from .estimators.schemes import Scheme
 from .estimators.schemes import antithetic
 from .estimators.schemes import leave_one_out
 from .estimators.schemes import one_sided
 from .estimators.schemes import paired_baseline
+from .estimators.weight import WeightPerturbation
+from .estimators.weight_mirrors import WeightMirrors
 from .evaluation import evaluate
 from .learner import Batch
-from .learner import Descent
 from .learner import Learner
 from .learner import Step
 from .learner import fit
@@ -71,21 +75,22 @@ __all__ = [
     "Batch",
     "BinaryCrossEntropy",
     "Blocks",
-    "Control",
+    "ControlVariate",
     "CrossEntropy",
     "Decorrelated",
     "Descent",
     "Estimator",
-    "Evidence",
     "Feedback",
     "Flipout",
+    "Gradient",
     "Hyperparameter",
     "Learner",
+    "LinearChip",
     "Loss",
-    "MadeUp",
     "NodePerturbation",
     "OneSided",
     "ProbeDistribution",
+    "ProbeResult",
     "Run",
     "RunningMean",
     "Scheme",
@@ -95,6 +100,7 @@ __all__ = [
     "Tuner",
     "Tuning",
     "Update",
+    "WeightMirrors",
     "WeightPerturbation",
     "accumulate",
     "adagrad",
@@ -112,6 +118,8 @@ __all__ = [
     "gaussian",
     "haar",
     "hadamard",
+    "knob_gradient",
+    "knob_gradients",
     "laws",
     "layerwise",
     "leave_one_out",

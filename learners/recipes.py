@@ -16,11 +16,11 @@ from torch import Generator
 from analog.port import Port
 from analog.spec import Spec
 
-from .estimators.base import NodePerturbation
-from .estimators.base import WeightPerturbation
-from .estimators.control_variates import Feedback
+from .descent import Descent
+from .estimators.feedback import Feedback
+from .estimators.node import NodePerturbation
+from .estimators.weight import WeightPerturbation
 from .learner import Batch
-from .learner import Descent
 from .learner import Learner
 from .losses import Loss
 from .updates.basic import adam
@@ -31,7 +31,7 @@ LEARNING_RATE = 1e-2  # of chips with 64 hidden neurons; those with 256 that lea
 PROBE_SIZE = 0.15  # V at the summing node: what `tune_probe_size` finds for Mismatched, give or take a fifth
 KNOB_PROBE_SIZE = 0.003  # full scale; best of .001, .003, .006 and .012
 PROBES = 4
-FEEDBACK = Feedback(decay=0.98, trust=0.2)  # on noisy chips most of what was not foreseen is noise
+FEEDBACK = Feedback(decay=0.98, estimate_weight=0.2)  # on noisy chips most of the innovation is noise
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,14 @@ def learned_feedback(
         learning_rate: of Adam, at the beginning.
         size: V, sd of the probe at each summing node.
         probes: directions of each step.
-        feedback: how fast it forgets, and how much of what it did not foresee is believed.
+        feedback: how fast it forgets, and how much of what it did not predict is believed.
         update: in place of Adam with a falling learning rate.
         steps: how long the training is; None where `train` will say.
     """
-    estimator = NodePerturbation(size, probes, mask=True)
+    estimator = NodePerturbation(size, probes)
 
     def learner(update: Update) -> Learner[Any]:
-        return Descent(estimator, update, loss, delta=True, control=feedback)
+        return Descent(estimator, update, loss, control_variate=feedback)
 
     return _scheduled("learned_feedback", learner, learning_rate, update, steps)
 
@@ -110,10 +110,10 @@ def node_perturbation(
 
     Arguments as of `learned_feedback`; no backward model is learned.
     """
-    estimator = NodePerturbation(size, probes, mask=True)
+    estimator = NodePerturbation(size, probes)
 
     def learner(update: Update) -> Learner[Any]:
-        return Descent(estimator, update, loss, delta=True)
+        return Descent(estimator, update, loss)
 
     return _scheduled("node_perturbation", learner, learning_rate, update, steps)
 
@@ -134,7 +134,7 @@ def weight_perturbation(
     estimator = WeightPerturbation(size, probes)
 
     def learner(update: Update) -> Learner[Any]:
-        return Descent(estimator, update, loss)
+        return Descent(estimator, update, loss, delta_rule=False)
 
     return _scheduled("weight_perturbation", learner, learning_rate, update, steps)
 

@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass
 from typing import Any
+from typing import Literal
 
 import torch
 from torch import Generator
 from torch import Tensor
 
-from analog import Knobs
 from analog import Probe
 from analog import Reading
 from analog import Spec
-from learners import Evidence
+from learners import Estimator
+from learners import Gradient
 from learners import NodePerturbation
 from learners import ProbeDistribution
+from learners import ProbeResult
 from learners import Scheme
 from learners import gaussian
 from learners import one_sided
@@ -78,7 +80,7 @@ class Richardson(Scheme):
 
 
 @dataclass(frozen=True)
-class HalfOfTheNodes:
+class HalfOfTheNodes(Estimator):
     """A user's own: node perturbation of every other node of a chip, by a coin for each step."""
 
     size: float
@@ -87,19 +89,23 @@ class HalfOfTheNodes:
     scheme: Scheme = one_sided
 
     @property
+    def gradient_at(self) -> Literal["nodes"]:
+        return "nodes"
+
+    @property
     def shared_over_batch(self) -> bool:
         return False
 
     def _inner(self) -> NodePerturbation:
-        return NodePerturbation(self.size, self.probes, self.distribution, self.scheme)
+        return NodePerturbation(self.size, self.probes, self.distribution, self.scheme, mask=False)
 
-    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
-        probe = self._inner().ask(spec, x, baseline, generator)
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> tuple[Probe, None]:
+        probe, _ = self._inner().ask(spec, x, baseline, generator)
         odd = torch.randint(2, (*spec.fleet, 1, 1), generator=generator)
         halves = (torch.arange(layer.features) % 2 == odd for layer in spec.layers)
         assert probe.nodes is not None
         pairs = zip(probe.nodes, halves, strict=True)
-        return Probe(nodes=tuple(n * half * 2**0.5 for n, half in pairs if n is not None))
+        return Probe(nodes=tuple(n * half * 2**0.5 for n, half in pairs if n is not None)), None
 
-    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
-        return self._inner().tell(spec, seen)
+    def tell(self, spec: Spec, result: ProbeResult) -> Gradient:
+        return self._inner().tell(spec, result)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 import torch
@@ -12,22 +11,27 @@ from torch import Tensor
 from analog.contract import ContractError
 from analog.port import Port
 from analog.port import Probe
+from analog.spec import Knobs
+from analog.spec import Spec
 from analog.wires.tape import ReplayMismatch
 from analog.wires.tape import Tape
 from analog.wires.tape import replayed
 from analog.wires.tape import taped
 
 from ..estimators.base import Estimator
+from ..estimators.base import ProbeResult
+from ..estimators.gradient import Gradient
+from ..estimators.gradient import knob_gradients
 from ..learner import Batch
 from ..learner import Learner
 from ..learner import Step
 from ..learner import fit
-from .linear_chip import MadeUp
-
-STAGES = ((1, 3.2905), (10, 4.8916))  # (sample factor, bound on |z|): two-sided 1e-3, then 1e-6
-
-
-_Pushes = Callable[[int, Generator], Tensor]
+from .linear_chip import LinearChip
+from .linear_chip import reordered
+from .two_stage import Sample
+from .two_stage import listed
+from .two_stage import refused
+from .two_stage import two_stage
 
 
 def check_learner(
@@ -38,98 +42,85 @@ def check_learner(
     Every measurement asked for and every pulse sent must be bitwise the same.
 
     Args:
+        learner: the learner under test.
+        port: of a chip that may be taught.
         batches: what to learn from; a handful is enough.
         generator: makes a fresh generator of the same seed at each call, e.g. `lambda: stream(0, "probes")`.
 
     Raises:
         ReplayMismatch: the learner used something that changes and did not come over its wires: true weights,
             a generator that nobody handed to it, memory of an earlier run.
+        TypeError: `step` does not give a state and a `Step`.
+        ValueError: there is no batch to learn from.
     """
-    lessons = tuple(batches)
-    if not lessons:
+    examples = tuple(batches)
+    if not examples:
         raise ValueError("check_learner: no batch to learn from; give at least one")
     live, again = Tape(port.spec), Tape(port.spec)
-    for _, step in fit(learner, taped(port, live), lessons, generator()):
+    for _, step in fit(learner, taped(port, live), examples, generator()):
         if not isinstance(step, Step):
             raise TypeError(f"check_learner: step gave {type(step).__name__} second; wanted (state, Step)")
-    list(fit(learner, taped(replayed(live), again), lessons, generator()))
+    list(fit(learner, taped(replayed(live), again), examples, generator()))
     if len(again.events) != len(live.events):
         raise ReplayMismatch(
             f"tape: {len(again.events)} events played back, the recording has {len(live.events)}"
         )
 
 
-def two_stage(
-    sample: Callable[[int, Generator], Tensor], wanted: Tensor, size: int, generator: Generator
-) -> tuple[float, ...]:
-    """Worst |z| of sampled means against a law, at each stage that was needed.
-
-    Stage 1 tests at 1e-3; only on failure stage 2 draws an independent ten-fold sample and tests at
-    1e-6. A true law fails both with probability about 1e-9 per mean, while the normal limit is trusted
-    only to moderate z.
-
-    Args:
-        sample: (n, generator) -> (n, means), independent rows.
-        wanted: (means,) by the law.
-    """
-    worst: list[float] = []
-    for factor, bound in STAGES:
-        drawn = sample(size * factor, generator)
-        error = drawn.std(0) / len(drawn) ** 0.5
-        gap = (drawn.mean(0) - wanted).abs()
-        exact = gap <= 1e-12 * (1 + wanted.abs())
-        worst.append(float(torch.where(exact, torch.zeros_like(gap), gap / error).max()))
-        if worst[-1] <= bound:
-            break
-    return tuple(worst)
-
-
-def refused(worst: tuple[float, ...]) -> bool:
-    """Whether `two_stage` found the law broken."""
-    return not worst[-1] <= STAGES[len(worst) - 1][1]
-
-
 def check_estimator(
     estimator: Estimator,
     generator: Generator,
     samples: int = 4000,
-    variance: Callable[[MadeUp], Tensor] | None = None,
+    variance: Callable[[LinearChip], Tensor] | None = None,
 ) -> None:
-    """Raise `ContractError` unless an estimator keeps the laws of unbiased perturbation estimates.
+    """Try whether an estimator keeps the laws of unbiased perturbation estimates.
 
-    Tried on a made-up chip of two layers (3 -> 4 -> 2), five examples and losses that are linear in
-    what the probe adds, where the exact gradient is known. Exactly: the estimate is linear in the
-    losses, does not change when all losses move by a constant, nor when examples are reordered. By the
-    two-stage rule: its mean is the gradient; probes have mean zero; chips of a fleet and, for probes at
-    nodes, examples are probed independently. About 200 means, so a false alarm once in 5e6 calls.
+    Tried on a linear chip of two layers (3 -> 4 -> 2) and five examples, where the exact gradient is known.
+    Exactly: probes enter and gradients are told where the estimator says; the estimate is linear in the
+    losses, does not change when all losses move by a constant, nor (for estimators without a memo) when
+    examples are reordered. By the two-stage rule: its mean is the gradient; probes have mean zero; chips of
+    a fleet and, for probes at nodes, examples are probed independently. About 200 means, so a false alarm
+    once in 5e6 calls.
 
     Args:
         estimator: for losses smooth enough that its probe size does not matter.
         generator: for the draws of the check; every call may have another.
         samples: independent estimates of the first stage.
-        variance: what the estimator's author predicts on the made-up chip: the variance of every knob's
+        variance: what the estimator's author predicts on the linear chip: the variance of every knob's
             estimate, all layers flattened and joined (as `learners.laws` gives for ours); None: not checked.
+
+    Raises:
+        ContractError: naming the law that is broken, and by how much.
+        ValueError: `variance` predicts something of another shape.
     """
     if isinstance(estimator, type):
         raise ContractError(
             f"got the class {estimator.__name__}, wanted an estimator: write {estimator.__name__}(...)"
         )
-    made = MadeUp()
+    chip = LinearChip()
     try:
-        _exact_laws(estimator, made, generator)
+        _exact_laws(estimator, chip, generator)
     except ValueError as error:
         raise ContractError(str(error)) from error
-    _probe_laws(estimator, made, samples, generator)
+    _probe_laws(estimator, chip, samples, generator)
 
     def estimates(n: int, generator: Generator) -> Tensor:
-        spec = made.spec(n)
-        probe = made.ask(estimator, spec, generator)
-        return torch.cat([k.flatten(1) for k in made.tell(estimator, spec, probe)], -1)
+        spec = chip.spec(n)
+        result = chip.result(spec, *chip.ask(estimator, spec, generator))
+        return torch.cat([k.flatten(1) for k in _at_knobs(estimator, spec, result)], -1)
 
-    wanted = torch.cat([g.flatten() for g in made.gradient])
+    _mean_law(estimates, chip, samples, generator)
+    if variance is not None:
+        mean = torch.cat([g.flatten() for g in chip.gradient])
+        _variance_law(estimates, mean, variance(chip), samples, generator)
+
+
+def _mean_law(estimates: Sample, chip: LinearChip, samples: int, generator: Generator) -> None:
+    """The mean of the estimate is the gradient."""
+    wanted = torch.cat([g.flatten() for g in chip.gradient])
     worst = two_stage(estimates, wanted, samples, generator)
     if refused(worst):
-        cut = made.gradient[0].numel()
+        cut = chip.gradient[0].numel()
         mean = estimates(samples, generator).mean(0)
         share = [
             float(m @ g / (g @ g))
@@ -137,14 +128,12 @@ def check_estimator(
         ]
         raise ContractError(
             f"the mean of the estimate is not the gradient: along it, {share[0]:.2f} times the gradient "
-            f"in layer 0 and {share[1]:.2f} times in layer 1; |z| = {_listed(worst)}"
+            f"in layer 0 and {share[1]:.2f} times in layer 1; |z| = {listed(worst)}"
         )
-    if variance is not None:
-        _spread_law(estimates, wanted, variance(made), samples, generator)
 
 
-def _spread_law(
-    estimates: _Pushes, mean: Tensor, predicted: Tensor, samples: int, generator: Generator
+def _variance_law(
+    estimates: Sample, mean: Tensor, predicted: Tensor, samples: int, generator: Generator
 ) -> None:
     """Each knob's estimate varies as predicted, by the two-stage rule on squared deviations."""
     if predicted.shape != mean.shape:
@@ -161,35 +150,35 @@ def _spread_law(
         at = int(((measured - predicted).abs() / (predicted + 1e-12)).argmax())
         raise ContractError(
             f"the variance is not as predicted: at knob {at} it is {float(measured[at]):.3g}, "
-            f"predicted {float(predicted[at]):.3g}; |z| = {_listed(worst)}"
+            f"predicted {float(predicted[at]):.3g}; |z| = {listed(worst)}"
         )
 
 
-def _exact_laws(estimator: Estimator, made: MadeUp, generator: Generator) -> None:
-    spec = made.spec(3)
-    probe = made.ask(estimator, spec, generator)
-    if not isinstance(probe, Probe):
-        raise ContractError(f"ask gave {type(probe).__name__}, wanted a Probe")
-    if _alike(probe, made.ask(estimator, spec, generator)):
+def _exact_laws(estimator: Estimator, chip: LinearChip, generator: Generator) -> None:
+    spec = chip.spec(3)
+    probe, memo = _asked(estimator, chip, spec, generator)
+    if _equal(probe, _asked(estimator, chip, spec, generator)[0]):
         raise ContractError(
             "ask gave the same probe twice from a generator that moved on; draw from the one it is handed"
         )
-    plain = made.tell(estimator, spec, probe)
-    if not isinstance(plain, tuple) or len(plain) != len(spec.layers):
-        raise ContractError(f"tell gave {type(plain).__name__}, wanted a tuple of {len(spec.layers)} tensors")
-    for i, (told, shape) in enumerate(zip(plain, spec.shapes, strict=True)):
-        if tuple(told.shape) != shape:
-            raise ContractError(f"layer {i}: tell gave {tuple(told.shape)}, knobs are {shape}")
-    again = partial(made.tell, estimator, spec, probe)
+    result = chip.result(spec, probe, memo)
+    _require_gradient(estimator, spec, estimator.tell(spec, result))
+    plain = _at_knobs(estimator, spec, result)
+    for i, (gradient, shape) in enumerate(zip(plain, spec.shapes, strict=True)):
+        if tuple(gradient.shape) != shape:
+            raise ContractError(
+                f"layer {i}: at the knobs the gradient is {tuple(gradient.shape)}, knobs are {shape}"
+            )
+    scaled = chip.result(spec, probe, memo, scale=3.0)
+    shifted = chip.result(spec, probe, memo, shift=10.0)
     laws = [
-        ("three times the losses give three times the estimate", 3.0, again(scale=3.0)),
-        ("a constant added to all losses changes nothing", 1.0, again(shift=10.0)),
+        ("three times the losses give three times the estimate", 3.0, scaled),
+        ("a constant added to all losses changes nothing", 1.0, shifted),
     ]
-    if type(probe) is Probe:  # one that remembers more cannot be told in another order
-        order = torch.tensor([3, 0, 4, 2, 1])
-        laws.append(("the order of the examples changes nothing", 1.0, again(order=order)))
+    if memo is None:  # the order of a memo is its estimator's business
+        laws.append(("the order of the examples changes nothing", 1.0, reordered(result, (3, 0, 4, 2, 1))))
     for law, factor, other in laws:
-        for i, (a, b) in enumerate(zip(other, plain, strict=True)):
+        for i, (a, b) in enumerate(zip(_at_knobs(estimator, spec, other), plain, strict=True)):
             gap, size = float((a - factor * b).abs().max()), float(b.abs().max())
             if not gap <= 1e-7 * (size + 1e-3):
                 raise ContractError(
@@ -197,29 +186,67 @@ def _exact_laws(estimator: Estimator, made: MadeUp, generator: Generator) -> Non
                 )
 
 
-def _probe_laws(estimator: Estimator, made: MadeUp, samples: int, generator: Generator) -> None:
+def _asked(estimator: Estimator, chip: LinearChip, spec: Spec, generator: Generator) -> tuple[Probe, Any]:
+    """What `ask` gave, of the form that it has to have."""
+    asked = chip.ask(estimator, spec, generator)
+    if isinstance(asked, Probe) or not isinstance(asked, tuple) or len(asked) != 2:
+        raise ContractError(f"ask gave {type(asked).__name__}, wanted a Probe and a memo (or None)")
+    probe, memo = asked
+    if not isinstance(probe, Probe):
+        raise ContractError(f"ask gave {type(probe).__name__} and a memo, wanted a Probe and a memo")
+    entered = [place for place in ("knobs", "nodes") if getattr(probe, place) is not None]
+    if estimator.probes_at is not None and entered != [estimator.probes_at]:
+        raise ContractError(
+            f"probes enter at {' and '.join(entered) or 'no place'}, "
+            f"the estimator says at {estimator.probes_at} (its probes_at)"
+        )
+    return probe, memo
+
+
+def _at_knobs(estimator: Estimator, spec: Spec, result: ProbeResult) -> Knobs:
+    return knob_gradients(spec, estimator.tell(spec, result), result.inputs)
+
+
+def _require_gradient(estimator: Estimator, spec: Spec, told: object) -> None:
+    """Refuse what `tell` gave unless it has the form that it has to have."""
+    if not isinstance(told, Gradient):
+        raise ContractError(f"tell gave {type(told).__name__}, wanted a Gradient")
+    there = [name for name, entries in zip(told._fields, told, strict=True) if entries is not None]
+    if there != [estimator.gradient_at]:
+        raise ContractError(
+            f"tell gave a gradient at {' and '.join(there) or 'no place'}, "
+            f"the estimator says at {estimator.gradient_at} (its gradient_at)"
+        )
+    entries = told.nodes if told.knobs is None else told.knobs
+    if not isinstance(entries, tuple) or len(entries) != len(spec.layers):
+        raise ContractError(
+            f"tell gave {type(entries).__name__}, wanted a tuple of {len(spec.layers)} tensors"
+        )
+
+
+def _probe_laws(estimator: Estimator, chip: LinearChip, samples: int, generator: Generator) -> None:
     def entries(n: int, generator: Generator) -> dict[str, Tensor]:
-        probe = made.ask(estimator, made.spec(n), generator)
+        probe, _ = chip.ask(estimator, chip.spec(n), generator)
         parts = (("knobs", probe.knobs), ("nodes", probe.nodes))
         return {
             f"{k} of layer {i}": p for k, part in parts for i, p in enumerate(part or ()) if p is not None
         }
 
     for name, first in entries(100, generator).items():
-        loudest = int(first.flatten(1).norm(dim=1).argmax())  # baselines are probed silently
+        loudest = int(first.flatten(1).norm(dim=1).argmax())  # some are of size zero, for a baseline
 
         def pushes(n: int, generator: Generator, name: str = name, at: int = loudest) -> Tensor:
             return entries(n, generator)[name][at]
 
-        def chips(n: int, generator: Generator, pushes: _Pushes = pushes) -> Tensor:
+        def chips(n: int, generator: Generator, pushes: Sample = pushes) -> Tensor:
             one, other = pushes(2 * n, generator).flatten(1).unflatten(0, (n, 2)).unbind(1)
             return one * other
 
-        def examples(n: int, generator: Generator, pushes: _Pushes = pushes) -> Tensor:
+        def examples(n: int, generator: Generator, pushes: Sample = pushes) -> Tensor:
             drawn = pushes(n, generator)
             return (drawn[:, 1:] * drawn[:, :-1]).flatten(1)
 
-        def means(n: int, generator: Generator, pushes: _Pushes = pushes) -> Tensor:
+        def means(n: int, generator: Generator, pushes: Sample = pushes) -> Tensor:
             return pushes(n, generator).flatten(1)
 
         laws = {"of two chips of a fleet hang together": chips, "have a mean": means}
@@ -229,13 +256,9 @@ def _probe_laws(estimator: Estimator, made: MadeUp, samples: int, generator: Gen
             wanted = torch.zeros(sample(4, generator).shape[1], dtype=torch.float64)
             worst = two_stage(sample, wanted, samples // 4, generator)
             if refused(worst):
-                raise ContractError(f"probes of {name} {law}: |z| = {_listed(worst)}")
+                raise ContractError(f"probes of {name} {law}: |z| = {listed(worst)}")
 
 
-def _alike(a: Probe, b: Probe) -> bool:
+def _equal(a: Probe, b: Probe) -> bool:
     pairs = [(p, q) for x, y in zip(a, b, strict=True) for p, q in zip(x or (), y or (), strict=True)]
     return all(p is None or q is None or torch.equal(p, q) for p, q in pairs)
-
-
-def _listed(worst: tuple[float, ...]) -> str:
-    return ", then ".join(f"{z:.1f}" for z in worst)

@@ -1,4 +1,7 @@
-"""A chip made up for `check_estimator`: small, and all about it is known."""
+"""A linear chip for `check_estimator`: small, and all about it is known."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Generator
@@ -10,12 +13,16 @@ from analog.port import Reading
 from analog.spec import Spec
 
 from ..estimators.base import Estimator
-from ..estimators.base import Evidence
-from ..estimators.base import correlate
+from ..estimators.base import ProbeResult
+from ..estimators.gradient import knob_gradient
 
 
-class MadeUp:
-    """A made-up chip with a loss that is linear in what is added at its nodes and knobs."""
+class LinearChip:
+    """Two layers (3 -> 4 -> 2), five examples, and a loss that is linear in what is added at nodes and knobs.
+
+    `node_gradients` (5, features) are the exact gradients of each example's loss at the nodes of each layer,
+    `gathered` (1, 5, cols) what drives its tile, `gradient` (1, rows, cols) the mean loss's at its knobs.
+    """
 
     layers = (dense(3, 4), dense(4, 2, linear=True))
 
@@ -23,65 +30,64 @@ class MadeUp:
         grid = torch.linspace(-1, 1, 41, dtype=torch.float64)
         self.x = (3 * grid[:15]).sin().view(5, 3) + 0.5
         self.taps = ((7 * grid[:20]).cos().view(5, 4) + 0.3, (5 * grid[:10]).sin().view(5, 2))
-        self.slopes = ((11 * grid[:20]).sin().view(5, 4), (9 * grid[10:20]).cos().view(5, 2))
-        given = (self.x, self.taps[0])
-        self.gathered = tuple(la.gather(g)[0] for la, g in zip(self.layers, given, strict=True))
-        self.gradient = tuple(
-            correlate(la, d, g) for la, d, g in zip(self.layers, self.slopes, given, strict=True)
-        )
+        self.node_gradients = ((11 * grid[:20]).sin().view(5, 4), (9 * grid[10:20]).cos().view(5, 2))
+        inputs = (self.x, self.taps[0])
+        self.gathered = tuple(la.gather(x)[0] for la, x in zip(self.layers, inputs, strict=True))
+        layers = zip(self.layers, self.node_gradients, inputs, strict=True)
+        self.gradient = tuple(knob_gradient(*layer) for layer in layers)
 
     def spec(self, fleet: int) -> Spec:
+        """The datasheet of so many such chips."""
         return Spec(self.layers, fleet=(fleet,), dtype=torch.float64)
 
-    def losses(self, probe: Probe) -> Tensor:  # (probes, fleet, batch, 1)
+    def losses(self, probe: Probe) -> Tensor:
+        """Each example's loss under a probe, (probes, fleet, batch, 1).
+
+        Raises:
+            ValueError: the probe adds nothing anywhere.
+        """
         total: Tensor | float = 0.3
-        for d, push in zip(self.slopes, probe.nodes or (None, None), strict=True):
+        for d, push in zip(self.node_gradients, probe.nodes or (None, None), strict=True):
             total = total if push is None else total + (push * d).sum(-1)
-        for d, z, nudge in zip(self.slopes, self.gathered, probe.knobs or (None, None), strict=True):
-            if nudge is not None:
-                total = total + torch.einsum("nr,nc,...trc->...n", d, z, nudge)
+        for d, z, offset in zip(self.node_gradients, self.gathered, probe.knobs or (None, None), strict=True):
+            if offset is not None:
+                total = total + torch.einsum("nr,nc,...trc->...n", d, z, offset)
         if not isinstance(total, Tensor):
             raise ValueError("ask gave an empty probe, so nothing can be measured")
         return total.unsqueeze(-1)
 
-    def ask(self, estimator: Estimator, spec: Spec, generator: Generator) -> Probe:
+    def ask(self, estimator: Estimator, spec: Spec, generator: Generator) -> tuple[Probe, Any]:
+        """What an estimator asks of these chips."""
         return estimator.ask(spec, self.x, self._baseline(spec), generator)
+
+    def result(
+        self, spec: Spec, probe: Probe, memo: Any, scale: float = 1.0, shift: float = 0.0
+    ) -> ProbeResult:
+        """What the probes show, all losses scaled and shifted."""
+        losses = scale * self.losses(probe) + shift
+        baseline_losses = torch.full((*spec.fleet, 5, 1), 0.3 * scale + shift, dtype=torch.float64)
+        baseline, pushes = self._baseline(spec), probe.nodes or (None,) * len(self.layers)
+        taps = zip(baseline.taps, pushes, strict=True)
+        probed = Reading(tuple(tap if push is None else tap + push for tap, push in taps))
+        return ProbeResult(self.x, baseline, baseline_losses, probe, probed, losses, memo)
 
     def _baseline(self, spec: Spec) -> Reading:
         return Reading(tuple(t.expand(*spec.fleet, *t.shape) for t in self.taps))
 
-    def tell(
-        self,
-        estimator: Estimator,
-        spec: Spec,
-        probe: Probe,
-        scale: float = 1.0,
-        shift: float = 0.0,
-        order: Tensor | None = None,
-    ) -> tuple[Tensor, ...]:
-        """The estimate, with losses scaled and shifted and examples reordered."""
-        losses = scale * self.losses(probe) + shift
-        baseline_loss = torch.full((*spec.fleet, 5, 1), 0.3 * scale + shift, dtype=torch.float64)
-        probed = Reading(
-            tuple(
-                tap if push is None else tap + push
-                for tap, push in zip(
-                    self._baseline(spec).taps, probe.nodes or (None,) * len(self.layers), strict=True
-                )
-            )
-        )
-        seen = Evidence(self.x, self._baseline(spec), baseline_loss, probe, probed, losses)
-        return estimator.tell(spec, seen if order is None else _reordered(seen, order))
 
-
-def _reordered(seen: Evidence, order: Tensor) -> Evidence:
-    """The same evidence with its examples in another order."""
-    nodes = seen.probe.nodes
-    moved = None if nodes is None else tuple(None if p is None else p[..., order, :] for p in nodes)
+def reordered(result: ProbeResult, order: Sequence[int]) -> ProbeResult:
+    """The same result with its examples in another order; of an estimator that has no memo."""
+    at = list(order)
+    nodes = result.probe.nodes
+    moved = None if nodes is None else tuple(None if p is None else p[..., at, :] for p in nodes)
     baseline, probed = (
-        Reading(tuple(t[..., order, :] for t in r.taps)) for r in (seen.baseline, seen.probed)
+        Reading(tuple(t[..., at, :] for t in reading.taps)) for reading in (result.baseline, result.probed)
     )
-    probe = seen.probe._replace(nodes=moved)
-    return Evidence(
-        seen.x[order], baseline, seen.baseline_loss[..., order, :], probe, probed, seen.losses[..., order, :]
+    return ProbeResult(
+        result.x[at],
+        baseline,
+        result.baseline_losses[..., at, :],
+        result.probe._replace(nodes=moved),
+        probed,
+        result.losses[..., at, :],
     )

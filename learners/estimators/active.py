@@ -1,13 +1,14 @@
 """Active node perturbation: the hardware's own noise is the probe, and the taps tell what it was.
 
 Dalm, Offergeld, Ahmad and van Gerven, "Effective learning with node perturbation in multi-layer neural
-networks" (2023), equation for ANP: dW_l = -eta N (L' - L) da_l / |da|^2 x_l', with da the measured change of
-all N activities between two passes. For hardware whose noise cannot be injected, only watched.
+networks" (2023, https://arxiv.org/abs/2310.00965), equation for ANP:
+dW_l = -eta N (L' - L) da_l / |da|^2 x_l', with da the measured change of all N activities between two passes.
+For hardware whose noise cannot be injected, only watched.
 
 Where we differ: the second pass is not injected with noise but simply repeated, so da is the difference of
 two noisy readings of the chip; da is read at the taps, behind the neuron (nothing else leaves the chip), so
-a silent neuron counts for nothing and N is the number of activities that changed; every example has its own
-da. If da has no preferred direction E N da da'/|da|^2 = I and the estimate is the gradient at the taps of
+an inactive neuron counts for nothing and N is the number of activities that changed; every example has its
+own da. If da has no preferred direction E N da da'/|da|^2 = I and the estimate is the gradient at the taps of
 what is perturbed; da that came from the layer below is counted again in the layer above, a bias that probing
 layers in turn (`Descent(in_turn=True)`) removes.
 """
@@ -20,38 +21,44 @@ from torch import Tensor
 
 from analog.port import Probe
 from analog.port import Reading
-from analog.spec import Knobs
 from analog.spec import Spec
 
-from .base import Evidence
-from .base import correlate
+from .base import Estimator
+from .base import ProbeResult
+from .gradient import Gradient
+from .gradient import Place
 
 
 @dataclass(frozen=True)
-class ActiveNodePerturbation:
+class ActiveNodePerturbation(Estimator):
     """Repeated readings without a probe; the change of the loss is laid to the change at the taps."""
 
     probes: int = 1  # repeated readings
+
+    @property
+    def gradient_at(self) -> Place:
+        return "nodes"
+
+    @property
+    def probes_at(self) -> None:
+        return None
 
     def __post_init__(self) -> None:
         if isinstance(self.probes, bool) or not isinstance(self.probes, int) or self.probes < 1:
             raise ValueError(f"ActiveNodePerturbation: probes is {self.probes!r}, wanted at least 1")
 
-    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> tuple[Probe, None]:
         del baseline, generator  # the chip's own noise is all there is
         shape = (self.probes, *spec.fleet, x.shape[-2], spec.layers[0].features)
-        silent = torch.zeros((), dtype=spec.dtype, device=spec.on).expand(shape)
-        return Probe(nodes=(silent, *(None for _ in spec.layers[1:])))
+        zero = torch.zeros((), dtype=spec.dtype, device=spec.on).expand(shape)
+        return Probe(nodes=(zero, *(None for _ in spec.layers[1:]))), None
 
-    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
-        changes = [after - before for after, before in zip(seen.probed.taps, seen.baseline.taps, strict=True)]
+    def tell(self, spec: Spec, result: ProbeResult) -> Gradient:
+        taps = zip(result.probed.taps, result.baseline.taps, strict=True)
+        changes = [probed - baseline for probed, baseline in taps]
         moved = sum((d != 0).sum(-1) for d in changes)
         power = torch.stack([d.square().sum(-1) for d in changes]).sum(0)
-        change = seen.losses.sum(-1) - seen.baseline_loss.sum(-1)
-        surprise = change * moved / power.clamp(min=torch.finfo(power.dtype).tiny)
-        share = surprise.unsqueeze(-1) / self.probes
-        inputs = (seen.x, *seen.baseline.taps[:-1])
-        return tuple(
-            correlate(layer, (share * d).sum(0), given)
-            for layer, d, given in zip(spec.layers, changes, inputs, strict=True)
-        )
+        change = result.losses.sum(-1) - result.baseline_losses.sum(-1)
+        weight = change * moved / power.clamp(min=torch.finfo(power.dtype).tiny)
+        share = weight.unsqueeze(-1) / self.probes
+        return Gradient(nodes=tuple((share * d).sum(0) for d in changes))

@@ -1,17 +1,19 @@
 """Weight perturbation with a direction of its own for every example: flipout.
 
 Wen, Vicol, Ba, Tran and Grosse, "Flipout: efficient pseudo-independent weight perturbations on
-mini-batches" (ICLR 2018), equations 3 and 4: one direction E is shared by the batch, and example n gets
-E o r_n s_n' with signs r_n, s_n of its own. Where we differ: there the flipped perturbation is worked out
-in the layer; here it enters at the summing nodes as r_n o (E (s_n o x_n)), worked out digitally from what
-drove the layer when nothing was probed, so that any chip can do it. To first order in the probe size it is
-the same perturbation. A flip is drawn for every vector that drives a tile, also within one image.
+mini-batches" (ICLR 2018, https://arxiv.org/abs/1803.04386), equations 3 and 4: one direction E is
+shared by the batch, and example n gets E o r_n s_n' with signs r_n, s_n of its own. Where we differ: there
+the flipped perturbation is worked out in the layer; here it enters at the summing nodes as
+r_n o (E (s_n o x_n)), worked out digitally from what drove the layer when nothing was probed, so that any
+chip can do it. To first order in the probe size it is the same perturbation. A flip is drawn for every vector
+that drives a tile, also within one image.
 
 Variance of a sign base: that of probes drawn independently for each example, (D - 1) sum |g_n|^2 / N^2
 (`laws.flipout`). Node perturbation has q where this has D = p q: flipout is here to be compared with.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Generator
 from torch import Tensor
@@ -21,16 +23,19 @@ from analog.port import Reading
 from analog.spec import Knobs
 from analog.spec import Spec
 
-from .base import Evidence
+from .base import Estimator
+from .base import ProbeResult
 from .base import validate
 from .distributions import ProbeDistribution
 from .distributions import rademacher
+from .gradient import Gradient
+from .gradient import Place
 from .schemes import Scheme
 from .schemes import one_sided
 
 
-class Flipped(Probe):
-    """A probe that remembers of what it was made, one entry per layer."""
+class Flips(NamedTuple):
+    """What the probes of one step were made of, one entry per layer."""
 
     bases: Knobs  # (K, *fleet, tiles, rows, cols)
     rows: tuple[Tensor, ...]  # (K, *fleet, tiles, vectors, rows), signs
@@ -38,7 +43,7 @@ class Flipped(Probe):
 
 
 @dataclass(frozen=True)
-class Flipout:
+class Flipout(Estimator):
     """Directions at the knobs, flipped by signs for each example; sent as probes at the summing nodes."""
 
     size: float  # full scale, sd of the probe at each knob
@@ -47,37 +52,44 @@ class Flipout:
     scheme: Scheme = one_sided
 
     @property
+    def gradient_at(self) -> Place:
+        return "knobs"
+
+    @property
+    def probes_at(self) -> Place:
+        return "nodes"
+
+    @property
     def shared_over_batch(self) -> bool:
         return False
 
     def __post_init__(self) -> None:
         validate("Flipout", self.size, self.probes, self.distribution, self.scheme)
 
-    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Flipped:
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> tuple[Probe, Flips]:
         bodies = [shape[len(spec.fleet) :] for shape in spec.shapes]
         bases = self.distribution.draw(self.probes, spec.fleet, bodies, spec, generator)
-        pushes, rows, cols = [], [], []
-        for layer, base, given in zip(spec.layers, bases, (x, *baseline.taps[:-1]), strict=True):
-            z = layer.gather(given)
-            vectors = z.shape[-2]
+        nodes, rows, cols = [], [], []
+        for layer, base, inputs in zip(spec.layers, bases, (x, *baseline.taps[:-1]), strict=True):
+            gathered = layer.gather(inputs)
+            vectors = gathered.shape[-2]
             shapes = [(layer.tiles, vectors, layer.rows), (layer.tiles, vectors, layer.cols)]
             r, s = rademacher.draw(self.probes, spec.fleet, shapes, spec, generator)
-            pushes.append(self.scheme.perturbations(layer.scatter(r * ((s * z) @ base.mT))) * self.size)
+            push = layer.scatter(r * ((s * gathered) @ base.mT))
+            nodes.append(self.scheme.perturbations(push) * self.size)
             rows.append(r)
             cols.append(s)
-        made = Flipped(nodes=tuple(pushes))
-        made.bases, made.rows, made.cols = bases, tuple(rows), tuple(cols)
-        return made
+        return Probe(nodes=tuple(nodes)), Flips(bases, tuple(rows), tuple(cols))
 
-    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
-        probe = seen.probe
-        if not isinstance(probe, Flipped):
-            raise TypeError("Flipout: tell wants the very probe that ask gave; it remembers its flips")
-        losses, before = seen.losses.sum(-1), seen.baseline_loss.sum(-1)
-        slopes = self.scheme.differences(losses, before, self.size)
-        share = slopes.unsqueeze(-1) / (self.probes * slopes.shape[-1])
+    def tell(self, spec: Spec, result: ProbeResult) -> Gradient:
+        flips = result.memo
+        if not isinstance(flips, Flips):
+            raise TypeError("Flipout: tell wants the memo that ask gave with the probe; it holds the flips")
+        losses, baseline_losses = result.losses.sum(-1), result.baseline_losses.sum(-1)
+        differences = self.scheme.differences(losses, baseline_losses, self.size)
+        share = differences.unsqueeze(-1) / (self.probes * differences.shape[-1])
         gradient = []
-        for layer, base, r, s in zip(spec.layers, probe.bases, probe.rows, probe.cols, strict=True):
+        for layer, base, r, s in zip(spec.layers, *flips, strict=True):
             each = layer.unscatter(share.expand(*share.shape[:-1], layer.features))
             gradient.append((base * ((each * r).mT @ s)).sum(0))
-        return tuple(gradient)
+        return Gradient(knobs=tuple(gradient))

@@ -17,7 +17,7 @@ from .goodness import Hebbian
 from .goodness import goodness
 from .greedy import Block
 from .greedy import Greedy
-from .groups import OwnHeads
+from .groups import PerGroupLoss
 from .groups import ReplicatedHeads
 from .locoprop import LocoProp
 from .negatives import HybridImages
@@ -27,15 +27,13 @@ from .negatives import embed_label
 from .negatives import embed_neutral_label
 from .negatives import normalize
 from .negatives import readout_features
-from .node_gradients import ByProbes
-from .node_gradients import Slopes
+from .node_gradients import NodeGradients
+from .node_gradients import PerturbedNodeGradients
 from .target_propagation import TargetPropagation
-from .weight_mirrors import Mirrors
 
 __all__ = [
     "Activation",
     "Block",
-    "ByProbes",
     "ForwardForward",
     "GoodnessLoss",
     "Greedy",
@@ -43,12 +41,12 @@ __all__ = [
     "HybridImages",
     "InfoNCE",
     "LocoProp",
-    "Mirrors",
     "Negatives",
-    "OwnHeads",
+    "NodeGradients",
     "PatchInfoNCE",
+    "PerGroupLoss",
+    "PerturbedNodeGradients",
     "ReplicatedHeads",
-    "Slopes",
     "TargetPropagation",
     "WrongLabels",
     "embed_label",

@@ -29,8 +29,8 @@ from analog.port import Probe
 from analog.port import Reading
 from analog.spec import Spec
 
-from ..estimators.base import correlate
 from ..estimators.distributions import rademacher
+from ..estimators.gradient import knob_gradient
 from ..learner import Batch
 from ..learner import Step
 from ..losses import Loss
@@ -101,7 +101,7 @@ class Hebbian:
         delta = self.loss.gradient(baseline.out, batch.target)
         if self.probe_size is not None:
             delta = delta * self._derivatives(self.probe_size, port, batch, baseline, generator)
-        drive, state = self.update.step((correlate(port.spec.layers[0], delta, batch.x),), state)
+        drive, state = self.update.step((knob_gradient(port.spec.layers[0], delta, batch.x),), state)
         port.pulse(drive)
         return state, Step(self.loss(baseline.out, batch.target).mean(-1), baseline)
 

@@ -27,7 +27,7 @@ from analog.spec import Spec
 from ..learner import Batch
 from ..learner import Learner
 from ..learner import Step
-from ..randomness import apart
+from ..randomness import split
 from ..wiring.readout import DigitalReadout
 from ..wiring.sub_ports import PulseBuffer
 from ..wiring.sub_ports import stack_ports
@@ -110,7 +110,7 @@ class Greedy:
         Returns:
             the next state, and the last such block's loss with the taps of all layers up to it.
         """
-        generators = apart(generator, len(self.blocks))
+        generators = split(generator, len(self.blocks))
         buffer, x = PulseBuffer(port), batch.x
         blocks, taps = list(state.blocks), list[Tensor]()
         learning = self._learning(state.steps)

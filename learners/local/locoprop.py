@@ -34,12 +34,12 @@ from analog.port import Port
 from analog.spec import Knobs
 from analog.spec import Spec
 
-from ..estimators.base import correlate
+from ..estimators.gradient import knob_gradient
 from ..learner import Batch
 from ..learner import Step
 from ..losses import Loss
 from ..updates.record import Update
-from .node_gradients import AnySlopes
+from .node_gradients import NodeGradients
 
 
 class _State(NamedTuple):
@@ -61,7 +61,7 @@ class LocoProp:
             (`tanh.inverse`).
     """
 
-    node_gradients: AnySlopes
+    node_gradients: NodeGradients[Any]
     update: Update
     loss: Loss
     gamma: float  # step of the target along each example's own gradient
@@ -83,11 +83,11 @@ class LocoProp:
                 f"LocoProp: transfer names {len(self.transfer)} functions, "
                 f"the chip has {len(spec.layers)} layers"
             )
-        return _State(self.update.init(spec.zeros()), self.node_gradients.init(spec))
+        return _State(self.update.init(spec.zeros()), self.node_gradients.init(spec, self.loss))
 
     def step(self, port: Port, batch: Batch, state: _State, generator: Generator) -> tuple[_State, Step]:
         baseline = port.measure(batch.x)
-        gradients, memory = self.node_gradients.find(
+        gradients, memory = self.node_gradients.estimate(
             port, batch, baseline, self.loss, state.node_gradients, generator
         )
         inputs = (batch.x, *baseline.taps[:-1])
@@ -119,5 +119,5 @@ class LocoProp:
     def _gradient(
         self, spec: Spec, residuals: tuple[Tensor, ...], inputs: tuple[Tensor, ...], sent: Knobs | None
     ) -> Knobs:
-        down = tuple(correlate(la, r, x) for la, r, x in zip(spec.layers, residuals, inputs, strict=True))
+        down = tuple(knob_gradient(la, r, x) for la, r, x in zip(spec.layers, residuals, inputs, strict=True))
         return down if sent is None else tuple(g + self.proximal * s for g, s in zip(down, sent, strict=True))

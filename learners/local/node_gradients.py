@@ -1,10 +1,9 @@
-"""Where a learner with local goals has the slopes at the summing nodes from: probes, on any chip."""
+"""Where a learner with local goals has the gradients at the summing nodes from: probes, on any chip."""
 
 from dataclasses import dataclass
 from typing import Any
 from typing import Protocol
 from typing import TypeVar
-from typing import cast
 
 from torch import Generator
 from torch import Tensor
@@ -13,97 +12,89 @@ from analog.port import Port
 from analog.port import Reading
 from analog.spec import Spec
 
-from ..estimators.base import Evidence
-from ..estimators.base import NodePerturbation
-from ..estimators.base import correlate
-from ..estimators.control_variates import Feedback
-from ..estimators.control_variates import Pathway
-from ..estimators.control_variates import expected
+from ..estimators.base import Estimator
+from ..estimators.control_variates import ControlVariate
+from ..estimators.estimate import judged_baseline
+from ..estimators.probing import Probing
 from ..learner import Batch
-from ..learner import evidence
 from ..losses import Loss
-from ..losses import known_gradient
 
 S = TypeVar("S")
 
 
-class Slopes(Protocol[S]):
-    """Finds the gradient of each example's own loss at the summing nodes of every layer."""
+class NodeGradients(Protocol[S]):
+    """Estimates the gradient of each example's own loss at the summing nodes of every layer."""
 
-    def init(self, spec: Spec) -> S:
-        """Memory before the first step."""
+    def init(self, spec: Spec, loss: Loss) -> S:
+        """The state before the first step.
+
+        Args:
+            spec: the datasheet of the chip.
+            loss: of the chip's outputs, the same in every step.
+
+        Raises:
+            ValueError: chip and loss do not fit.
+        """
         ...
 
-    def find(
-        self, port: Port, batch: Batch, baseline: Reading, loss: Loss, held: S, generator: Generator
+    def estimate(
+        self, port: Port, batch: Batch, baseline: Reading, loss: Loss, state: S, generator: Generator
     ) -> tuple[tuple[Tensor, ...], S]:
-        """Slopes (*fleet, batch, features) of each layer, and the next memory."""
+        """Estimate the gradients of one batch; the chip may be measured and is not pulsed.
+
+        Args:
+            port: the chip's wires.
+            batch: examples and their targets.
+            baseline: a reading of the batch without a probe, just made, taps (*fleet, batch, features).
+            loss: of the chip's outputs.
+            state: as `init` or the last call gave it.
+            generator: of the probes.
+
+        Returns:
+            Gradients (*fleet, batch, features) at the nodes of each layer, and the next state.
+        """
         ...
 
 
 @dataclass(frozen=True)
-class ByProbes:
-    """Node perturbation's estimate, before it is correlated with what drove the layers.
+class PerturbedNodeGradients:
+    """The gradient at the nodes as perturbation tells it, before it meets what drove the layers.
 
-    delta: the linear read-out's slope is known digitally from the loss, and spared the probes.
-    control: foresees slopes from the past; only what it did not foresee is estimated.
+    Args:
+        estimator: any that tells gradients at nodes.
+        delta_rule: the gradient at a linear read-out is known digitally where the loss knows its own, and
+            spared the probes.
+        control_variate: predicts gradients from the past; only what it did not predict is estimated.
+
+    Raises:
+        ValueError: settings that do not go together, or an estimator that tells gradients at knobs.
     """
 
-    estimator: NodePerturbation
-    delta: bool = False
-    control: Feedback | None = None
+    estimator: Estimator
+    delta_rule: bool = True
+    control_variate: ControlVariate[Any] | None = None
 
-    def init(self, spec: Spec) -> tuple[Pathway, ...]:
-        if self.delta and not spec.layers[-1].linear:
-            raise ValueError("ByProbes: the delta rule needs a linear read-out as the last layer")
-        if self.control is None or not self._probed(spec):
-            return ()
-        return self.control.init(spec.span(0, self._probed(spec) - 1), spec)
+    def __post_init__(self) -> None:
+        if self.estimator.gradient_at != "nodes":
+            raise ValueError(
+                f"PerturbedNodeGradients: {self.estimator!r} tells gradients at knobs, wanted them at nodes"
+            )
 
-    def find(
+    def init(self, spec: Spec, loss: Loss) -> tuple[Any, ...]:
+        return self._probing(loss).init(spec)
+
+    def estimate(
         self,
         port: Port,
         batch: Batch,
         baseline: Reading,
         loss: Loss,
-        held: tuple[Pathway, ...],
+        state: tuple[Any, ...],
         generator: Generator,
-    ) -> tuple[tuple[Tensor, ...], tuple[Pathway, ...]]:
-        known = self._known(baseline, batch, loss)
-        found: tuple[Tensor, ...] = ()
-        if probed := self._probed(port.spec):
-            losses = loss.value(baseline.out, batch.target)
+    ) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
+        judged = judged_baseline(loss, batch.x, batch.target, baseline)
+        estimates, state = self._probing(loss).estimates(port, judged, state, generator)
+        return tuple(layer for estimate in estimates for layer in estimate.at_nodes()), state
 
-            def judged(reading: Reading, given: Batch) -> Tensor:
-                return loss.value(reading.out, given.target)
-
-            seen = evidence(self.estimator, port, batch, judged, baseline, losses, (0, probed - 1), generator)
-            found, held = self._told(port.spec.span(0, probed - 1), seen, known, held)
-        return (*found, cast(Tensor, known)) if self.delta else found, held
-
-    def _probed(self, spec: Spec) -> int:
-        """How many layers are probed, from the first."""
-        return len(spec.layers) - self.delta
-
-    def _known(self, baseline: Reading, batch: Batch, loss: Loss) -> Tensor | None:
-        """The loss's slope at the outputs, where a part of this has a use for it."""
-        if not self.delta and self.control is None:
-            return None
-        return known_gradient(loss, "ByProbes: who knows the read-out")(baseline.out, batch.target)
-
-    def _told(
-        self, spec: Spec, seen: Evidence, known: Tensor | None, held: tuple[Pathway, ...]
-    ) -> tuple[tuple[Tensor, ...], tuple[Pathway, ...]]:
-        if self.control is None:
-            return cast(tuple[Tensor, ...], self.estimator.at_nodes(spec, seen)), ()
-        foreseen = self.control.foresee(held, spec, seen, known)
-        surprise = seen._replace(losses=seen.losses - expected(foreseen, seen.probe))
-        told = cast(tuple[Tensor, ...], self.estimator.at_nodes(spec, surprise))
-        ahead = cast(tuple[Tensor, ...], foreseen.nodes)
-        slopes = tuple(self.control.trust * t + c for t, c in zip(told, ahead, strict=True))
-        inputs = (seen.x, *seen.baseline.taps[:-1])
-        gradient = tuple(correlate(la, d, z) for la, d, z in zip(spec.layers, slopes, inputs, strict=True))
-        return slopes, self.control.learn(held, spec, foreseen, surprise, known, gradient)
-
-
-AnySlopes = Slopes[Any]
+    def _probing(self, loss: Loss) -> Probing:
+        return Probing(self.estimator, loss, delta_rule=self.delta_rule, control_variate=self.control_variate)

@@ -33,7 +33,7 @@ from analog.port import Port
 from analog.spec import Knobs
 from analog.spec import Spec
 
-from ..estimators.base import correlate
+from ..estimators.gradient import knob_gradient
 from ..learner import Batch
 from ..learner import Step
 from ..losses import Loss
@@ -98,7 +98,9 @@ class TargetPropagation:
         top = activities[-1] - self.gamma * self._loss_gradient(baseline.out, batch.target)
         targets = propagate_targets(activities, top, inverses, difference=self.difference)
         gradient = [
-            correlate(layer, (h - t) * (h.new_ones(()) if layer.linear else self.activation.derivative(h)), x)
+            knob_gradient(
+                layer, (h - t) * (h.new_ones(()) if layer.linear else self.activation.derivative(h)), x
+            )
             for layer, h, t, x in zip(
                 port.spec.layers, activities, targets, (batch.x, *baseline.taps[:-1]), strict=True
             )
@@ -136,7 +138,7 @@ class TargetPropagation:
             out = self.output_activation.forward(out) if number == len(taps) - 1 else out
             reconstruction = self._inverse(layer, knobs)(out)
             derivative = 1.0 if layer.linear else self.activation.derivative(reconstruction)
-            gradient.append(correlate(layer, (reconstruction - x) * derivative, out))
+            gradient.append(knob_gradient(layer, (reconstruction - x) * derivative, out))
         drive, update = self.inverse_update.step(tuple(gradient), state.inverse_update)
         return tuple(v + d for v, d in zip(state.inverses, drive, strict=True)), update
 

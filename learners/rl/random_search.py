@@ -26,9 +26,10 @@ from analog.port import Port
 from analog.port import Reading
 from analog.spec import Spec
 
-from ..estimators.base import Evidence
-from ..estimators.base import WeightPerturbation
+from ..estimators.base import ProbeResult
+from ..estimators.gradient import knob_gradients
 from ..estimators.schemes import antithetic
+from ..estimators.weight import WeightPerturbation
 from ..updates.record import Update
 from .actions import ActionSelector
 from .normalizer import ObservationNormalizer
@@ -115,7 +116,7 @@ class AugmentedRandomSearch:
         """Play one round with every probe, and pulse the chips once."""
         spec, progress = port.spec, state.progress
         blank = torch.zeros(1, spec.layers[0].features_in, dtype=spec.dtype, device=spec.on)
-        probe = self.estimator.ask(spec, blank, Reading(()), generator)
+        probe, _ = self.estimator.ask(spec, blank, Reading(()), generator)
         probes = 2 * self.estimator.probes
         active = progress.active(self.max_env_steps)
         play = rollout(
@@ -132,8 +133,8 @@ class AugmentedRandomSearch:
         tally = episode_stats(play, len(spec.fleet))
         losses = self.shaping(tally.returns.mean(-1)).to(spec.on, spec.dtype)[..., None, None]
         none = Reading(())
-        seen = Evidence(blank, none, torch.zeros_like(losses[0]), probe, none, losses)
-        gradient = self.estimator.tell(spec, seen)
+        result = ProbeResult(blank, none, torch.zeros_like(losses[0]), probe, none, losses)
+        gradient = knob_gradients(spec, self.estimator.tell(spec, result), result.inputs)
         inner = send_update(
             port,
             self.update,

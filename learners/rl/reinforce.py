@@ -26,8 +26,9 @@ from analog.port import Probe
 from analog.port import Reading
 from analog.spec import Spec
 
-from ..estimators.base import Evidence
-from ..estimators.base import NodePerturbation
+from ..estimators.base import ProbeResult
+from ..estimators.gradient import knob_gradients
+from ..estimators.node import NodePerturbation
 from ..estimators.schemes import one_sided
 from ..updates.record import Update
 from .actions import ActionSelector
@@ -87,8 +88,8 @@ class NodePerturbationReinforce:
             )
 
         def disturbed(x: Tensor) -> Probe:
-            asked = self.estimator.ask(spec, x, Reading(()), generator).nodes or ()
-            return Probe(nodes=tuple(n.squeeze(0) for n in asked if n is not None))
+            probe, _ = self.estimator.ask(spec, x, Reading(()), generator)
+            return Probe(nodes=tuple(n.squeeze(0) for n in probe.nodes or () if n is not None))
 
         play = rollout(
             port,
@@ -102,7 +103,8 @@ class NodePerturbationReinforce:
         )
         moments = list(play)
         tally = episode_stats(iter(moments), len(spec.fleet))
-        gradient = self.estimator.tell(spec, credit(spec, moments, self.decay))
+        result = credit(spec, moments, self.decay)
+        gradient = knob_gradients(spec, self.estimator.tell(spec, result), result.inputs)
         inner = send_update(
             port,
             self.update,
@@ -115,8 +117,8 @@ class NodePerturbationReinforce:
         return PolicyState(inner, Progress(normalizer, progress.steps + steps)), Round(tally.returns, steps)
 
 
-def credit(spec: Spec, moments: Sequence[Transition], decay: float) -> Evidence:
-    """A play as evidence: every step an example, its loss the negative of the return-to-go."""
+def credit(spec: Spec, moments: Sequence[Transition], decay: float) -> ProbeResult:
+    """A play as a probe's result: every step an example, its loss the negative of the return-to-go."""
     worth = return_to_go(torch.stack([m.reward for m in moments]), decay)  # (steps, *fleet, batch)
     batch = worth.shape[-1]
     others = (worth.sum(-1, keepdim=True) - worth) / (batch - 1)
@@ -134,7 +136,7 @@ def credit(spec: Spec, moments: Sequence[Transition], decay: float) -> Evidence:
     nodes = tuple(examples([n for n in of if n is not None]).unsqueeze(0) for of in sent)
     probed = Reading(tuple(t.unsqueeze(0) for t in taps.taps))
     x = examples([m.x for m in moments])
-    return Evidence(x, taps, losses(others), Probe(nodes=nodes), probed, losses(worth).unsqueeze(0))
+    return ProbeResult(x, taps, losses(others), Probe(nodes=nodes), probed, losses(worth).unsqueeze(0))
 
 
 def return_to_go(reward: Tensor, decay: float) -> Tensor:  # (steps, ...)

@@ -21,11 +21,13 @@ from analog.port import Probe
 from analog.port import Reading
 from analog.tree import tree_map
 
-from ..estimators.base import Evidence
+from ..estimators.base import ProbeResult
 from ..estimators.base import ProbingEstimator
+from ..estimators.estimate import judged_baseline
+from ..estimators.estimate import probe_span
+from ..estimators.gradient import knob_gradients
 from ..estimators.schemes import one_sided
 from ..learner import Batch
-from ..learner import evidence
 from ..losses import Loss
 from . import best_settings
 
@@ -160,9 +162,6 @@ class _Bench:
         self.reads += self.port.spec.vectors(reading.out)
         return reading, self.loss(reading.out, target)
 
-    def _judge(self, reading: Reading, batch: Batch) -> Tensor:
-        return self.loss.value(reading.out, batch.target)
-
     def noise(self, averaged: bool) -> float:
         """Root mean variance of a loss, of an example or (averaged) of a batch; at least its rounding.
 
@@ -184,7 +183,7 @@ class _Bench:
         single = _replace(estimator, probes=_several(estimator), scheme=one_sided)
         x, target = self.batch
         baseline, low = self.losses(x, target)
-        probe = single.ask(self.port.spec.span(last=self.last), x, baseline, self.generator)
+        probe, _ = single.ask(self.port.spec.span(last=self.last), x, baseline, self.generator)
 
         def at(factor: float) -> Tensor:
             moved = tree_map(lambda entry: entry * factor, probe)
@@ -219,17 +218,18 @@ class _Bench:
         """One estimate from each half of the batch, in one measurement."""
         port, spec, span = self.port, self.port.spec.span(last=self.last), (0, self.last)
         baseline = port.measure(self.batch.x)
-        losses = self._judge(baseline, self.batch)
-        whole = evidence(trial, port, self.batch, self._judge, baseline, losses, span, self.generator)
+        judged = judged_baseline(self.loss, *self.batch, baseline)
+        whole = probe_span(trial, port, judged, span, self.generator)
         self.reads += port.spec.vectors(baseline.out) * (1 + len(whole.losses))
         half = self.batch.x.shape[-2] // 2
-        estimates = (trial.tell(spec, _cut(whole, part)) for part in (slice(0, half), slice(half, 2 * half)))
+        halves = (_cut(whole, part) for part in (slice(0, half), slice(half, 2 * half)))
+        estimates = (knob_gradients(spec, trial.tell(spec, part), part.inputs) for part in halves)
         return torch.stack([torch.cat([k.flatten() for k in knobs]) for knobs in estimates])
 
 
-def _cut(whole: Evidence, part: slice) -> Evidence:
-    """The evidence of some of the examples."""
+def _cut(whole: ProbeResult, part: slice) -> ProbeResult:
+    """What the probes showed of some of the examples."""
     baseline, probed = (tree_map(lambda tap: tap[..., part, :], r) for r in (whole.baseline, whole.probed))
     probe = whole.probe._replace(nodes=tree_map(lambda entry: entry[..., part, :], whole.probe.nodes))
-    x, low, losses = whole.x[..., part, :], whole.baseline_loss[..., part, :], whole.losses[..., part, :]
-    return Evidence(x, baseline, low, probe, probed, losses)
+    x, low, losses = whole.x[..., part, :], whole.baseline_losses[..., part, :], whole.losses[..., part, :]
+    return ProbeResult(x, baseline, low, probe, probed, losses)

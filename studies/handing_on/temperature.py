@@ -198,7 +198,7 @@ def _variances(scene: _Scene, chip: Chip[Any], moment: float) -> Iterator[Row]:
     examples = Batch(scene.data.train.x[:POPULATION], scene.data.train.target[:POPULATION])
     formats: dict[str, AnswerFormat] = {"labels": TrueLabels()}
     formats |= {_words(t): SoftLabels(t) for t in args.temperatures}
-    estimator = NodePerturbation(PROBE_SIZE, scene.size.probes, mask=True)
+    estimator = NodePerturbation(PROBE_SIZE, scene.size.probes)
     parts = variance_parts(
         chip,
         scene.teacher,

@@ -115,7 +115,7 @@ SMALL = Size(hidden=128, outputs=16, across=4, images=64, steps=1000, learning_r
 LARGE = Size(hidden=1024, outputs=32, across=4, images=128, steps=1000, learning_rate=3e-3)
 VIEWS = ViewRanges()
 PROBES = 4
-FEEDBACK = Feedback(decay=0.98, trust=0.03)  # on held-out MNIST .03 beats .2, on noisy chips
+FEEDBACK = Feedback(decay=0.98, estimate_weight=0.03)  # on held-out MNIST .03 beats .2, on noisy chips
 TEMPERATURES: Final = {"two views": 0.1, "other patches": 0.2}
 
 
@@ -233,9 +233,9 @@ def _learner(trial: Trial, chip: Chip[Any], stack: Sequence[Level], update: Upda
         learner: Learner[Any] = Exact(chip, update, level.loss, first, last)
         if trial.method == "perturbation":
             whole = level.loss.parts == 1
-            estimator = NodePerturbation(PROBE_SIZE, PROBES, mask=True)
+            estimator = NodePerturbation(PROBE_SIZE, PROBES)
             feedback = FEEDBACK if whole else None
-            learner = Descent(estimator, update, level.loss, delta=whole, control=feedback)
+            learner = Descent(estimator, update, level.loss, delta_rule=whole, control_variate=feedback)
         blocks.append(Block(len(level.layers), learner))
         first = last + 1
     return Greedy(blocks)

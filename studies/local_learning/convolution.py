@@ -155,8 +155,8 @@ def learner(method: Method, chip: Chip[Any], update: Update) -> Learner[Any]:
     if method == "exact":
         return Exact(chip, update, loss)
     feedback = None if method == "no feedback" else FEEDBACK
-    estimator = NodePerturbation(PROBE_SIZE, PROBES, mask=True)
-    descent = Descent(estimator, update, loss, delta=True, control=feedback)
+    estimator = NodePerturbation(PROBE_SIZE, PROBES)
+    descent = Descent(estimator, update, loss, control_variate=feedback)
     if method == "plain":
         return descent
     heads = (dense(layer.features, chip.spec.layers[-1].features, linear=True) for layer in hidden)

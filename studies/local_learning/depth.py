@@ -258,9 +258,9 @@ def learner(trial: Trial, chip: Chip[Any], size: Scale, update: Update) -> Learn
     loss, feedback = CrossEntropy(), FEEDBACK if trial.args.feedback else None
     if trial.method == "exact":
         return Exact(chip, update, loss)
-    estimator = NodePerturbation(PROBE_SIZE, count_probes(trial, size), mask=True)
+    estimator = NodePerturbation(PROBE_SIZE, count_probes(trial, size))
     in_turn = trial.method == "in turn"
-    descent = Descent(estimator, update, loss, delta=True, in_turn=in_turn, control=feedback)
+    descent = Descent(estimator, update, loss, in_turn=in_turn, control_variate=feedback)
     if trial.method == "decorrelated":
         return Decorrelated(descent, DECORRELATION)
     if trial.method == "greedy":

@@ -196,7 +196,7 @@ class Training:
         counted = metered(self.port, self.ledger).measure
         self.wires = self.port._replace(measure=counted)  # pulses are not booked: millions of cells a step
         readout_update = self._with_decay(adam(READOUT_LEARNING_RATE, beta2=0.99))
-        self.readout_learner = Descent(NodePerturbation(1.0), readout_update, CrossEntropy(), delta=True)
+        self.readout_learner = Descent(NodePerturbation(1.0), readout_update, CrossEntropy())
         self.wrong_labels = WrongLabels(data.classes, BRIGHTNESS, self.readout_learner)
         self.readout = self.wrong_labels.top(self.chip.spec)
 
@@ -251,7 +251,7 @@ class Training:
             with_momentum = momentum(MOMENTUM_LEARNING_RATE * self.size.width)
             update, loss = accumulate(self._with_decay(with_momentum), OWED), BLURRED
         if self.trial.method == "labels, goodness perturbed":
-            return Descent(NodePerturbation(PROBE_SIZE, 4), update, loss)
+            return Descent(NodePerturbation(PROBE_SIZE, 4, mask=False), update, loss, delta_rule=False)
         measured = self.trial.method == "labels, derivatives measured"
         return Hebbian(update, loss, PROBE_SIZE if measured else None)
 

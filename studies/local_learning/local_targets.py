@@ -56,8 +56,8 @@ from learners.data import draw_batches
 from learners.data import held_out
 from learners.data import load_data
 from learners.learner import Learner
-from learners.local import ByProbes
 from learners.local import LocoProp
+from learners.local import PerturbedNodeGradients
 from learners.local import identity
 from learners.local import sigmoid
 
@@ -192,17 +192,17 @@ def train(
 
 def _learner(trial: Trial, hyperparameters: Hyperparameters, count: int) -> Learner[Any]:
     args, (learning_rate, write_threshold, gamma) = trial.args, hyperparameters
-    estimator = NodePerturbation(PROBE_SIZE, args.probes, mask=True)
+    estimator = NodePerturbation(PROBE_SIZE, args.probes)
     feedback = FEEDBACK if args.feedback else None
     inner = args.steps if gamma is not None else 1
     update = linear_decay(adam(learning_rate), count * inner)
     if write_threshold is not None:
         update = accumulate(update, write_threshold)
     if gamma is None:
-        return Descent(estimator, update, LOSS, delta=True, control=feedback)
+        return Descent(estimator, update, LOSS, control_variate=feedback)
     hidden = 2 * len(args.sizes) - 1
     transfer = ((identity.forward,) * hidden) + (sigmoid.forward,)
-    return LocoProp(ByProbes(estimator, True, feedback), update, LOSS, gamma, inner, transfer)
+    return LocoProp(PerturbedNodeGradients(estimator, True, feedback), update, LOSS, gamma, inner, transfer)
 
 
 def table(rows: Sequence[Row]) -> list[Row]:

@@ -207,8 +207,8 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
     starts = torch.tensor(args.chip_rates).repeat(args.seeds)
     epochs = min(args.epochs, size.epochs) if args.epochs < 1 else size.epochs
     total = count_steps(data.train, size.batch, epochs)
-    law = NodePerturbation(PROBE_SIZE, size.probes, mask=True)
-    learner = Descent(law, update(trial, starts, total), CrossEntropy(), delta=True)
+    law = NodePerturbation(PROBE_SIZE, size.probes)
+    learner = Descent(law, update(trial, starts, total), CrossEntropy())
     order, probes = (stream(args.seed, "towers", "chips", what) for what in ("order", "probes"))
     learning = fit(learner, chip.port(), batches(data.train, size.batch, epochs, order), probes)
     for number, _ in enumerate(learning, 1):

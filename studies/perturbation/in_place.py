@@ -135,7 +135,7 @@ def _probe_size(
     if trial.args.probe_size is not None:
         return trial.args.probe_size
     (first,) = batches(data.train, size.batch, 1e-9, generator("first"))
-    start = NodePerturbation(PROBE_SIZE, size.probes, mask=True)
+    start = NodePerturbation(PROBE_SIZE, size.probes)
     return tune_probe_size(start, wires, first, CrossEntropy(), generator("tune"), last=0)[0].size
 
 
@@ -145,7 +145,7 @@ def _learner(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale, probe: f
         return by_nodes(size.probes, update, probe)(CrossEntropy())
     if trial.method == "exact gradient":
         return Exact(chip, update, CrossEntropy())
-    return Descent(WeightPerturbation(WEIGHT_PROBE, size.probes), update, CrossEntropy())
+    return Descent(WeightPerturbation(WEIGHT_PROBE, size.probes), update, CrossEntropy(), delta_rule=False)
 
 
 WEIGHT_PROBE = 0.003  # full scale; best of .001, .003, .006 and .012 on held-out training data, MNIST

@@ -97,7 +97,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
     distribution, scheme = DISTRIBUTIONS[trial.distribution], SCHEMES[trial.scheme]
     (batch,) = batches(data.train, size.batch, 1e-9, generator("first"))
-    start = NodePerturbation(0.1, 8, distribution, scheme, mask=True)
+    start = NodePerturbation(0.1, 8, distribution, scheme)
     estimator, found = tune_probe_size(
         start, port, batch, CrossEntropy(), generator("tune"), last=0, max_probes=size.hidden
     )

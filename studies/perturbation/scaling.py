@@ -158,8 +158,9 @@ def _learner(chip: Chip[Any], method: Method, rate: float) -> Learner[Any]:
     if method == "exact gradient":
         return Exact(chip, update, loss)
     if method == "weight perturbation":
-        return Descent(WeightPerturbation(SIZE, PROBES), update, loss)
-    return Descent(NodePerturbation(SIZE, PROBES), update, loss, in_turn=method == "nodes, layers in turn")
+        return Descent(WeightPerturbation(SIZE, PROBES), update, loss, delta_rule=False)
+    nodes, in_turn = NodePerturbation(SIZE, PROBES, mask=False), method == "nodes, layers in turn"
+    return Descent(nodes, update, loss, delta_rule=False, in_turn=in_turn)
 
 
 def _excess(trial: Trial, layers: tuple[Layer, ...], batch: Batch, rate: float, steps: int) -> float:

@@ -100,7 +100,7 @@ def _step(args: Args) -> Row:
     x, target = _normal(512, 784), torch.arange(512) % 10
     a, b, h, d = _normal(256, 784), _normal(10, 256), _normal(512, 256), _normal(512, 10)
     port = Chip(Mismatched(), (dense(784, 256), dense(256, 10, linear=True))).port()
-    learner = Descent(NodePerturbation(0.1), sgd(1e-3), CrossEntropy())
+    learner = Descent(NodePerturbation(0.1, mask=False), sgd(1e-3), CrossEntropy(), delta_rule=False)
     state, batch, generator = learner.init(port.spec), Batch(x, target), stream(args.seed, "speed", "probes")
 
     def plain() -> None:
@@ -152,7 +152,7 @@ COPIES = 512  # of an environment that a chip acts in
 def _fleet(args: Args) -> Row:
     """A node-perturbation step of every chip, one by one and all in one."""
     layers = (dense(64, 64), dense(64, 10, linear=True))
-    learner = Descent(NodePerturbation(0.1), sgd(1e-3), CrossEntropy())
+    learner = Descent(NodePerturbation(0.1, mask=False), sgd(1e-3), CrossEntropy(), delta_rule=False)
     batch = Batch(_normal(16, 64), torch.arange(16) % 10)
     generator = stream(args.seed, "speed", "fleet")
     few = min(args.chips, 100)  # timed, then counted up

@@ -80,13 +80,13 @@ def run(trial: Trial) -> Iterator[Row]:
     def generator(what: str) -> Generator:
         return stream(args.seed, "tuning", trial.chip, what)
 
-    estimator, why = NodePerturbation(0.1, 8, mask=True), ""
+    estimator, why = NodePerturbation(0.1, 8), ""
     if trial.setting is None:
         (batch,) = batches(data.train, size.batch, 1e-9, generator("first"))
         estimator, found = tune_probe_size(estimator, port, batch, CrossEntropy(), generator("tune"), last=0)
         why = str(found)
     else:
-        estimator = NodePerturbation(*trial.setting, mask=True)
+        estimator = NodePerturbation(*trial.setting)
     spent = max(ledger.reads)
     total = within(budget - spent, port, estimator, data, size, generator("data"), generator("probes"))
     yield {

@@ -202,9 +202,11 @@ def _perturbed(args: Args, device: Any, who: range, method: Method, rate: float,
 
 def _learner(method: Method, size: float, update: Update) -> Learner[Any]:
     if method == "weight perturbation":
-        return Descent(WeightPerturbation(size), update, SquaredError())
+        return Descent(WeightPerturbation(size), update, SquaredError(), delta_rule=False)
     # silent neurons are not masked: of four, one that is silent would never be woken
-    return Descent(NodePerturbation(size), update, SquaredError(), delta=method == "nodes, delta rule")
+    return Descent(
+        NodePerturbation(size, mask=False), update, SquaredError(), delta_rule=method == "nodes, delta rule"
+    )
 
 
 def _score(looks: list[tuple[Tensor, Tensor]], reads: int) -> _Score:

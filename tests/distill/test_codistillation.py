@@ -51,7 +51,7 @@ CENTRES = 2 * torch.randn(3, 8, generator=stream(0, "community", "centres"))
 
 
 def learner(loss: Loss) -> Learner[Any]:
-    return Descent(NodePerturbation(0.1, probes=4, mask=True), adam(0.02), loss, delta=True)
+    return Descent(NodePerturbation(0.1, probes=4), adam(0.02), loss)
 
 
 def shards(chips: int, examples: int) -> Batch:

@@ -61,7 +61,7 @@ class Recorded:
 
 
 def learner(loss: Loss) -> Learner[Any]:
-    return Descent(NodePerturbation(0.1, probes=4, mask=True), adam(0.02), loss, delta=True)
+    return Descent(NodePerturbation(0.1, probes=4), adam(0.02), loss)
 
 
 def test_lessons_are_the_teachers_softened_readings() -> None:

@@ -52,39 +52,53 @@ from learners import linear_decay
 from learners import momentum
 from learners import rmsprop
 from learners import sgd
-from learners.local import ByProbes
 from learners.local import LocoProp
+from learners.local import PerturbedNodeGradients
 from learners.local import TargetPropagation
 from learners.local import relu
 from tests.signs import moments
 from tests.signs import signs
 
 LEARNERS: dict[str, Learner[Any]] = {
-    "nodes": Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy()),
+    "nodes": Descent(NodePerturbation(0.1, mask=False), sgd(0.1), CrossEntropy(), delta_rule=False),
     "nodes, delta, mask": Descent(
-        NodePerturbation(0.1, probes=3, mask=True), linear_decay(adam(0.01), 100), CrossEntropy(), delta=True
+        NodePerturbation(0.1, probes=3),
+        linear_decay(adam(0.01), 100),
+        CrossEntropy(),
     ),
     "nodes, pairs": Descent(
-        NodePerturbation(0.1, distribution=gaussian, scheme=antithetic), momentum(0.1), CrossEntropy()
+        NodePerturbation(0.1, distribution=gaussian, scheme=antithetic),
+        momentum(0.1),
+        CrossEntropy(),
+        delta_rule=False,
     ),
     "nodes in turn, feedback": Descent(
-        NodePerturbation(0.1, probes=2, mask=True),
+        NodePerturbation(0.1, probes=2),
         adam(0.01),
         CrossEntropy(),
-        delta=True,
         in_turn=True,
-        control=Feedback(trust=0.5),
+        control_variate=Feedback(estimate_weight=0.5),
     ),
     "nodes, tuned": Descent(
         NodePerturbation(0.1, probes=2),
         adam(0.01, tuned_by=Tuner(rmsprop(0.1, tuned_by=sgd(0.1)), horizon=0.3, warmup=3)),
         CrossEntropy(),
+        delta_rule=False,
     ),
-    "nodes, active": Descent(ActiveNodePerturbation(8), adam(0.01), CrossEntropy(), delta=True),
-    "weights, flipped": Descent(Flipout(0.03, probes=2), adam(0.01), CrossEntropy()),
-    "locoprop": LocoProp(ByProbes(NodePerturbation(0.1, probes=2)), sgd(0.05), CrossEntropy(), 1.0, steps=3),
+    "nodes, active": Descent(ActiveNodePerturbation(8), adam(0.01), CrossEntropy()),
+    "weights, flipped": Descent(Flipout(0.03, probes=2), adam(0.01), CrossEntropy(), delta_rule=False),
+    "locoprop": LocoProp(
+        PerturbedNodeGradients(NodePerturbation(0.1, probes=2), delta_rule=False),
+        sgd(0.05),
+        CrossEntropy(),
+        1.0,
+        steps=3,
+    ),
     "locoprop, delta, feedback": LocoProp(
-        ByProbes(NodePerturbation(0.1, probes=2, mask=True), delta=True, control=Feedback(trust=0.5)),
+        PerturbedNodeGradients(
+            NodePerturbation(0.1, probes=2),
+            control_variate=Feedback(estimate_weight=0.5),
+        ),
         adam(0.01),
         CrossEntropy(),
         gamma=0.5,
@@ -92,16 +106,21 @@ LEARNERS: dict[str, Learner[Any]] = {
         proximal=0.1,
     ),
     "target propagation": TargetPropagation(adam(0.01), adam(0.01), CrossEntropy(), 0.5, relu),
-    "decorrelated": Decorrelated(Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy()), 0.01),
-    "weights, running mean": Descent(
-        WeightPerturbation(0.01, probes=2), adam(0.01), CrossEntropy(), control=RunningMean()
+    "decorrelated": Decorrelated(
+        Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy(), delta_rule=False), 0.01
     ),
-    "weights": Descent(WeightPerturbation(0.01, probes=2), adam(0.01), CrossEntropy()),
+    "weights, running mean": Descent(
+        WeightPerturbation(0.01, probes=2),
+        adam(0.01),
+        CrossEntropy(),
+        delta_rule=False,
+        control_variate=RunningMean(),
+    ),
+    "weights": Descent(WeightPerturbation(0.01, probes=2), adam(0.01), CrossEntropy(), delta_rule=False),
     "weights, pairs, delta": Descent(
         WeightPerturbation(0.01, distribution=gaussian, scheme=antithetic),
         sgd(0.1),
         CrossEntropy(),
-        delta=True,
     ),
 }
 DEVICES: list[Device[Any]] = [Ideal(), Mismatched(), SoftBoundsRRAM()]
@@ -186,7 +205,7 @@ def test_the_delta_rule_is_the_read_outs_exact_gradient() -> None:
     loss = SquaredError()
     wanted = xray.knob_gradient(chip, x, target, loss)[1]
     before = xray.knobs(chip)[1]
-    learner = Descent(NodePerturbation(0.1), sgd(1.0), loss, delta=True)
+    learner = Descent(NodePerturbation(0.1), sgd(1.0), loss)
     list(fit(learner, chip.port(), [Batch(x, target)], stream(0)))
     torch.testing.assert_close(xray.knobs(chip)[1], before - wanted)
 
@@ -208,7 +227,9 @@ def test_layers_in_turn_do_not_leak_into_each_other() -> None:
 
     caught: list[Knobs] = []
     port = chip.port()._replace(pulse=caught.append)
-    learner = Descent(NodePerturbation(1e-6, distribution=Dealt()), sgd(1.0), SquaredError(), in_turn=True)
+    learner = Descent(
+        NodePerturbation(1e-6, distribution=Dealt()), sgd(1.0), SquaredError(), False, in_turn=True
+    )
     list(fit(learner, port, [Batch(x, target)], stream(0)))
     hidden = xray.respond(chip, x).taps[0][0, 0]
     slopes = xray.node_gradient(chip, x, target, SquaredError())
@@ -223,7 +244,7 @@ def test_layers_in_turn_do_not_leak_into_each_other() -> None:
 def test_layers_in_turn_are_driven_alone() -> None:
     chip = Chip(Ideal(), WIRINGS["conv, grouped"])
     ledger = Ledger(chip.spec)
-    learner = Descent(NodePerturbation(0.1, probes=3), sgd(0.1), SquaredError(), in_turn=True)
+    learner = Descent(NodePerturbation(0.1, probes=3), sgd(0.1), SquaredError(), False, in_turn=True)
     batch = Batch(torch.ones(2, 16), torch.zeros(2, 3))
     list(fit(learner, metered(chip.port(), ledger), [batch], stream(0)))
     assert ledger.reads == [2 * (1 + 3), 2 * (1 + 3 + 3), 2 * (1 + 3 + 3 + 3)]
@@ -245,12 +266,32 @@ def test_what_is_no_loss_is_refused(loss: Any) -> None:
         Descent(NodePerturbation(0.1), sgd(0.1), loss)
 
 
-def test_the_delta_rule_needs_a_gradient_and_a_linear_read_out() -> None:
-    with pytest.raises(ValueError, match="needs a loss with a gradient"):
-        Descent(NodePerturbation(0.1), sgd(0.1), Judged(lambda out: out.sum(-1, keepdim=True)), delta=True)
-    learner = Descent(NodePerturbation(0.1), sgd(0.1), SquaredError(), delta=True)
-    with pytest.raises(ValueError, match="needs a linear read-out"):
-        learner.init(Chip(Ideal(), (dense(3, 2),)).spec)
+def test_the_delta_rule_is_used_where_the_read_out_is_linear_and_the_loss_has_a_gradient() -> None:
+    """Elsewhere, or where it is switched off, every layer is probed: the pulse of all moves by the probes."""
+    linear, bent = ((dense(3, 4), dense(4, 2, linear=last)) for last in (True, False))
+    unknown = Judged(lambda out: out.square().sum(-1, keepdim=True))
+    for layers, loss, on, used in (
+        (linear, SquaredError(), True, True),
+        (linear, SquaredError(), False, False),
+        (bent, SquaredError(), True, False),
+        (linear, unknown, True, False),
+    ):
+        learner = Descent(NodePerturbation(0.1, mask=False), sgd(1.0), loss, delta_rule=on)
+        chip = Chip(Ideal(), layers, 1, dtype=torch.float64)
+        assert learner.uses_delta_rule(chip.spec) is used
+        x = torch.randn(4, 3, generator=stream(0, "where"), dtype=torch.float64)
+        caught: list[Knobs] = []
+        port = chip.port()._replace(pulse=caught.append)
+        for probes in (stream(0, "probes"), stream(1, "probes")):
+            list(fit(learner, port, [Batch(x, torch.zeros(4, 2).double())], probes))
+        assert torch.equal(caught[0][1], caught[1][1]) is used
+        assert not torch.equal(caught[0][0], caught[1][0])
+
+
+def test_control_variates_that_need_a_gradient_refuse_a_loss_without_one() -> None:
+    unknown = Judged(lambda out: out.sum(-1, keepdim=True))
+    with pytest.raises(ValueError, match="Feedback.* needs a loss with a gradient"):
+        Descent(NodePerturbation(0.1), sgd(0.1), unknown, control_variate=Feedback())
 
 
 def test_fit_is_lazy() -> None:

@@ -26,8 +26,9 @@ from analog import check_device
 from analog import dense
 from analog import stream
 from analog import xray
-from learners import Evidence
+from learners import Gradient
 from learners import NodePerturbation
+from learners import ProbeResult
 from learners import RunningMean
 from learners import Scheme
 from learners import SquaredError
@@ -37,12 +38,12 @@ from learners import haar
 from learners import leave_one_out
 from learners import paired_baseline
 from learners import rademacher
-from learners.estimators.control_variates import at_knobs
-from learners.estimators.control_variates import expected
 from learners.estimators.distributions import Independent
+from learners.estimators.estimate import estimate
 from learners.estimators.schemes import LeaveOneOut
 from learners.estimators.schemes import OneSided
 from learners.estimators.schemes import PairedBaseline
+from tests.estimates import estimated
 from tests.signs import moments
 from tests.signs import signs
 from tests.twostage import kept
@@ -96,24 +97,25 @@ def spreads_as_it_says(law: Any) -> None:
 
 
 class Stale(RunningMean):
-    """Foresees with what this very step's probes have shown."""
+    """Predicts with what this very step's probes have shown."""
 
-    def foresee(self, held: Any, spec: Spec, seen: Evidence, slope: Tensor | None) -> Probe:
-        told = WeightPerturbation(0.5).tell(spec, seen)
-        return Probe(knobs=tuple(0.5 * t for t in told))
+    def predict(
+        self, state: Any, spec: Spec, result: ProbeResult, output_gradient: Tensor | None
+    ) -> Gradient:
+        return Gradient(knobs=tuple(0.5 * k for k in estimated(WeightPerturbation(0.5), spec, result)))
 
 
-def a_control_is_unbiased(control: RunningMean) -> None:
+def a_control_variate_is_unbiased(variate: RunningMean) -> None:
     v = signs(4).view(1, 16, 1, 2, 2)
     spec = Spec((dense(2, 2, bias=False, linear=True),), fleet=(16,), dtype=F64)
     slope = torch.tensor([[1.0, -0.5], [0.25, 2.0]], dtype=F64)
     probe, none = Probe(knobs=(v * 0.5,)), Reading(())
     losses = (v * 0.5 * slope).sum((-3, -2, -1))[..., None, None]
-    seen = Evidence(torch.zeros(1, 2, dtype=F64), none, torch.zeros(16, 1, 1, dtype=F64), probe, none, losses)
-    foreseen = control.foresee(tuple(z + 0.3 for z in spec.zeros()), spec, seen, None)
-    surprise = seen._replace(losses=losses - expected(foreseen, probe))
-    told = WeightPerturbation(0.5).tell(spec, surprise)[0] + at_knobs(spec, foreseen, seen)[0]
-    assert torch.allclose(moments(told.flatten(1))[0], slope.flatten())
+    zeros = torch.zeros(16, 1, 1, dtype=F64)
+    result = ProbeResult(torch.zeros(1, 2, dtype=F64), none, zeros, probe, none, losses)
+    state = tuple(z + 0.3 for z in spec.zeros())
+    both, _ = estimate(WeightPerturbation(0.5), spec, result, variate, state)
+    assert torch.allclose(moments(both.at_knobs()[0].flatten(1))[0], slope.flatten())
 
 
 def injected(chip: Chip[Any]) -> Port:
@@ -140,7 +142,7 @@ def a_probe_leaves_no_trace(wires: Callable[[Chip[Any]], Port]) -> None:
     chip = Chip(Mismatched(), (dense(3, 2, linear=True),), 1)
     before = xray.knobs(chip)
     x = torch.ones(2, 3)
-    probe = WeightPerturbation(0.1, 3).ask(chip.spec, x, Reading(()), stream(0, "trace"))
+    probe, _ = WeightPerturbation(0.1, 3).ask(chip.spec, x, Reading(()), stream(0, "trace"))
     wires(chip).measure(x, probe)
     assert all(torch.equal(a, b) for a, b in zip(before, xray.knobs(chip), strict=True))
 
@@ -221,7 +223,7 @@ MUTANTS: dict[str, tuple[Callable[[Any], None], Any, Any, type[Exception]]] = {
         AssertionError,
     ),
     "control variate that has seen this step's probes": (
-        a_control_is_unbiased,
+        a_control_variate_is_unbiased,
         RunningMean(),
         Stale(),
         AssertionError,

@@ -36,11 +36,10 @@ def lessons(count: int) -> list[Batch]:
 def test_learned_feedback_is_what_the_tables_say() -> None:
     """Bitwise: 4 probes of 0.15 V, a mask, feedback, the delta rule, Adam whose rate falls to 0."""
     spelled = Descent(
-        NodePerturbation(0.15, 4, mask=True),
+        NodePerturbation(0.15, 4),
         linear_decay(adam(1e-2), 6),
         CrossEntropy(),
-        delta=True,
-        control=Feedback(0.98, 0.2),
+        control_variate=Feedback(0.98, 0.2),
     )
     chips = [Chip(Mismatched(), mlp(8, 6, 3), 7) for _ in range(2)]
     for chip, learner in zip(

@@ -63,13 +63,13 @@ class ExactNodeGradients:
 
     chip: Chip[Any]
 
-    def init(self, spec: Spec) -> None:
-        del spec
+    def init(self, spec: Spec, loss: Loss) -> None:
+        del spec, loss
 
-    def find(
-        self, port: Port, batch: Batch, baseline: Reading, loss: Loss, held: None, generator: Generator
+    def estimate(
+        self, port: Port, batch: Batch, baseline: Reading, loss: Loss, state: None, generator: Generator
     ) -> tuple[tuple[Tensor, ...], None]:
-        del port, baseline, generator, held  # the x-ray looks for itself
+        del port, baseline, generator, state  # the x-ray looks for itself
         return xray.node_gradient(self.chip, batch.x, batch.target, loss), None
 
 

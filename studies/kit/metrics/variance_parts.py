@@ -37,10 +37,11 @@ from distill import AnswerFormat
 from distill import HardLabels
 from learners import Batch
 from learners import CrossEntropy
-from learners import Evidence
 from learners import Loss
 from learners import NodePerturbation
-from learners.estimators.base import correlate
+from learners import ProbeResult
+from learners.estimators.gradient import knob_gradient
+from learners.estimators.gradient import knob_gradients
 
 REPEATED_READS = 32  # of a teacher and of the student's loss, to know their mean and noise
 
@@ -116,7 +117,7 @@ def variance_parts(
         for name, f in formats.items()
     }
     layer = chip.spec.layers[0]
-    mean = {name: correlate(layer, d, examples.x) for name, d in node_gradients.items()}
+    mean = {name: knob_gradient(layer, d, examples.x) for name, d in node_gradients.items()}
     steps: dict[str, list[Tensor]] = {name: [] for name in formats}
     for _ in range(repeats):
         indices = torch.randperm(len(examples.x), generator=generator)[:batch]
@@ -125,8 +126,8 @@ def variance_parts(
         without_noise, noisy = _measure(chip, estimator, x, generator)
         for name, answers in formats.items():
             target = answers.encode(out, label, answer_generator)
-            exact = correlate(layer, node_gradients[name][..., indices, :], x)
-            answered_once = correlate(layer, xray.node_gradient(chip, x, target, answers.loss)[0], x)
+            exact = knob_gradient(layer, node_gradients[name][..., indices, :], x)
+            answered_once = knob_gradient(layer, xray.node_gradient(chip, x, target, answers.loss)[0], x)
             probed, final = (
                 _estimate(chip, estimator, m, answers.loss, target) for m in (without_noise, noisy)
             )
@@ -165,7 +166,7 @@ def _measure(
 ) -> tuple[_Measurement, _Measurement]:
     """The same probes of the first layer without noise and through the wires."""
     port, baseline = chip.port(), xray.respond(chip, x)
-    probe = estimator.ask(chip.spec.span(0, 0), x, Reading(baseline.taps[:1]), generator)
+    probe, _ = estimator.ask(chip.spec.span(0, 0), x, Reading(baseline.taps[:1]), generator)
     assert probe.nodes is not None
     whole_probe = probe.padded(after=len(chip.spec.layers) - 1)
     without_noise = _Measurement(x, baseline, probe, xray.respond(chip, x, whole_probe))
@@ -176,7 +177,7 @@ def _estimate(
     chip: Chip[Any], estimator: NodePerturbation, measurement: _Measurement, loss: Loss, target: Any
 ) -> Tensor:
     baseline, probed = measurement.baseline, measurement.probed
-    evidence = Evidence(
+    result = ProbeResult(
         measurement.x,
         Reading(baseline.taps[:1]),
         loss.value(baseline.out, target),
@@ -184,7 +185,8 @@ def _estimate(
         Reading(probed.taps[:1]),
         loss.value(probed.out, target),
     )
-    (gradient,) = estimator.tell(chip.spec.span(0, 0), evidence)
+    spec = chip.spec.span(0, 0)
+    (gradient,) = knob_gradients(spec, estimator.tell(spec, result), result.inputs)
     return gradient
 
 
@@ -213,7 +215,7 @@ def _laws(
     )
     reads = torch.stack([loss(port.measure(x).out, target) for _ in range(REPEATED_READS)])
     noise = reads.double().var(0)  # m_n^2
-    spread = of_mean.sum(-1) - count * _square(correlate(layer, node_gradient, x))
+    spread = of_mean.sum(-1) - count * _square(knob_gradient(layer, node_gradient, x))
     minibatch = spread / (count - 1) / batch * (1 - batch / count)
     share = (active - 2 + kurtosis) / (estimator.probes * batch)
     noise_gain = estimator.scheme.reading_noise(estimator.probes) / estimator.size**2 / batch

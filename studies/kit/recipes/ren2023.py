@@ -24,15 +24,15 @@ from learners import Loss
 from learners import NodePerturbation
 from learners import Step
 from learners import Update
+from learners import WeightMirrors
 from learners import WeightPerturbation
 from learners import accumulate
 from learners.estimators.base import Estimator
-from learners.estimators.base import correlate
+from learners.estimators.gradient import knob_gradient
 from learners.learner import Learner
 from learners.local import Block
 from learners.local import Greedy
-from learners.local import Mirrors
-from learners.local import OwnHeads
+from learners.local import PerGroupLoss
 from learners.local import ReplicatedHeads
 from learners.losses import known_gradient
 
@@ -76,10 +76,10 @@ class Recipe:
             return Exact(chip, update, CrossEntropy())
         if self.method == "FG-A + feedback":
             return by_nodes(self.probes, update)(CrossEntropy())
-        estimator: Estimator = NodePerturbation(PROBE_SIZE, self.probes, mask=True)
+        estimator: Estimator = NodePerturbation(PROBE_SIZE, self.probes)
         if self.method.endswith("W"):
             estimator = WeightPerturbation(WEIGHT_PROBE, self.probes)
-        top = Descent(estimator, update, CrossEntropy(), delta=True)
+        top = Descent(estimator, update, CrossEntropy())
         if not self.method.startswith("L"):
             return top
         return Greedy((self._block(chip, estimator, update), Block(1, top)))
@@ -89,15 +89,17 @@ class Recipe:
         features, classes = chip.spec.layers[1].features, chip.spec.layers[-1].features
         grouping = self.groups if self.method.startswith("LG") else 1
         heads = grouping if self.own_heads else 1
-        loss = CrossEntropy() if heads == 1 else OwnHeads(CrossEntropy(), heads)
+        loss = CrossEntropy() if heads == 1 else PerGroupLoss(CrossEntropy(), heads)
         head = grouped(features, heads * classes, heads, linear=True)
         if self.method.endswith("BP"):
             return Block(2, ExactBlock(chip, update, loss), head)
         if heads > 1:
-            return Block(2, Descent(estimator, update, loss, delta=True), head)
-        mirrors = Mirrors(trust=TRUST) if self.method.endswith("mirrors") else None
+            return Block(2, Descent(estimator, update, loss), head)
+        mirrors = (
+            WeightMirrors(estimate_weight=TRUST, groups=grouping) if self.method.endswith("mirrors") else None
+        )
         replicated = ReplicatedHeads(
-            estimator, update, self.update, CrossEntropy(), classes, grouping, mirrors=mirrors
+            estimator, update, self.update, CrossEntropy(), classes, grouping, control_variate=mirrors
         )
         return Block(2, replicated)
 
@@ -125,7 +127,7 @@ class ExactBlock:
         gradient = xray.knob_gradient(
             self.chip, batch.x, at_features, lambda out, known: (out * known).sum(-1), last=top - 1
         )
-        drive, state = self.update.step((*gradient, correlate(head, at_outputs, features)), state)
+        drive, state = self.update.step((*gradient, knob_gradient(head, at_outputs, features)), state)
         port.pulse(drive)
         losses = self.loss.value(baseline.out, batch.target)
         return state, Step(losses.flatten(len(port.spec.fleet)).mean(-1), baseline)

@@ -54,7 +54,7 @@ SMALL = Scale(hidden=64, batch=64, probes=4, epochs=45, heirs=16, rate=1e-2)
 LARGE = Scale(hidden=256, batch=256, probes=4, epochs=15, heirs=4, rate=6e-3)
 OWED = 0.1  # full scale, what drives come to before they are sent, where writes blur; on held-out digits
 PROBE_SIZE = 0.15  # V at the summing node: what `tune_probe_size` finds for Mismatched, give or take a fifth
-FEEDBACK = Feedback(decay=0.98, trust=0.2)  # on noisy chips the surprise is mostly noise
+FEEDBACK = Feedback(decay=0.98, estimate_weight=0.2)  # on noisy chips the surprise is mostly noise
 
 
 def scale(data: Dataset, **wanted: Any) -> Scale:
@@ -73,8 +73,8 @@ def network(data: Dataset, hidden: int) -> tuple[Layer, ...]:
 
 def by_nodes(probes: int, update: Update, size: float = PROBE_SIZE) -> Callable[[Loss], Learner[Any]]:
     """Node perturbation with learned feedback, silent neurons masked, the read-out on its own delta rule."""
-    estimator = NodePerturbation(size, probes, mask=True)
-    return lambda loss: Descent(estimator, update, loss, delta=True, control=FEEDBACK)
+    estimator = NodePerturbation(size, probes)
+    return lambda loss: Descent(estimator, update, loss, control_variate=FEEDBACK)
 
 
 def usual(data: Dataset, size: Scale) -> Callable[[Loss], Learner[Any]]:
@@ -147,7 +147,7 @@ def within(
     """
     each = min(size.batch, len(data.train.x)) * (1 + estimator.scheme.reads(estimator.probes))
     count = max(1, budget // each)
-    learner = Descent(estimator, linear_decay(adam(size.rate), count), CrossEntropy(), delta=True)
+    learner = Descent(estimator, linear_decay(adam(size.rate), count), CrossEntropy())
     return sum(1 for _ in fit(learner, port, draw_batches(data.train, size.batch, count, order), probes))
 
 

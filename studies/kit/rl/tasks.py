@@ -97,7 +97,7 @@ STEP_RATE = 0.03  # of Adam
 def by_steps(rl_task: RLTask) -> NodePerturbationReinforce:
     """Node perturbation at every step, episodes side by side."""
     return NodePerturbationReinforce(
-        NodePerturbation(STEP_PROBE, 1, gaussian),
+        NodePerturbation(STEP_PROBE, 1, gaussian, mask=False),
         adam(STEP_RATE),
         rl_task.actions,
         max_env_steps=max(1, rl_task.max_env_steps - STEP_EPISODES * rl_task.limit),

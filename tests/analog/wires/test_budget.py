@@ -105,7 +105,7 @@ def test_a_request_costs_beforehand_what_it_costs_afterwards(
 def test_a_budget_stops_training_and_leaves_a_usable_chip(budget: str) -> None:
     chip = Chip(Mismatched(), LAYERS)
     ledger = Ledger(chip.spec)
-    learner = Descent(NodePerturbation(0.1), sgd(0.01), SquaredError())
+    learner = Descent(NodePerturbation(0.1), sgd(0.01), SquaredError(), delta_rule=False)
     lessons = [Batch(X, torch.zeros(5, 2))] * 6
     port = metered(chip.port(), ledger)
     for _ in fit(learner, port, lessons[:2], stream(0, "probes")):

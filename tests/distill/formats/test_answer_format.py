@@ -204,7 +204,7 @@ def test_booked_is_exactly_what_was_sent(
     for _ in distillation_steps(
         teacher,
         student,
-        lambda loss: Descent(NodePerturbation(0.1, 1), sgd(0.01), loss, delta=True),
+        lambda loss: Descent(NodePerturbation(0.1, 1), sgd(0.01), loss),
         stimuli,
         answers=answers,
         generator=stream(0),

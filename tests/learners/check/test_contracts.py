@@ -11,22 +11,24 @@ from torch import Generator
 from torch import Tensor
 
 from analog import ContractError
-from analog import Knobs
 from analog import Probe
 from analog import Reading
 from analog import Spec
 from analog import stream
+from analog.tree import tree_map
 from learners import Estimator
-from learners import MadeUp
+from learners import Gradient
+from learners import LinearChip
 from learners import NodePerturbation
 from learners import WeightPerturbation
 from learners import antithetic
 from learners import check_estimator
 from learners import gaussian
-from learners.check.contracts import STAGES
-from learners.check.contracts import refused
-from learners.check.contracts import two_stage
-from learners.estimators.base import Evidence
+from learners import knob_gradients
+from learners.check.two_stage import STAGES
+from learners.check.two_stage import refused
+from learners.check.two_stage import two_stage
+from learners.estimators.base import ProbeResult
 from learners.theory import laws
 from studies.perturbation.laws import DISTRIBUTIONS
 from studies.perturbation.laws import SCHEMES
@@ -50,35 +52,25 @@ class Defect:
     what: str
     inner: Any = NodePerturbation(0.3, probes=2)
 
-    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
-        probe = self.inner.ask(spec, x, baseline, generator)
+    @property
+    def gradient_at(self) -> Any:
+        return "knobs" if self.what == "inputs of neighbouring examples" else self.inner.gradient_at
+
+    @property
+    def probes_at(self) -> Any:
+        return self.inner.probes_at
+
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> tuple[Probe, Any]:
+        probe, memo = self.inner.ask(spec, x, baseline, generator)
         change = {
             "noise reused across examples": lambda p: p[..., :1, :].expand(p.shape).clone(),
             "noise shared by the fleet": lambda p: p[:, :1].expand(p.shape).clone(),
             "probes with a mean": lambda p: p + 0.05,
-        }.get(self.what)
-        if change is None:
-            return probe  # type: ignore[no-any-return]
-        return Probe(*(None if part is None else tuple(map(change, part)) for part in probe))
+        }.get(self.what, lambda p: p)
+        return tree_map(change, probe), memo
 
-    def tell(self, spec: Spec, seen: Evidence) -> Knobs:
-        x, losses, baseline_loss = seen.x, seen.losses, seen.baseline_loss
-        if self.what == "batch-mean loss":
-            losses = losses.mean(-2, keepdim=True).expand(losses.shape)
-            baseline_loss = baseline_loss.mean(-2, keepdim=True).expand(baseline_loss.shape)
-        if self.what == "baseline forgotten":
-            baseline_loss = torch.zeros_like(baseline_loss)
-        if self.what == "baseline of another example":
-            baseline_loss = baseline_loss + torch.arange(5.0).double().unsqueeze(-1)
-        if self.what == "losses of neighbouring examples":
-            losses, baseline_loss = losses.roll(1, -2), baseline_loss.roll(1, -2)
-        if self.what == "squared losses":
-            losses, baseline_loss = losses.square(), baseline_loss.square()
-        if self.what == "ranked losses":
-            losses = losses.argsort(-2).argsort(-2).double()
-        if self.what == "inputs of neighbouring examples":
-            x = x.roll(1, -2)
-        told: Knobs = self.inner.tell(spec, seen._replace(x=x, losses=losses, baseline_loss=baseline_loss))
+    def tell(self, spec: Spec, result: ProbeResult) -> Gradient:
+        told = self.inner.tell(spec, self._with_other_losses(result))
         factor = {
             "missing 1/size": 0.3,
             "pair not halved": 2.0,
@@ -87,10 +79,30 @@ class Defect:
             "sign flipped": -1.0,
         }.get(self.what, 1.0)
         if self.what == "biased mask":
-            return tuple(t * (t > -0.5) for t in told)
+            return tree_map(lambda t: t * (t > -0.5), told)
         if self.what == "last layer swapped in":
-            return (told[0], told[1].flip(-1))
-        return tuple(t * factor for t in told)
+            return Gradient(nodes=(told.nodes[0], told.nodes[1].flip(-1)))
+        if self.what == "inputs of neighbouring examples":
+            x, tap = result.inputs
+            return Gradient(knobs=knob_gradients(spec, told, (x.roll(1, -2), tap)))
+        return tree_map(lambda t: t * factor, told)
+
+    def _with_other_losses(self, result: ProbeResult) -> ProbeResult:
+        losses, low = result.losses, result.baseline_losses
+        if self.what == "batch-mean loss":
+            losses = losses.mean(-2, keepdim=True).expand(losses.shape)
+            low = low.mean(-2, keepdim=True).expand(low.shape)
+        if self.what == "baseline forgotten":
+            low = torch.zeros_like(low)
+        if self.what == "baseline of another example":
+            low = low + torch.arange(5.0).double().unsqueeze(-1)
+        if self.what == "losses of neighbouring examples":
+            losses, low = losses.roll(1, -2), low.roll(1, -2)
+        if self.what == "squared losses":
+            losses, low = losses.square(), low.square()
+        if self.what == "ranked losses":
+            losses = losses.argsort(-2).argsort(-2).double()
+        return result._replace(losses=losses, baseline_losses=low)
 
 
 WEIGHTS = WeightPerturbation(0.3, probes=2)
@@ -127,8 +139,42 @@ def test_every_defect_is_caught(defect: Defect, says: str) -> None:
 class Deaf(Defect):
     """Rolls a generator of its own."""
 
-    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> tuple[Probe, Any]:
         return super().ask(spec, x, baseline, stream(0))
+
+
+class Misplaced(NodePerturbation):
+    """Says that its gradients are at the knobs."""
+
+    @property
+    def gradient_at(self) -> Any:
+        return "knobs"
+
+    @property
+    def probes_at(self) -> Any:
+        return "nodes"
+
+
+class Elsewhere(NodePerturbation):
+    """Says that its probes enter at the knobs."""
+
+    @property
+    def probes_at(self) -> Any:
+        return "knobs"
+
+
+class Memoless(NodePerturbation):
+    """Gives its probe alone."""
+
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Any:
+        return super().ask(spec, x, baseline, generator)[0]
+
+
+class AtOnce(NodePerturbation):
+    """Tells knobs as they are."""
+
+    def tell(self, spec: Spec, result: ProbeResult) -> Any:
+        return knob_gradients(spec, super().tell(spec, result), result.inputs)
 
 
 @pytest.mark.parametrize(
@@ -136,9 +182,13 @@ class Deaf(Defect):
     [
         (Deaf("deaf"), "ask gave the same probe twice"),
         (NodePerturbation, "got the class NodePerturbation"),
+        (Misplaced(0.3), "tell gave a gradient at nodes, the estimator says at knobs"),
+        (Elsewhere(0.3), "probes enter at nodes, the estimator says at knobs"),
+        (Memoless(0.3), r"ask gave Probe, wanted a Probe and a memo"),
+        (AtOnce(0.3), "tell gave tuple, wanted a Gradient"),
         (Defect("missing 1/size"), "0.(29|30|31) times the gradient in layer 0"),
     ],
-    ids=["deaf", "class", "how much"],
+    ids=["deaf", "class", "gradient at", "probes at", "no memo", "no Gradient", "how much"],
 )
 def test_slips_have_clear_errors(estimator: Any, says: str) -> None:
     with pytest.raises(ContractError, match=says):
@@ -165,20 +215,20 @@ def test_true_nulls_alarm_no_more_than_stated() -> None:
     assert alarms == 0
 
 
-def predicted_by(estimator: Any) -> Callable[[MadeUp], Tensor]:
-    """The laws' variances on the made-up chip, layer by layer."""
+def predicted_by(estimator: Any) -> Callable[[LinearChip], Tensor]:
+    """The laws' variances on the linear chip, layer by layer."""
 
-    def of_weights(made: MadeUp) -> Tensor:
-        g = torch.cat([part.flatten() for part in made.gradient])
+    def of_weights(chip: LinearChip) -> Tensor:
+        g = torch.cat([part.flatten() for part in chip.gradient])
         law, scheme, probes = estimator.distribution, estimator.scheme, estimator.probes
         return laws.along_directions(law, scheme, g, probes=probes).covariance.diagonal()
 
-    def of_nodes(made: MadeUp) -> Tensor:
-        own = [d.square().sum(-1) for d in made.slopes]
+    def of_nodes(chip: LinearChip) -> Tensor:
+        own = [d.square().sum(-1) for d in chip.node_gradients]
         return torch.cat(
             [
                 laws.nodes(estimator, d, z, sum(own) - mine).covariance.diagonal()
-                for d, z, mine in zip(made.slopes, made.gathered, own, strict=True)
+                for d, z, mine in zip(chip.node_gradients, chip.gathered, own, strict=True)
             ]
         )
 
@@ -202,4 +252,4 @@ def test_a_variance_that_is_not_as_predicted_is_named() -> None:
     with pytest.raises(ContractError, match=r"variance is not as predicted: at knob \d+ it is .*, predicted"):
         check_estimator(NodePerturbation(0.3, probes=2), stream(0, "wrong spread"), variance=wrong)
     with pytest.raises(ValueError, match="variance gave"):
-        check_estimator(NodePerturbation(0.3), stream(0), variance=lambda made: torch.zeros(3))
+        check_estimator(NodePerturbation(0.3), stream(0), variance=lambda chip: torch.zeros(3))

@@ -16,9 +16,10 @@ from analog import xray
 from learners import ActiveNodePerturbation
 from learners import CrossEntropy
 from learners import Descent
-from learners import Evidence
 from learners import Feedback
+from learners import ProbeResult
 from learners import sgd
+from tests.estimates import estimated
 from tests.signs import moments
 from tests.signs import signs
 
@@ -34,9 +35,9 @@ def test_noise_of_no_preferred_direction_gives_the_gradient(d: object, x: object
     spec = Spec((dense(2, 3, bias=False, linear=True),), fleet=(8,), dtype=F64)
     baseline = Reading((torch.full((8, 1, 3), 0.25, dtype=F64),))
     estimator = ActiveNodePerturbation()
-    probe = estimator.ask(spec, given_to, baseline, stream(0))
+    probe, _ = estimator.ask(spec, given_to, baseline, stream(0))
     losses = (moved * slope).sum(-1, keepdim=True) + 0.7
-    seen = Evidence(
+    result = ProbeResult(
         given_to,
         baseline,
         torch.full((8, 1, 1), 0.7, dtype=F64),
@@ -44,7 +45,7 @@ def test_noise_of_no_preferred_direction_gives_the_gradient(d: object, x: object
         Reading((baseline.taps[0] + moved,)),
         losses,
     )
-    mean, covariance = moments(estimator.tell(spec, seen)[0].flatten(1))
+    mean, covariance = moments(estimated(estimator, spec, result)[0].flatten(1))
     torch.testing.assert_close(mean, torch.outer(slope, given_to[0]).flatten(), rtol=1e-9, atol=1e-12)
     spread = (
         slope.square().sum() * torch.eye(3, dtype=F64) + torch.outer(slope, slope) - 2 * torch.diag(slope**2)
@@ -57,7 +58,7 @@ def test_it_sends_nothing_and_every_repetition_differs() -> None:
     chip = Chip(Mismatched(read_noise=0.1), (dense(4, 6), dense(6, 2, linear=True)), 1)
     x = torch.ones(3, 4)
     baseline = chip.port().measure(x)
-    probe = ActiveNodePerturbation(4).ask(chip.spec, x, baseline, stream(0))
+    probe, _ = ActiveNodePerturbation(4).ask(chip.spec, x, baseline, stream(0))
     assert probe.knobs is None and all(n is None or not n.any() for n in probe.nodes or ())
     taps = chip.port().measure(x, probe).taps
     assert len({tuple(t.flatten().tolist()) for t in taps[0]}) == 4
@@ -71,9 +72,9 @@ def test_the_mean_over_many_readings_of_a_real_chip_points_along_its_gradient() 
     estimator = ActiveNodePerturbation(20_000)
     baseline = xray.respond(chip, x)  # a long average of baseline readings
     spec, own = chip.spec.span(0, 0), Reading(baseline.taps[:1])
-    probe = estimator.ask(spec, x, own, stream(0))
+    probe, _ = estimator.ask(spec, x, own, stream(0))
     reading = port.measure(x, probe._replace(nodes=(*(probe.nodes or ()), None)))
-    seen = Evidence(
+    result = ProbeResult(
         x,
         own,
         loss.value(baseline.out, target),
@@ -81,7 +82,7 @@ def test_the_mean_over_many_readings_of_a_real_chip_points_along_its_gradient() 
         Reading(reading.taps[:1]),
         loss.value(reading.out, target),
     )
-    told = estimator.tell(spec, seen)[0].flatten()
+    told = estimated(estimator, spec, result)[0].flatten()
     true = xray.knob_gradient(chip, x, target, loss)[0].flatten()
     assert float(torch.cosine_similarity(told, true, 0)) > 0.8
 
@@ -95,10 +96,10 @@ def test_layers_and_readings_are_weighed_together() -> None:
     )
     hidden = torch.tensor([[[0.5 + 0.3, 0.0]], [[0.5 - 1.0, 0.0]]], dtype=F64)  # the second is silent
     out = torch.tensor([[[1.4]], [[3.0]]], dtype=F64)
-    probe = ActiveNodePerturbation(2).ask(spec, x, baseline, stream(0))
+    probe, _ = ActiveNodePerturbation(2).ask(spec, x, baseline, stream(0))
     losses, low = torch.tensor([[[2.0]], [[-1.0]]], dtype=F64), torch.tensor([[0.5]], dtype=F64)
-    seen = Evidence(x, baseline, low, probe, Reading((hidden, out)), losses)
-    told = ActiveNodePerturbation(2).tell(spec, seen)
+    result = ProbeResult(x, baseline, low, probe, Reading((hidden, out)), losses)
+    told = estimated(ActiveNodePerturbation(2), spec, result)
     shares = [1.5 * 2 / (0.3**2 + 0.4**2), -1.5 * 2 / (1.0**2 + 2.0**2)]
     first = (shares[0] * 0.3 - shares[1] * 1.0) / 2
     torch.testing.assert_close(told[0][0], torch.tensor([[first, -2 * first], [0.0, 0.0]]).double())
@@ -107,8 +108,8 @@ def test_layers_and_readings_are_weighed_together() -> None:
 
 
 def test_misuse_is_refused() -> None:
-    with pytest.raises(ValueError, match="active perturbation sends none"):
-        Descent(ActiveNodePerturbation(), sgd(0.1), CrossEntropy(), control=Feedback())
+    with pytest.raises(ValueError, match="ActiveNodePerturbation.* sends none"):
+        Descent(ActiveNodePerturbation(), sgd(0.1), CrossEntropy(), control_variate=Feedback())
     with pytest.raises(ValueError, match="probes is 0"):
         ActiveNodePerturbation(0)
     with pytest.raises(ValueError, match="probes is True"):

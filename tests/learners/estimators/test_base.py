@@ -40,8 +40,9 @@ from learners import leave_one_out
 from learners import one_sided
 from learners import rademacher
 from learners import rank_one
-from learners.estimators.base import Evidence
-from learners.estimators.base import correlate
+from learners.estimators.base import ProbeResult
+from learners.estimators.gradient import knob_gradient
+from tests.estimates import estimated
 from tests.signs import moments
 from tests.signs import signs
 
@@ -55,9 +56,8 @@ def told_by(
     estimator: Estimator, spec: Spec, probe: Probe, x: Tensor, baseline: Reading, losses: Tensor, low: Tensor
 ) -> Knobs:
     """`tell` of estimators that take no notice of the probed taps."""
-    return estimator.tell(
-        spec, Evidence(x, baseline, low.unsqueeze(-1), probe, NOTHING, losses.unsqueeze(-1))
-    )
+    result = ProbeResult(x, baseline, low.unsqueeze(-1), probe, NOTHING, losses.unsqueeze(-1))
+    return estimated(estimator, spec, result)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def weight_estimates(g: Tensor, hessian: Tensor, scheme: object, size: float) ->
     rows = signs(6)
     spec = fleet_spec(rows, dense(2, 2, bias=False), dense(2, 1, bias=False, linear=True))
     estimator = WeightPerturbation(size, distribution=Dealt(rows), scheme=scheme)  # type: ignore[arg-type]
-    probe = estimator.ask(spec, torch.zeros(1, 2, dtype=F64), NOTHING, RNG)
+    probe, _ = estimator.ask(spec, torch.zeros(1, 2, dtype=F64), NOTHING, RNG)
     assert probe.knobs is not None
     w = torch.cat([k.flatten(-3) for k in probe.knobs if k is not None], -1)  # (probes, fleet, 6)
     losses = (w @ g + 0.5 * torch.einsum("...i,ij,...j->...", w, hessian, w)).unsqueeze(-1)
@@ -141,7 +141,7 @@ def node_estimates(
     rows = signs(batch * q)
     spec = fleet_spec(rows, dense(x.shape[-1], q, bias=False, linear=True))
     estimator = NodePerturbation(size, distribution=Dealt(rows), scheme=scheme)  # type: ignore[arg-type]
-    probe = estimator.ask(spec, x, NOTHING, RNG)
+    probe, _ = estimator.ask(spec, x, NOTHING, RNG)
     assert probe.nodes is not None and probe.nodes[0] is not None
     losses = (probe.nodes[0] * d).sum(-1)
     if batch_mean:
@@ -180,7 +180,7 @@ def test_layers_perturbed_together_leak_into_each_other(d: object, x: object) ->
     rows = signs(5)
     spec = fleet_spec(rows, dense(2, 3, bias=False), dense(3, 2, bias=False, linear=True))
     estimator = NodePerturbation(0.5, distribution=Dealt(rows))
-    probe = estimator.ask(spec, inputs, NOTHING, RNG)
+    probe, _ = estimator.ask(spec, inputs, NOTHING, RNG)
     assert probe.nodes is not None
     losses = torch.cat([n for n in probe.nodes if n is not None], -1) @ slopes  # (1, fleet, batch)
     hidden = torch.tensor([[0.5, 1.5, -1.0]], dtype=F64).expand(len(rows), 1, 3)
@@ -202,7 +202,7 @@ def test_k_probes_are_the_mean_of_single_probes(scheme: object, law: object) -> 
     x, target = torch.ones(2, 4, dtype=F64), torch.tensor([0, 1])
     for kind in (NodePerturbation, WeightPerturbation):
         many: Estimator = kind(0.1, probes=3, distribution=law, scheme=scheme)  # type: ignore[arg-type]
-        probe = many.ask(chip.spec, x, NOTHING, stream(0, "k"))
+        probe, _ = many.ask(chip.spec, x, NOTHING, stream(0, "k"))
         baseline = xray.respond(chip, x)
         losses, baseline_loss = (
             CrossEntropy()(r.out, target) for r in (xray.respond(chip, x, probe), baseline)
@@ -226,7 +226,7 @@ def test_losses_scale_and_shift(a: float, b: float, nodes: bool) -> None:
     x, target = torch.ones(2, 4, dtype=F64), torch.tensor([0, 1])
     for scheme in (one_sided, antithetic):
         estimator = (NodePerturbation if nodes else WeightPerturbation)(0.1, probes=2, scheme=scheme)
-        probe = estimator.ask(chip.spec, x, NOTHING, stream(0, "ab"))
+        probe, _ = estimator.ask(chip.spec, x, NOTHING, stream(0, "ab"))
         baseline = xray.respond(chip, x)
         high, low = (CrossEntropy()(r.out, target) for r in (xray.respond(chip, x, probe), baseline))
         plain = told_by(estimator, chip.spec, probe, x, baseline, high, low)
@@ -242,14 +242,14 @@ def test_losses_scale_and_shift(a: float, b: float, nodes: bool) -> None:
     ],
     ids=["dense", "conv"],
 )
-def test_node_gradients_correlate_into_knob_gradients(layers: tuple[object, ...]) -> None:
-    """On an ideal chip the exact node gradient through `correlate` is the exact knob gradient."""
+def test_node_gradients_become_knob_gradients(layers: tuple[object, ...]) -> None:
+    """On an ideal chip the exact node gradient through `knob_gradient` is the exact knob gradient."""
     chip = Chip(Ideal(), layers, 1, dtype=F64)  # type: ignore[arg-type]
     x = torch.randn(5, chip.spec.layers[0].features_in, generator=stream(0, "c"), dtype=F64)
     target = torch.tensor([0, 1, 2, 1, 0])
     nodes = xray.node_gradient(chip, x, target, CrossEntropy())
     given_to = (x, *xray.respond(chip, x).taps[:-1])
-    ours = tuple(correlate(la, d, g) for la, d, g in zip(chip.spec.layers, nodes, given_to, strict=True))
+    ours = tuple(knob_gradient(la, d, g) for la, d, g in zip(chip.spec.layers, nodes, given_to, strict=True))
     torch.testing.assert_close(ours, xray.knob_gradient(chip, x, target, CrossEntropy()))
 
 
@@ -265,7 +265,7 @@ def test_the_mean_over_all_probes_of_a_real_chip_is_its_gradient() -> None:
             return (self.rows.reshape(64, 3, 2),)
 
     estimator = NodePerturbation(0.3, probes=64, distribution=All(rows), scheme=antithetic)
-    probe = estimator.ask(chip.spec, x, NOTHING, RNG)
+    probe, _ = estimator.ask(chip.spec, x, NOTHING, RNG)
     baseline, reading = chip.port().measure(x), chip.port().measure(x, probe)
     loss = SquaredError()
     told = told_by(
@@ -278,8 +278,8 @@ def test_the_mask_forgets_silent_neurons_only() -> None:
     """Silent neurons' estimates vanish; those of the others and of the read-out are untouched."""
     chip = Chip(Mismatched(read_noise=0), (dense(6, 8), dense(8, 3, linear=True)), 1, dtype=F64)
     x, target = torch.randn(4, 6, generator=stream(0, "mask"), dtype=F64), torch.tensor([0, 1, 2, 0])
-    masked, bare = NodePerturbation(0.01, mask=True), NodePerturbation(0.01)
-    probe = bare.ask(chip.spec, x, NOTHING, stream(0, "m"))
+    masked, bare = NodePerturbation(0.01), NodePerturbation(0.01, mask=False)
+    probe, _ = bare.ask(chip.spec, x, NOTHING, stream(0, "m"))
     baseline = chip.port().measure(x)
     high, low = (CrossEntropy()(r.out, target) for r in (chip.port().measure(x, probe), baseline))
     a, b = (told_by(e, chip.spec, probe, x, baseline, high, low) for e in (masked, bare))
@@ -288,7 +288,7 @@ def test_the_mask_forgets_silent_neurons_only() -> None:
     assert 0 < int(active.sum()) < active.numel()
     assert probe.nodes is not None and probe.nodes[0] is not None
     delta = ((high - low)[0] / 0.01).unsqueeze(-1) * probe.nodes[0][0] / 0.01 * active
-    torch.testing.assert_close(a[0], correlate(chip.spec.layers[0], delta, x))
+    torch.testing.assert_close(a[0], knob_gradient(chip.spec.layers[0], delta, x))
 
 
 def test_a_layer_left_alone_has_no_gradient() -> None:
@@ -299,7 +299,7 @@ def test_a_layer_left_alone_has_no_gradient() -> None:
     )
     losses = torch.ones(1, 2, dtype=F64)
     for estimator in (NodePerturbation(0.1), WeightPerturbation(0.1)):
-        probe = estimator.ask(spec, x, NOTHING, stream(0, "alone"))
+        probe, _ = estimator.ask(spec, x, NOTHING, stream(0, "alone"))
         part = type(probe)(*(None if p is None else (p[0], None) for p in probe))
         told = told_by(estimator, spec, part, x, baseline, losses, losses[0] * 0)
         assert float(told[0].abs().sum()) > 0 and float(told[1].abs().sum()) == 0
@@ -357,9 +357,9 @@ def test_the_first_layer_may_be_left_alone_too_and_nothing_asked_tells_nothing()
     spec = Spec((dense(4, 3), dense(3, 2, linear=True)), dtype=F64)
     x, taps = torch.ones(2, 4, dtype=F64), (torch.zeros(2, 3, dtype=F64), torch.ones(2, 2, dtype=F64))
     losses = torch.ones(1, 2, dtype=F64)
-    estimators: tuple[Estimator, ...] = (NodePerturbation(0.1), WeightPerturbation(0.1))
+    estimators: tuple[Estimator, ...] = (NodePerturbation(0.1, mask=False), WeightPerturbation(0.1))
     for estimator in estimators:
-        probe = estimator.ask(spec, x, NOTHING, stream(0, "late"))
+        probe, _ = estimator.ask(spec, x, NOTHING, stream(0, "late"))
         late = type(probe)(*(None if p is None else (None, p[1]) for p in probe))
         told = told_by(estimator, spec, late, x, Reading(taps), losses, losses[0] * 0)
         assert float(told[0].abs().sum()) == 0 and float(told[1].abs().sum()) > 0
@@ -372,12 +372,12 @@ def test_without_a_mask_silent_neurons_count_and_every_chip_has_its_paired_basel
     x = torch.ones(2, 4, dtype=F64)
     baseline = Reading((torch.zeros(2, 2, 3, dtype=F64), torch.ones(2, 2, 2, dtype=F64)))
     low = torch.tensor([[1.0, 2.0], [30.0, 40.0]], dtype=F64)
-    bare = NodePerturbation(0.1)
-    probe = bare.ask(spec, x, baseline, stream(0, "silent"))
+    bare = NodePerturbation(0.1, mask=False)
+    probe, _ = bare.ask(spec, x, baseline, stream(0, "silent"))
     assert float(told_by(bare, spec, probe, x, baseline, low[None] + 1, low)[0].abs().sum()) > 0
-    masked = told_by(NodePerturbation(0.1, mask=True), spec, probe, x, baseline, low[None] + 1, low)
+    masked = told_by(NodePerturbation(0.1), spec, probe, x, baseline, low[None] + 1, low)
     assert float(masked[0].abs().sum()) == 0 and float(masked[1].abs().sum()) > 0
     whole = WeightPerturbation(0.1)
-    probe = whole.ask(spec, x, baseline, stream(0, "chips"))
+    probe, _ = whole.ask(spec, x, baseline, stream(0, "chips"))
     told = told_by(whole, spec, probe, x, baseline, low[None], low)
     assert all(float(t.abs().max()) == 0 for t in told)  # no chip's losses moved

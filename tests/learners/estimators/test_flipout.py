@@ -6,22 +6,24 @@ from torch import Tensor
 
 from analog import Chip
 from analog import Ideal
+from analog import Probe
 from analog import Reading
 from analog import Spec
 from analog import conv2d
 from analog import dense
 from analog import stream
 from analog import xray
-from learners import Evidence
 from learners import Flipout
+from learners import ProbeResult
 from learners import WeightPerturbation
 from learners import antithetic
 from learners import check_estimator
 from learners import gaussian
 from learners import rademacher
 from learners.estimators.distributions import Independent
-from learners.estimators.flipout import Flipped
+from learners.estimators.flipout import Flips
 from learners.theory import laws
+from tests.estimates import estimated
 from tests.signs import moments
 from tests.signs import signs
 
@@ -33,11 +35,11 @@ def test_the_probe_is_the_flipped_direction_at_the_summing_nodes() -> None:
     chip = Chip(Ideal(), (conv2d((1, 4, 4), 2, 2, stride=2), dense(8, 3, linear=True)), 1, dtype=F64)
     x = torch.randn(3, 16, generator=stream(0, "flip"), dtype=F64)
     baseline = xray.respond(chip, x)
-    probe = Flipout(0.1, probes=2).ask(chip.spec, x, baseline, stream(0, "flips"))
+    probe, flips = Flipout(0.1, probes=2).ask(chip.spec, x, baseline, stream(0, "flips"))
     assert probe.nodes is not None
     for i, (layer, given) in enumerate(zip(chip.spec.layers, (x, baseline.taps[0]), strict=True)):
-        z, (r, s) = layer.gather(given), (probe.rows[i], probe.cols[i])
-        pushed = torch.einsum("ktrc,ktnr,ktnc,tnc->ktnr", probe.bases[i], r, s, z)
+        z, (r, s) = layer.gather(given), (flips.rows[i], flips.cols[i])
+        pushed = torch.einsum("ktrc,ktnr,ktnc,tnc->ktnr", flips.bases[i], r, s, z)
         sent = probe.nodes[i]
         assert sent is not None
         torch.testing.assert_close(sent, layer.scatter(pushed) * 0.1)
@@ -50,12 +52,12 @@ def estimates(base: Tensor, gradient_parts: tuple[Tensor, Tensor]) -> Tensor:
     r, s = flips[:, :4].view(256, 2, 2), flips[:, 4:].view(256, 2, 2)
     bases, r, s = (t.flatten(0, 1) for t in torch.broadcast_tensors(base[:, None], r[None], s[None]))
     push = r * torch.einsum("fij,fnj,nj->fni", bases, s, x)
-    probe = Flipped(nodes=(push[None] * 0.1,))
-    probe.bases, probe.rows, probe.cols = (bases[None, :, None],), (r[None, :, None],), (s[None, :, None],)
+    probe = Probe(nodes=(push[None] * 0.1,))
+    flips = Flips((bases[None, :, None],), (r[None, :, None],), (s[None, :, None],))
     spec = Spec((dense(2, 2, bias=False, linear=True),), fleet=(len(bases),), dtype=F64)
     losses, none = (push[None] * 0.1 * d).sum(-1, keepdim=True), Reading(())
-    seen = Evidence(x, none, torch.zeros_like(losses[0]), probe, none, losses)
-    return Flipout(0.1).tell(spec, seen)[0].flatten(1)
+    result = ProbeResult(x, none, torch.zeros_like(losses[0]), probe, none, losses, flips)
+    return estimated(Flipout(0.1), spec, result)[0].flatten(1)
 
 
 def test_moments_with_a_sign_base_are_those_of_independent_examples() -> None:
@@ -94,9 +96,9 @@ def test_flipout_is_lawful(estimator: Flipout) -> None:
     check_estimator(estimator, stream(0, "lawful flips", estimator.probes))
 
 
-def test_a_probe_without_memory_is_refused() -> None:
+def test_a_probe_without_its_memo_is_refused() -> None:
     spec = Spec((dense(2, 2, linear=True),))
     zero, none = torch.zeros(1, 2), Reading(())
-    plain = WeightPerturbation(0.1).ask(spec, zero, none, stream(0))
-    with pytest.raises(TypeError, match="the very probe that ask gave"):
-        Flipout(0.1).tell(spec, Evidence(zero, none, zero[0], plain, none, zero))
+    plain, _ = WeightPerturbation(0.1).ask(spec, zero, none, stream(0))
+    with pytest.raises(TypeError, match="the memo that ask gave"):
+        Flipout(0.1).tell(spec, ProbeResult(zero, none, zero[0], plain, none, zero))

@@ -128,7 +128,7 @@ def test_the_other_view_is_a_constant_to_whoever_is_probed(loss: Any) -> None:
     before, target = xray.knobs(chip)[0], loss.freeze(xray.respond(chip, x).out, None)
     (exact,) = xray.knob_gradient(chip, x, target, loss)
     (both,) = xray.knob_gradient(chip, x, None, lambda out, _: loss(out, loss.freeze(out, None)))
-    way = Descent(NodePerturbation(1e-5, 8, hadamard, antithetic), sgd(1.0), loss)
+    way = Descent(NodePerturbation(1e-5, 8, hadamard, antithetic), sgd(1.0), loss, delta_rule=False)
     list(fit(way, chip.port(), [Batch(x)], stream(0, "probes")))
     step = before - xray.knobs(chip)[0]
     torch.testing.assert_close(step, exact, atol=1e-8, rtol=1e-6)
@@ -147,8 +147,8 @@ def views(count: int, images: int = 32) -> list[Batch]:
     return made
 
 
-def learner(loss: Any, rate: float = 0.02, **more: Any) -> Descent:
-    return Descent(NodePerturbation(0.15, 4), adam(rate), loss, **more)
+def learner(loss: Any, rate: float = 0.02, delta_rule: bool = False) -> Descent:
+    return Descent(NodePerturbation(0.15, 4), adam(rate), loss, delta_rule)
 
 
 LAYERS = (dense(12, 24), grouped(24, 12, 2, linear=True))
@@ -160,7 +160,7 @@ def test_chips_learn_what_views_have_in_common_from_wires_alone() -> None:
     for exact in (False, True):
         chip = Chip(Mismatched(), LAYERS, 3)
         loss = InfoNCE(2, 0.3)
-        way: Any = Exact(chip, adam(0.02), loss) if exact else learner(loss, delta=True)
+        way: Any = Exact(chip, adam(0.02), loss) if exact else learner(loss, delta_rule=True)
         losses = [float(s.loss) / 2 for _, s in fit(way, chip.port(), views(150), stream(0, "probes"))]
         ends.append((sum(losses[:5]) / 5, sum(losses[-20:]) / 20))
     (began, ended), (_, exactly) = ends
@@ -218,7 +218,7 @@ def test_the_exact_gradient_teaches_levels_in_place_of_perturbation() -> None:
 
 
 def test_such_a_learner_is_a_function_of_its_measurements() -> None:
-    way = learner(InfoNCE(2), delta=True)
+    way = learner(InfoNCE(2), delta_rule=True)
     check_learner(way, Chip(Mismatched(), LAYERS, 3).port(), views(3), lambda: stream(0, "probes"))
 
 

@@ -38,7 +38,7 @@ from learners.local import with_normalization
 F64 = torch.float64
 LAYERS = (dense(16, 12), dense(12, 10), dense(10, 8))
 LOSS = GoodnessLoss(sharpness=4.0)
-READOUT = Descent(NodePerturbation(1.0), adam(0.01), CrossEntropy(), delta=True)
+READOUT = Descent(NodePerturbation(1.0), adam(0.01), CrossEntropy())
 LABELS = WrongLabels(4, 2.0, READOUT)
 EASY = WrongLabels(4, 2.0)
 TEACHERS: dict[str, Learner[Any]] = {

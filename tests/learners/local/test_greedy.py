@@ -35,9 +35,9 @@ def learner(rate: float = 0.1, **more: Any) -> Descent:
 def blocks(top_rate: float = 0.1) -> tuple[Block, ...]:
     heads = (dense(8, 3, linear=True), dense(5, 3, linear=True))
     return (
-        Block(1, learner(delta=True), heads[0]),
-        Block(2, learner(delta=True), heads[1]),
-        Block(1, learner(top_rate)),
+        Block(1, learner(), heads[0]),
+        Block(2, learner(), heads[1]),
+        Block(1, learner(top_rate, delta_rule=False)),
     )
 
 
@@ -57,7 +57,7 @@ def taught(
 
 def above(probes: int, size: float = 0.2) -> Greedy:
     """Other probes in the last block."""
-    top = Descent(NodePerturbation(size, probes=probes), sgd(0.1), CrossEntropy())
+    top = Descent(NodePerturbation(size, probes=probes), sgd(0.1), CrossEntropy(), delta_rule=False)
     return Greedy((*blocks()[:2], Block(1, top)))
 
 
@@ -83,7 +83,7 @@ def test_a_block_alone_learns_as_it_does_below_others() -> None:
 
 def test_one_block_without_a_head_is_the_learner_inside() -> None:
     """Up to the dice: by the exact expectation of many probes on a silent chip."""
-    many = Descent(NodePerturbation(1e-4, probes=4000), sgd(0.1), CrossEntropy())
+    many = Descent(NodePerturbation(1e-4, probes=4000), sgd(0.1), CrossEntropy(), delta_rule=False)
     both = []
     for way in (many, Greedy((Block(2, many),))):
         chip = Chip(Ideal(), (dense(6, 4), dense(4, 3, linear=True)), 1, dtype=F64)
@@ -135,7 +135,7 @@ def test_a_digital_head_and_a_silent_chip_as_head_learn_alike() -> None:
         head.port().program(head.spec.zeros())
         top = head.port() if physical else dense(8, 3, linear=True)
         chip = Chip(Ideal(), LAYERS[:1], 1, dtype=F64)
-        greedy = Greedy((Block(1, learner(delta=True), top),))
+        greedy = Greedy((Block(1, learner(), top),))
         *_, (_, last) = fit(greedy, chip.port(), lessons(8), stream(0, "probes"))
         results.append((xray.knobs(chip)[0], last.loss))
     torch.testing.assert_close(results[0], results[1], atol=1e-12, rtol=0.0)
@@ -167,7 +167,7 @@ def test_losses_of_parts_are_laid_to_their_own_nodes() -> None:
         chip = Chip(Ideal(), layers, 1, dtype=F64)
         (exact,) = xray.knob_gradient(chip, x, target, SquaredError())
         before = xray.knobs(chip)[0].clone()
-        way = Descent(NodePerturbation(1e-5), sgd(1.0), loss)
+        way = Descent(NodePerturbation(1e-5), sgd(1.0), loss, delta_rule=False)
         ((_, step),) = fit(way, chip.port(), [Batch(x, target)], stream(0, "probes"))
         knobs.append((before - xray.knobs(chip)[0], exact, step.loss))
     torch.testing.assert_close(knobs[0][0], knobs[0][1], atol=1e-4, rtol=0.0)

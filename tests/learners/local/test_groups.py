@@ -28,9 +28,13 @@ from learners import ActiveNodePerturbation
 from learners import Batch
 from learners import CrossEntropy
 from learners import Descent
+from learners import Estimator
+from learners import Gradient
 from learners import NodePerturbation
 from learners import ProbeDistribution
+from learners import ProbeResult
 from learners import Skip
+from learners import WeightMirrors
 from learners import WeightPerturbation
 from learners import adam
 from learners import check_learner
@@ -38,13 +42,12 @@ from learners import fit
 from learners import rademacher
 from learners import residual
 from learners import sgd
+from learners.estimators.weight_mirrors import MirrorState
 from learners.local import Block
 from learners.local import Greedy
-from learners.local import Mirrors
-from learners.local import OwnHeads
+from learners.local import PerGroupLoss
 from learners.local import ReplicatedHeads
-from learners.local.groups import HeadsMemory
-from learners.local.weight_mirrors import Image
+from learners.local.groups import HeadsState
 
 F64 = torch.float64
 PLAIN = (dense(3, 4), grouped(4, 4, 2))  # 8 nodes
@@ -89,7 +92,7 @@ def heads(estimator: Any, **more: Any) -> ReplicatedHeads:
     return ReplicatedHeads(estimator, sgd(1.0), sgd(0.1), CrossEntropy(), 3, **more)
 
 
-def known(learner: ReplicatedHeads, spec: Spec) -> HeadsMemory:
+def known(learner: ReplicatedHeads, spec: Spec) -> HeadsState:
     """A memory whose head has something to say."""
     state = learner.init(spec)
     knobs = torch.randn(state.knobs.shape, generator=stream(0, "head"), dtype=F64)
@@ -103,7 +106,8 @@ def moved(
     chip = Chip(Ideal(), layers, identity, dtype=F64)
     chip.port().program(tuple(k.abs() for k in xray.knobs(chip)))  # all neurons active
     batch, state = given(layers), known(learner, chip.spec)
-    state = state._replace(mirrors=mirrors or state.mirrors)
+    if mirrors:
+        state = state._replace(block=state.block._replace(control_variates=(mirrors,)))
     exact = xray.knob_gradient(
         chip, batch.x, batch.target, lambda out, t: learner.loss(learner.answers(out, state.knobs), t)
     )
@@ -118,7 +122,7 @@ def moved(
     [
         (PLAIN, {}, 8),
         (PLAIN, {"groups": 2}, 8),
-        (MIXER, {"groups": 2, "patches": 2, "shares": (2, 4, 4)}, 12),
+        (MIXER, {"groups": 2, "patches": 2, "parts_per_layer": (2, 4, 4)}, 12),
     ],
     ids=["whole", "groups", "mixer"],
 )
@@ -154,14 +158,16 @@ def seen_by(learner: ReplicatedHeads, layers: Sequence[Layer], identity: Any = 1
     port = chip.port()
     port.program(tuple(k.abs() for k in xray.knobs(chip)))
     batch = given(layers)
-    return learner.step(port, batch, known(learner, chip.spec), stream(0, "probes"))[0].mirrors
+    return learner.step(port, batch, known(learner, chip.spec), stream(0, "probes"))[
+        0
+    ].block.control_variates[0]
 
 
 @pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])
 def test_mirrors_show_the_wiring(identity: Any) -> None:
     """On a silent chip with active neurons: own slopes are 1, the others the weights of the next layer."""
     estimator = NodePerturbation(1e-6, 2**14, Every())
-    images = seen_by(heads(estimator, groups=2, mirrors=Mirrors()), WIDE, identity)
+    images = seen_by(heads(estimator, groups=2, control_variate=WeightMirrors(groups=2)), WIDE, identity)
     weights = [k.abs()[..., :-1] for k in xray.knobs(Chip(Ideal(), WIDE, identity, dtype=F64))]
     for at, image in enumerate(images):
         torch.testing.assert_close(image.own, image.own_power, rtol=1e-6, atol=0.0)
@@ -174,9 +180,9 @@ def test_mirrors_show_the_wiring(identity: Any) -> None:
 
 @pytest.mark.parametrize("probes", [1, 3])
 def test_where_mirrors_are_true_one_probe_tells_the_gradient(probes: int) -> None:
-    every = heads(NodePerturbation(1e-6, 2**14, Every()), groups=2, mirrors=Mirrors())
+    every = heads(NodePerturbation(1e-6, 2**14, Every()), groups=2, control_variate=WeightMirrors(groups=2))
     images = seen_by(every, WIDE)
-    few = heads(NodePerturbation(1e-6, probes), groups=2, mirrors=Mirrors())
+    few = heads(NodePerturbation(1e-6, probes), groups=2, control_variate=WeightMirrors(groups=2))
     changed, exact = moved(few, WIDE, mirrors=images)
     torch.testing.assert_close(changed, exact, atol=1e-5, rtol=1e-4)
     changed, _ = moved(heads(NodePerturbation(1e-6, probes), groups=2), WIDE)
@@ -184,13 +190,16 @@ def test_where_mirrors_are_true_one_probe_tells_the_gradient(probes: int) -> Non
 
 
 def test_true_or_not_mirrors_leave_the_mean_alone() -> None:
-    learner = heads(NodePerturbation(1e-6, 2**8, Every()), groups=2, mirrors=Mirrors())
+    learner = heads(NodePerturbation(1e-6, 2**8, Every()), groups=2, control_variate=WeightMirrors(groups=2))
     generator = stream(0, "false mirrors")
     false = tuple(
-        Image(
-            *(None if t is None else torch.rand(t.shape, generator=generator, dtype=F64) + 0.5 for t in image)
+        MirrorState(
+            *(
+                None if t is None else torch.rand(t.shape, generator=generator, dtype=F64) + 0.5
+                for t in mirror
+            )
         )
-        for image in seen_by(learner, PLAIN)
+        for mirror in seen_by(learner, PLAIN)
     )
     changed, exact = moved(learner, PLAIN, mirrors=false)
     torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
@@ -200,27 +209,37 @@ def test_mirrors_serve_all_patches() -> None:
     """Two patches, two groups: true mirrors leave nothing to the probes."""
     layers = (channel_mixing(2, 2, 4, 2), channel_mixing(2, 4, 4, 2))  # 4 nodes to a group, 16 in all
     images = seen_by(
-        heads(NodePerturbation(1e-6, 2**16, Every()), groups=2, patches=2, mirrors=Mirrors()), layers
+        heads(
+            NodePerturbation(1e-6, 2**16, Every()),
+            groups=2,
+            patches=2,
+            control_variate=WeightMirrors(groups=2, patches=2),
+        ),
+        layers,
     )
-    learner = heads(NodePerturbation(1e-6, 1), groups=2, patches=2, mirrors=Mirrors())
+    learner = heads(
+        NodePerturbation(1e-6, 1), groups=2, patches=2, control_variate=WeightMirrors(groups=2, patches=2)
+    )
     changed, exact = moved(learner, layers, mirrors=images)
     torch.testing.assert_close(changed, exact, atol=1e-5, rtol=1e-4)
 
 
-class Turned:
+class Turned(Estimator):
     """Node perturbation whose probes of the second group point the other way, and longer."""
+
+    gradient_at = "nodes"
 
     def __init__(self, by: float) -> None:
         self.inner, self.by = NodePerturbation(0.3, probes=2), by
 
-    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> Probe:
-        nodes = self.inner.ask(spec, x, baseline, generator).nodes
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> tuple[Probe, None]:
+        nodes = self.inner.ask(spec, x, baseline, generator)[0].nodes
         assert nodes is not None
         factor = torch.tensor([1.0, 1.0, self.by, self.by], dtype=F64)
-        return Probe(nodes=tuple(n * factor for n in nodes if n is not None))
+        return Probe(nodes=tuple(n * factor for n in nodes if n is not None)), None
 
-    def tell(self, spec: Spec, seen: Any) -> Any:
-        return self.inner.tell(spec, seen)
+    def tell(self, spec: Spec, result: ProbeResult) -> Gradient:
+        return self.inner.tell(spec, result)
 
 
 def test_no_group_hears_of_the_probes_of_another() -> None:
@@ -244,8 +263,8 @@ def test_the_head_follows_its_delta_rule() -> None:
     assert torch.equal(step.baseline.out, features)
 
 
-def test_own_heads_answer_alone_and_know_their_slope() -> None:
-    loss = OwnHeads(CrossEntropy(), 2)
+def test_heads_of_their_own_answer_alone_and_know_their_gradient() -> None:
+    loss = PerGroupLoss(CrossEntropy(), 2)
     out = torch.randn(2, 5, 6, generator=stream(0, "out"), dtype=F64).requires_grad_()
     target = torch.arange(5) % 3
     losses = loss.value(out, target)
@@ -257,7 +276,7 @@ def test_own_heads_answer_alone_and_know_their_slope() -> None:
 
 
 def network(learner: Any, **more: Any) -> Greedy:
-    top = Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy(), delta=True)
+    top = Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy())
     return Greedy((Block(2, learner, **more), Block(1, top)))
 
 
@@ -270,19 +289,19 @@ def lessons(count: int) -> list[Batch]:
     return [Batch(x, x[:, :3].argmax(-1)) for x in made]
 
 
-def replicated(estimator: Any = None, mirrors: Mirrors | None = None) -> ReplicatedHeads:
-    nodes = estimator or NodePerturbation(0.2, probes=2, mask=True)
-    return ReplicatedHeads(nodes, sgd(0.1), sgd(0.1), CrossEntropy(), 3, groups=3, mirrors=mirrors)
+def replicated(estimator: Any = None, mirrors: WeightMirrors | None = None) -> ReplicatedHeads:
+    nodes = estimator or NodePerturbation(0.2, probes=2)
+    return ReplicatedHeads(nodes, sgd(0.1), sgd(0.1), CrossEntropy(), 3, groups=3, control_variate=mirrors)
 
 
 def own() -> Descent:
-    nodes = NodePerturbation(0.2, probes=2, mask=True)
-    return Descent(nodes, sgd(0.05), OwnHeads(CrossEntropy(), 3), delta=True)
+    nodes = NodePerturbation(0.2, probes=2)
+    return Descent(nodes, sgd(0.05), PerGroupLoss(CrossEntropy(), 3))
 
 
 WAYS = {
     "replicated, nodes": network(replicated()),
-    "replicated, mirrors": network(replicated(mirrors=Mirrors(trust=0.5))),
+    "replicated, mirrors": network(replicated(control_variate=WeightMirrors(estimate_weight=0.5, groups=3))),
     "replicated, weights": network(replicated(WeightPerturbation(0.05, probes=2))),
     "own": network(own(), head=grouped(12, 9, 3, linear=True)),
 }
@@ -305,13 +324,15 @@ def test_groups_learn_in_place(way: str) -> None:
 def test_a_mixer_of_two_blocks_with_a_residual_learns_block_by_block() -> None:
     layers = local_mixer((1, 4, 4), 3, channels=8, side=2, groups=2, blocks=2, normalized=True)
     first = ReplicatedHeads(
-        NodePerturbation(0.1, 4, mask=True), adam(0.02), adam(0.02), CrossEntropy(), 3, groups=2, patches=4
+        NodePerturbation(0.1, 4), adam(0.02), adam(0.02), CrossEntropy(), 3, groups=2, patches=4
     )
     greedy = Greedy(
         (
-            Block(2, replace(first, mirrors=Mirrors(trust=0.5))),
-            Block(3, replace(first, shares=(4, 8, 8))),  # a token's node reaches both groups of its patch
-            Block(1, Descent(NodePerturbation(0.1), adam(0.02), CrossEntropy(), delta=True)),
+            Block(2, replace(first, control_variate=WeightMirrors(estimate_weight=0.5, groups=2, patches=4))),
+            Block(
+                3, replace(first, parts_per_layer=(4, 8, 8))
+            ),  # a token's node reaches both groups of its patch
+            Block(1, Descent(NodePerturbation(0.1), adam(0.02), CrossEntropy())),
         )
     )
     wires = residual(Chip(Mismatched(), layers, [1, 2], dtype=F64).port(), [Skip(2, 4)])
@@ -326,14 +347,17 @@ def test_a_mixer_of_two_blocks_with_a_residual_learns_block_by_block() -> None:
     ("make", "says"),
     [
         (lambda: heads(NodePerturbation(0.1), groups=0), "at least 1"),
-        (lambda: heads(NodePerturbation(0.1), groups=4, shares=(3, 4)), "do not divide 4 parts"),
-        (lambda: heads(ActiveNodePerturbation(), groups=4, shares=(1, 4)), "one by one"),
-        (lambda: heads(WeightPerturbation(0.1), mirrors=Mirrors()), "probes at nodes"),
-        (lambda: Mirrors(decay=1.0), "0 <= decay < 1"),
+        (lambda: heads(NodePerturbation(0.1), groups=4, parts_per_layer=(3, 4)), "do not divide 4 parts"),
+        (lambda: heads(ActiveNodePerturbation(), groups=4, parts_per_layer=(1, 4)), "one by one"),
+        (
+            lambda: heads(WeightPerturbation(0.1), control_variate=WeightMirrors()),
+            "predicts gradients at nodes",
+        ),
+        (lambda: WeightMirrors(decay=1.0), "0 <= decay < 1"),
         (lambda: heads(NodePerturbation(0.1), groups=3).init(Chip(Ideal(), PLAIN).spec), "3 parts do not"),
         (
-            lambda: heads(NodePerturbation(0.1), shares=(1,)).init(Chip(Ideal(), PLAIN).spec),
-            "1 shares for a block of 2",
+            lambda: heads(NodePerturbation(0.1), parts_per_layer=(1,)).init(Chip(Ideal(), PLAIN).spec),
+            "parts_per_layer has 1 entries, 2 layers are probed",
         ),
     ],
 )

@@ -24,6 +24,7 @@ from learners import BinaryCrossEntropy
 from learners import CrossEntropy
 from learners import Descent
 from learners import Feedback
+from learners import Flipout
 from learners import Loss
 from learners import NodePerturbation
 from learners import SquaredError
@@ -31,8 +32,8 @@ from learners import fit
 from learners import momentum
 from learners import sgd
 from learners.local import Activation
-from learners.local import ByProbes
 from learners.local import LocoProp
+from learners.local import PerturbedNodeGradients
 from learners.local import identity
 from learners.local import sigmoid
 from learners.local import softmax
@@ -47,15 +48,15 @@ def numbers(*shape: int, name: str = "numbers") -> Tensor:
 
 @dataclass(frozen=True)
 class Told:
-    """Slopes that somebody tells."""
+    """Gradients that somebody tells."""
 
     slopes: tuple[Tensor, ...]
 
-    def init(self, spec: Spec) -> None:
-        del spec
+    def init(self, spec: Spec, loss: Loss) -> None:
+        del spec, loss
 
-    def find(
-        self, port: Port, batch: Batch, baseline: Reading, loss: Loss, held: None, generator: Generator
+    def estimate(
+        self, port: Port, batch: Batch, baseline: Reading, loss: Loss, state: None, generator: Generator
     ) -> tuple[tuple[Tensor, ...], None]:
         return self.slopes, None
 
@@ -162,19 +163,19 @@ def test_s_descends_the_squared_losses() -> None:
         torch.testing.assert_close(moved, w, rtol=1e-8, atol=1e-11)
 
 
-NODES = NodePerturbation(0.1, probes=3, mask=True)
+NODES = NodePerturbation(0.1, probes=3)
 
 
 @pytest.mark.parametrize(
-    ("delta", "control"), [(False, None), (True, None), (True, Feedback(trust=0.5))], ids=str
+    ("delta", "control"), [(False, None), (True, None), (True, Feedback(estimate_weight=0.5))], ids=str
 )
 def test_one_step_by_probes_is_node_perturbation(delta: bool, control: Feedback | None) -> None:
     """The same probes, the same pulses as `Descent`, on a fleet of noisy chips, step after step."""
     x, target = torch.randn(8, 4, generator=stream(0, "x")), torch.arange(8) % 3
     pulses: list[list[Tensor]] = [[], []]
     learners: list[Any] = [
-        Descent(NODES, sgd(0.2), CrossEntropy(), delta=delta, control=control),
-        LocoProp(ByProbes(NODES, delta, control), sgd(0.4), CrossEntropy(), gamma=0.5, steps=1),
+        Descent(NODES, sgd(0.2), CrossEntropy(), delta_rule=delta, control_variate=control),
+        LocoProp(PerturbedNodeGradients(NODES, delta, control), sgd(0.4), CrossEntropy(), gamma=0.5, steps=1),
     ]
     for learner, kept in zip(learners, pulses, strict=True):
         port = Chip(Mismatched(), (dense(4, 5), dense(5, 3, linear=True)), range(2)).port()
@@ -184,12 +185,12 @@ def test_one_step_by_probes_is_node_perturbation(delta: bool, control: Feedback 
 
 
 def test_inner_steps_drive_each_layer_alone() -> None:
-    """Readings of every layer: the quiet one, the probes, and one for each inner step but the first."""
+    """Readings of every layer: the baseline, the probes, and one for each inner step but the first."""
     chip = Chip(Mismatched(), (dense(4, 5), dense(5, 3, linear=True)))
     ledger, pulses = Ledger(chip.spec), []
     port = metered(chip.port(), ledger)
     port = port._replace(pulse=pulses.append)
-    learner = LocoProp(ByProbes(NODES), sgd(0.1), SquaredError(), 0.5, steps=4)
+    learner = LocoProp(PerturbedNodeGradients(NODES, False), sgd(0.1), SquaredError(), 0.5, steps=4)
     list(fit(learner, port, [Batch(torch.ones(2, 4), torch.zeros(2, 3))], stream(0)))
     assert ledger.reads == [2 * (1 + 3 + 3)] * 2 and len(pulses) == 4
 
@@ -216,7 +217,7 @@ def test_layers_do_not_wait_for_each_other() -> None:
 )
 def test_bad_settings_are_refused(settings: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        LocoProp(ByProbes(NODES), sgd(0.1), SquaredError(), **settings)
+        LocoProp(PerturbedNodeGradients(NODES), sgd(0.1), SquaredError(), **settings)
 
 
 class Sum(Loss):
@@ -227,9 +228,11 @@ class Sum(Loss):
 def test_what_does_not_fit_the_chip_is_refused() -> None:
     spec = Chip(Ideal(), (dense(3, 4), dense(4, 2))).spec
     with pytest.raises(ValueError, match="transfer names 1 functions, the chip has 2 layers"):
-        LocoProp(ByProbes(NODES), sgd(0.1), SquaredError(), 1.0, 1, (identity.forward,)).init(spec)
-    with pytest.raises(ValueError, match="needs a linear read-out"):
-        LocoProp(ByProbes(NODES, delta=True), sgd(0.1), SquaredError(), 1.0).init(spec)
-    learner = LocoProp(ByProbes(NODES, control=Feedback()), sgd(0.1), Sum(), 1.0)
+        LocoProp(PerturbedNodeGradients(NODES), sgd(0.1), SquaredError(), 1.0, 1, (identity.forward,)).init(
+            spec
+        )
+    with pytest.raises(ValueError, match="tells gradients at knobs, wanted them at nodes"):
+        PerturbedNodeGradients(Flipout(0.1))
+    learner = LocoProp(PerturbedNodeGradients(NODES, control_variate=Feedback()), sgd(0.1), Sum(), 1.0)
     with pytest.raises(ValueError, match="needs a loss with a gradient"):
-        list(fit(learner, Chip(Ideal(), (dense(3, 4),)).port(), [Batch(torch.ones(2, 3))], stream(0)))
+        learner.init(spec)

@@ -26,7 +26,7 @@ from learners.local.negatives import _ReadoutState
 from learners.local.negatives import sample_categorical
 from tests.twostage import kept
 
-READOUT = Descent(NodePerturbation(1.0), sgd(1e-9), CrossEntropy(), delta=True)
+READOUT = Descent(NodePerturbation(1.0), sgd(1e-9), CrossEntropy())
 
 
 def spec(pixels: int, fleet: int = 0) -> Spec:

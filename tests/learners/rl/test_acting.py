@@ -17,14 +17,14 @@ from analog import dense
 from analog import replayed
 from analog import stream
 from analog import taped
-from learners import Evidence
 from learners import NodePerturbation
+from learners import ProbeResult
 from learners import WeightPerturbation
 from learners import adam
 from learners import antithetic
 from learners import one_sided
 from learners import sgd
-from learners.estimators.base import correlate
+from learners.estimators.gradient import knob_gradient
 from learners.rl import Argmax
 from learners.rl import AugmentedRandomSearch
 from learners.rl import NodePerturbationReinforce
@@ -40,6 +40,7 @@ from learners.rl import train_policy
 from learners.rl.normalizer import CLIP
 from learners.rl.reinforce import credit
 from learners.rl.reinforce import return_to_go
+from tests.estimates import estimated
 from tests.learners.rl.toy_envs import MODES
 from tests.learners.rl.toy_envs import signs
 from tests.learners.rl.toy_envs import unequal
@@ -119,10 +120,11 @@ def test_standardised_losses_are_the_paper_s_update() -> None:
     spec = Chip(Ideal(), (dense(3, 2, linear=True),), range(2), dtype=torch.float64).spec
     estimator, alpha = WeightPerturbation(0.2, 5, scheme=antithetic), 0.07
     blank, none = torch.zeros(1, 3, dtype=torch.float64), Reading(())
-    probe = estimator.ask(spec, blank, none, stream(0, "paper"))
+    probe, _ = estimator.ask(spec, blank, none, stream(0, "paper"))
     returns = torch.randn(10, 2, generator=stream(1, "paper"), dtype=torch.float64)
     losses = standardized(top=3)(returns)[..., None, None]
-    told = estimator.tell(spec, Evidence(blank, none, torch.zeros(2, 1, 1), probe, none, losses))
+    result = ProbeResult(blank, none, torch.zeros(2, 1, 1), probe, none, losses)
+    told = estimated(estimator, spec, result)
     (drive,), _ = sgd(2 * 0.2 * alpha).step(told, ())
     assert probe.knobs is not None and probe.knobs[0] is not None
     directions = probe.knobs[0][::2] / 0.2
@@ -299,7 +301,7 @@ def test_credit_is_that_of_fading_traces(decay: float) -> None:
     """Summed over an episode, return-to-go times probe x input is reward times the trace of probe x input."""
     spec = Chip(Ideal(), (dense(2, 2, bias=False, linear=True),), dtype=torch.float64).spec
     play, size = made_up(6, 3), 0.3
-    told = NodePerturbation(size).tell(spec, credit(spec, play, decay))[0][0]
+    told = estimated(NodePerturbation(size, mask=False), spec, credit(spec, play, decay))[0][0]
     trace, change = torch.zeros(3, 2, 2, dtype=torch.float64), torch.zeros(2, 2, dtype=torch.float64)
     for m in play:
         assert m.probe.nodes is not None and m.probe.nodes[0] is not None
@@ -321,8 +323,8 @@ def test_step_perturbation_is_unbiased_by_enumeration() -> None:
         nodes = torch.tensor(signs_, dtype=torch.float64).view(2, 2) * size
         reward = 3.0 + nodes @ worth
         moment = Transition(x, x, Probe(nodes=(nodes,)), Reading((nodes,)), reward, yes, no, no)
-        total += NodePerturbation(size).tell(spec, credit(spec, [moment], 1.0))[0][0]
-    wanted = -correlate(spec.layers[0], worth.expand(2, 2), x)[0]
+        total += estimated(NodePerturbation(size, mask=False), spec, credit(spec, [moment], 1.0))[0][0]
+    wanted = -knob_gradient(spec.layers[0], worth.expand(2, 2), x)[0]
     assert torch.allclose(total / 16, wanted, atol=1e-12)
 
 

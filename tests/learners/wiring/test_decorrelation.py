@@ -38,7 +38,7 @@ def lessons(count: int, batch: int = 32) -> list[Batch]:
 
 @pytest.mark.parametrize("identity", [1, [1, 2, 3]], ids=["chip", "fleet"])
 def test_at_rate_zero_it_is_the_learner_inside(identity: int | list[int]) -> None:
-    inner = Descent(NodePerturbation(0.1, probes=2), sgd(0.1), CrossEntropy())
+    inner = Descent(NodePerturbation(0.1, probes=2), sgd(0.1), CrossEntropy(), delta_rule=False)
     knobs = []
     for learner in (inner, Decorrelated(inner, 0.0)):
         chip = Chip(Ideal(), LAYERS, identity, dtype=F64)
@@ -49,7 +49,7 @@ def test_at_rate_zero_it_is_the_learner_inside(identity: int | list[int]) -> Non
 
 def test_inputs_of_every_layer_lose_what_they_have_in_common() -> None:
     """Off-diagonal power of the inputs, over their own, falls below a third."""
-    inner = Descent(NodePerturbation(0.1), sgd(1e-9), CrossEntropy())
+    inner = Descent(NodePerturbation(0.1), sgd(1e-9), CrossEntropy(), delta_rule=False)
     learner = Decorrelated(inner, 0.05)
     chip = Chip(Ideal(), LAYERS, 1, dtype=F64)
     port, state, generator = chip.port(), learner.init(chip.spec), stream(0, "generator")
@@ -85,7 +85,7 @@ def test_taps_are_what_drives_the_next_layer() -> None:
 
 
 def test_it_learns_where_inputs_hang_together() -> None:
-    inner = Descent(NodePerturbation(0.1, probes=4), sgd(0.3), CrossEntropy())
+    inner = Descent(NodePerturbation(0.1, probes=4), sgd(0.3), CrossEntropy(), delta_rule=False)
     learner = Decorrelated(inner, 0.02)
     chip = Chip(Mismatched(), LAYERS, 1, dtype=F64)
     steps = [s for _, s in fit(learner, chip.port(), lessons(200), stream(0, "learn"))]

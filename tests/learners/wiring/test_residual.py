@@ -80,7 +80,7 @@ def test_spans_keep_it_or_are_refused() -> None:
 
 def test_a_learner_learns_through_it() -> None:
     wires = residual(Chip(Mismatched(), LAYERS, [3, 4], dtype=F64).port(), [SKIP])
-    learner = Descent(NodePerturbation(0.1, probes=4), sgd(0.1), CrossEntropy(), delta=True)
+    learner = Descent(NodePerturbation(0.1, probes=4), sgd(0.1), CrossEntropy())
     lessons = (Batch(X, X[:, :3].argmax(-1)) for _ in range(300))
     losses = torch.stack([s.loss for _, s in fit(learner, wires, lessons, stream(0, "probes"))])
     assert bool((losses[-20:].mean(0) < 0.5 * losses[:20].mean(0)).all())

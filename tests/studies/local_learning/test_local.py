@@ -15,7 +15,7 @@ from analog import xray
 from learners import Batch
 from learners import CrossEntropy
 from learners import sgd
-from learners.local import OwnHeads
+from learners.local import PerGroupLoss
 from learners.wiring.readout import DigitalReadout
 from learners.wiring.sub_ports import stack_ports
 from learners.wiring.sub_ports import sub_port
@@ -30,7 +30,7 @@ F64 = torch.float64
 def test_the_exact_block_is_the_gradient_through_its_head(own: bool, identity: Any) -> None:
     chip = Chip(Ideal(), (dense(4, 6), grouped(6, 6, 2), dense(6, 3, linear=True)), identity, dtype=F64)
     head = grouped(6, 6, 2, linear=True) if own else dense(6, 3, linear=True)
-    loss = OwnHeads(CrossEntropy(), 2) if own else CrossEntropy()
+    loss = PerGroupLoss(CrossEntropy(), 2) if own else CrossEntropy()
     block = sub_port(chip.port(), 0, 1)
     start = torch.randn(*chip.spec.fleet, head.tiles, head.rows, head.cols, dtype=F64, generator=stream(0))
     top = DigitalReadout(block.spec, head, start)

@@ -58,7 +58,7 @@ def trained(port: Port, estimator: Any) -> list[torch.Tensor]:
         )
         for _ in range(5)
     ]
-    learner = Descent(estimator, adam(0.01), SquaredError())
+    learner = Descent(estimator, adam(0.01), SquaredError(), delta_rule=False)
     return [
         t for _, s in fit(learner, port, lessons, stream(0, "probes")) for t in (s.loss, *s.baseline.taps)
     ]

@@ -22,7 +22,7 @@ from learners import Batch
 from learners import CrossEntropy
 from learners import NodePerturbation
 from learners import hadamard
-from learners.estimators.base import correlate
+from learners.estimators.gradient import knob_gradient
 from learners.theory import laws
 from studies.handing_on.mistakes import spoilt
 from studies.handing_on.temperature import louder
@@ -37,7 +37,7 @@ F64 = torch.float64
 X = torch.randn(6, 3, generator=stream(0, "parts"), dtype=F64)
 EXAMPLES = Batch(X, torch.tensor([0, 1, 2, 3, 0, 1]))
 QUIET = Mismatched(read_noise=0.0, write_noise=0.0)
-ESTIMATOR = NodePerturbation(1e-4, probes=2, mask=True)
+ESTIMATOR = NodePerturbation(1e-4, probes=2)
 TEACHER = Chip(QUIET, LAYERS, 9, dtype=F64)
 
 
@@ -82,7 +82,7 @@ def test_probes_and_readings_follow_their_laws_and_add_up(answers: str) -> None:
 def test_the_perturbation_law_is_that_of_the_estimators() -> None:
     """Without a mask, of all examples in one batch: the trace of `laws.nodes`."""
     chip, loss = Chip(QUIET, LAYERS, 3, dtype=F64), CrossEntropy()
-    estimator = NodePerturbation(1e-4, probes=2)
+    estimator = NodePerturbation(1e-4, probes=2, mask=False)
     (made,) = variance_parts(
         chip,
         TEACHER.port(),
@@ -104,9 +104,9 @@ def test_the_minibatch_law_is_that_of_all_batches() -> None:
     chip, loss = Chip(QUIET, LAYERS, 3, dtype=F64), CrossEntropy()
     made = measured(chip, stream(0), batch=3)["labels"]
     slopes = xray.node_gradient(chip, X, EXAMPLES.target, loss)[0]
-    whole = correlate(LAYERS[0], slopes, X)
+    whole = knob_gradient(LAYERS[0], slopes, X)
     every = [torch.tensor(some) for some in combinations(range(6), 3)]
-    gaps = [(correlate(LAYERS[0], slopes[s], X[s]) - whole).square().sum() for s in every]
+    gaps = [(knob_gradient(LAYERS[0], slopes[s], X[s]) - whole).square().sum() for s in every]
     wanted = float(torch.stack(gaps).mean() / whole.square().sum())
     assert float(made.predicted_minibatch) == pytest.approx(wanted, rel=1e-10)
 

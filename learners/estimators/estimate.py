@@ -1,0 +1,175 @@
+"""The one path from probes to gradients: probe layers, take off what was predicted, tell the rest."""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from typing import NamedTuple
+
+import torch
+from torch import Generator
+from torch import Tensor
+
+from analog.port import Port
+from analog.port import Reading
+from analog.spec import Knobs
+from analog.spec import Spec
+
+from ..losses import Loss
+from .base import Estimator
+from .base import ProbeResult
+from .control_variates import ControlVariate
+from .control_variates import predicted_change
+from .gradient import Gradient
+from .gradient import knob_gradients
+from .gradient import weighted_knob_gradients
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """A batch's reading without a probe, and what the losses of its step are."""
+
+    x: Tensor  # (batch, features_in), or (*fleet, batch, features_in)
+    reading: Reading  # taps (*fleet, batch, features), of the whole chip
+    loss: Loss
+    target: Any  # as the loss froze it
+
+    @cached_property
+    def losses(self) -> Tensor:  # (*fleet, batch, parts)
+        return self.judge(self.reading)
+
+    @cached_property
+    def output_gradient(self) -> Tensor | None:  # (*fleet, batch, outputs)
+        """The gradient of each example's loss at the outputs, if the loss knows it."""
+        return None if self.loss.gradient is None else self.loss.gradient(self.reading.out, self.target)
+
+    def judge(self, reading: Reading) -> Tensor:
+        """The losses of a reading of the same batch, (..., batch, parts).
+
+        Raises:
+            ValueError: the loss gives something else.
+        """
+        out, losses = reading.out, self.loss.value(reading.out, self.target)
+        wanted = (*out.shape[:-1], self.loss.parts)
+        if losses.shape != wanted or losses.dtype != out.dtype:
+            raise ValueError(
+                f"{self.loss!r} gave {losses.dtype} {tuple(losses.shape)} for outputs {out.dtype} "
+                f"{tuple(out.shape)}; wanted {wanted}, a number for each part of each example, not averaged"
+            )
+        return losses
+
+
+def judged_baseline(loss: Loss, x: Tensor, target: Any, reading: Reading) -> Baseline:
+    """What a step's losses are, once the chip was read without a probe.
+
+    Args:
+        x: (batch, features_in), or (*fleet, batch, features_in).
+        target: of the batch, in the form that the loss asks for.
+        reading: taps (*fleet, batch, features), of the whole chip.
+    """
+    return Baseline(x, reading, loss, loss.freeze(reading.out, target))
+
+
+def probe_span(
+    estimator: Estimator, port: Port, baseline: Baseline, span: tuple[int, int], generator: Generator
+) -> ProbeResult:
+    """Probe some consecutive layers, driven by what drove them in the baseline reading of the whole chip.
+
+    Args:
+        span: the first and the last layer that are probed; those above show what came of it.
+    """
+    first, last = span
+    x = baseline.reading.taps[first - 1] if first else baseline.x
+    alone = Reading(baseline.reading.taps[first : last + 1])
+    probe, memo = estimator.ask(port.spec.span(first, last), x, alone, generator)
+    reading = port.measure(x, probe.padded(after=len(port.spec.layers) - 1 - last), first=first)
+    probed = Reading(reading.taps[: last + 1 - first])
+    return ProbeResult(x, alone, baseline.losses, probe, probed, baseline.judge(reading), memo)
+
+
+class Estimate(NamedTuple):
+    """An estimated gradient of some layers: what was predicted, and the weighted rest that probes told."""
+
+    spec: Spec  # of these layers
+    inputs: tuple[Tensor, ...]  # what drove each of them, (*fleet, batch, features_in)
+    told: Gradient
+    weight: float = 1.0
+    predicted: Gradient | None = None
+
+    def at_knobs(self) -> Knobs:
+        """The gradient of the batch's mean loss at each layer's knobs."""
+        if self.predicted is None:
+            return knob_gradients(self.spec, self.told, self.inputs)
+        return weighted_knob_gradients(self.spec, self.weight, self.told, self.predicted, self.inputs)
+
+    def at_nodes(self) -> tuple[Tensor, ...]:
+        """The gradient of each example's loss at each layer's summing nodes, (*fleet, batch, features).
+
+        It is there for estimators and control variates whose gradient is at nodes.
+        """
+        told = self._nodes(self.told)
+        if self.predicted is None:
+            return told
+        pairs = zip(told, self._nodes(self.predicted), strict=True)
+        return tuple(self.weight * estimated + predicted for estimated, predicted in pairs)
+
+    def _nodes(self, gradient: Gradient) -> tuple[Tensor, ...]:
+        lead = (*self.spec.fleet, self.inputs[0].shape[-2])
+        none = (None,) * len(self.spec.layers)
+        return tuple(
+            torch.zeros(*lead, layer.features, dtype=self.spec.dtype, device=self.spec.on) if g is None else g
+            for layer, g in zip(self.spec.layers, gradient.nodes or none, strict=True)
+        )
+
+
+def estimate(
+    estimator: Estimator,
+    spec: Spec,
+    result: ProbeResult,
+    variate: ControlVariate[Any] | None = None,
+    state: Any = None,
+    output_gradient: Tensor | None = None,
+    parts_per_layer: Sequence[int] | None = None,
+) -> tuple[Estimate, Any]:
+    """What probes and a control variate together say of the gradient.
+
+    Args:
+        spec: the layers that were probed.
+        result: what the probes showed of them.
+        variate, state: the control variate, and its state; None: everything is estimated.
+        output_gradient: (*fleet, batch, outputs), for a control variate that needs it.
+        parts_per_layer: see `Probing`.
+
+    Returns:
+        The estimate, and the control variate's next state.
+    """
+    tell = _teller(estimator, spec, parts_per_layer)
+    if variate is None:
+        return Estimate(spec, result.inputs, tell(result)), state
+    predicted = variate.predict(state, spec, result, output_gradient)
+    change = predicted_change(predicted, result.probe, result.losses.shape[-1])
+    innovation = result._replace(losses=result.losses - change)
+    told = tell(innovation)
+    state = variate.observe(state, spec, predicted, innovation, output_gradient, told)
+    return Estimate(spec, result.inputs, told, variate.estimate_weight, predicted), state
+
+
+def _teller(
+    estimator: Estimator, spec: Spec, parts_per_layer: Sequence[int] | None
+) -> Callable[[ProbeResult], Gradient]:
+    """The estimator's `tell`; layer by layer where their nodes fall into different numbers of parts."""
+    if parts_per_layer is None:
+        return lambda result: estimator.tell(spec, result)
+
+    def tell(result: ProbeResult) -> Gradient:
+        if set(parts_per_layer) == {result.losses.shape[-1]}:
+            return estimator.tell(spec, result)
+        layers = [
+            estimator.tell(spec.span(at, at), result.layer(at, parts))
+            for at, parts in enumerate(parts_per_layer)
+        ]
+        alone = (Gradient(knobs=g.knobs or (None,), nodes=g.nodes or (None,)) for g in layers)
+        return Gradient(*(tuple(entry for (entry,) in place) for place in zip(*alone, strict=True)))
+
+    return tell

@@ -1,0 +1,136 @@
+"""Which layers are probed together and which learns by the delta rule, for all learners by perturbation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Generator
+
+from analog.port import Port
+from analog.spec import Spec
+
+from ..losses import Loss
+from ..losses import known_gradient
+from ..losses import require_loss
+from .base import Estimator
+from .control_variates import ControlVariate
+from .estimate import Baseline
+from .estimate import Estimate
+from .estimate import estimate
+from .estimate import probe_span
+from .gradient import Gradient
+
+
+@dataclass(frozen=True)
+class Probing:
+    """How the gradient of a loss is estimated, layer by layer.
+
+    Args:
+        estimator: any whose properties fit the other settings.
+        loss: of the chip's outputs.
+        delta_rule: the gradient of the read-out is not probed but follows from the loss's, wherever the last
+            layer is linear and the loss has a gradient.
+        in_turn: probe one layer after another, each in measurements of its own.
+        control_variate: predicts gradients from the past, so that only the rest has to be estimated.
+        parts_per_layer: into how many consecutive parts the nodes of each probed layer fall, where some reach
+            several of the loss's parts; None: into as many as the loss has.
+
+    Raises:
+        ValueError: settings that do not go together.
+        TypeError: `loss` is no loss.
+    """
+
+    estimator: Estimator
+    loss: Loss
+    delta_rule: bool = True
+    in_turn: bool = False
+    control_variate: ControlVariate[Any] | None = None
+    parts_per_layer: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        require_loss(self.loss, "loss")
+        if self.control_variate is not None:
+            self._validate_variate(self.control_variate)
+        if self.parts_per_layer is not None:
+            self._validate_parts(self.parts_per_layer)
+
+    def _validate_variate(self, variate: ControlVariate[Any]) -> None:
+        if self.estimator.probes_at is None:
+            raise ValueError(
+                f"{variate!r} predicts what comes of probes that were sent; {self.estimator!r} sends none"
+            )
+        if self.estimator.probes_at != variate.predicts_at:
+            raise ValueError(
+                f"{variate!r} predicts gradients at {variate.predicts_at}, "
+                f"the probes of {self.estimator!r} enter at {self.estimator.probes_at}"
+            )
+        if variate.needs_output_gradient:
+            known_gradient(self.loss, f"{variate!r}")
+
+    def _validate_parts(self, counts: Sequence[int]) -> None:
+        if any(count < 1 or self.loss.parts % count for count in counts):
+            raise ValueError(f"parts_per_layer {counts} do not divide {self.loss.parts} parts")
+        if self.control_variate is not None:
+            raise ValueError("a control variate wants nodes that keep to one part; parts_per_layer is set")
+        if self.estimator.probes_at != self.estimator.gradient_at:
+            raise ValueError(f"{self.estimator!r} cannot tell layers one by one, as parts_per_layer needs")
+
+    def uses_delta_rule(self, spec: Spec) -> bool:
+        """Whether the last layer of such a chip learns by the delta rule and is spared the probes."""
+        return self.delta_rule and spec.layers[-1].linear and self.loss.gradient is not None
+
+    def spans(self, spec: Spec) -> list[tuple[int, int]]:
+        """The first and last layer of each set of probes."""
+        probed = len(spec.layers) - self.uses_delta_rule(spec)
+        if self.in_turn:
+            return [(at, at) for at in range(probed)]
+        return [(0, probed - 1)] if probed else []
+
+    def init(self, spec: Spec) -> tuple[Any, ...]:
+        """The control variate's state for each set of probes.
+
+        Raises:
+            ValueError: the settings do not fit the chip.
+        """
+        spans, counts = self.spans(spec), self.parts_per_layer
+        probed = 1 + spans[-1][1] if spans else 0
+        if counts is not None and len(counts) != probed:
+            raise ValueError(f"parts_per_layer has {len(counts)} entries, {probed} layers are probed")
+        variate = self.control_variate
+        return tuple(None if variate is None else variate.init(spec.span(*span), spec) for span in spans)
+
+    def estimates(
+        self, port: Port, baseline: Baseline, states: tuple[Any, ...], generator: Generator
+    ) -> tuple[list[Estimate], tuple[Any, ...]]:
+        """Probe all layers and tell their gradients.
+
+        Args:
+            baseline: a reading of the whole chip without a probe, just made, judged by this loss.
+            states: as `init` or the last call gave them.
+            generator: of the probes.
+
+        Returns:
+            Estimates that together cover all layers, in order; and the next states.
+        """
+        found: list[Estimate] = []
+        after: list[Any] = []
+        variate, counts = self.control_variate, self.parts_per_layer
+        needed = variate is not None and variate.needs_output_gradient
+        output_gradient = baseline.output_gradient if needed else None
+        for span, state in zip(self.spans(port.spec), states, strict=True):
+            spec, cut = port.spec.span(*span), slice(span[0], span[1] + 1)
+            result = probe_span(self.estimator, port, baseline, span, generator)
+            parts = None if counts is None else counts[cut]
+            told, state = estimate(self.estimator, spec, result, variate, state, output_gradient, parts)
+            found.append(told)
+            after.append(state)
+        if self.uses_delta_rule(port.spec):
+            found.append(_delta_rule(port.spec, baseline))
+        return found, tuple(after)
+
+
+def _delta_rule(spec: Spec, baseline: Baseline) -> Estimate:
+    """The exact gradient of the linear read-out, as far as its inputs and the loss are known."""
+    top = len(spec.layers) - 1
+    inputs = baseline.reading.taps[-2] if top else baseline.x
+    return Estimate(spec.span(top), (inputs,), Gradient(nodes=(baseline.output_gradient,)))
