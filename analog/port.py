@@ -47,10 +47,14 @@ class Probe(NamedTuple):
         return Probe(*(None if entries is None else (*below, *entries, *above) for entries in self))
 
     def lead(self, spec: Spec, x: Tensor) -> tuple[int, ...]:
-        """The probe axes of a measurement of the layers in `spec`, which the probe or x or both carry."""
+        """The probe axes of a measurement of the layers in `spec`, which the probe or x or both carry.
+
+        Args:
+            x: (batch, features_in) or (*probes, *fleet, batch, features_in).
+        """
         fleet = len(spec.fleet)
         entries = [(e, 3) for e in self.knobs or ()] + [(e, 2) for e in (*(self.nodes or ()), x)]
-        leads = [tuple(e.shape[: max(0, e.ndim - own - fleet)]) for e, own in entries if e is not None]
+        leads = [tuple(e.shape[: max(0, e.ndim - axes - fleet)]) for e, axes in entries if e is not None]
         return max(leads, key=len)
 
 
@@ -61,23 +65,37 @@ class Reading(NamedTuple):
 
     @property
     def out(self) -> Tensor:
-        """The last driven layer's output."""
+        """The last driven layer's output, (*probes, *fleet, batch, features)."""
         return self.taps[-1]
 
 
 class Measure(Protocol):
-    """Drive layers first..last (inclusive; None is the read-out) with x, and read every tap.
+    """The wire that reads a chip."""
 
-    x is (batch, features_in), the same for all chips, or (*probes, *fleet, batch, features_in).
-    """
+    def __call__(self, x: Tensor, probe: Probe = ..., *, first: int = 0, last: int | None = None) -> Reading:
+        """Drive layers first..last with x, and read every tap.
 
-    def __call__(
-        self, x: Tensor, probe: Probe = ..., *, first: int = 0, last: int | None = None
-    ) -> Reading: ...
+        Args:
+            x: (batch, features_in), the same for all chips, or (*probes, *fleet, batch, features_in).
+            probe: what is added meanwhile, one entry for each driven layer.
+            first: the first driven layer.
+            last: the last driven layer, inclusive; None is the read-out.
+
+        Returns:
+            One tap for each driven layer, (*probes, *fleet, batch, features).
+
+        Raises:
+            BadInput: x, the probe or the span do not fit; the chip did not see them.
+            Dead: the chip has died.
+        """
+        ...
 
 
 class Port(NamedTuple):
-    """The wires. All run without grad and copy in and out."""
+    """The wires of a chip. All run without grad and copy in and out.
+
+    What is sent into any of them raises BadInput where it does not fit, Dead where the chip has died.
+    """
 
     spec: Spec
     program: Callable[[Knobs], None]  # set the knobs from blank
@@ -125,7 +143,10 @@ def _measure(spec: Spec, read: Read) -> Measure:
 
 
 def checked(port: Port) -> Port:
-    """The same wires, refusing bad input with BadInput before the hardware sees any of it."""
+    """The same wires, refusing bad input with BadInput before the hardware sees any of it.
+
+    A laboratory's instruments become a port so: `checked(Port(spec, dac.write, dac.pulse, adc.read))`.
+    """
     spec = port.spec
 
     def program(knobs: Knobs) -> None:
@@ -140,46 +161,45 @@ def checked(port: Port) -> Port:
         if not isinstance(probe, Probe):
             raise BadInput(f"measure: probe is {type(probe).__name__}, wanted a Probe")
         lead = _probe(driven, first, x, probe)
-        own = tuple(x.shape[: x.ndim - 2 - len(spec.fleet)]) if x.ndim > 2 else ()
-        if lead and own and lead != own:
-            raise BadInput(f"measure: x has probe axes {own}, the probe has {lead}; give both the same")
+        carried = tuple(x.shape[: x.ndim - 2 - len(spec.fleet)]) if x.ndim > 2 else ()
+        if lead and carried and lead != carried:
+            raise BadInput(f"measure: x has probe axes {carried}, the probe has {lead}; give both the same")
         return port.measure(x, probe, first=first, last=last)
 
     return rewired(port, read, program=program, pulse=pulse)
 
 
-def _finite(name: str, given: Tensor) -> None:
-    if (
-        not math.isfinite(given.sum().item()) and not torch.isfinite(given).all()
-    ):  # a sum may overflow honestly
-        bad = int((~torch.isfinite(given)).sum())
-        raise BadInput(f"{name}: {bad} of {given.numel()} values are NaN or infinite; send finite numbers")
+def _require_finite(name: str, tensor: Tensor) -> None:
+    if math.isfinite(tensor.sum().item()) or torch.isfinite(tensor).all():  # a sum may overflow honestly
+        return
+    bad = int((~torch.isfinite(tensor)).sum())
+    raise BadInput(f"{name}: {bad} of {tensor.numel()} values are NaN or infinite; send finite numbers")
 
 
-def _tensor(spec: Spec, name: str, given: object) -> Tensor:
-    if not isinstance(given, Tensor):
-        raise BadInput(f"{name}: got {type(given).__name__}, wanted a torch tensor")
-    if given.dtype != spec.dtype:
+def _tensor(spec: Spec, name: str, value: object) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise BadInput(f"{name}: got {type(value).__name__}, wanted a torch tensor")
+    if value.dtype != spec.dtype:
         raise BadInput(
-            f"{name}: dtype is {given.dtype}, the chip's wires take {spec.dtype}; convert it first"
+            f"{name}: dtype is {value.dtype}, the chip's wires take {spec.dtype}; convert it first"
         )
-    if given.device.type != torch.device(spec.on).type:
-        raise BadInput(f"{name}: lives on {given.device}, the chip on {spec.on}; move it first")
-    return given
+    if value.device.type != torch.device(spec.on).type:
+        raise BadInput(f"{name}: lives on {value.device}, the chip on {spec.on}; move it first")
+    return value
 
 
-def _knobs(spec: Spec, name: str, given: Knobs) -> Knobs:
-    if not isinstance(given, tuple | list) or len(given) != len(spec.layers):
-        count = len(given) if isinstance(given, tuple | list) else type(given).__name__
+def _knobs(spec: Spec, name: str, value: Knobs) -> Knobs:
+    if not isinstance(value, tuple | list) or len(value) != len(spec.layers):
+        count = len(value) if isinstance(value, tuple | list) else type(value).__name__
         raise BadInput(f"{name}: got {count}, wanted a tuple of {len(spec.layers)} tensors, one per layer")
-    for i, (entry, shape) in enumerate(zip(given, spec.shapes, strict=True)):
+    for i, (entry, shape) in enumerate(zip(value, spec.shapes, strict=True)):
         tensor = _tensor(spec, f"layer {i}: {name}", entry)
         if tuple(tensor.shape) != shape:
             raise BadInput(
                 f"layer {i}: {name} is {tuple(tensor.shape)}, knobs are {shape}{_hint(spec, shape, tensor)}"
             )
-        _finite(f"layer {i}: {name}", tensor)
-    return tuple(given)
+        _require_finite(f"layer {i}: {name}", tensor)
+    return tuple(value)
 
 
 def _hint(spec: Spec, wanted: tuple[int, ...], tensor: Tensor) -> str:
@@ -200,7 +220,7 @@ def _input(spec: Spec, first: int, x: Tensor) -> None:
         raise BadInput(
             f"measure: x is {tuple(x.shape)}, leading axes {axes} must end with the fleet {spec.fleet}"
         )
-    _finite("measure: x", x)
+    _require_finite("measure: x", x)
 
 
 def _probe(spec: Spec, first: int, x: Tensor, probe: Probe) -> tuple[int, ...]:
@@ -230,7 +250,7 @@ def _probe(spec: Spec, first: int, x: Tensor, probe: Probe) -> tuple[int, ...]:
                     f"{label} is {tuple(tensor.shape)}, wanted (*probes, {', '.join(map(str, body))})"
                     f"{_hint(spec, body, tensor)}"
                 )
-            _finite(label, tensor)
+            _require_finite(label, tensor)
             leads[label] = tuple(tensor.shape[: tensor.ndim - len(body)])
             if 0 in leads[label]:
                 raise BadInput(f"{label} is {tuple(tensor.shape)}, no probe at all; send at least one")

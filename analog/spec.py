@@ -23,6 +23,9 @@ class BadInput(ValueError):
 class Costs:
     """What one use of the hardware costs. The defaults are Guess: round figures of analog in-memory
     computing (10 fJ per multiply, 100 ns per conversion), not a measured device.
+
+    Raises:
+        ValueError: a cost is negative or not finite, or the step is not above 0.
     """
 
     read_seconds: float = 100e-9  # s, one vector through one layer
@@ -37,7 +40,10 @@ class Costs:
             raise ValueError(f"costs are finite and at least 0, a step above 0; got {self}")
 
     def pulses(self, drive: Tensor) -> Tensor:
-        """Pulses sent to each cell for a drive (the mean number, where the last one is sent by chance)."""
+        """Pulses sent to each cell for a drive, of its shape (*fleet, tiles, rows, cols).
+
+        The mean number, where the last one is sent by chance.
+        """
         return (drive != 0).to(drive.dtype) if self.step is None else drive.abs() / self.step
 
     def pulsing_seconds(self, drive: Knobs) -> float:
@@ -91,7 +97,11 @@ class Budget:
 
 @dataclass(frozen=True)
 class Spec:
-    """The datasheet: nothing sampled, nothing hidden."""
+    """The datasheet of a chip: nothing sampled, nothing hidden.
+
+    Raises:
+        BadInput: there is no layer, or one does not fit on the one below.
+    """
 
     layers: tuple[Layer, ...]
     costs: Costs = field(default_factory=Costs)
@@ -123,7 +133,11 @@ class Spec:
         return tuple(torch.zeros(s, dtype=self.dtype, device=self.on) for s in self.shapes)
 
     def vectors(self, tap: Tensor) -> int:
-        """How many vectors each chip was driven with to give this tap: probes times batch."""
+        """How many vectors each chip was driven with to give this tap: probes times batch.
+
+        Args:
+            tap: (*probes, *fleet, batch, features)
+        """
         return tap.numel() // tap.shape[-1] // math.prod(self.fleet)
 
     def span(self, first: int = 0, last: int | None = None) -> "Spec":

@@ -10,13 +10,11 @@ import torch
 from torch import Generator
 
 _WORDS: Final = 624  # 32-bit words in the state of a Mersenne twister
-
-
-_HEAD: Final = 3  # 64-bit fields before them in torch's serialised CPU state: seed, left, next
+_HEAD: Final = 3  # 64-bit fields before them in torch's serialized CPU state: seed, left, next
 
 
 def stream(seed: int, *path: str | int, on: str = "cpu") -> Generator:
-    """A generator of its own for every (seed, path).
+    """Make the random generator that belongs to a seed and a path, and to no other.
 
     torch's CPU generator keeps only 32 bits of a seed, so among 12,000 streams two would coincide
     with probability 1.7 %. The hash of the path therefore fills the whole Mersenne state.
@@ -25,17 +23,20 @@ def stream(seed: int, *path: str | int, on: str = "cpu") -> Generator:
         seed: any integer.
         path: words or integers; `("a", 1)` and `("a", "1")` are different streams.
         on: where the generator lives, e.g. "cpu" or "cuda".
+
+    Raises:
+        ValueError: the seed is no integer.
     """
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ValueError(f"stream: a seed is an integer, got {seed!r}")
     key = repr((seed, *path)).encode()
-    made = torch.Generator(device=on)
-    made.manual_seed(int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") >> 1)
-    if made.device.type == "cpu":
-        state = made.get_state()
+    generator = torch.Generator(device=on)
+    generator.manual_seed(int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") >> 1)
+    if generator.device.type == "cpu":
+        state = generator.get_state()
         fields = state.view(torch.int64)
         digest = bytearray(hashlib.shake_256(key).digest(4 * _WORDS))
         words = torch.frombuffer(digest, dtype=torch.int32)
         fields[_HEAD : _HEAD + _WORDS] = words.to(torch.int64) & 0xFFFFFFFF
-        made.set_state(state)
-    return made
+        generator.set_state(state)
+    return generator

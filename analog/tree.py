@@ -50,7 +50,7 @@ def tree_leaves(tree: Any, name: str = "") -> dict[str, Any]:
 
 
 def tree_unflatten(tree: Any, leaves: Mapping[str, Tensor], name: str = "") -> Any:
-    """The tree of the given leaves, structured and named as `tree` is.
+    """The tree of the given leaves (of any shapes), structured and named as `tree` is.
 
     Raises:
         KeyError: a leaf of that name is lacking.

@@ -22,7 +22,13 @@ LossFn = Callable[[Tensor, Any], Tensor]  # (out (..., batch, features), target)
 
 
 def knobs(chip: Chip[Any]) -> Knobs:
-    """The true knobs, (*fleet, tiles, rows, cols) each: what a digital copy of the chip would copy."""
+    """The true knobs, (*fleet, tiles, rows, cols) each: what a digital copy of the chip would copy.
+
+    Those of a dead chip among chips that live apart mean nothing.
+
+    Raises:
+        Dead: the chip has died.
+    """
     chip.require_alive()
     return tuple(c.knobs.clone() for c in chip._cells)
 
@@ -30,56 +36,67 @@ def knobs(chip: Chip[Any]) -> Knobs:
 def respond(
     chip: Chip[Any], x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None
 ) -> Reading:
-    """What the taps would show without any noise. The chip's clock stands still."""
+    """The reading that a measurement would give without any noise; the chip's clock stands still.
+
+    Args and returned taps are those of a port's `measure`, x (..., batch, features_in).
+    """
     with torch.no_grad():
-        return Reading(_silent(chip, x, probe, first, last))
+        return Reading(_noiseless(chip, x, probe, first, last))
 
 
 def knob_gradient(
     chip: Chip[Any], x: Tensor, target: Any, loss: LossFn, *, first: int = 0, last: int | None = None
 ) -> Knobs:
-    """The exact gradient of the batch's mean loss at the knobs of the driven layers."""
+    """The exact gradient of the batch's mean loss at the knobs of the driven layers.
+
+    Args:
+        x: (..., batch, features_in)
+        loss: (out, target) -> (..., batch)
+
+    Returns:
+        One (*fleet, tiles, rows, cols) for each driven layer.
+    """
     spec = chip.spec.span(first, last)
     offsets = tuple(z.requires_grad_() for z in spec.zeros())
-    out = _silent(chip, x.detach(), Probe(knobs=offsets), first, last)[-1]
+    out = _noiseless(chip, x.detach(), Probe(knobs=offsets), first, last)[-1]
     total = loss(out, target).mean(-1).sum()  # chips of a fleet do not touch each other
-    return _slopes(total, offsets)
+    return _gradients(total, offsets)
 
 
 def node_gradient(
     chip: Chip[Any], x: Tensor, target: Any, loss: LossFn, *, first: int = 0, last: int | None = None
 ) -> tuple[Tensor, ...]:
-    """The exact gradient of each example's own loss at its summing nodes, (*fleet, batch, features)."""
+    """The exact gradient of each example's loss at its summing nodes, (*fleet, batch, features) each."""
     spec = chip.spec.span(first, last)
     pushes = tuple(
         torch.zeros(*spec.fleet, x.shape[-2], la.features, dtype=spec.dtype, device=spec.on).requires_grad_()
         for la in spec.layers
     )
-    out = _silent(chip, x.detach(), Probe(nodes=pushes), first, last)[-1]
-    return _slopes(loss(out, target).sum(), pushes)
+    out = _noiseless(chip, x.detach(), Probe(nodes=pushes), first, last)[-1]
+    return _gradients(loss(out, target).sum(), pushes)
 
 
 def input_gradient(
     chip: Chip[Any], x: Tensor, target: Any, loss: LossFn, *, first: int = 0, last: int | None = None
 ) -> Tensor:
-    """The exact gradient of each example's own loss at what drives the layers, of the shape of x.
+    """The exact gradient of each example's loss at what drives the layers, of the shape of x.
 
     Of an x that all chips of a fleet share, the sum over the chips.
     """
-    given = x.detach().clone().requires_grad_()
-    out = _silent(chip, given, Probe(), first, last)[-1]
-    return _slopes(loss(out, target).sum(), (given,))[0]
+    inputs = x.detach().clone().requires_grad_()
+    out = _noiseless(chip, inputs, Probe(), first, last)[-1]
+    return _gradients(loss(out, target).sum(), (inputs,))[0]
 
 
-def _silent(chip: Chip[Any], x: Tensor, probe: Probe, first: int, last: int | None) -> tuple[Tensor, ...]:
+def _noiseless(chip: Chip[Any], x: Tensor, probe: Probe, first: int, last: int | None) -> tuple[Tensor, ...]:
     chip.require_alive()
     spec = chip.spec.span(first, last)
     cells = chip._cells[first : first + len(spec.layers)]
     return propagate(chip.device, spec, cells, x, probe, Noise.none())
 
 
-def _slopes(total: Tensor, at: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Zero where the device lets nothing through."""
+def _gradients(total: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The gradient of a sum at its inputs, 0 where the device lets nothing through."""
     if not total.requires_grad:
-        return tuple(torch.zeros_like(a) for a in at)
-    return torch.autograd.grad(total, at, allow_unused=True, materialize_grads=True)
+        return tuple(torch.zeros_like(each) for each in inputs)
+    return torch.autograd.grad(total, inputs, allow_unused=True, materialize_grads=True)

@@ -18,12 +18,12 @@ def draw(spec: Spec, name: str, *shape: int) -> Tensor:
 
 
 def cell_fields(chip: Chip[Any], layer: int) -> dict[str, Tensor]:
-    """The cells of one layer by name, those of wrapped devices as in `inner.knobs`."""
+    """The cells of one layer, of any shapes, by name, those of wrapped devices as in `inner.knobs`."""
     return tree_leaves(chip._cells[layer])
 
 
 def clone_fields(fields: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A copy of every field, with memory of its own."""
+    """A copy of every field, of any shape, with memory of its own."""
     return {name: cell.clone() for name, cell in fields.items()}
 
 
@@ -38,7 +38,7 @@ def require(kept: bool, law: str) -> None:
 
 
 def require_equal(a: Tensor, b: Tensor, law: str) -> None:
-    """Pass on if two tensors are bitwise the same.
+    """Pass on if two tensors of any shape are bitwise the same.
 
     Raises:
         ContractError: they differ.
@@ -50,7 +50,7 @@ def require_equal(a: Tensor, b: Tensor, law: str) -> None:
 
 
 def require_close(a: Tensor, b: Tensor, tolerance: float, law: str) -> None:
-    """Pass on if two tensors differ by no more than a share of the size of the second.
+    """Pass on if two tensors of any shape differ by no more than a share of the size of the second.
 
     Raises:
         ContractError: they differ by more.

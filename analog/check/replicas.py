@@ -47,6 +47,11 @@ class Replicas:
         return draw(self.spec, f"{name} {len(self.history)}", *shape)
 
     def require(self, kept: bool, law: str) -> None:
+        """Pass on if a law is kept.
+
+        Raises:
+            ContractError: it is broken; the message tells the life.
+        """
         if not kept:
             raise ContractError(f"{law}. This life: {'; '.join(self.history)}")
 

@@ -105,7 +105,11 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin an episode in every place, or where `options["reset_mask"]` says so."""
+        """Begin an episode in every place, or where `options["reset_mask"]` says so.
+
+        Raises:
+            ValueError: seeds or mask do not fit the places.
+        """
         mask: Any = (options or {}).get("reset_mask", np.ones(self.num_envs, bool))
         if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
             raise ValueError(f"MortalChip: reset_mask is {mask!r}, wanted a bool array ({self.num_envs},)")
@@ -121,6 +125,11 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
         return self._episodes.observation(), self._infos(self._episodes.usage(), mask)
 
     def step(self, actions: Any) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
+        """Carry out one action in every place, as gymnasium's vector environments do.
+
+        Raises:
+            ValueError: an episode is over, and `autoreset_mode` does not begin another.
+        """
         if self._mode == DISABLED and self._done.any():
             raise ValueError(f"MortalChip: episodes {self._done.nonzero()[0]} are over; reset them first")
         fresh, everyone = self._done.copy(), np.ones(self.num_envs, bool)

@@ -28,7 +28,7 @@ class BadBlock(ValueError):
 def pack(header: Header, tensors: Mapping[str, Tensor]) -> bytes:
     """Write a header and tensors into one block.
 
-    Tensors keep every bit, and their order in memory, on which a product's last bits hang.
+    Tensors of any shape keep every bit, and their order in memory, on which a product's last bits hang.
     """
     orders = {name: _order(t) for name, t in tensors.items()}
     contiguous = {
@@ -47,7 +47,7 @@ def _order(tensor: Tensor) -> list[int]:
 
 
 def unpack(block: bytes) -> tuple[Header, dict[str, Tensor]]:
-    """Read the header and the tensors of a block.
+    """Read the header and the tensors of a block, of any shapes.
 
     Raises:
         BadBlock: the bytes are anything but a whole block that `pack` wrote.
@@ -76,7 +76,7 @@ def unpack(block: bytes) -> tuple[Header, dict[str, Tensor]]:
 
 
 def checksum(header: Header, tensors: Mapping[str, Tensor]) -> str:
-    """The BLAKE2b checksum of a header and tensors, whatever the order they come in."""
+    """The BLAKE2b checksum of a header and tensors of any shapes, whatever the order they come in."""
     total = hashlib.blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=32)
     for name, tensor in sorted(tensors.items()):
         data = tensor.detach().cpu().contiguous()

@@ -55,6 +55,11 @@ class Normalized:
     epsilon: float = 1e-5  # added to the variance
 
     def features_in(self, features: int) -> int:
+        """The same number.
+
+        Raises:
+            ValueError: the groups do not divide it.
+        """
         if self.groups < 1 or features % self.groups:
             raise ValueError(f"Normalized: {self.groups} groups do not divide {features} features")
         return features
@@ -72,6 +77,11 @@ class Averaged:
     patches: int
 
     def features_in(self, features: int) -> int:
+        """That number for each patch.
+
+        Raises:
+            ValueError: there is no patch.
+        """
         if self.patches < 1:
             raise ValueError(f"Averaged: patches is {self.patches}, wanted at least 1")
         return features * self.patches
@@ -174,6 +184,9 @@ def local_mixer(
     """The layers of Ren et al.'s LocalMixer, its last a linear read-out of the patches' mean.
 
     The first block has 2 layers, every other 3: over tokens, over channels, over channels in groups.
+
+    Raises:
+        ValueError: the image is not square, or patches or groups do not divide what they should.
     """
     planes, height, width = image
     if side < 1 or height != width or height % side:

@@ -59,7 +59,7 @@ class Ledger:
         self.seconds += self.spec.costs.pulsing_seconds(drive)
 
     def after_read(self, vectors: int, first: int, last: int) -> dict[str, float]:
-        """What each budget would stand at after that measurement, for the most used layer and chip."""
+        """What each limit of a Budget would stand at after that, for the most used layer and chip."""
         reads, seconds = self._with_read(vectors, first, last)
         return self._standing(reads, self._sent, seconds)
 
@@ -101,7 +101,11 @@ def _per_chip(pulses: Iterable[Tensor]) -> Tensor:  # (*fleet,)
 
 
 def metered(port: Port, ledger: Ledger) -> Port:
-    """The same wires, booking in `ledger` whatever the hardware accepted."""
+    """The same wires, booking in `ledger` whatever the hardware accepted.
+
+    Raises:
+        ValueError: the ledger was opened for another datasheet.
+    """
     if ledger.spec != port.spec:
         raise ValueError("metered: this ledger was opened for another datasheet; use Ledger(port.spec)")
 

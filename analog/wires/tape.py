@@ -60,17 +60,18 @@ def taped(port: Port, tape: Tape) -> Port:
 def replayed(tape: Tape) -> Port:
     """Wires with no chip behind them that answer from the tape.
 
-    Raises `ReplayMismatch` at the first event that is not bitwise what was recorded: a learner that is a
-    function of its measurements never does.
+    Raises:
+        ReplayMismatch: from its wires, at the first event that is not bitwise what was recorded; a learner
+            that is a function of its measurements never meets it.
     """
     position = iter(enumerate(tape.events))
 
     def exchange(wire: str, sent: Any) -> Reading | None:
-        at, (recorded, before, back) = next(position, (len(tape.events), ("nothing", None, None)))
+        number, (recorded, before, back) = next(position, (len(tape.events), ("nothing", None, None)))
         if recorded != wire:
-            raise ReplayMismatch(f"tape: event {at} is {wire!r}, the recording has {recorded!r}")
+            raise ReplayMismatch(f"tape: event {number} is {wire!r}, the recording has {recorded!r}")
         if not _same(_copy(sent), before):
-            raise ReplayMismatch(f"tape: event {at}, {wire!r}: what was sent differs from the recording")
+            raise ReplayMismatch(f"tape: event {number}, {wire!r}: what was sent differs from the recording")
         return _copy(back)
 
     def program(knobs: Knobs) -> None:

@@ -1,4 +1,4 @@
-"""The end with the learner."""
+"""The client of a remote port: the end with the learner."""
 
 import math
 import time
@@ -61,12 +61,12 @@ def connect(
         socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
         with socket.get_monitor_socket(_HANDSHAKE) as refusals:
             socket.connect(address)
-            line = _Connection(socket, refusals, address, timeout, retry)
+            connection = _Connection(socket, refusals, address, timeout, retry)
             try:
-                spec = _understood(line.ask({"wire": "hello"}, {})[0], layers)
-                yield _port(line, spec)
+                spec = _spec(connection.ask({"wire": "hello"}, {})[0], layers)
+                yield _port(connection, spec)
             finally:
-                line.bye()
+                connection.bye()
                 socket.disable_monitor()
 
 
@@ -119,26 +119,26 @@ class _Connection:
                 self.ask({"wire": "bye"}, {})
 
 
-def _port(line: _Connection, spec: Spec) -> Port:
+def _port(connection: _Connection, spec: Spec) -> Port:
     def send(wire: str, drive: Knobs) -> None:
-        line.ask({"wire": wire, "drive": [True] * len(drive)}, named("drive", drive))
+        connection.ask({"wire": wire, "drive": [True] * len(drive)}, named("drive", drive))
 
     def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         header: Header = {"wire": "measure", "first": first, "last": last}
-        given = {"x": x}
+        tensors = {"x": x}
         for name, entries in probe._asdict().items():
             header[name] = None if entries is None else [e is not None for e in entries]
-            given |= named(name, entries or ())
-        shown = line.ask(header, given)[1]
-        return Reading(tuple(shown[f"tap.{i}"] for i in range(len(shown))))
+            tensors |= named(name, entries or ())
+        taps = connection.ask(header, tensors)[1]
+        return Reading(tuple(taps[f"tap.{i}"] for i in range(len(taps))))
 
     return make_port(spec, lambda knobs: send("program", knobs), lambda knobs: send("pulse", knobs), read)
 
 
-def _understood(hello: Header, layers: Sequence[Layer]) -> Spec:
+def _spec(hello: Header, layers: Sequence[Layer]) -> Spec:
     """The datasheet at this end, where tensors live on the CPU."""
-    told = hello["spec"]
-    if told["layer_checksum"] != layer_checksum(layers):
+    stated = hello["spec"]
+    if stated["layer_checksum"] != layer_checksum(layers):
         raise RemoteError("the bench has other layers than those given; connect with the served chip's own")
-    dtype = {"float32": torch.float32, "float64": torch.float64}[told["dtype"]]
-    return Spec(tuple(layers), Costs(**told["costs"]), tuple(told["fleet"]), dtype)
+    dtype = {"float32": torch.float32, "float64": torch.float64}[stated["dtype"]]
+    return Spec(tuple(layers), Costs(**stated["costs"]), tuple(stated["fleet"]), dtype)

@@ -29,15 +29,25 @@ NAMED_ERRORS: Final = {
 
 
 def named(name: str, entries: Sequence[Tensor | None]) -> dict[str, Tensor]:
+    """The tensors, of any shapes, among entries of that name, by their number."""
     return {f"{name}.{i}": e for i, e in enumerate(entries) if e is not None}
 
 
-def entries(held: dict[str, Tensor], name: str, there: list[bool] | None) -> tuple[Tensor | None, ...] | None:
-    return None if there is None else tuple(held[f"{name}.{i}"] if t else None for i, t in enumerate(there))
+def entries(
+    tensors: dict[str, Tensor], name: str, present: list[bool] | None
+) -> tuple[Tensor | None, ...] | None:
+    """The inverse of `named`, for tensors of any shapes; None where `present` says that there is none."""
+    if present is None:
+        return None
+    return tuple(tensors[f"{name}.{i}"] if there else None for i, there in enumerate(present))
 
 
 def key(token: str) -> bytes:
-    """The server's secret key, which the token is; clients take its public half."""
+    """The server's secret key, which the token is; clients take its public half.
+
+    Raises:
+        ValueError: the token is too short.
+    """
     if not isinstance(token, str) or len(token) < 16:
         raise ValueError("a token has at least 16 characters; secrets.token_urlsafe() makes one")
     return z85.encode(hashlib.blake2b(token.encode(), digest_size=32, person=b"mortal bench").digest())

@@ -1,4 +1,4 @@
-"""The end with the chip."""
+"""The server of a remote port: the end with the chip."""
 
 import dataclasses
 import math
@@ -45,6 +45,9 @@ def serve(
         limit: bytes; a longer message cuts the connection that sends it.
         idle: s; a client that has sent nothing for so long may lose the bench to another.
         ready: called with the address once clients may come.
+
+    Raises:
+        ValueError: the token is too short.
     """
     bench = _Server(checked(port), limit, idle)
     with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
@@ -65,7 +68,7 @@ class _Server:
     def __init__(self, port: Port, limit: int, idle: float) -> None:
         self.port, self.limit, self.idle = port, limit, idle
         self.holder: str | None = None
-        self.heard = -math.inf
+        self.last_heard = -math.inf
         self.number, self.last = 0, b""
 
     def answer(self, parts: list[bytes]) -> bytes:
@@ -86,12 +89,12 @@ class _Server:
         wire = header["wire"]
         if wire == "hello":
             self._take(session)
-            return pack({"number": number, "spec": _told(self.port.spec), "limit": self.limit}, {})
+            return pack({"number": number, "spec": _spec_header(self.port.spec), "limit": self.limit}, {})
         if session != self.holder:
             raise Busy(
                 "this client does not hold the bench: it was restarted, or let go, or given to another"
             )
-        self.heard = time.monotonic()
+        self.last_heard = time.monotonic()
         if wire == "bye":
             self.holder = None
             return pack({"number": number}, {})
@@ -104,29 +107,29 @@ class _Server:
             self.last = pack({"number": number}, _carry_out(self.port, header, tensors))
         except Exception as error:  # this answer is remembered too
             self.last = _failed(number, error)
-        self.heard = time.monotonic()
+        self.last_heard = time.monotonic()
         return self.last
 
     def _take(self, session: str) -> None:
         now = time.monotonic()
-        if self.holder not in (None, session) and now - self.heard < self.idle:
-            raise Busy(f"another client holds the bench; it was heard {now - self.heard:.0f} s ago")
+        if self.holder not in (None, session) and now - self.last_heard < self.idle:
+            raise Busy(f"another client holds the bench; it was heard {now - self.last_heard:.0f} s ago")
         if session != self.holder:
             self.holder, self.number, self.last = session, 0, b""
-        self.heard = now
+        self.last_heard = now
 
 
 def _carry_out(port: Port, header: Header, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """One request at the real wires, and the taps it shows, if any."""
-    held = {name: tensor.to(port.spec.on) for name, tensor in tensors.items()}
+    moved = {name: tensor.to(port.spec.on) for name, tensor in tensors.items()}
     if header["wire"] in ("program", "pulse"):
-        drive: Any = entries(held, "drive", header["drive"])
+        drive: Any = entries(moved, "drive", header["drive"])
         (port.program if header["wire"] == "program" else port.pulse)(drive)
         return {}
     if header["wire"] != "measure":
         raise BadBlock(f"no wire is called {header['wire']!r}")
-    probe = Probe(entries(held, "knobs", header["knobs"]), entries(held, "nodes", header["nodes"]))
-    taps = port.measure(held["x"], probe, first=header["first"], last=header["last"]).taps
+    probe = Probe(entries(moved, "knobs", header["knobs"]), entries(moved, "nodes", header["nodes"]))
+    taps = port.measure(moved["x"], probe, first=header["first"], last=header["last"]).taps
     return {f"tap.{i}": tap for i, tap in enumerate(taps)}
 
 
@@ -136,7 +139,8 @@ def _failed(number: int | None, error: Exception) -> bytes:
     return pack({"number": number, "error": kind, "says": says}, {})
 
 
-def _told(spec: Spec) -> Header:
+def _spec_header(spec: Spec) -> Header:
+    """The datasheet in JSON; the client has the layers, and shows by a checksum that they are the same."""
     return {
         "costs": dataclasses.asdict(spec.costs),
         "fleet": list(spec.fleet),
