@@ -19,6 +19,14 @@ class Fabrication:
 
     Adding a parameter to a device reshuffles none of the others, and a chip alone is bitwise the
     same as its row in any fleet: numbers are drawn on the CPU in float64, then moved and rounded.
+
+    Args:
+        identities: who each chip is.
+        fleet: the fleet's axes, () for a chip alone.
+        layer: the number of the layer on its chip.
+        tiles: of the layer.
+        like: a tensor whose dtype and place the draws get.
+        scope: what stands in front of every name.
     """
 
     def __init__(
@@ -89,44 +97,49 @@ class Noise:
 
     @classmethod
     def none(cls) -> "Noise":
-        """No noise: normal draws are 0, uniform draws are 1/2."""
+        """The absence of noise: normal draws are 0, uniform draws are 1/2."""
         return cls(None)
 
     def with_probe_axes(self, lead: tuple[int, ...], rank: int) -> "Noise":
-        """The same draws during a measurement with probe axes `lead`."""
+        """The same draws during a measurement with probe axes.
+
+        Args:
+            lead: the probe axes.
+            rank: how many axes a tensor has that carries them.
+        """
         return Noise(self._generator, lead, rank)
 
-    def normal(self, like: Tensor) -> Tensor:  # ([*lead,] *like.shape); a scalar 0 when silent
+    def normal(self, like: Tensor) -> Tensor:  # ([*lead,] *like.shape); a scalar 0 without noise
         """Independent standard normals for each element of `like`, and for each probe."""
         if self._generator is None:
             return like.new_zeros(())
-        return self._filled(like, lambda drawn, generator: drawn.normal_(generator=generator))
+        return self._fill(like, lambda empty, generator: empty.normal_(generator=generator))
 
-    def uniform(self, like: Tensor) -> Tensor:  # ([*lead,] *like.shape); a scalar 1/2 when silent
+    def uniform(self, like: Tensor) -> Tensor:  # ([*lead,] *like.shape); a scalar 1/2 without noise
         """Independent uniforms in [0, 1) for each element of `like`, and for each probe."""
         if self._generator is None:
             return like.new_full((), 0.5)
-        return self._filled(like, lambda drawn, generator: drawn.uniform_(generator=generator))
+        return self._fill(like, lambda empty, generator: empty.uniform_(generator=generator))
 
-    def stochastic_round(self, count: Tensor) -> Tensor:
-        """`count` made whole by chance, right on average; silent: `count` itself, its mean."""
+    def stochastic_round(self, count: Tensor) -> Tensor:  # ([*lead,] *count.shape)
+        """Round each number up or down by chance so that its mean stays; without noise the number itself."""
         return count if self._generator is None else (count + self.uniform(count)).floor()
 
-    def round_to_nearest(self, value: Tensor) -> Tensor:
-        """`value` to the nearest whole number, as converters give it; silent: `value` itself.
+    def round_to_nearest(self, value: Tensor) -> Tensor:  # (*value.shape)
+        """Round each number to the nearest whole one, as converters do; without noise the number itself.
 
-        Rounding is counted among the noise: the silent response is that of infinitely many bits, so it
-        has the slope that a learner sees from afar instead of none at all.
+        Rounding is counted among the noise: the response without noise is that of infinitely many bits, so it
+        has the derivative that a learner sees from afar instead of none at all.
         """
         return value if self._generator is None else value.round()
 
-    def _filled(self, like: Tensor, throw: Callable[[Tensor, Generator], Tensor]) -> Tensor:
+    def _fill(self, like: Tensor, draw: Callable[[Tensor, Generator], Tensor]) -> Tensor:
         shape, fleet = self._shape(like), len(self._lead)  # the fleet's axis comes after the probes'
         if isinstance(self._generator, Generator):
-            return throw(like.new_empty(shape), self._generator)
-        assert self._generator is not None  # silent noise has answered before
+            return draw(like.new_empty(shape), self._generator)
+        assert self._generator is not None  # the absence of noise has answered before
         alone = (*shape[:fleet], *shape[fleet + 1 :])
-        return torch.stack([throw(like.new_empty(alone), generator) for generator in self._generator], fleet)
+        return torch.stack([draw(like.new_empty(alone), generator) for generator in self._generator], fleet)
 
     def _shape(self, like: Tensor) -> tuple[int, ...]:
         return (*self._lead, *like.shape) if like.ndim < self._rank else tuple(like.shape)

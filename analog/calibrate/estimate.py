@@ -15,17 +15,17 @@ kept at the device's own value and named; the worst goes first, so that of two p
 together one is left. Intervals take what is kept as true.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
 from ..measurement import MeasurementTable
 from ..settings import Setting
 from ..settings import settings
+from .identifiability import doubts
+from .identifiability import drop_unidentifiable
 from .moments import MomentModel
 from .moments import simulate_table
 from .moments import simulated_moments
@@ -44,7 +44,6 @@ from .search import SamplingError
 
 COPIES = 20  # simulated cells for each measured one
 APART = 2**39  # between seeds of simulated moments and those of their weights
-EITHER_SIGN = 0.5  # standard error beyond which a parameter of either sign counts as not identifiable
 BEYOND = 20.0  # times what a device shows: a reading beyond it is in another unit
 
 
@@ -95,7 +94,7 @@ def calibrate(
     moments, sampling = problem.moments(at), problem.sampling_error(linear)
     sampling = sampling._replace(covariance=sampling.covariance * (1 + 1 / moments.copies))
     fitted = rebuild(device, problem.scales, at)
-    notes += _doubts(problem.scales, sampling.covariance, limit)
+    notes += doubts(problem.scales, sampling.covariance, limit)
     estimated = {s.name for s in problem.scales}
     return Calibration(
         device=fitted,
@@ -127,57 +126,6 @@ def require_plausible(device: Any, table: MeasurementTable) -> None:
             )
 
 
-def drop_unidentifiable(problem: MomentMatching, limit: float, notes: list[str]) -> MomentMatching:
-    """The problem with only those parameters that its plan can tell at the start, to within `limit`.
-
-    Args:
-        problem: with all candidates.
-        limit: as `calibrate` has it.
-        notes: gets a line for each parameter that is dropped.
-
-    Raises:
-        ValueError: none is left.
-    """
-    scales = problem.scales
-    start = search_coordinates(problem.device, scales)
-    jacobian = problem.linearize_by_parameter(start).jacobian
-    left = list(range(len(scales)))
-    while left:
-        errors = [_expected_error(jacobian[:, left], j) for j in range(len(left))]
-        allowed = [_allowed_error(scales[k], limit) for k in left]
-        worst = max(range(len(left)), key=lambda j: errors[j] / allowed[j])
-        if errors[worst] <= allowed[worst]:
-            break
-        scale = scales[left[worst]]
-        alone = float(jacobian[:, left[worst]].norm())
-        shows = alone > 0 and 1 / alone <= allowed[worst]
-        why = "it shows only together with others" if shows else "it hardly shows"
-        notes.append(
-            f"{scale.name} is not identifiable from this table ({why}; expected relative standard error "
-            f"{errors[worst]:.2g}); held at {getattr(problem.device, scale.name):g}"
-        )
-        del left[worst]
-    if not left:
-        name = type(problem.device).__name__
-        raise ValueError(f"{name}: no parameter is identifiable from this table; " + "; ".join(notes))
-    kept = tuple(scales[k] for k in left)
-    return MomentMatching(problem.device, problem.table, kept, problem.model, problem.weight_model)
-
-
-def _allowed_error(scale: SearchScale, limit: float) -> float:
-    return limit if scale.sign else EITHER_SIGN
-
-
-def _expected_error(jacobian: Tensor, one: int) -> float:
-    """Standard error of one parameter among those with these derivatives, were readings Gaussian."""
-    column = jacobian[:, one]
-    others = torch.cat([jacobian[:, :one], jacobian[:, one + 1 :]], 1)
-    if others.shape[1]:
-        column = column - others @ torch.linalg.lstsq(others, column[:, None], driver="gelsd").solution[:, 0]
-    alone = float(column.norm())
-    return 1 / alone if alone > 1e-6 * float(jacobian[:, one].norm()) and alone > 0 else math.inf
-
-
 def _candidates(device: Any, free: Sequence[str] | None, notes: list[str]) -> tuple[str, ...]:
     present, kind = float_parameters(device), type(device).__name__
     if free is not None:
@@ -200,16 +148,6 @@ def _candidates(device: Any, free: Sequence[str] | None, notes: list[str]) -> tu
     if not candidates:
         raise ValueError(f"{kind}: has no parameter to estimate")
     return tuple(candidates)
-
-
-def _doubts(scales: tuple[SearchScale, ...], covariance: Tensor, limit: float) -> list[str]:
-    errors = covariance.diagonal().clamp(min=0).sqrt().tolist()
-    return [
-        f"{s.name} is not identifiable from this table: relative standard error {e:.2g}; its interval is a "
-        "lower bound of what is not known"
-        for s, e in zip(scales, errors, strict=True)
-        if not 0 < e <= 1.5 * _allowed_error(s, limit)
-    ]
 
 
 def _parameters(

@@ -78,7 +78,7 @@ class MomentMatching:
         return self.model(rebuild(self.device, self.scales, at), self.table.plan)
 
     def weight_moments(self, at: Tensor) -> Moments:
-        """Moments for weights and derivatives, by another seed.
+        """Moments for weights and derivatives at `at` (parameters,), by another seed.
 
         Where chance makes a moment large it makes its derivative large too, and by the same seed all such
         moments together would pull the estimate.
@@ -121,7 +121,7 @@ class MomentMatching:
         return torch.stack(columns, -1) @ torch.linalg.inv(directions)
 
     def linearize_by_parameter(self, at: Tensor) -> Linearization:
-        """A first look: derivatives parameter by parameter."""
+        """A first look: derivatives at `at` (parameters,), parameter by parameter."""
         return self.linearize(at, torch.diag(self.differences))
 
     def linearize_by_axis(self, at: Tensor, covariance: Tensor) -> Linearization:
@@ -129,6 +129,10 @@ class MomentMatching:
 
         Where parameters show almost only together, what tells them apart is the small difference of large
         derivatives: here it is a derivative of its own.
+
+        Args:
+            at: search coordinates, (parameters,).
+            covariance: (parameters, parameters).
         """
         sizes, axes = torch.linalg.eigh(covariance)
         directions = axes * (2 * sizes.clamp(min=1e-18).sqrt())
@@ -141,7 +145,11 @@ class MomentMatching:
         return torch.cat([z, self.share * z[:, self.upper[0]] * z[:, self.upper[1]]], -1)
 
     def search(self, at: Tensor) -> tuple[Linearization, Tensor, bool]:
-        """Weights and derivatives near the estimate, the estimate, and whether the search has settled."""
+        """Search from coordinates (parameters,).
+
+        Returns:
+            Weights and derivatives near the estimate, the estimate (parameters,), whether the search settled.
+        """
         linear = self.linearize_by_axis(at, self.linearize_by_parameter(at).covariance)
         for _ in range(ROUNDS):
             at, solved = self.solve(linear)
@@ -155,6 +163,9 @@ class MomentMatching:
 
         As many equations as parameters. The gap itself, which is mostly what no parameter can mend, is made
         small only where these have no solution, as for a noise that the table shows less of than none.
+
+        Returns:
+            Search coordinates (parameters,), and whether the equations are solved there.
         """
         basis, jacobian = torch.linalg.qr(linear.jacobian)
         found = self._least_squares(linear, basis, jacobian)

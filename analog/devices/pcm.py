@@ -162,14 +162,14 @@ class PCM(Programmed[PCMCells]):
 
 
 def drift_exponent(log: Tensor, quirk: Tensor) -> Tensor:
-    """Drift exponent of cells at ln(G / 25 uS), given their standard normals."""
+    """Drift exponents of cells at ln(G / 25 uS), given their standard normals of the same shape."""
     mean = (0.0244 - 0.0155 * log).clamp(0.049, 0.1)
     sd = (-0.0059 - 0.0125 * log).clamp(0.008, 0.045)
     return torch.addcmul(mean, sd, quirk).abs()
 
 
 def relative_noise(log: Tensor) -> Tensor:
-    """Relative 1/f noise Q of cells at ln(G / 25 uS)."""
+    """Relative 1/f noise Q of cells at ln(G / 25 uS), of the same shape."""
     return (0.0088 * (-0.65 * log).exp()).clamp(max=0.2)
 
 

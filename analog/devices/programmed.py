@@ -181,7 +181,7 @@ class Programmed(Device[H]):
 
 
 def one_sided_pair(target: Tensor, full: float) -> tuple[Tensor, Tensor]:
-    """A pair of which one side holds |target| * full and the other nothing, by the sign of the target."""
+    """A pair of which one side holds |target| * full and the other nothing, each of the target's shape."""
     return full * target.clamp(min=0), full * (-target).clamp(min=0)
 
 

@@ -58,7 +58,7 @@ class WanRRAM(Programmed[ProgrammedCells]):
 
 
 def polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
-    """The sum of coefficients[k] * x^k."""
+    """The sum of coefficients[k] * x^k, of the shape of x."""
     total = x.new_zeros(())
     for c in reversed(coefficients):
         total = total * x + c

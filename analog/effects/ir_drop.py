@@ -44,6 +44,11 @@ class IRDrop(StatelessEffect[S]):
         return self.resistance * self.conductance
 
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> S:
+        """Make the cells of the wrapped device.
+
+        Raises:
+            ValueError: wires of this length drop more of the voltage than the first order is good for.
+        """
         worst = self.relative_drop * max(cols, rows) ** 2
         if worst > WORST:
             raise ValueError(
@@ -62,7 +67,7 @@ class IRDrop(StatelessEffect[S]):
 
 
 def summed_distances(like: Tensor) -> Tensor:
-    """The sum over k of min(j, k) for each place j along the last axis, both counted from 1."""
+    """The sum over k of min(j, k) for each place j, both counted from 1: (..., count) -> (count,)."""
     count = like.shape[-1]
     j = torch.arange(1, count + 1, dtype=like.dtype, device=like.device)
     return j * count - j * (j - 1) / 2

@@ -61,9 +61,10 @@ class Wafer(Effect[WaferCells[S], S]):
 
 
 def correlated(fresh: Tensor, length: float) -> Tensor:
-    """Standard normals along the last axis with correlation exp(-distance / length), from fresh ones.
+    """Standard normals with correlation exp(-distance / length) along the last axis, (..., cells).
 
-    One by one, since a product with a matrix would not be bitwise the same for a fleet and for one chip.
+    Made from fresh ones of the same shape one by one, since a product with a matrix would not be bitwise the
+    same for a fleet and for one chip.
     """
     kept = math.exp(-1 / length)
     walk = list(fresh.unbind(-1))
