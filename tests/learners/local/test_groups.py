@@ -301,7 +301,7 @@ def own() -> Descent:
 
 WAYS = {
     "replicated, nodes": network(replicated()),
-    "replicated, mirrors": network(replicated(control_variate=WeightMirrors(estimate_weight=0.5, groups=3))),
+    "replicated, mirrors": network(replicated(mirrors=WeightMirrors(estimate_weight=0.5, groups=3))),
     "replicated, weights": network(replicated(WeightPerturbation(0.05, probes=2))),
     "own": network(own(), head=grouped(12, 9, 3, linear=True)),
 }
