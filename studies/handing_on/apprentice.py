@@ -45,8 +45,8 @@ from learners.rl import ObservationNormalizer
 from learners.rl import TanhSquashed
 from learners.rl import rollout
 
-from ..kit.recipes.standard import by_nodes
-from ..kit.recipes.standard import repeated
+from ..kit.recipes.standard import learned_feedback
+from ..kit.recipes.standard import repeat_knobs
 from ..kit.rl.classic_control import ClassicControl
 from ..kit.rl.tasks import RL_TASKS
 from ..kit.rl.tasks import RLTask
@@ -120,7 +120,7 @@ def run(trial: Trial) -> Iterator[Row]:
     fresh = range(TEACHER + 1, TEACHER + 1 + args.apprentices)
     everyone = ObservationNormalizer(*(s.expand(len(fresh), *s.shape) for s in normalizer))
     copies = Chip(args.device, rl_task.layers, fresh, noise_seed=args.seed + 1)
-    copies.port().program(repeated(xray.knobs(teacher), len(fresh)))
+    copies.port().program(repeat_knobs(xray.knobs(teacher), len(fresh)))
     yield from _scored(trial, "copy", copies, teacher, everyone, ways)
     pupils = Chip(args.device, rl_task.layers, fresh, noise_seed=args.seed + 2)
     met = [ways.expand(len(fresh), *ways.shape)]
@@ -140,7 +140,7 @@ def _lesson(trial: Trial, teacher: Port, pupils: Port, met: Tensor, number: int)
     """Learn what the teacher answers in the states met so far."""
     args = trial.args
     named = trial.rl_task.task in NAMED
-    learner = by_nodes(4, linear_decay(adam(RATE), args.lessons))
+    learner = learned_feedback(4, linear_decay(adam(RATE), args.lessons))
     drawn, generator = trial.generator("lessons", number), trial.generator("probes", number)
     chosen = (torch.randint(met.shape[-2], (EXAMPLES,), generator=drawn) for _ in range(args.lessons))
     stimuli = (Batch(met[..., c, :]) for c in chosen)

@@ -74,6 +74,7 @@ from learners import Batch
 from learners import CrossEntropy
 from learners import Loss
 from learners import adam
+from learners import evaluate
 from learners import fit
 from learners import linear_decay
 from learners.data import Dataset
@@ -85,16 +86,15 @@ from learners.data import load_data
 from ..kit.data.ink import mean_ink
 from ..kit.recipes.answer_formats import AnyAnswerFormat
 from ..kit.recipes.answer_formats import name_of
-from ..kit.recipes.standard import Exact
-from ..kit.recipes.standard import Scale
-from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import by_nodes
+from ..kit.recipes.exact_gradient import ExactGradient
+from ..kit.recipes.standard import TrainingSize
+from ..kit.recipes.standard import decaying_adam
+from ..kit.recipes.standard import learned_feedback
+from ..kit.recipes.standard import log_spaced
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import repeated
-from ..kit.recipes.standard import sampled
-from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import schedule
-from ..kit.recipes.standard import usual
+from ..kit.recipes.standard import published_learner
+from ..kit.recipes.standard import repeat_knobs
+from ..kit.recipes.standard import training_size
 from ..kit.report.tables import round_count
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
@@ -179,7 +179,7 @@ class Teaching(NamedTuple):
     answers: AnswerFormat
     class_outputs: Callable[[Port], Port]  # the port that names classes
 
-    def layers(self, data: Dataset, size: Scale) -> tuple[Layer, ...]:
+    def layers(self, data: Dataset, size: TrainingSize) -> tuple[Layer, ...]:
         return dense(data.features, size.hidden), dense(size.hidden, self.outputs, linear=True)
 
 
@@ -212,7 +212,7 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    size = scale(data, hidden=args.hidden, epochs=args.epochs, heirs=args.heirs)
+    size = training_size(data, hidden=args.hidden, epochs=args.epochs, heirs=args.heirs)
     if trial.method == "gradients":
         yield from _gradients(trial, data, size)
         return
@@ -221,20 +221,22 @@ def run(trial: Trial) -> Iterator[Row]:
     teacher = Chip(args.device, subject.layers(data, size), first, noise_seed=args.seed)
     examples = Batch(data.train.x, subject.targets)
     order, probes = trial.generator("teacher", "data"), trial.generator("teacher")
-    learner = usual(data, size)(subject.loss)
+    learner = published_learner(data, size)(subject.loss)
     for _ in fit(learner, teacher.port(), batches(examples, size.batch, size.epochs, order), probes):
         pass
-    score = float(accuracy(subject.class_outputs(teacher.port()), data.test))
+    score = float(evaluate(subject.class_outputs(teacher.port()), data.test))
     yield {"what": "teacher", "method": trial.method_name, "accuracy": round(score, 6), "done": 0.1}
     if trial.method == "weights":
         copies = _fresh_chips(trial, size, teacher).port()
-        copies.program(repeated(xray.knobs(teacher), size.heirs))
-        yield _row(trial, 0, FLOAT_BITS * _knobs(teacher), accuracy(copies, data.test), 1.0)
+        copies.program(repeat_knobs(xray.knobs(teacher), size.heirs))
+        yield _row(trial, 0, FLOAT_BITS * _knobs(teacher), evaluate(copies, data.test), 1.0)
         return
     yield from _curve(trial, data, size, subject, teacher)
 
 
-def _curve(trial: Trial, data: Dataset, size: Scale, subject: Teaching, teacher: Chip[Any]) -> Iterator[Row]:
+def _curve(
+    trial: Trial, data: Dataset, size: TrainingSize, subject: Teaching, teacher: Chip[Any]
+) -> Iterator[Row]:
     """Recordings of more and more lessons, each studied by fresh chips."""
     total = count_steps(data.train, size.batch, size.epochs)
     counts = sorted({min(n, len(data.train.x)) for n in (*trial.args.lessons, len(data.train.x))})
@@ -245,27 +247,31 @@ def _curve(trial: Trial, data: Dataset, size: Scale, subject: Teaching, teacher:
             lessons(teacher.port(), [stimuli], subject.answers, generator=draws, traffic=traffic)
         )
         heirs = _fresh_chips(trial, size, teacher).port()
-        learner = by_nodes(size.probes, linear_decay(adam(size.rate), total))(subject.answers.loss)
+        learner = learned_feedback(size.probes, linear_decay(adam(size.learning_rate), total))(
+            subject.answers.loss
+        )
         studied = draw_batches(recording, size.batch, total, trial.generator(count, "order"))
         for _ in fit(learner, heirs, studied, trial.generator(count, "probes")):
             pass
-        scores = accuracy(subject.class_outputs(heirs), data.test)
+        scores = evaluate(subject.class_outputs(heirs), data.test)
         yield _row(trial, traffic.lessons, traffic.bits, scores, 0.1 + 0.9 * k / len(counts))
 
 
-def _gradients(trial: Trial, data: Dataset, size: Scale) -> Iterator[Row]:
+def _gradients(trial: Trial, data: Dataset, size: TrainingSize) -> Iterator[Row]:
     """An identical digital network takes every step that its twin's gradient tells it to."""
     twin = Chip(Ideal(), network(data, size.hidden), 1_000_000 * trial.teacher)
-    learner = Exact(twin, schedule(data, size.batch, size.epochs, size.rate), CrossEntropy())
+    learner = ExactGradient(
+        twin, decaying_adam(data, size.batch, size.epochs, size.learning_rate), CrossEntropy()
+    )
     order = trial.generator("teacher", "data")
     total = count_steps(data.train, size.batch, size.epochs)
     training = fit(learner, twin.port(), batches(data.train, size.batch, size.epochs, order), order)
-    for step in sampled(training, total):
-        scores = accuracy(twin.port(), data.test).reshape(1)
+    for step in log_spaced(training, total):
+        scores = evaluate(twin.port(), data.test).reshape(1)
         yield _row(trial, step, FLOAT_BITS * _knobs(twin) * step, scores, step / total)
 
 
-def _fresh_chips(trial: Trial, size: Scale, teacher: Chip[Any]) -> Chip[Any]:
+def _fresh_chips(trial: Trial, size: TrainingSize, teacher: Chip[Any]) -> Chip[Any]:
     """Chips of the teacher's wiring that nobody has taught."""
     args, first = trial.args, trial.first_heir
     who = range(first, first + size.heirs)

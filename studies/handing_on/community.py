@@ -56,6 +56,7 @@ from distill.formats import FLOAT_BITS
 from learners import Batch
 from learners import CrossEntropy
 from learners import adam
+from learners import evaluate
 from learners import fit
 from learners import linear_decay
 from learners.data import Dataset
@@ -64,14 +65,13 @@ from learners.data import load_data
 from learners.data import take
 
 from ..kit.recipes.answer_formats import AnyAnswerFormat
-from ..kit.recipes.standard import Exact
-from ..kit.recipes.standard import Scale
-from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import by_nodes
+from ..kit.recipes.exact_gradient import ExactGradient
+from ..kit.recipes.standard import TrainingSize
+from ..kit.recipes.standard import learned_feedback
+from ..kit.recipes.standard import log_spaced
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import repeated
-from ..kit.recipes.standard import sampled
-from ..kit.recipes.standard import scale
+from ..kit.recipes.standard import repeat_knobs
+from ..kit.recipes.standard import training_size
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent
 from ..kit.report.tables import short_number
@@ -136,7 +136,7 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     data = load_data(trial.args.data)
-    size = scale(data, hidden=trial.args.hidden, epochs=trial.args.epochs)
+    size = training_size(data, hidden=trial.args.hidden, epochs=trial.args.epochs)
     shards = _shards(data, trial)
     is_digital = trial.method in ("gradients", "weights")
     for row in (_digital if is_digital else _mortal)(trial, data, size, shards):
@@ -153,7 +153,7 @@ def _shards(data: Dataset, trial: Trial) -> Batch:
     return take(data.train, indices)
 
 
-def settings_of_round(args: Args, size: Scale, chips: int, examples: int) -> Codistillation:
+def settings_of_round(args: Args, size: TrainingSize, chips: int, examples: int) -> Codistillation:
     """What fills a batch: own examples, and as many lessons of others as suits."""
     if chips == 1:
         return Codistillation(min(size.batch, examples), 0, args.answers)
@@ -163,7 +163,7 @@ def settings_of_round(args: Args, size: Scale, chips: int, examples: int) -> Cod
     return Codistillation(own, shared, args.answers, args.peers)
 
 
-def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator[Row]:
+def _mortal(trial: Trial, data: Dataset, size: TrainingSize, shards: Batch) -> Iterator[Row]:
     """Chips that learn by node perturbation, with what they hear from each other."""
     args = trial.args
     if trial.method == "community":
@@ -177,7 +177,7 @@ def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator
     ledger, log, port = Ledger(chip.spec), CommunicationLog(), chip.port()
     training = codistill(
         metered(port, ledger),
-        by_nodes(size.probes, linear_decay(adam(size.rate), rounds)),
+        learned_feedback(size.probes, linear_decay(adam(size.learning_rate), rounds)),
         shards,
         settings,
         rounds,
@@ -186,8 +186,8 @@ def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator
         answer_generator=trial.generator("answers"),
         log=log,
     )
-    for step in sampled(training, rounds):
-        scores = accuracy(port, data.test)
+    for step in log_spaced(training, rounds):
+        scores = evaluate(port, data.test)
         yield {
             **({"what": "curve"} if step < rounds else {"worst": round(float(scores.min()), 6)}),
             "step": step,
@@ -199,7 +199,7 @@ def _mortal(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator
         }
 
 
-def _affordable_rounds(data: Dataset, size: Scale, settings: Codistillation, chips: int) -> int:
+def _affordable_rounds(data: Dataset, size: TrainingSize, settings: Codistillation, chips: int) -> int:
     """Rounds for as many reads as a chip has that saw everything; its answers are among them."""
     lessons = settings.lessons_per_round(chips)
     reads = (settings.own_examples + lessons) * (1 + size.probes)
@@ -208,7 +208,7 @@ def _affordable_rounds(data: Dataset, size: Scale, settings: Codistillation, chi
     return max(1, reads_of_step * count_steps(data.train, size.batch, size.epochs) // reads)
 
 
-def _digital(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterator[Row]:
+def _digital(trial: Trial, data: Dataset, size: TrainingSize, shards: Batch) -> Iterator[Row]:
     """Identical machines with exact gradients, which they average, or their weights from time to time."""
     own = min(size.batch, shards.target.shape[1])
     rounds = count_steps(data.train, size.batch, size.epochs)
@@ -220,15 +220,18 @@ def _digital(trial: Trial, data: Dataset, size: Scale, shards: Batch) -> Iterato
     batches = (take_from_shards(shards, indices) for indices in order)
     if average_gradients:  # of one machine with all batches at once
         batches = (Batch(b.x.flatten(0, 1), b.target.flatten()) for b in batches)
-    learner, port = Exact(chip, linear_decay(adam(size.rate), rounds), CrossEntropy()), chip.port()
+    learner, port = (
+        ExactGradient(chip, linear_decay(adam(size.learning_rate), rounds), CrossEntropy()),
+        chip.port(),
+    )
     exchanges, every = 0, 1 if average_gradients else -(-rounds // TIMES)
     for step, _ in enumerate(fit(learner, port, batches, trial.generator("unused")), 1):
         if step % every and step < rounds:
             continue
         exchanges += 1
         if not average_gradients:
-            port.program(repeated(tuple(k.mean(0) for k in xray.knobs(chip)), trial.chips))
-    scores = accuracy(port, data.test)
+            port.program(repeat_knobs(tuple(k.mean(0) for k in xray.knobs(chip)), trial.chips))
+    scores = evaluate(port, data.test)
     knobs = sum(la.tiles * la.rows * la.cols for la in layers)
     yield {
         "step": rounds,

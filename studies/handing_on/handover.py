@@ -70,6 +70,7 @@ from distill import run_pilot
 from distill.read_budget import CHUNK
 from learners import Batch
 from learners import CrossEntropy
+from learners import evaluate
 from learners import fit
 from learners.data import Dataset
 from learners.data import batches
@@ -77,15 +78,14 @@ from learners.data import count_steps
 from learners.data import load_data
 
 from ..kit.data.per_chip_batches import per_chip_batches
-from ..kit.recipes.standard import Scale
-from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import answers
-from ..kit.recipes.standard import by_nodes
-from ..kit.recipes.standard import lived
+from ..kit.metrics.accuracy import predicted_classes
+from ..kit.metrics.accuracy import share_right
+from ..kit.recipes.standard import TrainingSize
+from ..kit.recipes.standard import accumulating_adam
+from ..kit.recipes.standard import learned_feedback
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import right
-from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import sparing
+from ..kit.recipes.standard import run_until_death
+from ..kit.recipes.standard import training_size
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent
 from ..kit.run.arguments import AnyDevice
@@ -145,35 +145,35 @@ class _Recording(NamedTuple):
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    size = scale(data, hidden=args.hidden, epochs=args.epochs)
+    size = training_size(data, hidden=args.hidden, epochs=args.epochs)
     teacher = _trained_teacher(trial, data, size)
     teacher_classes = xray.respond(teacher, data.test.x).out.argmax(-1)
     about: Row = {"age": trial.age, "teacher": trial.teacher}
-    score = float(accuracy(copy(teacher).port(), data.test))
+    score = float(evaluate(copy(teacher).port(), data.test))
     yield {"what": "teacher", **about, "accuracy": round(score, 6), "done": 0.2}
     recordings = [_record(trial, data, teacher, m, b) for m in get_args(Method) for b in args.budgets]
     teacher.die()
     heirs = _study(trial, data, size, recordings)
-    classes = answers(heirs, data.test.x).unflatten(0, (len(recordings), args.heirs))
+    classes = predicted_classes(heirs, data.test.x).unflatten(0, (len(recordings), args.heirs))
     for recording, named in zip(recordings, classes, strict=True):
         yield {
             "what": "heirs",
             **about,
             "method": recording.method,
             "budget": recording.budget,
-            "accuracy": round(float(right(named, data.test.target).mean()), 6),
-            "lost": round(1 - float(right(named, teacher_classes).mean()), 6),
+            "accuracy": round(float(share_right(named, data.test.target).mean()), 6),
+            "lost": round(1 - float(share_right(named, teacher_classes).mean()), 6),
             **recording.about,
             "done": 1.0,
         }
 
 
-def _trained_teacher(trial: Trial, data: Dataset, size: Scale) -> Chip[Any]:
+def _trained_teacher(trial: Trial, data: Dataset, size: TrainingSize) -> Chip[Any]:
     """A teacher that has learned from labels, in place, and has faded since."""
     teacher = Chip(trial.args.device, network(data, size.hidden), trial.teacher, noise_seed=trial.args.seed)
-    learner = by_nodes(size.probes, sparing(data, size))(CrossEntropy())
+    learner = learned_feedback(size.probes, accumulating_adam(data, size))(CrossEntropy())
     examples = batches(data.train, size.batch, size.epochs, trial.generator("teacher", "data"))
-    died = lived(fit(learner, teacher.port(), examples, trial.generator("teacher", "probes")))
+    died = run_until_death(fit(learner, teacher.port(), examples, trial.generator("teacher", "probes")))
     if died:
         raise ValueError(f"handover: {died}; it did not live to teach")
     teacher.wait(trial.age)
@@ -233,13 +233,15 @@ def _fixed_lessons(
     return lessons(averaged(port, often), stimuli, SoftLabels(STUDENT_TEMPERATURE))
 
 
-def _study(trial: Trial, data: Dataset, size: Scale, recordings: Sequence[_Recording]) -> Port:
+def _study(trial: Trial, data: Dataset, size: TrainingSize, recordings: Sequence[_Recording]) -> Port:
     """Fresh chips, one fleet for all recordings, study one each for as many steps."""
     args, first = trial.args, 1_000_000 * (trial.teacher + 1)
     shelf = [recording.lessons for recording in recordings for _ in range(args.heirs)]
     who = range(first, first + len(shelf))
     heirs = Chip(args.device, network(data, size.hidden), who, noise_seed=args.seed + 1).port()
-    learner = by_nodes(size.probes, sparing(data, size))(DistillationLoss(STUDENT_TEMPERATURE))
+    learner = learned_feedback(size.probes, accumulating_adam(data, size))(
+        DistillationLoss(STUDENT_TEMPERATURE)
+    )
     steps = count_steps(data.train, size.batch, size.epochs)
     studied = per_chip_batches(shelf, size.batch, steps, trial.generator("heirs", "data"))
     for _ in fit(learner, heirs, studied, trial.generator("heirs")):

@@ -45,23 +45,23 @@ from learners import Batch
 from learners import CrossEntropy
 from learners import Learner
 from learners import Loss
+from learners import evaluate
 from learners import fit
 from learners.data import Dataset
 from learners.data import count_steps
 from learners.data import draw_batches
 from learners.data import load_data
 
+from ..kit.metrics.accuracy import predicted_classes
+from ..kit.metrics.accuracy import share_right
 from ..kit.recipes.answer_formats import AnyAnswerFormat
-from ..kit.recipes.standard import Scale
-from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import answers
-from ..kit.recipes.standard import by_nodes
+from ..kit.recipes.standard import TrainingSize
+from ..kit.recipes.standard import decaying_adam
+from ..kit.recipes.standard import learned_feedback
+from ..kit.recipes.standard import log_spaced
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import repeated
-from ..kit.recipes.standard import right
-from ..kit.recipes.standard import sampled
-from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import schedule
+from ..kit.recipes.standard import repeat_knobs
+from ..kit.recipes.standard import training_size
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent
 from ..kit.report.tables import short_number
@@ -104,7 +104,7 @@ class _Generation(NamedTuple):
 
     trial: Trial
     data: Dataset
-    size: Scale
+    size: TrainingSize
     layers: tuple[Layer, ...]
     teacher: Chip[Any]
     fresh: range  # identities of the chips that copies and heirs are made on
@@ -126,8 +126,8 @@ class _Generation(NamedTuple):
         return pool if count is None else subsample(pool, count, self.generator("stimuli"))
 
     def learner(self, loss: Loss) -> Learner[Any]:
-        update = schedule(self.data, self.size.batch, self.size.epochs, self.size.rate)
-        return by_nodes(self.size.probes, update)(loss)
+        update = decaying_adam(self.data, self.size.batch, self.size.epochs, self.size.learning_rate)
+        return learned_feedback(self.size.probes, update)(loss)
 
     def fresh_chips(self, noise_seed: int) -> Chip[Any]:
         args = self.trial.args
@@ -136,14 +136,14 @@ class _Generation(NamedTuple):
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    size = scale(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
+    size = training_size(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
     layers = network(data, size.hidden)
     first = 1_000_000 * trial.teacher
     teacher = Chip(args.device, layers, first, noise_seed=args.seed)
     generation = _Generation(trial, data, size, layers, teacher, range(first + 1, first + 1 + size.heirs))
     yield from _train_teacher(generation)
-    teacher_classes = answers(teacher.port(), data.test.x)
-    again = right(answers(teacher.port(), data.test.x), teacher_classes)
+    teacher_classes = predicted_classes(teacher.port(), data.test.x)
+    again = share_right(predicted_classes(teacher.port(), data.test.x), teacher_classes)
     yield {"what": "teacher, read again", "chip": first, "agreement": _rounded(again)}
     yield from _copy(generation, teacher_classes)
     yield from _hand_over(generation, teacher_classes)
@@ -159,16 +159,16 @@ def _train_teacher(generation: _Generation) -> Iterator[Row]:
         generation.batches("teacher", generation.data.train),
         generation.generator("teacher", "probes"),
     )
-    for step in sampled(training, total):
-        yield _point_of_curve("teacher", step, total, accuracy(port, test), 0.2 * (step / total))
-    score = right(answers(port, test.x), test.target)
+    for step in log_spaced(training, total):
+        yield _point_of_curve("teacher", step, total, evaluate(port, test), 0.2 * (step / total))
+    score = share_right(predicted_classes(port, test.x), test.target)
     yield {"what": "teacher", "chip": chip.identities[0], "accuracy": _rounded(score), **_costs(ledger)}
 
 
 def _copy(generation: _Generation, teacher_classes: Tensor) -> Iterator[Row]:
     """The digital way: the teacher's true knobs are programmed into fresh chips."""
     copies = generation.fresh_chips(noise_seed=1).port()
-    copies.program(repeated(xray.knobs(generation.teacher), len(generation.fresh)))
+    copies.program(repeat_knobs(xray.knobs(generation.teacher), len(generation.fresh)))
     yield from _rows("copy", generation, copies, teacher_classes)
 
 
@@ -187,9 +187,9 @@ def _hand_over(generation: _Generation, teacher_classes: Tensor) -> Iterator[Row
         answer_generator=generation.generator("heirs", "answers"),
     )
     begun = 1 / (1 + len(generation.fresh))
-    for step in sampled(teaching, total):
+    for step in log_spaced(teaching, total):
         done = begun + (1 - begun) * (step / total)
-        yield _point_of_curve("heirs", step, total, accuracy(heirs, test), done)
+        yield _point_of_curve("heirs", step, total, evaluate(heirs, test), done)
     teacher = generation.teacher.port()
     generation.teacher.die()
     try:
@@ -209,8 +209,8 @@ def _rows(
 ) -> Iterator[Row]:
     """A row for each chip: how often it is right, and how often it agrees with the teacher."""
     test = generation.data.test
-    classes = answers(chips, test.x)
-    scores, agreement = right(classes, test.target), right(classes, teacher_classes)
+    classes = predicted_classes(chips, test.x)
+    scores, agreement = share_right(classes, test.target), share_right(classes, teacher_classes)
     for i, chip in enumerate(generation.fresh):
         row = {"accuracy": _rounded(scores[i]), "agreement": _rounded(agreement[i])}
         own_costs = {k: v[i] if isinstance(v, list) else v for k, v in (costs or {}).items()}

@@ -48,11 +48,11 @@ from learners.data import count_steps
 from learners.data import draw_batches
 from learners.data import held_out
 from learners.data import load_data
+from learners.evaluation import predict
 
-from ..kit.recipes.standard import answers
-from ..kit.recipes.standard import by_nodes
-from ..kit.recipes.standard import outputs
-from ..kit.recipes.standard import scale
+from ..kit.metrics.accuracy import predicted_classes
+from ..kit.recipes.standard import learned_feedback
+from ..kit.recipes.standard import training_size
 from ..kit.report.tables import percent
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
@@ -104,11 +104,11 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     left_out = {words: _classes(words, data.classes) for words in args.left_out}
     data = held_out(data) if args.held_out else data
-    size = scale(data, heirs=args.heirs, epochs=args.epochs)
+    size = training_size(data, heirs=args.heirs, epochs=args.epochs)
     order, probes = trial.generator("data"), trial.generator("probes")
     first = 1_000_000 * trial.teacher
     teacher = train_teacher(args.device, data, size, first, noise_seed=args.seed, order=order, probes=probes)
-    teacher_classes = answers(teacher.chip.port(), data.test.x)
+    teacher_classes = predicted_classes(teacher.chip.port(), data.test.x)
     for number, (words, classes) in enumerate(left_out.items()):
         about = {"left_out": words, "done": round((number + 1) / len(left_out), 4)}
         yield {"what": "teacher", "chip": first, **_counts(teacher_classes, data.test, classes), **about}
@@ -126,14 +126,14 @@ def _heirs(trial: Trial, teacher: Teacher, words: str, classes: tuple[int, ...],
     for _ in distillation_steps(
         chip.port(),
         heirs,
-        by_nodes(size.probes, linear_decay(adam(size.rate), total)),
+        learned_feedback(size.probes, linear_decay(adam(size.learning_rate), total)),
         draw_batches(pool, size.batch, total, trial.generator(words, "data")),
         temperature=trial.args.temperature,
         generator=trial.generator(words, "probes"),
     ):
         pass
     for method, bias in _biases(chip.port(), heirs, data.train, pool.x, classes).items():
-        named = answers(with_output_bias(heirs, bias), data.test.x)
+        named = predicted_classes(with_output_bias(heirs, bias), data.test.x)
         for row, heir in enumerate(students.identities):
             mean_bias = round(float(bias[row, list(classes)].mean()), 4)
             counts = _counts(named[row], data.test, classes)
@@ -145,8 +145,8 @@ def _biases(
 ) -> dict[str, Tensor]:  # (heirs, classes)
     """The biases of all `METHODS`; of the training labels, only how often each class comes is used."""
     frequency = torch.bincount(train.target).double() / len(train.target)
-    teacher_mean = outputs(teacher, shown).double().softmax(-1).mean(0)
-    out_of_all, out_of_shown = outputs(heirs, train.x), outputs(heirs, shown)
+    teacher_mean = predict(teacher, shown).double().softmax(-1).mean(0)
+    out_of_all, out_of_shown = predict(heirs, train.x), predict(heirs, shown)
     return {
         "as taught": torch.zeros(len(out_of_all), len(frequency)),
         "by frequency": fit_prior_bias(out_of_all, {c: float(frequency[c]) for c in classes}),

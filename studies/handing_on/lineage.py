@@ -54,13 +54,13 @@ from learners.data import Dataset
 from learners.data import batches
 from learners.data import load_data
 
-from ..kit.recipes.standard import Scale
-from ..kit.recipes.standard import answers
+from ..kit.metrics.accuracy import predicted_classes
+from ..kit.metrics.accuracy import share_right
+from ..kit.recipes.standard import TrainingSize
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import right
-from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import schooled
-from ..kit.recipes.standard import usual
+from ..kit.recipes.standard import published_learner
+from ..kit.recipes.standard import train_from_labels
+from ..kit.recipes.standard import training_size
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
@@ -145,11 +145,13 @@ class Rehearsing(Loss):
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    size = scale(data, hidden=args.hidden, epochs=args.epochs)
+    size = training_size(data, hidden=args.hidden, epochs=args.epochs)
     parents = _chips(trial, data, size, 0)
-    schooled(parents, data, size, trial.generator("founder", "data"), trial.generator("founder", "probes"))
-    founders = answers(parents.port(), data.test.x)
-    again = right(answers(parents.port(), data.test.x), founders)
+    train_from_labels(
+        parents, data, size, trial.generator("founder", "data"), trial.generator("founder", "probes")
+    )
+    founders = predicted_classes(parents.port(), data.test.x)
+    again = share_right(predicted_classes(parents.port(), data.test.x), founders)
     yield from _generation(trial, data, 0, founders, founders, founders)
     yield {"what": "founder, read again", "rehearsal": trial.rehearsal, "agreement": float(again.mean())}
     before, taught = founders, _stimuli(trial, data)
@@ -158,12 +160,12 @@ def run(trial: Trial) -> Iterator[Row]:
         ledger = Ledger(heirs.spec)
         _teach(trial, data, size, parents, metered(heirs.port(), ledger), taught, g)
         parents.die()
-        said = answers(heirs.port(), data.test.x)
+        said = predicted_classes(heirs.port(), data.test.x)
         yield from _generation(trial, data, g, said, founders, before, ledger)
         parents, before = heirs, said
 
 
-def _chips(trial: Trial, data: Dataset, size: Scale, generation: int) -> Chip[Any]:
+def _chips(trial: Trial, data: Dataset, size: TrainingSize, generation: int) -> Chip[Any]:
     """One fresh chip for every lineage."""
     first = 1_000_000 * generation
     who = range(first, first + trial.args.lineages)
@@ -181,15 +183,21 @@ def _stimuli(trial: Trial, data: Dataset) -> Batch:
 
 
 def _teach(
-    trial: Trial, data: Dataset, size: Scale, parents: Chip[Any], heirs: Port, taught: Batch, generation: int
+    trial: Trial,
+    data: Dataset,
+    size: TrainingSize,
+    parents: Chip[Any],
+    heirs: Port,
+    taught: Batch,
+    generation: int,
 ) -> None:
     """One generation: as many measurements as the founder had, in more and smaller batches."""
-    own = size._replace(batch=max(1, size.batch // SPLIT), rate=size.rate * FASTER)
+    own = size._replace(batch=max(1, size.batch // SPLIT), learning_rate=size.learning_rate * FASTER)
     temperature = trial.args.temperature
     learning = distillation_steps(
         parents.port(),
         heirs,
-        usual(data, own),
+        published_learner(data, own),
         batches(taught, own.batch, own.epochs, trial.generator("stimuli", generation)),
         answers=Rehearsing(temperature) if trial.rehearsal else SoftLabels(temperature),
         generator=trial.generator("heirs", generation),
@@ -208,8 +216,8 @@ def _generation(
     ledger: Ledger | None = None,
 ) -> Iterator[Row]:
     """How well each lineage's present chip answers, and how far it has come from its founder."""
-    scores = right(said, data.test.target).tolist()
-    agreement, parent = right(said, founders).tolist(), right(said, before).tolist()
+    scores = share_right(said, data.test.target).tolist()
+    agreement, parent = share_right(said, founders).tolist(), share_right(said, before).tolist()
     for lineage, score in enumerate(scores):
         yield {
             "what": "generation",

@@ -54,13 +54,13 @@ from learners import fit
 from learners.data import Dataset
 from learners.data import batches
 from learners.data import load_data
+from learners.evaluation import predict
 
-from ..kit.recipes.standard import Scale
-from ..kit.recipes.standard import likeness_words
+from ..kit.metrics.likeness import likeness_row
+from ..kit.recipes.standard import TrainingSize
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import outputs
-from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import usual
+from ..kit.recipes.standard import published_learner
+from ..kit.recipes.standard import training_size
 from ..kit.report.tables import percent
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
@@ -105,7 +105,7 @@ class _Scene(NamedTuple):
     trial: Trial
     data: Dataset  # its training half is what teachers learn
     held_back: Batch  # the other half
-    size: Scale
+    size: TrainingSize
 
     def chips(self, first: int, noise_seed: int) -> Chip[Any]:
         args, layers = self.trial.args, network(self.data, self.size.hidden)
@@ -126,7 +126,7 @@ class _Scene(NamedTuple):
     def labelled(self, labels: Tensor, chip: Chip[Any], who: str) -> Port:
         """Chips that learnt labels, (chips, examples)."""
         lessons = (Batch(b.x, labels[:, b.target]) for b in self.numbered(who))
-        learner = usual(self.data, self.size)(CrossEntropy())
+        learner = published_learner(self.data, self.size)(CrossEntropy())
         for _ in fit(learner, chip.port(), lessons, self.trial.generator(who, "probes")):
             pass
         return chip.port()
@@ -135,7 +135,7 @@ class _Scene(NamedTuple):
         """Chips that learnt what each one's teacher answers to these images."""
         port, probes = self.chips(1_000_000, 1).port(), self.trial.generator("student", "probes")
         stimuli = (Batch(images[b.target]) for b in self.numbered("student"))
-        learner, temperature = usual(self.data, self.size), self.trial.args.temperature
+        learner, temperature = published_learner(self.data, self.size), self.trial.args.temperature
         for _ in distillation_steps(
             teacher, port, learner, stimuli, temperature=temperature, generator=probes
         ):
@@ -151,14 +151,14 @@ def run(trial: Trial) -> Iterator[Row]:
         Batch(whole.train.x[some], whole.train.target[some]) for some in (order[:half], order[half:])
     )
     data = whole._replace(train=learnt)
-    scene = _Scene(trial, data, held_back, scale(whole, epochs=args.epochs))
+    scene = _Scene(trial, data, held_back, training_size(whole, epochs=args.epochs))
     bad, others = (
         spoilt(learnt.target, trial.share, data.classes, args.teachers, trial.generator(w)) for w in _DRAWS
     )
     teacher = scene.labelled(bad, scene.chips(0, 0), "teacher")
     x, right = data.test.x, data.test.target
-    first, again = outputs(teacher, x), outputs(teacher, x)
-    control = outputs(scene.labelled(bad, scene.chips(1_000_000, 1), "student"), x)
+    first, again = predict(teacher, x), predict(teacher, x)
+    control = predict(scene.labelled(bad, scene.chips(1_000_000, 1), "student"), x)
     known = {"share": trial.share, "labels_right": float((bad == learnt.target).double().mean())}
 
     def row(taught: str, out: Tensor, done: float) -> Row:
@@ -166,17 +166,17 @@ def run(trial: Trial) -> Iterator[Row]:
         errors = cohen_kappa(first.argmax(-1) == right, out.argmax(-1) == right)
         closed = {"closed": fidelity.closed, "closed_divergence": fidelity.closed_divergence}
         about = {"what": "chips", **known, "taught": taught, "done": done}
-        return about | likeness_words(fidelity.student) | {"errors_kappa": float(errors.mean())} | closed
+        return about | likeness_row(fidelity.student) | {"errors_kappa": float(errors.mean())} | closed
 
     yield row("teacher, read again", again, 0.2)
     yield row("the same bad labels", control, 0.4)
-    yield row("soft, same images", outputs(scene.taught(teacher, learnt.x), x), 0.55)
-    yield row("soft, images held back", outputs(scene.taught(teacher, held_back.x), x), 0.7)
+    yield row("soft, same images", predict(scene.taught(teacher, learnt.x), x), 0.55)
+    yield row("soft, images held back", predict(scene.taught(teacher, held_back.x), x), 0.7)
     for taught, labels, done in (
         ("other bad labels", others, 0.85),
         ("right labels", learnt.target.expand(args.teachers, half), 1.0),
     ):
-        yield row(taught, outputs(scene.labelled(labels, scene.chips(1_000_000, 1), "student"), x), done)
+        yield row(taught, predict(scene.labelled(labels, scene.chips(1_000_000, 1), "student"), x), done)
 
 
 _DRAWS = ("bad labels", "other bad labels")

@@ -50,16 +50,16 @@ from distill import subsample
 from distill.stimuli import Score
 from learners import Batch
 from learners import adam
+from learners import evaluate
 from learners import fit
 from learners import linear_decay
 from learners.data import draw_batches
 from learners.data import load_data
 
-from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import answers
-from ..kit.recipes.standard import by_nodes
-from ..kit.recipes.standard import right
-from ..kit.recipes.standard import scale
+from ..kit.metrics.accuracy import predicted_classes
+from ..kit.metrics.accuracy import share_right
+from ..kit.recipes.standard import learned_feedback
+from ..kit.recipes.standard import training_size
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent
 from ..kit.report.tables import short_number
@@ -134,11 +134,11 @@ class _Handover(NamedTuple):
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    size = scale(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
+    size = training_size(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
     order, probes = trial.generator("data"), trial.generator("probes")
     first = 1_000_000 * trial.teacher
     teacher = train_teacher(args.device, data, size, first, noise_seed=args.seed, order=order, probes=probes)
-    score = float(accuracy(teacher.chip.port(), data.test))
+    score = float(evaluate(teacher.chip.port(), data.test))
     yield {"what": "teacher", "chip": first, "accuracy": round(score, 6)}
     cases = [(k, r) for k in args.kinds if k != "another set" or args.another for r in args.reads]
     for number, (kind, reads) in enumerate(cases):
@@ -153,13 +153,21 @@ def _heirs(handover: _Handover, first: int) -> Iterator[Row]:
     teacher_ledger, own_ledger = Ledger(teacher.spec), Ledger(students.spec)
     heirs = metered(students.port(), own_ledger)
     soft_labels = SoftLabels(handover.trial.args.temperature)
-    learner = by_nodes(size.probes, linear_decay(adam(size.rate), handover.steps))(soft_labels.loss)
+    learner = learned_feedback(size.probes, linear_decay(adam(size.learning_rate), handover.steps))(
+        soft_labels.loss
+    )
     taught = _lessons(handover, metered(teacher.port(), teacher_ledger), heirs, soft_labels)
     for _ in fit(learner, heirs, taught, handover.generator("probes")):
         pass
     own_reads = max(own_ledger.reads)
-    named, teacher_classes = answers(heirs, data.test.x), answers(teacher.port(), data.test.x)
-    scores, agreement = right(named, data.test.target).tolist(), right(named, teacher_classes).tolist()
+    named, teacher_classes = (
+        predicted_classes(heirs, data.test.x),
+        predicted_classes(teacher.port(), data.test.x),
+    )
+    scores, agreement = (
+        share_right(named, data.test.target).tolist(),
+        share_right(named, teacher_classes).tolist(),
+    )
     costs = {"teacher_reads": max(teacher_ledger.reads), "own_reads": own_reads}
     for chip, score, agrees in zip(students.identities, scores, agreement, strict=True):
         marks = {"accuracy": round(score, 6), "agreement": round(agrees, 6)}

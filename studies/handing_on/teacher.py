@@ -9,9 +9,9 @@ from analog import Chip
 from analog import Device
 from learners.data import Dataset
 
-from ..kit.recipes.standard import Scale
+from ..kit.recipes.standard import TrainingSize
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import schooled
+from ..kit.recipes.standard import train_from_labels
 
 
 class Teacher(NamedTuple):
@@ -19,7 +19,7 @@ class Teacher(NamedTuple):
 
     chip: Chip[Any]
     data: Dataset
-    size: Scale
+    size: TrainingSize
 
     def fresh_chips(self, first: int, noise_seed: int) -> Chip[Any]:
         """Chips like the teacher's that nobody has taught, one for each heir, identities from `first`."""
@@ -30,7 +30,7 @@ class Teacher(NamedTuple):
 def train_teacher(
     device: Device[Any],
     data: Dataset,
-    size: Scale,
+    size: TrainingSize,
     identity: int,
     *,
     noise_seed: int,
@@ -49,5 +49,5 @@ def train_teacher(
         probes: of the learner.
     """
     chip = Chip(device, network(data, size.hidden), identity, noise_seed=noise_seed)
-    schooled(chip, data, size, order, probes)
+    train_from_labels(chip, data, size, order, probes)
     return Teacher(chip, data, size)

@@ -60,19 +60,19 @@ from learners.data import Dataset
 from learners.data import batches
 from learners.data import count_steps
 from learners.data import load_data
+from learners.evaluation import predict
+from learners.recipes import PROBE_SIZE
 
+from ..kit.metrics.likeness import likeness_row
 from ..kit.metrics.variance_parts import TrueLabels
 from ..kit.metrics.variance_parts import variance_parts
-from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import Exact
-from ..kit.recipes.standard import Scale
-from ..kit.recipes.standard import likeness_words
+from ..kit.recipes.exact_gradient import ExactGradient
+from ..kit.recipes.standard import TrainingSize
+from ..kit.recipes.standard import decaying_adam
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import outputs
-from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import schedule
-from ..kit.recipes.standard import schooled
-from ..kit.recipes.standard import usual
+from ..kit.recipes.standard import published_learner
+from ..kit.recipes.standard import train_from_labels
+from ..kit.recipes.standard import training_size
 from ..kit.report.tables import percent
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
@@ -120,20 +120,22 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    size = scale(data, epochs=args.epochs)
+    size = training_size(data, epochs=args.epochs)
     teachers = Chip(args.device, network(data, size.hidden), range(args.teachers), noise_seed=args.seed)
-    schooled(teachers, data, size, trial.generator("teacher", "data"), trial.generator("teacher", "probes"))
+    train_from_labels(
+        teachers, data, size, trial.generator("teacher", "data"), trial.generator("teacher", "probes")
+    )
     scene = _Scene(trial, data, size, louder(teachers, trial.read_noise, args.seed).port())
-    first, again = (outputs(scene.teacher, data.test.x) for _ in range(2))
+    first, again = (predict(scene.teacher, data.test.x) for _ in range(2))
     yield _row(trial, "teacher again", Likeness.of(first, again, data.test.target), None) | {"done": 0.1}
     control = scene.students()
     yield from _control(scene, control)
-    alone = outputs(control.port(), data.test.x)
+    alone = predict(control.port(), data.test.x)
     alike = Fidelity.of(first, again, alone, alone, data.test.target)
     yield _row(trial, "labels", alike.independent, alike) | {"done": 0.2}
     for number, temperature in enumerate(args.temperatures, 1):
         student = scene.taught(temperature)
-        fidelity = Fidelity.of(first, again, outputs(student, data.test.x), alone, data.test.target)
+        fidelity = Fidelity.of(first, again, predict(student, data.test.x), alone, data.test.target)
         done = {"done": round(0.2 + 0.8 * number / len(args.temperatures), 4)}
         yield _row(trial, _words(temperature), fidelity.student, fidelity) | done
 
@@ -155,7 +157,7 @@ class _Scene(NamedTuple):
 
     trial: Trial
     data: Dataset
-    size: Scale
+    size: TrainingSize
     teacher: Port  # as it answers
 
     def students(self) -> Chip[Any]:
@@ -168,9 +170,9 @@ class _Scene(NamedTuple):
 
     def learner(self, chip: Chip[Any]) -> Callable[[Loss], Learner[Any]]:
         if not self.trial.args.exact:
-            return usual(self.data, self.size)
-        update = schedule(self.data, self.size.batch, self.size.epochs, self.size.rate)
-        return lambda loss: Exact(chip, update, loss)
+            return published_learner(self.data, self.size)
+        update = decaying_adam(self.data, self.size.batch, self.size.epochs, self.size.learning_rate)
+        return lambda loss: ExactGradient(chip, update, loss)
 
     def taught(self, temperature: float) -> Port:
         chip, generator = self.students(), self.trial.generator("probes")
@@ -225,7 +227,7 @@ def _row(trial: Trial, taught: str, like: Likeness, fidelity: Fidelity | None) -
         "closed": fidelity and fidelity.closed,
         "closed_divergence": fidelity and fidelity.closed_divergence,
     }
-    return about | likeness_words(like) | closed
+    return about | likeness_row(like) | closed
 
 
 def table(rows: Sequence[Row]) -> list[Row]:

@@ -42,6 +42,7 @@ from analog.devices import SONOS
 from analog.devices import CapacitorCell
 from analog.devices import CMOHfOxRRAM
 from learners import CrossEntropy
+from learners import evaluate
 from learners import fit
 from learners.data import Dataset
 from learners.data import batches
@@ -51,12 +52,11 @@ from ..kit.recipes.maintenance import REMEDIES
 from ..kit.recipes.maintenance import ChipInUse
 from ..kit.recipes.maintenance import Context
 from ..kit.recipes.maintenance import Remedy
-from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import by_nodes
-from ..kit.recipes.standard import lived
+from ..kit.recipes.standard import accumulating_adam
+from ..kit.recipes.standard import learned_feedback
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import sparing
+from ..kit.recipes.standard import run_until_death
+from ..kit.recipes.standard import training_size
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.references import short_reference
@@ -106,11 +106,11 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    size = scale(data, epochs=args.epochs)
+    size = training_size(data, epochs=args.epochs)
     chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
-    learner = by_nodes(size.probes, sparing(data, size))(CrossEntropy())
+    learner = learned_feedback(size.probes, accumulating_adam(data, size))(CrossEntropy())
     labeled = batches(data.train, size.batch, size.epochs, trial.generator("data"))
-    died = lived(fit(learner, chip.port(), labeled, trial.generator()))
+    died = run_until_death(fit(learner, chip.port(), labeled, trial.generator()))
     if died:
         raise ValueError(f"aging: {died}; it did not live to be aged")
     (few,) = batches(data.train, args.examples, 1e-9, trial.generator("few"))
@@ -121,7 +121,7 @@ def run(trial: Trial) -> Iterator[Row]:
         done = {"done": round((k + 1) / len(args.moments), 4)}
         try:
             life.chip.wait(max(0.0, moment - life.now))
-            before = float(accuracy(life.port, data.test))
+            before = float(evaluate(life.port, data.test))
             life = REMEDIES[trial.remedy](context, life, k)
             yield {**_row(trial, moment, life, data, before), **done}
         except Dead as end:  # and so at all later moments; a dead chip knows nothing
@@ -133,7 +133,7 @@ def _about(trial: Trial) -> Row:
 
 
 def _row(trial: Trial, moment: float, life: ChipInUse, data: Dataset, before: float | None) -> Row:
-    after = round(float(accuracy(life.port, data.test)), 6)
+    after = round(float(evaluate(life.port, data.test)), 6)
     row = {**_about(trial), "seconds": moment, "before": after, "after": after}
     if before is not None:
         row["before"] = round(before, 6)

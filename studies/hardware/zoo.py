@@ -48,21 +48,21 @@ from distill import distillation_steps
 from learners import CrossEntropy
 from learners import Learner
 from learners import Loss
+from learners import evaluate
 from learners import fit
 from learners.data import Dataset
 from learners.data import batches
 from learners.data import load_data
 
-from ..kit.recipes.standard import OWED
-from ..kit.recipes.standard import Exact
-from ..kit.recipes.standard import Scale
-from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import by_nodes
-from ..kit.recipes.standard import lived
+from ..kit.recipes.exact_gradient import ExactGradient
+from ..kit.recipes.standard import WRITE_THRESHOLD
+from ..kit.recipes.standard import TrainingSize
+from ..kit.recipes.standard import accumulating_adam
+from ..kit.recipes.standard import decaying_adam
+from ..kit.recipes.standard import learned_feedback
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import schedule
-from ..kit.recipes.standard import sparing
+from ..kit.recipes.standard import run_until_death
+from ..kit.recipes.standard import training_size
 from ..kit.report.tables import fixed
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent
@@ -112,37 +112,39 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    size = scale(data, hidden=args.hidden)
+    size = training_size(data, hidden=args.hidden)
     reads = args.budget if args.budget is not None else size.epochs * (1 + size.probes)
-    size = scale(data, hidden=args.hidden, epochs=reads / (1 + size.probes))
+    size = training_size(data, hidden=args.hidden, epochs=reads / (1 + size.probes))
     if trial.device is None:
         chip = _chip(trial, Ideal(), data, size)
-        digital = Exact(chip, schedule(data, size.batch, size.epochs, size.rate), CrossEntropy())
+        digital = ExactGradient(
+            chip, decaying_adam(data, size.batch, size.epochs, size.learning_rate), CrossEntropy()
+        )
         yield _train(trial, "digital", chip, data, size, digital)
         return
     yield {"what": "bench", "device": trial.who, "chip": trial.chip, **bench(trial.device, trial.chip)}
     chip = _chip(trial, trial.device, data, size)
-    learner = by_nodes(size.probes, sparing(data, size))(CrossEntropy())
+    learner = learned_feedback(size.probes, accumulating_adam(data, size))(CrossEntropy())
     yield {**_train(trial, "in place", chip, data, size, learner), "done": 0.3}
     same = _chip(trial, trial.device, data, size)
-    exact = Exact(same, sparing(data, size), CrossEntropy())
+    exact = ExactGradient(same, accumulating_adam(data, size), CrossEntropy())
     yield {**_train(trial, "exact gradient", same, data, size, exact), "done": 0.5}
     if args.heirs and chip.alive:
         yield from _hand_over(trial, chip, data, size)
 
 
-def _chip(trial: Trial, device: Device[Any], data: Dataset, size: Scale) -> Chip[Any]:
+def _chip(trial: Trial, device: Device[Any], data: Dataset, size: TrainingSize) -> Chip[Any]:
     return Chip(device, network(data, size.hidden), trial.chip, noise_seed=trial.args.seed)
 
 
 def _train(
-    trial: Trial, what: str, chip: Chip[Any], data: Dataset, size: Scale, learner: Learner[Any]
+    trial: Trial, what: str, chip: Chip[Any], data: Dataset, size: TrainingSize, learner: Learner[Any]
 ) -> Row:
     """Train a chip from labels: how well it then does, what that cost, or how it died."""
     ledger = Ledger(chip.spec)
     labeled = batches(data.train, size.batch, size.epochs, trial.generator("data"))
-    died = lived(fit(learner, metered(chip.port(), ledger), labeled, trial.generator("probes")))
-    score = None if died else round(float(accuracy(chip.port(), data.test)), 6)
+    died = run_until_death(fit(learner, metered(chip.port(), ledger), labeled, trial.generator("probes")))
+    score = None if died else round(float(evaluate(chip.port(), data.test)), 6)
     about = {"what": what, "device": trial.who, "chip": trial.chip, "accuracy": score, "died": died}
     return {
         **about,
@@ -154,20 +156,20 @@ def _train(
     }
 
 
-def _hand_over(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale) -> Iterator[Row]:
+def _hand_over(trial: Trial, chip: Chip[Any], data: Dataset, size: TrainingSize) -> Iterator[Row]:
     """Hand over to fresh chips, which learn what this one answers."""
     args, first = trial.args, 1_000_000 * (trial.chip + 1)
     identities = range(first, first + args.heirs)
     heirs = Chip(chip.device, chip.spec.layers, identities, noise_seed=args.seed + 1)
 
     def learner(loss: Loss) -> Learner[Any]:
-        return by_nodes(size.probes, sparing(data, size))(loss)
+        return learned_feedback(size.probes, accumulating_adam(data, size))(loss)
 
     stimuli = (
         b._replace(target=None)
         for b in batches(data.train, size.batch, size.epochs, trial.generator("heirs"))
     )
-    died = lived(
+    died = run_until_death(
         distillation_steps(
             chip.port(),
             heirs.port(),
@@ -177,7 +179,7 @@ def _hand_over(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale) -> Ite
             generator=trial.generator("heirs", "probes"),
         )
     )
-    scores = [None] * len(identities) if died else accuracy(heirs.port(), data.test).tolist()
+    scores = [None] * len(identities) if died else evaluate(heirs.port(), data.test).tolist()
     for heir, score in zip(identities, scores, strict=True):
         yield {
             "what": "heir",
@@ -200,7 +202,7 @@ def bench(device: Device[Any], identity: int) -> Row:
         return device.collect(device.pulse(cells, torch.full_like(knobs, drive), noise), x, Noise.none())
 
     weight_range = (after(4.0, "up") - after(-4.0, "down")).abs()
-    drive = max(device.costs.step or 0.0, OWED)
+    drive = max(device.costs.step or 0.0, WRITE_THRESHOLD)
     write_std = float((after(drive, "once") - after(drive, "again")).std()) / 2**0.5
     resolution = max(write_std, device.costs.step or 0.0)
     return {

@@ -66,6 +66,7 @@ from learners import NodePerturbation
 from learners import Step
 from learners import Update
 from learners import adam
+from learners import evaluate
 from learners import fit
 from learners import linear_decay
 from learners.data import Dataset
@@ -77,18 +78,17 @@ from learners.local import Greedy
 from learners.local import InfoNCE
 from learners.local import PatchInfoNCE
 from learners.local import stack_views
+from learners.recipes import PROBE_SIZE
 
 from ..kit.data.augment import ViewRanges
 from ..kit.data.augment import random_view
+from ..kit.metrics.accuracy import share_right
 from ..kit.metrics.linear_probe import logistic
 from ..kit.metrics.linear_probe import representations
 from ..kit.metrics.linear_probe import sample_per_class
-from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import Exact
-from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import by_nodes
+from ..kit.recipes.exact_gradient import ExactGradient
+from ..kit.recipes.standard import learned_feedback
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import right
 from ..kit.report.tables import fixed
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
@@ -210,7 +210,7 @@ def _by_views(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
             labeled = _labeled(trial, pool, count, data.classes, draw)
             readouts = [logistic(x[labeled.x], labeled.target, data.classes, PENALTY) for x in train]
             classes = torch.stack([readout(x) for readout, x in zip(readouts, test, strict=True)])
-            scores.append(right(classes, data.test.target))
+            scores.append(share_right(classes, data.test.target))
         done = 1 - 0.1 * (1 - number / len(counts))
         yield _end(trial, count, torch.stack(scores).mean(0), ledger, done)
 
@@ -230,7 +230,7 @@ def _learner(trial: Trial, chip: Chip[Any], stack: Sequence[Level], update: Upda
     blocks, first = [], 0
     for level in stack:
         last = first + len(level.layers) - 1
-        learner: Learner[Any] = Exact(chip, update, level.loss, first, last)
+        learner: Learner[Any] = ExactGradient(chip, update, level.loss, first, last)
         if trial.method == "perturbation":
             whole = level.loss.parts == 1
             estimator = NodePerturbation(PROBE_SIZE, PROBES)
@@ -261,10 +261,10 @@ def _by_labels(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
             Batch(random_view(x.flatten(0, 1), VIEWS, generator).view_as(x).transpose(0, 1), y.mT)
             for x, y in draw_batches(pool, 2 * size.images, size.steps, generator)
         )
-        learner = by_nodes(PROBES, update)(CrossEntropy())
+        learner = learned_feedback(PROBES, update)(CrossEntropy())
         for _ in fit(learner, metered(port, ledger), views, _generator(trial, "probes")):
             pass
-        yield _end(trial, count, accuracy(port, data.test), ledger, number / len(counts))
+        yield _end(trial, count, evaluate(port, data.test), ledger, number / len(counts))
 
 
 def _labeled(trial: Trial, pool: Batch, count: int | None, classes: int, draw: int) -> Batch:

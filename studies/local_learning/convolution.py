@@ -56,6 +56,7 @@ from learners import Descent
 from learners import NodePerturbation
 from learners import Update
 from learners import adam
+from learners import evaluate
 from learners import linear_decay
 from learners.data import count_steps
 from learners.data import draw_batches
@@ -63,15 +64,14 @@ from learners.data import load_data
 from learners.learner import Learner
 from learners.local import Block
 from learners.local import Greedy
+from learners.recipes import FEEDBACK
+from learners.recipes import PROBE_SIZE
 from learners.wiring.readout import DigitalReadout
 
 from ..kit.data import lecun1989
-from ..kit.recipes.standard import FEEDBACK
-from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import Exact
-from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import answers
-from ..kit.recipes.standard import right
+from ..kit.metrics.accuracy import predicted_classes
+from ..kit.metrics.accuracy import share_right
+from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.report.tables import fixed
 from ..kit.report.tables import percent
 from ..kit.report.tables import short_number
@@ -153,7 +153,7 @@ def learner(method: Method, chip: Chip[Any], update: Update) -> Learner[Any]:
     """The learner of the chip's blocks, each taught by itself; or of the whole."""
     loss, hidden = CrossEntropy(), chip.spec.layers[:2]
     if method == "exact":
-        return Exact(chip, update, loss)
+        return ExactGradient(chip, update, loss)
     feedback = None if method == "no feedback" else FEEDBACK
     estimator = NodePerturbation(PROBE_SIZE, PROBES)
     descent = Descent(estimator, update, loss, control_variate=feedback)
@@ -177,13 +177,13 @@ def block_errors(port: Port, data: Batch, state: Any) -> list[list[float]]:
     for layer, block in enumerate(state.blocks[:-1]):
         x = torch.cat([port.measure(part, first=layer, last=layer).out for part in x.split(2500, -2)], -2)
         head = dense(x.shape[-1], port.spec.layers[-1].features, linear=True)
-        classes = answers(DigitalReadout(port.spec, head, block.head).port(), x)
-        errors.append(_rounded(1 - right(classes, data.target)))
+        classes = predicted_classes(DigitalReadout(port.spec, head, block.head).port(), x)
+        errors.append(_rounded(1 - share_right(classes, data.target)))
     return errors
 
 
 def _errors(port: Port, data: Batch) -> list[float]:
-    return _rounded(1 - accuracy(port, data))
+    return _rounded(1 - evaluate(port, data))
 
 
 def _rounded(shares: Tensor) -> list[float]:

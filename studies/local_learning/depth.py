@@ -78,6 +78,7 @@ from learners import Descent
 from learners import NodePerturbation
 from learners import Update
 from learners import adam
+from learners import evaluate
 from learners import linear_decay
 from learners import sgd
 from learners.data import Dataset
@@ -88,6 +89,8 @@ from learners.data import load_data
 from learners.learner import Learner
 from learners.local import Block
 from learners.local import Greedy
+from learners.recipes import FEEDBACK
+from learners.recipes import PROBE_SIZE
 
 from ..kit.metrics import gradient_alignment
 from ..kit.recipes.deep_chips import deep_layers
@@ -95,12 +98,9 @@ from ..kit.recipes.deep_chips import random_knobs
 from ..kit.recipes.deep_chips import readout_layer
 from ..kit.recipes.deep_chips import scaled_per_chip
 from ..kit.recipes.deep_chips import signal_and_noise
-from ..kit.recipes.standard import FEEDBACK
-from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import Exact
-from ..kit.recipes.standard import Scale
-from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import scale
+from ..kit.recipes.exact_gradient import ExactGradient
+from ..kit.recipes.standard import TrainingSize
+from ..kit.recipes.standard import training_size
 from ..kit.report.tables import fixed
 from ..kit.report.tables import low_high
 from ..kit.run.arguments import AnyDevice
@@ -159,7 +159,7 @@ def run(trial: Trial) -> Iterator[Row]:
     others = [args.chips + k for k in range(args.tried)]
     search = Training(trial, held_out(data), others * len(rates), rates.repeat_interleave(len(others)))
     search.continue_to(search.steps)
-    scores = accuracy(search.wires(), search.data.test).view(len(rates), -1).mean(-1)
+    scores = evaluate(search.wires(), search.data.test).view(len(rates), -1).mean(-1)
     for rate, score in zip(args.learning_rates, scores.tolist(), strict=True):
         yield {"what": "rate", **about, "learning_rate": rate, "accuracy": round(score, 6)}
     best = int(scores.argmax())
@@ -172,7 +172,7 @@ def run(trial: Trial) -> Iterator[Row]:
     yield {
         "what": "end",
         **about,
-        "accuracy": [round(a, 6) for a in accuracy(training.wires(), data.test).tolist()],
+        "accuracy": [round(a, 6) for a in evaluate(training.wires(), data.test).tolist()],
         "learning_rate": args.learning_rates[best],
         "steps": training.steps,
         "layer_reads": sum(training.ledger.reads),
@@ -186,7 +186,7 @@ class Training:
     def __init__(self, trial: Trial, data: Dataset, identities: Sequence[int], rates: Tensor) -> None:
         args = trial.args
         self.trial, self.data = trial, data
-        self.size = scale(data, hidden=args.hidden, epochs=args.epochs)
+        self.size = training_size(data, hidden=args.hidden, epochs=args.epochs)
         layers = deep_layers(data, self.size.hidden, trial.depth)
         self.chip = Chip(args.device, layers, identities, noise_seed=args.seed)
         if args.gain is not None:
@@ -240,12 +240,12 @@ class Training:
         return gradient_alignment.hidden_gradient(self.chip, batch)
 
 
-def count_probes(trial: Trial, size: Scale) -> int:
+def count_probes(trial: Trial, size: TrainingSize) -> int:
     """Probes of a set: `in turn` shares them out between layers, as far as they go."""
     return -(-size.probes // trial.depth) if trial.method == "in turn" else size.probes
 
 
-def count_trial_steps(trial: Trial, data: Dataset, size: Scale) -> int:
+def count_trial_steps(trial: Trial, data: Dataset, size: TrainingSize) -> int:
     """Steps that come to as many vectors through layers as the epochs of `plain`."""
     layers, probes = trial.depth + 1, count_probes(trial, size)
     plain = layers * (1 + size.probes)
@@ -253,11 +253,11 @@ def count_trial_steps(trial: Trial, data: Dataset, size: Scale) -> int:
     return max(1, round(count_steps(data.train, size.batch, size.epochs) * plain / cost))
 
 
-def learner(trial: Trial, chip: Chip[Any], size: Scale, update: Update) -> Learner[Any]:
+def learner(trial: Trial, chip: Chip[Any], size: TrainingSize, update: Update) -> Learner[Any]:
     """The learner of a trial's method."""
     loss, feedback = CrossEntropy(), FEEDBACK if trial.args.feedback else None
     if trial.method == "exact":
-        return Exact(chip, update, loss)
+        return ExactGradient(chip, update, loss)
     estimator = NodePerturbation(PROBE_SIZE, count_probes(trial, size))
     in_turn = trial.method == "in turn"
     descent = Descent(estimator, update, loss, in_turn=in_turn, control_variate=feedback)

@@ -76,9 +76,9 @@ from learners.local import label_goodness
 from learners.local import normalize
 from learners.local import readout_features
 from learners.local import with_normalization
+from learners.recipes import PROBE_SIZE
 
-from ..kit.recipes.standard import OWED
-from ..kit.recipes.standard import PROBE_SIZE
+from ..kit.recipes.standard import WRITE_THRESHOLD
 from ..kit.report.tables import low_high
 from ..kit.report.tables import percent
 from ..kit.report.tables import short_number
@@ -249,7 +249,7 @@ class Training:
         update, loss = self._with_decay(adam(self.size.learning_rate, beta2=0.99)), LOSS
         if self.trial.device.costs.step is not None:  # moves by steps: Adam would blur idle cells too
             with_momentum = momentum(MOMENTUM_LEARNING_RATE * self.size.width)
-            update, loss = accumulate(self._with_decay(with_momentum), OWED), BLURRED
+            update, loss = accumulate(self._with_decay(with_momentum), WRITE_THRESHOLD), BLURRED
         if self.trial.method == "labels, goodness perturbed":
             return Descent(NodePerturbation(PROBE_SIZE, 4, mask=False), update, loss, delta_rule=False)
         measured = self.trial.method == "labels, derivatives measured"

@@ -52,6 +52,7 @@ from analog import metered
 from analog import stream
 from analog.devices import SoftBoundsRRAM
 from analog.layers import local_mixer
+from learners import evaluate
 from learners import fit
 from learners.data import Dataset
 from learners.data import batches
@@ -60,10 +61,9 @@ from learners.data import load_data
 
 from ..kit.recipes import ren2023
 from ..kit.recipes.ren2023 import Method
-from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import sampled
-from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import schedule
+from ..kit.recipes.standard import decaying_adam
+from ..kit.recipes.standard import log_spaced
+from ..kit.recipes.standard import training_size
 from ..kit.report.tables import fixed
 from ..kit.report.tables import low_high
 from ..kit.report.tables import short_number
@@ -116,7 +116,7 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    size = scale(data, epochs=args.epochs, probes=args.probes)
+    size = training_size(data, epochs=args.epochs, probes=args.probes)
     channels, groups = _network(data, args)
     layers = local_mixer(
         _image(data), data.classes, channels=channels, groups=groups, normalized=args.normalized
@@ -129,14 +129,14 @@ def run(trial: Trial) -> Iterator[Row]:
         return stream(args.seed, "local", path)  # every row sees the same batches
 
     training_batches = batches(data.train, size.batch, size.epochs, generator("data"))
-    update = schedule(data, size.batch, size.epochs, size.rate)
+    update = decaying_adam(data, size.batch, size.epochs, size.learning_rate)
     recipe = ren2023.Recipe(trial.method, size.probes, update, groups, args.own_heads)
     learning = fit(recipe.learner(chip), wires, training_batches, generator("probes"))
     total = count_steps(data.train, size.batch, size.epochs)
     about: Row = {"device": reference(trial.device), "method": trial.method, "data": data.name}
     about |= {"channels": channels, "groups": groups, "own_heads": args.own_heads}
-    for step in sampled(learning, total):
-        scores = accuracy(chip.port(), data.test).tolist()
+    for step in log_spaced(learning, total):
+        scores = evaluate(chip.port(), data.test).tolist()
         yield {
             "what": "curve" if step < total else "end",
             **about,

@@ -55,18 +55,18 @@ from learners.data import Dataset
 from learners.data import draw_batches
 from learners.data import held_out
 from learners.data import load_data
+from learners.evaluation import predict
 from learners.learner import Learner
 from learners.local import LocoProp
 from learners.local import PerturbedNodeGradients
 from learners.local import identity
 from learners.local import sigmoid
+from learners.recipes import FEEDBACK
+from learners.recipes import PROBE_SIZE
 
 from ..kit.digital.autoencoders import layers
-from ..kit.recipes.standard import FEEDBACK
-from ..kit.recipes.standard import OWED
-from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import outputs
-from ..kit.recipes.standard import sampled
+from ..kit.recipes.standard import WRITE_THRESHOLD
+from ..kit.recipes.standard import log_spaced
 from ..kit.report.tables import fixed
 from ..kit.report.tables import low_high
 from ..kit.report.tables import short_number
@@ -90,10 +90,12 @@ class Hyperparameters(NamedTuple):
 
 CANDIDATES: dict[Method, list[Hyperparameters]] = {
     "node perturbation": [
-        Hyperparameters(*each) for each in itertools.product((5e-3, 1e-2, 2e-2, 4e-2), (None, OWED))
+        Hyperparameters(*each)
+        for each in itertools.product((5e-3, 1e-2, 2e-2, 4e-2), (None, WRITE_THRESHOLD))
     ],
     "LocoProp": [
-        Hyperparameters(*each) for each in itertools.product((1e-2, 2e-2), (None, OWED), (0.1, 0.3))
+        Hyperparameters(*each)
+        for each in itertools.product((1e-2, 2e-2), (None, WRITE_THRESHOLD), (0.1, 0.3))
     ],
 }
 
@@ -186,8 +188,8 @@ def train(
     order, probes = (stream(args.seed, "local targets", what) for what in ("data", "probes"))
     batches = draw_batches(Batch(data.train.x, data.train.x), args.batch, count, order)
     learning = fit(_learner(trial, hyperparameters, count), metered(port, ledger), batches, probes)
-    for number in sampled(learning, count):
-        yield number / count, LOSS(outputs(port, data.test.x), data.test.x).mean(-1), ledger
+    for number in log_spaced(learning, count):
+        yield number / count, LOSS(predict(port, data.test.x), data.test.x).mean(-1), ledger
 
 
 def _learner(trial: Trial, hyperparameters: Hyperparameters, count: int) -> Learner[Any]:

@@ -69,6 +69,7 @@ from learners import Update
 from learners import adagrad
 from learners import adam
 from learners import current_hyperparameters
+from learners import evaluate
 from learners import fit
 from learners import momentum
 from learners import rmsprop
@@ -78,16 +79,15 @@ from learners.data import batches
 from learners.data import count_steps
 from learners.data import held_out
 from learners.data import load_data
+from learners.recipes import PROBE_SIZE
 
 from ..kit.digital.mlps import Sizes
 from ..kit.digital.mlps import error_rates
 from ..kit.digital.mlps import gradient
 from ..kit.digital.mlps import initial_knobs
 from ..kit.digital.mlps import seed_batches
-from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import scale
+from ..kit.recipes.standard import training_size
 from ..kit.report.tables import mean_sd
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
@@ -200,7 +200,7 @@ def _digital(trial: Trial, data: Dataset) -> Iterator[Row]:
 
 def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
     """Node perturbation; every chip begins at every rate, as a fleet of its twins."""
-    args, size = trial.args, scale(data)
+    args, size = trial.args, training_size(data)
     variants = len(args.chip_rates)
     twins = [chip for chip in range(args.seeds) for _ in range(variants)]
     chip = Chip(args.device, network(data, size.hidden), twins, noise_seed=args.seed)
@@ -214,7 +214,7 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
     for number, _ in enumerate(learning, 1):
         if number % max(1, total // 10) == 0 and number < total:
             yield {"what": "curve", "step": number, "done": number / total}
-    for at, right in enumerate(accuracy(chip.port(), data.test).tolist()):
+    for at, right in enumerate(evaluate(chip.port(), data.test).tolist()):
         who, start = divmod(at, variants)
         yield {
             "what": "end",

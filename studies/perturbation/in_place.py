@@ -35,6 +35,7 @@ from learners import CrossEntropy
 from learners import Descent
 from learners import NodePerturbation
 from learners import WeightPerturbation
+from learners import evaluate
 from learners import fit
 from learners import tune_probe_size
 from learners.data import Dataset
@@ -42,16 +43,15 @@ from learners.data import batches
 from learners.data import count_steps
 from learners.data import load_data
 from learners.learner import Learner
+from learners.recipes import PROBE_SIZE
 
-from ..kit.recipes.standard import PROBE_SIZE
-from ..kit.recipes.standard import Exact
-from ..kit.recipes.standard import Scale
-from ..kit.recipes.standard import accuracy
-from ..kit.recipes.standard import by_nodes
+from ..kit.recipes.exact_gradient import ExactGradient
+from ..kit.recipes.standard import TrainingSize
+from ..kit.recipes.standard import decaying_adam
+from ..kit.recipes.standard import learned_feedback
+from ..kit.recipes.standard import log_spaced
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import sampled
-from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import schedule
+from ..kit.recipes.standard import training_size
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
@@ -93,7 +93,7 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    size = scale(data, hidden=args.hidden, epochs=args.epochs, probes=args.probes)
+    size = training_size(data, hidden=args.hidden, epochs=args.epochs, probes=args.probes)
     chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
     port, ledger = chip.port(), Ledger(chip.spec)
 
@@ -106,8 +106,8 @@ def run(trial: Trial) -> Iterator[Row]:
     learning = fit(_learner(trial, chip, data, size, probe), wires, lessons, generator("probes"))
     about = {"device": reference(trial.device), "method": trial.method, "chip": trial.chip}
     total = count_steps(data.train, size.batch, size.epochs)
-    for step in sampled(learning, total):
-        score = float(accuracy(port, data.test))
+    for step in log_spaced(learning, total):
+        score = float(evaluate(port, data.test))
         yield {
             "what": "curve",
             **about,
@@ -118,8 +118,8 @@ def run(trial: Trial) -> Iterator[Row]:
     yield {
         "what": "end",
         **about,
-        "accuracy": round(float(accuracy(port, data.test)), 6),
-        "train_accuracy": round(float(accuracy(port, data.train)), 6),
+        "accuracy": round(float(evaluate(port, data.test)), 6),
+        "train_accuracy": round(float(evaluate(port, data.train)), 6),
         "probe_size": probe,
         "reads": max(ledger.reads),
         "pulses_per_cell": float(ledger.pulses_per_cell),
@@ -129,7 +129,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 
 def _probe_size(
-    trial: Trial, wires: Port, data: Dataset, size: Scale, generator: Callable[..., Any]
+    trial: Trial, wires: Port, data: Dataset, size: TrainingSize, generator: Callable[..., Any]
 ) -> float:
     """V, as asked for, or tuned by the laws from the wires of this very chip, at its expense."""
     if trial.args.probe_size is not None:
@@ -139,12 +139,14 @@ def _probe_size(
     return tune_probe_size(start, wires, first, CrossEntropy(), generator("tune"), last=0)[0].size
 
 
-def _learner(trial: Trial, chip: Chip[Any], data: Dataset, size: Scale, probe: float | None) -> Learner[Any]:
-    update = schedule(data, size.batch, size.epochs, size.rate)
+def _learner(
+    trial: Trial, chip: Chip[Any], data: Dataset, size: TrainingSize, probe: float | None
+) -> Learner[Any]:
+    update = decaying_adam(data, size.batch, size.epochs, size.learning_rate)
     if probe is not None:
-        return by_nodes(size.probes, update, probe)(CrossEntropy())
+        return learned_feedback(size.probes, update, probe)(CrossEntropy())
     if trial.method == "exact gradient":
-        return Exact(chip, update, CrossEntropy())
+        return ExactGradient(chip, update, CrossEntropy())
     return Descent(WeightPerturbation(WEIGHT_PROBE, size.probes), update, CrossEntropy(), delta_rule=False)
 
 

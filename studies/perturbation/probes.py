@@ -26,14 +26,14 @@ from analog import metered
 from analog import stream
 from learners import CrossEntropy
 from learners import NodePerturbation
+from learners import evaluate
 from learners import tune_probe_size
 from learners.data import batches
 from learners.data import load_data
 
-from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import within
+from ..kit.recipes.standard import train_within_budget
+from ..kit.recipes.standard import training_size
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
@@ -86,7 +86,7 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    size = scale(data, hidden=args.hidden)
+    size = training_size(data, hidden=args.hidden)
     budget = round((args.budget or (200 if size.hidden < 256 else 20)) * len(data.train.x))
     chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
     ledger = Ledger(chip.spec)
@@ -102,7 +102,9 @@ def run(trial: Trial) -> Iterator[Row]:
         start, port, batch, CrossEntropy(), generator("tune"), last=0, max_probes=size.hidden
     )
     spent = max(ledger.reads)
-    count = within(budget - spent, port, estimator, data, size, generator("data"), generator("probes"))
+    count = train_within_budget(
+        budget - spent, port, estimator, data, size, generator("data"), generator("probes")
+    )
     yield {
         "device": reference(trial.device),
         "distribution": trial.distribution,
@@ -113,7 +115,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "steps": count,
         "tuning_share": spent / budget,
         "noise": found.noise,
-        "accuracy": round(float(accuracy(chip.port(), data.test)), 6),
+        "accuracy": round(float(evaluate(chip.port(), data.test)), 6),
         "done": 1.0,
     }
 

@@ -45,7 +45,7 @@ from learners import sgd
 from learners.data import load_data
 from learners.learner import Learner
 
-from ..kit.recipes.standard import Exact
+from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.run.study import Row
 
 Method = Literal["weight perturbation", "node perturbation", "nodes, layers in turn", "exact gradient"]
@@ -156,7 +156,7 @@ def _steps(
 def _learner(chip: Chip[Any], method: Method, rate: float) -> Learner[Any]:
     update, loss = sgd(rate), CrossEntropy()
     if method == "exact gradient":
-        return Exact(chip, update, loss)
+        return ExactGradient(chip, update, loss)
     if method == "weight perturbation":
         return Descent(WeightPerturbation(SIZE, PROBES), update, loss, delta_rule=False)
     nodes, in_turn = NodePerturbation(SIZE, PROBES, mask=False), method == "nodes, layers in turn"
@@ -169,7 +169,7 @@ def _excess(trial: Trial, layers: tuple[Layer, ...], batch: Batch, rate: float, 
         return 1.0
     chip = Chip(Ideal(), layers, trial.chip)
     ratios = []
-    learning = fit(Exact(chip, sgd(rate), CrossEntropy()), chip.port(), [batch] * steps, stream(0))
+    learning = fit(ExactGradient(chip, sgd(rate), CrossEntropy()), chip.port(), [batch] * steps, stream(0))
     ratios.append(_ratio(chip, batch, trial.method))
     for _ in learning:
         ratios.append(_ratio(chip, batch, trial.method))

@@ -25,14 +25,14 @@ from analog import metered
 from analog import stream
 from learners import CrossEntropy
 from learners import NodePerturbation
+from learners import evaluate
 from learners import tune_probe_size
 from learners.data import batches
 from learners.data import load_data
 
-from ..kit.recipes.standard import accuracy
 from ..kit.recipes.standard import network
-from ..kit.recipes.standard import scale
-from ..kit.recipes.standard import within
+from ..kit.recipes.standard import train_within_budget
+from ..kit.recipes.standard import training_size
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
@@ -71,7 +71,7 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    size = scale(data, hidden=args.hidden)
+    size = training_size(data, hidden=args.hidden)
     budget = round((args.budget or (400 if size.hidden < 256 else 85)) * len(data.train.x))
     chip = Chip(args.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
     ledger = Ledger(chip.spec)
@@ -88,14 +88,16 @@ def run(trial: Trial) -> Iterator[Row]:
     else:
         estimator = NodePerturbation(*trial.setting)
     spent = max(ledger.reads)
-    total = within(budget - spent, port, estimator, data, size, generator("data"), generator("probes"))
+    total = train_within_budget(
+        budget - spent, port, estimator, data, size, generator("data"), generator("probes")
+    )
     yield {
         "setting": "tuned" if trial.setting is None else "grid",
         "size": estimator.size,
         "probes": estimator.probes,
         "chip": trial.chip,
         "steps": total,
-        "accuracy": round(float(accuracy(chip.port(), data.test)), 6),
+        "accuracy": round(float(evaluate(chip.port(), data.test)), 6),
         "tuning_share": spent / budget,
         "reads": max(ledger.reads),
         "why": why,

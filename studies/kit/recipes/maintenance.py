@@ -30,10 +30,10 @@ from learners.data import Dataset
 from learners.data import batches
 from learners.wiring import layer_by_layer
 
-from .standard import Scale
-from .standard import by_nodes
-from .standard import right
-from .standard import sparing
+from ..metrics.accuracy import share_right
+from .standard import TrainingSize
+from .standard import accumulating_adam
+from .standard import learned_feedback
 
 Remedy = Literal["nothing", "rescaling", "relearning", "heir"]
 
@@ -62,7 +62,7 @@ class Context(NamedTuple):
     """What is the same at all moments of maintenance."""
 
     data: Dataset
-    size: Scale
+    size: TrainingSize
     examples: Batch  # a few; only relearning needs their labels
     generator: Callable[..., Generator]  # by a path of words and numbers
     heirs: int = 1_000_000  # identity of the first heir
@@ -96,7 +96,7 @@ CHANGED = 0.03  # Guess: share of answers to the examples that may change before
 def _still_answers(context: Context, chip: ChipInUse) -> bool:
     """Whether it answers nearly all of the examples as it did; labels are not needed to see it."""
     answers = chip.chip.port().measure(context.examples.x).out.argmax(-1)
-    return float(right(answers, chip.fresh_taps[-1].argmax(-1))) >= 1 - CHANGED
+    return float(share_right(answers, chip.fresh_taps[-1].argmax(-1))) >= 1 - CHANGED
 
 
 STEPS = 50  # of a round of relearning
@@ -109,12 +109,12 @@ def _relearn(context: Context, chip: ChipInUse, moment: int) -> ChipInUse:
     if _still_answers(context, chip):
         return chip
     port, labels = chip.chip.port(), context.examples.target
-    when_fresh = right(chip.fresh_taps[-1].argmax(-1), labels)
+    when_fresh = share_right(chip.fresh_taps[-1].argmax(-1), labels)
     for number in range(ROUNDS):
-        if number and right(port.measure(context.examples.x).out.argmax(-1), labels) >= when_fresh:
+        if number and share_right(port.measure(context.examples.x).out.argmax(-1), labels) >= when_fresh:
             break
         update = linear_decay(adam(LEARNING_RATE * 2**number), STEPS)
-        learner = by_nodes(context.size.probes, update)(CrossEntropy())
+        learner = learned_feedback(context.size.probes, update)(CrossEntropy())
         generator = context.generator("relearning", moment, number)
         for _ in fit(learner, port, [context.examples] * STEPS, generator):
             pass
@@ -134,7 +134,7 @@ def _hand_over(context: Context, chip: ChipInUse, moment: int) -> ChipInUse:
     )
 
     def learner(loss: Loss) -> Learner[Any]:
-        return by_nodes(size.probes, sparing(context.data, size))(loss)
+        return learned_feedback(size.probes, accumulating_adam(context.data, size))(loss)
 
     order = context.generator("stimuli", moment)
     stimuli = (Batch(b.x) for b in batches(context.data.train, size.batch, size.epochs, order))

@@ -35,11 +35,11 @@ from learners.local import Greedy
 from learners.local import PerGroupLoss
 from learners.local import ReplicatedHeads
 from learners.losses import known_gradient
+from learners.recipes import PROBE_SIZE
 
-from .standard import OWED
-from .standard import PROBE_SIZE
-from .standard import Exact
-from .standard import by_nodes
+from .exact_gradient import ExactGradient
+from .standard import WRITE_THRESHOLD
+from .standard import learned_feedback
 
 Method = Literal[
     "BP",
@@ -71,11 +71,11 @@ class Recipe:
         """The learner that teaches the chip; the x-ray of it is for the exact methods alone."""
         update = self.update
         if chip.spec.costs.step is not None:  # it moves by steps, and every write blurs
-            update = accumulate(update, OWED)
+            update = accumulate(update, WRITE_THRESHOLD)
         if self.method == "BP":
-            return Exact(chip, update, CrossEntropy())
+            return ExactGradient(chip, update, CrossEntropy())
         if self.method == "FG-A + feedback":
-            return by_nodes(self.probes, update)(CrossEntropy())
+            return learned_feedback(self.probes, update)(CrossEntropy())
         estimator: Estimator = NodePerturbation(PROBE_SIZE, self.probes)
         if self.method.endswith("W"):
             estimator = WeightPerturbation(WEIGHT_PROBE, self.probes)

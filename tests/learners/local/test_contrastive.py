@@ -32,7 +32,7 @@ from learners.local import Greedy
 from learners.local import InfoNCE
 from learners.local import PatchInfoNCE
 from learners.local import stack_views
-from studies.kit.recipes.standard import Exact
+from studies.kit.recipes.exact_gradient import ExactGradient
 
 F64 = torch.float64
 LOSSES = (
@@ -160,7 +160,7 @@ def test_chips_learn_what_views_have_in_common_from_wires_alone() -> None:
     for exact in (False, True):
         chip = Chip(Mismatched(), LAYERS, 3)
         loss = InfoNCE(2, 0.3)
-        way: Any = Exact(chip, adam(0.02), loss) if exact else learner(loss, delta_rule=True)
+        way: Any = ExactGradient(chip, adam(0.02), loss) if exact else learner(loss, delta_rule=True)
         losses = [float(s.loss) / 2 for _, s in fit(way, chip.port(), views(150), stream(0, "probes"))]
         ends.append((sum(losses[:5]) / 5, sum(losses[-20:]) / 20))
     (began, ended), (_, exactly) = ends
@@ -211,7 +211,10 @@ def test_the_exact_gradient_teaches_levels_in_place_of_perturbation() -> None:
     for first, last, given in ((0, 0, x), (1, 2, taps[0])):
         held = loss.freeze(taps[last], None)
         wanted += xray.knob_gradient(chip, given, held, loss, first=first, last=last)
-    blocks = (Block(1, Exact(chip, sgd(1.0), loss, 0, 0)), Block(2, Exact(chip, sgd(1.0), loss, 1, 2)))
+    blocks = (
+        Block(1, ExactGradient(chip, sgd(1.0), loss, 0, 0)),
+        Block(2, ExactGradient(chip, sgd(1.0), loss, 1, 2)),
+    )
     list(fit(Greedy(blocks), chip.port(), [Batch(x)], stream(0, "probes")))
     for was, now, slope in zip(before, xray.knobs(chip), wanted, strict=True):
         torch.testing.assert_close(was - now, slope)

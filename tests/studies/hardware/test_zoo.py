@@ -13,7 +13,7 @@ from analog.devices import ConstantStep
 from analog.devices import RRAMArray
 from analog.effects import Endurance
 from studies.hardware import zoo
-from studies.kit.recipes.standard import OWED
+from studies.kit.recipes.standard import WRITE_THRESHOLD
 from studies.kit.run.references import reference
 from studies.kit.run.references import resolve
 from studies.kit.run.references import short_reference
@@ -37,7 +37,7 @@ def test_levels_without_noise_are_the_range_in_steps(step: float) -> None:
 @pytest.mark.parametrize("cycle_to_cycle_std", [0.5, 2.0])
 def test_levels_are_the_range_over_what_a_write_leaves_to_chance(cycle_to_cycle_std: float) -> None:
     step = 0.001
-    blur = cycle_to_cycle_std * step * (OWED / step) ** 0.5
+    blur = cycle_to_cycle_std * step * (WRITE_THRESHOLD / step) ** 0.5
     found = zoo.bench(plain(step=step, cycle_to_cycle_std=cycle_to_cycle_std), 3)
     assert found["levels"] == pytest.approx(1 + 2 / blur, rel=0.1) and found["unmoved"] == 0  # 3,200 cells
 

@@ -17,7 +17,7 @@ from learners import adam
 from learners import sgd
 from learners.wiring.decorrelation import decorrelate
 from studies.kit.metrics import gradient_alignment
-from studies.kit.recipes.standard import Exact
+from studies.kit.recipes.exact_gradient import ExactGradient
 
 F64 = torch.float64
 LAYERS = (dense(6, 5), dense(5, 4), dense(4, 3, linear=True))
@@ -36,7 +36,7 @@ def drawn(*shape: int) -> Tensor:
 def test_estimates_are_asked_for_without_pulsing() -> None:
     chip = made()
     before = xray.knobs(chip)
-    way = Exact(chip, sgd(1.0), CrossEntropy())
+    way = ExactGradient(chip, sgd(1.0), CrossEntropy())
     kept = adam(0.1).init(chip.spec.zeros())  # another update's memory is not touched
     told = gradient_alignment.estimate(way, chip.port(), BATCH, kept, stream(0, "aims"))
     assert all(torch.equal(a, b) for a, b in zip(before, xray.knobs(chip), strict=True))

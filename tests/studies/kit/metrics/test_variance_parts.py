@@ -29,7 +29,7 @@ from studies.handing_on.temperature import louder
 from studies.kit.metrics.variance_parts import TrueLabels
 from studies.kit.metrics.variance_parts import VarianceParts
 from studies.kit.metrics.variance_parts import variance_parts
-from studies.kit.recipes.standard import repeated
+from studies.kit.recipes.standard import repeat_knobs
 from tests.twostage import kept
 
 LAYERS = (dense(3, 5), dense(5, 4, linear=True))
@@ -46,7 +46,7 @@ def copies(count: int, generator: Generator, read_noise: float = 1e-4) -> Chip[A
     device = Mismatched(severity=0.0, read_noise=read_noise, write_noise=0.0)
     noise_seed = int(torch.randint(2**31, (), generator=generator))
     chip = Chip(device, LAYERS, range(count), noise_seed=noise_seed, dtype=F64)
-    chip.port().program(repeated(xray.knobs(Chip(device, LAYERS, 3, dtype=F64)), count))
+    chip.port().program(repeat_knobs(xray.knobs(Chip(device, LAYERS, 3, dtype=F64)), count))
     return chip
 
 
