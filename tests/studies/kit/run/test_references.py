@@ -40,7 +40,7 @@ class Part:
         Part(inner=(len,)),
         distill.distill,
     ],
-    ids=str,
+    ids=lambda part: getattr(part, "__name__", str(part)),
 )
 def test_a_reference_names_what_it_was_made_from(part: Any) -> None:
     assert resolve(reference(part)) == part
