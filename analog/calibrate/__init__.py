@@ -1,7 +1,7 @@
 """A device's parameters from measured data: `calibrate(device, read_table("pulses.csv"))`.
 
 What 500 cells tell to within 20 % by `device.default_plan()`, found by `calibrate` and not stated in code:
-| device | told | not told, kept as it was |
+| device | identified | not identified, kept as it was |
 |---|---|---|
 | `SoftBoundsRRAM` | all the others | up_down_dtod |
 | `ExponentialRRAM` | steps, bounds, noise, scale, offset | up_down_dtod; steepness, heights |
@@ -15,9 +15,9 @@ What 500 cells tell to within 20 % by `device.default_plan()`, found by `calibra
 | `SONOS` | read_noise, current_spread_scale | |
 | `PCM` | read_noise, programming_error_scale, drift_scale, flicker_scale | |
 | `ModulatorBank`, `UnknownNeurons` | all | |
-| `Mismatched` | cells, amplifier offsets, read_noise, write_noise | amp_dtod (as gains), bend_dtod |
+| `Mismatched` | cells, amplifier offsets, read_noise, write_noise | amplifier gains, curvature |
 What a controller chooses (`setting(..., fitted=False)`) is never estimated. Noise that is 0 in the device to
-start from stays there. The neurons' bend shows in a table of `activity`.
+start from stays there. The neurons' curvature shows in a table of `activity`.
 """
 
 from .estimate import calibrate

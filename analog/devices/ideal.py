@@ -24,11 +24,11 @@ class Ideal(Device[IdealCells]):
         return IdealCells(birth.normal("knobs", rows, cols) / cols**0.5)
 
     def pulse(self, cells: IdealCells, drive: Tensor, noise: Noise) -> IdealCells:
-        del noise  # ideal devices are silent
+        del noise  # ideal devices are noiseless
         return IdealCells(cells.knobs + drive)
 
     def collect(self, cells: IdealCells, x: Tensor, noise: Noise) -> Tensor:
-        del noise  # ideal devices are silent
+        del noise  # ideal devices are noiseless
         return x @ cells.knobs.mT
 
     def fire(self, cells: IdealCells, u: Tensor, noise: Noise) -> Tensor:

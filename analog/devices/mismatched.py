@@ -24,15 +24,15 @@ class MismatchedCells(NamedTuple):
     weights: Tensor  # what the knobs come to: gain * tanh(knobs) + offset
     gain: Tensor  # (*fleet, tiles, rows, cols)
     offset: Tensor  # (*fleet, tiles, rows, cols)
-    amp: Tensor  # (*fleet, tiles, 1, rows), amplifier gain
-    zero: Tensor  # (*fleet, tiles, 1, rows), amplifier offset, V
-    bend: Tensor  # (*fleet, tiles, 1, rows), curvature of the neuron, 1/V
+    amplifier_gain: Tensor  # (*fleet, tiles, 1, rows)
+    amplifier_offset: Tensor  # (*fleet, tiles, 1, rows), V
+    curvature: Tensor  # (*fleet, tiles, 1, rows), of the neuron, 1/V
 
 
 @dataclass(frozen=True)
 class Mismatched(Device[MismatchedCells]):
-    """weight = gain * tanh(knob) + offset; u -> amp * u + zero + read noise;
-    fire v -> v / (1 + bend * v), v > 0.
+    """Cells gain * tanh(knob) + offset, amplifiers gain * u + offset + read noise, neurons with
+    v / (1 + curvature * v) for v > 0 and else 0.
 
     With severity 0 every cell and neuron is nominal. Valid for 0 <= severity <= 3.
     """
@@ -44,9 +44,11 @@ class Mismatched(Device[MismatchedCells]):
     offset_dtod: float = setting(
         0.05, "sd of the cell offset at severity 1", unit="full scale", range=(0, inf)
     )
-    amp_dtod: float = setting(0.2, "sd of ln(amplifier gain) at severity 1", range=(0, inf))
-    zero_dtod: float = setting(0.2, "sd of the amplifier offset at severity 1", unit="V", range=(0, inf))
-    bend_dtod: float = setting(
+    amplifier_gain_dtod: float = setting(0.2, "sd of ln(amplifier gain) at severity 1", range=(0, inf))
+    amplifier_offset_dtod: float = setting(
+        0.2, "sd of the amplifier offset at severity 1", unit="V", range=(0, inf)
+    )
+    mean_curvature: float = setting(
         0.1, "mean of the exponentially spread curvature at severity 1", unit="1/V", range=(0, inf)
     )
     read_noise: float = setting(0.02, "white noise of every reading", unit="V rms", range=(0, inf))
@@ -60,9 +62,9 @@ class Mismatched(Device[MismatchedCells]):
                 weights=torch.empty(0),
                 gain=(s * self.gain_dtod * birth.normal("gain", rows, cols)).exp(),
                 offset=s * self.offset_dtod * birth.normal("offset", rows, cols),
-                amp=(s * self.amp_dtod * birth.normal("amp", 1, rows)).exp(),
-                zero=s * self.zero_dtod * birth.normal("zero", 1, rows),
-                bend=-s * self.bend_dtod * torch.log1p(-birth.uniform("bend", 1, rows)),
+                amplifier_gain=(s * self.amplifier_gain_dtod * birth.normal("amp", 1, rows)).exp(),
+                amplifier_offset=s * self.amplifier_offset_dtod * birth.normal("zero", 1, rows),
+                curvature=-s * self.mean_curvature * torch.log1p(-birth.uniform("bend", 1, rows)),
             )
         )
 
@@ -78,12 +80,14 @@ class Mismatched(Device[MismatchedCells]):
         return x @ cells.weights.mT
 
     def sense(self, cells: MismatchedCells, u: Tensor, noise: Noise) -> Tensor:
-        return torch.addcmul(cells.zero, u, cells.amp).add(noise.normal(u), alpha=self.read_noise)
+        return torch.addcmul(cells.amplifier_offset, u, cells.amplifier_gain).add(
+            noise.normal(u), alpha=self.read_noise
+        )
 
     def fire(self, cells: MismatchedCells, u: Tensor, noise: Noise) -> Tensor:
         del noise  # entered at the amplifier
         v = u.relu()
-        return v / torch.addcmul(v.new_ones(()), v, cells.bend)
+        return v / torch.addcmul(v.new_ones(()), v, cells.curvature)
 
 
 def _with_weights(cells: MismatchedCells) -> MismatchedCells:

@@ -99,8 +99,8 @@ class Programmed(Device[H]):
             The cells afterwards; their weights are not worked out yet.
         """
         plus, minus = (
-            torch.where(touched, (wanted + self.programming_error(wanted) * normal).clamp(min=0), held)
-            for wanted, normal, held in zip(
+            torch.where(touched, (wanted + self.programming_error(wanted) * normal).clamp(min=0), old)
+            for wanted, normal, old in zip(
                 self.conductances(target), normals, (cells.plus, cells.minus), strict=True
             )
         )

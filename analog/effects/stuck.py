@@ -25,7 +25,7 @@ from .effect import Effect
 class StuckCells(NamedTuple, Generic[S]):
     cells: S
     dead: Tensor  # (*fleet, tiles, rows, cols), bool
-    held: Tensor  # where the dead are stuck
+    stuck_at: Tensor  # where the dead are stuck
 
     @property
     def knobs(self) -> Tensor:
@@ -67,7 +67,7 @@ class Stuck(Effect[StuckCells[S], S]):
     def _restore(self, cells: StuckCells[S]) -> StuckCells[S]:
         """Put dead cells back where they are stuck, if somebody erased them or they leaked."""
         knobs = cells.cells.knobs
-        if torch.equal(torch.where(cells.dead, cells.held, knobs), knobs):
+        if torch.equal(torch.where(cells.dead, cells.stuck_at, knobs), knobs):
             return cells
-        gone = torch.where(cells.dead, cells.held - knobs, torch.zeros_like(knobs))
+        gone = torch.where(cells.dead, cells.stuck_at - knobs, torch.zeros_like(knobs))
         return self.outer(cells, self.device.perturb(cells.cells, gone))

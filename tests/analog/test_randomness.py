@@ -91,13 +91,13 @@ def test_a_chip_with_dice_of_its_own_draws_what_it_would_draw_alone() -> None:
 
 
 def test_silent_noise_is_the_median() -> None:
-    silent, like = Noise.none(), torch.ones(3)
-    assert float(silent.normal(like)) == 0.0 and float(silent.uniform(like)) == 0.5
-    assert float(silent.with_probe_axes((2,), 2).normal(like)) == 0.0
+    none, like = Noise.none(), torch.ones(3)
+    assert float(none.normal(like)) == 0.0 and float(none.uniform(like)) == 0.5
+    assert float(none.with_probe_axes((2,), 2).normal(like)) == 0.0
 
 
 def test_whole_numbers_by_chance_are_right_on_average() -> None:
-    """Floor or ceiling only, the mean kept (z below 6), and the number itself in silence."""
+    """Floor or ceiling only, the mean kept (z below 6), and the number itself without noise."""
     count = torch.full((40_000,), 2.3, dtype=torch.float64)
     drawn = Noise(stream(0, "whole")).stochastic_round(count)
     assert torch.equal(drawn.unique(), torch.tensor([2.0, 3.0], dtype=torch.float64))

@@ -199,7 +199,7 @@ def test_a_distant_start_comes_to_the_same() -> None:
 
 
 def test_a_start_at_the_truth_is_left_as_any_other() -> None:
-    """By this table's dice the search once stayed where it began, which a start at the truth flatters."""
+    """By this table's draws the search once stayed where it began, which a start at the truth flatters."""
     device = UnknownNeurons()
     table = simulate_table(device, device.default_plan(500), 4, 4)
     starts = device, replace(device, strangeness=1.15, read_noise=0.023)
@@ -248,7 +248,7 @@ def test_of_two_that_show_only_together_one_is_left() -> None:
     found = calibrate(
         Mismatched(), simulate_table(Mismatched(), Mismatched().default_plan(200)), limit=0.3, copies=10
     )
-    assert ("gain_dtod" in found.fixed) != ("amp_dtod" in found.fixed)
+    assert ("gain_dtod" in found.fixed) != ("amplifier_gain_dtod" in found.fixed)
     assert "severity" in found.fixed and not_fitted(Mismatched()) == ("severity",)
 
 

@@ -43,10 +43,10 @@ def test_mismatched_spreads_are_as_stated() -> None:
     assert float(cells.gain.log().std()) == pytest.approx(device.gain_dtod, rel=0.02)
     assert float(cells.offset.std()) == pytest.approx(device.offset_dtod, rel=0.02)
     wide = device.fabricate(40_000, 1, Fabrication((1,), (), 0, 1, LIKE))
-    assert float(wide.amp.log().std()) == pytest.approx(device.amp_dtod, rel=0.02)
-    assert float(wide.zero.std()) == pytest.approx(device.zero_dtod, rel=0.02)
-    assert float(wide.bend.mean()) == pytest.approx(device.bend_dtod, rel=0.03)
-    assert float(wide.bend.min()) >= 0
+    assert float(wide.amplifier_gain.log().std()) == pytest.approx(device.amplifier_gain_dtod, rel=0.02)
+    assert float(wide.amplifier_offset.std()) == pytest.approx(device.amplifier_offset_dtod, rel=0.02)
+    assert float(wide.curvature.mean()) == pytest.approx(device.mean_curvature, rel=0.03)
+    assert float(wide.curvature.min()) >= 0
 
 
 def test_mismatched_saturates() -> None:

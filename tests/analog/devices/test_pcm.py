@@ -47,10 +47,10 @@ def test_drift_exponents_are_as_published(x: float) -> None:
 
 def test_drift_counts_from_each_cells_own_write() -> None:
     device = PCM(flicker_scale=0.0, **QUIET)
-    silent = Noise.none()
-    cells = held(device, 0.5, 1e5, silent, 2)
+    none = Noise.none()
+    cells = held(device, 0.5, 1e5, none, 2)
     drive = torch.tensor([0.1, 0.0], dtype=torch.float64).reshape(1, 2, 1)
-    again = device.pulse(device.age(cells, 5e-4, silent), drive, silent)  # with time still gathering
+    again = device.pulse(device.age(cells, 5e-4, none), drive, none)  # with time still gathering
     assert float(again.weights[0, 0, 0]) == pytest.approx(0.6)
     assert float(again.weights[0, 1, 0]) == pytest.approx(float(cells.weights[0, 1, 0]), rel=1e-6)
 

@@ -70,7 +70,7 @@ def test_ageing_composes(device: Device[Any], seconds: float) -> None:
     three = moments((0.2, 0.5, 0.3))
 
     def gap(count: int, generator: Generator) -> Tensor:
-        """Three parts against one with the same cells; dice of their own."""
+        """Three parts against one with the same cells; draws of their own."""
         once = moments((1.0,))(count, generator)
         return three(count, generator) - once
 

@@ -158,8 +158,8 @@ def test_temperature_speeds_up_ageing_by_arrhenius() -> None:
     device = CapacitorCell(lifetime_dtod=0.0)
     hot = Temperature(device, kelvin=330.0, activation=0.6)
     assert hot.acceleration_factor == pytest.approx(8.24, rel=2e-3)
-    cells, silent = many(hot, 3), Noise.none()
-    aged = hot.age(cells, 0.1, silent).knobs / cells.knobs
+    cells, none = many(hot, 3), Noise.none()
+    aged = hot.age(cells, 0.1, none).knobs / cells.knobs
     torch.testing.assert_close(
         aged, torch.full_like(aged, math.exp(-0.1 * hot.acceleration_factor)), rtol=1e-3, atol=0.0
     )
