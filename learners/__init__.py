@@ -64,11 +64,6 @@ from .updates.wrappers import accumulate
 from .updates.wrappers import layerwise
 from .updates.wrappers import linear_decay
 from .updates.wrappers import with_schedule
-from .wiring.decorrelation import Decorrelated
-from .wiring.decorrelation import decorrelate
-from .wiring.decorrelation import decorrelated
-from .wiring.residual import Skip
-from .wiring.residual import residual
 
 __all__ = [
     "ActiveNodePerturbation",
@@ -77,7 +72,6 @@ __all__ = [
     "Blocks",
     "ControlVariate",
     "CrossEntropy",
-    "Decorrelated",
     "Descent",
     "Estimator",
     "Feedback",
@@ -94,7 +88,6 @@ __all__ = [
     "Run",
     "RunningMean",
     "Scheme",
-    "Skip",
     "SquaredError",
     "Step",
     "Tuner",
@@ -111,8 +104,6 @@ __all__ = [
     "check_learner",
     "coordinates",
     "current_hyperparameters",
-    "decorrelate",
-    "decorrelated",
     "evaluate",
     "fit",
     "gaussian",
@@ -130,7 +121,6 @@ __all__ = [
     "rademacher",
     "rank_one",
     "recipes",
-    "residual",
     "rmsprop",
     "sgd",
     "sparse",

@@ -14,7 +14,7 @@ C = mean x x': one step is backprop with rate eta gamma, many come to the natura
 Where we differ and why:
 - On a chip the residual is read, not computed: a layer is driven alone with the inputs it had, and its own
   output is read. The first step needs no reading, because its residual is gamma d by definition.
-- d is the slope of each example's own loss and gradients are means over the batch, so that settings do not
+- d is the gradient of each example's own loss and gradients are means over the batch, so that settings do not
   depend on the batch; in the authors' code d is that of the mean loss and gradients are sums. Their gamma is
   ours times the batch, their epsilon of RMSProp ours times its square.
 - S needs the sums, and a tap shows a hidden neuron's output. It is inverted where the neuron is known and

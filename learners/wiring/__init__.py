@@ -3,7 +3,6 @@
 from .decorrelation import Decorrelated
 from .decorrelation import decorrelate
 from .decorrelation import decorrelated
-from .layer_by_layer import broadcast_taps
 from .layer_by_layer import layer_by_layer
 from .layer_by_layer import with_interlayer
 from .readout import DigitalReadout
@@ -11,7 +10,6 @@ from .residual import Skip
 from .residual import residual
 from .sub_ports import PulseBuffer
 from .sub_ports import stack_ports
-from .sub_ports import stack_specs
 from .sub_ports import sub_port
 
 __all__ = [
@@ -19,13 +17,11 @@ __all__ = [
     "DigitalReadout",
     "PulseBuffer",
     "Skip",
-    "broadcast_taps",
     "decorrelate",
     "decorrelated",
     "layer_by_layer",
     "residual",
     "stack_ports",
-    "stack_specs",
     "sub_port",
     "with_interlayer",
 ]

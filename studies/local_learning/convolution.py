@@ -66,7 +66,7 @@ from learners.local import Block
 from learners.local import Greedy
 from learners.recipes import FEEDBACK
 from learners.recipes import PROBE_SIZE
-from learners.wiring.readout import DigitalReadout
+from learners.wiring import DigitalReadout
 
 from ..kit.data import lecun1989
 from ..kit.metrics.accuracy import predicted_classes

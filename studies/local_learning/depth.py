@@ -73,7 +73,6 @@ from analog import metered
 from analog import stream
 from learners import Batch
 from learners import CrossEntropy
-from learners import Decorrelated
 from learners import Descent
 from learners import NodePerturbation
 from learners import Update
@@ -91,6 +90,7 @@ from learners.local import Block
 from learners.local import Greedy
 from learners.recipes import FEEDBACK
 from learners.recipes import PROBE_SIZE
+from learners.wiring import Decorrelated
 
 from ..kit.metrics import gradient_alignment
 from ..kit.recipes.deep_chips import deep_layers
@@ -285,8 +285,8 @@ def table(rows: Sequence[Row]) -> list[Row]:
 
 def _alignments(rows: Sequence[Row], method: str, depth: int, moment: str) -> list[float]:
     """Those of the chips at a moment."""
-    found = [r for r in rows if r["what"] == "alignment" and (r["method"], r["depth"]) == (method, depth)]
-    (alignment,) = [r["alignment"] for r in found if r["moment"] == moment]
+    points = [r for r in rows if r["what"] == "alignment" and (r["method"], r["depth"]) == (method, depth)]
+    (alignment,) = [r["alignment"] for r in points if r["moment"] == moment]
     return list(alignment)
 
 

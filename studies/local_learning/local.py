@@ -6,7 +6,7 @@ each group of channels (LG). All see the same batches; all but BP's take the sam
 network is theirs for MNIST, 784-512-512 in 16 groups-10 (M/1/16; `--channels 256 --groups 1` is S/1/1). The
 block's head is a digital delta-rule read-out; the chip's own read-out learns by its delta rule on top. Beside
 their rows stand node perturbation with learned feedback, as in `in_place`, and LG-FG-A with mirrors. The rate
-is that of `in_place`; on held-out training data twice as much did no better with normalised activity, which
+is that of `in_place`; on held-out training data twice as much did no better with normalized activity, which
 makes the rate matter less than plain activity does.
 
 Ours on MNIST, test error % of one `Mismatched` chip (`--data mnist --devices analog:Mismatched --chips 1`,
@@ -27,7 +27,7 @@ and leave 0.08 of 0.75 points.
 
 Where we differ: their heads of groups give one common gradient (see `learners.local.groups`), so our LG-BP is
 run only with `--own-heads`, where every group answers alone. L and plain differ in what reads the block out:
-a digital head beside the chip's own. Where they normalise is not said for MNIST (Guess: the inputs of the
+a digital head beside the chip's own. Where they normalize is not said for MNIST (Guess: the inputs of the
 second layer, by groups, and of the read-out). Four probes a step; theirs is one.
 
 Open questions: other sizes and groups' own heads on MNIST, which were not measured.

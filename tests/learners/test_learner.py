@@ -30,7 +30,6 @@ from analog.wires import ReplayMismatch
 from learners import ActiveNodePerturbation
 from learners import Batch
 from learners import CrossEntropy
-from learners import Decorrelated
 from learners import Descent
 from learners import Feedback
 from learners import Flipout
@@ -56,6 +55,7 @@ from learners.local import LocoProp
 from learners.local import PerturbedNodeGradients
 from learners.local import TargetPropagation
 from learners.local import relu
+from learners.wiring import Decorrelated
 from tests.signs import moments
 from tests.signs import signs
 

@@ -45,11 +45,11 @@ class Digital(Device[_Weights]):
         return _Weights(draws * bound)
 
     def pulse(self, cells: _Weights, drive: Tensor, noise: Noise) -> _Weights:
-        del noise  # computers are silent
+        del noise  # computers have no noise
         return _Weights(cells.knobs + drive)
 
     def collect(self, cells: _Weights, x: Tensor, noise: Noise) -> Tensor:
-        del noise  # computers are silent
+        del noise  # computers have no noise
         return x @ cells.knobs.mT
 
     def fire(self, cells: _Weights, u: Tensor, noise: Noise) -> Tensor:

@@ -54,7 +54,7 @@ Method = Literal[
     "LG-FG-A + mirrors",
 ]
 WEIGHT_PROBE: Final = 0.003  # full scale; twice as much changed little on held-out images
-TRUST: Final = 0.2  # in what mirrors did not foresee; on held-out images
+TRUST: Final = 0.2  # in what mirrors did not predict; on held-out images
 
 
 @dataclass(frozen=True)

@@ -33,14 +33,12 @@ from learners import Gradient
 from learners import NodePerturbation
 from learners import ProbeDistribution
 from learners import ProbeResult
-from learners import Skip
 from learners import WeightMirrors
 from learners import WeightPerturbation
 from learners import adam
 from learners import check_learner
 from learners import fit
 from learners import rademacher
-from learners import residual
 from learners import sgd
 from learners.estimators.weight_mirrors import MirrorState
 from learners.local import Block
@@ -48,6 +46,8 @@ from learners.local import Greedy
 from learners.local import PerGroupLoss
 from learners.local import ReplicatedHeads
 from learners.local.groups import HeadsState
+from learners.wiring import Skip
+from learners.wiring import residual
 
 F64 = torch.float64
 PLAIN = (dense(3, 4), grouped(4, 4, 2))  # 8 nodes

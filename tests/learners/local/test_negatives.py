@@ -92,7 +92,7 @@ def test_a_hybrid_is_made_of_two_different_images(side: int, count: int, blurs: 
 
 
 def test_masks_are_blots() -> None:
-    """The more they are blurred the fewer neighbours differ; unblurred half of them do."""
+    """The more they are blurred the fewer neighbors differ; unblurred half of them do."""
     x = torch.zeros(50, 28 * 28)
     edges = []
     for blurs in (0, 2, 6):
@@ -103,7 +103,7 @@ def test_masks_are_blots() -> None:
     assert abs(edges[0] - 0.5) < 0.02 and edges[0] > 2 * edges[1] > 2.5 * edges[2]
 
 
-def test_normalised_keeps_directions_alone() -> None:
+def test_normalizing_keeps_directions_alone() -> None:
     x = torch.randn(3, 4, 6, generator=stream(0, "x"))
     torch.testing.assert_close(normalize(x).square().mean(-1), torch.ones(3, 4))
     torch.testing.assert_close(normalize(7 * x), normalize(x))

@@ -13,13 +13,13 @@ from analog import stream
 from analog import xray
 from learners import Batch
 from learners import CrossEntropy
-from learners import Decorrelated
 from learners import Descent
 from learners import NodePerturbation
-from learners import decorrelate
-from learners import decorrelated
 from learners import fit
 from learners import sgd
+from learners.wiring import Decorrelated
+from learners.wiring import decorrelate
+from learners.wiring import decorrelated
 
 F64 = torch.float64
 LAYERS = (dense(6, 8), grouped(8, 4, 2), dense(4, 3, linear=True))

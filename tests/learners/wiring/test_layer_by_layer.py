@@ -15,9 +15,9 @@ from analog import Probe
 from analog import dense
 from analog import grouped
 from analog import stream
-from learners import decorrelated
-from learners import residual
+from learners.wiring import decorrelated
 from learners.wiring import layer_by_layer
+from learners.wiring import residual
 from learners.wiring import with_interlayer
 from studies.kit.recipes.maintenance import rescaled
 

@@ -18,10 +18,10 @@ from learners import Batch
 from learners import CrossEntropy
 from learners import Descent
 from learners import NodePerturbation
-from learners import Skip
 from learners import fit
-from learners import residual
 from learners import sgd
+from learners.wiring import Skip
+from learners.wiring import residual
 
 F64 = torch.float64
 LAYERS = (dense(4, 6), dense(6, 5), grouped(5, 6, 1), dense(6, 3, linear=True))

@@ -14,9 +14,9 @@ from analog import dense
 from analog import grouped
 from analog import stream
 from analog import xray
-from learners.wiring.sub_ports import PulseBuffer
-from learners.wiring.sub_ports import stack_ports
-from learners.wiring.sub_ports import sub_port
+from learners.wiring import PulseBuffer
+from learners.wiring import stack_ports
+from learners.wiring import sub_port
 
 F64 = torch.float64
 LAYERS = (dense(4, 6), grouped(6, 4, 2), dense(4, 3, linear=True))

@@ -16,9 +16,9 @@ from learners import Batch
 from learners import CrossEntropy
 from learners import sgd
 from learners.local import PerGroupLoss
-from learners.wiring.readout import DigitalReadout
-from learners.wiring.sub_ports import stack_ports
-from learners.wiring.sub_ports import sub_port
+from learners.wiring import DigitalReadout
+from learners.wiring import stack_ports
+from learners.wiring import sub_port
 from studies.kit.recipes import ren2023
 from studies.local_learning import local
 

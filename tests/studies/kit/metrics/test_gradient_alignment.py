@@ -15,7 +15,7 @@ from learners import Batch
 from learners import CrossEntropy
 from learners import adam
 from learners import sgd
-from learners.wiring.decorrelation import decorrelate
+from learners.wiring import decorrelate
 from studies.kit.metrics import gradient_alignment
 from studies.kit.recipes.exact_gradient import ExactGradient
 

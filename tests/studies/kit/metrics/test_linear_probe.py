@@ -21,8 +21,8 @@ F64 = torch.float64
 
 def clouds(count: int, apart: float) -> tuple[Tensor, Tensor]:
     labels = torch.arange(count) % 3
-    centres = apart * torch.eye(3, 5, dtype=F64)
-    return centres[labels] + torch.randn(count, 5, generator=stream(0, "clouds"), dtype=F64), labels
+    centers = apart * torch.eye(3, 5, dtype=F64)
+    return centers[labels] + torch.randn(count, 5, generator=stream(0, "clouds"), dtype=F64), labels
 
 
 def test_clouds_far_apart_are_told_apart() -> None:
