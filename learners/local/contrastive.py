@@ -61,14 +61,21 @@ class InfoNCE(Loss):
         _check_settings("InfoNCE", self.parts, 1, self.temperature)
 
     def freeze(self, out: Tensor, target: Any) -> _ContrastKeys:
-        """The other views as the baseline reading showed them; the target is not looked at."""
+        """The other views as the baseline reading showed them; the target is not looked at.
+
+        Args:
+            out: (*fleet, batch, features), the outputs of the baseline reading.
+
+        Raises:
+            ValueError: the batch is not the views of at least 2 images, or parts do not divide the features.
+        """
         del target  # no label is read
         return _ContrastKeys(_unit(_split("InfoNCE", out, self.parts)), _partners("InfoNCE", out), True)
 
-    def value(self, out: Tensor, target: _ContrastKeys) -> Tensor:
+    def value(self, out: Tensor, target: _ContrastKeys) -> Tensor:  # (..., batch, parts)
         return _value(_split("InfoNCE", out, self.parts), target, self.temperature)
 
-    def gradient(self, out: Tensor, target: _ContrastKeys) -> Tensor:
+    def gradient(self, out: Tensor, target: _ContrastKeys) -> Tensor:  # (..., batch, features)
         return _gradient(_split("InfoNCE", out, self.parts), target, self.temperature)
 
 
@@ -92,7 +99,14 @@ class PatchInfoNCE(Loss):
             raise ValueError(f"PatchInfoNCE: views is {self.views!r}, wanted 1 or 2")
 
     def freeze(self, out: Tensor, target: Any) -> _ContrastKeys:
-        """For each patch the average of the others, as the baseline reading showed them."""
+        """The average of each patch's others, as the baseline reading showed them.
+
+        Args:
+            out: (*fleet, batch, features), the outputs of the baseline reading.
+
+        Raises:
+            ValueError: the batch has too few images, or patches do not divide the features.
+        """
         del target  # no label is read
         units = _unit(_split("PatchInfoNCE", out, self.parts))
         keys = _unit(units.sum(-2, keepdim=True) - units)
@@ -102,10 +116,10 @@ class PatchInfoNCE(Loss):
             raise ValueError("PatchInfoNCE: a batch of 1 image has nothing to disagree with; wanted 2")
         return _ContrastKeys(keys, torch.arange(out.shape[-2], device=out.device), False)
 
-    def value(self, out: Tensor, target: _ContrastKeys) -> Tensor:
+    def value(self, out: Tensor, target: _ContrastKeys) -> Tensor:  # (..., batch, parts)
         return _value(_split("PatchInfoNCE", out, self.parts), target, self.temperature)
 
-    def gradient(self, out: Tensor, target: _ContrastKeys) -> Tensor:
+    def gradient(self, out: Tensor, target: _ContrastKeys) -> Tensor:  # (..., batch, features)
         return _gradient(_split("PatchInfoNCE", out, self.parts), target, self.temperature)
 
 

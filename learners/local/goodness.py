@@ -56,10 +56,10 @@ class GoodnessLoss(Loss):
         if not all(0 < v < float("inf") for v in (self.threshold, self.sharpness)):
             raise ValueError(f"GoodnessLoss: threshold and sharpness are finite and above 0, got {self}")
 
-    def value(self, out: Tensor, target: Tensor) -> Tensor:
+    def value(self, out: Tensor, target: Tensor) -> Tensor:  # (..., batch, 1)
         return softplus(-self._margin(out, target)).unsqueeze(-1)
 
-    def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+    def gradient(self, out: Tensor, target: Tensor) -> Tensor:  # (..., batch, features)
         misjudged = torch.sigmoid(-self._margin(out, target)) * target
         return out * (misjudged * (-2 * self.sharpness / out.shape[-1])).unsqueeze(-1)
 
@@ -92,6 +92,11 @@ class Hebbian:
             )
 
     def init(self, spec: Spec) -> Any:
+        """The update's state for a chip of one layer.
+
+        Raises:
+            ValueError: the chip has more layers.
+        """
         if len(spec.layers) != 1:
             raise ValueError(f"Hebbian: the rule is that of one layer, got {len(spec.layers)}")
         return self.update.init(spec.zeros())

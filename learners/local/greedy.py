@@ -92,6 +92,12 @@ class Greedy:
             )
 
     def init(self, spec: Spec) -> _State:
+        """The states of all blocks, heads at zero.
+
+        Raises:
+            ValueError: the blocks do not have as many layers as the chip.
+            BadInput: a head does not fit its block.
+        """
         count = sum(block.depth for block in self.blocks)
         if count != len(spec.layers):
             raise ValueError(f"Greedy: the blocks have {count} layers, the chip {len(spec.layers)}")

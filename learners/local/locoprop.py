@@ -78,6 +78,11 @@ class LocoProp:
             raise ValueError(f"LocoProp: steps is {self.steps!r}, wanted an integer of at least 1")
 
     def init(self, spec: Spec) -> _State:
+        """The states of the update and of the node gradients.
+
+        Raises:
+            ValueError: there is not one transfer function for each layer.
+        """
         if self.transfer is not None and len(self.transfer) != len(spec.layers):
             raise ValueError(
                 f"LocoProp: transfer names {len(self.transfer)} functions, "

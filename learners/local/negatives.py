@@ -124,6 +124,11 @@ class WrongLabels:
             raise ValueError(f"WrongLabels: wants 2 classes, some brightness, skipped >= 0; got {self}")
 
     def init(self, spec: Spec) -> _ReadoutState:
+        """The read-out at zero, and its learner's state.
+
+        Raises:
+            ValueError: labels leave no pixel of an image, or no layer is left to be read.
+        """
         if spec.layers[0].features_in <= self.classes:
             raise ValueError(
                 f"WrongLabels: {self.classes} labels leave nothing of {spec.layers[0].features_in} pixels"
@@ -150,6 +155,11 @@ class WrongLabels:
     def pair(
         self, port: Port, batch: Batch, state: _ReadoutState, generator: Generator
     ) -> tuple[Tensor, Tensor, _ReadoutState]:
+        """Make images with their own and with a wrong label.
+
+        Raises:
+            ValueError: the target of the batch is not its labels.
+        """
         label = batch.target
         if (
             not isinstance(label, Tensor)
@@ -194,6 +204,11 @@ class HybridImages:
             raise ValueError(f"HybridImages: blurs is {self.blurs!r}, wanted an integer of at least 0")
 
     def init(self, spec: Spec) -> tuple[()]:
+        """No state.
+
+        Raises:
+            ValueError: images are not square.
+        """
         pixels = spec.layers[0].features_in
         if isqrt(pixels) ** 2 != pixels:
             raise ValueError(f"HybridImages: {pixels} pixels are no square image")
@@ -202,6 +217,11 @@ class HybridImages:
     def pair(
         self, port: Port, batch: Batch, state: tuple[()], generator: Generator
     ) -> tuple[Tensor, Tensor, tuple[()]]:
+        """Hand on the images, and make each one's hybrid with another of the batch.
+
+        Raises:
+            ValueError: there is but one image.
+        """
         del port  # the images are all it takes
         count = batch.x.shape[-2]
         if count < 2:

@@ -81,6 +81,11 @@ class TargetPropagation:
             )
 
     def init(self, spec: Spec) -> _State:
+        """Inverses at zero, and the states of both updates.
+
+        Raises:
+            ValueError: the chip's last layer is not a linear read-out.
+        """
         if not spec.layers[-1].linear:
             raise ValueError("TargetPropagation: needs a linear read-out as the last layer")
         blank = torch.zeros((), dtype=spec.dtype, device=spec.on)

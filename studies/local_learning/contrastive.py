@@ -162,9 +162,10 @@ def _size(trial: Trial) -> Size:
     size = SMALL if len(data.train.x) <= 10_000 else LARGE
     asked = {"hidden": args.hidden, "steps": args.steps}
     size = size._replace(**{word: value for word, value in asked.items() if value is not None})
-    for word, least in (("hidden", size.across**2), ("steps", 1)):  # a neuron or more for each patch
-        if getattr(size, word) < least:
-            raise ValueError(f"{word} is {getattr(size, word)}, wanted at least {least}")
+    if size.hidden < size.across**2:  # a neuron or more for each patch
+        raise ValueError(f"hidden is {size.hidden}, wanted at least {size.across**2}")
+    if size.steps < 1:
+        raise ValueError(f"steps is {size.steps}, wanted at least 1")
     return size
 
 

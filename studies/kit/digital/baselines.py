@@ -31,6 +31,7 @@ class Baseline:
 
     guess: float  # of the learning rate
     make: Callable[[nn.Sequential, float], torch.optim.Optimizer | KFAC]
+    before_step: Callable[[Any, Tensor], None] = lambda optimizer, x: None  # what it does with a batch first
 
 
 def missing_package(name: str) -> str | None:
@@ -55,7 +56,9 @@ BASELINES: Final[dict[str, Baseline]] = {
     ),
     "Adam": Baseline(1e-3, lambda net, rate: torch.optim.Adam(net.parameters(), rate)),
     "Shampoo": Baseline(1e-3, _shampoo),
-    "K-FAC": Baseline(3e-1, lambda net, rate: KFAC(net, rate, stream(0, "drawn targets"))),
+    "K-FAC": Baseline(
+        3e-1, lambda net, rate: KFAC(net, rate, stream(0, "drawn targets")), KFAC.update_factors
+    ),
 }
 
 
@@ -71,14 +74,14 @@ class Backprop:
                 layer.bias.copy_(weights[0, :, -1])
             parts += [layer] if is_linear else [layer, nn.Tanh()]
         self.net = nn.Sequential(*parts)
-        self.optimizer = BASELINES[name].make(self.net, BASELINES[name].guess)
+        self.baseline = BASELINES[name]
+        self.optimizer = self.baseline.make(self.net, self.baseline.guess)
 
     def step(self, learning_rate: float, x: Tensor, loss: Loss) -> None:
         """Take one step on images (batch, pixels)."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        if isinstance(self.optimizer, KFAC):
-            self.optimizer.update_factors(x)
+        self.baseline.before_step(self.optimizer, x)
         self.optimizer.zero_grad()
         loss(self.net(x), x).mean().backward()
         self.optimizer.step()

@@ -63,7 +63,11 @@ def local_gradient(chip: Chip[Any], batch: Batch, head: Layer, heads: Sequence[T
 
 
 def decorrelated_gradient(chip: Chip[Any], batch: Batch, decorrelators: Sequence[Tensor]) -> Knobs:
-    """The exact gradient at the hidden layers of a chip that is driven through decorrelating matrices."""
+    """The exact gradient at the hidden layers of a chip that is driven through decorrelating matrices.
+
+    Args:
+        decorrelators: one for each layer, (*fleet, features_in, features_in).
+    """
     inputs = [decorrelate(batch.x, decorrelators[0])]
     for layer, decorrelator in enumerate(decorrelators[1:]):
         out = xray.respond(chip, inputs[-1], first=layer, last=layer).out
@@ -84,7 +88,11 @@ def _inner(out: Tensor, gradient: Tensor) -> Tensor:  # (..., batch)
 
 
 def fully_decorrelated(port: Port, decorrelators: Sequence[Tensor]) -> Port:
-    """The wires of a chip with all its decorrelating matrices, the first one's too."""
+    """The wires of a chip with all its decorrelating matrices, the first one's too.
+
+    Args:
+        decorrelators: one for each layer, (*fleet, features_in, features_in).
+    """
     return layer_by_layer(
         decorrelated(port, decorrelators),
         before=lambda layer, x: x if layer else decorrelate(x, decorrelators[0]),
