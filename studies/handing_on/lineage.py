@@ -12,7 +12,7 @@ the founder's answers (a founder's second reading 99.8 %). With 100 labelled exa
 and 1.06 +- .23: no difference that can be told, for they are training images, on which heirs agree anyway.
 On held-out digits one generation taught by the exact gradient lost as much as one taught by perturbation,
 and four times the steps lost nothing: what is lost is unfinished learning and not noise, so that heirs take
-more and smaller steps from as many measurements (1 % more, by rounding). MNIST is not measured.
+more and smaller steps from as many reads (1 % more, by rounding). MNIST is not measured.
 
 On MNIST (`--lineages 3 --generations 10 --rehearsal 0 --epochs 8`): founders 98.05 %, the tenth generation
 .47 points below them, keeping 98.6 % of their answers.
@@ -33,7 +33,7 @@ from typing import NamedTuple
 
 import torch
 from matplotlib.figure import Figure
-from scipy.stats import t as student
+from scipy.stats import t as student_t
 from torch import Generator
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -64,7 +64,7 @@ from ..kit.recipes.standard import training_size
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
-SPLIT = 4  # batches of an heir for each of its founder's: more steps from as many measurements
+SPLIT = 4  # batches of an heir for each of its founder's: more steps from as many reads
 FASTER = 3.0  # rate of an heir over its founder's; both chosen on held-out digits
 
 
@@ -106,16 +106,31 @@ def plan(args: Args) -> list[Trial]:
     return [Trial(args, r) for r in args.rehearsal]
 
 
-class Kept(NamedTuple):
-    """What a pupil is told: its teacher's answer, and the label of an example that was kept."""
+class RehearsalTarget(NamedTuple):
+    """What an heir is told: its teacher's answer, and the label of an example that was kept."""
 
     answer: TeacherTarget
     label: Tensor  # (batch, classes), one-hot; all zero where nobody knows it
 
 
 @dataclass(frozen=True)
-class Rehearsing(Loss):
-    """Softened answers; on the kept examples the cross-entropy to the label is added, weighed 1 (Guess)."""
+class RehearsalLoss(Loss):
+    """The distillation loss, and on the kept examples the cross-entropy to the label, weighed 1 (Guess)."""
+
+    temperature: float
+
+    def value(self, out: Tensor, target: RehearsalTarget) -> Tensor:
+        of_labels = -(target.label * out.log_softmax(-1)).sum(-1, keepdim=True)
+        return DistillationLoss(self.temperature).value(out, target.answer) + of_labels
+
+    def gradient(self, out: Tensor, target: RehearsalTarget) -> Tensor:
+        of_labels = target.label.sum(-1, keepdim=True) * out.softmax(-1) - target.label
+        return DistillationLoss(self.temperature).gradient(out, target.answer) + of_labels
+
+
+@dataclass(frozen=True)
+class SoftLabelsWithRehearsal:
+    """Soft labels, and beside them the labels of the examples that were kept."""
 
     temperature: float
 
@@ -123,24 +138,18 @@ class Rehearsing(Loss):
     draws = False
 
     @property
-    def loss(self) -> "Rehearsing":
-        return self
+    def loss(self) -> RehearsalLoss:
+        return RehearsalLoss(self.temperature)
 
-    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Kept:
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> RehearsalTarget:
         if label is None:
-            raise ValueError("Rehearsing: wanted labels, one-hot or zero where nobody knows them; got None")
-        return Kept(SoftLabels(self.temperature).encode(out, None, generator), label)
+            raise ValueError(
+                "SoftLabelsWithRehearsal: wanted labels, one-hot or zero where nobody knows them; got None"
+            )
+        return RehearsalTarget(SoftLabels(self.temperature).encode(out, None, generator), label)
 
     def bits(self, outputs: int) -> int:
         return SoftLabels(self.temperature).bits(outputs)
-
-    def value(self, out: Tensor, target: Kept) -> Tensor:
-        recalled = -(target.label * out.log_softmax(-1)).sum(-1, keepdim=True)
-        return DistillationLoss(self.temperature).value(out, target.answer) + recalled
-
-    def gradient(self, out: Tensor, target: Kept) -> Tensor:
-        recalled = target.label.sum(-1, keepdim=True) * out.softmax(-1) - target.label
-        return DistillationLoss(self.temperature).gradient(out, target.answer) + recalled
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -150,19 +159,19 @@ def run(trial: Trial) -> Iterator[Row]:
     train_from_labels(
         parents, data, size, trial.generator("founder", "data"), trial.generator("founder", "probes")
     )
-    founders = predicted_classes(parents.port(), data.test.x)
-    again = share_right(predicted_classes(parents.port(), data.test.x), founders)
-    yield from _generation(trial, data, 0, founders, founders, founders)
+    founder_classes = predicted_classes(parents.port(), data.test.x)
+    again = share_right(predicted_classes(parents.port(), data.test.x), founder_classes)
+    yield from _rows(trial, data, 0, founder_classes, founder_classes, founder_classes)
     yield {"what": "founder, read again", "rehearsal": trial.rehearsal, "agreement": float(again.mean())}
-    before, taught = founders, _stimuli(trial, data)
-    for g in range(1, args.generations + 1):
-        heirs = _chips(trial, data, size, g)
+    parent_classes, stimuli = founder_classes, _stimuli(trial, data)
+    for generation in range(1, args.generations + 1):
+        heirs = _chips(trial, data, size, generation)
         ledger = Ledger(heirs.spec)
-        _teach(trial, data, size, parents, metered(heirs.port(), ledger), taught, g)
+        _teach(trial, data, size, parents.port(), metered(heirs.port(), ledger), stimuli, generation)
         parents.die()
-        said = predicted_classes(heirs.port(), data.test.x)
-        yield from _generation(trial, data, g, said, founders, before, ledger)
-        parents, before = heirs, said
+        classes = predicted_classes(heirs.port(), data.test.x)
+        yield from _rows(trial, data, generation, classes, founder_classes, parent_classes, ledger)
+        parents, parent_classes = heirs, classes
 
 
 def _chips(trial: Trial, data: Dataset, size: TrainingSize, generation: int) -> Chip[Any]:
@@ -175,7 +184,7 @@ def _chips(trial: Trial, data: Dataset, size: TrainingSize, generation: int) -> 
 def _stimuli(trial: Trial, data: Dataset) -> Batch:
     """The training images; of their labels only those that were kept, one-hot."""
     if not trial.rehearsal:
-        return Batch(data.train.x)
+        return data.train.unlabeled
     kept = torch.randperm(len(data.train.x), generator=trial.generator("kept"))[: trial.rehearsal]
     labels = torch.zeros(len(data.train.x), data.classes)
     labels[kept] = one_hot(data.train.target[kept], data.classes).float()
@@ -186,38 +195,39 @@ def _teach(
     trial: Trial,
     data: Dataset,
     size: TrainingSize,
-    parents: Chip[Any],
+    parents: Port,
     heirs: Port,
-    taught: Batch,
+    stimuli: Batch,
     generation: int,
 ) -> None:
-    """One generation: as many measurements as the founder had, in more and smaller batches."""
-    own = size._replace(batch=max(1, size.batch // SPLIT), learning_rate=size.learning_rate * FASTER)
+    """Teach one generation: as many reads as the founder had, in more and smaller batches."""
+    split = size._replace(batch=max(1, size.batch // SPLIT), learning_rate=size.learning_rate * FASTER)
     temperature = trial.args.temperature
-    learning = distillation_steps(
-        parents.port(),
+    teaching = distillation_steps(
+        parents,
         heirs,
-        published_learner(data, own),
-        batches(taught, own.batch, own.epochs, trial.generator("stimuli", generation)),
-        answers=Rehearsing(temperature) if trial.rehearsal else SoftLabels(temperature),
+        published_learner(data, split),
+        batches(stimuli, split.batch, split.epochs, trial.generator("stimuli", generation)),
+        answers=SoftLabelsWithRehearsal(temperature) if trial.rehearsal else SoftLabels(temperature),
         generator=trial.generator("heirs", generation),
     )
-    for _ in learning:
+    for _ in teaching:
         pass
 
 
-def _generation(
+def _rows(
     trial: Trial,
     data: Dataset,
     generation: int,
-    said: Tensor,
-    founders: Tensor,
-    before: Tensor,
+    classes: Tensor,
+    founder_classes: Tensor,
+    parent_classes: Tensor,
     ledger: Ledger | None = None,
 ) -> Iterator[Row]:
     """How well each lineage's present chip answers, and how far it has come from its founder."""
-    scores = share_right(said, data.test.target).tolist()
-    agreement, parent = share_right(said, founders).tolist(), share_right(said, before).tolist()
+    scores = share_right(classes, data.test.target).tolist()
+    agreement = share_right(classes, founder_classes).tolist()
+    with_parent = share_right(classes, parent_classes).tolist()
     for lineage, score in enumerate(scores):
         yield {
             "what": "generation",
@@ -226,45 +236,45 @@ def _generation(
             "lineage": lineage,
             "accuracy": round(score, 6),
             "agreement": round(agreement[lineage], 6),
-            "parent": round(parent[lineage], 6),
+            "parent": round(with_parent[lineage], 6),
             "reads": max(ledger.reads) if ledger else None,
             "done": round(generation / trial.args.generations, 4),
         }
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
+    lines = []
     for rehearsal in dict.fromkeys(r["rehearsal"] for r in rows):
-        own = [r for r in rows if r["rehearsal"] == rehearsal]
-        floor = fmean(r["agreement"] for r in own if r["what"] == "founder, read again")
-        last = max(r["generation"] for r in own if r["what"] == "generation")
+        of_trial = [r for r in rows if r["rehearsal"] == rehearsal]
+        floor = fmean(r["agreement"] for r in of_trial if r["what"] == "founder, read again")
+        last = max(r["generation"] for r in of_trial if r["what"] == "generation")
         for generation in sorted({0, 1, 2, 5, 10, 20, last}):
             if generation > last:
                 continue
-            made.append(
+            lines.append(
                 {
                     "rehearsed": rehearsal,
                     "generation": generation,
-                    "right %": "{:.2f} ± {:.2f}".format(*_course(own, "accuracy")[generation]),
-                    "below founder": "{:.2f} ± {:.2f}".format(*_course(own, "below")[generation]),
-                    "agrees %": "{:.2f} ± {:.2f}".format(*_course(own, "agreement")[generation]),
-                    "with parent %": "{:.2f} ± {:.2f}".format(*_course(own, "parent")[generation]),
+                    "right %": "{:.2f} ± {:.2f}".format(*_course(of_trial, "accuracy")[generation]),
+                    "below founder": "{:.2f} ± {:.2f}".format(*_course(of_trial, "below")[generation]),
+                    "agrees %": "{:.2f} ± {:.2f}".format(*_course(of_trial, "agreement")[generation]),
+                    "with parent %": "{:.2f} ± {:.2f}".format(*_course(of_trial, "parent")[generation]),
                     "founder with itself %": "" if generation else f"{100 * floor:.2f}",
                 }
             )
-    return made
+    return lines
 
 
 def _course(rows: Sequence[Row], key: str) -> dict[int, tuple[float, float]]:
     """By generation, the mean over lineages in percent and half of its 95 % interval."""
-    chosen = [r for r in rows if r["what"] == "generation"]
-    founders = {r["lineage"]: r["accuracy"] for r in chosen if r["generation"] == 0}
-    found: dict[int, list[float]] = {}
-    for r in chosen:
+    of_generations = [r for r in rows if r["what"] == "generation"]
+    founders = {r["lineage"]: r["accuracy"] for r in of_generations if r["generation"] == 0}
+    values: dict[int, list[float]] = {}
+    for r in of_generations:
         value = founders[r["lineage"]] - r["accuracy"] if key == "below" else r[key]
-        found.setdefault(r["generation"], []).append(100 * value)
-    wide = float(student.ppf(0.975, len(founders) - 1)) / len(founders) ** 0.5
-    return {g: (fmean(values), wide * stdev(values)) for g, values in found.items()}
+        values.setdefault(r["generation"], []).append(100 * value)
+    quantile = float(student_t.ppf(0.975, len(founders) - 1)) / len(founders) ** 0.5
+    return {generation: (fmean(v), quantile * stdev(v)) for generation, v in values.items()}
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

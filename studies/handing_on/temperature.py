@@ -20,9 +20,9 @@ So variance is not what limits them. After 4 epochs the 64 have 94.2 / 92.8 / 91
 and by their exact gradients (--exact) 94.4 / 92.9 / 92.4. Guess: a higher T asks for all outputs to be
 right, also those of classes that nobody would name, and small chips have no room for that.
 
-Published beside ours: Hinton, Vinyals and Dean (2015), MNIST: with 300 units or more in each of two layers
-all T above 8 did alike (so do ours), with 30 units 2.5 to 4 did best (ours with 8: 1 in accuracy, 2 in KL).
-None for a student by perturbation.
+Published beside ours: Hinton, Vinyals and Dean (2015, https://arxiv.org/abs/1503.02531), MNIST: with 300
+units or more in each of two layers all T above 8 did alike (so do ours), with 30 units 2.5 to 4 did best
+(ours with 8: 1 in accuracy, 2 in KL). None for a student by perturbation.
 
 Open questions: a temperature that falls while the student learns.
 """
@@ -122,51 +122,50 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = training_size(data, epochs=args.epochs)
     teachers = Chip(args.device, network(data, size.hidden), range(args.teachers), noise_seed=args.seed)
-    train_from_labels(
-        teachers, data, size, trial.generator("teacher", "data"), trial.generator("teacher", "probes")
-    )
-    scene = _Scene(trial, data, size, louder(teachers, trial.read_noise, args.seed).port())
-    first, again = (predict(scene.teacher, data.test.x) for _ in range(2))
-    yield _row(trial, "teacher again", Likeness.of(first, again, data.test.target), None) | {"done": 0.1}
-    control = scene.students()
-    yield from _control(scene, control)
-    alone = predict(control.port(), data.test.x)
-    alike = Fidelity.of(first, again, alone, alone, data.test.target)
-    yield _row(trial, "labels", alike.independent, alike) | {"done": 0.2}
+    order, probes = trial.generator("teacher", "data"), trial.generator("teacher", "probes")
+    train_from_labels(teachers, data, size, order, probes)
+    teacher = with_read_noise(teachers, trial.read_noise, args.seed).port()
+    students, x, labels = _Students(trial, data, size), data.test.x, data.test.target
+    first, again = (predict(teacher, x) for _ in range(2))
+    yield _row(trial, "teacher again", Likeness.of(first, again, labels), None) | {"done": 0.1}
+    control = students.fresh()
+    yield from _train_control(students, control, teacher)
+    control_out = predict(control.port(), x)
+    of_control = Fidelity.of(first, again, control_out, control_out, labels)
+    yield _row(trial, "labels", of_control.independent, of_control) | {"done": 0.2}
     for number, temperature in enumerate(args.temperatures, 1):
-        student = scene.taught(temperature)
-        fidelity = Fidelity.of(first, again, predict(student, data.test.x), alone, data.test.target)
+        out = predict(students.taught_by(teacher, temperature), x)
+        fidelity = Fidelity.of(first, again, out, control_out, labels)
         done = {"done": round(0.2 + 0.8 * number / len(args.temperatures), 4)}
-        yield _row(trial, _words(temperature), fidelity.student, fidelity) | done
+        yield _row(trial, _name(temperature), fidelity.student, fidelity) | done
 
 
-def louder(chip: Chip[Any], read_noise: float, noise_seed: int = 0) -> Chip[Any]:
-    """The same cells behind amplifiers of another read noise."""
+def with_read_noise(chip: Chip[Any], read_noise: float, noise_seed: int = 0) -> Chip[Any]:
+    """The same cells behind amplifiers of another read noise, V rms."""
     device: Any = chip.device
     try:
         device = replace(device, read_noise=read_noise, write_noise=0.0)
     except TypeError:
         raise ValueError(f"temperature: {device} has no read_noise and write_noise to be changed") from None
-    made = Chip(device, chip.spec.layers, chip.identity, noise_seed=noise_seed)
-    made.port().program(xray.knobs(chip))
-    return made
+    other = Chip(device, chip.spec.layers, chip.identity, noise_seed=noise_seed)
+    other.port().program(xray.knobs(chip))
+    return other
 
 
-class _Scene(NamedTuple):
-    """What all students of a trial share."""
+class _Students(NamedTuple):
+    """The students of a trial: the same chips, batches and probes, whatever they learn from."""
 
     trial: Trial
     data: Dataset
     size: TrainingSize
-    teacher: Port  # as it answers
 
-    def students(self) -> Chip[Any]:
+    def fresh(self) -> Chip[Any]:
         args, hidden = self.trial.args, max(1, round(self.size.hidden * self.trial.size))
         who = range(1_000_000, 1_000_000 + args.teachers)
         return Chip(args.device, network(self.data, hidden), who, noise_seed=args.seed + 1)
 
-    def examples(self) -> Iterator[Batch]:
-        return batches(self.data.train, self.size.batch, self.size.epochs, self.trial.generator("data"))
+    def batches(self, data: Batch) -> Iterator[Batch]:
+        return batches(data, self.size.batch, self.size.epochs, self.trial.generator("data"))
 
     def learner(self, chip: Chip[Any]) -> Callable[[Loss], Learner[Any]]:
         if not self.trial.args.exact:
@@ -174,64 +173,67 @@ class _Scene(NamedTuple):
         update = decaying_adam(self.data, self.size.batch, self.size.epochs, self.size.learning_rate)
         return lambda loss: ExactGradient(chip, update, loss)
 
-    def taught(self, temperature: float) -> Port:
-        chip, generator = self.students(), self.trial.generator("probes")
-        stimuli, learner = (Batch(b.x) for b in self.examples()), self.learner(chip)
+    def taught_by(self, teacher: Port, temperature: float) -> Port:
+        chip = self.fresh()
         for _ in distillation_steps(
-            self.teacher, chip.port(), learner, stimuli, temperature=temperature, generator=generator
+            teacher,
+            chip.port(),
+            self.learner(chip),
+            self.batches(self.data.train.unlabeled),
+            temperature=temperature,
+            generator=self.trial.generator("probes"),
         ):
             pass
         return chip.port()
 
 
-def _control(scene: _Scene, chip: Chip[Any]) -> Iterator[Row]:
+def _train_control(students: _Students, chip: Chip[Any], teacher: Port) -> Iterator[Row]:
     """Students learn from labels; on the way, the variance of what they might learn from is measured."""
-    trial, learner = scene.trial, scene.learner(chip)(CrossEntropy())
-    total = count_steps(scene.data.train, scene.size.batch, scene.size.epochs)
+    trial, train = students.trial, students.data.train
+    total = count_steps(train, students.size.batch, students.size.epochs)
     pauses = {max(1, round(moment * total)): moment for moment in trial.args.moments}
-    learning = fit(learner, chip.port(), scene.examples(), trial.generator("probes"))
-    for number, _ in enumerate(learning, 1):
+    learner = students.learner(chip)(CrossEntropy())
+    training = fit(learner, chip.port(), students.batches(train), trial.generator("probes"))
+    for number, _ in enumerate(training, 1):
         if number in pauses:
-            yield from _variances(scene, chip, pauses[number])
+            yield from _variances(students, chip, teacher, pauses[number])
 
 
-def _variances(scene: _Scene, chip: Chip[Any], moment: float) -> Iterator[Row]:
-    trial, args = scene.trial, scene.trial.args
-    examples = Batch(scene.data.train.x[:POPULATION], scene.data.train.target[:POPULATION])
+def _variances(students: _Students, chip: Chip[Any], teacher: Port, moment: float) -> Iterator[Row]:
+    trial, train = students.trial, students.data.train
     formats: dict[str, AnswerFormat] = {"labels": TrueLabels()}
-    formats |= {_words(t): SoftLabels(t) for t in args.temperatures}
-    estimator = NodePerturbation(PROBE_SIZE, scene.size.probes)
-    parts = variance_parts(
+    formats |= {_name(t): SoftLabels(t) for t in trial.args.temperatures}
+    parts_of = variance_parts(
         chip,
-        scene.teacher,
-        examples,
+        teacher,
+        Batch(train.x[:POPULATION], train.target[:POPULATION]),
         formats,
-        estimator,
-        batch=scene.size.batch,
-        repeats=args.repeats,
+        NodePerturbation(PROBE_SIZE, students.size.probes),
+        batch=students.size.batch,
+        repeats=trial.args.repeats,
         generator=trial.generator("variance", f"{moment:g}"),
     )
-    for taught, found in parts.items():
-        values = {word: float(value.mean()) for word, value in found._asdict().items()}
+    for taught, parts in parts_of.items():
+        values = {word: float(value.mean()) for word, value in parts._asdict().items()}
         about = {"what": "variance", "read_noise": trial.read_noise, "size": trial.size, "taught": taught}
         yield {**about, "moment": moment, **values}
 
 
-def _words(temperature: float) -> str:
+def _name(temperature: float) -> str:
     return f"T {temperature:g}"
 
 
-def _row(trial: Trial, taught: str, like: Likeness, fidelity: Fidelity | None) -> Row:
+def _row(trial: Trial, taught: str, likeness: Likeness, fidelity: Fidelity | None) -> Row:
     about = {"what": "student", "read_noise": trial.read_noise, "size": trial.size, "taught": taught}
     closed = {
         "closed": fidelity and fidelity.closed,
         "closed_divergence": fidelity and fidelity.closed_divergence,
     }
-    return about | likeness_row(like) | closed
+    return about | likeness_row(likeness) | closed
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
+    lines = []
     for r in rows:
         if r["what"] != "student":
             continue
@@ -241,11 +243,11 @@ def table(rows: Sequence[Row]) -> list[Row]:
         line |= {"KL closed %": percent(r["closed_divergence"]), "same mistakes %": percent(r["repeated"])}
         line |= {"off %": percent(r["calibration_error"])}
         spread = [s for s in rows if s["what"] == "variance" and all(s[k] == r[k] for k in _CASE)]
-        for found in spread[:1]:
-            line |= {word: f"{found[word]:.2f}" for word in _PARTS}
-            line |= {"laws": f"{sum(found[f'predicted_{word}'] for word in _PARTS):.2f}"}
-        made.append(line | {f"total at {s['moment']:g}": f"{s['total']:.2f}" for s in spread})
-    return made
+        for parts in spread[:1]:
+            line |= {word: f"{parts[word]:.2f}" for word in _PARTS}
+            line |= {"laws": f"{sum(parts[f'predicted_{word}'] for word in _PARTS):.2f}"}
+        lines.append(line | {f"total at {s['moment']:g}": f"{s['total']:.2f}" for s in spread})
+    return lines
 
 
 _CASE = ("read_noise", "size", "taught")
@@ -257,9 +259,9 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for number, case in enumerate(cases):
-        chosen = [r for r in rows if r["what"] == "student" and (r["read_noise"], r["size"]) == case]
-        soft = [(float(r["taught"][2:]), r) for r in chosen if r["taught"].startswith("T ")]
-        (control,) = [r for r in chosen if r["taught"] == "labels"]
+        of_case = [r for r in rows if r["what"] == "student" and (r["read_noise"], r["size"]) == case]
+        soft = [(float(r["taught"][2:]), r) for r in of_case if r["taught"].startswith("T ")]
+        (control,) = [r for r in of_case if r["taught"] == "labels"]
         look = {"color": f"C{number}", "label": f"teacher {case[0]:g} V, size {case[1]:g}"}
         for axis, of in ((left, _error), (middle, lambda r: r["divergence"])):
             axis.plot([t for t, _ in soft], [of(r) for _, r in soft], "o-", ms=3, **look)

@@ -10,8 +10,9 @@ from distill import TeacherTarget
 from distill import soften
 from learners import CrossEntropy
 from studies.handing_on import lineage
-from studies.handing_on.lineage import Kept
-from studies.handing_on.lineage import Rehearsing
+from studies.handing_on.lineage import RehearsalLoss
+from studies.handing_on.lineage import RehearsalTarget
+from studies.handing_on.lineage import SoftLabelsWithRehearsal
 
 OUT, SAID = (torch.randn(6, 4, generator=stream(0, "lineage", i), dtype=torch.float64) for i in range(2))
 ANSWER = TeacherTarget(soften(SAID, 3.0))
@@ -19,22 +20,22 @@ CLASSES = torch.tensor([0, 1, 2, 3, 0, 1])
 
 
 def test_examples_that_nobody_kept_are_learnt_from_the_teacher_alone() -> None:
-    nothing = Kept(ANSWER, torch.zeros_like(OUT))
-    assert torch.equal(Rehearsing(3.0)(OUT, nothing), DistillationLoss(3.0)(OUT, ANSWER))
-    assert torch.equal(Rehearsing(3.0).gradient(OUT, nothing), DistillationLoss(3.0).gradient(OUT, ANSWER))
+    nothing = RehearsalTarget(ANSWER, torch.zeros_like(OUT))
+    assert torch.equal(RehearsalLoss(3.0)(OUT, nothing), DistillationLoss(3.0)(OUT, ANSWER))
+    assert torch.equal(RehearsalLoss(3.0).gradient(OUT, nothing), DistillationLoss(3.0).gradient(OUT, ANSWER))
 
 
 def test_kept_examples_add_the_cross_entropy_to_their_label() -> None:
     some = one_hot(CLASSES, 4).double() * (torch.arange(6) < 3)[:, None]
-    extra = Rehearsing(3.0)(OUT, Kept(ANSWER, some)) - DistillationLoss(3.0)(OUT, ANSWER)
+    extra = RehearsalLoss(3.0)(OUT, RehearsalTarget(ANSWER, some)) - DistillationLoss(3.0)(OUT, ANSWER)
     torch.testing.assert_close(extra[:3], CrossEntropy()(OUT[:3], CLASSES[:3]))
     assert not extra[3:].any()
     live = OUT.clone().requires_grad_()
-    Rehearsing(3.0)(live, Kept(ANSWER, some)).sum().backward()
+    RehearsalLoss(3.0)(live, RehearsalTarget(ANSWER, some)).sum().backward()
     assert live.grad is not None
-    torch.testing.assert_close(Rehearsing(3.0).gradient(OUT, Kept(ANSWER, some)), live.grad)
+    torch.testing.assert_close(RehearsalLoss(3.0).gradient(OUT, RehearsalTarget(ANSWER, some)), live.grad)
     with pytest.raises(ValueError, match="one-hot or zero"):
-        Rehearsing(3.0).encode(OUT, None, stream(0))
+        SoftLabelsWithRehearsal(3.0).encode(OUT, None, stream(0))
 
 
 def test_the_interval_is_students_over_paired_lineages() -> None:

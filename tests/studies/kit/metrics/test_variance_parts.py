@@ -24,8 +24,8 @@ from learners import NodePerturbation
 from learners import hadamard
 from learners.estimators.gradient import knob_gradient
 from learners.theory import laws
-from studies.handing_on.mistakes import spoilt
-from studies.handing_on.temperature import louder
+from studies.handing_on.mistakes import corrupt_labels
+from studies.handing_on.temperature import with_read_noise
 from studies.kit.metrics.variance_parts import TrueLabels
 from studies.kit.metrics.variance_parts import VarianceParts
 from studies.kit.metrics.variance_parts import variance_parts
@@ -146,22 +146,24 @@ def test_probes_without_a_law_are_refused() -> None:
 def test_a_louder_chip_has_the_same_cells() -> None:
     chip = Chip(Mismatched(), LAYERS, range(3))
     chip.port().pulse(tuple(torch.full_like(k, 0.1) for k in xray.knobs(chip)))
-    loud, x = louder(chip, 0.5), X.float()
+    loud, x = with_read_noise(chip, 0.5), X.float()
     assert torch.equal(xray.respond(loud, x).out, xray.respond(chip, x).out)
-    silent = louder(chip, 0.0).port().measure(x).out
+    silent = with_read_noise(chip, 0.0).port().measure(x).out
     assert torch.equal(silent, xray.respond(chip, x).out)
     assert float((loud.port().measure(x).out - silent).std()) > 0.3
     with pytest.raises(ValueError, match="no read_noise"):
-        louder(Chip(Ideal(), LAYERS), 0.1)
+        with_read_noise(Chip(Ideal(), LAYERS), 0.1)
 
 
-def test_spoilt_labels_are_right_as_often_as_chance_says() -> None:
-    """1 - share (C - 1) / C; none spoilt is as before. One mean for each share, two-stage rule."""
+def test_corrupted_labels_are_right_as_often_as_chance_says() -> None:
+    """1 - share (C - 1) / C; none corrupted is as before. One mean for each share, two-stage rule."""
     labels = torch.arange(50) % 5
-    assert torch.equal(spoilt(labels, 0.0, 5, 2, stream(0)), labels.expand(2, 50))
+    assert torch.equal(corrupt_labels(labels, 0.0, 5, 2, stream(0)), labels.expand(2, 50))
     for share in (0.2, 0.8, 1.0):
 
         def sample(count: int, generator: Generator, share: float = share) -> Tensor:
-            return (spoilt(labels, share, 5, count, generator) == labels).double().mean(-1, keepdim=True)
+            return (
+                (corrupt_labels(labels, share, 5, count, generator) == labels).double().mean(-1, keepdim=True)
+            )
 
         assert kept(sample, torch.tensor([1 - share * 0.8], dtype=F64), 200, "spoilt", str(share))
