@@ -13,6 +13,10 @@ from torch import Tensor
 
 from .device import Device
 from .device import S
+from .identity import device_summary
+from .identity import identity_summary
+from .identity import integers
+from .identity import noise_generators
 from .layers.crossbar import Layer
 from .port import Dead
 from .port import Port
@@ -25,9 +29,6 @@ from .randomness import Noise
 from .spec import Costs
 from .spec import Knobs
 from .spec import Spec
-from .streams import stream
-from .summaries import device_summary
-from .summaries import identity_summary
 from .tree import tree_map
 
 
@@ -65,13 +66,13 @@ class Chip(Generic[S]):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         _require_parts(device, layers, dtype)
-        identities = _integers("identity", identity)
+        identities = integers("identity", identity)
         fleet = () if isinstance(identity, int) else (len(identities),)
         self.device = device
         self.identity = identity
         self.spec = Spec(tuple(layers), device.costs, fleet, dtype, on)
         self._apart = isinstance(noise_seed, Sequence)  # chips with noise and an end of their own
-        self._throw_with(_generators(identities, fleet, noise_seed, on))
+        self._throw_with(noise_generators(identities, fleet, noise_seed, on))
         like = torch.empty(0, dtype=dtype, device=on)
         self._cells: tuple[S, ...] = tuple(
             device.fabricate(layer.rows, layer.cols, Fabrication(identities, fleet, i, layer.tiles, like))
@@ -298,24 +299,3 @@ def _require_parts(device: object, layers: object, dtype: torch.dtype) -> None:
         raise TypeError(f"chip: layers is {type(layers).__name__}, wanted a tuple of layers")
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"chip: dtype is torch.float32 or torch.float64, got {dtype}")
-
-
-def _integers(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
-    values = tuple(value) if isinstance(value, Sequence) else (value,)
-    if not values or any(isinstance(v, bool) or not isinstance(v, int) for v in values):
-        raise ValueError(f"chip: {name} is an integer or a sequence of them, got {value!r}")
-    return values
-
-
-def _generators(
-    identities: tuple[int, ...], fleet: tuple[int, ...], noise_seed: int | Sequence[int], on: str
-) -> list[Generator]:
-    """One generator of the whole chip's noise, or one for each chip of a fleet."""
-    seeds = _integers("noise_seed", noise_seed)
-    if isinstance(noise_seed, int):
-        return [stream(noise_seed, "noise", *identities, on=on)]
-    if len(seeds) != len(identities) or not fleet:
-        raise ValueError(
-            f"chip: {len(seeds)} noise seeds for {len(identities)} chips; a fleet takes one for each"
-        )
-    return [stream(seed, "noise", who, on=on) for seed, who in zip(seeds, identities, strict=True)]

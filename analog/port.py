@@ -225,35 +225,41 @@ def _input(spec: Spec, first: int, x: Tensor) -> None:
 
 def _probe(spec: Spec, first: int, x: Tensor, probe: Probe) -> tuple[int, ...]:
     """Check a probe against the driven layers `spec`; return its probe axes."""
-    leads: dict[str, tuple[int, ...]] = {}
-    bodies = {
-        "knobs": spec.shapes,
-        "nodes": tuple((*spec.fleet, x.shape[-2], la.features) for la in spec.layers),
+    at_nodes = tuple((*spec.fleet, x.shape[-2], la.features) for la in spec.layers)
+    leads = {
+        **_entries(spec, first, "knobs", probe.knobs, spec.shapes),
+        **_entries(spec, first, "nodes", probe.nodes, at_nodes),
     }
-    for name, wanted in bodies.items():
-        entries = getattr(probe, name)
-        if entries is None:
-            continue
-        if not isinstance(entries, tuple | list) or len(entries) != len(wanted):
-            count = len(entries) if isinstance(entries, tuple | list) else type(entries).__name__
-            raise BadInput(
-                f"measure: probe.{name} has {count} entries, the driven span is layers "
-                f"{first}..{first + len(wanted) - 1}; give one tensor or None for each of the {len(wanted)}"
-            )
-        for i, (entry, body) in enumerate(zip(entries, wanted, strict=True)):
-            if entry is None:
-                continue
-            label = f"layer {first + i}: probe.{name}"
-            tensor = _tensor(spec, label, entry)
-            if tensor.ndim < len(body) or tuple(tensor.shape[tensor.ndim - len(body) :]) != body:
-                raise BadInput(
-                    f"{label} is {tuple(tensor.shape)}, wanted (*probes, {', '.join(map(str, body))})"
-                    f"{_hint(spec, body, tensor)}"
-                )
-            _require_finite(label, tensor)
-            leads[label] = tuple(tensor.shape[: tensor.ndim - len(body)])
-            if 0 in leads[label]:
-                raise BadInput(f"{label} is {tuple(tensor.shape)}, no probe at all; send at least one")
     if len(set(leads.values())) > 1:
         raise BadInput(f"measure: probe axes differ between entries: {leads}")
     return next(iter(leads.values()), ())
+
+
+def _entries(
+    spec: Spec, first: int, name: str, entries: object, shapes: tuple[tuple[int, ...], ...]
+) -> dict[str, tuple[int, ...]]:
+    """Check the entries of a probe against the shapes that follow its axes; return those axes by entry."""
+    if entries is None:
+        return {}
+    if not isinstance(entries, tuple | list) or len(entries) != len(shapes):
+        count = len(entries) if isinstance(entries, tuple | list) else type(entries).__name__
+        raise BadInput(
+            f"measure: probe.{name} has {count} entries, the driven span is layers "
+            f"{first}..{first + len(shapes) - 1}; give one tensor or None for each of the {len(shapes)}"
+        )
+    leads = {}
+    for i, (entry, shape) in enumerate(zip(entries, shapes, strict=True)):
+        if entry is None:
+            continue
+        label = f"layer {first + i}: probe.{name}"
+        tensor = _tensor(spec, label, entry)
+        if tensor.ndim < len(shape) or tuple(tensor.shape[tensor.ndim - len(shape) :]) != shape:
+            raise BadInput(
+                f"{label} is {tuple(tensor.shape)}, wanted (*probes, {', '.join(map(str, shape))})"
+                f"{_hint(spec, shape, tensor)}"
+            )
+        _require_finite(label, tensor)
+        leads[label] = tuple(tensor.shape[: tensor.ndim - len(shape)])
+        if 0 in leads[label]:
+            raise BadInput(f"{label} is {tuple(tensor.shape)}, no probe at all; send at least one")
+    return leads

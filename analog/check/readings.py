@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
+from typing import Final
 
 import torch
 from torch import Generator
@@ -16,12 +17,15 @@ from ..port import Probe
 from ..propagation import propagate
 from ..randomness import Noise
 from ..streams import stream
+from ..tree import tree_map
 from .assertions import cell_fields
 from .assertions import clone_fields
 from .assertions import draw
 from .assertions import require
 from .assertions import require_close
 from .assertions import require_equal
+
+_STEP: Final = 1e-5  # of a central difference
 
 
 def check_noise(device: Device[Any], layers: tuple[Layer, ...]) -> None:
@@ -143,39 +147,43 @@ def check_gradients(device: Device[Any], layers: tuple[Layer, ...]) -> None:
     chip = Chip(device, layers, 5, dtype=torch.float64)
     x = draw(chip.spec, "x", 3, layers[0].features_in)
     weights = draw(chip.spec, "target", 3, layers[-1].features)
-
-    def loss(out: Tensor, target: Tensor) -> Tensor:
-        return (out * target).sum(-1)
-
-    size = 1e-5
-    for kind, gradient in (
-        (
-            "knobs",
-            tuple(3 * g for g in xray.knob_gradient(chip, x, weights, loss)),
-        ),  # of the sum over examples
-        ("nodes", xray.node_gradient(chip, x, weights, loss)),
-    ):
+    gradients = {
+        "knobs": tuple(3 * g for g in xray.knob_gradient(chip, x, weights, _weighted_sum)),  # over examples
+        "nodes": xray.node_gradient(chip, x, weights, _weighted_sum),
+    }
+    for kind, gradient in gradients.items():
         require(
             all(bool(torch.isfinite(g).all()) for g in gradient),
             f"the exact gradient at {kind} is not finite",
         )
         for i, g in enumerate(gradient):
-            way = draw(chip.spec, f"{kind}{i}", *g.shape)
+            direction = draw(chip.spec, f"{kind}{i}", *g.shape)
+            probe = Probe(**{kind: (direction,)}).padded(before=i, after=len(layers) - 1 - i)
+            _check_gradient(
+                chip, (x, weights), probe, (g * direction).sum(), f"layer {i}: gradient at the {kind}"
+            )
 
-            def effect(step: float, kind: str = kind, i: int = i, way: Tensor = way) -> float:
-                """By how much the loss of +step * way differs from that of -step * way."""
-                probes = (
-                    Probe(**{kind: tuple(s * way if j == i else None for j in range(len(layers)))})
-                    for s in (step, -step)
-                )
-                high, low = (loss(xray.respond(chip, x, p).out, weights).sum() for p in probes)
-                return float(high - low)
 
-            law = f"layer {i}: slope at the {kind}"
-            if bool(g.any()):
-                slope = torch.tensor(effect(size) / (2 * size), dtype=torch.float64)
-                require_close(slope, (g * way).sum(), 1e-4, law)
-            else:  # a converter rounds: every slope is zero, and only a finite probe shows an effect
-                require(effect(1e-9) == 0, f"{law} is zero by autograd, and is not by differences")
-                law = f"layer {i}: a probe of the {kind} changes nothing, so nothing can be learned"
-                require(effect(1.0) != 0, law)
+def _check_gradient(
+    chip: Chip[Any], batch: tuple[Tensor, Tensor], probe: Probe, expected: Tensor, law: str
+) -> None:
+    """The loss changes along a probe as the gradient says."""
+
+    def difference(size: float) -> float:
+        """How far the loss under the probe times +size lies above that under -size."""
+        x, weights = batch
+        probes = (tree_map(lambda entry, s=s: s * entry, probe) for s in (size, -size))
+        high, low = (_weighted_sum(xray.respond(chip, x, p).out, weights).sum() for p in probes)
+        return float(high - low)
+
+    if bool(expected.any()):
+        slope = torch.tensor(difference(_STEP) / (2 * _STEP), dtype=torch.float64)
+        require_close(slope, expected, 1e-4, law)
+    else:  # a converter rounds: every gradient is zero, and only a finite probe shows an effect
+        require(difference(1e-9) == 0, f"{law} is zero by autograd, and is not by differences")
+        require(difference(1.0) != 0, f"{law}: a probe changes nothing, so nothing can be learned")
+
+
+def _weighted_sum(out: Tensor, weights: Tensor) -> Tensor:
+    """A loss whose gradient at the outputs is given: (..., batch, features) -> (..., batch)."""
+    return (out * weights).sum(-1)

@@ -87,17 +87,7 @@ def load(path: str | Path, device: Device[S], layers: Sequence[Layer], *, limit:
 def _restored(
     header: Header, tensors: dict[str, Tensor], device: Device[S], layers: Sequence[Layer]
 ) -> Chip[S]:
-    claimed = header.pop("checksum", None)
-    _require(
-        claimed == checksum(header, tensors), "content and checksum differ; the file was damaged or altered"
-    )
-    _require(header["format"] == _FORMAT, f"format {header['format']!r}, wanted {_FORMAT}")
-    theirs, ours = header["device"], describe(device)
-    _require(theirs == ours, f"was written by {theirs}, you gave {ours}")
-    _require(
-        header["layer_checksum"] == layer_checksum(layers),
-        "was written by a chip with other layers than those given",
-    )
+    _check_header(header, tensors, device, layers)
     identity = header["identity"]
     chip = Chip(
         device,
@@ -109,15 +99,29 @@ def _restored(
     )
     for i, generator in enumerate(chip._generators):
         generator.set_state(tensors.pop(f"generator.{i}"))
-    chip._clock, chip._alive, chip._lost = (
-        float(header["clock"]),
-        bool(header["alive"]),
-        tuple(header["lost"]),
-    )
+    chip._clock, chip._alive = float(header["clock"]), bool(header["alive"])
+    chip._lost = tuple(header["lost"])
     _require(0 <= chip._clock < math.inf, f"its clock shows {chip._clock} s")
     _require(set(chip._lost) <= set(range(len(chip.identities))), f"lost rows {chip._lost} of no chip")
     _put_cells(chip, tensors)
     return chip
+
+
+def _check_header(
+    header: Header, tensors: dict[str, Tensor], device: Device[Any], layers: Sequence[Layer]
+) -> None:
+    """Refuse a file that was altered, or was written by another device or other layers."""
+    claimed = header.pop("checksum", None)
+    _require(
+        claimed == checksum(header, tensors), "content and checksum differ; the file was damaged or altered"
+    )
+    _require(header["format"] == _FORMAT, f"format {header['format']!r}, wanted {_FORMAT}")
+    theirs, ours = header["device"], describe(device)
+    _require(theirs == ours, f"was written by {theirs}, you gave {ours}")
+    _require(
+        header["layer_checksum"] == layer_checksum(layers),
+        "was written by a chip with other layers than those given",
+    )
 
 
 def _put_cells(chip: Chip[Any], tensors: dict[str, Tensor]) -> None:

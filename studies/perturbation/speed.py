@@ -120,21 +120,25 @@ def _step(args: Args) -> Row:
 
 
 def _acting(args: Args) -> Row:
-    """A chip acts for a step: normalisation, reading, choice, and the environments' own step."""
+    """A chip acts for a step: normalization, reading, choice, and the environments' own step."""
     env = gymnasium.make_vec("CartPole-v1", num_envs=COPIES, vectorization_mode="vector_entry_point")
     port = Chip(Mismatched(), (dense(4, 2, linear=True),)).port()
     known = ObservationNormalizer(torch.tensor([9.0]), torch.zeros(4), torch.full((4,), 9.0))
-    seen, _ = env.reset(seed=args.seed)
-    x, generator = torch.as_tensor(seen), stream(args.seed, "speed", "acting")
+    first_observation, _ = env.reset(seed=args.seed)
+    x, generator = torch.as_tensor(first_observation), stream(args.seed, "speed", "acting")
     action = Argmax().select(port.measure(x).out, generator).numpy()
 
-    def chosen(shown: Any) -> Any:
-        return Argmax().select(port.measure(known.normalize(torch.as_tensor(shown))).out, generator).numpy()
+    def choose(observation: Any) -> Any:
+        return (
+            Argmax()
+            .select(port.measure(known.normalize(torch.as_tensor(observation))).out, generator)
+            .numpy()
+        )
 
     def together() -> None:
-        held["seen"] = env.step(chosen(held["seen"]))[0]
+        latest["observation"] = env.step(choose(latest["observation"]))[0]
 
-    held = {"seen": seen}
+    latest = {"observation": first_observation}
     ours, world, chip = _timed(args.repeats, together, lambda: env.step(action), lambda: port.measure(x))
     return {
         "what": f"chip acting in {COPIES} CartPoles, one step",
@@ -179,12 +183,12 @@ def _timed(repeats: int, *calls: Callable[[], Any]) -> list[float]:
     """Median seconds of each call, all taken in turn."""
     times: list[list[float]] = [[] for _ in calls]
     for turn in range(repeats + 3):
-        for call, kept in zip(calls, times, strict=True):
+        for call, seconds in zip(calls, times, strict=True):
             began = time.perf_counter()
             call()
             if turn >= 3:  # the first ones warm up
-                kept.append(time.perf_counter() - began)
-    return [median(kept) for kept in times]
+                seconds.append(time.perf_counter() - began)
+    return [median(seconds) for seconds in times]
 
 
 def _row(what: str, ours: float, plain: float, draws: float) -> Row:
@@ -219,8 +223,8 @@ def table(rows: Sequence[Row]) -> list[Row]:
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(8, 3.5), layout="constrained")
     axis = figure.subplots()
-    chosen = rows[:-2]  # acting and the fleet have other yardsticks
-    axis.barh([r["what"] for r in chosen], [r["ratio"] for r in chosen], color="tab:blue")
+    alike = rows[:-2]  # acting and the fleet have other yardsticks
+    axis.barh([r["what"] for r in alike], [r["ratio"] for r in alike], color="tab:blue")
     axis.axvline(1.0, color="black", linewidth=0.8)
     axis.set(xlabel="time in units of the plain products")
     axis.invert_yaxis()

@@ -306,6 +306,6 @@ class Lazy(Ideal):
         return 0.5 * full + 0.5 * full.detach()
 
 
-def test_a_wrong_slope_is_caught_with_its_size() -> None:
-    with pytest.raises(ContractError, match=r"layer \d: slope at the knobs: differs by .* at a scale of"):
+def test_a_wrong_gradient_is_caught_with_its_size() -> None:
+    with pytest.raises(ContractError, match=r"layer \d: gradient at the knobs: differs by .* at a scale of"):
         check_device(Lazy())
