@@ -63,8 +63,10 @@ def known_gradient(loss: Loss, user: str) -> Callable[[Tensor, Any], Tensor]:
         user: who asks, and what for, as the message says it.
 
     Raises:
+        TypeError: it is no loss.
         ValueError: the loss does not know its gradient.
     """
+    require_loss(loss, user)
     if loss.gradient is None:
         raise ValueError(f"{user} needs a loss with a gradient, {loss!r} has none")
     return loss.gradient

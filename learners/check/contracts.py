@@ -194,7 +194,7 @@ def _asked(estimator: Estimator, chip: LinearChip, spec: Spec, generator: Genera
     probe, memo = asked
     if not isinstance(probe, Probe):
         raise ContractError(f"ask gave {type(probe).__name__} and a memo, wanted a Probe and a memo")
-    entered = [place for place in ("knobs", "nodes") if getattr(probe, place) is not None]
+    entered = [place for place, entries in probe._asdict().items() if entries is not None]
     if estimator.probes_at is not None and entered != [estimator.probes_at]:
         raise ContractError(
             f"probes enter at {' and '.join(entered) or 'no place'}, "
@@ -207,17 +207,17 @@ def _at_knobs(estimator: Estimator, spec: Spec, result: ProbeResult) -> Knobs:
     return knob_gradients(spec, estimator.tell(spec, result), result.inputs)
 
 
-def _require_gradient(estimator: Estimator, spec: Spec, told: object) -> None:
+def _require_gradient(estimator: Estimator, spec: Spec, gradient: object) -> None:
     """Refuse what `tell` gave unless it has the form that it has to have."""
-    if not isinstance(told, Gradient):
-        raise ContractError(f"tell gave {type(told).__name__}, wanted a Gradient")
-    there = [name for name, entries in zip(told._fields, told, strict=True) if entries is not None]
+    if not isinstance(gradient, Gradient):
+        raise ContractError(f"tell gave {type(gradient).__name__}, wanted a Gradient")
+    there = [name for name, entries in zip(gradient._fields, gradient, strict=True) if entries is not None]
     if there != [estimator.gradient_at]:
         raise ContractError(
             f"tell gave a gradient at {' and '.join(there) or 'no place'}, "
             f"the estimator says at {estimator.gradient_at} (its gradient_at)"
         )
-    entries = told.nodes if told.knobs is None else told.knobs
+    entries = gradient.nodes if gradient.knobs is None else gradient.knobs
     if not isinstance(entries, tuple) or len(entries) != len(spec.layers):
         raise ContractError(
             f"tell gave {type(entries).__name__}, wanted a tuple of {len(spec.layers)} tensors"

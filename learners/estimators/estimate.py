@@ -89,30 +89,30 @@ def probe_span(
 
 
 class Estimate(NamedTuple):
-    """An estimated gradient of some layers: what was predicted, and the weighted rest that probes told."""
+    """A gradient of some layers: what was predicted, and weighted what was estimated of the rest."""
 
     spec: Spec  # of these layers
     inputs: tuple[Tensor, ...]  # what drove each of them, (*fleet, batch, features_in)
-    told: Gradient
+    estimated: Gradient
     weight: float = 1.0
     predicted: Gradient | None = None
 
     def at_knobs(self) -> Knobs:
         """The gradient of the batch's mean loss at each layer's knobs."""
         if self.predicted is None:
-            return knob_gradients(self.spec, self.told, self.inputs)
-        return weighted_knob_gradients(self.spec, self.weight, self.told, self.predicted, self.inputs)
+            return knob_gradients(self.spec, self.estimated, self.inputs)
+        return weighted_knob_gradients(self.spec, self.weight, self.estimated, self.predicted, self.inputs)
 
     def at_nodes(self) -> tuple[Tensor, ...]:
         """The gradient of each example's loss at each layer's summing nodes, (*fleet, batch, features).
 
         It is there for estimators and control variates whose gradient is at nodes.
         """
-        told = self._nodes(self.told)
+        estimated = self._nodes(self.estimated)
         if self.predicted is None:
-            return told
-        pairs = zip(told, self._nodes(self.predicted), strict=True)
-        return tuple(self.weight * estimated + predicted for estimated, predicted in pairs)
+            return estimated
+        pairs = zip(estimated, self._nodes(self.predicted), strict=True)
+        return tuple(self.weight * rest + predicted for rest, predicted in pairs)
 
     def _nodes(self, gradient: Gradient) -> tuple[Tensor, ...]:
         lead = (*self.spec.fleet, self.inputs[0].shape[-2])
@@ -150,9 +150,9 @@ def estimate(
     predicted = variate.predict(state, spec, result, output_gradient)
     change = predicted_change(predicted, result.probe, result.losses.shape[-1])
     innovation = result._replace(losses=result.losses - change)
-    told = tell(innovation)
-    state = variate.observe(state, spec, predicted, innovation, output_gradient, told)
-    return Estimate(spec, result.inputs, told, variate.estimate_weight, predicted), state
+    rest = tell(innovation)
+    state = variate.observe(state, spec, predicted, innovation, output_gradient, rest)
+    return Estimate(spec, result.inputs, rest, variate.estimate_weight, predicted), state
 
 
 def _teller(

@@ -121,8 +121,8 @@ class Probing:
             spec, cut = port.spec.span(*span), slice(span[0], span[1] + 1)
             result = probe_span(self.estimator, port, baseline, span, generator)
             parts = None if counts is None else counts[cut]
-            told, state = estimate(self.estimator, spec, result, variate, state, output_gradient, parts)
-            found.append(told)
+            layers, state = estimate(self.estimator, spec, result, variate, state, output_gradient, parts)
+            found.append(layers)
             after.append(state)
         if self.uses_delta_rule(port.spec):
             found.append(_delta_rule(port.spec, baseline))
