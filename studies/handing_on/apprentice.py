@@ -3,9 +3,9 @@
 The teacher learns from returns (as in `control`). Its true knobs are copied into 16 fresh chips by x-ray.
 As many other fresh chips learn its answers by distillation, softened at a temperature where actions are
 named and as they are where they are forces: first in the states that the teacher comes through, then, round
-after round, in the states into which the apprentices themselves get (Ross, Gordon and Bagnell, AISTATS
-2011: dataset aggregation), all kept and all answered by the teacher afresh. The normalisation of what is
-seen is digital and is handed over with the copies as well as with the lessons.
+after round, in the states into which the apprentices themselves get (Ross, Gordon and Bagnell 2011,
+https://arxiv.org/abs/1011.0686: dataset aggregation), all kept and all answered by the teacher afresh. The
+normalization of observations is digital and is handed over with the copies as well as with the lessons.
 
 No published figure: we know of no policy that was distilled into analog hardware.
 
@@ -58,7 +58,13 @@ from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
-AGREE = 0.1  # share of the range of a force within which two forces are called the same
+DISCRETE = ("CartPole-v1", "Acrobot-v1")  # tasks whose actions are named; in others they are forces
+TOLERANCE = 0.1  # share of the range of a force within which two forces are called the same
+TEACHER = 100  # identity of the teacher; its apprentices come after it
+EXAMPLES = 64  # of a batch
+EPISODES = 4  # that each apprentice plays in a round
+KEPT = 1000  # states of a round that each apprentice keeps, drawn from those it came through
+LEARNING_RATE = 0.01  # of Adam at the beginning of each round, falling to zero over it
 
 
 @dataclass(frozen=True)
@@ -95,11 +101,6 @@ class Trial:
         return stream(self.args.seed, "apprentice", self.name, *path)
 
 
-EXAMPLES = 64  # of a batch
-EPISODES = 4  # that each apprentice plays in a round
-RATE = 0.01  # of Adam in the first round, falling to zero over each
-
-
 def plan(args: Args) -> list[Trial]:
     if any(t not in RL_TASKS for t in args.tasks):
         raise ValueError(f"apprentice: tasks are some of {', '.join(RL_TASKS)}; got {args.tasks}")
@@ -109,135 +110,132 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     args, rl_task = trial.args, trial.rl_task
     teacher = fresh_policies(args.device, rl_task, TEACHER, args.seed)
-    for state, _ in train_on_task(
+    training = train_on_task(
         rl_task, by_episodes(rl_task), teacher, teacher.port(), trial.generator("teacher")
-    ):
+    )
+    for state, _ in training:
         share = int(state.progress.steps) / rl_task.max_env_steps
         yield {"what": "practice", "task": trial.task, "done": 0.3 * min(1.0, share)}
     normalizer: ObservationNormalizer = state.progress.normalizer
-    ways = _states(teacher.port(), rl_task, normalizer, trial.generator("exam"))
-    yield from _scored(trial, "teacher", teacher, teacher, normalizer, ways)
-    fresh = range(TEACHER + 1, TEACHER + 1 + args.apprentices)
-    everyone = ObservationNormalizer(*(s.expand(len(fresh), *s.shape) for s in normalizer))
-    copies = Chip(args.device, rl_task.layers, fresh, noise_seed=args.seed + 1)
-    copies.port().program(repeat_knobs(xray.knobs(teacher), len(fresh)))
-    yield from _scored(trial, "copy", copies, teacher, everyone, ways)
-    pupils = Chip(args.device, rl_task.layers, fresh, noise_seed=args.seed + 2)
-    met = [ways.expand(len(fresh), *ways.shape)]
-    for number in range(args.rounds):
-        _lesson(trial, teacher.port(), pupils.port(), torch.cat(met, -2), number)
-        met.append(_states(pupils.port(), rl_task, everyone, trial.generator("states", number)))
-        done = {"done": 0.3 + 0.7 * (number + 1) / args.rounds}
-        agreed = _agreement(pupils.port(), teacher.port(), rl_task, met[-1])
-        yield {"what": "round", "task": trial.task, "round": number, "agreement": _mean(agreed), **done}
-    yield from _scored(trial, "apprentice", pupils, teacher, everyone, ways)
+    states = _states(teacher.port(), rl_task, normalizer, trial.generator("exam"))
+    yield from _scores(trial, "teacher", teacher, teacher, normalizer, states)
+    who = range(TEACHER + 1, TEACHER + 1 + args.apprentices)
+    of_fleet = ObservationNormalizer(*(s.expand(len(who), *s.shape) for s in normalizer))
+    copies = Chip(args.device, rl_task.layers, who, noise_seed=args.seed + 1)
+    copies.port().program(repeat_knobs(xray.knobs(teacher), len(who)))
+    yield from _scores(trial, "copy", copies, teacher, of_fleet, states)
+    apprentices = Chip(args.device, rl_task.layers, who, noise_seed=args.seed + 2)
+    yield from _aggregate(trial, teacher.port(), apprentices.port(), of_fleet, states)
+    yield from _scores(trial, "apprentice", apprentices, teacher, of_fleet, states)
 
 
-TEACHER = 100  # identity of the teacher; its apprentices come after it
+def _aggregate(
+    trial: Trial, teacher: Port, apprentices: Port, normalizer: ObservationNormalizer, states: Tensor
+) -> Iterator[Row]:
+    """Teach round after round, in all states that the teacher and then the apprentices came through."""
+    chips, rounds = trial.args.apprentices, trial.args.rounds
+    kept = [states.expand(chips, *states.shape)]
+    for number in range(rounds):
+        _teach(trial, teacher, apprentices, torch.cat(kept, -2), number)
+        kept.append(_states(apprentices, trial.rl_task, normalizer, trial.generator("states", number)))
+        agreement = _agreement(apprentices, teacher, trial.rl_task, kept[-1])
+        yield {
+            "what": "round",
+            "task": trial.task,
+            "round": number,
+            "agreement": round(float(agreement.mean()), 4),
+            "done": 0.3 + 0.7 * (number + 1) / rounds,
+        }
 
 
-def _lesson(trial: Trial, teacher: Port, pupils: Port, met: Tensor, number: int) -> None:
-    """Learn what the teacher answers in the states met so far."""
-    args = trial.args
-    named = trial.rl_task.task in NAMED
-    learner = learned_feedback(4, linear_decay(adam(RATE), args.lessons))
-    drawn, generator = trial.generator("lessons", number), trial.generator("probes", number)
-    chosen = (torch.randint(met.shape[-2], (EXAMPLES,), generator=drawn) for _ in range(args.lessons))
-    stimuli = (Batch(met[..., c, :]) for c in chosen)
+def _teach(trial: Trial, teacher: Port, apprentices: Port, states: Tensor, number: int) -> None:
+    """Teach what the teacher answers in states (chips, states, features) kept so far."""
+    args, order = trial.args, trial.generator("lessons", number)
+    indices = (torch.randint(states.shape[-2], (EXAMPLES,), generator=order) for _ in range(args.lessons))
     for _ in distillation_steps(
         teacher,
-        pupils,
-        learner,
-        stimuli,
-        answers=SoftLabels(args.temperature) if named else Logits(),
-        generator=generator,
+        apprentices,
+        learned_feedback(4, linear_decay(adam(LEARNING_RATE), args.lessons)),
+        (Batch(states[..., i, :]) for i in indices),
+        answers=SoftLabels(args.temperature) if trial.task in DISCRETE else Logits(),
+        generator=trial.generator("probes", number),
     ):
         pass
-
-
-NAMED = ("CartPole-v1", "Acrobot-v1")  # tasks whose actions are named; in others they are forces
 
 
 def _states(
     port: Port, rl_task: RLTask, normalizer: ObservationNormalizer, generator: Generator
 ) -> Tensor:  # (*fleet, states, features)
-    """Normalised states that chips come through; those after an episode's end repeat earlier ones."""
+    """Normalized states that chips come through; those after an episode's end repeat earlier ones."""
     chips = port.spec.fleet[0] if port.spec.fleet else 1
     env = ClassicControl(rl_task.task, chips * EPISODES)
     seeds = torch.randint(2**31 - 1, (env.num_envs,), generator=generator).tolist()
-    play = list(rollout(port, env, rl_task.actions, normalizer, generator, seeds=seeds))
-    x, going = torch.stack([m.x for m in play], -2), torch.stack([m.going for m in play], -1)
-    flat, kept = x.flatten(-3, -2), going.flatten(-2)  # (*fleet, states, features)
+    transitions = list(rollout(port, env, rl_task.actions, normalizer, generator, seeds=seeds))
+    x = torch.stack([t.x for t in transitions], -2).flatten(-3, -2)  # (*fleet, states, features)
+    going = torch.stack([t.going for t in transitions], -1).flatten(-2)  # (*fleet, states)
     rows = [
-        one[mask][torch.randint(int(mask.sum()), (KEPT,), generator=generator)]
-        for one, mask in zip(flat.reshape(chips, *flat.shape[-2:]), kept.reshape(chips, -1), strict=True)
+        states[alive][torch.randint(int(alive.sum()), (KEPT,), generator=generator)]
+        for states, alive in zip(x.reshape(chips, *x.shape[-2:]), going.reshape(chips, -1), strict=True)
     ]
     return torch.stack(rows).reshape(*port.spec.fleet, KEPT, -1)
-
-
-KEPT = 1000  # states of a round that each apprentice keeps, drawn from those it came through
 
 
 def _agreement(port: Port, teacher: Port, rl_task: RLTask, x: Tensor) -> Tensor:  # (*fleet,)
     """Share of states in which a chip does what the teacher does."""
     generator = stream(0)  # neither way of acting draws
-    mine, wanted = (rl_task.actions.select(p.measure(x).out, generator) for p in (port, teacher))
-    if rl_task.task in NAMED:
-        return (mine == wanted).double().mean(-1)
-    acts = rl_task.actions
-    assert isinstance(acts, TanhSquashed)
-    within = AGREE * (acts.high - acts.low)
-    return ((mine - wanted).abs() <= within).all(-1).double().mean(-1)
+    own, wanted = (rl_task.actions.select(p.measure(x).out, generator) for p in (port, teacher))
+    if rl_task.task in DISCRETE:
+        return (own == wanted).double().mean(-1)
+    forces = rl_task.actions
+    assert isinstance(forces, TanhSquashed)
+    tolerance = TOLERANCE * (forces.high - forces.low)
+    return ((own - wanted).abs() <= tolerance).all(-1).double().mean(-1)
 
 
-def _scored(
+def _scores(
     trial: Trial,
     what: str,
     chip: Chip[Any],
     teacher: Chip[Any],
     normalizer: ObservationNormalizer,
-    ways: Tensor,
+    states: Tensor,
 ) -> Iterator[Row]:
     """Returns over fresh episodes, and agreement in the states that the teacher comes through."""
     port = chip.port()
     scores = score(
         port, trial.rl_task, normalizer, trial.args.episodes, trial.generator("score", what)
     ).reshape(-1)
-    agreed = _agreement(port, teacher.port(), trial.rl_task, ways).reshape(-1)
-    for who, value, same in zip(chip.identities, scores.tolist(), agreed.tolist(), strict=True):
+    agreement = _agreement(port, teacher.port(), trial.rl_task, states).reshape(-1)
+    for who, value, agrees in zip(chip.identities, scores.tolist(), agreement.tolist(), strict=True):
         about = {"what": what, "task": trial.task, "device": reference(trial.args.device), "chip": who}
-        yield {**about, "score": round(value, 3), "agreement": round(same, 4)}
-
-
-def _mean(values: Tensor) -> float:
-    return round(float(values.mean()), 4)
+        yield {**about, "score": round(value, 3), "agreement": round(agrees, 4)}
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
+    lines = []
     for task in dict.fromkeys(r["task"] for r in rows):
         line: Row = {"task": task}
         for what in ("teacher", "copy", "apprentice"):
-            chosen = [r for r in rows if r["task"] == task and r["what"] == what]
-            scores = [r["score"] for r in chosen]
+            of_kind = [r for r in rows if r["task"] == task and r["what"] == what]
+            scores = [r["score"] for r in of_kind]
             line[what] = f"{fmean(scores):.1f}"
             if what != "teacher":
                 line[f"worst {what}"] = f"{min(scores):.1f}"
-            line[f"{what} agrees %"] = f"{100 * fmean(r['agreement'] for r in chosen):.1f}"
-        made.append(line)
-    return made
+            line[f"{what} agrees %"] = f"{100 * fmean(r['agreement'] for r in of_kind):.1f}"
+        lines.append(line)
+    return lines
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     tasks = list(dict.fromkeys(r["task"] for r in rows))
     figure = Figure(figsize=(3 * len(tasks), 3.4), layout="constrained")
-    colours = {"teacher": "tab:blue", "copy": "tab:red", "apprentice": "tab:green"}
+    colors = {"teacher": "tab:blue", "copy": "tab:red", "apprentice": "tab:green"}
     for axis, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
-        for place, (what, colour) in enumerate(colours.items()):
+        for place, (what, color) in enumerate(colors.items()):
             scores = [r["score"] for r in rows if r["task"] == task and r["what"] == what]
             spread = [place + 0.3 * (i / max(1, len(scores) - 1) - 0.5) for i in range(len(scores))]
-            axis.plot(spread, scores, "o", alpha=0.6, color=colour)
-        axis.set_xticks(range(len(colours)), ["teacher", "weight copies", "apprentices"])
+            axis.plot(spread, scores, "o", alpha=0.6, color=color)
+        axis.set_xticks(range(len(colors)), ["teacher", "weight copies", "apprentices"])
         axis.set(title=task, ylabel="return of 100 fresh episodes")
     path = folder / "apprentice.png"
     figure.savefig(path, dpi=120)
