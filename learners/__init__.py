@@ -4,6 +4,9 @@ from . import recipes
 from .check.contracts import check_estimator
 from .check.contracts import check_learner
 from .check.linear_chip import LinearChip
+from .checkpoints import BadState
+from .checkpoints import load_state
+from .checkpoints import save_state
 from .descent import Descent
 from .estimators.active import ActiveNodePerturbation
 from .estimators.base import Estimator
@@ -67,6 +70,7 @@ from .updates.wrappers import with_schedule
 
 __all__ = [
     "ActiveNodePerturbation",
+    "BadState",
     "Batch",
     "BinaryCrossEntropy",
     "Blocks",
@@ -115,6 +119,7 @@ __all__ = [
     "layerwise",
     "leave_one_out",
     "linear_decay",
+    "load_state",
     "momentum",
     "one_sided",
     "paired_baseline",
@@ -122,6 +127,7 @@ __all__ = [
     "rank_one",
     "recipes",
     "rmsprop",
+    "save_state",
     "sgd",
     "sparse",
     "sphere",

@@ -74,6 +74,13 @@ def for_steps(learner: Learner[Any], steps: int) -> Learner[Any]:
     return learner.for_steps(steps) if isinstance(learner, ForSteps) else learner
 
 
+def begin(learner: Learner[Any], port: Port, seed: int) -> TrainingState:
+    """The state of a training before its first step; nothing is sent to the chip."""
+    order = stream(seed, "train", "order").get_state()
+    probes = stream(seed, "train", "probes", on=port.spec.on).get_state()
+    return TrainingState(0, learner.init(port.spec), order, probes, 0, -1.0, 0)
+
+
 def train(
     port: Port,
     learner: Learner[Any],
@@ -125,7 +132,7 @@ def train(
     every = None if evaluate_every is None else max(1, round(evaluate_every * course.per_epoch))
     if patience is not None and (every is None or not judged):
         raise ValueError("train: patience wants evaluate_every, and class numbers as targets")
-    now = course.begin(seed) if state is None else state
+    now = begin(course.learner, port, seed) if state is None else state
     end = total if max_steps is None else min(total, now.steps + max_steps)
     losses: list[Tensor] = []
     curve: list[tuple[int, Tensor]] = []
@@ -171,12 +178,6 @@ class _Course:
     def per_epoch(self) -> int:
         """Steps of an epoch."""
         return len(self.data.x) // min(self.batch_size, len(self.data.x))
-
-    def begin(self, seed: int) -> TrainingState:
-        """The state before the first step."""
-        order = stream(seed, "train", "order").get_state()
-        probes = stream(seed, "train", "probes", on=self.port.spec.on).get_state()
-        return TrainingState(0, self.learner.init(self.port.spec), order, probes, 0, -1.0, 0)
 
     def steps(self, state: TrainingState, end: int) -> Iterator[tuple[TrainingState, Tensor]]:
         """Step until `end` steps are made; yields the state after each step, and its loss (*fleet,)."""
