@@ -1,8 +1,9 @@
 """Activation functions with their potentials, and the loss that matches each.
 
 An increasing activation f has a convex potential F (F' = f, for a softmax the gradient), and with it a
-matching loss (Auer, Herbster and Warmuth, "Exponentially many local minima for single neurons", NeurIPS
-1995; Amid, Anil and Warmuth 2022, https://arxiv.org/abs/2106.06199, section 3), the Bregman divergence of F:
+matching loss, the Bregman divergence of F (Auer, Herbster and Warmuth, "Exponentially many local minima for
+single neurons", 1995, https://papers.nips.cc/paper/1995/hash/3806734b256c27e41ec2c6bffa26d9e7-Abstract.html;
+Amid, Anil and Warmuth 2022, https://arxiv.org/abs/2106.06199, section 3):
 
     D(a, b) = F(a) - F(b) - f(b).(a - b) >= 0,   dD/da = f(a) - f(b)
 

@@ -34,7 +34,7 @@ from ..losses import Loss
 
 
 class _ContrastKeys(NamedTuple):
-    """What outputs are compared with, from a baseline reading: constants to whoever is probed."""
+    """The keys that outputs are compared with, from a baseline reading: constants to whoever is probed."""
 
     keys: Tensor  # (*fleet, batch, parts, width), each of length 1 (or 0)
     positive: Tensor  # (batch,), int64: the row whose key is the example's own

@@ -30,9 +30,9 @@ from ..wiring.layer_by_layer import with_interlayer
 from .goodness import goodness
 from .greedy import Block
 from .greedy import Greedy
+from .label_images import embed_label
+from .label_images import normalize
 from .negatives import Negatives
-from .negatives import embed_label
-from .negatives import normalize
 
 
 class _State(NamedTuple):

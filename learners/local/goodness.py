@@ -114,7 +114,7 @@ class Hebbian:
     def _derivatives(
         size: float, port: Port, batch: Batch, baseline: Reading, generator: Generator
     ) -> Tensor:  # (*fleet, batch, features)
-        """What a push of each neuron's summing node did to its own tap, per volt, for every example."""
+        """Each neuron's derivative for every example: what a push of its node did to its tap, per volt."""
         spec, sides = port.spec, (*port.spec.fleet, batch.x.shape[-2])
         (signs,) = rademacher.draw(1, sides, [(spec.layers[0].features,)], spec, generator)
         pushed = port.measure(batch.x, Probe(nodes=(signs * size,)))

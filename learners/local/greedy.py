@@ -49,7 +49,7 @@ class Block:
 
 
 class _BlockState(NamedTuple):
-    """What is kept for one block."""
+    """The memory of one block."""
 
     learner: Any
     head: Tensor | None  # (*fleet, tiles, rows, cols), of a digital head

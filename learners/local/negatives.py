@@ -1,13 +1,11 @@
-"""Negative data of forward-forward: images with wrong labels, and hybrids of two images.
+"""Negative data of forward-forward: images with wrong labels; `hybrid_images` has the other kind.
 
 G. Hinton, "The forward-forward algorithm: some preliminary investigations" (2022),
-https://arxiv.org/abs/2212.13345, sections 3.2 and 3.3. A negative differs from what is real
-in the long range, where only shape or label can tell, and never carries the true label.
+https://arxiv.org/abs/2212.13345, section 3.3. A negative differs from what is real in the long range,
+where only shape or label can tell, and never carries the true label.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isqrt
 from typing import Any
 from typing import NamedTuple
 from typing import Protocol
@@ -16,7 +14,6 @@ from typing import TypeVar
 import torch
 from torch import Generator
 from torch import Tensor
-from torch.nn.functional import pad
 
 from analog.layers.crossbar import dense
 from analog.port import Port
@@ -25,6 +22,10 @@ from analog.spec import Spec
 from ..learner import Batch
 from ..learner import Learner
 from ..wiring.readout import DigitalReadout
+from .label_images import embed_label
+from .label_images import embed_neutral_label
+from .label_images import normalize
+from .label_images import readout_features
 
 S = TypeVar("S")
 MIN_PROBABILITY = 1e-6  # of a wrong label: none is ever ruled out
@@ -55,36 +56,6 @@ class Negatives(Protocol[S]):
             ValueError: the batch does not serve.
         """
         ...
-
-
-def normalize(x: Tensor) -> Tensor:
-    """The same direction (..., features) at root mean square 1: how active a layer was is not handed on."""
-    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x * (x.shape[-1] ** 0.5 / length.clamp(min=torch.finfo(x.dtype).tiny ** 0.5))
-
-
-def readout_features(taps: Sequence[Tensor], skipped: int = 1) -> Tensor:
-    """A read-out's inputs: normalized activities of all layers but the lowest `skipped`.
-
-    Args:
-        taps: of every layer, (..., batch, features).
-
-    Returns:
-        (..., batch, all their features)
-    """
-    return torch.cat([normalize(tap) for tap in taps[skipped:]], -1)
-
-
-def embed_label(x: Tensor, label: Tensor, classes: int, brightness: float) -> Tensor:
-    """Images whose first pixels say a label, one of N: (..., batch, pixels) for labels (..., batch)."""
-    one_hot = torch.nn.functional.one_hot(label, classes).to(x.dtype) * brightness
-    rest = x[..., classes:]
-    return torch.cat((one_hot, rest.expand(*one_hot.shape[:-1], rest.shape[-1])), -1)
-
-
-def embed_neutral_label(x: Tensor, classes: int, brightness: float) -> Tensor:
-    """Images (..., batch, pixels) whose first pixels say every label a little."""
-    return torch.cat((torch.full_like(x[..., :classes], brightness / classes), x[..., classes:]), -1)
 
 
 def sample_categorical(weights: Tensor, generator: Generator) -> Tensor:
@@ -186,58 +157,3 @@ class WrongLabels:
         features = readout_features(port.measure(x).taps, self.skipped)
         learner, step = self.readout.step(top.port(), Batch(features, batch.target), state.learner, generator)
         return step.baseline.out.softmax(-1) + MIN_PROBABILITY, _ReadoutState(top.knobs, learner)
-
-
-@dataclass(frozen=True)
-class HybridImages:
-    """Fakes are one image inside a mask of large blots and another one outside; no labels are used.
-
-    The mask is white noise blurred `blurs` times by (1/4, 1/2, 1/4) in both directions, then cut at its
-    median (the paper: at 1/2), so that small images too get half of either. The other image is another one of
-    the batch, at a like distance in its order for all.
-    """
-
-    blurs: int = 6  # Guess: the paper says "repeatedly"
-
-    def __post_init__(self) -> None:
-        if isinstance(self.blurs, bool) or not isinstance(self.blurs, int) or self.blurs < 0:
-            raise ValueError(f"HybridImages: blurs is {self.blurs!r}, wanted an integer of at least 0")
-
-    def init(self, spec: Spec) -> tuple[()]:
-        """No state.
-
-        Raises:
-            ValueError: images are not square.
-        """
-        pixels = spec.layers[0].features_in
-        if isqrt(pixels) ** 2 != pixels:
-            raise ValueError(f"HybridImages: {pixels} pixels are no square image")
-        return ()
-
-    def pair(
-        self, port: Port, batch: Batch, state: tuple[()], generator: Generator
-    ) -> tuple[Tensor, Tensor, tuple[()]]:
-        """Hand on the images, and make each one's hybrid with another of the batch.
-
-        Raises:
-            ValueError: there is but one image.
-        """
-        del port  # the images are all it takes
-        count = batch.x.shape[-2]
-        if count < 2:
-            raise ValueError(
-                "HybridImages: one image cannot be mixed with another; wanted a batch of at least 2"
-            )
-        shift = int(torch.randint(1, count, (), generator=generator, device=generator.device))
-        mask = self.masks(batch.x, generator)
-        return batch.x, torch.where(mask, batch.x, batch.x.roll(shift, -2)), state
-
-    def masks(self, x: Tensor, generator: Generator) -> Tensor:
-        """A mask for each image, (..., batch, pixels) of bool, true for half of the pixels."""
-        side = isqrt(x.shape[-1])
-        noise = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).view(-1, side, side)
-        for _ in range(2 * self.blurs):  # along lines, along columns
-            wide = pad(noise, (1, 1), mode="replicate")
-            noise = (wide[..., :-2] / 4 + wide[..., 1:-1] / 2 + wide[..., 2:] / 4).mT
-        flat = noise.reshape(x.shape)
-        return flat > flat.median(-1, keepdim=True).values

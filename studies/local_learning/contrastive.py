@@ -101,7 +101,7 @@ DRAWS = 5  # of each number of labels short of all
 
 
 class Size(NamedTuple):
-    """What suits a data set; on held-out training data."""
+    """Sizes that suit a data set, chosen on held-out parts of the training data."""
 
     hidden: int  # neurons of a hidden layer
     outputs: int  # that are to agree, of two views or of each patch

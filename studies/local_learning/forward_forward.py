@@ -90,7 +90,7 @@ Method = Literal["labels", "labels, derivatives measured", "labels, goodness per
 
 
 class Size(NamedTuple):
-    """What suits a data set, chosen on held-out parts of the training data."""
+    """Sizes that suit a data set, chosen on held-out parts of the training data."""
 
     layers: int
     width: int

@@ -81,7 +81,7 @@ ELSEWHERE = 1000  # first identity of the chips that hyper-parameters are chosen
 
 
 class Hyperparameters(NamedTuple):
-    """What is chosen for a method on a device."""
+    """The hyper-parameters that are chosen for a method on a device."""
 
     learning_rate: float
     write_threshold: float | None  # full scale, what drives come to before they are sent

@@ -35,7 +35,7 @@ class Baseline:
 
 
 def missing_package(name: str) -> str | None:
-    """What to install before this baseline can be had; None: nothing."""
+    """The package to install before this baseline can be had, as a sentence; None: there is none."""
     if name != "Shampoo" or find_spec("pytorch_optimizer"):
         return None
     return 'needs pytorch-optimizer: pip install "mortal[baselines]"'
@@ -87,7 +87,7 @@ class Backprop:
         self.optimizer.step()
 
     def outputs(self, x: Tensor) -> Tensor:
-        """What the network makes of images, (batch, pixels) -> the same."""
+        """The network's outputs for images, (batch, pixels) -> the same."""
         with torch.no_grad():
             return self.net(x)
 

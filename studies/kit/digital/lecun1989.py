@@ -29,7 +29,7 @@ _FAN_IN: Final = {0: 25, 2: 200, 4: 192, 6: 30}  # of the weights among these sh
 
 @dataclass(frozen=True)
 class NetworkKind:
-    """What the copies compute and are asked for."""
+    """The kind of network that all copies are: its neurons, its loss, its dropout."""
 
     activation: ActivationName = "tanh"  # of the hidden layers
     loss: Loss = "squared error"  # with tanh at the outputs, or softmax cross-entropy without
@@ -124,7 +124,7 @@ class Copies:
 
 
 def kernel_patches(images: Tensor) -> Tensor:  # (..., 256) -> (..., 64, 25)
-    """What the first layer's kernel sees at each of its 64 sites."""
+    """The patches of images that the first layer's kernel sees at its 64 sites."""
     wide = images.new_full((*images.shape[:-1], SIDE + 2 * BORDER, SIDE + 2 * BORDER), OUTSIDE)
     wide[..., BORDER:-BORDER, BORDER:-BORDER] = images.unflatten(-1, (SIDE, SIDE))
     patches = wide.unfold(-2, KERNEL, 2).unfold(-2, KERNEL, 2)  # (..., 8, 8, 5, 5)

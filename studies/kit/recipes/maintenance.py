@@ -59,7 +59,7 @@ class ChipInUse(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What is the same at all moments of maintenance."""
+    """The things that are the same at all moments of maintenance."""
 
     data: Dataset
     size: TrainingSize

@@ -1,4 +1,4 @@
-"""Fakes: never the true label, never one image alone."""
+"""Wrong labels: never the true one, and drawn as the network takes images for them."""
 
 from typing import Any
 
@@ -19,9 +19,7 @@ from learners import CrossEntropy
 from learners import Descent
 from learners import NodePerturbation
 from learners import sgd
-from learners.local import HybridImages
 from learners.local import WrongLabels
-from learners.local import normalize
 from learners.local.negatives import _ReadoutState
 from learners.local.negatives import sample_categorical
 from tests.twostage import kept
@@ -76,40 +74,6 @@ def test_wrong_labels_are_drawn_as_the_network_takes_images_for_them() -> None:
     assert kept(sample, weights, 2000, "wrong labels")
 
 
-@settings(max_examples=40)
-@given(side=st.integers(3, 9), count=st.integers(2, 6), blurs=st.integers(0, 8), salt=st.integers(0, 50))
-def test_a_hybrid_is_made_of_two_different_images(side: int, count: int, blurs: int, salt: int) -> None:
-    """Every pixel is that of the image or of one other, the same for the whole hybrid; half of either."""
-    x = torch.arange(count).unsqueeze(-1).expand(count, side * side).double()
-    ways = HybridImages(blurs)
-    port = Chip(Ideal(), spec(side * side).layers, dtype=torch.float64).port()
-    real, fake, _ = ways.pair(port, Batch(x), ways.init(port.spec), stream(salt, "hybrids"))
-    assert torch.equal(real, x)
-    for own, line in enumerate(fake):
-        values, counts = line.unique(return_counts=True)
-        assert len(values) == 2 and own in values.tolist()
-        assert int(counts.min()) == side * side // 2
-
-
-def test_masks_are_blots() -> None:
-    """The more they are blurred the fewer neighbors differ; unblurred half of them do."""
-    x = torch.zeros(50, 28 * 28)
-    edges = []
-    for blurs in (0, 2, 6):
-        mask = HybridImages(blurs).masks(x, stream(0, "blots")).view(-1, 28, 28)
-        edges.append(float((mask[:, 1:] != mask[:, :-1]).double().mean()))
-        across = float((mask[..., 1:] != mask[..., :-1]).double().mean())
-        assert abs(across - edges[-1]) < 0.02  # alike in both directions
-    assert abs(edges[0] - 0.5) < 0.02 and edges[0] > 2 * edges[1] > 2.5 * edges[2]
-
-
-def test_normalizing_keeps_directions_alone() -> None:
-    x = torch.randn(3, 4, 6, generator=stream(0, "x"))
-    torch.testing.assert_close(normalize(x).square().mean(-1), torch.ones(3, 4))
-    torch.testing.assert_close(normalize(7 * x), normalize(x))
-    assert torch.equal(normalize(torch.zeros(2, 6)), torch.zeros(2, 6))
-
-
 X = torch.zeros(1, 16)
 
 
@@ -121,9 +85,6 @@ X = torch.zeros(1, 16)
         (lambda port: WrongLabels(16).init(port.spec), "leave nothing of 16 pixels"),
         (lambda port: WrongLabels(3, 1.0, READOUT, skipped=2).init(port.spec), "leaves none"),
         (lambda port: WrongLabels(3).pair(port, Batch(X), _ReadoutState(None, None), stream(0)), "NoneType"),
-        (lambda port: HybridImages().init(spec(15)), "no square"),
-        (lambda port: HybridImages(-1), "blurs is -1"),
-        (lambda port: HybridImages().pair(port, Batch(X), (), stream(0)), "at least 2"),
     ],
 )
 def test_bad_input_is_refused(make: Any, words: str) -> None:
