@@ -1,10 +1,10 @@
 """Local targets train a deep autoencoder in fewer epochs than backprop by first-order optimizers.
 
-The benchmark of Amid, Anil and Warmuth (AISTATS 2022): 784-1000-500-250-30-250-500-1000-784, tanh, linear
-code, binary cross-entropy summed over pixels, MNIST, batch 1000. All methods start from the same weights
-and see the same batches; each has its rate searched by factors of sqrt(10) from a guess, as long as the
-training loss after a quarter of the epochs falls; rates warm up over a twentieth of the epochs and fall
-linearly to zero. Everything else is a library's default or is said in
+The benchmark of Amid, Anil and Warmuth (AISTATS 2022, https://arxiv.org/abs/2106.06199):
+784-1000-500-250-30-250-500-1000-784, tanh, linear code, binary cross-entropy summed over pixels, MNIST, batch
+1000. All methods start from the same weights and see the same batches; each has its rate searched by factors
+of sqrt(10) from a guess, as long as the training loss after a quarter of the epochs falls; rates warm up over
+a twentieth of the epochs and fall linearly to zero. Everything else is a library's default or is said in
 `studies.kit.digital.baselines` and here.
 
 Published beside ours, training/test loss of LocoProp-M with its own settings (gamma 10, rate 1e-5, heavy

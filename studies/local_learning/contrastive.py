@@ -7,9 +7,9 @@ Then they are frozen, and a linear read-out of all their taps (logistic regressi
 100, 1,000 or all labels. Beside them: untrained chips of the same wiring, the exact gradient of the same
 chips by x-ray, and as many hidden neurons taught in place by the same labels and views.
 
-Published beside ours: Ren et al. (ICLR 2023), contrastive, linear read-out of CIFAR-10, M/8/16, test error:
-backprop 24.11 %, perturbed activities without local losses 54.59 %, with them and groups 32.88 %. For MNIST
-by perturbation we found none.
+Published beside ours: Ren et al. (ICLR 2023, https://arxiv.org/abs/2210.03310), contrastive, linear read-out
+of CIFAR-10, M/8/16, test error: backprop 24.11 %, perturbed activities without local losses 54.59 %, with
+them and groups 32.88 %. For MNIST by perturbation we found none.
 
 Ours, MNIST, one chip per row, seed 0 (`--data mnist --chips 1 --steps 1000 --threads 1`), test error % of the
 read-out at 10 / 100 / 1,000 / all labels:

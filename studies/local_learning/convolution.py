@@ -13,8 +13,9 @@ of cells or neurons. Neurons are the device's own (rectifiers, each bent differe
 All make the same number of steps, with 4 probes. Passes were chosen on held-out training images, the rest is
 the usual practice.
 
-Published, with backprop, test errors of 2,007: paper 5.00 % (102), made again by Karpathy 4.09 % (82), at 23
-passes; 3.59 % (72) with cross-entropy and AdamW.
+Published, with backprop, test errors of 2,007: paper (https://doi.org/10.1162/neco.1989.1.4.541) 5.00 %
+(102), made again by Karpathy (https://karpathy.github.io/2022/03/14/lecun1989/) 4.09 % (82), at 23 passes;
+3.59 % (72) with cross-entropy and AdamW.
 
 Ours (MNIST, seed 0, greedy): Mismatched chips 4.24, 4.24 and 2.94 % (85, 85, 59), mean 3.80 %, of training
 images 0.04 %; the read-outs of the first two blocks err 3.94 and 3.77 %. Ideal chips in 20 passes 3.09, 2.59

@@ -1,5 +1,8 @@
 """LeCun's network of 1989 trained digitally, one image at a time, several copies side by side.
 
+LeCun et al., "Backpropagation applied to handwritten zip code recognition" (1989),
+https://doi.org/10.1162/neco.1989.1.4.541.
+
 Backpropagation written out, because millions of steps on one image each are bound by calls: the copies
 (seeds) are a leading axis, so a step is some thirty small batched products whatever their number.
 Tensors are laid out site by site, maps last; the patches that a kernel sees are rows.
