@@ -1,11 +1,12 @@
 """Batches of examples: shuffled, counted and picked."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Generator
 from torch import Tensor
+
+from analog.tree import tree_map
 
 from ..learner import Batch
 
@@ -58,10 +59,4 @@ def take(pool: Batch, which: Tensor) -> Batch:
         pool: its target is a tensor (examples, ...), a tuple of such, or None.
         which: (count,) int64 positions, or (examples,) bool.
     """
-    return Batch(pool.x[which], _pick(pool.target, which))
-
-
-def _pick(target: Any, which: Tensor) -> Any:
-    if target is None or isinstance(target, Tensor):
-        return None if target is None else target[which]
-    return type(target)(*(_pick(part, which) for part in target))
+    return Batch(pool.x[which], tree_map(lambda part: part[which], pool.target))

@@ -1,6 +1,7 @@
 """Deliberate defects in the parts around an estimator, each beside the law that catches it.
 
-Defects of estimators themselves are in test_check.py, those of devices in tests/analog/test_check.py.
+Defects of estimators themselves are in check/test_contracts.py, those of devices in
+tests/analog/check/test_check.py.
 """
 
 from collections.abc import Callable

@@ -39,9 +39,9 @@ from learners import SquaredError
 from learners import WeightPerturbation
 from learners import adam
 from learners import fit
-from tests.analog.io.remote.bench import TOKEN
-from tests.analog.io.remote.bench import cuttable
-from tests.analog.io.remote.bench import served
+from tests.analog.io.remote.serving import TOKEN
+from tests.analog.io.remote.serving import cuttable
+from tests.analog.io.remote.serving import served
 
 DENSE = (dense(4, 3), dense(3, 2, linear=True))
 WIRED = (conv2d((2, 4, 4), 4, 2, stride=2, groups=[[0], [1]]), grouped(16, 6, 2), dense(6, 2, linear=True))
