@@ -27,6 +27,7 @@ from .formats import SampledLabels
 from .formats import SoftCaptions
 from .formats import SoftLabels
 from .formats import SubclassLoss
+from .formats import check_answer_format
 from .handover import Handover
 from .handover import Traffic
 from .handover import distill
@@ -84,6 +85,7 @@ __all__ = [
     "agreement",
     "averaged",
     "bald",
+    "check_answer_format",
     "class_outputs",
     "codistill",
     "cohen_kappa",

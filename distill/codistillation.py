@@ -35,6 +35,8 @@ from .formats.answer_format import check_generator
 from .formats.answer_format import check_integer
 from .formats.answer_format import index_bits
 from .formats.soft_labels import SoftLabels
+from .shards import shard_indices
+from .shards import take_from_shards
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class CodistillationLoss(Loss):
         return torch.cat((CrossEntropy().value(own, target.label), of_answers), -2)
 
     def gradient(self, out: Tensor, target: CodistillationTarget) -> Tensor:
+        """d value / d out, (chips, own + lessons, classes)."""
         own, others = self._split(out)
         of_answers = known_gradient(self.answer_loss, "CodistillationLoss")(others, target.answers)
         return torch.cat((CrossEntropy().gradient(own, target.label), of_answers), -2)
@@ -115,7 +118,8 @@ def codistill(
     """Let chips, a fleet behind one port, learn in rounds from their labels and from each other's answers.
 
     Every chip reads its answers to what it shares, then all learn from one batch each: their own examples
-    and the lessons they heard. Alone, or when nothing is shared, that is `fit` with the cross-entropy.
+    and the lessons they heard. Alone, or when nothing is shared, that is `fit` with the cross-entropy; and
+    like there, nothing happens until the steps are iterated.
 
     Args:
         port: of a fleet with one axis, (chips,).
@@ -140,30 +144,6 @@ def codistill(
         port, shards, settings, rounds, order, answer_generator, CommunicationLog() if log is None else log
     )
     return fit(learner(loss), port, batches, generator)
-
-
-def shard_indices(shards: Batch, size: int, rounds: int, generator: Generator) -> Iterator[Tensor]:
-    """Yield which examples of its shard each chip takes in each round; all before any comes again.
-
-    Yields:
-        (chips, size), int64.
-
-    Raises:
-        ValueError: if a shard has fewer examples than a round takes.
-    """
-    chips, count = shards.target.shape
-    if not 1 <= size <= count:
-        raise ValueError(f"codistill: a round takes {size}, wanted 1 to {count}, the examples of a shard")
-    while rounds > 0:
-        shuffled = torch.rand((chips, count), generator=generator).argsort(-1)
-        yield from shuffled[:, : count - count % size].split(size, -1)[:rounds]
-        rounds -= count // size
-
-
-def take_from_shards(shards: Batch, indices: Tensor) -> Batch:
-    """Each chip's examples at some indices (chips, size) of its shard."""
-    rows = torch.arange(len(indices)).unsqueeze(-1)
-    return Batch(shards.x[rows, indices], shards.target[rows, indices])
 
 
 def _rounds(

@@ -64,6 +64,7 @@ class DistillationLoss(Loss):
         return loss
 
     def gradient(self, out: Tensor, target: TeacherTarget) -> Tensor:
+        """d value / d out, (..., batch, classes)."""
         gradient = self.soft_weight * self.temperature * (soften(out, self.temperature) - target.soft)
         if self.hard_weight:
             gradient = gradient + self.hard_weight * CrossEntropy().gradient(out, self._label(target))

@@ -53,7 +53,7 @@ MAY: dict[str, set[str]] = {  # module or package -> what it may import beside i
     "analog.calibrate": {"analog.streams", *_DEVICE},
     "analog.__init__": {"analog"},
     "learners": ACROSS,
-    "distill": {"analog.port", "analog.spec", "analog.streams", "analog.tree", "learners"},
+    "distill": {"analog.contract", "analog.port", "analog.spec", "analog.streams", "analog.tree", "learners"},
     "studies.kit": {"analog", "learners", "distill"},
     "studies": {"analog", "learners", "distill"},
 }

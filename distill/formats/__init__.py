@@ -9,6 +9,7 @@ from .captions import CaptionTarget
 from .captions import HardCaptions
 from .captions import SoftCaptions
 from .captions import SoftCaptionTarget
+from .contract import check_answer_format
 from .hard_labels import HardLabels
 from .logits import Logits
 from .quantized_logits import QuantizedLogits
@@ -31,5 +32,6 @@ __all__ = [
     "SoftCaptions",
     "SoftLabels",
     "SubclassLoss",
+    "check_answer_format",
     "index_bits",
 ]

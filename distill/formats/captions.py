@@ -57,6 +57,7 @@ class CaptionLoss(Loss):
         return CrossEntropy().value(logits, target.label) + self.weight * entropy
 
     def gradient(self, out: Tensor, target: CaptionTarget) -> Tensor:
+        """d value / d out, (..., batch, C + A)."""
         logits, attributes = _split(out, self.classes, target.attributes)
         of_attributes = self.weight * (attributes.sigmoid() - target.attributes)
         return torch.cat((CrossEntropy().gradient(logits, target.label), of_attributes), -1)
@@ -83,6 +84,7 @@ class CaptionDistillationLoss(Loss):
         return of_classes + self.weight * self.temperature**2 * divergence
 
     def gradient(self, out: Tensor, target: SoftCaptionTarget) -> Tensor:
+        """d value / d out, (..., batch, C + A)."""
         logits, attributes = _split(out, self.classes, target.attributes)
         of_attributes = (attributes / self.temperature).sigmoid() - target.attributes
         of_classes = DistillationLoss(self.temperature).gradient(logits, TeacherTarget(target.soft))

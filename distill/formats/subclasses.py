@@ -55,6 +55,7 @@ class SubclassLoss(Loss):
         return entropy + self.auxiliary_weight * self._similarity(subclasses, target)[0].unsqueeze(-1)
 
     def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+        """d value / d out, (..., batch, C x S)."""
         subclasses = self._subclasses(out)
         of_classes = CrossEntropy().gradient(subclasses.logsumexp(-1), target)
         gradient = of_classes.unsqueeze(-1) * subclasses.softmax(-1)

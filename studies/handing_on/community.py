@@ -50,9 +50,9 @@ from distill import Codistillation
 from distill import CommunicationLog
 from distill import QuantizedLogits
 from distill import codistill
-from distill.codistillation import shard_indices
-from distill.codistillation import take_from_shards
 from distill.formats import FLOAT_BITS
+from distill.shards import shard_indices
+from distill.shards import take_from_shards
 from learners import Batch
 from learners import CrossEntropy
 from learners import adam

@@ -173,7 +173,7 @@ def _counts(named: Tensor, test: Batch, classes: tuple[int, ...]) -> Row:
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    """Of all test images, wrong %; of those of left-out classes, right %."""
+    """A line for each left-out class: of all test images wrong %, of those of the class right %."""
     every = list(dict.fromkeys(r["left_out"] for r in rows))
     single = [w for w in every if "," not in w]
     groups = {w: [w] for w in every} | ({"one class, mean": single} if len(single) > 1 else {})

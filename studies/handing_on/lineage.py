@@ -124,6 +124,7 @@ class RehearsalLoss(Loss):
         return DistillationLoss(self.temperature).value(out, target.answer) + of_labels
 
     def gradient(self, out: Tensor, target: RehearsalTarget) -> Tensor:
+        """d value / d out, (..., batch, classes)."""
         of_labels = target.label.sum(-1, keepdim=True) * out.softmax(-1) - target.label
         return DistillationLoss(self.temperature).gradient(out, target.answer) + of_labels
 

@@ -34,8 +34,8 @@ from distill import codistill
 from distill import soften
 from distill.codistillation import CodistillationLoss
 from distill.codistillation import CodistillationTarget
-from distill.codistillation import shard_indices
-from distill.codistillation import take_from_shards
+from distill.shards import shard_indices
+from distill.shards import take_from_shards
 from learners import Batch
 from learners import CrossEntropy
 from learners import Descent

@@ -1,0 +1,129 @@
+"""The contract of answer formats: ours keep it, and each way to break it is named."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator
+from torch import Tensor
+
+from analog import ContractError
+from distill import AnswerFormat
+from distill import HardCaptions
+from distill import HardLabels
+from distill import Logits
+from distill import SampledLabels
+from distill import SoftCaptions
+from distill import SoftLabels
+from distill import check_answer_format
+from learners import CrossEntropy
+from learners import Loss
+from learners import SquaredError
+from studies.handing_on.bits import METHODS
+
+OURS: tuple[AnswerFormat, ...] = (
+    SoftLabels(2.0, hard_weight=0.5),
+    SoftCaptions(4),
+    HardCaptions(4),
+    *(method for method in METHODS if not isinstance(method, str)),
+)
+
+
+@pytest.mark.parametrize("answers", OURS, ids=str)
+def test_our_formats_keep_their_contract(answers: AnswerFormat) -> None:
+    check_answer_format(answers)
+
+
+@dataclass(frozen=True)
+class OfAll(Logits):
+    """One target for all examples."""
+
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Tensor:
+        return out.mean(-2)
+
+
+@dataclass(frozen=True)
+class Global(Logits):
+    """Draws from torch's generator."""
+
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Tensor:
+        return out + torch.randn(out.shape, dtype=out.dtype)
+
+
+@dataclass
+class Drifting:
+    """Remembers how often it was asked."""
+
+    times: int = 0
+
+    needs_label = False
+    draws = False
+    loss = SquaredError()
+
+    def bits(self, outputs: int) -> int:
+        return 32 * outputs
+
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Tensor:
+        self.times += 1
+        return out * self.times
+
+
+@dataclass(frozen=True)
+class Careless(SampledLabels):
+    """Draws without a generator, if there is none."""
+
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Any:
+        return super().encode(out, label, generator or Generator().manual_seed(0))
+
+
+@dataclass(frozen=True)
+class Free(HardLabels):
+    """Costs nothing."""
+
+    def bits(self, outputs: int) -> int:
+        return 0
+
+
+class Steep(SquaredError):
+    def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+        return 2 * (out - target)
+
+
+class Wrong(Logits):
+    """A loss whose gradient is twice too large."""
+
+    @property
+    def loss(self) -> SquaredError:
+        return Steep()
+
+
+class Parts(Logits):
+    """A loss without a number for each example."""
+
+    @property
+    def loss(self) -> Any:
+        class Sum(CrossEntropy):
+            def __call__(self, out: Tensor, target: Any) -> Tensor:
+                return (out - target).square().sum()
+
+        loss: Loss = Sum()
+        return loss
+
+
+@pytest.mark.parametrize(
+    ("answers", "law"),
+    [
+        (OfAll(), "target is .*, wanted the leading axes"),
+        (Global(), "global generator"),
+        (Drifting(), "two targets for one state"),
+        (Careless(), "does not refuse"),
+        (Free(), "bits are 0"),
+        (Wrong(), "gradient is off"),
+        (Parts(), "wanted one an example"),
+    ],
+    ids=lambda part: type(part).__name__ if not isinstance(part, str) else "",
+)
+def test_each_broken_law_is_named(answers: AnswerFormat, law: str) -> None:
+    with torch.random.fork_rng(devices=[]), pytest.raises(ContractError, match=law):
+        check_answer_format(answers)
