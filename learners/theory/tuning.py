@@ -19,6 +19,7 @@ from torch import Tensor
 from analog.port import Port
 from analog.port import Probe
 from analog.port import Reading
+from analog.spec import Spec
 from analog.tree import tree_map
 
 from ..estimators.base import ProbeResult
@@ -183,7 +184,8 @@ class _Bench:
         single = _replace(estimator, probes=_several(estimator), scheme=one_sided)
         x, target = self.batch
         baseline, low = self.losses(x, target)
-        probe, _ = single.ask(self.port.spec.span(last=self.last), x, baseline, self.generator)
+        probed = Reading(baseline.taps[: self.last + 1])
+        probe, _ = single.ask(self.port.spec.span(last=self.last), x, probed, self.generator)
 
         def at(factor: float) -> Tensor:
             moved = tree_map(lambda entry: entry * factor, probe)
@@ -222,9 +224,21 @@ class _Bench:
         whole = probe_span(trial, port, judged, span, self.generator)
         self.reads += port.spec.vectors(baseline.out) * (1 + len(whole.losses))
         half = self.batch.x.shape[-2] // 2
-        halves = (_cut(whole, part) for part in (slice(0, half), slice(half, 2 * half)))
-        estimates = (knob_gradients(spec, trial.tell(spec, part), part.inputs) for part in halves)
-        return torch.stack([torch.cat([k.flatten() for k in knobs]) for knobs in estimates])
+        halves = (slice(0, half), slice(half, 2 * half))
+        return torch.stack([_estimate(trial, spec, whole, part) for part in halves])
+
+
+def _estimate(trial: ProbingEstimator, spec: Spec, whole: ProbeResult, part: slice) -> Tensor:
+    """The gradient (knobs of all layers and chips,) that the probes of some of the examples tell."""
+    scale = 1.0
+    if whole.memo is None:
+        result = _cut(whole, part)
+    else:  # nobody else can cut a memo: let the probes of the others have changed nothing
+        result = whole._replace(losses=whole.baseline_losses.expand_as(whole.losses).clone())
+        result.losses[..., part, :] = whole.losses[..., part, :]
+        scale = whole.x.shape[-2] / (part.stop - part.start)
+    knobs = knob_gradients(spec, trial.tell(spec, result), result.inputs)
+    return torch.cat([k.flatten() for k in knobs]) * scale
 
 
 def _cut(whole: ProbeResult, part: slice) -> ProbeResult:

@@ -32,11 +32,10 @@ from analog import metered
 from analog import stream
 from analog.devices import SoftBoundsRRAM
 from learners import CrossEntropy
-from learners import Descent
 from learners import NodePerturbation
-from learners import WeightPerturbation
 from learners import evaluate
 from learners import fit
+from learners import recipes
 from learners import tune_probe_size
 from learners.data import Dataset
 from learners.data import batches
@@ -147,10 +146,7 @@ def _learner(
         return learned_feedback(size.probes, update, probe)(CrossEntropy())
     if trial.method == "exact gradient":
         return ExactGradient(chip, update, CrossEntropy())
-    return Descent(WeightPerturbation(WEIGHT_PROBE, size.probes), update, CrossEntropy(), delta_rule=False)
-
-
-WEIGHT_PROBE = 0.003  # full scale; best of .001, .003, .006 and .012 on held-out training data, MNIST
+    return recipes.weight_perturbation(CrossEntropy(), probes=size.probes, update=update)
 
 
 def table(rows: Sequence[Row]) -> list[Row]:

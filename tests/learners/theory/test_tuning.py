@@ -19,6 +19,7 @@ from learners import Batch
 from learners import Blocks
 from learners import CrossEntropy
 from learners import Descent
+from learners import Flipout
 from learners import NodePerturbation
 from learners import OneSided
 from learners import SquaredError
@@ -39,12 +40,12 @@ from tests.users_parts import Richardson
 from tests.users_parts import Thirds
 
 F64 = torch.float64
-HISS = 0.05
+READ_NOISE = 0.05
 
 
 def noisy(*widths: int) -> Chip[Any]:
     layers = [dense(a, b) for a, b in itertools.pairwise(widths[:-1])]
-    device = Mismatched(severity=0.0, read_noise=HISS, write_noise=0.0)
+    device = Mismatched(severity=0.0, read_noise=READ_NOISE, write_noise=0.0)
     return Chip(device, (*layers, dense(widths[-2], widths[-1], linear=True)), 1, dtype=F64)
 
 
@@ -65,7 +66,7 @@ def test_size_is_the_laws_for_a_quadratic_loss(scheme: Any, start: float) -> Non
     )
     gap = (xray.respond(chip, batch.x).out - batch.target).square().sum(-1)
     scale = float(SquaredError()(torch.ones(1, 6, dtype=F64), torch.zeros(1, 6, dtype=F64))) / 3  # of |e|^2/2
-    noise = float((HISS**2 * gap + 6 * HISS**4 / 2).mean()) ** 0.5 * scale
+    noise = float((READ_NOISE**2 * gap + 6 * READ_NOISE**4 / 2).mean()) ** 0.5 * scale
     assert found.noise == pytest.approx(noise, rel=0.1)
     wanted = best_settings.size_from_curvature(scheme, 2, noise, (6 * scale) ** 2)
     assert estimator.size == found.size == pytest.approx(wanted, rel=0.15)
@@ -101,8 +102,9 @@ def test_variances_are_those_of_the_laws() -> None:
         WeightPerturbation(0.01),
         NodePerturbation(0.01, 3, Thirds(), Richardson()),
         HalfOfTheNodes(0.01),
+        Flipout(0.01, scheme=antithetic),
     ],
-    ids=["pairs", "leave one out", "blocks", "weights", "a user's parts", "a user's estimator"],
+    ids=["pairs", "leave one out", "blocks", "weights", "a user's parts", "a user's estimator", "flipout"],
 )
 def test_any_start_ends_in_the_same_place_and_nothing_is_pulsed(start: Any) -> None:
     chip, batch = noisy(6, 8, 3), examples(128, 6, 3)
@@ -165,3 +167,15 @@ def test_a_users_parts_train_a_chip_and_keep_the_laws_of_estimators(estimator: A
     learner = Descent(estimator, adam(0.02), SquaredError())
     losses = [float(s.loss) for _, s in fit(learner, chip.port(), [batch] * 60, stream(0, "train"))]
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_flipout_which_remembers_its_flips_is_tuned_alike() -> None:
+    """Its signal is that of node perturbation, and its variance D = p q of a layer for their q."""
+    chip = Chip(Ideal(), (dense(10, 12), dense(12, 5, linear=True)), 2, dtype=F64)
+    batch, loss = examples(400, 10, 5), SquaredError()
+    start = NodePerturbation(0.01, mask=False)
+    _, nodes = tune_probe_size(start, chip.port(), batch, loss, stream(0, "n"), last=0)
+    _, flips = tune_probe_size(Flipout(0.01), chip.port(), batch, loss, stream(0, "f"), last=0)
+    assert flips.signal == pytest.approx(nodes.signal, rel=0.35)
+    ratio = flips.perturbation / nodes.perturbation
+    assert ratio == pytest.approx((12 * 11 - 1) / (12 - 1), rel=0.2)
