@@ -1,4 +1,4 @@
-"""Every probe law against its stated moments: sampled by the two-stage rule, about 3,000 means in all."""
+"""Every probe distribution against its stated moments: sampled by the two-stage rule, 3,000 means in all."""
 
 import pytest
 import torch
@@ -25,10 +25,10 @@ ORTHOGONAL = ("haar", "hadamard", "coordinates")
 
 
 def directions(
-    law: ProbeDistribution, count: int, size: int, n: int, generator: Generator
+    distribution: ProbeDistribution, count: int, size: int, n: int, generator: Generator
 ) -> Tensor:  # (count, n, size)
     bodies = [(size - 2,), (2,)] if size > 2 else [(size,)]
-    return torch.cat(law.draw(count, (n,), bodies, SPEC, generator), -1)
+    return torch.cat(distribution.draw(count, (n,), bodies, SPEC, generator), -1)
 
 
 @pytest.mark.parametrize("size", [4, 5])
@@ -55,14 +55,14 @@ def test_directions_have_mean_0_and_identity_covariance(name: str, count: int, s
 def test_the_estimate_spreads_as_the_law_says(name: str, count: int, size: int) -> None:
     """Second moments of (1/K) sum (g.v) v about g, against `covariance`."""
     g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)[:size]
-    law = DISTRIBUTIONS[name]
+    distribution = DISTRIBUTIONS[name]
 
     def sample(n: int, generator: Generator) -> Tensor:
-        v = directions(law, count, size, n, generator)
+        v = directions(distribution, count, size, n, generator)
         gap = torch.einsum("kn,kni->ni", v @ g, v) / count - g
         return torch.cat((gap, torch.einsum("ni,nj->nij", gap, gap).flatten(1)), -1)
 
-    wanted = torch.cat((0 * g, law.covariance(g, count).flatten()))
+    wanted = torch.cat((0 * g, distribution.covariance(g, count).flatten()))
     assert kept(sample, wanted, 6000, name, count, size)
 
 
@@ -116,8 +116,8 @@ def test_total_variances_are_the_known_ones(name: str, total: float) -> None:
 
 @pytest.mark.parametrize("shape", [(1,), (7,), (8,), (9,), (3, 21), (5, 64)])
 def test_any_shape(shape: tuple[int, ...]) -> None:
-    for law in DISTRIBUTIONS.values():
-        (v,) = law.draw(1, (2,), [shape], SPEC, stream(0))
+    for distribution in DISTRIBUTIONS.values():
+        (v,) = distribution.draw(1, (2,), [shape], SPEC, stream(0))
         assert tuple(v.shape) == (1, 2, *shape) and v.dtype == torch.float64
 
 
@@ -153,34 +153,36 @@ def test_bad_rarity_is_refused(rarity: float) -> None:
 @pytest.mark.parametrize("blocks", [1, 2, 3])
 def test_blocks_take_turns(blocks: int) -> None:
     """Over a step every coordinate is probed equally often; E v v' = I on average, by exact counting."""
-    law = Blocks(rademacher, blocks)
-    v = directions(law, 6, 7, 3, stream(0, "blocks"))
+    distribution = Blocks(rademacher, blocks)
+    v = directions(distribution, 6, 7, 3, stream(0, "blocks"))
     assert torch.equal((v != 0).sum(0), torch.full((3, 7), 6 // blocks))
     torch.testing.assert_close(v.square().mean(0), torch.ones(3, 7, dtype=torch.float64))
     for k in range(6):
-        assert len(set(law.block(7)[v[k, 0] != 0].tolist())) == 1
+        assert len(set(distribution.block(7)[v[k, 0] != 0].tolist())) == 1
 
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_blocks_spread_as_the_law_says(count: int) -> None:
     g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)
-    law = Blocks(gaussian, 2)
+    distribution = Blocks(gaussian, 2)
 
     def sample(n: int, generator: Generator) -> Tensor:
-        v = directions(law, count, 5, n, generator)
+        v = directions(distribution, count, 5, n, generator)
         gap = torch.einsum("kn,kni->ni", v @ g, v) / count - g
         return torch.cat((gap, torch.einsum("ni,nj->nij", gap, gap).flatten(1)), -1)
 
-    assert kept(sample, torch.cat((0 * g, law.covariance(g, count).flatten())), 6000, "blocks spread", count)
+    assert kept(
+        sample, torch.cat((0 * g, distribution.covariance(g, count).flatten())), 6000, "blocks spread", count
+    )
 
 
 def test_block_by_block_is_a_bth_of_one_whole_probe() -> None:
     """One probe per block: (D/B - 2 + k)|g|^2, against (D - 2 + k)|g|^2 / B for B whole probes."""
     g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7, -1.0], dtype=torch.float64)
     square = float(g.square().sum())
-    for law in (gaussian, rademacher):
-        total = float(Blocks(law, 3).covariance(g, 3).trace())
-        assert total == pytest.approx((6 / 3 - 2 + law.kurtosis) * square)
+    for distribution in (gaussian, rademacher):
+        total = float(Blocks(distribution, 3).covariance(g, 3).trace())
+        assert total == pytest.approx((6 / 3 - 2 + distribution.kurtosis) * square)
 
 
 def test_rank_one_directions_are_outer_products_of_fair_signs() -> None:

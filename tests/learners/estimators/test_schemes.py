@@ -1,3 +1,5 @@
+"""Difference schemes: what is measured, what losses then say, and how much noise readings add."""
+
 import pytest
 import torch
 
@@ -32,7 +34,7 @@ def test_what_is_sent_comes_back(name: str) -> None:
     assert torch.equal(scheme.directions(sent), v) and len(sent) == READINGS[name]
 
 
-def test_the_learners_own_quiet_reading_may_be_the_baseline() -> None:
+def test_the_learners_own_baseline_reading_may_serve() -> None:
     v, baseline = directions(), torch.tensor(7.0, dtype=torch.float64)
     assert torch.equal(one_sided.perturbations(v), v)
     torch.testing.assert_close(one_sided.differences(v.sum(-1) + 7, baseline, 0.5), 2 * v.sum(-1))
@@ -46,33 +48,33 @@ def test_pairs_stand_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("name", SCHEMES)
-def test_slopes_on_a_curved_loss(name: str) -> None:
+def test_differences_on_a_curved_loss(name: str) -> None:
     """L = b.v + 3 |v|^2 + 7: pairs see b.v, a baseline adds size * 3 |v|^2, leave-one-out centres both."""
     v, scheme, size = directions(), SCHEMES[name], 0.1
     b = torch.arange(4.0, dtype=torch.float64)
     u = scheme.perturbations(v) * size
     losses = u @ b + 3 * u.square().sum(-1) + 7
-    slopes = scheme.differences(losses, torch.tensor(7.0, dtype=torch.float64), size)
+    differences = scheme.differences(losses, torch.tensor(7.0, dtype=torch.float64), size)
     curved = v @ b + size * 3 * v.square().sum(-1)
     wanted = {"antithetic": v @ b, "leave-one-out": (curved - curved.mean()) * 5 / 4}.get(name, curved)
-    torch.testing.assert_close(slopes, wanted)
+    torch.testing.assert_close(differences, wanted)
 
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_reading_noise_is_as_stated(name: str) -> None:
-    """Noise of a mean over K directions, exactly: the slopes are linear in the readings' noise.
+    """Noise of a mean over K directions, exactly: the differences are linear in the readings' noise.
 
     For directions with E v v' = I the variance added to a coordinate is E (sum over readings of
     coefficient^2); with the coefficients of all readings this is found without any sampling.
     """
     scheme, count = SCHEMES[name], 5
     sent = scheme.perturbations(directions())
-    readings = len(sent) + 1  # and the quiet one
+    readings = len(sent) + 1  # and the baseline
     unit = torch.eye(readings, dtype=torch.float64)
-    slopes = scheme.differences(
+    differences = scheme.differences(
         unit[:, : len(sent)].T, unit[:, -1], 1.0
     )  # (K, readings): each reading's weight
-    weight = torch.einsum("kr,lr->kl", slopes, slopes) / count**2
+    weight = torch.einsum("kr,lr->kl", differences, differences) / count**2
     # E v_k v_l' = 0 for k != l, so only the diagonal counts
     assert float(weight.diagonal().sum()) == pytest.approx(scheme.reading_noise(count))
 
