@@ -13,7 +13,7 @@ from analog.spec import Spec
 
 from .estimators.base import Estimator
 from .estimators.control_variates import ControlVariate
-from .estimators.estimate import judged_baseline
+from .estimators.estimate import judge_baseline
 from .estimators.probing import Probing
 from .learner import Batch
 from .learner import Step
@@ -83,7 +83,7 @@ class Descent:
             ValueError: the loss does not give a number for each part of each example.
         """
         reading = port.measure(batch.x)
-        baseline = judged_baseline(self.loss, batch.x, batch.target, reading)
+        baseline = judge_baseline(self.loss, batch.x, batch.target, reading)
         losses = baseline.losses  # refused before anything is probed
         estimates, variates = self._probing.estimates(port, baseline, state.control_variates, generator)
         gradient = tuple(layer for estimate in estimates for layer in estimate.at_knobs())

@@ -113,13 +113,13 @@ def predicted_change(predicted: Gradient, probe: Probe, parts: int = 1) -> Tenso
         (probes, *fleet, batch, parts) or broadcasting to it.
     """
     total: Tensor | float = 0.0
-    for slope, push in zip(predicted.nodes or (), probe.nodes or (), strict=True):
-        if slope is not None and push is not None:
-            slopes, pushes = (each.unflatten(-1, (parts, -1)) for each in (slope, push))
-            total = total + (pushes.unsqueeze(-2) @ slopes.unsqueeze(-1)).flatten(-3)
-    for slope, offset in zip(predicted.knobs or (), probe.knobs or (), strict=True):
-        if slope is not None and offset is not None:
-            total = total + (offset * slope).sum((-3, -2, -1))[..., None, None]
+    for gradient, push in zip(predicted.nodes or (), probe.nodes or (), strict=True):
+        if gradient is not None and push is not None:
+            gradients, pushes = (each.unflatten(-1, (parts, -1)) for each in (gradient, push))
+            total = total + (pushes.unsqueeze(-2) @ gradients.unsqueeze(-1)).flatten(-3)
+    for gradient, offset in zip(predicted.knobs or (), probe.knobs or (), strict=True):
+        if gradient is not None and offset is not None:
+            total = total + (offset * gradient).sum((-3, -2, -1))[..., None, None]
     return total
 
 

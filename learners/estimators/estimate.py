@@ -60,8 +60,8 @@ class Baseline:
         return losses
 
 
-def judged_baseline(loss: Loss, x: Tensor, target: Any, reading: Reading) -> Baseline:
-    """What a step's losses are, once the chip was read without a probe.
+def judge_baseline(loss: Loss, x: Tensor, target: Any, reading: Reading) -> Baseline:
+    """Settle what a step's losses are judged by, once the chip was read without a probe.
 
     Args:
         x: (batch, features_in), or (*fleet, batch, features_in).

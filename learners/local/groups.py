@@ -101,8 +101,8 @@ class _HeadCopies(Loss):
 
     def gradient(self, out: Tensor, target: _HeadTarget) -> Tensor:
         """The gradient of the sum of all copies' losses, each at its own part."""
-        slopes = known_gradient(self.loss, "ReplicatedHeads")(self._copies(out, target), target.target)
-        at_channels = slopes @ target.knobs[..., 0, :, :-1] / self.patches  # (parts or 1, ..., channels)
+        at_outputs = known_gradient(self.loss, "ReplicatedHeads")(self._copies(out, target), target.target)
+        at_channels = at_outputs @ target.knobs[..., 0, :, :-1] / self.patches  # (parts or 1, ..., channels)
         each = at_channels.expand(self.parts, *at_channels.shape[1:]).unflatten(
             0, (self.patches, self.groups)
         )
@@ -221,9 +221,9 @@ class ReplicatedHeads:
         block, step = self._block.step(port, asked, state.block, generator)
         features = step.baseline.out
         answers = self.answers(features, state.knobs)
-        slope = known_gradient(self.loss, "ReplicatedHeads")(answers, batch.target)
+        at_outputs = known_gradient(self.loss, "ReplicatedHeads")(answers, batch.target)
         layer = self._copies.layer(features.shape[-1])
-        delta = knob_gradient(layer, slope, self._copies.means(features))
+        delta = knob_gradient(layer, at_outputs, self._copies.means(features))
         (drive,), head = self.head.step((delta,), state.head)
         losses = self.loss(answers, batch.target)
         return HeadsState(block, state.knobs + drive, head), Step(losses.mean(-1), step.baseline)

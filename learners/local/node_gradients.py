@@ -14,7 +14,7 @@ from analog.spec import Spec
 
 from ..estimators.base import Estimator
 from ..estimators.control_variates import ControlVariate
-from ..estimators.estimate import judged_baseline
+from ..estimators.estimate import judge_baseline
 from ..estimators.probing import Probing
 from ..learner import Batch
 from ..losses import Loss
@@ -92,7 +92,7 @@ class PerturbedNodeGradients:
         state: tuple[Any, ...],
         generator: Generator,
     ) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
-        judged = judged_baseline(loss, batch.x, batch.target, baseline)
+        judged = judge_baseline(loss, batch.x, batch.target, baseline)
         estimates, state = self._probing(loss).estimates(port, judged, state, generator)
         return tuple(layer for estimate in estimates for layer in estimate.at_nodes()), state
 

@@ -24,7 +24,7 @@ from analog.tree import tree_map
 
 from ..estimators.base import ProbeResult
 from ..estimators.base import ProbingEstimator
-from ..estimators.estimate import judged_baseline
+from ..estimators.estimate import judge_baseline
 from ..estimators.estimate import probe_span
 from ..estimators.gradient import knob_gradients
 from ..estimators.schemes import one_sided
@@ -220,7 +220,7 @@ class _Bench:
         """One estimate from each half of the batch, in one measurement."""
         port, spec, span = self.port, self.port.spec.span(last=self.last), (0, self.last)
         baseline = port.measure(self.batch.x)
-        judged = judged_baseline(self.loss, *self.batch, baseline)
+        judged = judge_baseline(self.loss, *self.batch, baseline)
         whole = probe_span(trial, port, judged, span, self.generator)
         self.reads += port.spec.vectors(baseline.out) * (1 + len(whole.losses))
         half = self.batch.x.shape[-2] // 2
