@@ -154,11 +154,11 @@ def plan_reads(pilot: Pilot, pool: int, reads: int, generator: Generator, *, eac
     left, unread = reads - 2 * len(pilot.x), torch.ones(pool, dtype=torch.bool)
     unread[pilot.indices] = False
     others = unread.nonzero()[:, 0][torch.randperm(int(unread.sum()), generator=generator)]
-    planned = others[: max(1, left // each)]
-    if len(planned) and left > 0:
-        counts[planned] = left // len(planned)
-        counts[planned[: left % len(planned)]] += 1
-    usual = max(1.0, float(left // max(1, len(planned))))
+    next_reads = others[: max(1, left // each)]
+    if len(next_reads) and left > 0:
+        counts[next_reads] = left // len(next_reads)
+        counts[next_reads[: left % len(next_reads)]] += 1
+    usual = max(1.0, float(left // max(1, len(next_reads))))
     size, noise = math.sqrt(pilot.logit_power), math.sqrt(pilot.noise_power / usual)
     return ReadPlan(counts, max(size / LOGIT_SIZE, noise / MAX_NOISE))
 

@@ -21,7 +21,7 @@ def predict(port: Port, x: Tensor) -> Tensor:
     Returns:
         (*fleet, examples, features).
     """
-    return torch.cat([port.measure(piece).out for piece in x.split(_PIECE)], -2)
+    return torch.cat([port.measure(chunk).out for chunk in x.split(_PIECE)], -2)
 
 
 def evaluate(port: Port, batch: Batch) -> Tensor:

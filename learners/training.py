@@ -161,8 +161,8 @@ def _judged(state: TrainingState, score: float) -> TrainingState:
 
 
 def _run(port: Port, state: TrainingState, losses: list[Tensor], curve: list[tuple[int, Tensor]]) -> Run:
-    stacked = torch.stack(losses) if losses else torch.zeros(0, *port.spec.fleet, dtype=port.spec.dtype)
-    return Run(curve[-1][1] if curve else None, stacked, tuple(curve), state.reads, state)
+    all_losses = torch.stack(losses) if losses else torch.zeros(0, *port.spec.fleet, dtype=port.spec.dtype)
+    return Run(curve[-1][1] if curve else None, all_losses, tuple(curve), state.reads, state)
 
 
 @dataclass(frozen=True)

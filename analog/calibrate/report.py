@@ -82,22 +82,22 @@ def diagnose(device: Any, table: MeasurementTable, moments: Moments, seed: int) 
     which = table.plan.histories[1]
     factors, fitted = whitening(moments.covariance), moments.mean[which]
     z = whitened(table.readings, which, moments.mean, factors)
-    measured, simulated = _properties(z, fitted), None
+    observed, simulated = _properties(z, fitted), None
     if math.isfinite(moments.copies):
         readings = simulate_cells(device, table.plan, AGAIN, seed - 2 * AWAY, seed - 2 * AWAY)
         again = whitened(readings, which, moments.mean, factors).flatten(0, 1)
         simulated = _properties(again, fitted.repeat(AGAIN, 1))
     tests = tuple(
-        _compare(name, gaussian, measured[:, i], None if simulated is None else simulated[:, i])
+        _compare(name, gaussian, observed[:, i], None if simulated is None else simulated[:, i])
         for i, (name, gaussian) in enumerate(_PROPERTIES)
     )
     spread = moments.covariance.diagonal(dim1=-2, dim2=-1).sqrt()[which]
     return Diagnostics(tests, z, fitted, spread)
 
 
-def _compare(name: str, gaussian: float, measured: Tensor, simulated: Tensor | None) -> Diagnostic:
+def _compare(name: str, gaussian: float, observed: Tensor, simulated: Tensor | None) -> Diagnostic:
     """One property of measured cells (cells,) beside that of simulated ones, or of Gaussian residuals."""
-    value, error = float(measured.mean()), float(measured.std()) / len(measured) ** 0.5
+    value, error = float(observed.mean()), float(observed.std()) / len(observed) ** 0.5
     predicted, prediction_error = gaussian, 0.0
     if simulated is not None:
         predicted = float(simulated.mean())

@@ -176,10 +176,10 @@ class MomentMatching:
 
     def _least_squares(self, linear: Linearization, basis: Tensor | None, jacobian: Tensor) -> Any:
         """The least squares of the gap, or of its part in a basis (histories * moments, equations)."""
-        measured = _means(self.contributions(linear), self.which)
+        observed = _means(self.contributions(linear), self.which)
         root = self.count.sqrt()[:, None]
         refused = (
-            10.0 * (1.0 + float((root * measured).norm())) * torch.ones(len(jacobian), dtype=measured.dtype)
+            10.0 * (1.0 + float((root * observed).norm())) * torch.ones(len(jacobian), dtype=observed.dtype)
         )
 
         def gap(u: Any) -> Any:
@@ -188,7 +188,7 @@ class MomentMatching:
                 predicted = self.weighted(self.moments(at), linear.mean, linear.factors)
             except ValueError:  # out of the device's range
                 return refused.numpy()
-            whole = (root * (predicted - measured)).nan_to_num(1e6, 1e6, -1e6).flatten()
+            whole = (root * (predicted - observed)).nan_to_num(1e6, 1e6, -1e6).flatten()
             return (whole if basis is None else basis.T @ whole).numpy()
 
         def derivatives(u: Any) -> Any:

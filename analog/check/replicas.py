@@ -103,7 +103,7 @@ class Replicas:
 
     def sound(self) -> None:
         """Cells are finite, of the shapes and dtypes of birth, and the same in both."""
-        twins = tree_leaves(self.twin._cells)
+        twin_cells = tree_leaves(self.twin._cells)
         for name, cell in tree_leaves(self.chip._cells).items():
             where, fresh = self._where(name), self.fresh[name]
             self.require(bool(torch.isfinite(cell).all()), f"{where} is not finite")
@@ -113,14 +113,14 @@ class Replicas:
                 "birth; cells keep shape and dtype",
             )
             law = f"{where} differs between two chips of one history; draw from `noise` alone"
-            self.require(torch.equal(cell, twins[name]), law)
+            self.require(torch.equal(cell, twin_cells[name]), law)
 
     def bounded(self) -> None:
         """Knobs keep to the bounds that the device states."""
         for i, cells in enumerate(self.chip._cells):
-            stated = self.device.bounds(cells)
-            if stated is not None:
-                low, high = stated
+            bounds = self.device.bounds(cells)
+            if bounds is not None:
+                low, high = bounds
                 out = float(torch.maximum(low - cells.knobs, cells.knobs - high).max())
                 law = f"layer {i}: knobs are {out:.3g} outside the bounds that the device states; clamp them"
                 self.require(out <= 1e-6 * float((high - low).max()), law)

@@ -146,10 +146,10 @@ class PCMPair(Device[PairCells]):
 
     def _refresh(self, cells: PairCells, plus: Tensor, minus: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """Pairs with a full cell, reset and written anew; the others as they are."""
-        full = (plus > self.refresh_above * cells.w_max_plus) | (
+        saturated = (plus > self.refresh_above * cells.w_max_plus) | (
             minus > self.refresh_above * cells.w_max_minus
         )
-        if not bool(full.any()):
+        if not bool(saturated.any()):
             return plus, minus
         rest = plus - minus
         step = torch.where(rest > 0, cells.step_plus, cells.step_minus)
@@ -161,7 +161,7 @@ class PCMPair(Device[PairCells]):
         reset = self.reset_mean * 2 * noise.uniform(plus)
         new_plus = reset + torch.where(rest > 0, written, torch.zeros_like(rest))
         new_minus = reset + torch.where(rest > 0, torch.zeros_like(rest), written)
-        return torch.where(full, new_plus, plus), torch.where(full, new_minus, minus)
+        return torch.where(saturated, new_plus, plus), torch.where(saturated, new_minus, minus)
 
     def collect(self, cells: PairCells, x: Tensor, noise: Noise) -> Tensor:
         del noise  # enters once, at the amplifier

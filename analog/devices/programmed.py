@@ -180,9 +180,9 @@ class Programmed(Device[H]):
         return u.relu()
 
 
-def one_sided_pair(target: Tensor, full: float) -> tuple[Tensor, Tensor]:
+def one_sided_pair(target: Tensor, g_range: float) -> tuple[Tensor, Tensor]:
     """A pair of which one side holds |target| * full and the other nothing, each of the target's shape."""
-    return full * target.clamp(min=0), full * (-target).clamp(min=0)
+    return g_range * target.clamp(min=0), g_range * (-target).clamp(min=0)
 
 
 def blank_fields(rows: int, cols: int, birth: Fabrication) -> dict[str, Any]:

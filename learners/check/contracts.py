@@ -177,12 +177,12 @@ def _exact_laws(estimator: Estimator, chip: LinearChip, generator: Generator) ->
     ]
     if memo is None:  # the order of a memo is its estimator's business
         laws.append(("the order of the examples changes nothing", 1.0, reordered(result, (3, 0, 4, 2, 1))))
-    for law, factor, other in laws:
+    for statement, factor, other in laws:
         for i, (a, b) in enumerate(zip(_at_knobs(estimator, spec, other), plain, strict=True)):
             gap, size = float((a - factor * b).abs().max()), float(b.abs().max())
             if not gap <= 1e-7 * (size + 1e-3):
                 raise ContractError(
-                    f"layer {i}: {law}, but it does: by {gap:.3g} where estimates are about {size:.3g}"
+                    f"layer {i}: {statement}, but it does: by {gap:.3g} where estimates are about {size:.3g}"
                 )
 
 
@@ -252,11 +252,11 @@ def _probe_laws(estimator: Estimator, chip: LinearChip, samples: int, generator:
         laws = {"of two chips of a fleet hang together": chips, "have a mean": means}
         if name.startswith("nodes"):
             laws["of two examples hang together"] = examples
-        for law, sample in laws.items():
+        for statement, sample in laws.items():
             wanted = torch.zeros(sample(4, generator).shape[1], dtype=torch.float64)
             worst = two_stage(sample, wanted, samples // 4, generator)
             if refused(worst):
-                raise ContractError(f"probes of {name} {law}: |z| = {listed(worst)}")
+                raise ContractError(f"probes of {name} {statement}: |z| = {listed(worst)}")
 
 
 def _equal(a: Probe, b: Probe) -> bool:

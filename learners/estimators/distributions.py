@@ -189,13 +189,13 @@ class Independent(ProbeDistribution):
         return independent_covariance(g.flatten(), self.kurtosis) / count
 
     def curvature(self, hessian: Tensor, count: int) -> Tensor:
-        h, spread = self._around_the_trace(hessian)
+        h, variation = self._around_the_trace(hessian)
         eye, trace = torch.eye(len(h)).to(h), hessian.trace()
-        return (spread + trace**2 * eye + 4 * trace * h) / count
+        return (variation + trace**2 * eye + 4 * trace * h) / count
 
     def leave_one_out_curvature(self, hessian: Tensor, count: int) -> Tensor:
-        h, spread = self._around_the_trace(hessian)
-        return spread / count + 2 * h.square().sum() * torch.eye(len(h)).to(h) / (count * (count - 1))
+        h, variation = self._around_the_trace(hessian)
+        return variation / count + 2 * h.square().sum() * torch.eye(len(h)).to(h) / (count * (count - 1))
 
     def bias(self, third: Tensor) -> Tensor:
         gradient = torch.einsum("ijj->i", third)  # of the Laplacian

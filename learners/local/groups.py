@@ -149,8 +149,8 @@ class _HeadCopies(Loss):
 
     def _by_group(self, activity: Tensor) -> Tensor:
         """(..., batch, features) -> (..., groups, batch * patches, share)"""
-        shares = activity.unflatten(-1, (self.patches, self.groups, -1))
-        return shares.movedim(-2, -4).flatten(-3, -2)
+        grouped = activity.unflatten(-1, (self.patches, self.groups, -1))
+        return grouped.movedim(-2, -4).flatten(-3, -2)
 
 
 class HeadsState(NamedTuple):

@@ -147,8 +147,8 @@ def _adam(
     square = tuple(_mean_square(s, g, beta2) for s, g in zip(state.square, gradient, strict=True))
     correction = _root(1 - beta2**count)
     # the correction of the second moment goes into the scalars, one pass over the knobs less
-    rate = learning_rate * correction / (1 - beta1**count)
-    return _over_root(mean, square, rate, epsilon * correction), AdamState(count, mean, square)
+    step_size = learning_rate * correction / (1 - beta1**count)
+    return _over_root(mean, square, step_size, epsilon * correction), AdamState(count, mean, square)
 
 
 def _zeros(zeros: Knobs) -> Knobs:
@@ -156,9 +156,9 @@ def _zeros(zeros: Knobs) -> Knobs:
     return zeros
 
 
-def _over_root(numerator: Knobs, square: Knobs, rate: Number, epsilon: Number) -> Knobs:
-    """-rate * numerator / (root of square + epsilon)."""
-    return tuple((n / s.sqrt().add_(epsilon)).mul_(-rate) for n, s in zip(numerator, square, strict=True))
+def _over_root(numerator: Knobs, square: Knobs, scale: Number, epsilon: Number) -> Knobs:
+    """-scale * numerator / (root of square + epsilon)."""
+    return tuple((n / s.sqrt().add_(epsilon)).mul_(-scale) for n, s in zip(numerator, square, strict=True))
 
 
 def _mean_square(before: Tensor, gradient: Tensor, beta2: Number) -> Tensor:

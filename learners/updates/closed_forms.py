@@ -38,10 +38,10 @@ def adam(
     by_mean, by_square = [], []
     for i, (g, drive) in enumerate(zip(taken.gradient, taken.drive, strict=True)):
         root = after.square[i].sqrt().mul_(left2.rsqrt())
-        turned = (before.mean[i] - g).div_(left1).addcmul_(after.mean[i], lost1)
-        by_mean.append(turned.mul_(-learning_rate).div_(root + epsilon))
-        turned = (before.square[i] - g * g).div_(left2).addcmul_(after.square[i], lost2)
-        by_square.append(_through_root(drive, root, turned, epsilon))
+        change = (before.mean[i] - g).div_(left1).addcmul_(after.mean[i], lost1)
+        by_mean.append(change.mul_(-learning_rate).div_(root + epsilon))
+        change = (before.square[i] - g * g).div_(left2).addcmul_(after.square[i], lost2)
+        by_square.append(_through_root(drive, root, change, epsilon))
     return {"beta1": tuple(by_mean), "beta2": tuple(by_square)}
 
 

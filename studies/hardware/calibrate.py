@@ -130,7 +130,7 @@ def _names(args: Args, device: Any) -> tuple[str, ...]:
 
 def _cover(args: Args, device: Any, first: int, last: int) -> Iterator[Row]:
     """Repeats on tables of their own, from the true parameters as start; moments drawn for this block."""
-    measurements = device.default_plan(args.cells)
+    plan = device.default_plan(args.cells)
     model, weight_model = (
         lru_cache(128)(simulated_moments(args.copies, args.seed - far - first)) for far in (0, 2**39)
     )
@@ -139,7 +139,7 @@ def _cover(args: Args, device: Any, first: int, last: int) -> Iterator[Row]:
     within = dict.fromkeys(names, 0)
     for repeat in range(first, last + 1):
         identity = args.seed + 1 + repeat
-        table = simulate_table(device, measurements, identity, identity)
+        table = simulate_table(device, plan, identity, identity)
         found = calibrate(device, table, free=names, model=model, weight_model=weight_model)
         for p in found.parameters:
             truth = getattr(device, p.name)

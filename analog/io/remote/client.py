@@ -137,8 +137,8 @@ def _port(connection: _Connection, spec: Spec) -> Port:
 
 def _spec(hello: Header, layers: Sequence[Layer]) -> Spec:
     """The datasheet at this end, where tensors live on the CPU."""
-    stated = hello["spec"]
-    if stated["layer_checksum"] != layer_checksum(layers):
+    datasheet = hello["spec"]
+    if datasheet["layer_checksum"] != layer_checksum(layers):
         raise RemoteError("the bench has other layers than those given; connect with the served chip's own")
-    dtype = {"float32": torch.float32, "float64": torch.float64}[stated["dtype"]]
-    return Spec(tuple(layers), Costs(**stated["costs"]), tuple(stated["fleet"]), dtype)
+    dtype = {"float32": torch.float32, "float64": torch.float64}[datasheet["dtype"]]
+    return Spec(tuple(layers), Costs(**datasheet["costs"]), tuple(datasheet["fleet"]), dtype)

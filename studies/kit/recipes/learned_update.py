@@ -28,12 +28,12 @@ class Rule:
     slope and weighed by 1, the share of the budget that is left, and the loss.
 
     Args:
-        weights: (rows, WEIGHTS); rows that differ by a multiple of `pupils` send the same probes.
+        weights: (rows, WEIGHTS); rows that differ by a multiple of `chips` send the same probes.
     """
 
-    def __init__(self, weights: Tensor, generator: Generator, pupils: int, knobs: int) -> None:
+    def __init__(self, weights: Tensor, generator: Generator, chips: int, knobs: int) -> None:
         self.weights = weights.view(-1, len(MEANS), 3)  # (rows, means, contexts)
-        self.generator, self.pupils = generator, pupils
+        self.generator, self.chips = generator, chips
         self.probe = torch.zeros(len(weights), knobs)  # what was sent last: nothing
         self.means = torch.zeros(len(weights), len(MEANS), knobs)
         self.square = torch.zeros(len(weights), 1)
@@ -46,12 +46,12 @@ class Rule:
         self.means.mul_(self.decays).add_((1 - self.decays) * (slope * self.probe).unsqueeze(1))
         if self.age:
             self.square = 0.95 * self.square + 0.05 * slope**2
-        usual = (self.square / (1 - 0.95**self.age + 1e-9)).sqrt() + 1e-6
+        typical = (self.square / (1 - 0.95**self.age + 1e-9)).sqrt() + 1e-6
         context = torch.cat([torch.ones_like(left), left, loss], -1)
-        wanted = (self.weights @ context.unsqueeze(-1)).mT @ self.means / usual.unsqueeze(-1)
+        wanted = (self.weights @ context.unsqueeze(-1)).mT @ self.means / typical.unsqueeze(-1)
         self.age += 1
-        signs = torch.randint(0, 2, (self.pupils, self.probe.shape[-1]), generator=self.generator) * 2.0 - 1
-        self.probe = signs.repeat(len(self.weights) // self.pupils, 1)
+        signs = torch.randint(0, 2, (self.chips, self.probe.shape[-1]), generator=self.generator) * 2.0 - 1
+        self.probe = signs.repeat(len(self.weights) // self.chips, 1)
         return torch.cat([wanted.squeeze(1).tanh(), self.probe], -1).numpy()
 
 
