@@ -26,7 +26,7 @@ GIVEN_UP: dict[str, str] = {
     "learners": """
         Control control trust surprise Slopes slope slopes Image Neuron shown pull tower Storey
         Standing Dial dials turned set_to decayed scheduled accumulated piece joined stacked through
-        alike summed correlate meaningful Law law own_baseline Mixers mixer mixers mixed 
+        alike summed correlate meaningful Law law own_baseline Mixers mixer mixers mixed
         settled held LocalLoss HeldLoss SlopedLoss
     """,
     "learners.updates": "rate decay square_decay",
