@@ -45,8 +45,8 @@ from learners.rl import ObservationNormalizer
 from learners.rl import TanhSquashed
 from learners.rl import rollout
 
-from ..kit.recipes.standard import learned_feedback
-from ..kit.recipes.standard import repeat_knobs
+from ..kit.recipes.published_learner import learned_feedback
+from ..kit.recipes.weight_copies import repeat_knobs
 from ..kit.rl.classic_control import ClassicControl
 from ..kit.rl.tasks import RL_TASKS
 from ..kit.rl.tasks import RLTask

@@ -66,12 +66,12 @@ from learners.data import take
 
 from ..kit.recipes.answer_formats import AnyAnswerFormat
 from ..kit.recipes.exact_gradient import ExactGradient
-from ..kit.recipes.standard import TrainingSize
-from ..kit.recipes.standard import learned_feedback
-from ..kit.recipes.standard import log_spaced
-from ..kit.recipes.standard import network
-from ..kit.recipes.standard import repeat_knobs
-from ..kit.recipes.standard import training_size
+from ..kit.recipes.published_learner import learned_feedback
+from ..kit.recipes.training_size import TrainingSize
+from ..kit.recipes.training_size import network
+from ..kit.recipes.training_size import training_size
+from ..kit.recipes.trainings import log_spaced
+from ..kit.recipes.weight_copies import repeat_knobs
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent
 from ..kit.report.tables import short_number

@@ -51,8 +51,8 @@ from learners.data import load_data
 from learners.evaluation import predict
 
 from ..kit.metrics.accuracy import predicted_classes
-from ..kit.recipes.standard import learned_feedback
-from ..kit.recipes.standard import training_size
+from ..kit.recipes.published_learner import learned_feedback
+from ..kit.recipes.training_size import training_size
 from ..kit.report.tables import percent
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row

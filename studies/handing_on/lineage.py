@@ -56,11 +56,11 @@ from learners.data import load_data
 
 from ..kit.metrics.accuracy import predicted_classes
 from ..kit.metrics.accuracy import share_right
-from ..kit.recipes.standard import TrainingSize
-from ..kit.recipes.standard import network
-from ..kit.recipes.standard import published_learner
-from ..kit.recipes.standard import train_from_labels
-from ..kit.recipes.standard import training_size
+from ..kit.recipes.published_learner import published_learner
+from ..kit.recipes.training_size import TrainingSize
+from ..kit.recipes.training_size import network
+from ..kit.recipes.training_size import training_size
+from ..kit.recipes.trainings import train_from_labels
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 

@@ -58,10 +58,10 @@ from learners.data import take
 from learners.evaluation import predict
 
 from ..kit.metrics.likeness import likeness_row
-from ..kit.recipes.standard import TrainingSize
-from ..kit.recipes.standard import network
-from ..kit.recipes.standard import published_learner
-from ..kit.recipes.standard import training_size
+from ..kit.recipes.published_learner import published_learner
+from ..kit.recipes.training_size import TrainingSize
+from ..kit.recipes.training_size import network
+from ..kit.recipes.training_size import training_size
 from ..kit.report.tables import percent
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row

@@ -58,8 +58,8 @@ from learners.data import load_data
 
 from ..kit.metrics.accuracy import predicted_classes
 from ..kit.metrics.accuracy import share_right
-from ..kit.recipes.standard import learned_feedback
-from ..kit.recipes.standard import training_size
+from ..kit.recipes.published_learner import learned_feedback
+from ..kit.recipes.training_size import training_size
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent
 from ..kit.report.tables import short_number

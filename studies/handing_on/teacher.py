@@ -9,9 +9,9 @@ from analog import Chip
 from analog import Device
 from learners.data import Dataset
 
-from ..kit.recipes.standard import TrainingSize
-from ..kit.recipes.standard import network
-from ..kit.recipes.standard import train_from_labels
+from ..kit.recipes.training_size import TrainingSize
+from ..kit.recipes.training_size import network
+from ..kit.recipes.trainings import train_from_labels
 
 
 class Teacher(NamedTuple):

@@ -52,11 +52,11 @@ from ..kit.recipes.maintenance import REMEDIES
 from ..kit.recipes.maintenance import ChipInUse
 from ..kit.recipes.maintenance import Context
 from ..kit.recipes.maintenance import Remedy
-from ..kit.recipes.standard import accumulating_adam
-from ..kit.recipes.standard import learned_feedback
-from ..kit.recipes.standard import network
-from ..kit.recipes.standard import run_until_death
-from ..kit.recipes.standard import training_size
+from ..kit.recipes.published_learner import accumulating_adam
+from ..kit.recipes.published_learner import learned_feedback
+from ..kit.recipes.training_size import network
+from ..kit.recipes.training_size import training_size
+from ..kit.recipes.trainings import run_until_death
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.references import short_reference

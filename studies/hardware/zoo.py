@@ -55,14 +55,14 @@ from learners.data import batches
 from learners.data import load_data
 
 from ..kit.recipes.exact_gradient import ExactGradient
-from ..kit.recipes.standard import WRITE_THRESHOLD
-from ..kit.recipes.standard import TrainingSize
-from ..kit.recipes.standard import accumulating_adam
-from ..kit.recipes.standard import decaying_adam
-from ..kit.recipes.standard import learned_feedback
-from ..kit.recipes.standard import network
-from ..kit.recipes.standard import run_until_death
-from ..kit.recipes.standard import training_size
+from ..kit.recipes.published_learner import WRITE_THRESHOLD
+from ..kit.recipes.published_learner import accumulating_adam
+from ..kit.recipes.published_learner import decaying_adam
+from ..kit.recipes.published_learner import learned_feedback
+from ..kit.recipes.training_size import TrainingSize
+from ..kit.recipes.training_size import network
+from ..kit.recipes.training_size import training_size
+from ..kit.recipes.trainings import run_until_death
 from ..kit.report.tables import fixed
 from ..kit.report.tables import mean_of
 from ..kit.report.tables import percent

@@ -87,8 +87,8 @@ from ..kit.metrics.linear_probe import logistic
 from ..kit.metrics.linear_probe import representations
 from ..kit.metrics.linear_probe import sample_per_class
 from ..kit.recipes.exact_gradient import ExactGradient
-from ..kit.recipes.standard import learned_feedback
-from ..kit.recipes.standard import network
+from ..kit.recipes.published_learner import learned_feedback
+from ..kit.recipes.training_size import network
 from ..kit.report.tables import fixed
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference

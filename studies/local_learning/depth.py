@@ -99,8 +99,8 @@ from ..kit.recipes.deep_chips import readout_layer
 from ..kit.recipes.deep_chips import scaled_per_chip
 from ..kit.recipes.deep_chips import signal_and_noise
 from ..kit.recipes.exact_gradient import ExactGradient
-from ..kit.recipes.standard import TrainingSize
-from ..kit.recipes.standard import training_size
+from ..kit.recipes.training_size import TrainingSize
+from ..kit.recipes.training_size import training_size
 from ..kit.report.tables import fixed
 from ..kit.report.tables import low_high
 from ..kit.run.arguments import AnyDevice

@@ -79,7 +79,7 @@ from learners.local import readout_features
 from learners.local import with_normalization
 from learners.recipes import PROBE_SIZE
 
-from ..kit.recipes.standard import WRITE_THRESHOLD
+from ..kit.recipes.published_learner import WRITE_THRESHOLD
 from ..kit.report.tables import low_high
 from ..kit.report.tables import percent
 from ..kit.report.tables import short_number

@@ -60,10 +60,10 @@ from learners.data import count_steps
 from learners.data import load_data
 
 from ..kit.recipes import ren2023
+from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.ren2023 import Method
-from ..kit.recipes.standard import decaying_adam
-from ..kit.recipes.standard import log_spaced
-from ..kit.recipes.standard import training_size
+from ..kit.recipes.training_size import training_size
+from ..kit.recipes.trainings import log_spaced
 from ..kit.report.tables import fixed
 from ..kit.report.tables import low_high
 from ..kit.report.tables import short_number

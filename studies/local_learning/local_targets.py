@@ -65,8 +65,8 @@ from learners.recipes import FEEDBACK
 from learners.recipes import PROBE_SIZE
 
 from ..kit.digital.autoencoders import layers
-from ..kit.recipes.standard import WRITE_THRESHOLD
-from ..kit.recipes.standard import log_spaced
+from ..kit.recipes.published_learner import WRITE_THRESHOLD
+from ..kit.recipes.trainings import log_spaced
 from ..kit.report.tables import fixed
 from ..kit.report.tables import low_high
 from ..kit.report.tables import short_number

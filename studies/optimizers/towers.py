@@ -86,8 +86,8 @@ from ..kit.digital.mlps import error_rates
 from ..kit.digital.mlps import gradient
 from ..kit.digital.mlps import initial_knobs
 from ..kit.digital.mlps import seed_batches
-from ..kit.recipes.standard import network
-from ..kit.recipes.standard import training_size
+from ..kit.recipes.training_size import network
+from ..kit.recipes.training_size import training_size
 from ..kit.report.tables import mean_sd
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row

@@ -45,12 +45,12 @@ from learners.learner import Learner
 from learners.recipes import PROBE_SIZE
 
 from ..kit.recipes.exact_gradient import ExactGradient
-from ..kit.recipes.standard import TrainingSize
-from ..kit.recipes.standard import decaying_adam
-from ..kit.recipes.standard import learned_feedback
-from ..kit.recipes.standard import log_spaced
-from ..kit.recipes.standard import network
-from ..kit.recipes.standard import training_size
+from ..kit.recipes.published_learner import decaying_adam
+from ..kit.recipes.published_learner import learned_feedback
+from ..kit.recipes.training_size import TrainingSize
+from ..kit.recipes.training_size import network
+from ..kit.recipes.training_size import training_size
+from ..kit.recipes.trainings import log_spaced
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row

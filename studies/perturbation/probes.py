@@ -31,9 +31,9 @@ from learners import tune_probe_size
 from learners.data import batches
 from learners.data import load_data
 
-from ..kit.recipes.standard import network
-from ..kit.recipes.standard import train_within_budget
-from ..kit.recipes.standard import training_size
+from ..kit.recipes.training_size import network
+from ..kit.recipes.training_size import training_size
+from ..kit.recipes.trainings import train_within_budget
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row

@@ -31,9 +31,9 @@ from learners.data import batches
 from learners.wiring import layer_by_layer
 
 from ..metrics.accuracy import share_right
-from .standard import TrainingSize
-from .standard import accumulating_adam
-from .standard import learned_feedback
+from .published_learner import accumulating_adam
+from .published_learner import learned_feedback
+from .training_size import TrainingSize
 
 Remedy = Literal["nothing", "rescaling", "relearning", "heir"]
 

@@ -35,11 +35,12 @@ from learners.local import Greedy
 from learners.local import PerGroupLoss
 from learners.local import ReplicatedHeads
 from learners.losses import known_gradient
+from learners.recipes import KNOB_PROBE_SIZE
 from learners.recipes import PROBE_SIZE
 
 from .exact_gradient import ExactGradient
-from .standard import WRITE_THRESHOLD
-from .standard import learned_feedback
+from .published_learner import WRITE_THRESHOLD
+from .published_learner import learned_feedback
 
 Method = Literal[
     "BP",
@@ -53,7 +54,6 @@ Method = Literal[
     "FG-A + feedback",
     "LG-FG-A + mirrors",
 ]
-WEIGHT_PROBE: Final = 0.003  # full scale; twice as much changed little on held-out images
 TRUST: Final = 0.2  # in what mirrors did not predict; on held-out images
 
 
@@ -78,7 +78,7 @@ class Recipe:
             return learned_feedback(self.probes, update)(CrossEntropy())
         estimator: Estimator = NodePerturbation(PROBE_SIZE, self.probes)
         if self.method.endswith("W"):
-            estimator = WeightPerturbation(WEIGHT_PROBE, self.probes)
+            estimator = WeightPerturbation(KNOB_PROBE_SIZE, self.probes)
         top = Descent(estimator, update, CrossEntropy())
         if not self.method.startswith("L"):
             return top

@@ -25,7 +25,7 @@ from analog.effects import Endurance
 from learners import Batch
 from studies.hardware import aging
 from studies.kit.recipes import maintenance
-from studies.kit.recipes.standard import SMALL
+from studies.kit.recipes.training_size import SMALL
 from studies.kit.run.runner import RunOptions
 from studies.kit.run.runner import run_study
 

@@ -13,7 +13,7 @@ from analog.devices import ConstantStep
 from analog.devices import RRAMArray
 from analog.effects import Endurance
 from studies.hardware import zoo
-from studies.kit.recipes.standard import WRITE_THRESHOLD
+from studies.kit.recipes.published_learner import WRITE_THRESHOLD
 from studies.kit.run.references import reference
 from studies.kit.run.references import resolve
 from studies.kit.run.references import short_reference

@@ -29,7 +29,7 @@ from studies.handing_on.temperature import with_read_noise
 from studies.kit.metrics.variance_parts import TrueLabels
 from studies.kit.metrics.variance_parts import VarianceParts
 from studies.kit.metrics.variance_parts import variance_parts
-from studies.kit.recipes.standard import repeat_knobs
+from studies.kit.recipes.weight_copies import repeat_knobs
 from tests.twostage import kept
 
 LAYERS = (dense(3, 5), dense(5, 4, linear=True))
