@@ -11,9 +11,9 @@ from analog import Probe
 from analog import Reading
 from analog import Spec
 from learners import Estimator
-from learners import ProbeDistribution
 from learners import ProbeResult
-from learners import knob_gradients
+from learners.estimators import ProbeDistribution
+from learners.estimators import knob_gradients
 
 
 def estimated(estimator: Estimator, spec: Spec, result: ProbeResult) -> Knobs:

@@ -14,11 +14,11 @@ from analog import Spec
 from learners import Estimator
 from learners import Gradient
 from learners import NodePerturbation
-from learners import ProbeDistribution
 from learners import ProbeResult
-from learners import Scheme
 from learners import gaussian
 from learners import one_sided
+from learners.estimators import ProbeDistribution
+from learners.estimators import Scheme
 from learners.estimators.distributions import exchange
 
 

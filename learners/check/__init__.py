@@ -1,1 +1,11 @@
 """Contracts for users' own learners and estimators."""
+
+from .contracts import check_estimator
+from .contracts import check_learner
+from .linear_chip import LinearChip
+
+__all__ = [
+    "LinearChip",
+    "check_estimator",
+    "check_learner",
+]

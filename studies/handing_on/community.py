@@ -47,9 +47,9 @@ from analog import metered
 from analog import stream
 from analog import xray
 from distill import Codistillation
-from distill import CommunicationLog
 from distill import QuantizedLogits
 from distill import codistill
+from distill.communication import CommunicationLog
 from distill.formats import FLOAT_BITS
 from distill.shards import shard_indices
 from distill.shards import take_from_shards

@@ -55,7 +55,6 @@ from analog import stream
 from analog import xray
 from analog.devices import CapacitorCell
 from analog.port import rewired
-from distill import STUDENT_TEMPERATURE
 from distill import DistillationLoss
 from distill import SoftLabels
 from distill import averaged
@@ -65,9 +64,10 @@ from distill import lessons
 from distill import plan_reads
 from distill import planned_lessons
 from distill import record
-from distill import repeats_if_interpolating
 from distill import run_pilot
 from distill.read_budget import CHUNK
+from distill.read_budget import STUDENT_TEMPERATURE
+from distill.read_budget import repeats_if_interpolating
 from learners import Batch
 from learners import CrossEntropy
 from learners import evaluate

@@ -38,9 +38,9 @@ from analog import Mismatched
 from analog import Port
 from analog import stream
 from distill import distillation_steps
-from distill import drop_classes
 from distill import fit_prior_bias
 from distill import with_output_bias
+from distill.stimuli import drop_classes
 from learners import Batch
 from learners import adam
 from learners import linear_decay

@@ -46,8 +46,8 @@ from analog import Mismatched
 from analog import Port
 from analog import stream
 from distill import Fidelity
-from distill import cohen_kappa
 from distill import distillation_steps
+from distill.fidelity import cohen_kappa
 from learners import Batch
 from learners import CrossEntropy
 from learners import fit

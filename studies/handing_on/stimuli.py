@@ -40,14 +40,14 @@ from analog import metered
 from analog import stream
 from distill import SoftLabels
 from distill import bald
-from distill import gaussian_noise
 from distill import lessons
-from distill import mixup
 from distill import predictive_entropy
-from distill import resize
 from distill import select_top
 from distill import subsample
 from distill.stimuli import Score
+from distill.stimuli import gaussian_noise
+from distill.stimuli import mixup
+from distill.stimuli import resize
 from learners import Batch
 from learners import adam
 from learners import evaluate

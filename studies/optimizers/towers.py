@@ -68,7 +68,6 @@ from learners import Tuner
 from learners import Update
 from learners import adagrad
 from learners import adam
-from learners import current_hyperparameters
 from learners import evaluate
 from learners import fit
 from learners import momentum
@@ -80,6 +79,7 @@ from learners.data import count_steps
 from learners.data import held_out
 from learners.data import load_data
 from learners.recipes import PROBE_SIZE
+from learners.updates import current_hyperparameters
 
 from ..kit.digital.mlps import Sizes
 from ..kit.digital.mlps import error_rates

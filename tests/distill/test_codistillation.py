@@ -25,7 +25,6 @@ from analog import stream
 from analog import taped
 from analog import xray
 from distill import Codistillation
-from distill import CommunicationLog
 from distill import HardLabels
 from distill import QuantizedLogits
 from distill import SampledLabels
@@ -34,6 +33,7 @@ from distill import codistill
 from distill import soften
 from distill.codistillation import CodistillationLoss
 from distill.codistillation import CodistillationTarget
+from distill.communication import CommunicationLog
 from distill.shards import shard_indices
 from distill.shards import take_from_shards
 from learners import Batch

@@ -13,11 +13,11 @@ from torch import Tensor
 from analog import stream
 from distill import Fidelity
 from distill import Likeness
-from distill import agreement
-from distill import cohen_kappa
-from distill import expected_calibration_error
-from distill import kl_divergence
-from distill import repeated_mistakes
+from distill.fidelity import agreement
+from distill.fidelity import cohen_kappa
+from distill.fidelity import expected_calibration_error
+from distill.fidelity import kl_divergence
+from distill.fidelity import repeated_mistakes
 
 F64 = torch.float64
 

@@ -10,10 +10,10 @@ from analog import Ideal
 from analog import Mismatched
 from analog import dense
 from analog import stream
-from distill import Pilot
 from distill import forecast_loss
 from distill import run_pilot
 from distill.forecast import stand_in
+from distill.read_budget import Pilot
 
 F64 = torch.float64
 LAYERS = (dense(4, 40), dense(40, 3, linear=True))

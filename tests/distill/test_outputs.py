@@ -6,8 +6,8 @@ from analog import Chip
 from analog import Ideal
 from analog import dense
 from analog import stream
-from distill import class_outputs
-from distill import sum_subclasses
+from distill.outputs import class_outputs
+from distill.outputs import sum_subclasses
 
 LAYERS = (dense(4, 5), dense(5, 6, linear=True))
 X = torch.randn(7, 4, generator=stream(0, "classes"))

@@ -23,17 +23,17 @@ from analog import budgeted
 from analog import dense
 from analog import metered
 from analog import stream
-from distill import STUDENT_TEMPERATURE
-from distill import Pilot
 from distill import collect_until_death
 from distill import plan_reads
 from distill import planned_lessons
 from distill import record
-from distill import repeats_if_interpolating
 from distill import run_pilot
 from distill import soften
+from distill.read_budget import STUDENT_TEMPERATURE
+from distill.read_budget import Pilot
 from distill.read_budget import best_distinct_share
 from distill.read_budget import interpolating_repeats
+from distill.read_budget import repeats_if_interpolating
 from learners import Batch
 from tests.twostage import kept
 

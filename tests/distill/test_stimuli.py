@@ -21,14 +21,14 @@ from distill import DistillationLoss
 from distill import SoftLabels
 from distill import TeacherTarget
 from distill import bald
-from distill import drop_classes
-from distill import gaussian_noise
 from distill import lessons
-from distill import mixup
 from distill import predictive_entropy
-from distill import resize
 from distill import select_top
 from distill import subsample
+from distill.stimuli import drop_classes
+from distill.stimuli import gaussian_noise
+from distill.stimuli import mixup
+from distill.stimuli import resize
 from learners import Batch
 from learners.data import take
 from tests.twostage import kept as agrees

@@ -12,7 +12,6 @@ from analog import load
 from analog import mlp
 from analog import save
 from analog import xray
-from learners import BadState
 from learners import CrossEntropy
 from learners import Descent
 from learners import NodePerturbation
@@ -25,6 +24,7 @@ from learners import rmsprop
 from learners import save_state
 from learners import sgd
 from learners import train
+from learners.checkpoints import BadState
 from learners.data import load_data
 
 DATA = load_data("digits")

@@ -23,11 +23,11 @@ from learners import Descent
 from learners import Feedback
 from learners import Loss
 from learners import NodePerturbation
-from learners import ProbeDistribution
 from learners import SquaredError
 from learners import WeightPerturbation
 from learners import fit
 from learners import sgd
+from learners.estimators import ProbeDistribution
 from tests.signs import moments
 from tests.signs import signs
 

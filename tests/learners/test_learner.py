@@ -23,15 +23,12 @@ from analog import stream
 from analog import xray
 from analog.devices import SoftBoundsRRAM
 from analog.wires import ReplayMismatch
-from learners import ActiveNodePerturbation
 from learners import Batch
 from learners import CrossEntropy
 from learners import Descent
 from learners import Feedback
-from learners import Flipout
 from learners import Learner
 from learners import NodePerturbation
-from learners import RunningMean
 from learners import Step
 from learners import Tuner
 from learners import WeightPerturbation
@@ -44,6 +41,9 @@ from learners import linear_decay
 from learners import momentum
 from learners import rmsprop
 from learners import sgd
+from learners.estimators import ActiveNodePerturbation
+from learners.estimators import Flipout
+from learners.estimators import RunningMean
 from learners.local import LocoProp
 from learners.local import PerturbedNodeGradients
 from learners.local import TargetPropagation

@@ -24,9 +24,9 @@ from learners import Loss
 from learners import NodePerturbation
 from learners import Step
 from learners import Update
-from learners import WeightMirrors
 from learners import WeightPerturbation
 from learners import accumulate
+from learners.estimators import WeightMirrors
 from learners.estimators.base import Estimator
 from learners.estimators.gradient import knob_gradient
 from learners.learner import Learner

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from analog import stream
-from distill import SubclassLoss
+from distill.formats import SubclassLoss
 from learners import CrossEntropy
 from tests.distill.slopes import slope_gap
 

@@ -13,12 +13,12 @@ from analog import Spec
 from analog import dense
 from analog import stream
 from analog import xray
-from learners import ActiveNodePerturbation
 from learners import CrossEntropy
 from learners import Descent
 from learners import Feedback
 from learners import ProbeResult
 from learners import sgd
+from learners.estimators import ActiveNodePerturbation
 from tests.estimates import estimated
 from tests.signs import moments
 from tests.signs import signs

@@ -13,19 +13,19 @@ from analog import Spec
 from analog import dense
 from analog import stream
 from analog import xray
-from learners import Blocks
 from learners import CrossEntropy
 from learners import Estimator
-from learners import Flipout
 from learners import NodePerturbation
-from learners import Scheme
 from learners import WeightPerturbation
 from learners import antithetic
 from learners import gaussian
 from learners import leave_one_out
 from learners import one_sided
 from learners import rademacher
-from learners import rank_one
+from learners.estimators import Blocks
+from learners.estimators import Flipout
+from learners.estimators import Scheme
+from learners.estimators import rank_one
 from tests.estimates import estimated_by
 
 F64 = torch.float64

@@ -28,14 +28,14 @@ from learners import Gradient
 from learners import Loss
 from learners import NodePerturbation
 from learners import ProbeResult
-from learners import RunningMean
-from learners import WeightMirrors
 from learners import WeightPerturbation
 from learners import antithetic
 from learners import fit
 from learners import leave_one_out
 from learners import one_sided
 from learners import sgd
+from learners.estimators import RunningMean
+from learners.estimators import WeightMirrors
 from learners.estimators.control_variates import ControlVariate
 from learners.estimators.estimate import estimate
 from learners.estimators.feedback import reliability

@@ -8,15 +8,15 @@ from torch import Tensor
 from analog import Spec
 from analog import dense
 from analog import stream
-from learners import Blocks
-from learners import ProbeDistribution
-from learners import coordinates
 from learners import gaussian
-from learners import haar
-from learners import hadamard
 from learners import rademacher
-from learners import rank_one
-from learners import sparse
+from learners.estimators import Blocks
+from learners.estimators import ProbeDistribution
+from learners.estimators import coordinates
+from learners.estimators import haar
+from learners.estimators import hadamard
+from learners.estimators import rank_one
+from learners.estimators import sparse
 from studies.perturbation.laws import DISTRIBUTIONS
 from tests.twostage import kept
 

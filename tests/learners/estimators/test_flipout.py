@@ -13,13 +13,13 @@ from analog import conv2d
 from analog import dense
 from analog import stream
 from analog import xray
-from learners import Flipout
 from learners import ProbeResult
 from learners import WeightPerturbation
 from learners import antithetic
 from learners import check_estimator
 from learners import gaussian
 from learners import rademacher
+from learners.estimators import Flipout
 from learners.estimators.distributions import Independent
 from learners.estimators.flipout import Flips
 from learners.theory import laws

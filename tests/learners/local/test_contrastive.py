@@ -25,8 +25,8 @@ from learners import adam
 from learners import antithetic
 from learners import check_learner
 from learners import fit
-from learners import hadamard
 from learners import sgd
+from learners.estimators import hadamard
 from learners.local import Block
 from learners.local import Greedy
 from learners.local import InfoNCE

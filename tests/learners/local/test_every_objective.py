@@ -22,11 +22,11 @@ from learners import CrossEntropy
 from learners import Descent
 from learners import Learner
 from learners import NodePerturbation
-from learners import WeightMirrors
 from learners import adam
 from learners import check_learner
 from learners import fit
 from learners import local
+from learners.estimators import WeightMirrors
 from learners.local import Block
 from learners.local import ForwardForward
 from learners.local import GoodnessLoss

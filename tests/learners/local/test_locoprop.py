@@ -24,13 +24,13 @@ from learners import BinaryCrossEntropy
 from learners import CrossEntropy
 from learners import Descent
 from learners import Feedback
-from learners import Flipout
 from learners import Loss
 from learners import NodePerturbation
 from learners import SquaredError
 from learners import fit
 from learners import momentum
 from learners import sgd
+from learners.estimators import Flipout
 from learners.local import Activation
 from learners.local import LocoProp
 from learners.local import PerturbedNodeGradients

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from learners import ProbeDistribution
-from learners import Scheme
 from learners import antithetic
 from learners import gaussian
 from learners import leave_one_out
 from learners import one_sided
-from learners import paired_baseline
 from learners import rademacher
-from learners import sparse
+from learners.estimators import ProbeDistribution
+from learners.estimators import Scheme
+from learners.estimators import paired_baseline
+from learners.estimators import sparse
 from learners.theory import best_settings
 from learners.theory import laws
 from tests.quadrature import cubic

@@ -16,12 +16,9 @@ from analog import metered
 from analog import stream
 from analog import xray
 from learners import Batch
-from learners import Blocks
 from learners import CrossEntropy
 from learners import Descent
-from learners import Flipout
 from learners import NodePerturbation
-from learners import OneSided
 from learners import SquaredError
 from learners import WeightPerturbation
 from learners import adam
@@ -30,9 +27,12 @@ from learners import check_estimator
 from learners import fit
 from learners import leave_one_out
 from learners import one_sided
-from learners import paired_baseline
 from learners import rademacher
 from learners import tune_probe_size
+from learners.estimators import Blocks
+from learners.estimators import Flipout
+from learners.estimators import OneSided
+from learners.estimators import paired_baseline
 from learners.theory import best_settings
 from learners.theory import laws
 from tests.users_parts import HalfOfTheNodes

@@ -12,9 +12,9 @@ from learners import Tuner
 from learners import Update
 from learners import adagrad
 from learners import adam
-from learners import current_hyperparameters
 from learners import rmsprop
 from learners import sgd
+from learners.updates import current_hyperparameters
 
 from .oracle import oracle_drives
 from .sequences import F64

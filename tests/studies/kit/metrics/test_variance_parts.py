@@ -21,7 +21,7 @@ from distill import SoftLabels
 from learners import Batch
 from learners import CrossEntropy
 from learners import NodePerturbation
-from learners import hadamard
+from learners.estimators import hadamard
 from learners.estimators.gradient import knob_gradient
 from learners.theory import laws
 from studies.handing_on.mistakes import corrupt_labels
