@@ -16,7 +16,7 @@ from .spec import Costs
 
 
 class Cells(Protocol):
-    """What the chip really holds in one layer: a NamedTuple of tensors, one field called `knobs`.
+    """The physical state of one layer: a NamedTuple of tensors, one field called `knobs`.
 
     A device that wraps another holds that one's cells as a field, and shows their knobs as a property.
     Tensors keep their names, shapes and dtypes through life.

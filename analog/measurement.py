@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class MeasurementPlan:
-    """What is done to cells: before each reading they wait, are pulsed or written, and wait.
+    """A protocol of measurement: before each reading, cells wait, are pulsed or written, and wait again.
 
     Raises:
         ValueError: actions, seconds and inputs do not have the same number of rows.

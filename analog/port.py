@@ -21,7 +21,7 @@ class Dead(RuntimeError):
 
 
 class Probe(NamedTuple):
-    """What is added to knobs or to summing nodes during one measurement.
+    """Perturbations that are added to knobs or to summing nodes during one measurement.
 
     One entry per driven layer; None where a layer is left alone.
     """
@@ -59,7 +59,7 @@ class Probe(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What the taps showed: the output of every driven layer."""
+    """The taps of one measurement: the output of every driven layer."""
 
     taps: tuple[Tensor, ...]  # each (*probes, *fleet, batch, features)
 

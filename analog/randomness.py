@@ -15,7 +15,7 @@ from .streams import stream
 
 
 class Fabrication:
-    """What is fixed at fabrication: named draws keyed by (identity, layer, name).
+    """Device-to-device variation, fixed at fabrication: named draws keyed by (identity, layer, name).
 
     Adding a parameter to a device reshuffles none of the others, and a chip alone is bitwise the
     same as its row in any fleet: numbers are drawn on the CPU in float64, then moved and rounded.

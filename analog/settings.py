@@ -17,7 +17,7 @@ _KEY = "analog.setting"
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of one parameter of a device; everything is empty where `setting` was not used."""
+    """The description of one parameter of a device; everything is empty where `setting` was not used."""
 
     meaning: str = ""
     unit: str = ""
@@ -89,7 +89,7 @@ def setting(
 
 
 def settings(device: type[Any]) -> Mapping[str, Setting]:
-    """What is known of each field of a kind of device, in the order of its fields.
+    """The `Setting` of each field of a kind of device, in the order of its fields.
 
     A field that is declared again without `setting` keeps what its base class says of it.
 

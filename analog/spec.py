@@ -21,8 +21,10 @@ class BadInput(ValueError):
 
 @dataclass(frozen=True)
 class Costs:
-    """What one use of the hardware costs. The defaults are Guess: round figures of analog in-memory
-    computing (10 fJ per multiply, 100 ns per conversion), not a measured device.
+    """The time and energy that one use of the hardware costs.
+
+    The defaults are a guess: round figures of analog in-memory computing (10 fJ per multiply, 100 ns per
+    conversion), not a measured device.
 
     Raises:
         ValueError: a cost is negative or not finite, or the step is not above 0.

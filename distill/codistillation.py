@@ -41,7 +41,7 @@ from .shards import take_from_shards
 
 @dataclass(frozen=True)
 class Codistillation:
-    """What each chip does in every round."""
+    """The settings of codistillation: how each chip learns and whom it hears in every round."""
 
     own_examples: int = 16  # labeled examples of its own shard, that each learns from
     shared_examples: int = 4  # of these, sent to others together with the chip's own answer

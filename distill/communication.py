@@ -16,7 +16,7 @@ PIXEL_BITS = 8  # of one number of a stimulus that travels
 
 @dataclass
 class CommunicationLog:
-    """What went over each chip's wires to the others: lessons, and bits, stimuli included.
+    """The traffic between chips: the lessons and bits that each sent and received, stimuli included.
 
     A lesson is the answer, the label if it travels, and the number of the stimulus. The stimulus itself, 8
     bits a pixel, travels when it is first sent to somebody, who keeps it; a coordinator keeps it too.

@@ -25,7 +25,7 @@ MIN_PILOT = 8  # stimuli
 
 
 class Forecast(NamedTuple):
-    """What heirs of so many distinct lessons are expected to answer otherwise than their teacher."""
+    """The share of answers that heirs of so many distinct lessons are expected to lose."""
 
     lessons: int
     lost: float  # share of the answers

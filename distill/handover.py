@@ -33,7 +33,7 @@ from .formats.soft_labels import SoftLabels
 
 @dataclass
 class Traffic:
-    """What a teacher has sent; stimuli are taken to be at hand on both sides unless they are booked too."""
+    """The lessons and bits that a teacher has sent; stimuli are at hand on both sides unless booked too."""
 
     lessons: int = 0
     bits: int = 0
@@ -83,7 +83,7 @@ def record(lessons: Iterable[Batch]) -> Batch:
 
 
 class Handover(NamedTuple):
-    """What a handover showed, and what it took."""
+    """The record of one handover: its losses, and the traffic that it took."""
 
     losses: Tensor  # (steps, *fleet), nats or V^2, mean loss of each step's baseline reading
     traffic: Traffic

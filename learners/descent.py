@@ -22,7 +22,7 @@ from .updates.record import Update
 
 
 class DescentState(NamedTuple):
-    """What a `Descent` remembers from step to step."""
+    """The state of a `Descent` from step to step."""
 
     update: Any
     control_variates: tuple[Any, ...]  # one for each set of probes, None without a control variate

@@ -30,7 +30,7 @@ class Batch(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one step showed."""
+    """The result of one learning step: its loss and its baseline reading."""
 
     loss: Tensor  # (*fleet,), mean loss of the baseline reading
     baseline: Reading  # taps (*fleet, batch, features)

@@ -1,4 +1,4 @@
-"""What a learner is asked to make small: per-example losses of a chip's outputs, computed digitally."""
+"""Losses: what a learner makes small, one number for each example and part, computed digitally."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -90,6 +90,7 @@ class CrossEntropy(Loss):
         return out.logsumexp(-1, keepdim=True) - out.gather(-1, labels)
 
     def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+        """d loss / d out, (..., batch, features): the softmax less the one-hot target."""
         return out.softmax(-1) - one_hot(_labels(out, target), out.shape[-1]).to(out.dtype)
 
 
@@ -100,6 +101,11 @@ class SquaredError(Loss):
         return 0.5 * self.gradient(out, target).square().sum(-1, keepdim=True)
 
     def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+        """d loss / d out, (..., batch, features): the outputs less the target.
+
+        Raises:
+            ValueError: the target is not of the shape and dtype of the outputs.
+        """
         if target.shape[-2:] != out.shape[-2:] or target.dtype != out.dtype:
             raise ValueError(
                 f"squared error: target is {target.dtype} {tuple(target.shape)}, "
@@ -120,6 +126,7 @@ class BinaryCrossEntropy(Loss):
         return (softplus(out) - _probabilities(out, target) * out).sum(-1, keepdim=True)
 
     def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+        """d loss / d out, (..., batch, features): the probabilities less the target."""
         return out.sigmoid() - _probabilities(out, target)
 
 

@@ -43,7 +43,7 @@ class TrainingState(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """What a training showed.
+    """The result of training.
 
     accuracy: (*fleet,) float64, on the test examples at the last evaluation; None where there was none, or
         where targets are no class numbers.

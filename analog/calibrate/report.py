@@ -50,7 +50,7 @@ class Diagnostics:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a table says of a device."""
+    """The result of a calibration: a device with its estimated parameters, and how far to trust them."""
 
     device: Any  # rebuilt with the estimates
     parameters: tuple[Parameter, ...]

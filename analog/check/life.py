@@ -35,7 +35,7 @@ _DTYPES: Final = {"float32": torch.float32, "float64": torch.float64}
 def check_lives(
     device: Device[Any], wirings: tuple[tuple[Layer, ...], ...], steps: int, *, fresh: bool = False
 ) -> int:
-    """At any point of any life cells are sound, the clock is right, two of one history agree, dead is Dead.
+    """Check at any point of any life: sound cells, the right clock, replicas that agree, Dead when dead.
 
     Args:
         wirings: layers of the chips.

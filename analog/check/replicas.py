@@ -43,7 +43,7 @@ class Replicas:
         self.ledger, self.waited, self.before = Ledger(self.spec), 0.0, 0.0
 
     def draw(self, name: str, *shape: int) -> Tensor:
-        """Numbers that are other ones at every step."""
+        """Draw numbers of this shape, other ones at every step."""
         return draw(self.spec, f"{name} {len(self.history)}", *shape)
 
     def require(self, kept: bool, law: str) -> None:
@@ -71,7 +71,7 @@ class Replicas:
         self.require(alike, "of two chips of one history one died and the other did not")
 
     def probed(self, event: str, x: Tensor, probe: Probe) -> None:
-        """A probe leaves no trace in the cells."""
+        """Require that a probe leaves no trace in the cells; x is (batch, features_in)."""
         self.history.append(event)
         cells, noise = (
             self.twin._cells,

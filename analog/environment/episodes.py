@@ -33,7 +33,7 @@ _COUNTED: Final = tuple(field.name for field in fields(Budget))
 
 
 class StepResult(NamedTuple):
-    """What came of a step, for each chip."""
+    """The result of one environment step, for each chip."""
 
     observation: dict[str, Any]  # float32 arrays (chips, ...)
     reward: Any  # (chips,) float64
@@ -153,12 +153,12 @@ class Episodes:
         )
 
     def observation(self) -> dict[str, Any]:
-        """What was shown last, as arrays of the caller's own."""
+        """The latest observation, as arrays of the caller's own."""
         left = (1 - self._used / self._limits).min(-1, keepdim=True).values.clamp(0, 1)
         return {**{name: shown.copy() for name, shown in self._shown.items()}, "left": left.float().numpy()}
 
     def usage(self) -> dict[str, Any]:
-        """What each chip was put through in its episode, as arrays of the caller's own."""
+        """The reads, pulses and seconds of each chip in its episode, as arrays of the caller's own."""
         used = {name: self._used[:, column].numpy().copy() for column, name in enumerate(_COUNTED)}
         return {**used, "reads": used["reads"].astype(np.int64)}
 

@@ -20,7 +20,7 @@ Act = Literal["pulse", "probe"]
 
 
 class Task(NamedTuple):
-    """What a chip is to learn: stimuli, what is wanted of them, and how far an answer is from it.
+    """A task that a chip is to learn: stimuli, their targets, and the loss of an answer.
 
     All stimuli are read in every step, so that the loss falls by what the chip learnt and not by chance of
     which were shown; being always the same, they are not shown to the agent.

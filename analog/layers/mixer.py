@@ -22,7 +22,7 @@ from .crossbar import dense
 
 
 class Preparation(Protocol):
-    """What the digital wiring does to activity before it drives a layer."""
+    """A digital transformation of activity before it drives a layer."""
 
     def features_in(self, features: int) -> int:
         """The number of values that come in where `features` are wanted.

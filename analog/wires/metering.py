@@ -15,7 +15,7 @@ from ..spec import Spec
 
 
 class Ledger:
-    """What a chip was put through, counted at its wires. For a fleet, counts are for each chip.
+    """The use of a chip, counted at its wires; for a fleet, counts are for each chip.
 
     Attributes:
         reads: vectors driven through each layer (probes times batch, summed over measurements).
@@ -59,12 +59,12 @@ class Ledger:
         self.seconds += self.spec.costs.pulsing_seconds(drive)
 
     def after_read(self, vectors: int, first: int, last: int) -> dict[str, float]:
-        """What each limit of a Budget would stand at after that, for the most used layer and chip."""
+        """The use counted by each limit of a Budget after a measurement, at the most used layer and chip."""
         reads, seconds = self._with_read(vectors, first, last)
         return self._standing(reads, self._sent, seconds)
 
     def after_pulse(self, drive: Knobs) -> dict[str, float]:
-        """The same after that pulse or program."""
+        """The use counted by each limit of a Budget after a pulse or program, of the most used chip."""
         costs = self.spec.costs
         sent = self._sent + _per_chip(costs.pulses(d).double() for d in drive)
         return self._standing(self.reads, sent, self.seconds + costs.pulsing_seconds(drive))

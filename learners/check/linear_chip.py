@@ -57,13 +57,13 @@ class LinearChip:
         return total.unsqueeze(-1)
 
     def ask(self, estimator: Estimator, spec: Spec, generator: Generator) -> tuple[Probe, Any]:
-        """What an estimator asks of these chips."""
+        """The probe that an estimator asks of these chips, and its memo."""
         return estimator.ask(spec, self.x, self._baseline(spec), generator)
 
     def result(
         self, spec: Spec, probe: Probe, memo: Any, scale: float = 1.0, shift: float = 0.0
     ) -> ProbeResult:
-        """What the probes show, all losses scaled and shifted."""
+        """The result of probing these chips, all losses scaled and shifted."""
         losses = scale * self.losses(probe) + shift
         baseline_losses = torch.full((*spec.fleet, 5, 1), 0.3 * scale + shift, dtype=torch.float64)
         baseline, pushes = self._baseline(spec), probe.nodes or (None,) * len(self.layers)

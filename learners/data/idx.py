@@ -58,7 +58,7 @@ def read_named(name: str) -> dict[str, Tensor]:
     """The parts of a data set of `SOURCES`, from $MORTAL_DATA/NAME if it exists, else downloaded once.
 
     Returns:
-        As `read_folder` does.
+        Tensors of the shapes that `read_folder` gives, by their names.
 
     Raises:
         BadData: naming the file, what was found and what was wanted.

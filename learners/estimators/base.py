@@ -19,7 +19,7 @@ from .schemes import Scheme
 
 
 class ProbeResult(NamedTuple):
-    """What one set of probes showed, all of it measured or sent by the learner itself.
+    """The result of one set of probes, all of it measured or sent by the learner itself.
 
     An example's loss may fall into parts (see `Loss`), so losses always have that axis.
     """
@@ -38,7 +38,7 @@ class ProbeResult(NamedTuple):
         return (self.x, *self.baseline.taps[:-1])
 
     def layer(self, at: int, parts: int) -> "ProbeResult":
-        """What the probes showed of one layer, to whose nodes so many parts of the loss are laid.
+        """The result at one layer, to whose nodes so many parts of the loss are laid.
 
         Args:
             at: the layer, counted from the first that was probed.

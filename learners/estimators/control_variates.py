@@ -91,7 +91,7 @@ class ControlVariate(Protocol[C]):
             spec: the layers that were probed.
             predicted: what `predict` gave.
             result: what the probes showed, its losses (not those of the baseline) less the predicted change.
-            output_gradient: as `predict` had it.
+            output_gradient: (*fleet, batch, outputs), as `predict` had it.
             estimate: what the estimator tells of `result`, not yet weighted.
 
         Returns:
@@ -125,7 +125,7 @@ def predicted_change(predicted: Gradient, probe: Probe, parts: int = 1) -> Tenso
 
 @dataclass(frozen=True)
 class RunningMean(ControlVariate[Knobs]):
-    """For probes at knobs: the gradient is predicted to be a running mean of past estimates.
+    """A control variate for probes at knobs: the gradient is predicted to be a running mean of estimates.
 
     It pays only with a long memory: one step leaves (decay^2 + (1 - decay)^2 R) of the squared error of what
     is predicted, R the variance of an estimate in units of |g|^2 (about D / K), so below a decay of

@@ -83,16 +83,24 @@ class ProbeDistribution(Protocol):
         del coordinates
         return None
 
-    def covariance(self, g: Tensor, count: int) -> Tensor:  # (D,) or a body -> (D, D)
-        """The covariance of the mean of (g.v) v over a step's `count` directions.
+    def covariance(self, g: Tensor, count: int) -> Tensor:
+        """The covariance (D, D) of the mean of (g.v) v over a step's `count` directions.
+
+        Args:
+            g: (D,), gradient; of the shape of a body for distributions that ask for it.
+            count: directions of a step.
 
         Raises:
             ValueError: no closed form is known.
         """
         no_closed_form(self, "covariance")
 
-    def leave_one_out_covariance(self, g: Tensor, count: int) -> Tensor:  # (D,) or a body -> (D, D)
-        """The covariance of the leave-one-out estimate of a linear loss with gradient g.
+    def leave_one_out_covariance(self, g: Tensor, count: int) -> Tensor:
+        """The covariance (D, D) of the leave-one-out estimate of a linear loss with gradient g.
+
+        Args:
+            g: as for `covariance`.
+            count: directions of a step, at least 2.
 
         Raises:
             ValueError: the directions are not independent, and no closed form is known.
@@ -101,24 +109,32 @@ class ProbeDistribution(Protocol):
             no_closed_form(self, "covariance under leave-one-out")
         return self.covariance(g, count) + exchange(g) / (count * (count - 1))
 
-    def curvature(self, hessian: Tensor, count: int) -> Tensor:  # (D, D) -> (D, D)
-        """E (v'Hv)^2 v v' over a step's directions: four times what curvature adds, in units of size^2.
+    def curvature(self, hessian: Tensor, count: int) -> Tensor:
+        """The mean (D, D) of (v'Hv)^2 v v' over a step's directions: four times what curvature adds / size^2.
+
+        Args:
+            hessian: (D, D), of a quadratic loss.
+            count: directions of a step.
 
         Raises:
             ValueError: no closed form is known.
         """
         no_closed_form(self, "curvature of one-sided differences")
 
-    def leave_one_out_curvature(self, hessian: Tensor, count: int) -> Tensor:  # (D, D) -> (D, D)
-        """What `curvature` is where directions are compared with one another: the trace cancels.
+    def leave_one_out_curvature(self, hessian: Tensor, count: int) -> Tensor:
+        """The `curvature` (D, D) of directions that are compared with one another: the trace cancels.
+
+        Args:
+            hessian: (D, D), of a quadratic loss.
+            count: directions of a step, at least 2.
 
         Raises:
             ValueError: no closed form is known.
         """
         no_closed_form(self, "curvature under leave-one-out")
 
-    def bias(self, third: Tensor) -> Tensor:  # (D, D, D) -> (D,)
-        """What an estimate is off on average, in units of size^2, where third derivatives are these.
+    def bias(self, third: Tensor) -> Tensor:
+        """The bias (D,) of an estimate, in units of size^2, where third derivatives are (D, D, D).
 
         Raises:
             ValueError: no closed form is known.

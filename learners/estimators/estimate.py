@@ -132,7 +132,7 @@ def estimate(
     output_gradient: Tensor | None = None,
     parts_per_layer: Sequence[int] | None = None,
 ) -> tuple[Estimate, Any]:
-    """What probes and a control variate together say of the gradient.
+    """Estimate the gradient from probes and, if there is one, a control variate.
 
     Args:
         spec: the layers that were probed.

@@ -21,7 +21,7 @@ from .gradient import Place
 
 
 class Pathway(NamedTuple):
-    """What one layer's feedback is worked out from: sums that fade, over examples where a unit was active."""
+    """The statistics of one layer's feedback: fading sums over examples where a unit was active."""
 
     product: Tensor  # (*fleet, features, outputs), of the gradient at the unit and those at the outputs
     square: Tensor  # (*fleet, features, outputs, outputs), of gradients at the outputs
@@ -31,7 +31,7 @@ class Pathway(NamedTuple):
 
 @dataclass(frozen=True)
 class Feedback(ControlVariate[tuple[Pathway, ...]]):
-    """For probes at nodes: predicted from each example's gradient at the outputs, by learned feedback.
+    """A control variate for probes at nodes: learned feedback predicts from the gradient at the outputs.
 
     Gradient at unit i = active_i * sum_j back_ij * gradient at output j, where `back` is the ridge regression
     of past estimates. With one hidden layer of rectifiers the true gradient has just this form, so the probes

@@ -35,7 +35,7 @@ from .schemes import one_sided
 
 
 class Flips(NamedTuple):
-    """What the probes of one step were made of, one entry per layer."""
+    """The directions and signs that the probes of one step were made of, one entry per layer."""
 
     bases: Knobs  # (K, *fleet, tiles, rows, cols)
     rows: tuple[Tensor, ...]  # (K, *fleet, tiles, vectors, rows), signs
@@ -82,6 +82,11 @@ class Flipout(Estimator):
         return Probe(nodes=tuple(nodes)), Flips(bases, tuple(rows), tuple(cols))
 
     def tell(self, spec: Spec, result: ProbeResult) -> Gradient:
+        """Estimate the gradient at the knobs from the probes and the flips that they were made of.
+
+        Raises:
+            TypeError: the memo of `result` is not the one that `ask` gave.
+        """
         flips = result.memo
         if not isinstance(flips, Flips):
             raise TypeError("Flipout: tell wants the memo that ask gave with the probe; it holds the flips")

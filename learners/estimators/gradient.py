@@ -78,7 +78,7 @@ def knob_gradients(spec: Spec, gradient: Gradient, inputs: Sequence[Tensor]) -> 
 def weighted_knob_gradients(
     spec: Spec, weight: float, first: Gradient, second: Gradient, inputs: Sequence[Tensor]
 ) -> Knobs:
-    """weight * first + second at the knobs; what drove a layer is gathered once for both."""
+    """weight * first + second at the knobs, of the shapes of `spec`; what drove a layer is gathered once."""
     gathered = _gathering(spec, inputs)
     pairs = zip(_at_knobs(spec, first, gathered), _at_knobs(spec, second, gathered), strict=True)
     return tuple(weight * a + b for a, b in pairs)

@@ -26,7 +26,7 @@ from .gradient import Place
 
 
 class MirrorState(NamedTuple):
-    """What one layer's mirror is made of: sums that fade, over examples where both ends were active."""
+    """The statistics of one layer's mirror: fading sums over examples where both ends were active."""
 
     own: Tensor  # (*fleet, groups, 1, share), of a node's push and the change at its own tap
     own_power: Tensor  # the same, of squared pushes

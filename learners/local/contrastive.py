@@ -75,7 +75,8 @@ class InfoNCE(Loss):
     def value(self, out: Tensor, target: _ContrastKeys) -> Tensor:  # (..., batch, parts)
         return _value(_split("InfoNCE", out, self.parts), target, self.temperature)
 
-    def gradient(self, out: Tensor, target: _ContrastKeys) -> Tensor:  # (..., batch, features)
+    def gradient(self, out: Tensor, target: _ContrastKeys) -> Tensor:
+        """d (sum of the parts' losses) / d out, (..., batch, features); keys are constants."""
         return _gradient(_split("InfoNCE", out, self.parts), target, self.temperature)
 
 
@@ -119,7 +120,8 @@ class PatchInfoNCE(Loss):
     def value(self, out: Tensor, target: _ContrastKeys) -> Tensor:  # (..., batch, parts)
         return _value(_split("PatchInfoNCE", out, self.parts), target, self.temperature)
 
-    def gradient(self, out: Tensor, target: _ContrastKeys) -> Tensor:  # (..., batch, features)
+    def gradient(self, out: Tensor, target: _ContrastKeys) -> Tensor:
+        """d (sum of the parts' losses) / d out, (..., batch, features); keys are constants."""
         return _gradient(_split("PatchInfoNCE", out, self.parts), target, self.temperature)
 
 

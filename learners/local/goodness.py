@@ -59,7 +59,8 @@ class GoodnessLoss(Loss):
     def value(self, out: Tensor, target: Tensor) -> Tensor:  # (..., batch, 1)
         return softplus(-self._margin(out, target)).unsqueeze(-1)
 
-    def gradient(self, out: Tensor, target: Tensor) -> Tensor:  # (..., batch, features)
+    def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+        """d loss / d out, (..., batch, features): every output scaled by how far its example is misjudged."""
         misjudged = torch.sigmoid(-self._margin(out, target)) * target
         return out * (misjudged * (-2 * self.sharpness / out.shape[-1])).unsqueeze(-1)
 

@@ -62,6 +62,7 @@ class PerGroupLoss(Loss):
         return self.loss(self._split(out), target).movedim(0, -1)
 
     def gradient(self, out: Tensor, target: Any) -> Tensor:
+        """d (sum of the parts' losses) / d out, (..., batch, features): each part's own, side by side."""
         return self._gradient(self._split(out), target).movedim(0, -2).flatten(-2)
 
     def _split(self, out: Tensor) -> Tensor:  # (parts, ..., batch, outputs)
@@ -112,7 +113,7 @@ class _HeadCopies(Loss):
         return alone.movedim(0, -3).mT.flatten(-3)
 
     def answers(self, features: Tensor, knobs: Tensor) -> Tensor:
-        """What a head says to a block's outputs.
+        """The answers of a head to a block's outputs.
 
         Args:
             features: (..., batch, features).
@@ -154,7 +155,7 @@ class _HeadCopies(Loss):
 
 
 class HeadsState(NamedTuple):
-    """What `ReplicatedHeads` remembers."""
+    """The state of `ReplicatedHeads`: that of its block, and the head's knobs and update."""
 
     block: DescentState
     knobs: Tensor  # (*fleet, 1, outputs, channels + 1), of the head
@@ -229,7 +230,7 @@ class ReplicatedHeads:
         return HeadsState(block, state.knobs + drive, head), Step(losses.mean(-1), step.baseline)
 
     def answers(self, features: Tensor, knobs: Tensor) -> Tensor:
-        """What the head says to a block's outputs, (..., batch, features) -> (..., batch, outputs)."""
+        """The head's answers to a block's outputs, (..., batch, features) -> (..., batch, outputs)."""
         return self._copies.answers(features, knobs)
 
     @cached_property

@@ -50,6 +50,9 @@ class HybridImages:
     ) -> tuple[Tensor, Tensor, tuple[()]]:
         """Hand on the images, and make each one's hybrid with another of the batch.
 
+        Returns:
+            The images and the hybrids, both (batch, features_in), and the state.
+
         Raises:
             ValueError: there is but one image.
         """

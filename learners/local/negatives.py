@@ -128,6 +128,9 @@ class WrongLabels:
     ) -> tuple[Tensor, Tensor, _ReadoutState]:
         """Make images with their own and with a wrong label.
 
+        Returns:
+            Both (*fleet, batch, features_in), and the state.
+
         Raises:
             ValueError: the target of the batch is not its labels.
         """

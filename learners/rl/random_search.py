@@ -47,10 +47,13 @@ Shaping = Callable[[Tensor], Tensor]  # returns (probes, *fleet), pairs side by 
 def standardized(top: int | None = None) -> Shaping:
     """Losses in standard deviations of the returns used, of the `top` directions whose better side was best.
 
-    Directions left out have both sides alike, which says nothing about a slope.
+    Directions left out have both sides alike, which says nothing about the gradient.
+
+    Raises:
+        ValueError: `top` is below 1.
     """
     if top is not None and top < 1:
-        raise ValueError(f"standardised: top is {top}, wanted at least 1 or None")
+        raise ValueError(f"standardized: top is {top}, wanted at least 1 or None")
 
     def shape(returns: Tensor) -> Tensor:
         pairs = returns.unflatten(0, (-1, 2))  # (directions, 2, *fleet)
@@ -66,7 +69,7 @@ def standardized(top: int | None = None) -> Shaping:
 
 
 def centered_ranks(returns: Tensor) -> Tensor:
-    """Losses from 1/2 for the worst probe of a chip to -1/2 for its best; equals share their ranks."""
+    """Losses (probes, *fleet), from 1/2 for a chip's worst probe to -1/2 for its best; equals share ranks."""
     above = (returns.unsqueeze(0) > returns.unsqueeze(1)).double().sum(1)
     below = (returns.unsqueeze(0) < returns.unsqueeze(1)).double().sum(1)
     return (above - below) / (2 * max(1, len(returns) - 1))

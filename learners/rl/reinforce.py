@@ -80,7 +80,11 @@ class NodePerturbationReinforce:
     def step(
         self, port: Port, env: VectorEnv, state: PolicyState, generator: Generator
     ) -> tuple[PolicyState, Round]:
-        """Play one round of episodes, and pulse the chips once."""
+        """Play one round of episodes, and pulse the chips once.
+
+        Raises:
+            ValueError: a chip plays one episode only, which leaves no baseline.
+        """
         spec, progress = port.spec, state.progress
         if episodes_per_chip(env, spec) < 2:
             raise ValueError(
@@ -140,7 +144,7 @@ def credit(spec: Spec, moments: Sequence[Transition], decay: float) -> ProbeResu
 
 
 def return_to_go(reward: Tensor, decay: float) -> Tensor:  # (steps, ...)
-    """What each step and all after it brought, fading by `decay` a step."""
+    """The discounted return of each step: its reward and all after it, fading by `decay` a step."""
     worth = reward.clone()
     for at in range(len(worth) - 2, -1, -1):
         worth[at] += decay * worth[at + 1]

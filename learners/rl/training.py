@@ -23,7 +23,7 @@ L = TypeVar("L")
 
 
 class Round(NamedTuple):
-    """What one round of episodes showed."""
+    """The result of one round of episodes."""
 
     returns: Tensor  # ([probes,] *fleet, batch), float64
     steps: Tensor  # (*fleet,), int64, environment steps it took
@@ -99,7 +99,7 @@ def episode_seeds(env: VectorEnv, probes: int, generator: Generator, one: bool =
 
 
 def send_update(port: Port, update: Update, gradient: Knobs, state: Any, scale: Tensor) -> Any:
-    """Pulse an update's drive, scaled chip by chip; return the update's next state."""
+    """Pulse an update's drive, scaled chip by chip (*fleet,); return the update's next state."""
     drive, inner = update.step(gradient, state)
     share = scale.to(port.spec.on, port.spec.dtype)[..., None, None, None]
     port.pulse(tuple(d * share for d in drive))

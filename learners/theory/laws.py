@@ -27,7 +27,7 @@ from ..estimators.schemes import Scheme
 
 @dataclass(frozen=True)
 class Prediction:
-    """What an estimate of a gradient is distributed like, its covariance in three independent parts."""
+    """The predicted mean of a gradient estimate, and its covariance in three independent parts."""
 
     mean: Tensor  # (D,)
     perturbation: Tensor  # (D, D), from the choice of directions
@@ -147,6 +147,9 @@ def nodes(
     Other layers that are perturbed at the same time leak in through their squared gradient:
     Var_l = |x|^2 (q_l T^2 + (k - 2) |d_l|^2) for independent coordinates.
 
+    An estimator that masks inactive units (`mask=True`) is predicted from active ones alone: the caller
+    passes only the columns of `node_gradients` whose units are active.
+
     Raises:
         ValueError: no closed form is known for its distribution and scheme, or with leaking layers.
     """
@@ -194,7 +197,7 @@ def hypergradient(now: Prediction, before: Prediction, *, memory: float = 0.0) -
 
 
 def bias(distribution: ProbeDistribution, third: Tensor, size: float) -> Tensor:  # (D,)
-    """What an estimate is off on average, the same for every scheme, where third derivatives are (D, D, D).
+    """The bias of an estimate, the same for every scheme, where third derivatives are (D, D, D).
 
     s^2 (t_i / 2 + (k - 3)/6 d_i^3 L), t the gradient of the Laplacian; on the sphere s^2/2 D/(D + 2) t.
 

@@ -45,7 +45,7 @@ _TRIALS = 4  # estimates on each half of the batch
 
 @dataclass(frozen=True)
 class Tuning:
-    """What was measured at the wires, and what follows from it; `str` says why in a few lines."""
+    """The result of tuning: what was measured at the wires, and the settings that follow; `str` says why."""
 
     noise: float  # m, sd of one loss reading as the estimator uses it
     derivative: float  # mean square of the second (pairs: third) derivative of the loss along a probe

@@ -103,7 +103,7 @@ def _rmsprop(
 
 
 class AdamState(NamedTuple):
-    """What Adam remembers."""
+    """The state of Adam: its running means."""
 
     steps: int
     mean: Knobs

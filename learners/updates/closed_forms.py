@@ -14,13 +14,13 @@ from .record import TakenStep
 
 
 def momentum(taken: TakenStep, learning_rate: Tensor, beta: Tensor) -> Mapping[str, Knobs]:
-    """The derivative with respect to beta: what is left of the velocity of before."""
+    """The derivative of the drive with respect to beta (a scalar): the velocity of before, scaled."""
     del beta  # the drive is linear in it
     return {"beta": tuple(v * -learning_rate for v in taken.before)}
 
 
 def rmsprop(taken: TakenStep, learning_rate: Tensor, beta2: Tensor, epsilon: float) -> Mapping[str, Knobs]:
-    """The derivative with respect to beta2, through the root."""
+    """The derivative of the drive with respect to beta2 (a scalar), through the root."""
     del learning_rate, beta2  # the drive has them
     rows = zip(taken.gradient, taken.before, taken.after, taken.drive, strict=True)
     return {"beta2": tuple(_through_root(d, s.sqrt(), before - g * g, epsilon) for g, before, s, d in rows)}
@@ -29,7 +29,7 @@ def rmsprop(taken: TakenStep, learning_rate: Tensor, beta2: Tensor, epsilon: flo
 def adam(
     taken: TakenStep, learning_rate: Tensor, beta1: Tensor, beta2: Tensor, epsilon: float
 ) -> Mapping[str, Knobs]:
-    """The derivatives with respect to both decays, with those of the corrections for having begun at 0."""
+    """The derivatives of the drive with respect to both decays (scalar), through the corrections too."""
     before, after = taken.before, taken.after
     count = after.steps
     left1, left2 = 1 - beta1**count, 1 - beta2**count

@@ -71,7 +71,7 @@ class Tuner:
 
 
 class TakenStep(NamedTuple):
-    """What a rule did: a step that derivatives are asked of."""
+    """One step that a rule has taken, whose derivatives are asked for."""
 
     gradient: Knobs
     before: Any  # the rule's state

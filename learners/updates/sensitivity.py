@@ -14,7 +14,7 @@ from .record import TakenStep
 
 
 def sensitivities(rule: Rule, taken: TakenStep, values: Mapping[str, Tensor]) -> Mapping[str, Knobs]:
-    """d drive / d hyper-parameter, by name: knobs for each.
+    """d drive / d hyper-parameter, by name: of the shape of the knobs for each.
 
     The drive is divided by what it is proportional to; the others are in closed form where the rule has one,
     else by forward-mode automatic differentiation of the rule.

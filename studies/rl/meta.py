@@ -3,14 +3,15 @@
 The agent is a learned update rule that all knobs share: of one slope along random signs it makes fast and
 slow means at every knob, and its nine weights say what to pulse for them, early and late, far and near. It
 plays `MortalChip-v0` (XOR on 17 knobs) with a new chip in every episode, and augmented random search (Mania,
-Guy, Recht 2018, version 1) turns the weights from nothing, by the returns alone. Then it meets chips, and
-technologies, that it never met. Perturbation, its rate and probe size chosen on other chips of the first
-technology, gets as many readings of them. "All right" are chips whose four answers, averaged over the last
-readings, have the right sign.
+Guy, Recht 2018, https://arxiv.org/abs/1803.07055, version 1) turns the weights from nothing, by the returns
+alone. Then it meets chips, and technologies, that it never met. Perturbation, its rate and probe size chosen
+on other chips of the first technology, gets as many readings of them. "All right" are chips whose four
+answers, averaged over the last readings, have the right sign.
 
-Nothing published trains analog chips in this way. The idea: learned optimisers (Andrychowicz et al. 2016),
-trained by evolution strategies (Metz et al. 2020, 2022); from memory: they read exact gradients, and beat
-tuned Adam on tasks like those they were trained on.
+Nothing published trains analog chips in this way. The idea: learned optimisers (Andrychowicz et al. 2016,
+https://arxiv.org/abs/1606.04474), trained by evolution strategies (Metz et al. 2020,
+https://arxiv.org/abs/2009.11243, and 2022, https://arxiv.org/abs/2211.09760); from memory: they read exact
+gradients, and beat tuned Adam on tasks like those they were trained on.
 
 Ours (defaults, seed 0; three agents, 2.5 minutes of one core), mean loss of 64 unmet chips, born with 0.844:
 agent 0.233 +- 0.022, weight perturbation 0.262 +- 0.031 (chip by chip 0.030 +- 0.029 behind the agent), node

@@ -1,8 +1,9 @@
 """An update rule that is itself learned, by playing `MortalChip-v0`, and the search that teaches it.
 
-The search is augmented random search, version 1 (Mania, Guy and Recht, NeurIPS 2018): directions are tried
-both ways, steps are in units of the returns' standard deviation. Where we differ: both ways, and all
-directions, meet the same chips under the same dice, so that only the weights make a difference.
+The search is augmented random search, version 1 (Mania, Guy and Recht, NeurIPS 2018,
+https://arxiv.org/abs/1803.07055): directions are tried both ways, steps are in units of the returns' standard
+deviation. Where we differ: both ways, and all directions, meet the same chips with the same random
+numbers, so that only the weights make a difference.
 """
 
 from typing import Any
