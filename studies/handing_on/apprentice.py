@@ -47,12 +47,14 @@ from learners.rl import rollout
 
 from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.weight_copies import repeat_knobs
+from ..kit.report.tables import fixed
+from ..kit.report.tables import percent
 from ..kit.rl.classic_control import ClassicControl
 from ..kit.rl.tasks import RL_TASKS
 from ..kit.rl.tasks import RLTask
 from ..kit.rl.tasks import by_episodes
 from ..kit.rl.tasks import fresh_policies
-from ..kit.rl.tasks import score
+from ..kit.rl.tasks import mean_returns
 from ..kit.rl.tasks import train_on_task
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
@@ -183,13 +185,13 @@ def _states(
 def _agreement(port: Port, teacher: Port, rl_task: RLTask, x: Tensor) -> Tensor:  # (*fleet,)
     """Share of states in which a chip does what the teacher does."""
     generator = stream(0)  # neither way of acting draws
-    own, wanted = (rl_task.actions.select(p.measure(x).out, generator) for p in (port, teacher))
+    actions, targets = (rl_task.actions.select(p.measure(x).out, generator) for p in (port, teacher))
     if rl_task.task in DISCRETE:
-        return (own == wanted).double().mean(-1)
+        return (actions == targets).double().mean(-1)
     forces = rl_task.actions
     assert isinstance(forces, TanhSquashed)
     tolerance = TOLERANCE * (forces.high - forces.low)
-    return ((own - wanted).abs() <= tolerance).all(-1).double().mean(-1)
+    return ((actions - targets).abs() <= tolerance).all(-1).double().mean(-1)
 
 
 def _scores(
@@ -202,7 +204,7 @@ def _scores(
 ) -> Iterator[Row]:
     """Returns over fresh episodes, and agreement in the states that the teacher comes through."""
     port = chip.port()
-    scores = score(
+    scores = mean_returns(
         port, trial.rl_task, normalizer, trial.args.episodes, trial.generator("score", what)
     ).reshape(-1)
     agreement = _agreement(port, teacher.port(), trial.rl_task, states).reshape(-1)
@@ -218,10 +220,10 @@ def table(rows: Sequence[Row]) -> list[Row]:
         for what in ("teacher", "copy", "apprentice"):
             of_kind = [r for r in rows if r["task"] == task and r["what"] == what]
             scores = [r["score"] for r in of_kind]
-            line[what] = f"{fmean(scores):.1f}"
+            line[what] = fixed(fmean(scores), 1)
             if what != "teacher":
-                line[f"worst {what}"] = f"{min(scores):.1f}"
-            line[f"{what} agrees %"] = f"{100 * fmean(r['agreement'] for r in of_kind):.1f}"
+                line[f"worst {what}"] = fixed(min(scores), 1)
+            line[f"{what} agrees %"] = percent(fmean(r["agreement"] for r in of_kind), 1)
         lines.append(line)
     return lines
 

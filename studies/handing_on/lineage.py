@@ -27,13 +27,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from statistics import stdev
 from typing import Any
 from typing import NamedTuple
 
 import torch
 from matplotlib.figure import Figure
-from scipy.stats import t as student_t
 from torch import Generator
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -56,11 +54,15 @@ from learners.data import load_data
 
 from ..kit.metrics.accuracy import predicted_classes
 from ..kit.metrics.accuracy import share_right
+from ..kit.metrics.mean_interval import MeanInterval
+from ..kit.metrics.mean_interval import mean_interval
 from ..kit.recipes.published_learner import published_learner
 from ..kit.recipes.training_size import TrainingSize
 from ..kit.recipes.training_size import network
 from ..kit.recipes.training_size import training_size
 from ..kit.recipes.trainings import train_from_labels
+from ..kit.report.tables import percent
+from ..kit.report.tables import plus_minus
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
@@ -256,37 +258,36 @@ def table(rows: Sequence[Row]) -> list[Row]:
                 {
                     "rehearsed": rehearsal,
                     "generation": generation,
-                    "right %": "{:.2f} ± {:.2f}".format(*_course(of_trial, "accuracy")[generation]),
-                    "below founder": "{:.2f} ± {:.2f}".format(*_course(of_trial, "below")[generation]),
-                    "agrees %": "{:.2f} ± {:.2f}".format(*_course(of_trial, "agreement")[generation]),
-                    "with parent %": "{:.2f} ± {:.2f}".format(*_course(of_trial, "parent")[generation]),
-                    "founder with itself %": "" if generation else f"{100 * floor:.2f}",
+                    "right %": plus_minus(*_course(of_trial, "accuracy")[generation]),
+                    "below founder": plus_minus(*_course(of_trial, "below")[generation]),
+                    "agrees %": plus_minus(*_course(of_trial, "agreement")[generation]),
+                    "with parent %": plus_minus(*_course(of_trial, "parent")[generation]),
+                    "founder with itself %": "" if generation else percent(floor),
                 }
             )
     return lines
 
 
-def _course(rows: Sequence[Row], key: str) -> dict[int, tuple[float, float]]:
-    """By generation, the mean over lineages in percent and half of its 95 % interval."""
+def _course(rows: Sequence[Row], key: str) -> dict[int, MeanInterval]:
+    """By generation, the mean over lineages in percent, with its interval."""
     of_generations = [r for r in rows if r["what"] == "generation"]
     founders = {r["lineage"]: r["accuracy"] for r in of_generations if r["generation"] == 0}
     values: dict[int, list[float]] = {}
     for r in of_generations:
         value = founders[r["lineage"]] - r["accuracy"] if key == "below" else r[key]
         values.setdefault(r["generation"], []).append(100 * value)
-    quantile = float(student_t.ppf(0.975, len(founders) - 1)) / len(founders) ** 0.5
-    return {generation: (fmean(v), quantile * stdev(v)) for generation, v in values.items()}
+    return {generation: mean_interval(v) for generation, v in values.items()}
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     axes = figure.subplots(1, 2)
-    shown = {"accuracy": "test accuracy %", "agreement": "agrees with the founder %"}
-    for axis, (key, words) in zip(axes, shown.items(), strict=True):
+    panels = {"accuracy": "test accuracy %", "agreement": "agrees with the founder %"}
+    for axis, (key, words) in zip(axes, panels.items(), strict=True):
         for rehearsal in dict.fromkeys(r["rehearsal"] for r in rows):
             course = _course([r for r in rows if r["rehearsal"] == rehearsal], key)
             mean, half = zip(*course.values(), strict=True)
-            label = f"{rehearsal} labelled examples rehearsed" if rehearsal else "no label after the founder"
+            label = f"{rehearsal} labeled examples rehearsed" if rehearsal else "no label after the founder"
             (line,) = axis.plot(list(course), mean, "o-", ms=3, label=label)
             low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
             axis.fill_between(list(course), low, high, color=line.get_color(), alpha=0.2, lw=0)

@@ -1,10 +1,11 @@
-"""Node perturbation trains a chip in place nearly as well as the exact gradient of that very chip would.
+"""Learned feedback trains a chip in place nearly as well as the exact gradient of that very chip would.
 
 Every method trains the same chips from the same data with the same batches and the same update rule
-(Adam, rate falling linearly to zero): node perturbation and weight perturbation through the wires alone,
-and the exact gradient by x-ray, which no real hardware allows. Perturbation methods use the same number of
-measurements per step; the probe size of node perturbation is tuned from the wires. Rate, number of probes
-and the feedback's settings were chosen on held-out training data.
+(Adam, learning rate falling linearly to zero): learned feedback (node perturbation that teaches a backward
+model, `recipes.learned_feedback`) and weight perturbation through the wires alone, and the exact gradient by
+x-ray, which no real hardware allows. Perturbation methods use the same number of reads per step; the probe
+size at nodes is tuned from the wires. Learning rate, number of probes and the feedback's settings were chosen
+on held-out training data.
 
 Beside ours: the digital 784-256-10 network with backprop gives 98.1 % on MNIST; published in-place results:
 active node perturbation 92.9 %, decorrelated node perturbation 96.4 %, weight-perturbation forward gradient
@@ -51,11 +52,15 @@ from ..kit.recipes.training_size import TrainingSize
 from ..kit.recipes.training_size import network
 from ..kit.recipes.training_size import training_size
 from ..kit.recipes.trainings import log_spaced
+from ..kit.report.tables import fixed
+from ..kit.report.tables import low_high
+from ..kit.report.tables import mean_of
+from ..kit.report.tables import short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
-Method = Literal["node perturbation", "weight perturbation", "exact gradient"]
+Method = Literal["learned feedback", "weight perturbation", "exact gradient"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Args:
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # by default 45, or 15 on large data
     probes: int | None = None  # measured directions a step; by default 4
-    probe_size: float | None = None  # V, of node perturbation; by default tuned from the wires alone
+    probe_size: float | None = None  # V, of learned feedback; by default tuned from the wires alone
     seed: int = 0  # of data order, probes and the chips' noise
 
 
@@ -78,7 +83,7 @@ TOY = Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8)
 class Trial:
     args: Args = Args()
     device: AnyDevice = Mismatched()
-    method: Method = "node perturbation"
+    method: Method = "learned feedback"
     chip: int = 0
 
     @property
@@ -99,10 +104,12 @@ def run(trial: Trial) -> Iterator[Row]:
     def generator(*path: str | int) -> Any:
         return stream(args.seed, "in_place", trial.chip, *path)  # every method sees the same batches
 
-    lessons = batches(data.train, size.batch, size.epochs, generator("data"))
+    examples = batches(data.train, size.batch, size.epochs, generator("data"))
     wires = metered(port, ledger)
-    probe = _probe_size(trial, wires, data, size, generator) if trial.method == "node perturbation" else None
-    learning = fit(_learner(trial, chip, data, size, probe), wires, lessons, generator("probes"))
+    probe_size = (
+        _probe_size(trial, wires, data, size, generator) if trial.method == "learned feedback" else None
+    )
+    learning = fit(_learner(trial, chip, data, size, probe_size), wires, examples, generator("probes"))
     about = {"device": reference(trial.device), "method": trial.method, "chip": trial.chip}
     total = count_steps(data.train, size.batch, size.epochs)
     for step in log_spaced(learning, total):
@@ -119,7 +126,7 @@ def run(trial: Trial) -> Iterator[Row]:
         **about,
         "accuracy": round(float(evaluate(port, data.test)), 6),
         "train_accuracy": round(float(evaluate(port, data.train)), 6),
-        "probe_size": probe,
+        "probe_size": probe_size,
         "reads": max(ledger.reads),
         "pulses_per_cell": float(ledger.pulses_per_cell),
         "joules": float(ledger.joules),
@@ -139,43 +146,43 @@ def _probe_size(
 
 
 def _learner(
-    trial: Trial, chip: Chip[Any], data: Dataset, size: TrainingSize, probe: float | None
+    trial: Trial, chip: Chip[Any], data: Dataset, size: TrainingSize, probe_size: float | None
 ) -> Learner[Any]:
     update = decaying_adam(data, size.batch, size.epochs, size.learning_rate)
-    if probe is not None:
-        return learned_feedback(size.probes, update, probe)(CrossEntropy())
+    if probe_size is not None:
+        return learned_feedback(size.probes, update, probe_size)(CrossEntropy())
     if trial.method == "exact gradient":
         return ExactGradient(chip, update, CrossEntropy())
     return recipes.weight_perturbation(CrossEntropy(), probes=size.probes, update=update)
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
+    lines = []
     for device in dict.fromkeys(r["device"] for r in rows):
         ends = [r for r in rows if r["what"] == "end" and r["device"] == device]
         exact = [r["accuracy"] for r in ends if r["method"] == "exact gradient"]
         for method in dict.fromkeys(r["method"] for r in ends):
-            chosen = [r for r in ends if r["method"] == method]
-            scores = [100 * r["accuracy"] for r in chosen]
-            made.append(
+            of_method = [r for r in ends if r["method"] == method]
+            scores = [100 * r["accuracy"] for r in of_method]
+            lines.append(
                 {
                     "device": device.rpartition(":")[2],
-                    "method": method.split()[0],
-                    "accuracy %": f"{fmean(scores):.2f}",
-                    "from to %": f"{min(scores):.2f} {max(scores):.2f}",
-                    "behind exact": f"{100 * fmean(exact) - fmean(scores):.2f}" if exact else "",
-                    "reads": f"{fmean(r['reads'] for r in chosen):.2g}",
-                    "pulses/cell": f"{fmean(r['pulses_per_cell'] for r in chosen):.2g}",
+                    "method": method,
+                    "accuracy %": fixed(fmean(scores)),
+                    "from to %": low_high(scores),
+                    "behind exact": fixed(100 * fmean(exact) - fmean(scores) if exact else None),
+                    "reads": short_number(mean_of(of_method, "reads")),
+                    "pulses/cell": short_number(mean_of(of_method, "pulses_per_cell")),
                 }
             )
-    return made
+    return lines
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
     figure = Figure(figsize=(4.5 * len(devices), 4), layout="constrained")
     axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    colours = dict(zip(get_args(Method), ("tab:green", "tab:red", "tab:gray"), strict=True))
+    colors = dict(zip(get_args(Method), ("tab:green", "tab:red", "tab:gray"), strict=True))
     for axis, device in zip(axes, devices, strict=True):
         for trial in dict.fromkeys(r["trial"] for r in rows if r["device"] == device):
             points = [r for r in rows if r["trial"] == trial and r["what"] == "curve"]
@@ -184,7 +191,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
             axis.plot(
                 [p["step"] for p in points],
                 [100 * (1 - p["accuracy"]) for p in points],
-                color=colours[method],
+                color=colors[method],
                 label=method if first else None,
             )
         axis.set(

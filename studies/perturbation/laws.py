@@ -37,6 +37,7 @@ from learners.estimators import sphere
 from learners.estimators import uniform
 from learners.theory import laws
 
+from ..kit.report.tables import percent
 from ..kit.run.study import Row
 
 DISTRIBUTIONS: dict[str, ProbeDistribution] = {
@@ -88,7 +89,7 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    points = [(d, k, s, m, c) for d, k in ((4, 2), (8, 4), (16, 2), (32, 8)) for s, m, c in _SETTINGS]
+    points = [(d, k, s, m, c) for d, k in ((4, 2), (8, 4), (16, 2), (32, 8)) for s, m, c in _CONDITIONS]
     points = [p for p in points if not p[4] or trial.distribution in CURVED]
     for number, (size, probes, probe_size, noise, curvature) in enumerate(points, 1):
         measured, error, predicted = _point(trial, size, probes, probe_size, noise, curvature)
@@ -107,7 +108,7 @@ def run(trial: Trial) -> Iterator[Row]:
         }
 
 
-_SETTINGS = ((0.1, 0.0, 0.0), (0.1, 0.05, 0.0), (0.5, 0.05, 0.0), (0.5, 0.05, 0.3))
+_CONDITIONS = ((0.1, 0.0, 0.0), (0.1, 0.05, 0.0), (0.5, 0.05, 0.0), (0.5, 0.05, 0.3))
 
 
 def _point(
@@ -131,16 +132,18 @@ def _point(
         reading_noise=noise,
         hessian=hessian if curvature else None,
     )
-    gaps = []
-    for piece in range(0, args.samples, 10_000):
-        count = min(10_000, args.samples - piece)
+    squares = []
+    for first in range(0, args.samples, 10_000):
+        count = min(10_000, args.samples - first)
         v = distribution.draw(probes, (count,), [body], spec, generator)[0].flatten(-2)
         u = scheme.perturbations(v) * probe_size
         losses = u @ g + (0.5 * ((u @ hessian) * u).sum(-1) if curvature else 0.0)
         losses = losses + noise * torch.randn(losses.shape, generator=generator, dtype=torch.float64)
         differences = scheme.differences(losses, torch.zeros(count, dtype=torch.float64), probe_size)
-        gaps.append((torch.einsum("kn,kni->ni", differences, v) / probes - predicted.mean).square().sum(-1))
-    squared = torch.cat(gaps)
+        squares.append(
+            (torch.einsum("kn,kni->ni", differences, v) / probes - predicted.mean).square().sum(-1)
+        )
+    squared = torch.cat(squares)
     return float(squared.mean()), float(squared.std() / len(squared) ** 0.5), predicted.variance
 
 
@@ -148,21 +151,21 @@ def table(rows: Sequence[Row]) -> list[Row]:
     lines = []
     for distribution in dict.fromkeys(r["distribution"] for r in rows):
         for scheme in dict.fromkeys(r["scheme"] for r in rows):
-            chosen = [
+            of_line = [
                 r
                 for r in rows
                 if (r["distribution"], r["scheme"]) == (distribution, scheme) and r["predicted"] > 1e-9
             ]
-            if not chosen:
+            if not of_line:
                 continue
-            worst = max(chosen, key=lambda r: abs(r["measured"] / r["predicted"] - 1))
+            worst = max(of_line, key=lambda r: abs(r["measured"] / r["predicted"] - 1))
             lines.append(
                 {
                     "distribution": distribution,
                     "scheme": scheme,
-                    "points": len(chosen),
+                    "points": len(of_line),
                     "worst deviation %": f"{100 * (worst['measured'] / worst['predicted'] - 1):+.2f}",
-                    "its standard error %": f"{100 * worst['standard_error'] / worst['predicted']:.2f}",
+                    "its standard error %": percent(worst["standard_error"] / worst["predicted"]),
                 }
             )
     return lines
@@ -172,10 +175,10 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(5.5, 5), layout="constrained")
     axis = figure.subplots()
     for distribution in dict.fromkeys(r["distribution"] for r in rows):
-        chosen = [r for r in rows if r["distribution"] == distribution and r["predicted"] > 1e-9]
+        of_line = [r for r in rows if r["distribution"] == distribution and r["predicted"] > 1e-9]
         axis.loglog(
-            [r["predicted"] for r in chosen],
-            [r["measured"] for r in chosen],
+            [r["predicted"] for r in of_line],
+            [r["measured"] for r in of_line],
             "o",
             ms=4,
             label=distribution,

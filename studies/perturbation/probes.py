@@ -13,10 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from statistics import stdev
 
 from matplotlib.figure import Figure
-from scipy.stats import t
 from torch import Generator
 
 from analog import Chip
@@ -31,9 +29,13 @@ from learners import tune_probe_size
 from learners.data import batches
 from learners.data import load_data
 
+from ..kit.metrics.mean_interval import mean_interval
 from ..kit.recipes.training_size import network
 from ..kit.recipes.training_size import training_size
 from ..kit.recipes.trainings import train_within_budget
+from ..kit.report.tables import fixed
+from ..kit.report.tables import mean_of
+from ..kit.report.tables import short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
@@ -73,13 +75,13 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
-    strange = [
+    unknown = [
         *(w for w in args.distributions if w not in DISTRIBUTIONS),
         *(w for w in args.schemes if w not in SCHEMES),
     ]
-    if strange:
+    if unknown:
         known = ", ".join((*DISTRIBUTIONS, *SCHEMES))
-        raise ValueError(f"no probe distribution or scheme {strange[0]!r}; known are {known}")
+        raise ValueError(f"no probe distribution or scheme {unknown[0]!r}; known are {known}")
     pairs = [(name, "one-sided") for name in args.distributions] + [("rademacher", s) for s in args.schemes]
     return [Trial(args, d, name, s, c) for d in args.devices for name, s in pairs for c in range(args.chips)]
 
@@ -98,12 +100,12 @@ def run(trial: Trial) -> Iterator[Row]:
     distribution, scheme = DISTRIBUTIONS[trial.distribution], SCHEMES[trial.scheme]
     (batch,) = batches(data.train, size.batch, 1e-9, generator("first"))
     start = NodePerturbation(0.1, 8, distribution, scheme)
-    estimator, found = tune_probe_size(
+    estimator, tuning = tune_probe_size(
         start, port, batch, CrossEntropy(), generator("tune"), last=0, max_probes=size.hidden
     )
-    spent = max(ledger.reads)
-    count = train_within_budget(
-        budget - spent, port, estimator, data, size, generator("data"), generator("probes")
+    tuning_reads = max(ledger.reads)
+    steps = train_within_budget(
+        budget - tuning_reads, port, estimator, data, size, generator("data"), generator("probes")
     )
     yield {
         "device": reference(trial.device),
@@ -112,9 +114,9 @@ def run(trial: Trial) -> Iterator[Row]:
         "chip": trial.chip,
         "size": estimator.size,
         "probes": estimator.probes,
-        "steps": count,
-        "tuning_share": spent / budget,
-        "noise": found.noise,
+        "steps": steps,
+        "tuning_share": tuning_reads / budget,
+        "noise": tuning.noise,
         "accuracy": round(float(evaluate(chip.port(), data.test)), 6),
         "done": 1.0,
     }
@@ -125,30 +127,23 @@ def table(rows: Sequence[Row]) -> list[Row]:
     for device, distribution, scheme in dict.fromkeys(
         (r["device"], r["distribution"], r["scheme"]) for r in rows
     ):
-        chosen = [
+        of_line = [
             r for r in rows if (r["device"], r["distribution"], r["scheme"]) == (device, distribution, scheme)
         ]
-        scores = [100 * r["accuracy"] for r in chosen]
+        mean, half_width = mean_interval([100 * r["accuracy"] for r in of_line])
         lines.append(
             {
                 "device": device.rpartition(":")[2],
                 "distribution": distribution,
                 "scheme": scheme,
-                "accuracy %": f"{fmean(scores):.2f}",
-                "95 % interval": f"+-{_half(scores):.2f}",
-                "size": f"{fmean(r['size'] for r in chosen):.3g}",
-                "probes": f"{fmean(r['probes'] for r in chosen):.3g}",
-                "steps": f"{fmean(r['steps'] for r in chosen):.0f}",
+                "accuracy %": fixed(mean),
+                "95 % interval": f"+-{fixed(half_width)}",
+                "size": short_number(mean_of(of_line, "size"), 3),
+                "probes": short_number(mean_of(of_line, "probes"), 3),
+                "steps": fixed(mean_of(of_line, "steps"), 0),
             }
         )
     return sorted(lines, key=lambda line: (line["device"], -float(line["accuracy %"])))
-
-
-def _half(scores: Sequence[float]) -> float:
-    """Half of the 95 % interval of the mean over chips; infinite for a single chip."""
-    if len(scores) < 2:
-        return float("inf")
-    return float(t.ppf(0.975, len(scores) - 1)) * stdev(scores) / len(scores) ** 0.5
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

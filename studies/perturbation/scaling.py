@@ -26,7 +26,7 @@ from typing import get_args
 import torch
 from matplotlib.figure import Figure
 from scipy.stats import linregress
-from scipy.stats import t
+from scipy.stats import t as student_t
 from torch import Tensor
 
 from analog import Chip
@@ -46,12 +46,13 @@ from learners.data import load_data
 from learners.learner import Learner
 
 from ..kit.recipes.exact_gradient import ExactGradient
+from ..kit.report.tables import plus_minus
 from ..kit.run.study import Row
 
 Method = Literal["weight perturbation", "node perturbation", "nodes, layers in turn", "exact gradient"]
 EXAMPLES = 256
 PROBES = 16
-SIZE = 1e-3  # the chips are silent, so small; float32 rounding is 1e-4 of the difference
+PROBE_SIZE = 1e-3  # the chips are silent, so small; float32 rounding is 1e-4 of the difference
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,11 @@ class Args:
     methods: tuple[Method, ...] = get_args(Method)
     chips: int = 3  # identities
     loss: float = 1.5  # nats, where learning ends; it begins at 2.3
-    most: float = 3e8  # measurements of single examples after which a run is given up
+    max_reads: float = 3e8  # reads of single examples after which a run is given up
     seed: int = 0  # of the probes
 
 
-TOY = Args(widths=(4, 6), chips=1, loss=2.28, most=2000000.0)
+TOY = Args(widths=(4, 6), chips=1, loss=2.28, max_reads=2e6)
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     args, batch = trial.args, _batch()
     layers = _layers(trial.width)
-    cap = int(args.most / EXAMPLES)
+    cap = int(args.max_reads / EXAMPLES)
     rate, steps = _fastest(trial.args, trial.width, trial.chip)
     if steps is None:
         raise ValueError(f"scaling: {trial.name} does not reach a loss of {args.loss} by the exact gradient")
@@ -97,8 +98,8 @@ def run(trial: Trial) -> Iterator[Row]:
         best = None
         cap = min(cap // cost, math.ceil(4 * steps * excess))  # a rate too high may never blow up nor arrive
         for share in (1.0, 0.5):  # of the rate that the law allows: it is a law for quadratics
-            found = _steps(trial, layers, batch, trial.method, share * rate / excess, best or cap)
-            best = found if found is not None else best
+            count = _steps(trial, layers, batch, trial.method, share * rate / excess, best or cap)
+            best = count if count is not None else best
     yield {
         "width": trial.width,
         "weights": sum(la.tiles * la.rows * la.cols for la in layers),
@@ -121,8 +122,8 @@ def _fastest(args: Args, width: int, chip: int) -> tuple[float, int | None]:
     trial, layers, batch = Trial(args, width, "exact gradient", chip), _layers(width), _batch()
     rate, steps = _RATES[0], None
     for slower in _RATES:  # from above: a rate that blows up is known soon, a slow one is given up soon
-        found = _steps(trial, layers, batch, "exact gradient", slower, steps or 500)
-        rate, steps = (slower, found) if found is not None else (rate, steps)
+        count = _steps(trial, layers, batch, "exact gradient", slower, steps or 500)
+        rate, steps = (slower, count) if count is not None else (rate, steps)
     return rate, steps
 
 
@@ -138,13 +139,20 @@ def _batch() -> Batch:
 
 
 def _steps(
-    trial: Trial, layers: tuple[Layer, ...], batch: Batch, method: Method, rate: float, most: int
+    trial: Trial,
+    layers: tuple[Layer, ...],
+    batch: Batch,
+    method: Method,
+    learning_rate: float,
+    max_steps: int,
 ) -> int | None:
-    """Steps until the loss is reached, or None if it is not within `most`."""
+    """Steps until the loss is reached, or None if it is not within `max_steps`."""
     chip = Chip(Ideal(), layers, trial.chip)
-    learner = _learner(chip, method, rate)
-    generator = stream(trial.args.seed, "scaling", trial.name, str(rate))
-    for number, (_, step) in enumerate(fit(learner, chip.port(), (batch for _ in range(most)), generator)):
+    learner = _learner(chip, method, learning_rate)
+    generator = stream(trial.args.seed, "scaling", trial.name, str(learning_rate))
+    for number, (_, step) in enumerate(
+        fit(learner, chip.port(), (batch for _ in range(max_steps)), generator)
+    ):
         loss = float(step.loss)
         if loss <= trial.args.loss:
             return number
@@ -153,13 +161,13 @@ def _steps(
     return None
 
 
-def _learner(chip: Chip[Any], method: Method, rate: float) -> Learner[Any]:
-    update, loss = sgd(rate), CrossEntropy()
+def _learner(chip: Chip[Any], method: Method, learning_rate: float) -> Learner[Any]:
+    update, loss = sgd(learning_rate), CrossEntropy()
     if method == "exact gradient":
         return ExactGradient(chip, update, loss)
     if method == "weight perturbation":
-        return Descent(WeightPerturbation(SIZE, PROBES), update, loss, delta_rule=False)
-    nodes, in_turn = NodePerturbation(SIZE, PROBES, mask=False), method == "nodes, layers in turn"
+        return Descent(WeightPerturbation(PROBE_SIZE, PROBES), update, loss, delta_rule=False)
+    nodes, in_turn = NodePerturbation(PROBE_SIZE, PROBES, mask=False), method == "nodes, layers in turn"
     return Descent(nodes, update, loss, delta_rule=False, in_turn=in_turn)
 
 
@@ -182,14 +190,14 @@ def _ratio(chip: Chip[Any], batch: Batch, method: Method) -> float:
     square = sum(float(g.square().sum()) for g in gradient)
     if method == "weight perturbation":
         return 1 + (sum(g.numel() for g in gradient) - 1) / PROBES
-    slopes = xray.node_gradient(chip, batch.x, batch.target, CrossEntropy())
-    own = [d.square().sum(-1) for d in slopes]  # (N,) of each layer
+    gradients = xray.node_gradient(chip, batch.x, batch.target, CrossEntropy())
+    squares = [d.square().sum(-1) for d in gradients]  # (N,) of each layer
     variance = 0.0
     inputs = (batch.x, *xray.respond(chip, batch.x).taps[:-1])
-    for d, mine, x in zip(slopes, own, inputs, strict=True):
-        all_of_them: Tensor = mine if method == "nodes, layers in turn" else torch.stack(own).sum(0)
-        spread = d.shape[-1] * all_of_them - mine
-        variance += float(((x.square().sum(-1) + 1) * spread).sum()) / len(x) ** 2 / PROBES
+    for d, of_layer, x in zip(gradients, squares, inputs, strict=True):
+        probed: Tensor = of_layer if method == "nodes, layers in turn" else torch.stack(squares).sum(0)
+        excess = d.shape[-1] * probed - of_layer
+        variance += float(((x.square().sum(-1) + 1) * excess).sum()) / len(x) ** 2 / PROBES
     return 1 + variance / square
 
 
@@ -197,21 +205,21 @@ def table(rows: Sequence[Row]) -> list[Row]:
     exact = {(r["width"], r["chip"]): r["reads"] for r in rows if r["method"] == "exact gradient"}
     lines = []
     for method in dict.fromkeys(r["method"] for r in rows):
-        chosen = [r for r in rows if r["method"] == method]
-        over = [
-            {"weights": r["weights"], **{k: r[k] and r[k] / exact[at] for k in ("reads", "predicted")}}
-            for r in chosen
-            if (at := (r["width"], r["chip"])) in exact
+        of_method = [r for r in rows if r["method"] == method]
+        over_exact = [
+            {"weights": r["weights"], **{k: r[k] and r[k] / exact[pair] for k in ("reads", "predicted")}}
+            for r in of_method
+            if (pair := (r["width"], r["chip"])) in exact
         ]
-        there = [r for r in over if r["reads"]]
+        arrived = [r for r in over_exact if r["reads"]]
         lines.append(
             {
                 "method": method,
-                "power of weights": _power([r for r in chosen if r["reads"]], "reads"),
-                "predicted": _power(chosen, "predicted"),
-                "over exact": "" if method == "exact gradient" else _power(there, "reads"),
-                "predicted over exact": "" if method == "exact gradient" else _power(over, "predicted"),
-                "given up": len(chosen) - len([r for r in chosen if r["reads"]]),
+                "power of weights": _power([r for r in of_method if r["reads"]], "reads"),
+                "predicted": _power(of_method, "predicted"),
+                "over exact": "" if method == "exact gradient" else _power(arrived, "reads"),
+                "predicted over exact": "" if method == "exact gradient" else _power(over_exact, "predicted"),
+                "given up": len(of_method) - len([r for r in of_method if r["reads"]]),
             }
         )
     return lines
@@ -223,29 +231,27 @@ def _power(rows: Sequence[Row], what: str) -> str:
         return ""
     logs = torch.tensor([[r["weights"], r[what]] for r in rows], dtype=torch.float64).log()
     line = linregress(logs[:, 0].numpy(), logs[:, 1].numpy())
-    half = float(t.ppf(0.975, max(1, len(rows) - 2))) * line.stderr
-    return f"{line.slope:.2f} +- {half:.2f}"
+    half_width = float(student_t.ppf(0.975, max(1, len(rows) - 2))) * line.stderr
+    return plus_minus(line.slope, half_width)
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axis = figure.subplots()
-    for colour, method in zip(
-        ("tab:red", "tab:green", "tab:blue", "tab:gray"), get_args(Method), strict=True
-    ):
-        chosen = sorted((r for r in rows if r["method"] == method), key=lambda r: r["weights"])
-        there = [r for r in chosen if r["reads"]]
+    for color, method in zip(("tab:red", "tab:green", "tab:blue", "tab:gray"), get_args(Method), strict=True):
+        of_method = sorted((r for r in rows if r["method"] == method), key=lambda r: r["weights"])
+        arrived = [r for r in of_method if r["reads"]]
         axis.loglog(
-            [r["weights"] for r in there],
-            [r["reads"] for r in there],
+            [r["weights"] for r in arrived],
+            [r["reads"] for r in arrived],
             "o",
-            color=colour,
+            color=color,
             label=method,
         )
-        sizes = sorted({r["weights"] for r in chosen})
-        foretold = [fmean(r["predicted"] for r in chosen if r["weights"] == w) for w in sizes]
-        axis.loglog(sizes, foretold, color=colour, lw=0.8)
-    axis.set(xlabel="weights", ylabel="measurements to reach the loss", title="lines: predicted by the laws")
+        sizes = sorted({r["weights"] for r in of_method})
+        predicted = [fmean(r["predicted"] for r in of_method if r["weights"] == w) for w in sizes]
+        axis.loglog(sizes, predicted, color=color, lw=0.8)
+    axis.set(xlabel="weights", ylabel="reads to reach the loss", title="lines: predicted by the laws")
     axis.grid(which="both", alpha=0.3)
     axis.legend()
     path = folder / "scaling.png"

@@ -39,6 +39,8 @@ from learners import sgd
 from learners.rl import Argmax
 from learners.rl import ObservationNormalizer
 
+from ..kit.report.tables import fixed
+from ..kit.report.tables import short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
@@ -211,9 +213,9 @@ def table(rows: Sequence[Row]) -> list[Row]:
     return [
         {
             "what": r["what"],
-            "time, us": f"{r['us']:.0f}",
-            "yardstick, us": f"{r['yardstick_us']:.0f}",
-            "ratio": f"{r['ratio']:.3g}",
+            "time, us": fixed(r["us"], 0),
+            "yardstick, us": fixed(r["yardstick_us"], 0),
+            "ratio": short_number(r["ratio"], 3),
             "bound by": r["bound"],
         }
         for r in rows
@@ -223,8 +225,8 @@ def table(rows: Sequence[Row]) -> list[Row]:
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(8, 3.5), layout="constrained")
     axis = figure.subplots()
-    alike = rows[:-2]  # acting and the fleet have other yardsticks
-    axis.barh([r["what"] for r in alike], [r["ratio"] for r in alike], color="tab:blue")
+    same_yardstick = rows[:-2]  # acting and the fleet have other yardsticks
+    axis.barh([r["what"] for r in same_yardstick], [r["ratio"] for r in same_yardstick], color="tab:blue")
     axis.axvline(1.0, color="black", linewidth=0.8)
     axis.set(xlabel="time in units of the plain products")
     axis.invert_yaxis()

@@ -1,6 +1,6 @@
 """Probe size and number of probes, tuned from the wires alone, are as good as the best of a grid.
 
-Every setting trains the same chips by node perturbation with the same budget of measurements, so more
+Every choice trains the same chips by node perturbation with the same budget of measurements, so more
 probes a step mean fewer steps. `tune_probe_size` measures the chip once before training, by the laws of
 `learners.laws`, and pays for what it measures from the same budget.
 
@@ -33,6 +33,10 @@ from learners.data import load_data
 from ..kit.recipes.training_size import network
 from ..kit.recipes.training_size import training_size
 from ..kit.recipes.trainings import train_within_budget
+from ..kit.report.tables import fixed
+from ..kit.report.tables import low_high
+from ..kit.report.tables import percent
+from ..kit.report.tables import short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
@@ -55,18 +59,18 @@ TOY = Args(sizes=(0.1,), probes=(1, 4), chips=2, budget=3, hidden=8)
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
-    setting: tuple[float, int] | None = None  # probe size and number of probes; None is tuned
+    grid_point: tuple[float, int] | None = None  # probe size and number of probes; None is tuned
     chip: int = 0
 
     @property
     def name(self) -> str:
-        size, probes = self.setting or ("tuned", "")
+        size, probes = self.grid_point or ("tuned", "")
         return f"{size} x {probes}, chip {self.chip}" if probes else f"tuned, chip {self.chip}"
 
 
 def plan(args: Args) -> list[Trial]:
     grid = [(s, k) for s in args.sizes for k in args.probes]
-    return [Trial(args, setting, c) for c in range(args.chips) for setting in (None, *grid)]
+    return [Trial(args, point, c) for c in range(args.chips) for point in (None, *grid)]
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -81,24 +85,24 @@ def run(trial: Trial) -> Iterator[Row]:
         return stream(args.seed, "tuning", trial.chip, what)
 
     estimator, why = NodePerturbation(0.1, 8), ""
-    if trial.setting is None:
+    if trial.grid_point is None:
         (batch,) = batches(data.train, size.batch, 1e-9, generator("first"))
-        estimator, found = tune_probe_size(estimator, port, batch, CrossEntropy(), generator("tune"), last=0)
-        why = str(found)
+        estimator, tuning = tune_probe_size(estimator, port, batch, CrossEntropy(), generator("tune"), last=0)
+        why = str(tuning)
     else:
-        estimator = NodePerturbation(*trial.setting)
-    spent = max(ledger.reads)
-    total = train_within_budget(
-        budget - spent, port, estimator, data, size, generator("data"), generator("probes")
+        estimator = NodePerturbation(*trial.grid_point)
+    tuning_reads = max(ledger.reads)
+    steps = train_within_budget(
+        budget - tuning_reads, port, estimator, data, size, generator("data"), generator("probes")
     )
     yield {
-        "setting": "tuned" if trial.setting is None else "grid",
+        "chosen_by": "tuning" if trial.grid_point is None else "grid",
         "size": estimator.size,
         "probes": estimator.probes,
         "chip": trial.chip,
-        "steps": total,
+        "steps": steps,
         "accuracy": round(float(evaluate(chip.port(), data.test)), 6),
-        "tuning_share": spent / budget,
+        "tuning_share": tuning_reads / budget,
         "reads": max(ledger.reads),
         "why": why,
         "done": 1.0,
@@ -107,38 +111,39 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def table(rows: Sequence[Row]) -> list[Row]:
     lines = []
-    for setting, size, probes in dict.fromkeys(
-        (r["setting"], r["size"], r["probes"]) if r["setting"] == "grid" else ("tuned", None, None)
+    for chosen_by, size, probes in dict.fromkeys(
+        (r["chosen_by"], r["size"], r["probes"]) if r["chosen_by"] == "grid" else ("tuning", None, None)
         for r in rows
     ):
-        chosen = [
+        of_line = [
             r
             for r in rows
-            if r["setting"] == setting and (setting == "tuned" or (r["size"], r["probes"]) == (size, probes))
+            if r["chosen_by"] == chosen_by
+            and (chosen_by == "tuning" or (r["size"], r["probes"]) == (size, probes))
         ]
-        scores = [100 * r["accuracy"] for r in chosen]
+        scores = [100 * r["accuracy"] for r in of_line]
         lines.append(
             {
-                "setting": setting,
-                "size": _span([r["size"] for r in chosen]),
-                "probes": _span([r["probes"] for r in chosen]),
-                "accuracy %": f"{fmean(scores):.2f}",
-                "from to %": f"{min(scores):.2f} {max(scores):.2f}",
-                "tuning, % of budget": f"{100 * max(r['tuning_share'] for r in chosen):.2f}",
+                "chosen by": chosen_by,
+                "size": _span([r["size"] for r in of_line]),
+                "probes": _span([r["probes"] for r in of_line]),
+                "accuracy %": fixed(fmean(scores)),
+                "from to %": low_high(scores),
+                "tuning, % of budget": percent(max(r["tuning_share"] for r in of_line)),
             }
         )
     return sorted(lines, key=lambda line: -float(line["accuracy %"]))
 
 
 def _span(values: Sequence[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    low, high = short_number(min(values), 3), short_number(max(values), 3)
+    return low if min(values) == max(values) else f"{low} to {high}"
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     axis = figure.subplots()
-    grid = [r for r in rows if r["setting"] == "grid"]
+    grid = [r for r in rows if r["chosen_by"] == "grid"]
     for probes in sorted({r["probes"] for r in grid}):
         sizes = sorted({r["size"] for r in grid})
         mean = [
@@ -147,7 +152,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
         ]
         axis.plot(sizes, mean, "o-", ms=4, label=f"{probes} probes")
     for r in rows:
-        if r["setting"] == "tuned":
+        if r["chosen_by"] == "tuning":
             axis.plot(r["size"], 100 - 100 * r["accuracy"], "k*", ms=12)
     axis.set(xscale="log", yscale="log", xlabel="probe size, V", ylabel="test error %", title="stars: tuned")
     axis.grid(which="both", alpha=0.3)

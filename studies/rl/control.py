@@ -31,7 +31,6 @@ from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
-from statistics import stdev
 from typing import Any
 from typing import Final
 from typing import Literal
@@ -39,7 +38,6 @@ from typing import NamedTuple
 
 import torch
 from matplotlib.figure import Figure
-from scipy.stats import t as student
 from torch import Generator
 from torch import Tensor
 
@@ -52,14 +50,17 @@ from learners.rl import ObservationNormalizer
 from learners.rl import PolicyLearner
 from learners.rl import rollout
 
-from ..kit.report.film_strip import strip
+from ..kit.metrics.mean_interval import mean_interval
+from ..kit.report.film_strip import draw_film_strip
+from ..kit.report.tables import fixed
+from ..kit.report.tables import plus_minus
 from ..kit.rl.classic_control import ClassicControl
 from ..kit.rl.tasks import RL_TASKS
 from ..kit.rl.tasks import RLTask
 from ..kit.rl.tasks import by_episodes
 from ..kit.rl.tasks import by_steps
 from ..kit.rl.tasks import fresh_policies
-from ..kit.rl.tasks import score
+from ..kit.rl.tasks import mean_returns
 from ..kit.rl.tasks import train_on_task
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
@@ -130,9 +131,9 @@ def plan(args: Args) -> list[Trial]:
     unknown = [t for t in (*args.tasks, *args.by_nodes) if t not in RL_TASKS]
     if unknown or not args.tasks:
         raise ValueError(f"control: tasks are some of {', '.join(RL_TASKS)}; got {unknown or 'none'}")
-    made = [Trial(args, t, d) for t in args.tasks for d in args.devices]
-    made += [Trial(args, t, d, "steps") for t in args.by_nodes for d in args.devices if t in args.tasks]
-    return made + [Trial(args, args.tasks[0], d) for d in args.leaking]
+    trials = [Trial(args, t, d) for t in args.tasks for d in args.devices]
+    trials += [Trial(args, t, d, "steps") for t in args.by_nodes for d in args.devices if t in args.tasks]
+    return trials + [Trial(args, args.tasks[0], d) for d in args.leaking]
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -141,15 +142,16 @@ def run(trial: Trial) -> Iterator[Row]:
     chip = fresh_policies(trial.device, rl_task, range(args.chips), args.seed)
     state = None
     pause = 0.0
-    for state, shown in train_on_task(rl_task, learner, chip, chip.port(), trial.generator("practice")):
-        reached = float(state.progress.steps.double().mean())
-        if reached >= pause:
-            pause = reached + rl_task.max_env_steps / POINTS
-            means = shown.returns.movedim(-2, 0).flatten(1).mean(1)[shown.steps > 0]
-            done = 0.8 * min(1.0, reached / rl_task.max_env_steps)
-            yield {"what": "curve", **_about(trial), "steps": round(reached), **_spread(means), "done": done}
+    for state, episodes in train_on_task(rl_task, learner, chip, chip.port(), trial.generator("practice")):
+        env_steps = float(state.progress.steps.double().mean())
+        if env_steps >= pause:
+            pause = env_steps + rl_task.max_env_steps / POINTS
+            returns = episodes.returns.movedim(-2, 0).flatten(1).mean(1)[episodes.steps > 0]
+            score = {"steps": round(env_steps), **_mean_score(returns)}
+            done = 0.8 * min(1.0, env_steps / rl_task.max_env_steps)
+            yield {"what": "curve", **_about(trial), **score, "done": done}
     assert state is not None  # a budget is at least one step
-    yield from _scored(trial, "learnt", chip, state)
+    yield from _score_rows(trial, "trained", chip, state)
     yield {"what": "film", **_about(trial), "frames": _film(trial, chip, state.progress.normalizer)}
     yield from _hardships(trial, chip, learner, state)
 
@@ -159,27 +161,31 @@ def _hardships(trial: Trial, chip: Chip[Any], learner: Any, state: Any) -> Itera
     args, rl_task, generator = trial.args, trial.rl_task, trial.generator("knock")
     if trial.device in args.leaking:
         chip.wait(args.wait)
-        yield from _scored(trial, "left alone", chip, state)
+        yield from _score_rows(trial, "left alone", chip, state)
     else:
         shocks = (torch.randn(k.shape, generator=generator, dtype=k.dtype) for k in chip.spec.zeros())
         chip.port().pulse(tuple(args.knock * s for s in shocks))
-        yield from _scored(trial, "knocked", chip, state)
+        yield from _score_rows(trial, "knocked", chip, state)
     share = replace(
         learner,
         max_env_steps=max(1, rl_task.max_env_steps // 5 - rl_task.max_env_steps + learner.max_env_steps),
     )
     fresh = state._replace(progress=state.progress._replace(steps=torch.zeros_like(state.progress.steps)))
     *_, (state, _) = train_on_task(rl_task, share, chip, chip.port(), trial.generator("again"), fresh)
-    yield from _scored(trial, "learnt again", chip, state, {"done": 1.0})
+    yield from _score_rows(trial, "trained again", chip, state, {"done": 1.0})
 
 
 def _about(trial: Trial) -> Row:
     return {"task": trial.task, "device": reference(trial.device), "method": trial.method}
 
 
-def _scored(trial: Trial, what: str, chip: Chip[Any], state: Any, done: Row | None = None) -> Iterator[Row]:
-    generator = trial.generator("score", what)
-    scores = score(chip.port(), trial.rl_task, state.progress.normalizer, trial.args.episodes, generator)
+def _score_rows(
+    trial: Trial, what: str, chip: Chip[Any], state: Any, done: Row | None = None
+) -> Iterator[Row]:
+    generator = trial.generator("score", what.replace("trained", "learnt"))  # the streams' words, as ever
+    scores = mean_returns(
+        chip.port(), trial.rl_task, state.progress.normalizer, trial.args.episodes, generator
+    )
     for who, value, steps in zip(
         chip.identities, scores.tolist(), state.progress.steps.tolist(), strict=True
     ):
@@ -187,16 +193,10 @@ def _scored(trial: Trial, what: str, chip: Chip[Any], state: Any, done: Row | No
         yield {**about, "score": round(value, 3), "steps": steps, **(done or {})}
 
 
-def _spread(scores: Tensor) -> Row:
-    mean, half = interval(scores.tolist())
-    return {"score": round(mean, 3), "half": round(half, 3)}
-
-
-def interval(scores: Sequence[float]) -> tuple[float, float]:
-    """Mean, and half the width of its 95 % interval (0 for a single one)."""
-    count = len(scores)
-    half = float(student.ppf(0.975, count - 1)) * stdev(scores) / count**0.5 if count > 1 else 0.0
-    return fmean(scores), half
+def _mean_score(scores: Tensor) -> Row:
+    """The mean over chips and half the width of its interval, 0 for one chip: rows are finite."""
+    mean, half = mean_interval(scores.tolist())
+    return {"score": round(mean, 3), "half_width": round(half, 3) if len(scores) > 1 else 0.0}
 
 
 def _film(trial: Trial, chip: Chip[Any], normalizer: ObservationNormalizer) -> list[Any]:
@@ -205,39 +205,38 @@ def _film(trial: Trial, chip: Chip[Any], normalizer: ObservationNormalizer) -> l
     generator = trial.generator("film")
     seeds = list(range(env.num_envs))
     play = list(rollout(chip.port(), env, trial.rl_task.actions, normalizer, generator, seeds=seeds))
-    seen = [m.observation[0, 0].tolist() for m in play if bool(m.going[0, 0])]
-    at = sorted({round(k * (len(seen) - 1) / (FRAMES - 1)) for k in range(FRAMES)})
-    return [(k, [round(v, 4) for v in seen[k]]) for k in at]
+    observations = [m.observation[0, 0].tolist() for m in play if bool(m.going[0, 0])]
+    steps = sorted({round(k * (len(observations) - 1) / (FRAMES - 1)) for k in range(FRAMES)})
+    return [(k, [round(v, 4) for v in observations[k]]) for k in steps]
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
+    lines = []
     for trial in dict.fromkeys(r["trial"] for r in rows):
-        own = [r for r in rows if r["trial"] == trial]
-        about, beside = own[0], PUBLISHED[own[0]["task"]]
-        ends = [r for r in own if "chip" in r]
-        shown = {
+        of_trial = [r for r in rows if r["trial"] == trial]
+        about, published = of_trial[0], PUBLISHED[of_trial[0]["task"]]
+        ends = [r for r in of_trial if "chip" in r]
+        scores = {
             w: [r["score"] for r in ends if r["what"] == w] for w in dict.fromkeys(r["what"] for r in ends)
         }
-        learnt = shown["learnt"]
-        mean, half = interval(learnt)
-        hardship = next(w for w in ("left alone", "knocked") if w in shown)
-        made.append(
+        trained = scores["trained"]
+        hardship = next(w for w in ("left alone", "knocked") if w in scores)
+        lines.append(
             {
                 "task": about["task"],
                 "device": short_reference(about["device"]),
                 "probes": "knobs" if about["method"] == "episodes" else "nodes",
-                "steps": f"{max(r['steps'] for r in own if r['what'] == 'learnt'):,}",
-                "score": f"{mean:.1f} +- {half:.1f}",
-                "worst": f"{min(learnt):.1f}",
-                "there": f"{sum(s >= beside.wanted for s in learnt)} of {len(learnt)}",
-                "ARS": beside.ars,
-                "PPO": beside.ppo,
-                hardship: f"{fmean(shown[hardship]):.1f}",
-                "again": f"{fmean(shown['learnt again']):.1f}",
+                "steps": f"{max(r['steps'] for r in ends if r['what'] == 'trained'):,}",
+                "score": plus_minus(*mean_interval(trained), digits=1),
+                "worst": fixed(min(trained), 1),
+                "there": f"{sum(s >= published.wanted for s in trained)} of {len(trained)}",
+                "ARS": published.ars,
+                "PPO": published.ppo,
+                hardship: fixed(fmean(scores[hardship]), 1),
+                "again": fixed(fmean(scores["trained again"]), 1),
             }
         )
-    return made
+    return lines
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
@@ -250,7 +249,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
             nodes = points[0]["method"] == "steps"
             label = short_reference(points[0]["device"]) + (", nodes" if nodes else "")
             (line,) = axis.plot(steps, [p["score"] for p in points], "--" if nodes else "-", label=label)
-            low, high = ([p["score"] + s * p["half"] for p in points] for s in (-1, 1))
+            low, high = ([p["score"] + sign * p["half_width"] for p in points] for sign in (-1, 1))
             axis.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, lw=0)
         axis.axhline(PUBLISHED[task].wanted, color="black", lw=0.6)
         axis.set(title=task, xlabel="environment steps", ylabel="return while probed")
@@ -258,4 +257,4 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     path = folder / "control.png"
     figure.savefig(path, dpi=120)
     films = {r["task"]: r for r in rows if r["what"] == "film" and r["method"] == "episodes"}
-    return [path, strip(list(films.values()), folder / "film.png")]
+    return [path, draw_film_strip(list(films.values()), folder / "film.png")]

@@ -27,10 +27,15 @@ def round_count(count: float | None) -> str:
     return "" if count is None else f"{float(f'{count:.2g}'):,.0f}"
 
 
+def plus_minus(value: float, uncertainty: float, digits: int = 2) -> str:
+    """A number beside its spread, or half the width of its interval."""
+    return f"{fixed(value, digits)} +- {fixed(uncertainty, digits)}"
+
+
 def mean_sd(values: Sequence[float], digits: int = 2) -> str:
     """Mean and standard deviation; the mean alone of a single value."""
-    mean = fixed(fmean(values), digits)
-    return f"{mean} +- {fixed(stdev(values), digits)}" if len(values) > 1 else mean
+    mean = fmean(values)
+    return plus_minus(mean, stdev(values), digits) if len(values) > 1 else fixed(mean, digits)
 
 
 def low_high(values: Sequence[float], digits: int = 2) -> str:

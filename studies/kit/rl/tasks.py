@@ -1,4 +1,4 @@
-"""What studies of acting share: settings that suit each task, chips that practise it, their scores."""
+"""What studies of acting share: settings that suit each task, training on it, and mean returns."""
 
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ from .classic_control import ClassicControl
 
 
 class RLTask(NamedTuple):
-    """How a task is learnt; chosen on chips and seeds other than those reported."""
+    """How a task is learned; chosen on chips and seeds other than those reported."""
 
     task: str
     sizes: tuple[int, ...]  # features in, hidden neurons if any, outputs
@@ -47,10 +47,10 @@ class RLTask(NamedTuple):
     max_env_steps: int  # environment steps
     pairs: int  # of antithetic probes
     episodes: int  # of each probe in a round
-    size: float  # full scale, sd of a probe at a knob
-    rate: float  # step size, in the paper's sense
-    top: int | None = None  # directions used
-    final_scale: float = 0.1  # share of the rate left at the end
+    probe_size: float  # full scale, sd of a probe at a knob
+    learning_rate: float  # step size, in the paper's sense
+    top_directions: int | None = None  # those used; None: all
+    final_scale: float = 0.1  # share of the learning rate left at the end
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -77,13 +77,13 @@ RL_TASKS: Final = {
 
 
 def by_episodes(rl_task: RLTask) -> AugmentedRandomSearch:
-    """Augmented random search; the last round that may begin still ends within the skill's steps."""
+    """Augmented random search; the last round that may begin still ends within the task's steps."""
     longest = 2 * rl_task.pairs * rl_task.episodes * rl_task.limit
     return AugmentedRandomSearch(
-        WeightPerturbation(rl_task.size, rl_task.pairs, gaussian, antithetic),
-        sgd(2 * rl_task.size * rl_task.rate),
+        WeightPerturbation(rl_task.probe_size, rl_task.pairs, gaussian, antithetic),
+        sgd(2 * rl_task.probe_size * rl_task.learning_rate),
         rl_task.actions,
-        standardized(rl_task.top),
+        standardized(rl_task.top_directions),
         max_env_steps=max(1, rl_task.max_env_steps - longest),
         final_scale=rl_task.final_scale,
     )
@@ -91,14 +91,14 @@ def by_episodes(rl_task: RLTask) -> AugmentedRandomSearch:
 
 STEP_PROBE = 0.3  # V at the summing node, of step-level node perturbation
 STEP_EPISODES = 8
-STEP_RATE = 0.03  # of Adam
+STEP_LEARNING_RATE = 0.03  # of Adam
 
 
 def by_steps(rl_task: RLTask) -> NodePerturbationReinforce:
     """Node perturbation at every step, episodes side by side."""
     return NodePerturbationReinforce(
         NodePerturbation(STEP_PROBE, 1, gaussian, mask=False),
-        adam(STEP_RATE),
+        adam(STEP_LEARNING_RATE),
         rl_task.actions,
         max_env_steps=max(1, rl_task.max_env_steps - STEP_EPISODES * rl_task.limit),
         final_scale=rl_task.final_scale,
@@ -123,28 +123,28 @@ def train_on_task(
     generator: Generator,
     state: Any = None,  # to go on from
 ) -> Iterator[tuple[Any, Round]]:
-    """Let chips practise a skill."""
+    """Train the policy of chips on a task, a round at a time."""
     return train_policy(learner, port, make_env(rl_task, learner, len(chip.identities)), generator, state)
 
 
-def score(
+def mean_returns(
     port: Port, rl_task: RLTask, normalizer: ObservationNormalizer, episodes: int, generator: Generator
 ) -> Tensor:
-    """(*fleet,), float64: mean return over so many fresh episodes, nothing probed."""
+    """The mean return of each chip over so many fresh episodes, nothing probed: (*fleet,), float64."""
     chips = port.spec.fleet[0] if port.spec.fleet else 1
     env = ClassicControl(rl_task.task, chips * episodes)
-    drawn = torch.randint(2**31 - 1, (env.num_envs,), generator=generator).tolist()
-    play = rollout(port, env, rl_task.actions, normalizer, generator, seeds=drawn)
+    seeds = torch.randint(2**31 - 1, (env.num_envs,), generator=generator).tolist()
+    play = rollout(port, env, rl_task.actions, normalizer, generator, seeds=seeds)
     return episode_stats(play, len(port.spec.fleet)).returns.mean(-1)
 
 
 def fresh_policies(
     device: Device[Any], rl_task: RLTask, who: int | Sequence[int], noise_seed: int
 ) -> Chip[Any]:
-    """Fresh chips wired for a skill, the read-out blank, so that a probe decides what they do."""
+    """Fresh chips wired for a task, the read-out blank, so that a probe decides what they do."""
     chip = Chip(device, rl_task.layers, who, noise_seed=noise_seed)
     generator = stream(noise_seed, "skills", rl_task.task)
     *hidden, out = chip.spec.zeros()
-    drawn = (torch.randn(k.shape, generator=generator, dtype=k.dtype) / k.shape[-1] ** 0.5 for k in hidden)
-    chip.port().program((*drawn, out))
+    weights = (torch.randn(k.shape, generator=generator, dtype=k.dtype) / k.shape[-1] ** 0.5 for k in hidden)
+    chip.port().program((*weights, out))
     return chip

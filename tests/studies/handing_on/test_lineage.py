@@ -56,7 +56,7 @@ def test_the_interval_is_students_over_paired_lineages() -> None:
             )
     rows.append({"what": "founder, read again", "rehearsal": 0, "agreement": 1.0})
     last = lineage.table(rows)[-1]
-    assert last["below founder"] == "3.00 ± 12.71"
+    assert last["below founder"] == "3.00 +- 12.71"
 
 
 @pytest.mark.parametrize(
