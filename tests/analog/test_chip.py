@@ -1,3 +1,5 @@
+"""Chips: one identity and one noise seed are one life, and probes act where they enter."""
+
 from dataclasses import dataclass
 
 import pytest

@@ -1,3 +1,5 @@
+"""The x-ray: exact gradients, those of backpropagation on an ideal chip."""
+
 import pytest
 import torch
 

@@ -1,3 +1,5 @@
+"""Handovers: lessons are softened readings, and fleets of heirs learn in one call."""
+
 from typing import Any
 
 import pytest

@@ -1,3 +1,5 @@
+"""Losses: values agree with torch, gradients with autograd, and bad targets are refused."""
+
 import pytest
 import torch
 

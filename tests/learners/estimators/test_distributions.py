@@ -14,14 +14,12 @@ from learners.estimators import Blocks
 from learners.estimators import ProbeDistribution
 from learners.estimators import coordinates
 from learners.estimators import haar
-from learners.estimators import hadamard
 from learners.estimators import rank_one
 from learners.estimators import sparse
 from studies.perturbation.laws import DISTRIBUTIONS
 from tests.twostage import kept
 
 SPEC = Spec((dense(2, 2),), dtype=torch.float64)
-ORTHOGONAL = ("haar", "hadamard", "coordinates")
 
 
 def directions(
@@ -75,30 +73,6 @@ def test_kurtosis_is_as_stated(name: str, kurtosis: float) -> None:
 
     assert DISTRIBUTIONS[name].kurtosis == kurtosis
     assert kept(sample, torch.full((4,), float(kurtosis), dtype=torch.float64), 20_000, name, "kurtosis")
-
-
-@pytest.mark.parametrize("name", ORTHOGONAL)
-def test_orthogonal_sets_are_orthogonal_and_exact_when_complete(name: str) -> None:
-    v = directions(DISTRIBUTIONS[name], 8, 8, 5, stream(0, name))
-    gram = torch.einsum("kni,lni->nkl", v, v)
-    torch.testing.assert_close(gram, 8 * torch.eye(8, dtype=torch.float64).expand(5, 8, 8))
-    g = torch.arange(8.0, dtype=torch.float64)
-    estimate = torch.einsum("kn,kni->ni", v @ g, v) / 8
-    torch.testing.assert_close(estimate, g.expand(5, 8))
-    assert float(DISTRIBUTIONS[name].covariance(g, 8).abs().max()) < 1e-12
-
-
-@pytest.mark.parametrize("name", ORTHOGONAL)
-def test_more_orthogonal_directions_than_coordinates_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="orthogonal directions asked for"):
-        DISTRIBUTIONS[name].draw(9, (), [(8,)], SPEC, stream(0))
-
-
-def test_a_padded_hadamard_set_is_not_exact_and_says_so() -> None:
-    """D = 5 in a matrix of order 8: Var = (D - 1)(8 - K) / (7 K) |g|^2, at K = D too."""
-    g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)
-    wanted = 4 * 3 / (7 * 5) * float(g.square().sum())
-    assert float(hadamard.covariance(g, 5).trace()) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize(

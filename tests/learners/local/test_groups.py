@@ -1,7 +1,6 @@
 """Groups with heads of their own: no part hears of another's probes, and the mean is the exact gradient."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,6 @@ from analog import Probe
 from analog import dense
 from analog import grouped
 from analog import stream
-from analog import xray
 from analog.layers import channel_mixing
 from analog.layers import local_mixer
 from analog.layers import token_mixing
@@ -35,85 +33,29 @@ from learners import WeightPerturbation
 from learners import adam
 from learners import check_learner
 from learners import fit
-from learners import rademacher
 from learners import sgd
 from learners.estimators import ActiveNodePerturbation
-from learners.estimators import ProbeDistribution
 from learners.estimators import WeightMirrors
-from learners.estimators.weight_mirrors import MirrorState
 from learners.local import Block
 from learners.local import Greedy
 from learners.local import PerGroupLoss
 from learners.local import ReplicatedHeads
-from learners.local.groups import HeadsState
 from learners.wiring import Skip
 from learners.wiring import residual
+from tests.learners.local.one_head import F64
+from tests.learners.local.one_head import Every
+from tests.learners.local.one_head import given
+from tests.learners.local.one_head import heads
+from tests.learners.local.one_head import known
+from tests.learners.local.one_head import moved
 
-F64 = torch.float64
 PLAIN = (dense(3, 4), grouped(4, 4, 2))  # 8 nodes
+
+
 MIXER = (token_mixing(2, 2), channel_mixing(2, 2, 2), channel_mixing(2, 2, 2, 2))  # 12 nodes
+
+
 FEW = (dense(2, 2), grouped(2, 2, 2))  # 10 knobs
-
-
-@dataclass(frozen=True)
-class Every(ProbeDistribution):
-    """All sign vectors over all coordinates of a step, once each; the same for every example."""
-
-    def draw(
-        self,
-        count: int,
-        lead: tuple[int, ...],
-        bodies: Sequence[tuple[int, ...]],
-        spec: Spec,
-        generator: Generator,
-    ) -> tuple[Tensor, ...]:
-        del generator
-        sizes = [torch.Size(body).numel() for body in bodies]
-        assert count == 2 ** sum(sizes)
-        signs = 1 - 2 * ((torch.arange(count).unsqueeze(-1) >> torch.arange(sum(sizes))) & 1)
-        parts = signs.to(spec.dtype).split(sizes, -1)
-        ones = (1,) * len(lead)
-        return tuple(
-            p.view(count, *ones, *body).expand(count, *lead, *body)
-            for p, body in zip(parts, bodies, strict=True)
-        )
-
-    def covariance(self, g: Tensor, count: int) -> Tensor:
-        return rademacher.covariance(g, count)
-
-
-def given(layers: Sequence[Layer], size: int = 3) -> Batch:
-    generator = stream(0, "given", len(layers))
-    x = torch.rand(size, layers[0].features_in, generator=generator, dtype=F64)
-    return Batch(x, torch.arange(size) % 3)
-
-
-def heads(estimator: Any, **more: Any) -> ReplicatedHeads:
-    return ReplicatedHeads(estimator, sgd(1.0), sgd(0.1), CrossEntropy(), 3, **more)
-
-
-def known(learner: ReplicatedHeads, spec: Spec) -> HeadsState:
-    """A memory whose head has something to say."""
-    state = learner.init(spec)
-    knobs = torch.randn(state.knobs.shape, generator=stream(0, "head"), dtype=F64)
-    return state._replace(knobs=knobs)
-
-
-def moved(
-    learner: ReplicatedHeads, layers: Sequence[Layer], identity: Any = 1, mirrors: Any = ()
-) -> tuple[Any, Any]:
-    """What one step at rate 1 changed, and the exact gradient under one common head."""
-    chip = Chip(Ideal(), layers, identity, dtype=F64)
-    chip.port().program(tuple(k.abs() for k in xray.knobs(chip)))  # all neurons active
-    batch, state = given(layers), known(learner, chip.spec)
-    if mirrors:
-        state = state._replace(block=state.block._replace(control_variates=(mirrors,)))
-    exact = xray.knob_gradient(
-        chip, batch.x, batch.target, lambda out, t: learner.loss(learner.answers(out, state.knobs), t)
-    )
-    before = xray.knobs(chip)
-    learner.step(chip.port(), batch, state, stream(0, "probes"))
-    return tuple(b - a for b, a in zip(before, xray.knobs(chip), strict=True)), exact
 
 
 @pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])
@@ -147,81 +89,6 @@ def test_shared_tiles_are_laid_the_losses_of_all_patches_that_they_serve() -> No
     learner = heads(WeightPerturbation(1e-6, 2**6, Every()), groups=2, patches=2)
     changed, exact = moved(learner, layers)
     torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
-
-
-WIDE = (dense(3, 6), grouped(6, 4, 2), grouped(4, 4, 2))  # 3, 2 and 2 nodes to a group, 14 in all
-
-
-def seen_by(learner: ReplicatedHeads, layers: Sequence[Layer], identity: Any = 1) -> Any:
-    """What mirrors hold after one step with every sign vector, on a chip that stays as it was."""
-    chip = Chip(Ideal(), layers, identity, dtype=F64)
-    port = chip.port()
-    port.program(tuple(k.abs() for k in xray.knobs(chip)))
-    batch = given(layers)
-    return learner.step(port, batch, known(learner, chip.spec), stream(0, "probes"))[
-        0
-    ].block.control_variates[0]
-
-
-@pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])
-def test_mirrors_show_the_wiring(identity: Any) -> None:
-    """On a silent chip with active neurons: own slopes are 1, the others the weights of the next layer."""
-    estimator = NodePerturbation(1e-6, 2**14, Every())
-    images = seen_by(heads(estimator, groups=2, control_variate=WeightMirrors(groups=2)), WIDE, identity)
-    weights = [k.abs()[..., :-1] for k in xray.knobs(Chip(Ideal(), WIDE, identity, dtype=F64))]
-    for at, image in enumerate(images):
-        torch.testing.assert_close(image.own, image.own_power, rtol=1e-6, atol=0.0)
-        if at < 2:
-            assert image.next is not None and image.next_power is not None
-            torch.testing.assert_close(
-                image.next / image.next_power, weights[at + 1].mT, rtol=1e-6, atol=1e-8
-            )
-
-
-@pytest.mark.parametrize("probes", [1, 3])
-def test_where_mirrors_are_true_one_probe_tells_the_gradient(probes: int) -> None:
-    every = heads(NodePerturbation(1e-6, 2**14, Every()), groups=2, control_variate=WeightMirrors(groups=2))
-    images = seen_by(every, WIDE)
-    few = heads(NodePerturbation(1e-6, probes), groups=2, control_variate=WeightMirrors(groups=2))
-    changed, exact = moved(few, WIDE, mirrors=images)
-    torch.testing.assert_close(changed, exact, atol=1e-5, rtol=1e-4)
-    changed, _ = moved(heads(NodePerturbation(1e-6, probes), groups=2), WIDE)
-    assert not torch.allclose(changed[0], exact[0], atol=0.1 * float(exact[0].abs().max()))
-
-
-def test_true_or_not_mirrors_leave_the_mean_alone() -> None:
-    learner = heads(NodePerturbation(1e-6, 2**8, Every()), groups=2, control_variate=WeightMirrors(groups=2))
-    generator = stream(0, "false mirrors")
-    false = tuple(
-        MirrorState(
-            *(
-                None if t is None else torch.rand(t.shape, generator=generator, dtype=F64) + 0.5
-                for t in mirror
-            )
-        )
-        for mirror in seen_by(learner, PLAIN)
-    )
-    changed, exact = moved(learner, PLAIN, mirrors=false)
-    torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
-
-
-def test_mirrors_serve_all_patches() -> None:
-    """Two patches, two groups: true mirrors leave nothing to the probes."""
-    layers = (channel_mixing(2, 2, 4, 2), channel_mixing(2, 4, 4, 2))  # 4 nodes to a group, 16 in all
-    images = seen_by(
-        heads(
-            NodePerturbation(1e-6, 2**16, Every()),
-            groups=2,
-            patches=2,
-            control_variate=WeightMirrors(groups=2, patches=2),
-        ),
-        layers,
-    )
-    learner = heads(
-        NodePerturbation(1e-6, 1), groups=2, patches=2, control_variate=WeightMirrors(groups=2, patches=2)
-    )
-    changed, exact = moved(learner, layers, mirrors=images)
-    torch.testing.assert_close(changed, exact, atol=1e-5, rtol=1e-4)
 
 
 class Turned(Estimator):

@@ -1,3 +1,5 @@
+"""The task of 1989: its data, the same in every process."""
+
 import os
 import subprocess
 import sys

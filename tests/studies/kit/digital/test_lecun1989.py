@@ -1,3 +1,5 @@
+"""The digital network of 1989: gradients agree with autograd, answers with the source."""
+
 import pytest
 import torch
 from torch import Tensor

@@ -1,3 +1,5 @@
+"""Digital MLPs: gradients agree with autograd, and variants of a seed begin alike."""
+
 import torch
 from torch.nn.functional import cross_entropy
 

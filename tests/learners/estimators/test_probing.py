@@ -1,0 +1,144 @@
+"""Probing: which layers are probed together, alone, or not at all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+
+from analog import Chip
+from analog import Ideal
+from analog import Knobs
+from analog import Ledger
+from analog import conv2d
+from analog import dense
+from analog import grouped
+from analog import metered
+from analog import stream
+from analog import xray
+from learners import Batch
+from learners import Descent
+from learners import Feedback
+from learners import Loss
+from learners import NodePerturbation
+from learners import SquaredError
+from learners import WeightPerturbation
+from learners import fit
+from learners import sgd
+from learners.estimators import ProbeDistribution
+from tests.signs import moments
+from tests.signs import signs
+
+WIRINGS = {
+    "dense": (dense(16, 5), dense(5, 3, linear=True)),
+    "conv, grouped": (conv2d((1, 4, 4), 2, 2, stride=2), grouped(8, 4, 2), dense(4, 3, linear=True)),
+    "one layer": (dense(16, 3, linear=True),),
+}
+
+
+def lessons(count: int, batch: int) -> list[Batch]:
+    generator = stream(0, "lessons")
+    return [
+        Batch(torch.randn(batch, 16, generator=generator), torch.randint(0, 3, (batch,), generator=generator))
+        for _ in range(count)
+    ]
+
+
+def test_layers_in_turn_do_not_leak_into_each_other() -> None:
+    """Var_l = |x_l|^2 (q_l - 1)|d_l|^2 for each layer, exactly: one chip for every pair of sign vectors.
+
+    The chips are one and the same, its losses are linear in what the probes add (they are so small), and
+    its pulses are caught at the wires.
+    """
+    rows = signs(5)
+    chip = Chip(Ideal(), (dense(3, 3), dense(3, 2, linear=True)), [4] * 32, dtype=torch.float64)
+    x, target = torch.tensor([[0.4, -1.0, 0.7]]).double(), torch.tensor([[0.3, -0.8]]).double()
+
+    class Dealt(ProbeDistribution):
+        def draw(self, count: int, lead: Any, bodies: Any, spec: Any, generator: Any) -> tuple[torch.Tensor]:
+            ((units,),) = bodies
+            return ((rows[:, :3] if units == 3 else rows[:, 3:]).view(1, 32, 1, units),)
+
+    caught: list[Knobs] = []
+    port = chip.port()._replace(pulse=caught.append)
+    learner = Descent(
+        NodePerturbation(1e-6, distribution=Dealt()), sgd(1.0), SquaredError(), False, in_turn=True
+    )
+    list(fit(learner, port, [Batch(x, target)], stream(0)))
+    hidden = xray.respond(chip, x).taps[0][0, 0]
+    slopes = xray.node_gradient(chip, x, target, SquaredError())
+    for told, d, given_to in zip(caught[0], slopes, (x[0], hidden), strict=True):
+        mean, covariance = moments(-told.flatten(1))
+        whole = torch.cat((given_to, torch.ones(1).double()))  # the bias
+        torch.testing.assert_close(mean, torch.outer(d[0, 0], whole).flatten(), rtol=1e-4, atol=1e-5)
+        wanted = whole.square().sum() * (d.shape[-1] - 1) * d[0, 0].square().sum()
+        assert float(covariance.trace()) == pytest.approx(float(wanted), rel=1e-4)
+
+
+def test_layers_in_turn_are_driven_alone() -> None:
+    chip = Chip(Ideal(), WIRINGS["conv, grouped"])
+    ledger = Ledger(chip.spec)
+    learner = Descent(NodePerturbation(0.1, probes=3), sgd(0.1), SquaredError(), False, in_turn=True)
+    batch = Batch(torch.ones(2, 16), torch.zeros(2, 3))
+    list(fit(learner, metered(chip.port(), ledger), [batch], stream(0)))
+    assert ledger.reads == [2 * (1 + 3), 2 * (1 + 3 + 3), 2 * (1 + 3 + 3 + 3)]
+
+
+@dataclass(frozen=True)
+class Judged(Loss):
+    """A loss of the outputs alone, whose gradient nobody wrote."""
+
+    judge: Callable[[torch.Tensor], torch.Tensor]
+
+    def value(self, out: torch.Tensor, target: object) -> torch.Tensor:
+        return self.judge(out)
+
+
+def test_the_delta_rule_is_used_where_the_read_out_is_linear_and_the_loss_has_a_gradient() -> None:
+    """Elsewhere, or where it is switched off, every layer is probed: the pulse of all moves by the probes."""
+    linear, bent = ((dense(3, 4), dense(4, 2, linear=last)) for last in (True, False))
+    unknown = Judged(lambda out: out.square().sum(-1, keepdim=True))
+    for layers, loss, on, used in (
+        (linear, SquaredError(), True, True),
+        (linear, SquaredError(), False, False),
+        (bent, SquaredError(), True, False),
+        (linear, unknown, True, False),
+    ):
+        learner = Descent(NodePerturbation(0.1, mask=False), sgd(1.0), loss, delta_rule=on)
+        chip = Chip(Ideal(), layers, 1, dtype=torch.float64)
+        assert learner.uses_delta_rule(chip.spec) is used
+        x = torch.randn(4, 3, generator=stream(0, "where"), dtype=torch.float64)
+        caught: list[Knobs] = []
+        port = chip.port()._replace(pulse=caught.append)
+        for probes in (stream(0, "probes"), stream(1, "probes")):
+            list(fit(learner, port, [Batch(x, torch.zeros(4, 2).double())], probes))
+        assert torch.equal(caught[0][1], caught[1][1]) is used
+        assert not torch.equal(caught[0][0], caught[1][0])
+
+
+def test_control_variates_that_need_a_gradient_refuse_a_loss_without_one() -> None:
+    unknown = Judged(lambda out: out.sum(-1, keepdim=True))
+    with pytest.raises(ValueError, match="Feedback.* needs a loss with a gradient"):
+        Descent(NodePerturbation(0.1), sgd(0.1), unknown, control_variate=Feedback())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda out: (out - 1).square().mean(),
+        lambda out: (out - 1).square().mean((-1, -2)),
+        lambda out: (out - 1).square().sum(-1),
+        lambda out: (out - 1).square(),
+        lambda out: (out - 1).square().sum(-1, keepdim=True).double(),
+    ],
+    ids=["mean of all", "mean of the batch", "no parts", "not summed", "other dtype"],
+)
+@pytest.mark.parametrize("kind", [NodePerturbation, WeightPerturbation])
+def test_a_loss_that_is_not_per_example_is_refused(value: Any, kind: Any) -> None:
+    chip = Chip(Ideal(), WIRINGS["dense"], range(2))
+    before = xray.knobs(chip)
+    loss = Judged(value)
+    with pytest.raises(ValueError, match=r"wanted .*, 4, 1\), a number for each part of each example"):
+        list(fit(Descent(kind(0.1, probes=4), sgd(0.1), loss), chip.port(), lessons(1, 4), stream(0)))
+    assert all(torch.equal(a, b) for a, b in zip(before, xray.knobs(chip), strict=True))

@@ -1,0 +1,103 @@
+"""Weight mirrors: they show the wiring, and where they are true one probe tells the gradient."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from analog import Chip
+from analog import Ideal
+from analog import Layer
+from analog import dense
+from analog import grouped
+from analog import stream
+from analog import xray
+from analog.layers import channel_mixing
+from learners import NodePerturbation
+from learners.estimators import WeightMirrors
+from learners.estimators.weight_mirrors import MirrorState
+from learners.local import ReplicatedHeads
+from tests.learners.local.one_head import F64
+from tests.learners.local.one_head import Every
+from tests.learners.local.one_head import given
+from tests.learners.local.one_head import heads
+from tests.learners.local.one_head import known
+from tests.learners.local.one_head import moved
+
+PLAIN = (dense(3, 4), grouped(4, 4, 2))  # 8 nodes
+
+
+WIDE = (dense(3, 6), grouped(6, 4, 2), grouped(4, 4, 2))  # 3, 2 and 2 nodes to a group, 14 in all
+
+
+def seen_by(learner: ReplicatedHeads, layers: Sequence[Layer], identity: Any = 1) -> Any:
+    """What mirrors hold after one step with every sign vector, on a chip that stays as it was."""
+    chip = Chip(Ideal(), layers, identity, dtype=F64)
+    port = chip.port()
+    port.program(tuple(k.abs() for k in xray.knobs(chip)))
+    batch = given(layers)
+    return learner.step(port, batch, known(learner, chip.spec), stream(0, "probes"))[
+        0
+    ].block.control_variates[0]
+
+
+@pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])
+def test_mirrors_show_the_wiring(identity: Any) -> None:
+    """On a silent chip with active neurons: own slopes are 1, the others the weights of the next layer."""
+    estimator = NodePerturbation(1e-6, 2**14, Every())
+    images = seen_by(heads(estimator, groups=2, control_variate=WeightMirrors(groups=2)), WIDE, identity)
+    weights = [k.abs()[..., :-1] for k in xray.knobs(Chip(Ideal(), WIDE, identity, dtype=F64))]
+    for at, image in enumerate(images):
+        torch.testing.assert_close(image.own, image.own_power, rtol=1e-6, atol=0.0)
+        if at < 2:
+            assert image.next is not None and image.next_power is not None
+            torch.testing.assert_close(
+                image.next / image.next_power, weights[at + 1].mT, rtol=1e-6, atol=1e-8
+            )
+
+
+@pytest.mark.parametrize("probes", [1, 3])
+def test_where_mirrors_are_true_one_probe_tells_the_gradient(probes: int) -> None:
+    every = heads(NodePerturbation(1e-6, 2**14, Every()), groups=2, control_variate=WeightMirrors(groups=2))
+    images = seen_by(every, WIDE)
+    few = heads(NodePerturbation(1e-6, probes), groups=2, control_variate=WeightMirrors(groups=2))
+    changed, exact = moved(few, WIDE, mirrors=images)
+    torch.testing.assert_close(changed, exact, atol=1e-5, rtol=1e-4)
+    changed, _ = moved(heads(NodePerturbation(1e-6, probes), groups=2), WIDE)
+    assert not torch.allclose(changed[0], exact[0], atol=0.1 * float(exact[0].abs().max()))
+
+
+def test_true_or_not_mirrors_leave_the_mean_alone() -> None:
+    learner = heads(NodePerturbation(1e-6, 2**8, Every()), groups=2, control_variate=WeightMirrors(groups=2))
+    generator = stream(0, "false mirrors")
+    false = tuple(
+        MirrorState(
+            *(
+                None if t is None else torch.rand(t.shape, generator=generator, dtype=F64) + 0.5
+                for t in mirror
+            )
+        )
+        for mirror in seen_by(learner, PLAIN)
+    )
+    changed, exact = moved(learner, PLAIN, mirrors=false)
+    torch.testing.assert_close(changed, exact, atol=1e-6, rtol=1e-5)
+
+
+def test_mirrors_serve_all_patches() -> None:
+    """Two patches, two groups: true mirrors leave nothing to the probes."""
+    layers = (channel_mixing(2, 2, 4, 2), channel_mixing(2, 4, 4, 2))  # 4 nodes to a group, 16 in all
+    images = seen_by(
+        heads(
+            NodePerturbation(1e-6, 2**16, Every()),
+            groups=2,
+            patches=2,
+            control_variate=WeightMirrors(groups=2, patches=2),
+        ),
+        layers,
+    )
+    learner = heads(
+        NodePerturbation(1e-6, 1), groups=2, patches=2, control_variate=WeightMirrors(groups=2, patches=2)
+    )
+    changed, exact = moved(learner, layers, mirrors=images)
+    torch.testing.assert_close(changed, exact, atol=1e-5, rtol=1e-4)
