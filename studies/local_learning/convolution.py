@@ -118,8 +118,8 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, lecun1989.digits(load_data(trial.args.data))
-    chip = Chip(trial.device, lecun1989.wiring(), range(args.chips), noise_seed=args.seed)
+    args, data = trial.args, lecun1989.draw_digits(load_data(trial.args.data))
+    chip = Chip(trial.device, lecun1989.network_layers(), range(args.chips), noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     wires, port = metered(chip.port(), ledger), chip.port()
     steps = count_steps(data.train, BATCH, args.passes)

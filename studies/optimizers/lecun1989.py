@@ -58,10 +58,12 @@ from ..kit.data import lecun1989
 from ..kit.digital.lecun1989 import Copies
 from ..kit.digital.lecun1989 import NetworkKind
 from ..kit.digital.lecun1989 import kernel_patches
+from ..kit.report.tables import fixed
 from ..kit.report.tables import mean_sd
+from ..kit.report.tables import percent
 from ..kit.run.study import Row
 
-Name = Literal[
+RungName = Literal[
     "base", "softmax", "AdamW", "shifts", "dropout, ReLU", "averaging", "base, 50,000", "all, 50,000"
 ]
 CHUNK: Final = 500  # steps whose images are made ready at once
@@ -80,23 +82,23 @@ class Rung(NamedTuple):
     averaged: int = 0  # passes at the end whose weights are averaged, if it is not 0
 
 
-_TANH, _LAST = NetworkKind("tanh", "softmax"), NetworkKind("relu", "softmax", 0.25)
-LADDER: Final[dict[Name, Rung]] = {
-    "base": Rung(NetworkKind(), 23, 0.03, False, False, lecun1989.TRAIN, (0.62, 4.09)),
-    "softmax": Rung(_TANH, 23, 0.01, False, False, lecun1989.TRAIN, (0.00, 4.38)),
-    "AdamW": Rung(_TANH, 46, 3e-4, True, False, lecun1989.TRAIN, (0.00, 3.59)),
-    "shifts": Rung(_TANH, 60, 3e-4, True, True, lecun1989.TRAIN, (1.70, 2.19)),
-    "dropout, ReLU": Rung(_LAST, 80, 3e-4, True, True, lecun1989.TRAIN, (1.47, 1.59)),
-    "averaging": Rung(_LAST, 160, 3e-4, True, True, lecun1989.TRAIN, None, averaged=20),
-    "base, 50,000": Rung(NetworkKind(), 100, 0.03, False, False, lecun1989.MANY, (2.03, 2.74)),
-    "all, 50,000": Rung(_LAST, 100, 3e-4, True, True, lecun1989.MANY, (1.07, 1.25)),
+_SOFTMAX, _RELU_DROPOUT = NetworkKind("tanh", "softmax"), NetworkKind("relu", "softmax", 0.25)
+LADDER: Final[dict[RungName, Rung]] = {
+    "base": Rung(NetworkKind(), 23, 0.03, False, False, lecun1989.TRAIN_IMAGES, (0.62, 4.09)),
+    "softmax": Rung(_SOFTMAX, 23, 0.01, False, False, lecun1989.TRAIN_IMAGES, (0.00, 4.38)),
+    "AdamW": Rung(_SOFTMAX, 46, 3e-4, True, False, lecun1989.TRAIN_IMAGES, (0.00, 3.59)),
+    "shifts": Rung(_SOFTMAX, 60, 3e-4, True, True, lecun1989.TRAIN_IMAGES, (1.70, 2.19)),
+    "dropout, ReLU": Rung(_RELU_DROPOUT, 80, 3e-4, True, True, lecun1989.TRAIN_IMAGES, (1.47, 1.59)),
+    "averaging": Rung(_RELU_DROPOUT, 160, 3e-4, True, True, lecun1989.TRAIN_IMAGES, None, averaged=20),
+    "base, 50,000": Rung(NetworkKind(), 100, 0.03, False, False, lecun1989.MANY_TRAIN_IMAGES, (2.03, 2.74)),
+    "all, 50,000": Rung(_RELU_DROPOUT, 100, 3e-4, True, True, lecun1989.MANY_TRAIN_IMAGES, (1.07, 1.25)),
 }
 
 
 @dataclass(frozen=True)
 class Args:
     data: str = "mnist"  # mnist, or what stands in for it: digits, fashion-mnist, a folder of IDX files
-    rungs: tuple[Name, ...] = get_args(Name)  # of the ladder
+    rungs: tuple[RungName, ...] = get_args(RungName)  # of the ladder
     seeds: int = 5  # copies, side by side
     passes: int | None = None  # over the training images; by default the source's
     images: int | None = None  # to learn from; by default the source's
@@ -109,7 +111,7 @@ TOY = Args(data="digits", rungs=("base", "averaging"), seeds=2, passes=2, images
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
-    rung: Name = "base"
+    rung: RungName = "base"
 
     @property
     def name(self) -> str:
@@ -123,7 +125,7 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     args, rung = trial.args, LADDER[trial.rung]
     mnist = load_data(args.data)
-    data = lecun1989.digits(mnist, args.images or rung.images)
+    data = lecun1989.draw_digits(mnist, args.images or rung.images)
     passes = args.passes or rung.passes
 
     def generators(what: str) -> list[Generator]:
@@ -139,7 +141,6 @@ def run(trial: Trial) -> Iterator[Row]:
             yield {"what": "curve", "rung": trial.rung, "passes": number, **score, "done": number / passes}
     if averaged:
         copies.knobs.copy_(mean)
-    every = mnist.test
     yield {
         "what": "end",
         "rung": trial.rung,
@@ -148,7 +149,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "train": _errors(copies, data.train.x, data.train.target),
         "test": _errors(copies, data.test.x, data.test.target),
         "misses": [round(e * len(data.test.x)) for e in _errors(copies, data.test.x, data.test.target)],
-        "whole test": _errors(copies, lecun1989.shrunk(every.x), every.target),
+        "whole test": _errors(copies, lecun1989.shrink(mnist.test.x), mnist.test.target),
         "checksum": data.checksum,
         "done": 1.0,
     }
@@ -158,24 +159,24 @@ def _passes(
     copies: Copies, rung: Rung, data: Dataset, passes: int, generators: list[Generator]
 ) -> Iterator[int]:
     """Learn, pausing after each pass."""
-    images, classes = _shifted(data.train.x, rung.shifts), torch.eye(10)
+    images, classes = _shift(data.train.x, rung.shifts), torch.eye(10)
     if rung.kind.loss == "squared error":
         classes = 2 * classes - 1
     step = _adamw(copies) if rung.adamw else _sgd(copies)
-    for done in range(passes):
-        fall = done / max(1, passes - 1) if rung.adamw else 0.0
+    for number in range(passes):
+        fall = number / max(1, passes - 1) if rung.adamw else 0.0
         learning_rate = rung.learning_rate * (1 - fall * 2 / 3)
         orders = torch.stack([torch.randperm(images.shape[1], generator=g) for g in generators], 1)
         with _no_denormals():
-            for chosen in orders.split(CHUNK):
-                moves = _drawn(chosen, len(images), generators)
-                patches = kernel_patches(images[moves, chosen])
-                targets = classes[data.train.target[chosen]].unsqueeze(-2)
-                silent = _silenced(chosen, rung.kind.dropout, generators) if rung.kind.dropout else None
-                for at in range(len(chosen)):
-                    copies.compute_gradient(patches[at], targets[at], None if silent is None else silent[at])
+            for order in orders.split(CHUNK):
+                moves = _draw_moves(order, len(images), generators)
+                patches = kernel_patches(images[moves, order])
+                targets = classes[data.train.target[order]].unsqueeze(-2)
+                dropped = _draw_dropout(order, rung.kind.dropout, generators) if rung.kind.dropout else None
+                for i in range(len(order)):
+                    copies.compute_gradient(patches[i], targets[i], None if dropped is None else dropped[i])
                     step(learning_rate)
-        yield done + 1
+        yield number + 1
 
 
 @contextmanager
@@ -188,24 +189,26 @@ def _no_denormals() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def _shifted(images: Tensor, shifts: bool) -> Tensor:  # (1 or 9, images, 256)
+def _shift(images: Tensor, shifts: bool) -> Tensor:  # (1 or 9, images, 256)
     """The images as they are, or at all nine places within a pixel; what leaves comes back opposite."""
     if not shifts:
         return images.unsqueeze(0)
     square = images.unflatten(-1, (lecun1989.SIDE, lecun1989.SIDE))
-    moved = [square.roll((down, right), (-2, -1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
-    return torch.stack(moved).flatten(-2)
+    views = [square.roll((down, right), (-2, -1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    return torch.stack(views).flatten(-2)
 
 
-def _drawn(like: Tensor, count: int, generators: list[Generator]) -> Tensor:  # (steps, copies), int64
+def _draw_moves(like: Tensor, count: int, generators: list[Generator]) -> Tensor:  # (steps, copies), int64
     if count == 1:
         return torch.zeros_like(like)
     return torch.stack([torch.randint(count, (len(like),), generator=g) for g in generators], 1)
 
 
-def _silenced(like: Tensor, share: float, generators: list[Generator]) -> Tensor:  # (steps, copies, 1, 192)
-    kept = [torch.rand(len(like), 1, 192, generator=g) >= share for g in generators]
-    return torch.stack(kept, 1) / (1 - share)
+def _draw_dropout(
+    like: Tensor, share: float, generators: list[Generator]
+) -> Tensor:  # (steps, copies, 1, 192)
+    masks = [torch.rand(len(like), 1, 192, generator=g) >= share for g in generators]
+    return torch.stack(masks, 1) / (1 - share)
 
 
 def _sgd(copies: Copies) -> Callable[[float], object]:
@@ -220,52 +223,59 @@ def _adamw(copies: Copies) -> Callable[[float], object]:
     mean, square = torch.zeros_like(copies.knobs), torch.zeros_like(copies.knobs)
     words: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "weight_decay": 0.01, "eps": 1e-8}
     words |= {"amsgrad": False, "maximize": False, "fused": True}
-    knobs, slopes, moments, count = [copies.knobs], [copies.gradient], ([mean], [square]), [torch.zeros(())]
-    return lambda learning_rate: adamw(knobs, slopes, *moments, [], count, lr=learning_rate, **words)
+    knobs, gradients, moments, count = (
+        [copies.knobs],
+        [copies.gradient],
+        ([mean], [square]),
+        [torch.zeros(())],
+    )
+    return lambda learning_rate: adamw(knobs, gradients, *moments, [], count, lr=learning_rate, **words)
 
 
 def _errors(copies: Copies, images: Tensor, labels: Tensor) -> list[float]:
     """Share of errors of each copy."""
-    named = torch.cat([copies.predict(kernel_patches(piece)) for piece in images.split(500)], -1)
-    return [round(e, 6) for e in (named != labels).double().mean(-1).tolist()]
+    predictions = torch.cat([copies.predict(kernel_patches(piece)) for piece in images.split(500)], -1)
+    return [round(e, 6) for e in (predictions != labels).double().mean(-1).tolist()]
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
-    made = []
+    lines = []
     for row in (r for r in rows if r["what"] == "end"):
         train, test = LADDER[row["rung"]].published or (None, None)
-        made.append(
+        lines.append(
             {
                 "rung": row["rung"],
                 "passes": row["passes"],
                 "images": row["images"],
-                "train %": f"{100 * fmean(row['train']):.2f}",
-                "published train %": "" if train is None else f"{train:.2f}",
+                "train %": percent(fmean(row["train"])),
+                "published train %": fixed(train),
                 "test %": mean_sd([100 * e for e in row["test"]]),
                 "misses": " ".join(map(str, row["misses"])),
-                "published test %": "" if test is None else f"{test:.2f}",
+                "published test %": fixed(test),
                 "whole test %": mean_sd([100 * e for e in row["whole test"]]),
             }
         )
-    return made
+    return lines
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     ends = [r for r in rows if r["what"] == "end"]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axis = figure.subplots()
-    for at, row in enumerate(ends):
-        axis.plot([at] * len(row["test"]), [100 * e for e in row["test"]], "o", color="tab:green", alpha=0.5)
-        axis.plot([at], [100 * fmean(row["whole test"])], "_", color="tab:blue", ms=24, mew=2)
-        if known := LADDER[row["rung"]].published:
-            axis.plot([at], [known[1]], "x", color="black", ms=9)
+    for place, row in enumerate(ends):
+        axis.plot(
+            [place] * len(row["test"]), [100 * e for e in row["test"]], "o", color="tab:green", alpha=0.5
+        )
+        axis.plot([place], [100 * fmean(row["whole test"])], "_", color="tab:blue", ms=24, mew=2)
+        if published := LADDER[row["rung"]].published:
+            axis.plot([place], [published[1]], "x", color="black", ms=9)
     axis.axhline(5.0, color="tab:gray", lw=0.8, ls="--", label="paper, 1989")
-    for marker, colour, label in (
+    for marker, color, label in (
         ("o", "tab:green", "ours, each seed"),
         ("_", "tab:blue", "ours, mean over all test images"),
         ("x", "black", "published 2022, one seed"),
     ):
-        axis.plot([], [], marker, color=colour, label=label)
+        axis.plot([], [], marker, color=color, label=label)
     axis.set(ylabel="test error %", ylim=(0, None), title="the network of 1989, rung by rung")
     axis.set_xticks(range(len(ends)), [r["rung"] for r in ends], rotation=15)
     axis.grid(axis="y", alpha=0.3)

@@ -92,16 +92,16 @@ from ..kit.report.tables import mean_sd
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 
-Name = Literal["sgd", "momentum", "adagrad", "rmsprop", "adam"]
+OptimizerName = Literal["sgd", "momentum", "adagrad", "rmsprop", "adam"]
 Where = Literal["digital", "chips", "overhead"]
-RATES: Final[dict[Name, float]] = {  # usual ones
+RATES: Final[dict[OptimizerName, float]] = {  # usual ones
     "sgd": 1e-2,
     "momentum": 1e-2,
     "adagrad": 1e-2,
     "rmsprop": 1e-3,
     "adam": 1e-3,
 }
-OPTIMIZERS: Final[dict[Name, Callable[..., Update]]] = {
+OPTIMIZERS: Final[dict[OptimizerName, Callable[..., Update]]] = {
     "sgd": sgd,
     "momentum": momentum,
     "adagrad": adagrad,
@@ -116,7 +116,7 @@ BATCH, HIDDEN = 256, 128
 class Args:
     data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder of IDX files
     where: tuple[Where, ...] = ("digital", "chips")  # overhead measures time, so its rows are never the same
-    optimizers: tuple[Name, ...] = get_args(Name)
+    optimizers: tuple[OptimizerName, ...] = get_args(OptimizerName)
     heights: tuple[int, ...] = (1, 3)  # 1 is the optimizer alone
     factors: tuple[float, ...] = (0.01, 1.0, 100.0)  # of the usual rate, where training begins
     seeds: int = 3
@@ -138,7 +138,7 @@ TOY = Args(
 class Trial:
     args: Args = Args()
     where: Where = "digital"
-    optimizer: Name = "sgd"
+    optimizer: OptimizerName = "sgd"
     height: int = 2
 
     @property
@@ -185,15 +185,15 @@ def _digital(trial: Trial, data: Dataset) -> Iterator[Row]:
             yield {"what": "curve", "step": number, "done": number / total}
     wrong = error_rates(sizes, knobs, data.test).tolist()
     ends = torch.as_tensor(current_hyperparameters(descent, state)[0]["learning_rate"]).tolist()
-    for at, (error, end) in enumerate(zip(wrong, ends, strict=True)):
-        seed, factor = divmod(at, sizes.variants)
+    for row, (error, end) in enumerate(zip(wrong, ends, strict=True)):
+        seed, factor = divmod(row, sizes.variants)
         yield {
             "what": "end",
             "seed": seed,
             "start": RATES[trial.optimizer] * args.factors[factor],
             "factor": args.factors[factor],
             "error": round(error, 6),
-            "rate": end,
+            "learning_rate": end,
             "done": 1.0,
         }
 
@@ -207,15 +207,15 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
     starts = torch.tensor(args.chip_rates).repeat(args.seeds)
     epochs = min(args.epochs, size.epochs) if args.epochs < 1 else size.epochs
     total = count_steps(data.train, size.batch, epochs)
-    law = NodePerturbation(PROBE_SIZE, size.probes)
-    learner = Descent(law, update(trial, starts, total), CrossEntropy())
+    estimator = NodePerturbation(PROBE_SIZE, size.probes)
+    learner = Descent(estimator, update(trial, starts, total), CrossEntropy())
     order, probes = (stream(args.seed, "towers", "chips", what) for what in ("order", "probes"))
     learning = fit(learner, chip.port(), batches(data.train, size.batch, epochs, order), probes)
     for number, _ in enumerate(learning, 1):
         if number % max(1, total // 10) == 0 and number < total:
             yield {"what": "curve", "step": number, "done": number / total}
-    for at, right in enumerate(evaluate(chip.port(), data.test).tolist()):
-        who, start = divmod(at, variants)
+    for row, right in enumerate(evaluate(chip.port(), data.test).tolist()):
+        who, start = divmod(row, variants)
         yield {
             "what": "end",
             "seed": who,
@@ -230,14 +230,14 @@ def _overhead(trial: Trial, data: Dataset) -> Iterator[Row]:
     sizes = Sizes(1, 1, data.features, HIDDEN, data.classes)
     knobs = initial_knobs(sizes, _generators(trial.args, "weights")[:1])
     descent = update(trial, torch.tensor(RATES[trial.optimizer]), 7000)
-    state, spent = descent.init(tuple(map(torch.zeros_like, knobs))), []
+    state, seconds = descent.init(tuple(map(torch.zeros_like, knobs))), []
     for batch in seed_batches(data, BATCH, 1.0, _generators(trial.args, "order")[:1]):
-        clock = perf_counter()
-        given = gradient(sizes, knobs, batch)
+        before = perf_counter()
+        knob_gradient = gradient(sizes, knobs, batch)
         between = perf_counter()
-        _, state = descent.step(given, state)
-        spent.append((between - clock, perf_counter() - between))
-    first, second = (median(part) for part in zip(*spent, strict=True))
+        _, state = descent.step(knob_gradient, state)
+        seconds.append((between - before, perf_counter() - between))
+    first, second = (median(part) for part in zip(*seconds, strict=True))
     yield {"what": "seconds", "gradient": first, "update": second, "done": 1.0}
 
 
@@ -247,19 +247,19 @@ def _generators(args: Args, what: str) -> list[Generator]:
 
 def table(rows: Sequence[Row]) -> list[Row]:
     ends, times = [r for r in rows if r["what"] == "end"], [r for r in rows if r["what"] == "seconds"]
-    made = []
+    lines = []
     for where, optimizer, height in dict.fromkeys((r["where"], r["optimizer"], r["height"]) for r in ends):
-        own = [r for r in ends if (r["where"], r["optimizer"], r["height"]) == (where, optimizer, height)]
+        of_line = [r for r in ends if (r["where"], r["optimizer"], r["height"]) == (where, optimizer, height)]
         line = {"where": where, "optimizer": optimizer, "height": height}
-        for start in sorted({r["start"] for r in own}):
-            line[f"{start:.0e}"] = mean_sd([100 * r["error"] for r in own if r["start"] == start])
-        made.append(line)
+        for start in sorted({r["start"] for r in of_line}):
+            line[f"{start:.0e}"] = mean_sd([100 * r["error"] for r in of_line if r["start"] == start])
+        lines.append(line)
     for row in times:
         share = f"{1e3 * row['update']:.2f} ms, the gradient {1e3 * row['gradient']:.2f}"
-        made.append(
+        lines.append(
             {"where": "overhead", "optimizer": row["optimizer"], "height": row["height"], "time": share}
         )
-    return made
+    return lines
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
@@ -270,11 +270,12 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(3.6 * len(panels), 4), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (where, optimizer) in zip(axes, panels, strict=True):
-        own = [r for r in ends if (r["where"], r["optimizer"]) == (where, optimizer)]
-        for height in sorted({r["height"] for r in own}):
-            starts = sorted({r["start"] for r in own})
+        of_panel = [r for r in ends if (r["where"], r["optimizer"]) == (where, optimizer)]
+        for height in sorted({r["height"] for r in of_panel}):
+            starts = sorted({r["start"] for r in of_panel})
             scores = [
-                [100 * r["error"] for r in own if r["start"] == s and r["height"] == height] for s in starts
+                [100 * r["error"] for r in of_panel if r["start"] == s and r["height"] == height]
+                for s in starts
             ]
             axis.plot(starts, [fmean(s) for s in scores], "o-", label=f"height {height}")
             axis.fill_between(starts, [min(s) for s in scores], [max(s) for s in scores], alpha=0.2)

@@ -30,7 +30,6 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import inf
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -64,22 +63,28 @@ from learners import adam
 from learners import fit
 from learners import linear_decay
 
-from ..kit.recipes.learned_update import PUPILS
-from ..kit.recipes.learned_update import RATE
-from ..kit.recipes.learned_update import REACH
-from ..kit.recipes.learned_update import TREMOR
-from ..kit.recipes.learned_update import WEIGHTS
-from ..kit.recipes.learned_update import Rule
-from ..kit.recipes.learned_update import searched
-from ..kit.recipes.learned_update import taught
+from ..kit.metrics.mean_interval import NORMAL_QUANTILE
+from ..kit.metrics.mean_interval import mean_interval
+from ..kit.recipes.learned_update import CHIPS_PER_DIRECTION
+from ..kit.recipes.learned_update import PROBE_SCALE
+from ..kit.recipes.learned_update import PULSE_SCALE
+from ..kit.recipes.learned_update import SEARCH_LEARNING_RATE
+from ..kit.recipes.learned_update import WEIGHT_COUNT
+from ..kit.recipes.learned_update import LearnedUpdate
+from ..kit.recipes.learned_update import search_step
+from ..kit.recipes.learned_update import train_chips
+from ..kit.report.tables import mean_of
+from ..kit.report.tables import percent
+from ..kit.report.tables import plus_minus
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.references import short_reference
 from ..kit.run.study import Row
 
 Method = Literal["agent", "weight perturbation", "node perturbation", "nodes, delta rule"]
-LAST = 16  # readings whose mean is the score, after the budget
-MET, UNMET = range(64), 1_000_000  # identities that settings are chosen on; first of those nobody has met
+SCORED_READS = 16  # readings whose mean is the score, after the budget
+TRAINING_CHIPS = range(64)  # identities on which settings are chosen
+FIRST_UNMET = 1_000_000  # the first of the identities that nobody has met
 
 
 @dataclass(frozen=True)
@@ -96,12 +101,14 @@ class Args:
     directions: int = 8  # tried both ways in each generation
     chips: int = 64  # of each technology, that nobody has met
     steps: int = 250  # of each chip's life, at 8 reads
-    rates: tuple[float, ...] = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)  # tried for perturbation
-    sizes: tuple[float, ...] = (0.05, 0.1, 0.2)  # of its probes, the same
+    learning_rates: tuple[float, ...] = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)  # tried for perturbation
+    probe_sizes: tuple[float, ...] = (0.05, 0.1, 0.2)  # of its probes, the same
     seed: int = 0
 
 
-TOY = Args(agents=1, generations=2, directions=1, chips=4, steps=10, rates=(0.05,), sizes=(0.1, 0.2))
+TOY = Args(
+    agents=1, generations=2, directions=1, chips=4, steps=10, learning_rates=(0.05,), probe_sizes=(0.1, 0.2)
+)
 
 
 @dataclass(frozen=True)
@@ -129,22 +136,23 @@ class _Score(NamedTuple):
 
 def run(trial: Trial) -> Iterator[Row]:
     args = trial.args
-    weights = torch.zeros(WEIGHTS)
+    weights = torch.zeros(WEIGHT_COUNT)
     if trial.method == "agent":
         for generation in range(args.generations):
             generator = stream(args.seed, "meta", trial.name, "generation", generation)
-            chips = MortalChips(2 * args.directions * PUPILS, **_terms(args, args.devices[0]))
-            rate = RATE * (1 - generation / args.generations)
-            weights, gained = searched(weights, chips, args.steps, rate, generator)
+            count = 2 * args.directions * CHIPS_PER_DIRECTION
+            chips = MortalChips(count, **_env_settings(args, args.devices[0]))
+            learning_rate = SEARCH_LEARNING_RATE * (1 - generation / args.generations)
+            weights, returns = search_step(weights, chips, args.steps, learning_rate, generator)
             share = (generation + 1) / (args.generations + 1)
-            yield {"what": "curve", "step": generation, "return": gained, "done": round(share, 4)}
+            yield {"what": "curve", "step": generation, "return": returns, "done": round(share, 4)}
         yield {"what": "weights", "weights": [round(w, 5) for w in weights.tolist()]}
     for number, device in enumerate(args.devices):
-        who = range(UNMET, UNMET + args.chips)
+        who = range(FIRST_UNMET, FIRST_UNMET + args.chips)
         if trial.method == "agent":
-            score = _met(args, device, who, weights, stream(args.seed, "meta", trial.name, number))
+            score = _score_agent(args, device, who, weights, stream(args.seed, "meta", trial.name, number))
         else:
-            score = _perturbed(args, device, who, trial.method, *_chosen(args, trial.method))
+            score = _score_perturbation(args, device, who, trial.method, *_best_settings(args, trial.method))
         for chip, loss, right in zip(who, score.loss.tolist(), score.right.tolist(), strict=True):
             words = reference(device)
             yield {"what": "chip", "method": trial.method, "device": words, "chip": chip} | {
@@ -156,62 +164,77 @@ def run(trial: Trial) -> Iterator[Row]:
     yield {"what": "end", "done": 1.0}
 
 
-def _terms(args: Args, device: Any) -> dict[str, Any]:
-    """Budgeted so that an episode is truncated at the end of the last readings."""
-    budget = Budget(reads=8.0 * (1 + args.steps + LAST))
-    return {"device": device, "act": "probe", "pulse_scale": REACH, "probe_scale": TREMOR, "budget": budget}
+def _env_settings(args: Args, device: Any) -> dict[str, Any]:
+    """Settings of the environment: its budget truncates an episode at the end of the last readings."""
+    budget = Budget(reads=8.0 * (1 + args.steps + SCORED_READS))
+    return {
+        "device": device,
+        "act": "probe",
+        "pulse_scale": PULSE_SCALE,
+        "probe_scale": PROBE_SCALE,
+        "budget": budget,
+    }
 
 
-def _met(args: Args, device: Any, who: range, weights: Tensor, generator: Generator) -> _Score:
+def _score_agent(args: Args, device: Any, who: range, weights: Tensor, generator: Generator) -> _Score:
     """The agent meets chips; only readings, no pulses, after its last step."""
-    chips = MortalChips(len(who), identity=list(who), **_terms(args, device))
+    chips = MortalChips(len(who), identity=list(who), **_env_settings(args, device))
     knobs = chips.knobs
-    rule = Rule(weights.expand(len(who), -1), generator, len(who), knobs)
-    taught(chips, rule, [args.seed + row for row in range(len(who))], args.steps)
-    still, looks = np.zeros((len(who), 2 * knobs), np.float32), []
-    for _ in range(LAST):
-        seen, _, terminated, truncated, spent = chips.step(still)
-        looks.append((torch.from_numpy(seen["loss"][:, 0]), torch.from_numpy(seen["taps"][:, -4:])))
+    update = LearnedUpdate(weights.expand(len(who), -1), generator, len(who), knobs)
+    train_chips(chips, update, [args.seed + row for row in range(len(who))], args.steps)
+    still, outcomes = np.zeros((len(who), 2 * knobs), np.float32), []
+    for _ in range(SCORED_READS):
+        observation, _, terminated, truncated, info = chips.step(still)
+        loss, out = observation["loss"][:, 0], observation["taps"][:, -4:]
+        outcomes.append((torch.from_numpy(loss), torch.from_numpy(out)))
     assert truncated.all() and not terminated.any()
-    return _score(looks, int(spent["reads"].max()))
+    return _score(outcomes, int(info["reads"].max()))
 
 
 @lru_cache
-def _chosen(args: Args, method: Method) -> tuple[float, float]:
+def _best_settings(args: Args, method: Method) -> tuple[float, float]:
     """The rate and the size of probes with the least loss on the chips that everybody may learn from."""
-    pairs = [(rate, size) for rate in args.rates for size in args.sizes]
-    return min(
-        pairs, key=lambda pair: float(_perturbed(args, args.devices[0], MET, method, *pair).loss.mean())
-    )
+    pairs = [(learning_rate, size) for learning_rate in args.learning_rates for size in args.probe_sizes]
+
+    def mean_loss(pair: tuple[float, float]) -> float:
+        score = _score_perturbation(args, args.devices[0], TRAINING_CHIPS, method, *pair)
+        return float(score.loss.mean())
+
+    return min(pairs, key=mean_loss)
 
 
-def _perturbed(args: Args, device: Any, who: range, method: Method, rate: float, size: float) -> _Score:
-    """As many readings for perturbation: a quiet one and a probe in each step, like the agent's."""
+def _score_perturbation(
+    args: Args, device: Any, who: range, method: Method, learning_rate: float, size: float
+) -> _Score:
+    """As many reads for perturbation: a baseline and a probe in each step, like the agent's."""
     task, steps = xor(), 1 + args.steps  # the agent begins with a reading
     chip = Chip(device, task.layers, who, noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     port, batch = metered(chip.port(), ledger), Batch(task.x, task.target)
-    learner = _learner(method, size, linear_decay(adam(rate), steps))
+    learner = _learner(method, size, linear_decay(adam(learning_rate), steps))
     for _ in fit(learner, port, [batch] * steps, stream(args.seed, "meta", method)):
         pass
-    looks = []
-    for _ in range(2 * LAST):  # the agent's score spends half of its readings on probes of nothing
+    outcomes = []
+    for _ in range(2 * SCORED_READS):  # the agent's score spends half of its readings on probes of nothing
         out = port.measure(task.x).out
-        looks.append((task.loss(out, task.target).mean(-1), out.flatten(-2)))
-    return _score(looks, ledger.reads[0])
+        outcomes.append((task.loss(out, task.target).mean(-1), out.flatten(-2)))
+    return _score(outcomes, ledger.reads[0])
 
 
 def _learner(method: Method, size: float, update: Update) -> Learner[Any]:
     if method == "weight perturbation":
         return Descent(WeightPerturbation(size), update, SquaredError(), delta_rule=False)
-    # silent neurons are not masked: of four, one that is silent would never be woken
+    # inactive neurons are not masked: of four, one that is inactive would never be woken
     return Descent(
-        NodePerturbation(size, mask=False), update, SquaredError(), delta_rule=method == "nodes, delta rule"
+        NodePerturbation(size, mask=False),
+        update,
+        SquaredError(),
+        delta_rule=method == "nodes, delta rule",
     )
 
 
-def _score(looks: list[tuple[Tensor, Tensor]], reads: int) -> _Score:
-    losses, outs = (torch.stack(each).mean(0) for each in zip(*looks, strict=True))
+def _score(outcomes: list[tuple[Tensor, Tensor]], reads: int) -> _Score:
+    losses, outs = (torch.stack(each).mean(0) for each in zip(*outcomes, strict=True))
     right = (outs * xor().target.flatten() > 0).all(-1)
     return _Score(losses, right.double(), reads)
 
@@ -220,32 +243,33 @@ def table(rows: Sequence[Row]) -> list[Row]:
     """By technology; chips are the sample, each the mean of all agents on it."""
     lines = []
     scores = [r for r in rows if r["what"] == "chip"]
-    by_chip = {(r["device"], r["method"]): _by_chip(scores, r["device"], r["method"]) for r in scores}
+    by_chip = {(r["device"], r["method"]): _mean_losses(scores, r["device"], r["method"]) for r in scores}
     for (device, method), losses in by_chip.items():
-        chosen = [r for r in scores if (r["device"], r["method"]) == (device, method)]
+        of_line = [r for r in scores if (r["device"], r["method"]) == (device, method)]
         agent = by_chip.get((device, "agent"), losses)
+        behind = [loss - by_agent for loss, by_agent in zip(losses, agent, strict=True)]
         lines.append(
             {
                 "chips": short_reference(device),
                 "method": method,
                 "loss": _interval(losses),
-                "less the agent's": "" if method == "agent" else _interval(losses - agent),
-                "all right %": f"{100 * fmean(r['right'] for r in chosen):.1f}",
+                "less the agent's": "" if method == "agent" else _interval(behind),
+                "all right %": percent(mean_of(of_line, "right"), 1),
             }
         )
     return lines
 
 
-def _by_chip(scores: Sequence[Row], device: str, method: str) -> Tensor:  # (chips,)
-    found = [(r["chip"], r["loss"]) for r in scores if (r["device"], r["method"]) == (device, method)]
-    who = dict.fromkeys(chip for chip, _ in found)
-    return torch.tensor([fmean(loss for chip, loss in found if chip == each) for each in who])
+def _mean_losses(scores: Sequence[Row], device: str, method: str) -> list[float]:
+    """The loss of each chip, the mean over all agents."""
+    losses = [(r["chip"], r["loss"]) for r in scores if (r["device"], r["method"]) == (device, method)]
+    who = dict.fromkeys(chip for chip, _ in losses)
+    return [fmean(loss for chip, loss in losses if chip == each) for each in who]
 
 
-def _interval(values: Tensor) -> str:
-    """The mean and its 95 % interval over chips."""
-    half = 1.96 * float(values.std()) / len(values) ** 0.5 if len(values) > 1 else inf
-    return f"{float(values.mean()):.3f} +- {half:.3f}"
+def _interval(losses: Sequence[float]) -> str:
+    """The mean and its 95 % interval over chips, which are many."""
+    return plus_minus(*mean_interval(losses, NORMAL_QUANTILE), digits=3)
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:

@@ -17,8 +17,8 @@ import torch
 from torch import Generator
 from torch import Tensor
 
+from ..data.lecun1989 import CONNECTED_MAPS
 from ..data.lecun1989 import OUTSIDE
-from ..data.lecun1989 import SEEN
 from ..data.lecun1989 import SIDE
 
 ActivationName = Literal["tanh", "relu"]
@@ -154,7 +154,7 @@ def _views(flat: Tensor, sizes: list[int], count: int) -> list[Tensor]:
 
 def _connections() -> Tensor:  # (300, 12), 1 where a map of H2 sees a plane of H1
     connected = torch.zeros(25, MAPS, MAPS)
-    for group, planes in enumerate(SEEN):
+    for group, planes in enumerate(CONNECTED_MAPS):
         connected[:, list(planes), 4 * group : 4 * group + 4] = 1
     return connected.flatten(0, 1)
 

@@ -26,7 +26,7 @@ def test_perturbing_methods_read_alike_and_the_reference_only_reads() -> None:
     """Vectors through each layer in one step: 1 and 4 for each example."""
     reads = {}
     for method in get_args(convolution.Method):
-        chip = Chip(Mismatched(), lecun1989.wiring(), range(2))
+        chip = Chip(Mismatched(), lecun1989.network_layers(), range(2))
         ledger = Ledger(chip.spec)
         taught = convolution.learner(method, chip, sgd(0.1))
         taught.step(metered(chip.port(), ledger), BATCH, taught.init(chip.spec), stream(0, "probes"))
@@ -37,7 +37,7 @@ def test_perturbing_methods_read_alike_and_the_reference_only_reads() -> None:
 
 def test_blocks_are_judged_by_what_they_show_to_their_own_read_outs() -> None:
     """Heads that name the class of one chosen unit's activity: known answers for each chip."""
-    chip = Chip(Ideal(), lecun1989.wiring(), range(2))
+    chip = Chip(Ideal(), lecun1989.network_layers(), range(2))
     taps = xray.respond(chip, X).taps
     heads, wanted = [], []
     for tap in taps[:2]:
@@ -68,7 +68,7 @@ def test_only_the_first_block_sees_the_image() -> None:
     """Greedy as set up here: what the third block is made of changes nothing in the first two."""
     knobs = []
     for scale in (1.0, 3.0):
-        chip = Chip(Ideal(), lecun1989.wiring(), range(2))
+        chip = Chip(Ideal(), lecun1989.network_layers(), range(2))
         chip.port().pulse(tuple(k * (scale - 1) * (at > 1) for at, k in enumerate(xray.knobs(chip))))
         taught = convolution.learner("greedy", chip, sgd(0.1))
         state, generator = taught.init(chip.spec), stream(0, "probes")

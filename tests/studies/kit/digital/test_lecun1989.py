@@ -8,9 +8,9 @@ from torch.nn.functional import cross_entropy
 from torch.nn.functional import pad
 
 from analog import stream
+from studies.kit.data.lecun1989 import CONNECTED_MAPS
 from studies.kit.data.lecun1989 import OUTSIDE
 from studies.kit.data.lecun1989 import PARAMETERS
-from studies.kit.data.lecun1989 import SEEN
 from studies.kit.digital.lecun1989 import ActivationName
 from studies.kit.digital.lecun1989 import Copies
 from studies.kit.digital.lecun1989 import Loss
@@ -37,7 +37,9 @@ def source(kind: NetworkKind, weights: list[Tensor], image: Tensor, kept: Tensor
     padded = pad(image.view(1, 1, 16, 16), (2, 2, 2, 2), value=OUTSIDE)
     h1 = fire(conv2d(padded, w1.T.reshape(12, 1, 5, 5), stride=2) + b1.T.reshape(12, 8, 8))
     wide, kernels = pad(h1, (2, 2, 2, 2), value=OUTSIDE), w2.view(5, 5, 12, 12).permute(3, 2, 0, 1)
-    seen = [conv2d(wide[:, g], kernels[4 * i : 4 * i + 4][:, g], stride=2) for i, g in enumerate(SEEN)]
+    seen = [
+        conv2d(wide[:, g], kernels[4 * i : 4 * i + 4][:, g], stride=2) for i, g in enumerate(CONNECTED_MAPS)
+    ]
     h2 = fire(torch.cat(seen, 1) + b2.T.reshape(12, 4, 4)).flatten(2).mT.reshape(1, 192)
     h3 = fire((h2 if kept is None else h2 * kept) @ w3 + b3)
     out = h3 @ w4 + b4
