@@ -78,9 +78,7 @@ def search_step(
     both = torch.cat([weights + SEARCH_SCALE * noise, weights - SEARCH_SCALE * noise])
     rows = both.repeat_interleave(CHIPS_PER_DIRECTION, 0)
     seeds = torch.randint(2**40, (CHIPS_PER_DIRECTION,), generator=generator).tolist() * (2 * directions)
-    update = LearnedUpdate(
-        both.repeat_interleave(CHIPS_PER_DIRECTION, 0), generator, CHIPS_PER_DIRECTION, chips.knobs
-    )
+    update = LearnedUpdate(rows, generator, CHIPS_PER_DIRECTION, chips.knobs)
     returns = torch.from_numpy(train_chips(chips, update, seeds, steps)[0]).float()
     up, down = returns.view(2, directions, CHIPS_PER_DIRECTION).mean(-1)
     scale = float(torch.cat([up, down]).std()) + 1e-6
