@@ -41,7 +41,11 @@ from .shards import take_from_shards
 
 @dataclass(frozen=True)
 class Codistillation:
-    """The settings of codistillation: how each chip learns and whom it hears in every round."""
+    """The settings of codistillation: how each chip learns and whom it hears in every round.
+
+    Raises:
+        ValueError: a number is out of its range, or answers weigh in labels that are not sent.
+    """
 
     own_examples: int = 16  # labeled examples of its own shard, that each learns from
     shared_examples: int = 4  # of these, sent to others together with the chip's own answer

@@ -44,6 +44,9 @@ class DistillationLoss(Loss):
     """soft_weight * T^2 * KL(teacher_T || student_T) + hard_weight * cross-entropy, nats per example.
 
     T^2 scales signal and read noise alike, so on a chip it buys no signal-to-noise.
+
+    Raises:
+        ValueError: `temperature` is not above 0, or weights are negative or both 0.
     """
 
     temperature: float

@@ -26,7 +26,11 @@ from .trains import exponential
 
 @dataclass(frozen=True)
 class ExponentialRRAM(Pulsed):
-    """Granular, strongly asymmetric, hard bounds, noisy. Valid for steps up to a hundredth of the range."""
+    """Granular, strongly asymmetric, hard bounds, noisy. Valid for steps up to a hundredth of the range.
+
+    Raises:
+        ValueError: a setting is out of its range, or `step` above a hundredth of the range of knobs.
+    """
 
     step: float = 0.00135
     step_dtod: float = 0.2

@@ -45,7 +45,11 @@ class PairCells(NamedTuple):
 
 @dataclass(frozen=True)
 class PCMPair(Device[PairCells]):
-    """One-sided cells in pairs, with saturation and refresh. Valid for heights up to 50."""
+    """One-sided cells in pairs, with saturation and refresh. Valid for heights up to 50.
+
+    Raises:
+        ValueError: a setting is out of its range, or steps or resets do not fit the range of a cell.
+    """
 
     step: float = setting(
         0.01,

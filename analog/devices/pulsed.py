@@ -44,7 +44,11 @@ class PulsedCells(NamedTuple):
 
 @dataclass(frozen=True)
 class Pulsed(Device[PulsedCells]):
-    """A cell moved by pulses; a technology states the numbers and, where it is not affine, the law."""
+    """A cell moved by pulses; a technology states the numbers and, where it is not affine, the law.
+
+    Raises:
+        ValueError: a setting is out of its range, or `step` above half the range of knobs.
+    """
 
     step: float = setting(
         meaning="mean knob change of one pulse at zero (aihwkit: dw_min)",

@@ -21,6 +21,9 @@ from .pulsed import Pulsed
 class SoftBoundsRRAM(Pulsed):
     """A pulse moves w by step * (1 - w / bound). Granular, bounded, noisy. Valid for steps below a tenth
     of the range.
+
+    Raises:
+        ValueError: a setting is out of its range, or `step` above a tenth of the range of knobs.
     """
 
     step: float = 0.002

@@ -64,6 +64,9 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
         identity: who the chips are, one for all or one for each; None: in each episode somebody new.
         autoreset_mode: gymnasium's `AutoresetMode`, or its value as a string.
         settings: those of `EnvSettings`.
+
+    Raises:
+        ValueError: there is no place, identities do not fit them, or a setting makes no sense.
     """
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": NEXT_STEP}  # noqa: RUF012

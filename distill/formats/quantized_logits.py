@@ -13,7 +13,11 @@ from .answer_format import check_integer
 
 @dataclass(frozen=True)
 class QuantizedLogits:
-    """Outputs rounded to b bits each, in equal steps from the likeliest class's down to `span` below it."""
+    """Outputs rounded to b bits each, in equal steps from the likeliest class's down to `span` below it.
+
+    Raises:
+        ValueError: `bits_each` or `span` is out of its range.
+    """
 
     bits_each: int = 4
     span: float = 16.0  # V, of the outputs; lower ones are clipped to it

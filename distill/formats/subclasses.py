@@ -35,6 +35,9 @@ class SubclassLoss(Loss):
     centered, are z, and r = z / sqrt(|z|^2 + 1); its similarity to others of its class is, at the auxiliary
     temperature T, T log mean exp(r . r' / T): 1 when all agree and are large, below that when they fill all
     directions. An example that is alone of its class has none.
+
+    Raises:
+        ValueError: a setting is out of its range.
     """
 
     classes: int

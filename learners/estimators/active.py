@@ -31,7 +31,11 @@ from .gradient import Place
 
 @dataclass(frozen=True)
 class ActiveNodePerturbation(Estimator):
-    """Repeated readings without a probe; the change of the loss is laid to the change at the taps."""
+    """Repeated readings without a probe; the change of the loss is laid to the change at the taps.
+
+    Raises:
+        ValueError: `probes` is no integer of at least 1.
+    """
 
     probes: int = 1  # repeated readings
 

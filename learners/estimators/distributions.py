@@ -156,7 +156,11 @@ class ProbeDistribution(Protocol):
 
 
 def no_closed_form(distribution: ProbeDistribution, what: str) -> NoReturn:
-    """Raise ValueError: the distribution has no closed form for what was asked."""
+    """Refuse a question to which a distribution has no closed form.
+
+    Raises:
+        ValueError: always.
+    """
     raise ValueError(f"{distribution!r}: no closed form is known for the {what}")
 
 
@@ -246,6 +250,9 @@ class Blocks(ProbeDistribution):
     It is sqrt(blocks) longer there, so that E v v' = I over a step; probes are a multiple of blocks.
     Var = sum over blocks (D/B - 2 + kurtosis) |g_b|^2 / (K/B): for K/B = 1 a B-th of one whole probe's,
     as B whole probes. At equal length per coordinate its reading noise is B times theirs.
+
+    Raises:
+        ValueError: `blocks` is no integer of at least 1.
     """
 
     distribution: Independent

@@ -35,6 +35,9 @@ class NodePerturbation(Estimator):
 
     The gradient at a node times the node's inputs is the gradient at its knobs, as far as anyone outside
     the chip knows (cells' own gains are not known). Variance: LAWS of node perturbation, q_l T^2 |x_l|^2.
+
+    Raises:
+        ValueError: settings make no sense or do not go together.
     """
 
     size: float  # V, sd of the probe at each summing node

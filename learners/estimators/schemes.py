@@ -71,6 +71,9 @@ class OneSided(Scheme):
 
     baselines: how many baseline readings are averaged into one baseline for all K directions. None takes
     the baseline reading that a learner makes anyway; a number sends that many zero probes along.
+
+    Raises:
+        ValueError: `baselines` is below 1.
     """
 
     baselines: int | None = None

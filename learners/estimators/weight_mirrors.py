@@ -45,6 +45,9 @@ class WeightMirrors(ControlVariate[tuple[MirrorState, ...]]):
         estimate_weight: of what was not predicted; 1 is unbiased.
         groups: every layer's nodes fall into equal groups that keep to themselves.
         patches: the nodes are ordered patch by patch, within a patch group by group.
+
+    Raises:
+        ValueError: a setting is out of its range.
     """
 
     decay: float = 0.9

@@ -88,6 +88,9 @@ class PatchInfoNCE(Loss):
         parts: patches whose features lie together, at least 2.
         temperature: of the softmax over cosines.
         views: 2: the other patches are those of the image's other view (rows as in `InfoNCE`).
+
+    Raises:
+        ValueError: a setting is out of its range.
     """
 
     parts: int

@@ -47,6 +47,9 @@ class GoodnessLoss(Loss):
     """The loss -log p(real) of real examples and -log(1 - p(real)) of fakes, in nats.
 
     It is softplus(-target * sharpness * (goodness - threshold)), target (..., batch) 1 for real, -1 for fake.
+
+    Raises:
+        ValueError: `threshold` or `sharpness` is not finite and above 0.
     """
 
     threshold: float = 1.0  # V^2
@@ -80,6 +83,9 @@ class Hebbian:
     Args:
         probe_size: V, what is added at the summing nodes to measure the neurons' derivatives; None: they are
             rectifiers, of derivative 1 where active.
+
+    Raises:
+        ValueError: `probe_size` is not finite and above 0.
     """
 
     update: Update

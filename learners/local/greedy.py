@@ -37,7 +37,11 @@ from ..wiring.sub_ports import sub_port
 
 @dataclass(frozen=True)
 class Block:
-    """Some consecutive layers, who teaches them, and through which read-out their objective sees them."""
+    """Some consecutive layers, who teaches them, and through which read-out their objective sees them.
+
+    Raises:
+        ValueError: `depth` is no integer of at least 1.
+    """
 
     depth: int  # how many layers
     learner: Learner[Any]  # of a port: the block with its head on top
@@ -75,6 +79,9 @@ class Greedy:
             for ever. None: all at once.
         interlayer: digital wiring from what a block shows (..., batch, features) to what drives the next
             one; a chip so taught is measured through `learners.wiring.with_interlayer`.
+
+    Raises:
+        ValueError: there is no block, or not a number of steps for each block but the last.
     """
 
     blocks: Sequence[Block]

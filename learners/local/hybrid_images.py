@@ -26,6 +26,9 @@ class HybridImages:
     The mask is white noise blurred `blurs` times by (1/4, 1/2, 1/4) in both directions, then cut at its
     median (the paper: at 1/2), so that small images too get half of either. The other image is another one of
     the batch, at a like distance in its order for all.
+
+    Raises:
+        ValueError: `blurs` is no integer of at least 0.
     """
 
     blurs: int = 6  # Guess: the paper says "repeatedly"

@@ -59,6 +59,9 @@ class LocoProp:
             taps as they are. For M a neuron's tap is its output already (`identity.forward`), and a read-out
             goes with the loss (`sigmoid.forward` with binary cross-entropy). For S neurons are inverted
             (`tanh.inverse`).
+
+    Raises:
+        ValueError: `gamma`, `proximal` or `steps` is out of its range.
     """
 
     node_gradients: NodeGradients[Any]

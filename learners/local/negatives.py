@@ -83,6 +83,9 @@ class WrongLabels:
         brightness: of the pixel that says the label; images are 0..1.
         readout: trains the read-out, a port of one linear layer, from labels; None: any wrong label.
         skipped: lowest layers that the read-out does not see.
+
+    Raises:
+        ValueError: `classes`, `brightness` or `skipped` is out of its range.
     """
 
     classes: int

@@ -62,6 +62,9 @@ class TargetPropagation:
         output_activation: goes with the loss: `sigmoid` with binary cross-entropy, the identity with squared
             error.
         noise: sd of what is added to a layer's inputs while its inverse learns.
+
+    Raises:
+        ValueError: `gamma` or `noise` is out of its range, or the loss does not know its gradient.
     """
 
     update: Update

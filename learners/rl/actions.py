@@ -28,13 +28,19 @@ class Argmax:
 
 @dataclass(frozen=True)
 class SoftmaxSampling:
-    """Actions drawn with probabilities softmax(outputs / temperature)."""
+    """Actions drawn with probabilities softmax(outputs / temperature).
+
+    Raises:
+        ValueError: `temperature` is not finite and above 0.
+    """
 
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < float("inf"):
-            raise ValueError(f"Sampled: temperature is {self.temperature}, wanted a finite number above 0")
+            raise ValueError(
+                f"SoftmaxSampling: temperature is {self.temperature}, wanted a finite number above 0"
+            )
 
     def select(self, out: Tensor, generator: Generator) -> Tensor:
         even = torch.rand(out.shape, generator=generator, dtype=out.dtype, device=generator.device).to(
@@ -46,7 +52,11 @@ class SoftmaxSampling:
 
 @dataclass(frozen=True)
 class TanhSquashed:
-    """Outputs are means of a force: from `low` to `high` as tanh(gain * output) goes from -1 to 1."""
+    """Outputs are means of a force: from `low` to `high` as tanh(gain * output) goes from -1 to 1.
+
+    Raises:
+        ValueError: limits or gain are not finite, or `low` is not below `high`.
+    """
 
     low: float
     high: float

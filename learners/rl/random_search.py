@@ -91,6 +91,9 @@ class AugmentedRandomSearch:
     final_scale: share of the drive that is left when they are used up; it shrinks linearly.
     one_seed: hand `reset` a single seed, for environments that take no list of them (gymnasium's own vector
         entry points); probes then meet different episodes.
+
+    Raises:
+        ValueError: the estimator's probes do not come in antithetic pairs.
     """
 
     estimator: WeightPerturbation

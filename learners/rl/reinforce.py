@@ -51,6 +51,9 @@ class NodePerturbationReinforce:
 
     decay: of the trace, per step; 1 credits every probe with all that comes after it.
     max_env_steps, final_scale, one_seed: as of `AugmentedRandomSearch`.
+
+    Raises:
+        ValueError: the estimator sends more than one one-sided probe, or `decay` is out of its range.
     """
 
     estimator: NodePerturbation

@@ -70,6 +70,9 @@ class Decorrelated:
 
     Measure a trained chip through `decorrelated(port, state.decorrelators)` with
     `decorrelate(x, state.decorrelators[0])`.
+
+    Raises:
+        ValueError: `learning_rate` is out of its range.
     """
 
     learner: Learner[Any]

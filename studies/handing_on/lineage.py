@@ -145,6 +145,11 @@ class SoftLabelsWithRehearsal:
         return RehearsalLoss(self.temperature)
 
     def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> RehearsalTarget:
+        """The softened outputs (..., stimuli, classes), and the labels beside them.
+
+        Raises:
+            ValueError: there are no labels.
+        """
         if label is None:
             raise ValueError(
                 "SoftLabelsWithRehearsal: wanted labels, one-hot or zero where nobody knows them; got None"

@@ -141,7 +141,11 @@ def run(trial: Trial) -> Iterator[Row]:
 
 
 def with_read_noise(chip: Chip[Any], read_noise: float, noise_seed: int = 0) -> Chip[Any]:
-    """The same cells behind amplifiers of another read noise, V rms."""
+    """The same cells behind amplifiers of another read noise, V rms.
+
+    Raises:
+        ValueError: the device has no such noise.
+    """
     device: Any = chip.device
     try:
         device = replace(device, read_noise=read_noise, write_noise=0.0)

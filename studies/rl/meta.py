@@ -127,7 +127,7 @@ def plan(args: Args) -> list[Trial]:
 
 
 class _Score(NamedTuple):
-    """Of each chip, over its last readings."""
+    """The score of each chip, over its last readings."""
 
     loss: Tensor  # (chips,)
     right: Tensor  # (chips,), 1 where all answers have the right sign

@@ -52,7 +52,11 @@ def _draw_half(data: Dataset, half: str, count: int) -> Batch:
 
 
 def shrink(x: Tensor) -> Tensor:  # (images, pixels) of 0..1 -> (images, 256) of -1..1
-    """Resize square images to 16 x 16 pixels."""
+    """Resize square images to 16 x 16 pixels.
+
+    Raises:
+        ValueError: they are not square.
+    """
     side = round(x.shape[-1] ** 0.5)
     if side * side != x.shape[-1]:
         raise ValueError(f"lecun: wants square images, got {x.shape[-1]} pixels")

@@ -62,7 +62,7 @@ def _swing(state: Array, action: Array) -> tuple[Array, Array, Array]:
 
 
 def _rates(state: Array, torque: Array) -> Array:
-    """Of the two angles and their speeds; Sutton and Barto's book."""
+    """The rates of change of the two angles and their speeds, as in Sutton and Barto's book."""
     first, second, turn, twist = state
     cosine, sine = np.cos(second), np.sin(second)
     inertia, both = 3.5 + cosine, 1.25 + 0.5 * cosine
@@ -122,7 +122,11 @@ TASKS: Final = {
 
 
 class ClassicControl(VectorEnv[Array, Array, Array]):
-    """Copies of one task; `reset` takes one seed, or one for each copy, as gymnasium's SyncVectorEnv does."""
+    """Copies of one task; `reset` takes one seed, or one for each copy, as gymnasium's SyncVectorEnv does.
+
+    Raises:
+        ValueError: no such task is known, or no copy is asked for.
+    """
 
     metadata = {**CartPoleVectorEnv.metadata, "render_modes": []}  # noqa: RUF012 - gymnasium's way
 
@@ -143,6 +147,11 @@ class ClassicControl(VectorEnv[Array, Array, Array]):
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Array, dict[str, Any]]:
+        """Begin an episode in every copy.
+
+        Raises:
+            ValueError: there is not one seed, or one for each copy.
+        """
         del options  # none are known
         each = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed
         if each is None:

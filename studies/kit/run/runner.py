@@ -37,7 +37,11 @@ Run = Callable[[Any], Iterator[Row]]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a study is run; of it, rows depend only on `threads` (and on the kind of CPU)."""
+    """How a study is run; of it, rows depend only on `threads` (and on the kind of CPU).
+
+    Raises:
+        ValueError: `workers` or `threads` is below 1.
+    """
 
     out: Path | None = None  # results folder; by default results/NAME-HASH, HASH of arguments, data and code
     workers: int = 1  # processes
