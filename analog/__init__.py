@@ -17,6 +17,7 @@ from .layers.crossbar import grouped
 from .layers.crossbar import mlp
 from .measurement import MeasurementPlan
 from .measurement import MeasurementTable
+from .port import BadReading
 from .port import Dead
 from .port import Port
 from .port import Probe
@@ -41,6 +42,7 @@ from .wires.tape import taped
 
 __all__ = [
     "BadInput",
+    "BadReading",
     "Budget",
     "Chip",
     "ContractError",

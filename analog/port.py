@@ -20,6 +20,10 @@ class Dead(RuntimeError):
     """The hardware behind this port has died, and its knowledge with it."""
 
 
+class BadReading(RuntimeError):
+    """An answer of the hardware behind a port has the wrong form: taps are missing, or of another shape."""
+
+
 class Probe(NamedTuple):
     """Perturbations that are added to knobs or to summing nodes during one measurement.
 
@@ -143,9 +147,13 @@ def _measure(spec: Spec, read: Read) -> Measure:
 
 
 def checked(port: Port) -> Port:
-    """The same wires, refusing bad input with BadInput before the hardware sees any of it.
+    """The same wires, refusing bad input before the hardware sees any of it, and answers of a wrong form.
 
     A laboratory's instruments become a port so: `checked(Port(spec, dac.write, dac.pulse, adc.read))`.
+
+    Raises:
+        BadInput: by the wires, for what is sent.
+        BadReading: by `measure`, for what an instrument answers.
     """
     spec = port.spec
 
@@ -164,9 +172,26 @@ def checked(port: Port) -> Port:
         carried = tuple(x.shape[: x.ndim - 2 - len(spec.fleet)]) if x.ndim > 2 else ()
         if lead and carried and lead != carried:
             raise BadInput(f"measure: x has probe axes {carried}, the probe has {lead}; give both the same")
-        return port.measure(x, probe, first=first, last=last)
+        return _answer(driven, x, port.measure(x, probe, first=first, last=last))
 
     return rewired(port, read, program=program, pulse=pulse)
+
+
+def _answer(driven: Spec, x: Tensor, reading: object) -> Reading:
+    """What came back, if it is one tap of the right form for each driven layer."""
+    if not isinstance(reading, Reading) or len(reading.taps) != len(driven.layers):
+        count = len(reading.taps) if isinstance(reading, Reading) else type(reading).__name__
+        raise BadReading(
+            f"measure: the hardware answered with {count}, wanted a Reading of {len(driven.layers)} taps"
+        )
+    for i, (tap, layer) in enumerate(zip(reading.taps, driven.layers, strict=True)):
+        wanted = (x.shape[-2], layer.features)
+        if not isinstance(tap, Tensor) or tap.dtype != driven.dtype or tuple(tap.shape[-2:]) != wanted:
+            form = f"{tap.dtype} {tuple(tap.shape)}" if isinstance(tap, Tensor) else type(tap).__name__
+            raise BadReading(
+                f"measure: tap {i} is {form}, wanted {driven.dtype} (..., {wanted[0]}, {wanted[1]})"
+            )
+    return reading
 
 
 def _require_finite(name: str, tensor: Tensor) -> None:

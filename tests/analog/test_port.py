@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from analog import BadInput
+from analog import BadReading
 from analog import Chip
 from analog import Mismatched
 from analog import Port
@@ -287,3 +288,22 @@ def test_a_port_made_of_functions_is_checked() -> None:
     with pytest.raises(BadInput, match=r"x is \(5, 7\)"):
         lab.measure(torch.ones(5, 7))
     assert lab.measure(X).out.shape == (2, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda x: None, "answered with NoneType, wanted a Reading of 2 taps"),
+        (lambda x: Reading((torch.zeros(3, 2),)), "answered with 1, wanted a Reading of 2 taps"),
+        (lambda x: Reading((torch.zeros(3, 5), torch.zeros(3, 1))), r"tap 1 is torch.float32 \(3, 1\)"),
+        (lambda x: Reading((torch.zeros(3, 5), torch.zeros(3, 2).double())), "tap 1 is torch.float64"),
+    ],
+    ids=["nothing", "last tap only", "an output short", "other precision"],
+)
+def test_an_instrument_that_answers_in_another_form_is_named(answer: Any, message: str) -> None:
+    spec = Spec((dense(4, 5), dense(5, 2, linear=True)))
+    port = checked(
+        Port(spec, lambda knobs: None, lambda drive: None, lambda x, probe, first, last: answer(x))
+    )
+    with pytest.raises(BadReading, match=message):
+        port.measure(torch.zeros(3, 4))

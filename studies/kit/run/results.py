@@ -52,9 +52,11 @@ class Results:
             seconds: that it took.
 
         Raises:
-            ValueError: there are no rows, or a row has a key "trial".
+            ValueError: there are no rows, or one that is no dictionary, is no JSON or has a key "trial".
         """
         name = self._names[index]
+        for number, row in enumerate(rows):
+            _require_json(f"trial {name!r}, row {number}", row)
         if not rows or any("trial" in row for row in rows):
             raise ValueError(f"trial {name!r}: a trial yields at least one row, and no row has a key 'trial'")
         _write(self._waiting(index), "".join(json.dumps({"trial": name, **row}) + "\n" for row in rows))
@@ -154,3 +156,17 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def _require_json(where: str, row: object) -> None:
+    """Refuse a row that cannot be kept, by the key that is at fault."""
+    if not isinstance(row, dict):
+        raise ValueError(f"{where}: is a {type(row).__name__}, wanted a dictionary; does run yield its rows?")
+    for key, value in row.items():
+        try:
+            json.dumps(value)
+        except TypeError:
+            kind = type(value).__name__
+            raise ValueError(
+                f"{where}: {key!r} is a {kind}, which no file holds; make it numbers or words"
+            ) from None

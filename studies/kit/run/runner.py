@@ -82,7 +82,11 @@ def run_study(
     """
     trials = list(study.plan(args))
     names = [t.name for t in trials]
-    if not names or len(set(names)) != len(names):
+    if not names:
+        raise ValueError(
+            f"{short_name(study)}: these arguments make no trial at all; ask for at least one chip"
+        )
+    if len(set(names)) != len(names):
         raise ValueError(f"{study.__name__}: a plan needs trials with different names, got {names}")
     about = manifest(study, args, options.worker_threads, names)
     folder = Path(options.out or f"results/{short_name(study)}-{identity(about)}")
