@@ -178,13 +178,12 @@ def checked(port: Port) -> Port:
 
 
 def _answer(driven: Spec, x: Tensor, reading: object) -> Reading:
-    """What came back, if it is one tap of the right form for each driven layer."""
-    if not isinstance(reading, Reading) or len(reading.taps) != len(driven.layers):
+    """What came back, if it is a tap of the right form for each driven layer, or for the last alone."""
+    depth = len(driven.layers)
+    if not isinstance(reading, Reading) or len(reading.taps) not in (1, depth):
         count = len(reading.taps) if isinstance(reading, Reading) else type(reading).__name__
-        raise BadReading(
-            f"measure: the hardware answered with {count}, wanted a Reading of {len(driven.layers)} taps"
-        )
-    for i, (tap, layer) in enumerate(zip(reading.taps, driven.layers, strict=True)):
+        raise BadReading(f"measure: the hardware answered with {count}, wanted a Reading of {depth} taps")
+    for i, (tap, layer) in enumerate(zip(reading.taps[::-1], driven.layers[::-1], strict=False), 1):
         wanted = (x.shape[-2], layer.features)
         if not isinstance(tap, Tensor) or tap.dtype != driven.dtype or tuple(tap.shape[-2:]) != wanted:
             form = f"{tap.dtype} {tuple(tap.shape)}" if isinstance(tap, Tensor) else type(tap).__name__

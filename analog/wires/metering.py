@@ -119,7 +119,7 @@ def metered(port: Port, ledger: Ledger) -> Port:
 
     def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         reading = port.measure(x, probe, first=first, last=last)
-        ledger.book_read(port.spec.vectors(reading.out), first, first + len(reading.taps) - 1)
+        ledger.book_read(port.spec.vectors(reading.out), first, last)
         return reading
 
     return rewired(port, read, program=program, pulse=pulse)

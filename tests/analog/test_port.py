@@ -294,11 +294,12 @@ def test_a_port_made_of_functions_is_checked() -> None:
     ("answer", "message"),
     [
         (lambda x: None, "answered with NoneType, wanted a Reading of 2 taps"),
-        (lambda x: Reading((torch.zeros(3, 2),)), "answered with 1, wanted a Reading of 2 taps"),
+        (lambda x: Reading((torch.zeros(3, 2),) * 3), "answered with 3, wanted a Reading of 2 taps"),
+        (lambda x: Reading((torch.zeros(3, 5),)), r"tap 1 is torch.float32 \(3, 5\)"),
         (lambda x: Reading((torch.zeros(3, 5), torch.zeros(3, 1))), r"tap 1 is torch.float32 \(3, 1\)"),
         (lambda x: Reading((torch.zeros(3, 5), torch.zeros(3, 2).double())), "tap 1 is torch.float64"),
     ],
-    ids=["nothing", "last tap only", "an output short", "other precision"],
+    ids=["nothing", "a tap too many", "the first tap alone", "an output short", "other precision"],
 )
 def test_an_instrument_that_answers_in_another_form_is_named(answer: Any, message: str) -> None:
     spec = Spec((dense(4, 5), dense(5, 2, linear=True)))
