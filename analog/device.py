@@ -4,9 +4,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 from typing import Protocol
-from typing import TypeVar
 
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from .measurement import MeasurementPlan
 from .randomness import Fabrication
@@ -31,7 +31,7 @@ class Cells(Protocol):
     def _replace(self) -> Callable[..., Any]: ...
 
 
-S = TypeVar("S", bound=Cells)
+S = TypeVar("S", bound=Cells, default=Any)
 
 
 class Device(Protocol[S]):

@@ -21,7 +21,7 @@ from .spec import Knobs
 LossFn = Callable[[Tensor, Any], Tensor]  # (out (..., batch, features), target) -> (..., batch)
 
 
-def knobs(chip: Chip[Any]) -> Knobs:
+def knobs(chip: Chip) -> Knobs:
     """The true knobs, (*fleet, tiles, rows, cols) each: what a digital copy of the chip would copy.
 
     Those of a dead chip among chips that live apart mean nothing.
@@ -34,7 +34,7 @@ def knobs(chip: Chip[Any]) -> Knobs:
 
 
 def respond(
-    chip: Chip[Any], x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None
+    chip: Chip, x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None
 ) -> Reading:
     """The reading that a measurement would give without any noise; the chip's clock stands still.
 
@@ -45,7 +45,7 @@ def respond(
 
 
 def knob_gradient(
-    chip: Chip[Any], x: Tensor, target: Any, loss: LossFn, *, first: int = 0, last: int | None = None
+    chip: Chip, x: Tensor, target: Any, loss: LossFn, *, first: int = 0, last: int | None = None
 ) -> Knobs:
     """The exact gradient of the batch's mean loss at the knobs of the driven layers.
 
@@ -64,7 +64,7 @@ def knob_gradient(
 
 
 def node_gradient(
-    chip: Chip[Any], x: Tensor, target: Any, loss: LossFn, *, first: int = 0, last: int | None = None
+    chip: Chip, x: Tensor, target: Any, loss: LossFn, *, first: int = 0, last: int | None = None
 ) -> tuple[Tensor, ...]:
     """The exact gradient of each example's loss at its summing nodes, (*fleet, batch, features) each."""
     spec = chip.spec.span(first, last)
@@ -77,7 +77,7 @@ def node_gradient(
 
 
 def input_gradient(
-    chip: Chip[Any], x: Tensor, target: Any, loss: LossFn, *, first: int = 0, last: int | None = None
+    chip: Chip, x: Tensor, target: Any, loss: LossFn, *, first: int = 0, last: int | None = None
 ) -> Tensor:
     """The exact gradient of each example's loss at what drives the layers, of the shape of x.
 
@@ -88,7 +88,7 @@ def input_gradient(
     return _gradients(loss(out, target).sum(), (inputs,))[0]
 
 
-def _noiseless(chip: Chip[Any], x: Tensor, probe: Probe, first: int, last: int | None) -> tuple[Tensor, ...]:
+def _noiseless(chip: Chip, x: Tensor, probe: Probe, first: int, last: int | None) -> tuple[Tensor, ...]:
     chip.require_alive()
     spec = chip.spec.span(first, last)
     cells = chip._cells[first : first + len(spec.layers)]

@@ -109,7 +109,7 @@ class CodistillationLoss(Loss):
 
 def codistill(
     port: Port,
-    learner: Callable[[Loss], Learner[Any]],
+    learner: Callable[[Loss], Learner],
     shards: Batch,
     settings: Codistillation,
     rounds: int,

@@ -92,7 +92,7 @@ class Handover(NamedTuple):
 def distill(
     teacher: Port,
     student: Port,
-    recipe: Callable[[Loss], Learner[Any]],
+    recipe: Callable[[Loss], Learner],
     stimuli: Batch,
     *,
     temperature: float | None = None,
@@ -157,7 +157,7 @@ def distill(
 def distillation_steps(
     teacher: Port,
     student: Port,
-    learner: Callable[[Loss], Learner[Any]],
+    learner: Callable[[Loss], Learner],
     stimuli: Iterable[Batch],
     *,
     temperature: float | None = None,

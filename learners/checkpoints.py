@@ -51,7 +51,7 @@ def save_state(state: TrainingState, path: str | Path) -> None:
     os.replace(part, target)
 
 
-def load_state(path: str | Path, learner: Learner[Any], port: Port) -> TrainingState:
+def load_state(path: str | Path, learner: Learner, port: Port) -> TrainingState:
     """Read the state of a training by this learner on such a chip.
 
     Args:

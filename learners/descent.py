@@ -56,7 +56,7 @@ class Descent:
     loss: Loss
     delta_rule: bool = True
     in_turn: bool = False
-    control_variate: ControlVariate[Any] | None = None
+    control_variate: ControlVariate | None = None
     parts_per_layer: Sequence[int] | None = None
 
     def __post_init__(self) -> None:

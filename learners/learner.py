@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
 from typing import Protocol
-from typing import TypeVar
 
 from torch import Generator
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from analog.port import Port
 from analog.port import Reading
 from analog.spec import Spec
 
-L = TypeVar("L")
+L = TypeVar("L", default=Any)
 
 
 class Batch(NamedTuple):

@@ -42,7 +42,7 @@ class Unscheduled:
     """
 
     name: str
-    for_steps: Callable[[int], Learner[Any]]
+    for_steps: Callable[[int], Learner]
 
     def __repr__(self) -> str:
         return f"{self.name}(...)"
@@ -72,7 +72,7 @@ def learned_feedback(
     feedback: Feedback = FEEDBACK,
     update: Update | None = None,
     steps: int | None = None,
-) -> Learner[Any]:
+) -> Learner:
     """Node perturbation that teaches a backward model; the published tables' learner.
 
     The probes' estimates teach feedback weights from the outputs back to every hidden neuron (Lansdell,
@@ -91,7 +91,7 @@ def learned_feedback(
     """
     estimator = NodePerturbation(size, probes)
 
-    def learner(update: Update) -> Learner[Any]:
+    def learner(update: Update) -> Learner:
         return Descent(estimator, update, loss, control_variate=feedback)
 
     return _scheduled("learned_feedback", learner, learning_rate, update, steps)
@@ -105,14 +105,14 @@ def node_perturbation(
     probes: int = PROBES,
     update: Update | None = None,
     steps: int | None = None,
-) -> Learner[Any]:
+) -> Learner:
     """Plain node perturbation of the hidden layers; the read-out learns by its delta rule.
 
     Arguments as of `learned_feedback`; no backward model is learned.
     """
     estimator = NodePerturbation(size, probes)
 
-    def learner(update: Update) -> Learner[Any]:
+    def learner(update: Update) -> Learner:
         return Descent(estimator, update, loss)
 
     return _scheduled("node_perturbation", learner, learning_rate, update, steps)
@@ -126,14 +126,14 @@ def weight_perturbation(
     probes: int = PROBES,
     update: Update | None = None,
     steps: int | None = None,
-) -> Learner[Any]:
+) -> Learner:
     """Weight perturbation of all layers, the read-out among them; needs no more than the loss of a chip.
 
     Arguments as of `learned_feedback`, but `size` is in units of full scale, at each knob.
     """
     estimator = WeightPerturbation(size, probes)
 
-    def learner(update: Update) -> Learner[Any]:
+    def learner(update: Update) -> Learner:
         return Descent(estimator, update, loss, delta_rule=False)
 
     return _scheduled("weight_perturbation", learner, learning_rate, update, steps)
@@ -141,16 +141,16 @@ def weight_perturbation(
 
 def _scheduled(
     name: str,
-    learner: Callable[[Update], Learner[Any]],
+    learner: Callable[[Update], Learner],
     learning_rate: float,
     update: Update | None,
     steps: int | None,
-) -> Learner[Any]:
+) -> Learner:
     """The learner with an update of its own, or with Adam over so many steps, as soon as they are known."""
     if update is not None:
         return learner(update)
 
-    def for_steps(steps: int) -> Learner[Any]:
+    def for_steps(steps: int) -> Learner:
         return learner(linear_decay(adam(learning_rate), steps))
 
     return Unscheduled(name, for_steps) if steps is None else for_steps(steps)

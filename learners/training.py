@@ -64,17 +64,17 @@ class Run:
 class ForSteps(Protocol):
     """A learner that is made for the length of a training, such as a recipe with a falling learning rate."""
 
-    def for_steps(self, steps: int) -> Learner[Any]:
+    def for_steps(self, steps: int) -> Learner:
         """The learner for a training of so many steps."""
         ...
 
 
-def for_steps(learner: Learner[Any], steps: int) -> Learner[Any]:
+def for_steps(learner: Learner, steps: int) -> Learner:
     """The learner itself, or that for a training of so many steps, if it asks how many."""
     return learner.for_steps(steps) if isinstance(learner, ForSteps) else learner
 
 
-def begin(learner: Learner[Any], port: Port, seed: int) -> TrainingState:
+def begin(learner: Learner, port: Port, seed: int) -> TrainingState:
     """The state of a training before its first step; nothing is sent to the chip."""
     order = stream(seed, "train", "order").get_state()
     probes = stream(seed, "train", "probes", on=port.spec.on).get_state()
@@ -83,7 +83,7 @@ def begin(learner: Learner[Any], port: Port, seed: int) -> TrainingState:
 
 def train(
     port: Port,
-    learner: Learner[Any],
+    learner: Learner,
     data: Dataset,
     *,
     epochs: float,
@@ -170,7 +170,7 @@ class _Course:
     """The steps of a training, which may be entered anywhere."""
 
     port: Port
-    learner: Learner[Any]
+    learner: Learner
     data: Batch
     batch_size: int
 

@@ -18,12 +18,12 @@ def birth(identity: int = 1) -> Fabrication:
     return Fabrication((identity,), (), 0, 1, torch.empty(0, dtype=torch.float64))
 
 
-def many(device: Device[Any], count: int, identity: int = 1) -> Any:
+def many(device: Device, count: int, identity: int = 1) -> Any:
     """`count` cells of one chip, in one column."""
     return device.fabricate(count, 1, birth(identity))
 
 
-def name(device: Device[Any]) -> str:
+def name(device: Device) -> str:
     changed = [str(v) for v in vars(device).values() if isinstance(v, str)]
     step = [f"{device.costs.step:g}"] if device.costs.step else []
     return "-".join([type(device).__name__, *changed, *step])

@@ -34,7 +34,7 @@ MomentModel = Callable[[Any, MeasurementPlan], Moments]
 
 
 def simulate_table(
-    device: Device[Any], plan: MeasurementPlan, identity: int = 0, noise_seed: int = 0
+    device: Device, plan: MeasurementPlan, identity: int = 0, noise_seed: int = 0
 ) -> MeasurementTable:
     """Simulate a lab: the plan carried out on one column of simulated cells.
 
@@ -53,7 +53,7 @@ def simulate_table(
 def simulated_moments(copies: int = 20, seed: int = 0) -> MomentModel:
     """A model of any device: moments over `copies` times as many simulated cells as the plan has."""
 
-    def model(device: Device[Any], plan: MeasurementPlan) -> Moments:
+    def model(device: Device, plan: MeasurementPlan) -> Moments:
         readings = simulate_cells(device, plan, copies, seed - AWAY, seed - AWAY)
         return sample_moments(readings, plan.histories[1])
 
@@ -97,7 +97,7 @@ def whitened(readings: Tensor, which: Tensor, mean: Tensor, factors: Tensor) -> 
 
 @torch.no_grad()
 def simulate_cells(
-    device: Device[Any], plan: MeasurementPlan, copies: int, identity: int, noise_seed: int
+    device: Device, plan: MeasurementPlan, copies: int, identity: int, noise_seed: int
 ) -> Tensor:  # (copies, cells, rows), float64
     """Readings of `copies` columns of cells that live through the plan.
 

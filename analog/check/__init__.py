@@ -1,7 +1,6 @@
 """The contract every device must keep, ours and the user's: `check_device(MyDevice())`."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
@@ -41,7 +40,7 @@ _WIRINGS: tuple[tuple[Layer, ...], ...] = (
 )
 
 
-def check_device(device: Device[Any], *, steps: int = 200, fresh: bool = False) -> tuple[str, ...]:
+def check_device(device: Device, *, steps: int = 200, fresh: bool = False) -> tuple[str, ...]:
     """Check that a device keeps every law of the Device protocol.
 
     Args:

@@ -1,7 +1,5 @@
 """Assertions of laws: what to draw, what to compare, and what to say when a law is broken."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -17,7 +15,7 @@ def draw(spec: Spec, name: str, *shape: int) -> Tensor:
     return torch.randn(shape, generator=stream(0, "check", name), dtype=torch.float64).to(spec.dtype)
 
 
-def cell_fields(chip: Chip[Any], layer: int) -> dict[str, Tensor]:
+def cell_fields(chip: Chip, layer: int) -> dict[str, Tensor]:
     """The cells of one layer, of any shapes, by name, those of wrapped devices as in `inner.knobs`."""
     return tree_leaves(chip._cells[layer])
 

@@ -21,7 +21,7 @@ from .assertions import require_close
 from .assertions import require_equal
 
 
-def check_fabrication(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_fabrication(device: Device, layers: tuple[Layer, ...]) -> None:
     """Cells are a NamedTuple of finite tensors, the same for the same identity, alone or in a fleet."""
     alone, again, other = (Chip(device, layers, i, dtype=torch.float64) for i in (3, 3, 4))
     fleet = Chip(device, layers, range(5), dtype=torch.float64)
@@ -45,14 +45,14 @@ def check_fabrication(device: Device[Any], layers: tuple[Layer, ...]) -> None:
     require(differs, "chips 3 and 4 are the same; draw what differs between chips from `birth`")
 
 
-def check_purity(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_purity(device: Device, layers: tuple[Layer, ...]) -> None:
     """Device functions are pure, and give what they are asked for in shape and dtype."""
     chip = Chip(device, layers, range(2))
     for i in range(len(layers)):
         _pure_layer(device, chip, i)
 
 
-def _pure_layer(device: Device[Any], chip: Chip[Any], i: int) -> None:
+def _pure_layer(device: Device, chip: Chip, i: int) -> None:
     cells, layer, noise = chip._cells[i], chip.spec.layers[i], Noise(stream(0, "check"))
     x = draw(chip.spec, "x", 2, layer.tiles, 6, layer.cols)
     u = draw(chip.spec, "u", 2, layer.tiles, 6, layer.rows)
@@ -78,7 +78,7 @@ def _pure_layer(device: Device[Any], chip: Chip[Any], i: int) -> None:
             )
 
 
-def check_fleet_rows(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_fleet_rows(device: Device, layers: tuple[Layer, ...]) -> None:
     """A fleet's row responds, and moves when pulsed, as the lone chip does."""
     alone, fleet = (Chip(device, layers, who, dtype=torch.float64) for who in (3, range(5)))
     x = draw(alone.spec, "x", 6, layers[0].features_in)
@@ -96,7 +96,7 @@ def check_fleet_rows(device: Device[Any], layers: tuple[Layer, ...]) -> None:
         )
 
 
-def check_pulses(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_pulses(device: Device, layers: tuple[Layer, ...]) -> None:
     """Pulses and nudges move the knobs the way they are told."""
     chip = Chip(device, layers, 1, dtype=torch.float64)
     silent = Noise.none()
@@ -128,7 +128,7 @@ def check_pulses(device: Device[Any], layers: tuple[Layer, ...]) -> None:
             )
 
 
-def check_histories(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_histories(device: Device, layers: tuple[Layer, ...]) -> None:
     """The same chip, noise seed and history are bitwise the same; readings fit the wires."""
     chips = [Chip(device, layers, range(2)) for _ in range(2)]
     for chip in chips:
@@ -142,7 +142,7 @@ def check_histories(device: Device[Any], layers: tuple[Layer, ...]) -> None:
             require_equal(cell_fields(chips[1], i)[name], cell, law)
 
 
-def check_aging(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_aging(device: Device, layers: tuple[Layer, ...]) -> None:
     """Ageing runs along the clock: two waits are one long one, no time changes nothing, all stays finite."""
     chip = Chip(device, layers, 1, dtype=torch.float64)
     for i, cells in enumerate(chip._cells):

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from typing import Final
 
 import torch
@@ -33,7 +32,7 @@ _DTYPES: Final = {"float32": torch.float32, "float64": torch.float64}
 
 
 def check_lives(
-    device: Device[Any], wirings: tuple[tuple[Layer, ...], ...], steps: int, *, fresh: bool = False
+    device: Device, wirings: tuple[tuple[Layer, ...], ...], steps: int, *, fresh: bool = False
 ) -> int:
     """Check at any point of any life: sound cells, the right clock, replicas that agree, Dead when dead.
 
@@ -72,7 +71,7 @@ def check_lives(
 
 
 class _Life(RuleBasedStateMachine):
-    device: Device[Any]
+    device: Device
     wirings: tuple[tuple[Layer, ...], ...]
     taken: list[str]  # one entry for every step of every life
     replicas: Replicas | None = None
@@ -102,7 +101,7 @@ class _Life(RuleBasedStateMachine):
 
     @rule(size=st.sampled_from([0.1, 0.5]))
     def program(self, size: float) -> None:
-        def act(chip: Chip[Any], port: Port) -> tuple[Tensor, ...]:
+        def act(chip: Chip, port: Port) -> tuple[Tensor, ...]:
             port.program(knobs)
             return ()
 
@@ -112,7 +111,7 @@ class _Life(RuleBasedStateMachine):
 
     @rule(size=st.sampled_from([0.0, 1e-3, 0.05, 0.5]))
     def pulse(self, size: float) -> None:
-        def act(chip: Chip[Any], port: Port) -> tuple[Tensor, ...]:
+        def act(chip: Chip, port: Port) -> tuple[Tensor, ...]:
             port.pulse(drive)
             return ()
 
@@ -143,7 +142,7 @@ class _Life(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.0, 1e-6, 1.0, 3600.0, 1e7]))
     def wait(self, seconds: float) -> None:
-        def act(chip: Chip[Any], port: Port) -> tuple[Tensor, ...]:
+        def act(chip: Chip, port: Port) -> tuple[Tensor, ...]:
             chip.wait(seconds)
             return ()
 

@@ -28,7 +28,7 @@ from .assertions import require_equal
 _STEP: Final = 1e-5  # of a central difference
 
 
-def check_noise(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_noise(device: Device, layers: tuple[Layer, ...]) -> None:
     """Every chip of a fleet and every probe has noise of its own, and a probe leaves no trace."""
     chip = Chip(device, layers, (1, 1))
     spec = chip.spec
@@ -77,7 +77,7 @@ class _RecordingNoise(Noise):
         return self.drawn[-1]
 
 
-def check_examples(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_examples(device: Device, layers: tuple[Layer, ...]) -> None:
     """Every example of a batch has noise of its own, and so has every chip of a fleet."""
     chip = Chip(device, layers, (1, 1), dtype=torch.float64)  # twins, driven alike: only noise differs
     for i, (cells, layer) in enumerate(zip(chip._cells, layers, strict=True)):
@@ -124,7 +124,7 @@ class _SingleDraw(Noise):
         return self._wait == -1
 
 
-def check_memory(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_memory(device: Device, layers: tuple[Layer, ...]) -> None:
     """Editing what was read or sent must not reach the cells."""
     chip = Chip(device, layers, 2)
     port = chip.port()
@@ -142,7 +142,7 @@ def check_memory(device: Device[Any], layers: tuple[Layer, ...]) -> None:
         require(not tensor.requires_grad, "a wire returned something with a gradient")
 
 
-def check_gradients(device: Device[Any], layers: tuple[Layer, ...]) -> None:
+def check_gradients(device: Device, layers: tuple[Layer, ...]) -> None:
     """Exact gradients agree with central differences of the silent chip (or all are zero: a converter)."""
     chip = Chip(device, layers, 5, dtype=torch.float64)
     x = draw(chip.spec, "x", 3, layers[0].features_in)
@@ -165,7 +165,7 @@ def check_gradients(device: Device[Any], layers: tuple[Layer, ...]) -> None:
 
 
 def _check_gradient(
-    chip: Chip[Any], batch: tuple[Tensor, Tensor], probe: Probe, expected: Tensor, law: str
+    chip: Chip, batch: tuple[Tensor, Tensor], probe: Probe, expected: Tensor, law: str
 ) -> None:
     """The loss changes along a probe as the gradient says."""
 

@@ -26,14 +26,14 @@ from ..wires.metering import metered
 from .assertions import clone_fields
 from .assertions import draw
 
-Wire = Callable[[Chip[Any], Port], tuple[Tensor, ...]]  # what is done, and the taps it shows
+Wire = Callable[[Chip, Port], tuple[Tensor, ...]]  # what is done, and the taps it shows
 
 
 class Replicas:
     """A chip that is metered and goes through files, and its twin that does not."""
 
     def __init__(
-        self, device: Device[Any], layers: tuple[Layer, ...], who: int | tuple[int, ...], dtype: torch.dtype
+        self, device: Device, layers: tuple[Layer, ...], who: int | tuple[int, ...], dtype: torch.dtype
     ) -> None:
         self.device, self.layers, self.who, self.dtype = device, layers, who, dtype
         self.history = [f"fabricate {who} of {len(layers)} layers in {dtype}"]

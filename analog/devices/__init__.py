@@ -1,6 +1,5 @@
 """One technology, one source, one file; `ZOO` has every published device, in each variant of its own."""
 
-from typing import Any
 from typing import Final
 
 from ..device import Device
@@ -19,7 +18,7 @@ from .sonos import SONOS
 from .unknown_neurons import UnknownNeurons
 from .wan_rram import WanRRAM
 
-ZOO: Final[tuple[Device[Any], ...]] = (  # what tests and studies go through
+ZOO: Final[tuple[Device, ...]] = (  # what tests and studies go through
     SoftBoundsRRAM(),
     ExponentialRRAM(),
     LinearECRAM(),

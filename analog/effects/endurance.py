@@ -42,38 +42,38 @@ class EnduranceCells(NamedTuple, Generic[S]):
 
 
 @dataclass(frozen=True)
-class Endurance(Effect[EnduranceCells[Any], Any]):
+class Endurance(Effect[EnduranceCells, Any]):
     """Any device, with an end."""
 
-    device: Device[Any]  # what wears
+    device: Device  # what wears
     pulses: float = setting(1e6, "that a cell survives, the median over cells", range=(1, 1e15))
     pulses_dtod: float = setting(1.0, "sd of ln(pulses) between cells", range=(0, 3))
     dead_share: float = setting(
         0.1, "of a layer's cells; more stuck ones than that are the end", range=(0, 1), closed="left"
     )
 
-    def inner(self, cells: EnduranceCells[Any]) -> Any:
+    def inner(self, cells: EnduranceCells) -> Any:
         return cells.inner
 
-    def outer(self, cells: EnduranceCells[Any], inner: Any) -> EnduranceCells[Any]:
+    def outer(self, cells: EnduranceCells, inner: Any) -> EnduranceCells:
         return cells._replace(inner=inner)
 
-    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> EnduranceCells[Any]:
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> EnduranceCells:
         inner = self.device.fabricate(rows, cols, birth)
         drawn = (self.pulses_dtod * birth.normal("endurance", rows, cols).double()).exp() * self.pulses
         return EnduranceCells(inner, drawn.new_zeros(drawn.shape), drawn.round().clamp(min=1))
 
-    def pulse(self, cells: EnduranceCells[Any], drive: Tensor, noise: Noise) -> EnduranceCells[Any]:
+    def pulse(self, cells: EnduranceCells, drive: Tensor, noise: Noise) -> EnduranceCells:
         sent = self.costs.pulses(drive).double()
         left = (cells.endurance - cells.used).clamp(min=0)
         share = (left / sent.clamp(min=1e-9)).clamp(max=1)  # of the train that the cell can still take
         inner = self.device.pulse(cells.inner, drive * share.to(drive.dtype), noise)
         return EnduranceCells(inner, cells.used + sent, cells.endurance)
 
-    def perturb(self, cells: EnduranceCells[Any], offset: Tensor) -> EnduranceCells[Any]:
+    def perturb(self, cells: EnduranceCells, offset: Tensor) -> EnduranceCells:
         return cells._replace(inner=self.device.perturb(cells.inner, offset * ~cells.worn))
 
-    def worn_out(self, cells: EnduranceCells[Any]) -> Tensor:
+    def worn_out(self, cells: EnduranceCells) -> Tensor:
         over = cells.worn.double().mean((-3, -2, -1)) > self.dead_share
         also = self.device.worn_out(cells.inner)
         return over if also is None else over | also

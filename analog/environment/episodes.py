@@ -59,7 +59,7 @@ class Episodes:
         if isinstance(self._target, Tensor):
             self._target = self._target.to(settings.on)
         self._task_loss = task.loss
-        self._chip: Chip[Any] | None = None
+        self._chip: Chip | None = None
         self._spec = spec = Spec(tuple(task.layers), settings.device.costs, (places,), on=settings.on)
         self._sizes = [math.prod(s[1:]) for s in spec.shapes]
         self.knobs = sum(self._sizes)
@@ -189,7 +189,7 @@ class Episodes:
         nothing = torch.zeros_like(sent)
         return torch.stack([nothing, sent / self.knobs, sent * costs.pulse_joules, nothing], -1)
 
-    def _show(self, chips: Chip[Any], probe: Knobs, places: Sequence[int], shown: Tensor) -> None:
+    def _show(self, chips: Chip, probe: Knobs, places: Sequence[int], shown: Tensor) -> None:
         """Read the chips of these places; what is `shown` (chips,) replaces what was shown before."""
         sent = Probe()
         if self.settings.act == "probe":

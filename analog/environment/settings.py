@@ -53,7 +53,7 @@ class EnvSettings:
         ValueError: a setting is out of its range.
     """
 
-    device: Device[Any] = Mismatched()
+    device: Device = Mismatched()
     task: Task | None = None  # by default `xor()`
     act: Act = "pulse"  # an action is a drive; or "probe": a drive, then a probe, one after the other
     pulse_scale: float = 0.1  # full scale, the drive that an action of 1 asks for

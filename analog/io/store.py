@@ -9,7 +9,6 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from typing import Final
 
 import torch
@@ -37,7 +36,7 @@ class BadFile(ValueError):
     """A file is not a whole saved chip of this device and these layers; no chip was made."""
 
 
-def save(chip: Chip[Any], path: str | Path) -> None:
+def save(chip: Chip, path: str | Path) -> None:
     """Write a chip to a file, at once or not at all. A dead one is saved as dead."""
     tensors = {
         **tree_leaves(chip._cells if chip.alive else (), "cells"),
@@ -108,7 +107,7 @@ def _restored(
 
 
 def _check_header(
-    header: Header, tensors: dict[str, Tensor], device: Device[Any], layers: Sequence[Layer]
+    header: Header, tensors: dict[str, Tensor], device: Device, layers: Sequence[Layer]
 ) -> None:
     """Refuse a file that was altered, or was written by another device or other layers."""
     claimed = header.pop("checksum", None)
@@ -124,7 +123,7 @@ def _check_header(
     )
 
 
-def _put_cells(chip: Chip[Any], tensors: dict[str, Tensor]) -> None:
+def _put_cells(chip: Chip, tensors: dict[str, Tensor]) -> None:
     """Give a chip the saved cells, or those that its dead left alive."""
     part, count = ("cells", len(chip.identities)) if chip.alive else ("rest", _left(chip))
     fresh = tree_leaves(chip._cells, part) if count else {}
@@ -134,7 +133,7 @@ def _put_cells(chip: Chip[Any], tensors: dict[str, Tensor]) -> None:
     chip._cells, chip._rest = (cells, ()) if chip.alive else ((), cells)
 
 
-def _left(chip: Chip[Any]) -> int:
+def _left(chip: Chip) -> int:
     """How many chips a dead fleet's common wires took along."""
     return len(chip._lost) and len(chip.identities) - len(chip._lost)
 

@@ -35,7 +35,7 @@ from .two_stage import two_stage
 
 
 def check_learner(
-    learner: Learner[Any], port: Port, batches: Iterable[Batch], generator: Callable[[], Generator]
+    learner: Learner, port: Port, batches: Iterable[Batch], generator: Callable[[], Generator]
 ) -> None:
     """Train on the port while taping it, then play the tape back with no chip present.
 

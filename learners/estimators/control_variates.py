@@ -9,10 +9,11 @@ structured control variates" (2020), https://arxiv.org/abs/1906.08868.
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Any
 from typing import Protocol
-from typing import TypeVar
 
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from analog.port import Probe
 from analog.spec import Knobs
@@ -22,7 +23,7 @@ from .base import ProbeResult
 from .gradient import Gradient
 from .gradient import Place
 
-C = TypeVar("C")
+C = TypeVar("C", default=Any)
 
 
 class ControlVariate(Protocol[C]):

@@ -127,7 +127,7 @@ def estimate(
     estimator: Estimator,
     spec: Spec,
     result: ProbeResult,
-    variate: ControlVariate[Any] | None = None,
+    variate: ControlVariate | None = None,
     state: Any = None,
     output_gradient: Tensor | None = None,
     parts_per_layer: Sequence[int] | None = None,

@@ -44,7 +44,7 @@ class Probing:
     loss: Loss
     delta_rule: bool = True
     in_turn: bool = False
-    control_variate: ControlVariate[Any] | None = None
+    control_variate: ControlVariate | None = None
     parts_per_layer: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class Probing:
         if self.parts_per_layer is not None:
             self._validate_parts(self.parts_per_layer)
 
-    def _validate_variate(self, variate: ControlVariate[Any]) -> None:
+    def _validate_variate(self, variate: ControlVariate) -> None:
         if self.estimator.probes_at is None:
             raise ValueError(
                 f"{variate!r} predicts what comes of probes that were sent; {self.estimator!r} sends none"

@@ -53,8 +53,8 @@ class ForwardForward:
         negatives: what fakes are; says what the targets of batches have to be.
     """
 
-    layers: Sequence[Learner[Any]]
-    negatives: Negatives[Any]
+    layers: Sequence[Learner]
+    negatives: Negatives
 
     def init(self, spec: Spec) -> _State:
         return _State(self._greedy().init(spec), self.negatives.init(spec))

@@ -44,7 +44,7 @@ class Block:
     """
 
     depth: int  # how many layers
-    learner: Learner[Any]  # of a port: the block with its head on top
+    learner: Learner  # of a port: the block with its head on top
     head: Layer | Port | None = None  # a digital read-out's wiring, a small chip, or the block's own outputs
 
     def __post_init__(self) -> None:

@@ -192,7 +192,7 @@ class ReplicatedHeads:
     groups: int = 1
     patches: int = 1
     parts_per_layer: Sequence[int] | None = None
-    control_variate: ControlVariate[Any] | None = None
+    control_variate: ControlVariate | None = None
 
     def __post_init__(self) -> None:
         if min(self.groups, self.patches, self.outputs) < 1:

@@ -64,7 +64,7 @@ class LocoProp:
         ValueError: `gamma`, `proximal` or `steps` is out of its range.
     """
 
-    node_gradients: NodeGradients[Any]
+    node_gradients: NodeGradients
     update: Update
     loss: Loss
     gamma: float  # step of the target along each example's own gradient

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 from typing import NamedTuple
 from typing import Protocol
-from typing import TypeVar
 
 import torch
 from torch import Generator
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from analog.layers.crossbar import dense
 from analog.port import Port
@@ -27,7 +27,7 @@ from .label_images import embed_neutral_label
 from .label_images import normalize
 from .label_images import readout_features
 
-S = TypeVar("S")
+S = TypeVar("S", default=Any)
 MIN_PROBABILITY = 1e-6  # of a wrong label: none is ever ruled out
 
 
@@ -90,7 +90,7 @@ class WrongLabels:
 
     classes: int
     brightness: float = 1.0
-    readout: Learner[Any] | None = None
+    readout: Learner | None = None
     skipped: int = 1
 
     def __post_init__(self) -> None:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 from typing import Protocol
-from typing import TypeVar
 
 from torch import Generator
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from analog.port import Port
 from analog.port import Reading
@@ -19,7 +19,7 @@ from ..estimators.probing import Probing
 from ..learner import Batch
 from ..losses import Loss
 
-S = TypeVar("S")
+S = TypeVar("S", default=Any)
 
 
 class NodeGradients(Protocol[S]):
@@ -72,7 +72,7 @@ class PerturbedNodeGradients:
 
     estimator: Estimator
     delta_rule: bool = True
-    control_variate: ControlVariate[Any] | None = None
+    control_variate: ControlVariate | None = None
 
     def __post_init__(self) -> None:
         if self.estimator.gradient_at != "nodes":

@@ -5,11 +5,11 @@ from math import prod
 from typing import Any
 from typing import NamedTuple
 from typing import Protocol
-from typing import TypeVar
 
 import torch
 from torch import Generator
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from analog.port import Port
 from analog.spec import Knobs
@@ -19,7 +19,7 @@ from ..updates.record import Update
 from .normalizer import ObservationNormalizer
 from .rollout import VectorEnv
 
-L = TypeVar("L")
+L = TypeVar("L", default=Any)
 
 
 class Round(NamedTuple):
@@ -76,7 +76,7 @@ class PolicyLearner(Protocol[L]):
 
 
 def train_policy(
-    learner: PolicyLearner[Any], port: Port, env: VectorEnv, generator: Generator, state: Any = None
+    learner: PolicyLearner, port: Port, env: VectorEnv, generator: Generator, state: Any = None
 ) -> Iterator[tuple[Any, Round]]:
     """Train a policy round after round, lazily, until every chip has used its steps; yields (state, round).
 

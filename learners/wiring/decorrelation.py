@@ -75,7 +75,7 @@ class Decorrelated:
         ValueError: `learning_rate` is out of its range.
     """
 
-    learner: Learner[Any]
+    learner: Learner
     learning_rate: float  # of the matrices, per step, relative to the mean square of the inputs
 
     def __post_init__(self) -> None:

@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import torch
 from matplotlib.figure import Figure
@@ -197,8 +196,8 @@ def _agreement(port: Port, teacher: Port, rl_task: RLTask, x: Tensor) -> Tensor:
 def _scores(
     trial: Trial,
     what: str,
-    chip: Chip[Any],
-    teacher: Chip[Any],
+    chip: Chip,
+    teacher: Chip,
     normalizer: ObservationNormalizer,
     states: Tensor,
 ) -> Iterator[Row]:

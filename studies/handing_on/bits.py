@@ -235,7 +235,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 
 def _curve(
-    trial: Trial, data: Dataset, size: TrainingSize, subject: Teaching, teacher: Chip[Any]
+    trial: Trial, data: Dataset, size: TrainingSize, subject: Teaching, teacher: Chip
 ) -> Iterator[Row]:
     """Recordings of more and more lessons, each studied by fresh chips."""
     total = count_steps(data.train, size.batch, size.epochs)
@@ -271,14 +271,14 @@ def _gradients(trial: Trial, data: Dataset, size: TrainingSize) -> Iterator[Row]
         yield _row(trial, step, FLOAT_BITS * _knobs(twin) * step, scores, step / total)
 
 
-def _fresh_chips(trial: Trial, size: TrainingSize, teacher: Chip[Any]) -> Chip[Any]:
+def _fresh_chips(trial: Trial, size: TrainingSize, teacher: Chip) -> Chip:
     """Chips of the teacher's wiring that nobody has taught."""
     args, first = trial.args, trial.first_heir
     who = range(first, first + size.heirs)
     return Chip(args.device, teacher.spec.layers, who, noise_seed=args.seed + 1)
 
 
-def _knobs(chip: Chip[Any]) -> int:
+def _knobs(chip: Chip) -> int:
     """How many knobs one chip has."""
     return sum(math.prod(shape[-3:]) for shape in chip.spec.shapes)
 

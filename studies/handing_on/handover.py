@@ -32,7 +32,6 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 from typing import Final
 from typing import Literal
 from typing import NamedTuple
@@ -168,7 +167,7 @@ def run(trial: Trial) -> Iterator[Row]:
         }
 
 
-def _trained_teacher(trial: Trial, data: Dataset, size: TrainingSize) -> Chip[Any]:
+def _trained_teacher(trial: Trial, data: Dataset, size: TrainingSize) -> Chip:
     """A teacher that has learned from labels, in place, and has faded since."""
     teacher = Chip(trial.args.device, network(data, size.hidden), trial.teacher, noise_seed=trial.args.seed)
     learner = learned_feedback(size.probes, accumulating_adam(data, size))(CrossEntropy())
@@ -180,7 +179,7 @@ def _trained_teacher(trial: Trial, data: Dataset, size: TrainingSize) -> Chip[An
     return teacher
 
 
-def slowed(port: Port, chip: Chip[Any], pause: float) -> Port:
+def slowed(port: Port, chip: Chip, pause: float) -> Port:
     """Let a while pass on the clock of a chip with every read of an example through its port."""
 
     def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
@@ -191,7 +190,7 @@ def slowed(port: Port, chip: Chip[Any], pause: float) -> Port:
     return rewired(port, read)
 
 
-def _record(trial: Trial, data: Dataset, teacher: Chip[Any], method: Method, reads: int) -> _Recording:
+def _record(trial: Trial, data: Dataset, teacher: Chip, method: Method, reads: int) -> _Recording:
     """Record what a copy of the teacher as it is now says within its budget."""
     mortal, ledger = copy(teacher), Ledger(teacher.spec)
     port = budgeted(slowed(mortal.port(), mortal, trial.args.pause), ledger, Budget(reads=reads))

@@ -22,7 +22,6 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -106,7 +105,7 @@ class _Generation(NamedTuple):
     data: Dataset
     size: TrainingSize
     layers: tuple[Layer, ...]
-    teacher: Chip[Any]
+    teacher: Chip
     fresh: range  # identities of the chips that copies and heirs are made on
 
     @property
@@ -125,11 +124,11 @@ class _Generation(NamedTuple):
         pool, count = self.data.train.unlabeled, self.trial.args.stimuli
         return pool if count is None else subsample(pool, count, self.generator("stimuli"))
 
-    def learner(self, loss: Loss) -> Learner[Any]:
+    def learner(self, loss: Loss) -> Learner:
         update = decaying_adam(self.data, self.size.batch, self.size.epochs, self.size.learning_rate)
         return learned_feedback(self.size.probes, update)(loss)
 
-    def fresh_chips(self, noise_seed: int) -> Chip[Any]:
+    def fresh_chips(self, noise_seed: int) -> Chip:
         args = self.trial.args
         return Chip(args.device, self.layers, self.fresh, noise_seed=args.seed + noise_seed)
 

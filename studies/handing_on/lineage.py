@@ -27,7 +27,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 from typing import NamedTuple
 
 import torch
@@ -182,7 +181,7 @@ def run(trial: Trial) -> Iterator[Row]:
         parents, parent_classes = heirs, classes
 
 
-def _chips(trial: Trial, data: Dataset, size: TrainingSize, generation: int) -> Chip[Any]:
+def _chips(trial: Trial, data: Dataset, size: TrainingSize, generation: int) -> Chip:
     """One fresh chip for every lineage."""
     first = 1_000_000 * generation
     who = range(first, first + trial.args.lineages)

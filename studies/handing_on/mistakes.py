@@ -33,7 +33,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 from typing import NamedTuple
 
 import torch
@@ -108,7 +107,7 @@ class _Halves(NamedTuple):
     held_back: Batch  # the other half
     size: TrainingSize
 
-    def chips(self, first: int, noise_seed: int) -> Chip[Any]:
+    def chips(self, first: int, noise_seed: int) -> Chip:
         args, layers = self.trial.args, network(self.data, self.size.hidden)
         who = range(first, first + args.teachers)
         return Chip(args.device, layers, who, noise_seed=args.seed + noise_seed)
@@ -119,7 +118,7 @@ class _Halves(NamedTuple):
         order = self.trial.generator(who, "data")
         return (b.target for b in batches(numbered, self.size.batch, self.size.epochs, order))
 
-    def train(self, labels: Tensor, chip: Chip[Any], who: str) -> Port:
+    def train(self, labels: Tensor, chip: Chip, who: str) -> Port:
         """Train chips from labels (chips, examples) of the first half."""
         examples = (Batch(self.data.train.x[i], labels[:, i]) for i in self.indices(who))
         learner = published_learner(self.data, self.size)(CrossEntropy())

@@ -1,6 +1,5 @@
 """A teacher that has learned from labels in place, and the fresh chips that are taught by it."""
 
-from typing import Any
 from typing import NamedTuple
 
 from torch import Generator
@@ -17,18 +16,18 @@ from ..kit.recipes.trainings import train_from_labels
 class Teacher(NamedTuple):
     """A trained chip, and what it was trained on."""
 
-    chip: Chip[Any]
+    chip: Chip
     data: Dataset
     size: TrainingSize
 
-    def fresh_chips(self, first: int, noise_seed: int) -> Chip[Any]:
+    def fresh_chips(self, first: int, noise_seed: int) -> Chip:
         """Chips like the teacher's that nobody has taught, one for each heir, identities from `first`."""
         who = range(first, first + self.size.heirs)
         return Chip(self.chip.device, self.chip.spec.layers, who, noise_seed=noise_seed)
 
 
 def train_teacher(
-    device: Device[Any],
+    device: Device,
     data: Dataset,
     size: TrainingSize,
     identity: int,

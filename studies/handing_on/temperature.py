@@ -140,7 +140,7 @@ def run(trial: Trial) -> Iterator[Row]:
         yield _row(trial, _name(temperature), fidelity.student, fidelity) | done
 
 
-def with_read_noise(chip: Chip[Any], read_noise: float, noise_seed: int = 0) -> Chip[Any]:
+def with_read_noise(chip: Chip, read_noise: float, noise_seed: int = 0) -> Chip:
     """The same cells behind amplifiers of another read noise, V rms.
 
     Raises:
@@ -163,7 +163,7 @@ class _Students(NamedTuple):
     data: Dataset
     size: TrainingSize
 
-    def fresh(self) -> Chip[Any]:
+    def fresh(self) -> Chip:
         args, hidden = self.trial.args, max(1, round(self.size.hidden * self.trial.size))
         who = range(1_000_000, 1_000_000 + args.teachers)
         return Chip(args.device, network(self.data, hidden), who, noise_seed=args.seed + 1)
@@ -171,7 +171,7 @@ class _Students(NamedTuple):
     def batches(self, data: Batch) -> Iterator[Batch]:
         return batches(data, self.size.batch, self.size.epochs, self.trial.generator("data"))
 
-    def learner(self, chip: Chip[Any]) -> Callable[[Loss], Learner[Any]]:
+    def learner(self, chip: Chip) -> Callable[[Loss], Learner]:
         if not self.trial.args.exact:
             return published_learner(self.data, self.size)
         update = decaying_adam(self.data, self.size.batch, self.size.epochs, self.size.learning_rate)
@@ -191,7 +191,7 @@ class _Students(NamedTuple):
         return chip.port()
 
 
-def _train_control(students: _Students, chip: Chip[Any], teacher: Port) -> Iterator[Row]:
+def _train_control(students: _Students, chip: Chip, teacher: Port) -> Iterator[Row]:
     """Students learn from labels; on the way, the variance of what they might learn from is measured."""
     trial, train = students.trial, students.data.train
     total = count_steps(train, students.size.batch, students.size.epochs)
@@ -203,7 +203,7 @@ def _train_control(students: _Students, chip: Chip[Any], teacher: Port) -> Itera
             yield from _variances(students, chip, teacher, pauses[number])
 
 
-def _variances(students: _Students, chip: Chip[Any], teacher: Port, moment: float) -> Iterator[Row]:
+def _variances(students: _Students, chip: Chip, teacher: Port, moment: float) -> Iterator[Row]:
     trial, train = students.trial, students.data.train
     formats: dict[str, AnswerFormat] = {"labels": TrueLabels()}
     formats |= {_name(t): SoftLabels(t) for t in trial.args.temperatures}

@@ -26,7 +26,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import torch
 from matplotlib.figure import Figure
@@ -133,13 +132,11 @@ def run(trial: Trial) -> Iterator[Row]:
         yield from _hand_over(trial, chip, data, size)
 
 
-def _chip(trial: Trial, device: Device[Any], data: Dataset, size: TrainingSize) -> Chip[Any]:
+def _chip(trial: Trial, device: Device, data: Dataset, size: TrainingSize) -> Chip:
     return Chip(device, network(data, size.hidden), trial.chip, noise_seed=trial.args.seed)
 
 
-def _train(
-    trial: Trial, what: str, chip: Chip[Any], data: Dataset, size: TrainingSize, learner: Learner[Any]
-) -> Row:
+def _train(trial: Trial, what: str, chip: Chip, data: Dataset, size: TrainingSize, learner: Learner) -> Row:
     """Train a chip from labels: how well it then does, what that cost, or how it died."""
     ledger = Ledger(chip.spec)
     labeled = batches(data.train, size.batch, size.epochs, trial.generator("data"))
@@ -156,13 +153,13 @@ def _train(
     }
 
 
-def _hand_over(trial: Trial, chip: Chip[Any], data: Dataset, size: TrainingSize) -> Iterator[Row]:
+def _hand_over(trial: Trial, chip: Chip, data: Dataset, size: TrainingSize) -> Iterator[Row]:
     """Hand over to fresh chips, which learn what this one answers."""
     args, first = trial.args, 1_000_000 * (trial.chip + 1)
     identities = range(first, first + args.heirs)
     heirs = Chip(chip.device, chip.spec.layers, identities, noise_seed=args.seed + 1)
 
-    def learner(loss: Loss) -> Learner[Any]:
+    def learner(loss: Loss) -> Learner:
         return learned_feedback(size.probes, accumulating_adam(data, size))(loss)
 
     stimuli = (
@@ -191,7 +188,7 @@ def _hand_over(trial: Trial, chip: Chip[Any], data: Dataset, size: TrainingSize)
         }
 
 
-def bench(device: Device[Any], identity: int) -> Row:
+def bench(device: Device, identity: int) -> Row:
     """What single cells can hold, seen at the bench and not through the wires."""
     like = torch.empty(0, dtype=torch.float64)
     cells = device.fabricate(50, 64, Fabrication((identity,), (), 0, 1, like))

@@ -227,11 +227,11 @@ def _curve(trial: Trial, learning: Iterator[tuple[Any, Step]], total: int, parts
             yield {**about, "loss": fmean(losses[-20:]), "done": round(0.9 * number / total, 4)}
 
 
-def _learner(trial: Trial, chip: Chip[Any], stack: Sequence[Level], update: Update) -> Greedy:
+def _learner(trial: Trial, chip: Chip, stack: Sequence[Level], update: Update) -> Greedy:
     blocks, first = [], 0
     for level in stack:
         last = first + len(level.layers) - 1
-        learner: Learner[Any] = ExactGradient(chip, update, level.loss, first, last)
+        learner: Learner = ExactGradient(chip, update, level.loss, first, last)
         if trial.method == "perturbation":
             whole = level.loss.parts == 1
             estimator = NodePerturbation(PROBE_SIZE, PROBES)

@@ -150,7 +150,7 @@ def run(trial: Trial) -> Iterator[Row]:
     }
 
 
-def learner(method: Method, chip: Chip[Any], update: Update) -> Learner[Any]:
+def learner(method: Method, chip: Chip, update: Update) -> Learner:
     """The learner of the chip's blocks, each taught by itself; or of the whole."""
     loss, hidden = CrossEntropy(), chip.spec.layers[:2]
     if method == "exact":

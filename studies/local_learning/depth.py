@@ -53,7 +53,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 from typing import Final
 from typing import Literal
 from typing import get_args
@@ -253,7 +252,7 @@ def count_trial_steps(trial: Trial, data: Dataset, size: TrainingSize) -> int:
     return max(1, round(count_steps(data.train, size.batch, size.epochs) * plain / cost))
 
 
-def learner(trial: Trial, chip: Chip[Any], size: TrainingSize, update: Update) -> Learner[Any]:
+def learner(trial: Trial, chip: Chip, size: TrainingSize, update: Update) -> Learner:
     """The learner of a trial's method."""
     loss, feedback = CrossEntropy(), FEEDBACK if trial.args.feedback else None
     if trial.method == "exact":

@@ -246,7 +246,7 @@ class Training:
         """The same update, its rate falling linearly to zero over the whole training."""
         return linear_decay(update, count_steps(self.data.train, self.size.batch, self.size.epochs))
 
-    def _layer_learner(self) -> Learner[Any]:
+    def _layer_learner(self) -> Learner:
         update, loss = self._with_decay(adam(self.size.learning_rate, beta2=0.99)), LOSS
         if self.trial.device.costs.step is not None:  # moves by steps: Adam would blur idle cells too
             with_momentum = momentum(MOMENTUM_LEARNING_RATE * self.size.width)

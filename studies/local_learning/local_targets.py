@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 from typing import Literal
 from typing import NamedTuple
 from typing import get_args
@@ -192,7 +191,7 @@ def train(
         yield number / count, LOSS(predict(port, data.test.x), data.test.x).mean(-1), ledger
 
 
-def _learner(trial: Trial, hyperparameters: Hyperparameters, count: int) -> Learner[Any]:
+def _learner(trial: Trial, hyperparameters: Hyperparameters, count: int) -> Learner:
     args, (learning_rate, write_threshold, gamma) = trial.args, hyperparameters
     estimator = NodePerturbation(PROBE_SIZE, args.probes)
     feedback = FEEDBACK if args.feedback else None

@@ -146,8 +146,8 @@ def _probe_size(
 
 
 def _learner(
-    trial: Trial, chip: Chip[Any], data: Dataset, size: TrainingSize, probe_size: float | None
-) -> Learner[Any]:
+    trial: Trial, chip: Chip, data: Dataset, size: TrainingSize, probe_size: float | None
+) -> Learner:
     update = decaying_adam(data, size.batch, size.epochs, size.learning_rate)
     if probe_size is not None:
         return learned_feedback(size.probes, update, probe_size)(CrossEntropy())

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 from typing import Literal
 from typing import get_args
 
@@ -161,7 +160,7 @@ def _steps(
     return None
 
 
-def _learner(chip: Chip[Any], method: Method, learning_rate: float) -> Learner[Any]:
+def _learner(chip: Chip, method: Method, learning_rate: float) -> Learner:
     update, loss = sgd(learning_rate), CrossEntropy()
     if method == "exact gradient":
         return ExactGradient(chip, update, loss)
@@ -184,7 +183,7 @@ def _excess(trial: Trial, layers: tuple[Layer, ...], batch: Batch, rate: float, 
     return float(sum(ratios) / len(ratios))
 
 
-def _ratio(chip: Chip[Any], batch: Batch, method: Method) -> float:
+def _ratio(chip: Chip, batch: Batch, method: Method) -> float:
     """1 + variance / |g|^2. Signs: (D - 1)/K for weights; sum |x|^2 (q T^2 - |d|^2) / (N^2 K) for nodes."""
     gradient = xray.knob_gradient(chip, batch.x, batch.target, CrossEntropy())
     square = sum(float(g.square().sum()) for g in gradient)

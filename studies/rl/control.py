@@ -138,7 +138,7 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, rl_task = trial.args, trial.rl_task
-    learner: PolicyLearner[Any] = by_episodes(rl_task) if trial.method == "episodes" else by_steps(rl_task)
+    learner: PolicyLearner = by_episodes(rl_task) if trial.method == "episodes" else by_steps(rl_task)
     chip = fresh_policies(trial.device, rl_task, range(args.chips), args.seed)
     state = None
     pause = 0.0
@@ -156,7 +156,7 @@ def run(trial: Trial) -> Iterator[Row]:
     yield from _hardships(trial, chip, learner, state)
 
 
-def _hardships(trial: Trial, chip: Chip[Any], learner: Any, state: Any) -> Iterator[Row]:
+def _hardships(trial: Trial, chip: Chip, learner: Any, state: Any) -> Iterator[Row]:
     """It is left alone, if it leaks, and knocked; then it learns again with a fifth of the steps."""
     args, rl_task, generator = trial.args, trial.rl_task, trial.generator("knock")
     if trial.device in args.leaking:
@@ -179,9 +179,7 @@ def _about(trial: Trial) -> Row:
     return {"task": trial.task, "device": reference(trial.device), "method": trial.method}
 
 
-def _score_rows(
-    trial: Trial, what: str, chip: Chip[Any], state: Any, done: Row | None = None
-) -> Iterator[Row]:
+def _score_rows(trial: Trial, what: str, chip: Chip, state: Any, done: Row | None = None) -> Iterator[Row]:
     generator = trial.generator("score", what.replace("trained", "learnt"))  # the streams' words, as ever
     scores = mean_returns(
         chip.port(), trial.rl_task, state.progress.normalizer, trial.args.episodes, generator
@@ -199,7 +197,7 @@ def _mean_score(scores: Tensor) -> Row:
     return {"score": round(mean, 3), "half_width": round(half, 3) if len(scores) > 1 else 0.0}
 
 
-def _film(trial: Trial, chip: Chip[Any], normalizer: ObservationNormalizer) -> list[Any]:
+def _film(trial: Trial, chip: Chip, normalizer: ObservationNormalizer) -> list[Any]:
     """Frames, evenly spaced, of the first chip's first episode."""
     env = ClassicControl(trial.task, len(chip.identities))
     generator = trial.generator("film")

@@ -221,7 +221,7 @@ def _score_perturbation(
     return _score(outcomes, ledger.reads[0])
 
 
-def _learner(method: Method, size: float, update: Update) -> Learner[Any]:
+def _learner(method: Method, size: float, update: Update) -> Learner:
     if method == "weight perturbation":
         return Descent(WeightPerturbation(size), update, SquaredError(), delta_rule=False)
     # inactive neurons are not masked: of four, one that is inactive would never be woken

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -30,7 +29,7 @@ WORN = Endurance(SoftBoundsRRAM(), pulses=300, pulses_dtod=0.5)
 FRAIL = Endurance(SILENT, pulses=4, pulses_dtod=0.3)
 
 
-def apart(device: Device[Any], *identities: int) -> Chip[Any]:
+def apart(device: Device, *identities: int) -> Chip:
     return Chip(device, LAYERS, identities, noise_seed=[who + 50 for who in identities])
 
 
@@ -42,7 +41,7 @@ def drives(spec: Spec, identities: tuple[int, ...], moment: int) -> Knobs:
     )
 
 
-def taps(chip: Chip[Any], identities: tuple[int, ...], moment: int) -> list[torch.Tensor]:
+def taps(chip: Chip, identities: tuple[int, ...], moment: int) -> list[torch.Tensor]:
     """What chips show after a pulse, when probed and when not."""
     drive = drives(chip.spec, identities, moment)
     chip.pulse_within(drive, 1e-2)
@@ -51,7 +50,7 @@ def taps(chip: Chip[Any], identities: tuple[int, ...], moment: int) -> list[torc
 
 
 @pytest.mark.parametrize("device", [*ZOO, Mismatched(), WORN], ids=name)
-def test_a_row_shows_what_the_chip_alone_would(device: Device[Any]) -> None:
+def test_a_row_shows_what_the_chip_alone_would(device: Device) -> None:
     """Bitwise, pulses, probes and noise included; and a fresh neighbour changes nothing."""
     many, one = apart(device, 4, 7, 2, 9), apart(device, 7)
     for moment in range(3):
@@ -86,7 +85,7 @@ def test_a_chip_that_takes_a_place_brings_its_cells_and_its_noise() -> None:
 
 
 @pytest.mark.parametrize("device", [SILENT, Ideal(), FRAIL], ids=name)
-def test_a_silent_fleet_of_chips_apart_is_so_many_chips(device: Device[Any]) -> None:
+def test_a_silent_fleet_of_chips_apart_is_so_many_chips(device: Device) -> None:
     """Bitwise the same readings as a lone chip, and the same death, which is its own."""
     fleet, chip = apart(device, 3, 4), Chip(device, LAYERS, 4)
     port = chip.port()
@@ -102,7 +101,7 @@ def test_a_silent_fleet_of_chips_apart_is_so_many_chips(device: Device[Any]) -> 
     assert chip.alive is not isinstance(device, Endurance)
 
 
-def worn(*rows: int) -> Chip[Any]:
+def worn(*rows: int) -> Chip:
     """Chips 3 and 4, some of them worn out."""
     chip = apart(FRAIL, 3, 4)
     mask = torch.tensor([row in rows for row in range(2)])[:, None, None, None]

@@ -25,7 +25,7 @@ LAYERS = (dense(6, 4), dense(4, 3, linear=True))
 FLEET = (2,)
 
 
-def chip() -> Chip[Any]:
+def chip() -> Chip:
     return Chip(Mismatched(), LAYERS, range(2))
 
 

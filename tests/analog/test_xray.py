@@ -33,7 +33,7 @@ def test_the_gradient_of_an_ideal_chip_is_backprop() -> None:
 
 
 @pytest.mark.parametrize("device", [Ideal(), Mismatched(), SoftBoundsRRAM()], ids=lambda d: type(d).__name__)
-def test_a_fleets_gradients_are_its_chips_gradients(device: Device) -> None:  # type: ignore[type-arg]
+def test_a_fleets_gradients_are_its_chips_gradients(device: Device) -> None:
     x, target = draw(7, 6), draw(7, 3)
     fleet = Chip(device, LAYERS, range(3), dtype=torch.float64)
     lone = Chip(device, LAYERS, 2, dtype=torch.float64)

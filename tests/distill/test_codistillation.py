@@ -50,7 +50,7 @@ LAYERS = (dense(8, 12), dense(12, 3, linear=True))
 CENTRES = 2 * torch.randn(3, 8, generator=stream(0, "community", "centres"))
 
 
-def learner(loss: Loss) -> Learner[Any]:
+def learner(loss: Loss) -> Learner:
     return Descent(NodePerturbation(0.1, probes=4), adam(0.02), loss)
 
 
@@ -78,7 +78,7 @@ def grown(
     )
 
 
-def same(one: Chip[Any], other: Chip[Any]) -> bool:
+def same(one: Chip, other: Chip) -> bool:
     return all(torch.equal(a, b) for a, b in zip(xray.knobs(one), xray.knobs(other), strict=True))
 
 

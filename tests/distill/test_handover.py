@@ -62,7 +62,7 @@ class Recorded:
         return self.answers.bits(outputs)
 
 
-def learner(loss: Loss) -> Learner[Any]:
+def learner(loss: Loss) -> Learner:
     return Descent(NodePerturbation(0.1, probes=4), adam(0.02), loss)
 
 
@@ -122,7 +122,7 @@ def test_teachers_may_be_a_fleet_of_as_many() -> None:
 def test_the_learner_is_handed_the_loss_of_the_one_temperature() -> None:
     given: list[Loss] = []
 
-    def note(loss: Loss) -> Learner[Any]:
+    def note(loss: Loss) -> Learner:
         given.append(loss)
         return learner(loss)
 
@@ -199,7 +199,7 @@ def test_drawn_labels_do_not_depend_on_how_many_probes_the_student_sends() -> No
     labels = []
     for probes in (1, 2):
 
-        def learner_with(loss: Loss, probes: int = probes) -> Learner[Any]:
+        def learner_with(loss: Loss, probes: int = probes) -> Learner:
             return Descent(NodePerturbation(0.1, probes=probes), adam(0.02), loss)
 
         teacher = Chip(Mismatched(read_noise=0.0), LAYERS, 1).port()

@@ -50,7 +50,7 @@ from learners.local import TargetPropagation
 from learners.local import relu
 from learners.wiring import Decorrelated
 
-LEARNERS: dict[str, Learner[Any]] = {
+LEARNERS: dict[str, Learner] = {
     "nodes": Descent(NodePerturbation(0.1, mask=False), sgd(0.1), CrossEntropy(), delta_rule=False),
     "nodes, delta, mask": Descent(
         NodePerturbation(0.1, probes=3),
@@ -114,7 +114,7 @@ LEARNERS: dict[str, Learner[Any]] = {
         CrossEntropy(),
     ),
 }
-DEVICES: list[Device[Any]] = [Ideal(), Mismatched(), SoftBoundsRRAM()]
+DEVICES: list[Device] = [Ideal(), Mismatched(), SoftBoundsRRAM()]
 WIRINGS = {
     "dense": (dense(16, 5), dense(5, 3, linear=True)),
     "conv, grouped": (conv2d((1, 4, 4), 2, 2, stride=2), grouped(8, 4, 2), dense(4, 3, linear=True)),
@@ -135,7 +135,7 @@ def lessons(count: int, batch: int) -> list[Batch]:
 @settings(max_examples=6)
 @given(wiring=st.sampled_from(sorted(WIRINGS)), fleet=st.sampled_from([0, 1, 3]), batch=st.integers(1, 4))
 def test_a_tape_replayed_with_no_chip_gives_the_same_pulses(
-    name: str, device: Device[Any], wiring: str, fleet: int, batch: int
+    name: str, device: Device, wiring: str, fleet: int, batch: int
 ) -> None:
     port = Chip(device, WIRINGS[wiring], range(fleet) if fleet else 3).port()
     check_learner(LEARNERS[name], port, lessons(3, batch), lambda: stream(0, "probes"))
@@ -145,7 +145,7 @@ def test_a_tape_replayed_with_no_chip_gives_the_same_pulses(
 class Cheat:
     """Reads true weights behind the wall."""
 
-    chip: Chip[Any]
+    chip: Chip
 
     def init(self, spec: object) -> None:
         return None
@@ -176,7 +176,7 @@ def test_a_cheat_is_caught(kind: type[Cheat]) -> None:
 
 @pytest.mark.parametrize("device", DEVICES, ids=lambda d: type(d).__name__)
 @pytest.mark.parametrize("name", LEARNERS)
-def test_every_learner_learns_on_every_device(name: str, device: Device[Any]) -> None:
+def test_every_learner_learns_on_every_device(name: str, device: Device) -> None:
     """A separable task: the loss of the silent chip falls by at least a tenth."""
     chip = Chip(device, WIRINGS["dense"], 3)
     generator = stream(0, "task")

@@ -119,11 +119,11 @@ def a_control_variate_is_unbiased(variate: RunningMean) -> None:
     assert torch.allclose(moments(both.at_knobs()[0].flatten(1))[0], slope.flatten())
 
 
-def injected(chip: Chip[Any]) -> Port:
+def injected(chip: Chip) -> Port:
     return chip.port()
 
 
-def written(chip: Chip[Any]) -> Port:
+def written(chip: Chip) -> Port:
     """Probes written into the cells and back: +1, -1."""
     port = chip.port()
 
@@ -139,7 +139,7 @@ def written(chip: Chip[Any]) -> Port:
     return port._replace(measure=measure)
 
 
-def a_probe_leaves_no_trace(wires: Callable[[Chip[Any]], Port]) -> None:
+def a_probe_leaves_no_trace(wires: Callable[[Chip], Port]) -> None:
     chip = Chip(Mismatched(), (dense(3, 2, linear=True),), 1)
     before = xray.knobs(chip)
     x = torch.ones(2, 3)
@@ -148,11 +148,11 @@ def a_probe_leaves_no_trace(wires: Callable[[Chip[Any]], Port]) -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, xray.knobs(chip), strict=True))
 
 
-def at_the_node(chip: Chip[Any], x: Tensor, probe: Probe) -> Reading:
+def at_the_node(chip: Chip, x: Tensor, probe: Probe) -> Reading:
     return xray.respond(chip, x, probe)
 
 
-def after_the_neuron(chip: Chip[Any], x: Tensor, probe: Probe) -> Reading:
+def after_the_neuron(chip: Chip, x: Tensor, probe: Probe) -> Reading:
     """Node probes added to what the neuron gives."""
     assert probe.nodes is not None and probe.nodes[0] is not None
     hidden = xray.respond(chip, x, last=0).out + probe.nodes[0]
@@ -160,7 +160,7 @@ def after_the_neuron(chip: Chip[Any], x: Tensor, probe: Probe) -> Reading:
     return Reading((hidden, out))
 
 
-def node_probes_enter_before_the_neuron(respond: Callable[[Chip[Any], Tensor, Probe], Reading]) -> None:
+def node_probes_enter_before_the_neuron(respond: Callable[[Chip, Tensor, Probe], Reading]) -> None:
     """All signs at three hidden nodes, tiny: the mean of the estimates is the exact gradient."""
     chip = Chip(Mismatched(), (dense(2, 3), dense(3, 2, linear=True)), 4, dtype=F64)
     x, target, loss = (

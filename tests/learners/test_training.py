@@ -34,11 +34,11 @@ DATA = load_data("digits")
 RECIPE = recipes.learned_feedback(CrossEntropy())
 
 
-def chip(identity: Any = 7) -> Chip[Any]:
+def chip(identity: Any = 7) -> Chip:
     return Chip(Mismatched(), mlp(64, 16, 10), identity)
 
 
-def same(one: Chip[Any], other: Chip[Any]) -> bool:
+def same(one: Chip, other: Chip) -> bool:
     return all(torch.equal(a, b) for a, b in zip(xray.knobs(one), xray.knobs(other), strict=True))
 
 

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from typing import Literal
 from typing import NamedTuple
 
@@ -122,7 +121,7 @@ def train_epochs(recipe: Recipe, train: Tensor) -> Iterator[tuple[Callable[[Tens
             yield model.outputs, model.memory_size() / weights
 
 
-def _backprop(recipe: Recipe, chip: Chip[Any], steps: int) -> Callable[[Batch], _Model]:
+def _backprop(recipe: Recipe, chip: Chip, steps: int) -> Callable[[Batch], _Model]:
     network = Backprop(xray.knobs(chip), [la.linear for la in chip.spec.layers], recipe.method)
     number = itertools.count()
 
@@ -134,7 +133,7 @@ def _backprop(recipe: Recipe, chip: Chip[Any], steps: int) -> Callable[[Batch], 
     return step
 
 
-def _local(recipe: Recipe, chip: Chip[Any], steps: int) -> Callable[[Batch], _Model]:
+def _local(recipe: Recipe, chip: Chip, steps: int) -> Callable[[Batch], _Model]:
     learner, port = _learner(recipe, chip, steps), chip.port()
     generator, state = stream(0, "autoencoder", recipe.seed, "noise"), learner.init(chip.spec)
 
@@ -153,7 +152,7 @@ def layers(sizes: tuple[int, ...], pixels: int) -> tuple[Layer, ...]:
     return tuple(dense(a, b, linear=i in (half, 2 * half)) for i, (a, b) in pairs)
 
 
-def _learner(recipe: Recipe, chip: Chip[Any], steps: int) -> Learner[Any]:
+def _learner(recipe: Recipe, chip: Chip, steps: int) -> Learner:
     if recipe.method == "target propagation":
         update = with_schedule(
             adam(recipe.learning_rate), lambda step: warmup_then_decay(step, steps, recipe.epochs)

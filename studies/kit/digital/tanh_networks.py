@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from typing import NamedTuple
 
 import torch
@@ -61,7 +60,7 @@ class Digital(Device[_Weights]):
 class ExactNodeGradients:
     """The gradients at the nodes that no real hardware tells: of this very chip, by x-ray."""
 
-    chip: Chip[Any]
+    chip: Chip
 
     def init(self, spec: Spec, loss: Loss) -> None:
         del spec, loss

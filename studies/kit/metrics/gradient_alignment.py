@@ -23,7 +23,7 @@ from learners.wiring import layer_by_layer
 LOSS = CrossEntropy()
 
 
-def estimate(learner: Learner[Any], port: Port, batch: Batch, state: Any, generator: Generator) -> Knobs:
+def estimate(learner: Learner, port: Port, batch: Batch, state: Any, generator: Generator) -> Knobs:
     """The gradient that a learner estimates now, without pulsing; its update has to be `sgd(1)`."""
     sent: list[Knobs] = []
     learner.step(port._replace(pulse=sent.append), batch, state, generator)
@@ -37,12 +37,12 @@ def cosine(estimated: Sequence[Tensor], exact: Sequence[Tensor], chips: int) -> 
     return cosine_similarity(a, b, -1)
 
 
-def hidden_gradient(chip: Chip[Any], batch: Batch) -> Knobs:
+def hidden_gradient(chip: Chip, batch: Batch) -> Knobs:
     """The exact gradient of the loss at the chip's outputs, at the knobs of its hidden layers."""
     return xray.knob_gradient(chip, batch.x, batch.target, LOSS)[:-1]
 
 
-def local_gradient(chip: Chip[Any], batch: Batch, head: Layer, heads: Sequence[Tensor]) -> Knobs:
+def local_gradient(chip: Chip, batch: Batch, head: Layer, heads: Sequence[Tensor]) -> Knobs:
     """The exact gradient of each hidden layer's loss at its own read-out, the last one's at the outputs.
 
     Args:
@@ -62,7 +62,7 @@ def local_gradient(chip: Chip[Any], batch: Batch, head: Layer, heads: Sequence[T
     return (*gradient, xray.knob_gradient(chip, inputs[last], batch.target, LOSS, first=last)[0])
 
 
-def decorrelated_gradient(chip: Chip[Any], batch: Batch, decorrelators: Sequence[Tensor]) -> Knobs:
+def decorrelated_gradient(chip: Chip, batch: Batch, decorrelators: Sequence[Tensor]) -> Knobs:
     """The exact gradient at the hidden layers of a chip that is driven through decorrelating matrices.
 
     Args:

@@ -81,7 +81,7 @@ class VarianceParts(NamedTuple):
 
 
 def variance_parts(
-    chip: Chip[Any],
+    chip: Chip,
     teacher: Port,
     examples: Batch,
     formats: Mapping[str, AnswerFormat],
@@ -162,7 +162,7 @@ class _Measurement(NamedTuple):
 
 
 def _measure(
-    chip: Chip[Any], estimator: NodePerturbation, x: Tensor, generator: Generator
+    chip: Chip, estimator: NodePerturbation, x: Tensor, generator: Generator
 ) -> tuple[_Measurement, _Measurement]:
     """The same probes of the first layer without noise and through the wires."""
     port, baseline = chip.port(), xray.respond(chip, x)
@@ -174,7 +174,7 @@ def _measure(
 
 
 def _estimate(
-    chip: Chip[Any], estimator: NodePerturbation, measurement: _Measurement, loss: Loss, target: Any
+    chip: Chip, estimator: NodePerturbation, measurement: _Measurement, loss: Loss, target: Any
 ) -> Tensor:
     baseline, probed = measurement.baseline, measurement.probed
     result = ProbeResult(
@@ -191,7 +191,7 @@ def _estimate(
 
 
 def _laws(
-    chip: Chip[Any],
+    chip: Chip,
     x: Tensor,
     node_gradient: Tensor,
     loss: Loss,

@@ -28,7 +28,7 @@ def readout_layer(data: Dataset, hidden: int) -> Layer:
     return dense(hidden, data.classes, linear=True)
 
 
-def random_knobs(chip: Chip[Any], gain: float, generator: Generator) -> Knobs:
+def random_knobs(chip: Chip, gain: float, generator: Generator) -> Knobs:
     """Normal knobs of variance gain^2 / fan-in, each layer of each identity its own and always the same."""
     seeds = torch.randint(2**62, (len(chip.spec.layers),), generator=generator).tolist()
     return tuple(
@@ -56,7 +56,7 @@ def scaled_per_chip(update: Update, factors: Tensor) -> Update:
     return Update(update.init, step, f"scaled_per_chip({update})")
 
 
-def signal_and_noise(chip: Chip[Any], x: Tensor) -> dict[str, list[float]]:
+def signal_and_noise(chip: Chip, x: Tensor) -> dict[str, list[float]]:
     """How much each layer's outputs differ between examples (batch, features_in), and between reads, in V."""
     noiseless, read = xray.respond(chip, x).taps, chip.port().measure(x).taps
     pairs = list(zip(noiseless, read, strict=True))

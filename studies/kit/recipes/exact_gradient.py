@@ -19,7 +19,7 @@ from learners import Update
 class ExactGradient:
     """A learner that descends the exact gradient of this very chip, by x-ray."""
 
-    chip: Chip[Any]
+    chip: Chip
     update: Update
     loss: Loss
     first: int = 0  # the layers whose port it is handed; None is the read-out

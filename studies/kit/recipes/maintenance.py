@@ -8,7 +8,6 @@ so that reading noise does not bias it upwards.
 
 from collections.abc import Callable
 from collections.abc import Sequence
-from typing import Any
 from typing import Final
 from typing import Literal
 from typing import NamedTuple
@@ -41,7 +40,7 @@ Remedy = Literal["nothing", "rescaling", "relearning", "heir"]
 class ChipInUse(NamedTuple):
     """The chip that is in use now, and how it is asked."""
 
-    chip: Chip[Any]
+    chip: Chip
     clock_at_start: float  # s, what its clock showed at time zero
     fresh_taps: tuple[Tensor, ...]  # every layer's for the examples, when this chip had just learnt
     factors: tuple[float, ...] | None = None  # one for each layer, applied digitally
@@ -133,7 +132,7 @@ def _hand_over(context: Context, chip: ChipInUse, moment: int) -> ChipInUse:
         chip.chip.device, chip.chip.spec.layers, context.heirs + moment, noise_seed=context.noise_seed
     )
 
-    def learner(loss: Loss) -> Learner[Any]:
+    def learner(loss: Loss) -> Learner:
         return learned_feedback(size.probes, accumulating_adam(context.data, size))(loss)
 
     order = context.generator("stimuli", moment)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from learners import Loss
 from learners import Update
@@ -21,12 +20,12 @@ WRITE_THRESHOLD = 0.1  # full scale, what drives come to before they are sent, w
 
 def learned_feedback(
     probes: int, update: Update, size: float = recipes.PROBE_SIZE
-) -> Callable[[Loss], Learner[Any]]:
+) -> Callable[[Loss], Learner]:
     """The recipe `learned_feedback` with so many probes of that size, and an update of its own."""
     return partial(recipes.learned_feedback, probes=probes, update=update, size=size)
 
 
-def published_learner(data: Dataset, size: TrainingSize) -> Callable[[Loss], Learner[Any]]:
+def published_learner(data: Dataset, size: TrainingSize) -> Callable[[Loss], Learner]:
     """The learner of the published tables, for a training of such a size."""
     return learned_feedback(size.probes, decaying_adam(data, size.batch, size.epochs, size.learning_rate))
 

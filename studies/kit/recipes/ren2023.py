@@ -67,7 +67,7 @@ class Recipe:
     groups: int
     own_heads: bool = False  # LG: every group has a head of its own alone
 
-    def learner(self, chip: Chip[Any]) -> Learner[Any]:
+    def learner(self, chip: Chip) -> Learner:
         """The learner that teaches the chip; the x-ray of it is for the exact methods alone."""
         update = self.update
         if chip.spec.costs.step is not None:  # it moves by steps, and every write blurs
@@ -84,7 +84,7 @@ class Recipe:
             return top
         return Greedy((self._block(chip, estimator, update), Block(1, top)))
 
-    def _block(self, chip: Chip[Any], estimator: Estimator, update: Update) -> Block:
+    def _block(self, chip: Chip, estimator: Estimator, update: Update) -> Block:
         """The two hidden layers, and through which head their objective sees them."""
         features, classes = chip.spec.layers[1].features, chip.spec.layers[-1].features
         grouping = self.groups if self.method.startswith("LG") else 1
@@ -108,7 +108,7 @@ class Recipe:
 class ExactBlock:
     """The reference for a chip's first layers under a linear head: their exact gradient, by x-ray."""
 
-    chip: Chip[Any]
+    chip: Chip
     update: Update
     loss: Loss
 

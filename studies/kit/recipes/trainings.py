@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
-from typing import Any
 
 from torch import Generator
 
@@ -24,7 +23,7 @@ from .training_size import TrainingSize
 
 
 def train_from_labels(
-    chip: Chip[Any], data: Dataset, size: TrainingSize, order: Generator, probes: Generator
+    chip: Chip, data: Dataset, size: TrainingSize, order: Generator, probes: Generator
 ) -> None:
     """Let a chip learn from labels, in place, as teachers do before they teach."""
     learner = published_learner(data, size)(CrossEntropy())

@@ -105,7 +105,7 @@ def by_steps(rl_task: RLTask) -> NodePerturbationReinforce:
     )
 
 
-def make_env(rl_task: RLTask, learner: PolicyLearner[Any], chips: int) -> ClassicControl:
+def make_env(rl_task: RLTask, learner: PolicyLearner, chips: int) -> ClassicControl:
     """As many copies of the task as a round of this learner takes."""
     each = (
         STEP_EPISODES
@@ -117,8 +117,8 @@ def make_env(rl_task: RLTask, learner: PolicyLearner[Any], chips: int) -> Classi
 
 def train_on_task(
     rl_task: RLTask,
-    learner: PolicyLearner[Any],
-    chip: Chip[Any],
+    learner: PolicyLearner,
+    chip: Chip,
     port: Port,
     generator: Generator,
     state: Any = None,  # to go on from
@@ -138,9 +138,7 @@ def mean_returns(
     return episode_stats(play, len(port.spec.fleet)).returns.mean(-1)
 
 
-def fresh_policies(
-    device: Device[Any], rl_task: RLTask, who: int | Sequence[int], noise_seed: int
-) -> Chip[Any]:
+def fresh_policies(device: Device, rl_task: RLTask, who: int | Sequence[int], noise_seed: int) -> Chip:
     """Fresh chips wired for a task, the read-out blank, so that a probe decides what they do."""
     chip = Chip(device, rl_task.layers, who, noise_seed=noise_seed)
     generator = stream(noise_seed, "skills", rl_task.task)

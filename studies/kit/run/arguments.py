@@ -42,7 +42,7 @@ def by_reference(kind: str, has: str) -> PrimitiveConstructorSpec[Any]:
     )
 
 
-AnyDevice = Annotated[Device[Any], by_reference("device", has="fabricate")]
+AnyDevice = Annotated[Device, by_reference("device", has="fabricate")]
 
 
 def command(study: str, args: Any) -> str:

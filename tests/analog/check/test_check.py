@@ -32,7 +32,7 @@ DEVICES = [
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=str)
-def test_our_devices_keep_the_contract(device: Device[Any]) -> None:
+def test_our_devices_keep_the_contract(device: Device) -> None:
     check_device(device, steps=0)  # their lives are lived in check/test_life.py
 
 
@@ -94,7 +94,7 @@ def global_dice(cells: IdealCells, u: Tensor, noise: Noise) -> Tensor:
     return u + 0 * torch.rand(())
 
 
-BREACHES: list[tuple[str, Device[Any], str]] = [
+BREACHES: list[tuple[str, Device, str]] = [
     ("all chips alike", Bent(fabricate=twins), "chips 3 and 4 are the same"),
     ("a birth that knows the fleet", Bent(fabricate=forgetful), "row 3 of a fleet is not chip 3"),
     ("a birth that never repeats", Bent(fabricate=restless), "same identity gave another chip"),
@@ -232,7 +232,7 @@ BREACHES: list[tuple[str, Device[Any], str]] = [
 
 
 @pytest.mark.parametrize(("device", "says"), [b[1:] for b in BREACHES], ids=[b[0] for b in BREACHES])
-def test_every_breach_is_caught(device: Device[Any], says: str) -> None:
+def test_every_breach_is_caught(device: Device, says: str) -> None:
     before = torch.get_rng_state()
     with pytest.raises((ContractError, RuntimeError), match=says):
         check_device(device)

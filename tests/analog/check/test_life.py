@@ -36,7 +36,7 @@ from analog.effects import Tiled
 from analog.effects import Wafer
 
 MORTAL = Endurance(Mismatched(), pulses=6, pulses_dtod=0.5)  # dies of use within most lives
-LIVES: list[Device[Any]] = [
+LIVES: list[Device] = [
     Ideal(),
     Mismatched(),
     Mismatched(severity=0.3),
@@ -83,7 +83,7 @@ def test_chips_die_of_use_within_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     ends: list[int] = []
     bury = Chip._bury_worn_out
 
-    def counted(chip: Chip[Any]) -> None:
+    def counted(chip: Chip) -> None:
         bury(chip)
         if not chip.alive:
             ends.append(len(ends))
@@ -128,7 +128,7 @@ def worn(cells: IdealCells, x: Tensor, noise: Noise) -> Tensor:
     return x @ cells.knobs.mT
 
 
-BREACHES: dict[str, tuple[Device[Any], str]] = {
+BREACHES: dict[str, tuple[Device, str]] = {
     "knobs that run away": (
         Bent(pulse=lambda c, d, n: IdealCells(c.knobs * (1e300 * d.abs() + 1))),
         r"is not finite. This life: fabricate .*; p",
@@ -170,7 +170,7 @@ BREACHES: dict[str, tuple[Device[Any], str]] = {
 
 
 @pytest.mark.parametrize(("device", "says"), BREACHES.values(), ids=BREACHES)
-def test_every_breach_is_caught(device: Device[Any], says: str) -> None:
+def test_every_breach_is_caught(device: Device, says: str) -> None:
     with pytest.raises(ContractError, match=says):
         check_lives(device, _WIRINGS, 200)
 
@@ -182,15 +182,15 @@ def test_the_history_told_is_a_short_one() -> None:
     assert str(error.value).count(";") <= 3
 
 
-def revived(chip: Chip[Any]) -> None:
+def revived(chip: Chip) -> None:
     """A chip that forgets that it died."""
 
 
-def silent(chip: Chip[Any], seconds: float) -> None:
+def silent(chip: Chip, seconds: float) -> None:
     """A clock that stands still."""
 
 
-def backwards(chip: Chip[Any], seconds: float) -> None:
+def backwards(chip: Chip, seconds: float) -> None:
     chip._clock -= seconds
 
 
@@ -217,7 +217,7 @@ def test_laws_of_the_chip_are_caught_too(
 def test_a_file_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dice that begin anew after loading show in the next reading."""
 
-    def forgetful(*given: Any) -> Chip[Any]:
+    def forgetful(*given: Any) -> Chip:
         chip = load(*given)
         chip._generators[0].set_state(stream(0, "other dice").get_state())
         return chip

@@ -57,7 +57,7 @@ def speed(device: Any, w: float, sign: int) -> float:
 @pytest.mark.parametrize("device", PULSED, ids=name)
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("start", [-0.4, 0.3])
-def test_a_train_is_its_pulses_one_by_one(device: Device[Any], sign: int, start: float) -> None:
+def test_a_train_is_its_pulses_one_by_one(device: Device, sign: int, start: float) -> None:
     """Exact for affine laws; for the exponential one within .5 % of the way (it follows the smooth flow)."""
     baseline = still(device)
     count = max(1, round(0.3 / baseline.step))
@@ -72,7 +72,7 @@ def test_a_train_is_its_pulses_one_by_one(device: Device[Any], sign: int, start:
 
 
 @pytest.mark.parametrize("device", PULSED, ids=name)
-def test_noise_of_a_train_is_that_of_its_pulses(device: Device[Any]) -> None:
+def test_noise_of_a_train_is_that_of_its_pulses(device: Device) -> None:
     """Mean and variance of a train at once against pulse by pulse, with a tenth of the cycle noise.
 
     Two means a device, 16 in all.
@@ -101,7 +101,7 @@ def test_noise_of_a_train_is_that_of_its_pulses(device: Device[Any]) -> None:
 
 
 @pytest.mark.parametrize("device", PULSED, ids=name)
-def test_one_pulse_has_the_stated_noise(device: Device[Any]) -> None:
+def test_one_pulse_has_the_stated_noise(device: Device) -> None:
     """Mean and variance of one step down from .2, away from the bounds; 16 means in all."""
     baseline = still(device, cycle_to_cycle_std=min(device.cycle_to_cycle_std, 0.3))  # type: ignore[attr-defined]
     size = speed(baseline, 0.2, -1)

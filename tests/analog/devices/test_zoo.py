@@ -32,12 +32,12 @@ from tests.zoo import name
 
 
 @pytest.mark.parametrize("device", ZOO, ids=name)
-def test_keeps_the_contract(device: Device[Any]) -> None:
+def test_keeps_the_contract(device: Device) -> None:
     check_device(device, steps=0)  # their lives are lived in check/test_life.py
 
 
 @pytest.mark.parametrize("device", ZOO, ids=name)
-def test_a_blank_chip_can_be_programmed(device: Device[Any]) -> None:
+def test_a_blank_chip_can_be_programmed(device: Device) -> None:
     """From knobs erased by a nudge, one drive brings the reading near what was asked, on average."""
     cells = many(device, 4000)
     blank = device.perturb(cells, -cells.knobs)
@@ -50,7 +50,7 @@ def test_a_blank_chip_can_be_programmed(device: Device[Any]) -> None:
 
 @pytest.mark.parametrize("device", [*PROGRAMMED, CapacitorCell()], ids=name)
 @pytest.mark.parametrize("seconds", [0.7, 30.0, 4e5])
-def test_ageing_composes(device: Device[Any], seconds: float) -> None:
+def test_ageing_composes(device: Device, seconds: float) -> None:
     """Ageing in three parts has the moments of ageing in one; 4 means a case, 108 in all."""
 
     def moments(parts: tuple[float, ...]) -> Any:
@@ -78,7 +78,7 @@ def test_ageing_composes(device: Device[Any], seconds: float) -> None:
 
 
 @pytest.mark.parametrize("device", [d for d in ZOO if type(d).age is not Device.age], ids=name)
-def test_waiting_a_little_changes_little(device: Device[Any]) -> None:
+def test_waiting_a_little_changes_little(device: Device) -> None:
     """What is put off: a thousand waits of a thousandth of the interval come to one wait."""
     cells = many(device, 50)
     aging_interval = min(getattr(device, "aging_interval", 1e-4), 10.0)

@@ -29,7 +29,7 @@ from analog.effects import Temperature
 from analog.effects import Tiled
 from analog.effects import Wafer
 
-Wrap = Callable[[Device[Any]], Device[Any]]
+Wrap = Callable[[Device], Device]
 
 EFFECTS: dict[str, Wrap] = {
     "converters": Converters,
@@ -62,7 +62,7 @@ def test_effects_keep_the_contract(effect: str) -> None:
 
 
 @pytest.mark.parametrize("device", ZOO[::3], ids=lambda d: type(d).__name__)
-def test_any_device_can_be_wrapped(device: Device[Any]) -> None:
+def test_any_device_can_be_wrapped(device: Device) -> None:
     check_device(Stuck(Converters(Tiled(device, rows=3, cols=2)), share=0.1), steps=0)
 
 
@@ -76,7 +76,7 @@ def test_any_device_can_be_wrapped(device: Device[Any]) -> None:
     ],
     ids=["tiled", "converters", "pair", "temperature"],
 )
-def test_effects_nest(device: Device[Any]) -> None:
+def test_effects_nest(device: Device) -> None:
     check_device(device, steps=0)  # their lives are lived in check/test_life.py
 
 
@@ -95,7 +95,7 @@ def test_the_contract_looks_into_nested_cells() -> None:
 
 @pytest.mark.parametrize("effect", NOTHING)
 @pytest.mark.parametrize("device", [Mismatched(), CapacitorCell()], ids=lambda d: type(d).__name__)
-def test_an_effect_of_no_size_does_nothing(effect: str, device: Device[Any]) -> None:
+def test_an_effect_of_no_size_does_nothing(effect: str, device: Device) -> None:
     """Silent responses, pulses and ageing are those of the bare device, whose births are the same."""
     layers = (conv2d((1, 4, 4), 4, 2, stride=2), dense(16, 3, linear=True))
     bare, wrapped = (Chip(d, layers, 5, dtype=torch.float64) for d in (device, NOTHING[effect](device)))

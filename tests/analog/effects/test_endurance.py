@@ -30,7 +30,7 @@ LAYERS = (dense(4, 3), dense(3, 2, linear=True))
 X = torch.ones(5, 4)
 
 
-def ones(chip: Chip[Any], size: float = 0.01) -> tuple[Tensor, ...]:
+def ones(chip: Chip, size: float = 0.01) -> tuple[Tensor, ...]:
     return tuple(size + z for z in chip.spec.zeros())
 
 
@@ -48,7 +48,7 @@ def test_endurance_is_lognormal() -> None:
 
 
 @pytest.mark.parametrize("device", [Mismatched(), SoftBoundsRRAM()], ids=lambda d: type(d).__name__)
-def test_without_wear_it_is_the_wrapped_device_bitwise(device: Device[Any]) -> None:
+def test_without_wear_it_is_the_wrapped_device_bitwise(device: Device) -> None:
     """The limit of endless endurance, through programming, pulses, probes and readings."""
     taps = []
     for made in (device, Endurance(device, pulses=1e15)):
@@ -151,7 +151,7 @@ class Perishing(Ideal):
 
 
 @pytest.mark.parametrize("device", [Perishing(), Endurance(Perishing())], ids=["bare", "wrapped"])
-def test_a_chip_may_also_end_while_it_waits(device: Device[Any]) -> None:
+def test_a_chip_may_also_end_while_it_waits(device: Device) -> None:
     chip = Chip(device, LAYERS)
     chip.wait(1.0)
     chip.wait(20.0)

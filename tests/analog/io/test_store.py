@@ -34,7 +34,7 @@ X = torch.ones(5, 4)
 WORN = Endurance(Mismatched(), pulses=30, pulses_dtod=0.5)
 
 
-def lived(device: Device[Any] = WORN, identity: Any = (3, 4), **how: Any) -> Chip[Any]:
+def lived(device: Device = WORN, identity: Any = (3, 4), **how: Any) -> Chip:
     chip = Chip(device, LAYERS, identity, noise_seed=5, **how)
     port = chip.port()
     port.program(tuple(0.1 + z for z in chip.spec.zeros()))
@@ -43,7 +43,7 @@ def lived(device: Device[Any] = WORN, identity: Any = (3, 4), **how: Any) -> Chi
     return chip
 
 
-def future(chip: Chip[Any]) -> list[torch.Tensor]:
+def future(chip: Chip) -> list[torch.Tensor]:
     """All that will be seen of a chip: readings, pulses, readings."""
     port = chip.port()
     probe = Probe(nodes=tuple(chip.spec.zeros()[0].new_zeros(2, *chip.spec.fleet, 5, n) for n in (3, 2)))

@@ -25,7 +25,7 @@ def lessons(count: int, rate: str = "lessons") -> list[Batch]:
     ]
 
 
-def trained(learner: Descent, steps: int, layers: Any = None) -> tuple[Chip[Any], Any]:
+def trained(learner: Descent, steps: int, layers: Any = None) -> tuple[Chip, Any]:
     chip = Chip(Ideal(), layers or (dense(6, 8), dense(8, 3, linear=True)), 1, dtype=F64)
     port, state = chip.port(), learner.init(chip.spec)
     generator = stream(0, "control")

@@ -69,7 +69,7 @@ def test_a_running_mean_forgets_its_error_or_feeds_on_it(decay: float) -> None:
 @pytest.mark.parametrize(
     "variate", [Feedback(estimate_weight=0.0), RunningMean(estimate_weight=0.0)], ids=str
 )
-def test_at_no_weight_of_estimates_only_predictions_count(variate: ControlVariate[Any]) -> None:
+def test_at_no_weight_of_estimates_only_predictions_count(variate: ControlVariate) -> None:
     """The first step predicts nothing, so nothing moves."""
     estimator = NodePerturbation(0.1) if variate.predicts_at == "nodes" else WeightPerturbation(0.1)
     learner = Descent(estimator, sgd(1.0), CrossEntropy(), delta_rule=False, control_variate=variate)

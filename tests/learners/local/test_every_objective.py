@@ -58,7 +58,7 @@ def replicated(**more: Any) -> Greedy:
     return Greedy((Block(2, ReplicatedHeads(NODES, UPDATE, UPDATE, CrossEntropy(), 3, groups=2, **more)),))
 
 
-OBJECTIVES: dict[str, Learner[Any]] = {
+OBJECTIVES: dict[str, Learner] = {
     "greedy": Greedy(BLOCKS),
     "greedy, in turn": Greedy(BLOCKS, steps_per_block=(2,)),
     "replicated heads": replicated(),
@@ -71,7 +71,7 @@ OBJECTIVES: dict[str, Learner[Any]] = {
     "locoprop": LocoProp(PerturbedNodeGradients(NODES), UPDATE, CrossEntropy(), 1.0, steps=3),
     "target propagation": TargetPropagation(UPDATE, UPDATE, CrossEntropy(), 0.5, relu),
 }
-DEVICES: list[Device[Any]] = [Ideal(), Mismatched(), SoftBoundsRRAM()]
+DEVICES: list[Device] = [Ideal(), Mismatched(), SoftBoundsRRAM()]
 each_objective = pytest.mark.parametrize("name", OBJECTIVES)
 
 
@@ -89,9 +89,7 @@ def batches(count: int, images: int = 8) -> Iterator[Batch]:
 @pytest.mark.parametrize("device", DEVICES, ids=lambda d: type(d).__name__)
 @pytest.mark.parametrize("fleet", [0, 1, 3])
 @each_objective
-def test_a_tape_replayed_with_no_chip_gives_the_same_pulses(
-    name: str, fleet: int, device: Device[Any]
-) -> None:
+def test_a_tape_replayed_with_no_chip_gives_the_same_pulses(name: str, fleet: int, device: Device) -> None:
     port = Chip(device, LAYERS, range(fleet) if fleet else 3).port()
     check_learner(OBJECTIVES[name], port, batches(3), lambda: stream(0, "probes"))
 

@@ -41,7 +41,7 @@ LOSS = GoodnessLoss(sharpness=4.0)
 READOUT = Descent(NodePerturbation(1.0), adam(0.01), CrossEntropy())
 LABELS = WrongLabels(4, 2.0, READOUT)
 EASY = WrongLabels(4, 2.0)
-TEACHERS: dict[str, Learner[Any]] = {
+TEACHERS: dict[str, Learner] = {
     "rule": Hebbian(adam(0.01), LOSS),
     "slopes measured": Hebbian(momentum(0.01), LOSS, probe_size=0.1),
     "perturbed": Descent(NodePerturbation(0.1, probes=2), sgd(0.01), LOSS),
@@ -60,11 +60,11 @@ def lessons(count: int, batch: int = 8) -> list[Batch]:
     return made
 
 
-def made(device: Any, identity: Any = 3) -> Chip[Any]:
+def made(device: Any, identity: Any = 3) -> Chip:
     return Chip(device, LAYERS, identity, dtype=F64)
 
 
-def taught(chip: Chip[Any], learner: ForwardForward, steps: int) -> list[Tensor]:
+def taught(chip: Chip, learner: ForwardForward, steps: int) -> list[Tensor]:
     list(fit(learner, chip.port(), lessons(steps), stream(0, "probes")))
     return list(xray.knobs(chip))
 
@@ -73,7 +73,7 @@ def taught(chip: Chip[Any], learner: ForwardForward, steps: int) -> list[Tensor]
 @pytest.mark.parametrize("negatives", [LABELS, EASY, HybridImages(2)], ids=["hard", "easy", "hybrids"])
 @pytest.mark.parametrize("how", TEACHERS)
 def test_a_tape_replayed_with_no_chip_gives_the_same_pulses(
-    how: str, negatives: Negatives[Any], device: Any
+    how: str, negatives: Negatives, device: Any
 ) -> None:
     learner = ForwardForward((TEACHERS[how],) * 3, negatives)
     check_learner(learner, made(device, [1, 2]).port(), lessons(3), lambda: stream(0, "probes"))
@@ -122,7 +122,7 @@ def test_one_step_is_every_layers_own_gradient() -> None:
 
 
 @pytest.mark.parametrize("negatives", [HybridImages(2), LABELS], ids=["hybrids", "labels"])
-def test_a_fleet_is_its_chips(negatives: Negatives[Any]) -> None:
+def test_a_fleet_is_its_chips(negatives: Negatives) -> None:
     """A fleet of one is that chip; with shared fakes each of two is what it would be alone."""
     learner = ForwardForward((TEACHERS["rule"],) * 3, negatives)
     alone = taught(made(Ideal(), 3), learner, 4)

@@ -61,7 +61,7 @@ class Told:
         return self.slopes, None
 
 
-def change(learner: Any, chip: Chip[Any], batch: Batch) -> tuple[Tensor, ...]:
+def change(learner: Any, chip: Chip, batch: Batch) -> tuple[Tensor, ...]:
     """What one step of a learner does to the true knobs."""
     before = xray.knobs(chip)
     list(fit(learner, chip.port(), [batch], stream(0, "probes")))
@@ -123,7 +123,7 @@ def test_m_with_identity_is_s() -> None:
 
 
 def descended(
-    chip: Chip[Any], x: Tensor, losses: tuple[Any, ...], slopes: tuple[Tensor, ...], gamma: float
+    chip: Chip, x: Tensor, losses: tuple[Any, ...], slopes: tuple[Tensor, ...], gamma: float
 ) -> tuple[Tensor, ...]:
     """The oracle: three steps of 0.3 down each layer's own loss (of sums and target), by autograd."""
     taps = xray.respond(chip, x).taps

@@ -64,7 +64,7 @@ def test_a_difference_forgives_a_bad_inverse() -> None:
     assert torch.equal(propagate_targets(shown, shown[-1], bad, difference=False)[0], bad[0](shown[-1]))
 
 
-def orthogonal(chip: Chip[Any]) -> tuple[Tensor, ...]:
+def orthogonal(chip: Chip) -> tuple[Tensor, ...]:
     """Program orthogonal weights without biases; the transposes, which are the inverses."""
     drawn = [torch.linalg.qr(numbers(4, 4, name=str(at)))[0] for at in range(len(chip.spec.layers))]
     none = torch.zeros(4, 1).double()

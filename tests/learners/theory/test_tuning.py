@@ -43,7 +43,7 @@ F64 = torch.float64
 READ_NOISE = 0.05
 
 
-def noisy(*widths: int) -> Chip[Any]:
+def noisy(*widths: int) -> Chip:
     layers = [dense(a, b) for a, b in itertools.pairwise(widths[:-1])]
     device = Mismatched(severity=0.0, read_noise=READ_NOISE, write_noise=0.0)
     return Chip(device, (*layers, dense(widths[-2], widths[-1], linear=True)), 1, dtype=F64)

@@ -28,7 +28,7 @@ KINDS = pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])
 WHERE = pytest.mark.parametrize("where", ["knobs", "0", "1", "2"])
 
 
-def probe(chip: Chip[Any], where: str) -> Probe:
+def probe(chip: Chip, where: str) -> Probe:
     generator = stream(0, "probe")
     fleet = chip.spec.fleet
     if where == "knobs":

@@ -30,7 +30,7 @@ X = torch.randn(7, 4, generator=stream(0, "x"), dtype=F64)
 FLEETS = pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])
 
 
-def by_hand(chip: Chip[Any], push: torch.Tensor | float = 0.0) -> list[torch.Tensor]:
+def by_hand(chip: Chip, push: torch.Tensor | float = 0.0) -> list[torch.Tensor]:
     w = [k.squeeze(-3) for k in xray.knobs(chip)]
 
     def sums(at: int, x: torch.Tensor) -> torch.Tensor:

@@ -24,11 +24,11 @@ X = torch.randn(5, 4, generator=stream(0, "x"), dtype=F64)
 KINDS = pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])
 
 
-def chip_of(identity: Any = 1) -> Chip[Any]:
+def chip_of(identity: Any = 1) -> Chip:
     return Chip(Mismatched(), LAYERS, identity, dtype=F64)
 
 
-def probe(chip: Chip[Any], where: str) -> Probe:
+def probe(chip: Chip, where: str) -> Probe:
     generator = stream(0, "probe")
     fleet = chip.spec.fleet
     if where == "knobs":

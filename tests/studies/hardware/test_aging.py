@@ -43,12 +43,12 @@ class Fading(Ideal):
         return IdealCells(cells.knobs * 2**-seconds)
 
 
-def context(chip: Chip[Any], data: Any = None) -> maintenance.Context:
+def context(chip: Chip, data: Any = None) -> maintenance.Context:
     few = Batch(torch.rand(20, 64, generator=stream(0, "few")), torch.arange(20) % 10)
     return maintenance.Context(data, SMALL, few, lambda *path: stream(0, *path))
 
 
-def in_use(chip: Chip[Any], held: maintenance.Context) -> maintenance.ChipInUse:
+def in_use(chip: Chip, held: maintenance.Context) -> maintenance.ChipInUse:
     return maintenance.ChipInUse(chip, chip.clock, chip.port().measure(held.examples.x).taps)
 
 

@@ -64,7 +64,7 @@ def trained(port: Port, estimator: Any) -> list[torch.Tensor]:
     ]
 
 
-def alike(a: Chip[Any], b: Chip[Any]) -> bool:
+def alike(a: Chip, b: Chip) -> bool:
     """Bitwise the same cells, clock and dice."""
     cells = zip(xray.knobs(a), xray.knobs(b), strict=True)
     same = all(torch.equal(p, q) for p, q in cells)

@@ -25,7 +25,7 @@ X = torch.randn(7, 6, generator=stream(0, "depth", "x"), dtype=F64)
 BATCH = Batch(X, torch.tensor([0, 1, 2, 0, 1, 2, 0]))
 
 
-def made(device: Any = Mismatched()) -> Chip[Any]:
+def made(device: Any = Mismatched()) -> Chip:
     return Chip(device, LAYERS, range(2), dtype=F64)
 
 

@@ -4,7 +4,6 @@ Sampled laws: 3 means for each of 2 answer formats, two-stage rule.
 """
 
 from itertools import combinations
-from typing import Any
 
 import pytest
 import torch
@@ -41,7 +40,7 @@ ESTIMATOR = NodePerturbation(1e-4, probes=2)
 TEACHER = Chip(QUIET, LAYERS, 9, dtype=F64)
 
 
-def copies(count: int, generator: Generator, read_noise: float = 1e-4) -> Chip[Any]:
+def copies(count: int, generator: Generator, read_noise: float = 1e-4) -> Chip:
     """So many chips that are alike in everything but their noise."""
     device = Mismatched(severity=0.0, read_noise=read_noise, write_noise=0.0)
     noise_seed = int(torch.randint(2**31, (), generator=generator))
@@ -50,9 +49,7 @@ def copies(count: int, generator: Generator, read_noise: float = 1e-4) -> Chip[A
     return chip
 
 
-def measured(
-    chip: Chip[Any], generator: Generator, batch: int = 6, repeats: int = 1
-) -> dict[str, VarianceParts]:
+def measured(chip: Chip, generator: Generator, batch: int = 6, repeats: int = 1) -> dict[str, VarianceParts]:
     return variance_parts(
         chip,
         TEACHER.port(),
