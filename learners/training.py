@@ -36,7 +36,7 @@ class TrainingState(NamedTuple):
     learner: Any  # the learner's own state
     order: Tensor  # state of the generator of the order of examples, when this epoch began
     probes: Tensor  # state of the generator of the probes
-    reads: int  # vectors driven through the chip so far
+    reads: int  # vectors driven through the chip by learning so far
     best: float  # mean accuracy at the best evaluation so far
     waited: int  # evaluations since
 
@@ -105,10 +105,13 @@ def train(
         epochs: how often every example is shown.
         seed: of the order of examples and of the probes.
         batch_size: examples of each step; the published tables have 64 on digits and 256 on MNIST.
-        evaluate_every: epochs between evaluations; None evaluates once, when the training has ended.
+        evaluate_every: epochs between evaluations; None evaluates once, when the training has ended. An
+            evaluation reads the chip, so it draws of the chip's noise and passes time: a training that is
+            evaluated at other steps goes on with other noise.
         patience: stop after so many evaluations without a better mean accuracy; pass data whose test examples
             are held out from training (`held_out(data)`), for what is chosen by test examples says little.
-        max_steps: stop after so many steps of this call, to go on later.
+        max_steps: stop after so many steps of this call, to go on later. What stops before the last step of
+            all epochs skips the evaluation at the end: `accuracy` is None unless `evaluate_every` fell due.
         state: where an earlier call with the same arguments ended; the training goes on bitwise as if it had
             never stopped, provided that the chip is as it was then. None begins.
         progress: show a bar with the time left, if the output is a terminal.

@@ -22,6 +22,15 @@ class ProbeResult(NamedTuple):
     """The result of one set of probes, all of it measured or sent by the learner itself.
 
     An example's loss may fall into parts (see `Loss`), so losses always have that axis.
+
+    x: (batch, features_in), or (*fleet, batch, features_in).
+    baseline: of x without a probe; its taps are (*fleet, batch, features).
+    baseline_losses: (*fleet, batch, parts).
+    probe: as `ask` gave it; at knobs (probes, *fleet, tiles, rows, cols), at nodes (probes, *fleet, batch,
+        features), one entry for each layer.
+    probed: the reading under the probes; its taps are (probes, *fleet, batch, features).
+    losses: (probes, *fleet, batch, parts), never averaged over the batch.
+    memo: what `ask` wanted to be remembered.
     """
 
     x: Tensor  # (batch, features_in), or (*fleet, batch, features_in)
@@ -57,6 +66,10 @@ class ProbeResult(NamedTuple):
 class Estimator(Protocol):
     """Asks for measurements and tells what they say of the gradient. Subclass it.
 
+    `ask` gives probes at knobs (probes, *fleet, tiles, rows, cols) or at nodes (probes, *fleet, batch,
+    features); `tell` gives the gradient at knobs (*fleet, tiles, rows, cols), of the batch's mean loss, or at
+    nodes (*fleet, batch, features), of each example's own loss. Either is a tuple with one entry per layer.
+
     What an estimator says of itself by its properties is all that learners, control variates and local
     objectives know of it.
     """
@@ -64,12 +77,15 @@ class Estimator(Protocol):
     @property
     @abstractmethod
     def gradient_at(self) -> Place:
-        """Where `tell` tells the gradient."""
+        """Where `tell` tells the gradient: "knobs" or "nodes"."""
         ...
 
     @property
     def probes_at(self) -> Place | None:
-        """Where probes enter; None: none are sent (chip noise serves), so nothing can be predicted."""
+        """Where probes enter: "knobs" or "nodes", by default where the gradient is told.
+
+        None: none are sent (chip noise serves), so nothing can be predicted.
+        """
         return self.gradient_at
 
     @abstractmethod

@@ -39,13 +39,19 @@ from ..wiring.sub_ports import sub_port
 class Block:
     """Some consecutive layers, who teaches them, and through which read-out their objective sees them.
 
+    Args:
+        depth: how many layers.
+        learner: of a port: the block with its head on top. Its loss is of the head's outputs.
+        head: the wiring of a read-out in digital memory, such as `dense(16, 3, linear=True)`, which begins at
+            zero; or the wires of a small chip. None: the loss is of the block's own outputs.
+
     Raises:
         ValueError: `depth` is no integer of at least 1.
     """
 
-    depth: int  # how many layers
-    learner: Learner  # of a port: the block with its head on top
-    head: Layer | Port | None = None  # a digital read-out's wiring, a small chip, or the block's own outputs
+    depth: int
+    learner: Learner
+    head: Layer | Port | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.depth, bool) or not isinstance(self.depth, int) or self.depth < 1:

@@ -41,7 +41,7 @@ BLOCK = 25  # repeats that share one set of simulated moments; the next ones dra
 
 @dataclass(frozen=True)
 class Args:
-    data: Path | None = None  # CSV file, as analog.calibrate.tables describes it; by default the example
+    data: Path | None = None  # CSV file, as analog.calibrate.parsing describes it; by default the example
     device: AnyDevice = SoftBoundsRRAM()  # where the search starts
     copies: int = 20  # simulated cells for each measured one
     coverage: int | None = None  # repeats for each of --devices, instead of calibrating one table
