@@ -5,11 +5,9 @@ from .base import Estimator
 from .base import ProbeResult
 from .control_variates import ControlVariate
 from .control_variates import RunningMean
-from .distributions import Blocks
 from .distributions import ProbeDistribution
 from .distributions import gaussian
 from .distributions import rademacher
-from .distributions import rank_one
 from .distributions import sparse
 from .distributions import uniform
 from .feedback import Feedback
@@ -28,6 +26,8 @@ from .schemes import antithetic
 from .schemes import leave_one_out
 from .schemes import one_sided
 from .schemes import paired_baseline
+from .structured_distributions import Blocks
+from .structured_distributions import rank_one
 from .weight import WeightPerturbation
 from .weight_mirrors import WeightMirrors
 

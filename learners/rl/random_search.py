@@ -14,6 +14,7 @@ rate / (2 size). Drives shrink as the budget of steps is used, because noisy chi
 """
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from torch import Generator
 from torch import Tensor
 
 from analog.port import Port
+from analog.port import Probe
 from analog.port import Reading
 from analog.spec import Spec
 
@@ -33,6 +35,7 @@ from ..estimators.weight import WeightPerturbation
 from ..updates.record import Update
 from .actions import ActionSelector
 from .normalizer import ObservationNormalizer
+from .rollout import Transition
 from .rollout import VectorEnv
 from .rollout import episode_stats
 from .rollout import rollout
@@ -123,20 +126,7 @@ class AugmentedRandomSearch:
         spec, progress = port.spec, state.progress
         blank = torch.zeros(1, spec.layers[0].features_in, dtype=spec.dtype, device=spec.on)
         probe, _ = self.estimator.ask(spec, blank, Reading(()), generator)
-        probes = 2 * self.estimator.probes
-        active = progress.active(self.max_env_steps)
-        play = rollout(
-            port,
-            env,
-            self.actions,
-            progress.normalizer,
-            generator,
-            seeds=episode_seeds(env, probes, generator, self.one_seed),
-            lead=(probes,),
-            probe=lambda x: probe,
-            active=active,
-        )
-        tally = episode_stats(play, len(spec.fleet))
+        tally = episode_stats(self._play(port, env, progress, probe, generator), len(spec.fleet))
         losses = self.shaping(tally.returns.mean(-1)).to(spec.on, spec.dtype)[..., None, None]
         none = Reading(())
         result = ProbeResult(blank, none, torch.zeros_like(losses[0]), probe, none, losses)
@@ -151,3 +141,20 @@ class AugmentedRandomSearch:
         steps = tally.lengths.sum((0, -1))
         normalizer = progress.normalizer.merge(tally.normalizer) if self.normalize else progress.normalizer
         return PolicyState(inner, Progress(normalizer, progress.steps + steps)), Round(tally.returns, steps)
+
+    def _play(
+        self, port: Port, env: VectorEnv, progress: Progress, probe: Probe, generator: Generator
+    ) -> Iterator[Transition]:
+        """Episodes under every probe side by side."""
+        probes = 2 * self.estimator.probes
+        return rollout(
+            port,
+            env,
+            self.actions,
+            progress.normalizer,
+            generator,
+            seeds=episode_seeds(env, probes, generator, self.one_seed),
+            lead=(probes,),
+            probe=lambda x: probe,
+            active=progress.active(self.max_env_steps),
+        )

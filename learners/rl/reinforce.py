@@ -14,6 +14,7 @@ episodes that the chip plays side by side, without bias as they share nothing bu
 Actions follow from the disturbed outputs themselves; no distribution is sampled behind the chip.
 """
 
+from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -93,22 +94,7 @@ class NodePerturbationReinforce:
             raise ValueError(
                 "NodePerturbationReinforce: the baseline wants at least 2 episodes a chip, got 1"
             )
-
-        def disturbed(x: Tensor) -> Probe:
-            probe, _ = self.estimator.ask(spec, x, Reading(()), generator)
-            return Probe(nodes=tuple(n.squeeze(0) for n in probe.nodes or () if n is not None))
-
-        play = rollout(
-            port,
-            env,
-            self.actions,
-            progress.normalizer,
-            generator,
-            seeds=episode_seeds(env, 1, generator, self.one_seed),
-            probe=disturbed,
-            active=progress.active(self.max_env_steps),
-        )
-        moments = list(play)
+        moments = list(self._play(port, env, progress, generator))
         tally = episode_stats(iter(moments), len(spec.fleet))
         result = credit(spec, moments, self.decay)
         gradient = knob_gradients(spec, self.estimator.tell(spec, result), result.inputs)
@@ -122,6 +108,26 @@ class NodePerturbationReinforce:
         steps = tally.lengths.sum(-1)
         normalizer = progress.normalizer.merge(tally.normalizer) if self.normalize else progress.normalizer
         return PolicyState(inner, Progress(normalizer, progress.steps + steps)), Round(tally.returns, steps)
+
+    def _play(
+        self, port: Port, env: VectorEnv, progress: Progress, generator: Generator
+    ) -> Iterator[Transition]:
+        """Episodes side by side, each of their steps with a probe of its own."""
+
+        def probe(x: Tensor) -> Probe:
+            asked, _ = self.estimator.ask(port.spec, x, Reading(()), generator)
+            return Probe(nodes=tuple(n.squeeze(0) for n in asked.nodes or () if n is not None))
+
+        return rollout(
+            port,
+            env,
+            self.actions,
+            progress.normalizer,
+            generator,
+            seeds=episode_seeds(env, 1, generator, self.one_seed),
+            probe=probe,
+            active=progress.active(self.max_env_steps),
+        )
 
 
 def credit(spec: Spec, moments: Sequence[Transition], decay: float) -> ProbeResult:
