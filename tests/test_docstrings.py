@@ -92,6 +92,13 @@ def test_the_first_sentence_of_a_docstring_stands_alone(module: str) -> None:
     assert [name for name, words in first.items() if not words or words.startswith(LEANING)] == []
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_method_of_a_protocol_states_what_it_takes(protocol: Any) -> None:
+    methods = [m for n, m in vars(protocol).items() if inspect.isfunction(m) and not n.startswith("_")]
+    several = [m for m in methods if len(inspect.signature(m).parameters) > 2]  # self, and more than one
+    assert [m.__name__ for m in several if "Args:" not in docstring(m)] == []
+
+
 @pytest.mark.parametrize("module", PUBLIC)
 def test_a_docstring_states_the_errors_that_are_raised(module: str) -> None:
     assert [name for name, thing in PUBLIC[module].items() if hides_a_raise(thing)] == []

@@ -224,19 +224,19 @@ def _require_gradient(estimator: Estimator, spec: Spec, gradient: object) -> Non
         )
 
 
-def _probe_laws(estimator: Estimator, chip: LinearChip, samples: int, generator: Generator) -> None:
-    def entries(n: int, generator: Generator) -> dict[str, Tensor]:
-        probe, _ = chip.ask(estimator, chip.spec(n), generator)
-        parts = (("knobs", probe.knobs), ("nodes", probe.nodes))
-        return {
-            f"{k} of layer {i}": p for k, part in parts for i, p in enumerate(part or ()) if p is not None
-        }
+def _entries(estimator: Estimator, chip: LinearChip, n: int, generator: Generator) -> dict[str, Tensor]:
+    """What a probe of n chips adds to each layer, by a name for messages."""
+    probe, _ = chip.ask(estimator, chip.spec(n), generator)
+    parts = (("knobs", probe.knobs), ("nodes", probe.nodes))
+    return {f"{k} of layer {i}": p for k, part in parts for i, p in enumerate(part or ()) if p is not None}
 
-    for name, first in entries(100, generator).items():
+
+def _probe_laws(estimator: Estimator, chip: LinearChip, samples: int, generator: Generator) -> None:
+    for name, first in _entries(estimator, chip, 100, generator).items():
         loudest = int(first.flatten(1).norm(dim=1).argmax())  # some are of size zero, for a baseline
 
         def pushes(n: int, generator: Generator, name: str = name, at: int = loudest) -> Tensor:
-            return entries(n, generator)[name][at]
+            return _entries(estimator, chip, n, generator)[name][at]
 
         def chips(n: int, generator: Generator, pushes: Sample = pushes) -> Tensor:
             one, other = pushes(2 * n, generator).flatten(1).unflatten(0, (n, 2)).unbind(1)

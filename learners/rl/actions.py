@@ -10,10 +10,18 @@ from torch import Tensor
 
 
 class ActionSelector(Protocol):
-    """A way of acting on outputs."""
+    """An action selector turns the outputs of a policy into actions."""
 
     def select(self, out: Tensor, generator: Generator) -> Tensor:
-        """(..., outputs) -> (...), int64, or (..., outputs), what an environment's action space holds."""
+        """Select an action for every observation.
+
+        Args:
+            out: (..., outputs), of the policy's chips.
+            generator: for actions that are drawn.
+
+        Returns:
+            What the environment's action space holds: (...), int64, or (..., outputs).
+        """
         ...
 
 
