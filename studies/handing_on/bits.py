@@ -95,6 +95,7 @@ from ..kit.recipes.training_size import network
 from ..kit.recipes.training_size import training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
+from ..kit.report.tables import percent
 from ..kit.report.tables import round_count
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
@@ -297,8 +298,8 @@ def course(rows: Sequence[Row], method: str) -> list[tuple[int, int, float]]:
     return [(*sent, fmean(values)) for sent, values in sorted(scores.items(), key=lambda item: item[0][1])]
 
 
-def reached(points: Sequence[tuple[float, float]], wanted: float) -> float | None:
-    """Find where a course first reaches an accuracy, on a straight line in the logarithm; None: nowhere."""
+def cost_to_reach(points: Sequence[tuple[float, float]], wanted: float) -> float | None:
+    """The cost at which a course first reaches an accuracy, interpolated in its logarithm; None: nowhere."""
     if points and points[0][1] >= wanted:
         return points[0][0]
     for (a, low), (b, high) in pairwise(points):
@@ -312,15 +313,15 @@ def table(rows: Sequence[Row]) -> list[Row]:
     for method in dict.fromkeys(r["method"] for r in rows):
         points = course(rows, method)
         teachers = [r["accuracy"] for r in rows if r["what"] == "teacher" and r["method"] == method]
-        line: Row = {"sent": method, "teacher %": f"{100 * fmean(teachers):.2f}" if teachers else ""}
+        line: Row = {"sent": method, "teacher %": percent(fmean(teachers)) if teachers else ""}
         has_lessons = method not in ("weights", "gradients")
         line["bits each"] = f"{points[-1][1] // points[-1][0]:,}" if has_lessons else ""
         for wanted in (0.9, 0.95):
-            line[f"bits to {wanted:.0%}"] = round_count(reached([(b, s) for _, b, s in points], wanted))
+            line[f"bits to {wanted:.0%}"] = round_count(cost_to_reach([(b, s) for _, b, s in points], wanted))
         line["lessons to 90%"] = (
-            round_count(reached([(n, s) for n, _, s in points], 0.9)) if has_lessons else ""
+            round_count(cost_to_reach([(n, s) for n, _, s in points], 0.9)) if has_lessons else ""
         )
-        lines.append({**line, "bits of all": f"{points[-1][1]:,}", "right %": f"{100 * points[-1][2]:.2f}"})
+        lines.append({**line, "bits of all": f"{points[-1][1]:,}", "right %": percent(points[-1][2])})
     return lines
 
 

@@ -159,8 +159,8 @@ def settings_of_round(args: Args, size: TrainingSize, chips: int, examples: int)
         return Codistillation(min(size.batch, examples), 0, args.answers)
     peers = chips - 1 if args.peers is None else args.peers
     shared = max(1, min(round(LESSONS * size.batch / peers), size.batch // (peers + 1), examples))
-    own = min(max(size.batch - peers * shared, shared), examples)
-    return Codistillation(own, shared, args.answers, args.peers)
+    own_examples = min(max(size.batch - peers * shared, shared), examples)
+    return Codistillation(own_examples, shared, args.answers, args.peers)
 
 
 def _mortal(trial: Trial, data: Dataset, size: TrainingSize, shards: Batch) -> Iterator[Row]:
@@ -210,13 +210,13 @@ def _affordable_rounds(data: Dataset, size: TrainingSize, settings: Codistillati
 
 def _digital(trial: Trial, data: Dataset, size: TrainingSize, shards: Batch) -> Iterator[Row]:
     """Identical machines with exact gradients, which they average, or their weights from time to time."""
-    own = min(size.batch, shards.target.shape[1])
+    batch = min(size.batch, shards.target.shape[1])
     rounds = count_steps(data.train, size.batch, size.epochs)
     average_gradients = trial.method == "gradients"
     rounds = max(1, round(FEWER * rounds)) if average_gradients else rounds
     layers, first = network(data, size.hidden), trial.first_chip
     chip = Chip(Ideal(), layers, first if average_gradients else (first,) * trial.chips)
-    order = shard_indices(shards, own, rounds, trial.generator("order"))
+    order = shard_indices(shards, batch, rounds, trial.generator("order"))
     batches = (take_from_shards(shards, indices) for indices in order)
     if average_gradients:  # of one machine with all batches at once
         batches = (Batch(b.x.flatten(0, 1), b.target.flatten()) for b in batches)
@@ -263,7 +263,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
             sent = f", {fmean(r['bits'] for r in of_method) / 1e6:.3g}" if of_method and sends else ""
             line[f"{method} %, Mbit" if method in WHO_SEND else f"{method} %"] = score + sent
         ours = ends["community"]
-        line["worst %"] = f"{100 * min(r['worst'] for r in ours):.2f}" if ours else ""
+        line["worst %"] = percent(min(r["worst"] for r in ours)) if ours else ""
         line["reads"] = short_number(mean_of(ours, "reads"), 3)
         lines.append(line)
     return lines
@@ -272,26 +272,26 @@ def table(rows: Sequence[Row]) -> list[Row]:
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    looks: Final = {
+    styles: Final = {
         "everything": ("-", "black", "one chip that saw everything"),
         "alone": ("v:", "tab:gray", "mortal, alone on a shard"),
         "community": ("o-", "tab:green", "mortal, sharing by distillation"),
         "gradients": ("s--", "tab:red", "digital, averaging gradients"),
         "weights": ("^--", "tab:orange", "digital, averaging weights"),
     }
-    for method, (look, color, label) in looks.items():
+    for method, (style, color, label) in styles.items():
         sizes = [n for n in _sizes(rows) if _ends(rows, method, n)]
         scores = [[r["accuracy"] for r in _ends(rows, method, n)] for n in sizes]
         if not sizes:
             continue
-        left.plot(sizes, [100 * fmean(s) for s in scores], look, color=color, label=label)
+        left.plot(sizes, [100 * fmean(s) for s in scores], style, color=color, label=label)
         left.fill_between(
             sizes, [100 * min(s) for s in scores], [100 * max(s) for s in scores], color=color, alpha=0.15
         )
         bits = [(n, fmean(r["bits"] for r in _ends(rows, method, n)) / 1e6) for n in sizes]
         if sent := [(n, b) for n, b in bits if b > 0]:
-            right.plot(*zip(*sent, strict=True), look, color=color, label=label)
-    left.set(xscale="log", xlabel="chips N, each with 1/N of the labelled images", ylabel="test accuracy %")
+            right.plot(*zip(*sent, strict=True), style, color=color, label=label)
+    left.set(xscale="log", xlabel="chips N, each with 1/N of the labeled images", ylabel="test accuracy %")
     right.set(
         xscale="log", yscale="log", xlabel="chips N", ylabel="Mbit through each chip's wires, both ways"
     )

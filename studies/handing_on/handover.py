@@ -154,14 +154,14 @@ def run(trial: Trial) -> Iterator[Row]:
     teacher.die()
     heirs = _study(trial, data, size, recordings)
     classes = predicted_classes(heirs, data.test.x).unflatten(0, (len(recordings), args.heirs))
-    for recording, named in zip(recordings, classes, strict=True):
+    for recording, predicted in zip(recordings, classes, strict=True):
         yield {
             "what": "heirs",
             **about,
             "method": recording.method,
             "budget": recording.budget,
-            "accuracy": round(float(share_right(named, data.test.target).mean()), 6),
-            "lost": round(1 - float(share_right(named, teacher_classes).mean()), 6),
+            "accuracy": round(float(share_right(predicted, data.test.target).mean()), 6),
+            "lost": round(1 - float(share_right(predicted, teacher_classes).mean()), 6),
             **recording.about,
             "done": 1.0,
         }
@@ -196,10 +196,10 @@ def _record(trial: Trial, data: Dataset, teacher: Chip, method: Method, reads: i
     port = budgeted(slowed(mortal.port(), mortal, trial.args.pause), ledger, Budget(reads=reads))
     generator = trial.generator("chosen", reads)
     if method in ("planner", "planner, interpolating"):
-        taught, about = _planned_lessons(port, data.train.x, reads, generator, method)
+        answered, about = _planned_lessons(port, data.train.x, reads, generator, method)
     else:
-        taught, about = _fixed_lessons(port, data.train.x, reads, generator, method), Row()
-    recording = record(collect_until_death(taught, OverBudget))
+        answered, about = _fixed_lessons(port, data.train.x, reads, generator, method), Row()
+    recording = record(collect_until_death(answered, OverBudget))
     return _Recording(
         method, reads, recording, {**about, "lessons": len(recording.x), "reads": ledger.reads[0]}
     )
@@ -235,14 +235,14 @@ def _fixed_lessons(
 def _study(trial: Trial, data: Dataset, size: TrainingSize, recordings: Sequence[_Recording]) -> Port:
     """Fresh chips, one fleet for all recordings, study one each for as many steps."""
     args, first = trial.args, 1_000_000 * (trial.teacher + 1)
-    shelf = [recording.lessons for recording in recordings for _ in range(args.heirs)]
-    who = range(first, first + len(shelf))
+    of_heirs = [recording.lessons for recording in recordings for _ in range(args.heirs)]
+    who = range(first, first + len(of_heirs))
     heirs = Chip(args.device, network(data, size.hidden), who, noise_seed=args.seed + 1).port()
     learner = learned_feedback(size.probes, accumulating_adam(data, size))(
         DistillationLoss(STUDENT_TEMPERATURE)
     )
     steps = count_steps(data.train, size.batch, size.epochs)
-    studied = per_chip_batches(shelf, size.batch, steps, trial.generator("heirs", "data"))
+    studied = per_chip_batches(of_heirs, size.batch, steps, trial.generator("heirs", "data"))
     for _ in fit(learner, heirs, studied, trial.generator("heirs")):
         pass
     return heirs

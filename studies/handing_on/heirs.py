@@ -232,7 +232,7 @@ def _costs(ledger: Ledger) -> Row:
 
 def table(rows: Sequence[Row]) -> list[Row]:
     lines = []
-    shown = {
+    labels = {
         "teacher": "teacher",
         "teacher, read again": "read again",
         "copy": "copies",
@@ -240,7 +240,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
         "heir": "heirs, taught",
         "teacher, dead": "teacher, dead",
     }
-    for what, words in shown.items():
+    for what, words in labels.items():
         of_kind = [r for r in rows if r["what"] == what]
         if not of_kind:
             continue
@@ -262,7 +262,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    colours = {"teacher": "tab:blue", "heirs": "tab:green", "heir": "tab:green", "copy": "tab:red"}
+    colors = {"teacher": "tab:blue", "heirs": "tab:green", "heir": "tab:green", "copy": "tab:red"}
     for who in ("teacher", "heirs"):
         for number, trial in enumerate(dict.fromkeys(r["trial"] for r in rows)):
             points = [r for r in rows if r["what"] == "curve" and r["who"] == who and r["trial"] == trial]
@@ -270,7 +270,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
                 None if number else "teacher, from labels" if who == "teacher" else "heirs, from its answers"
             )
             errors = [100 * (1 - p["accuracy"]) for p in points]
-            left.plot([p["step"] for p in points], errors, "o-", color=colours[who], label=label)
+            left.plot([p["step"] for p in points], errors, "o-", color=colors[who], label=label)
     left.set(xlabel="step", ylabel="test error %", xscale="log", yscale="log", title="learning in place")
     left.grid(which="both", alpha=0.3)
     left.legend()
@@ -278,7 +278,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     for place, what in enumerate(kinds):
         scores = [100 * r["accuracy"] for r in rows if r["what"] == what]
         spread = [place + 0.3 * (i / max(1, len(scores) - 1) - 0.5) for i in range(len(scores))]
-        right.plot(spread, scores, "o", alpha=0.6, color=colours.get(what, "tab:gray"))
+        right.plot(spread, scores, "o", alpha=0.6, color=colors.get(what, "tab:gray"))
     right.set_xticks(range(len(kinds)), ["teacher", "weight copies", "heirs, fresh", "heirs, taught"])
     right.set(ylabel="test accuracy %", title="what survives the teacher's death", ylim=(0, 100))
     path = folder / "heirs.png"

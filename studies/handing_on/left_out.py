@@ -133,25 +133,25 @@ def _heirs(trial: Trial, teacher: Teacher, words: str, classes: tuple[int, ...],
     ):
         pass
     for method, bias in _biases(chip.port(), heirs, data.train, pool.x, classes).items():
-        named = predicted_classes(with_output_bias(heirs, bias), data.test.x)
+        predicted = predicted_classes(with_output_bias(heirs, bias), data.test.x)
         for row, heir in enumerate(students.identities):
             mean_bias = round(float(bias[row, list(classes)].mean()), 4)
-            counts = _counts(named[row], data.test, classes)
+            counts = _counts(predicted[row], data.test, classes)
             yield {"what": method, "chip": heir, "bias": mean_bias, **counts}
 
 
 def _biases(
-    teacher: Port, heirs: Port, train: Batch, shown: Tensor, classes: tuple[int, ...]
+    teacher: Port, heirs: Port, train: Batch, stimuli: Tensor, classes: tuple[int, ...]
 ) -> dict[str, Tensor]:  # (heirs, classes)
     """The biases of all `METHODS`; of the training labels, only how often each class comes is used."""
     frequency = torch.bincount(train.target).double() / len(train.target)
-    teacher_mean = predict(teacher, shown).double().softmax(-1).mean(0)
-    out_of_all, out_of_shown = predict(heirs, train.x), predict(heirs, shown)
+    teacher_mean = predict(teacher, stimuli).double().softmax(-1).mean(0)
+    out_of_all, out_of_stimuli = predict(heirs, train.x), predict(heirs, stimuli)
     return {
         "as taught": torch.zeros(len(out_of_all), len(frequency)),
         "by frequency": fit_prior_bias(out_of_all, {c: float(frequency[c]) for c in classes}),
         "all by frequency": fit_prior_bias(out_of_all, dict(enumerate(frequency.tolist()))),
-        "by the teacher": fit_prior_bias(out_of_shown, {c: float(teacher_mean[c]) for c in classes}),
+        "by the teacher": fit_prior_bias(out_of_stimuli, {c: float(teacher_mean[c]) for c in classes}),
     }
 
 
@@ -165,9 +165,9 @@ def _classes(words: str, count: int) -> tuple[int, ...]:
     return classes
 
 
-def _counts(named: Tensor, test: Batch, classes: tuple[int, ...]) -> Row:
+def _counts(predicted: Tensor, test: Batch, classes: tuple[int, ...]) -> Row:
     """How many of one chip's answers are wrong, and how many of those to classes that were left out."""
-    wrong, unseen = named != test.target, torch.isin(test.target, torch.tensor(classes))
+    wrong, unseen = predicted != test.target, torch.isin(test.target, torch.tensor(classes))
     counts = {"wrong": wrong, "wrong_left_out": wrong & unseen, "left_out_images": unseen}
     return {"images": len(wrong), **{word: int(which.sum()) for word, which in counts.items()}}
 

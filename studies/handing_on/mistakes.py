@@ -61,6 +61,7 @@ from ..kit.recipes.published_learner import published_learner
 from ..kit.recipes.training_size import TrainingSize
 from ..kit.recipes.training_size import network
 from ..kit.recipes.training_size import training_size
+from ..kit.report.tables import fixed
 from ..kit.report.tables import percent
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
@@ -162,11 +163,11 @@ def run(trial: Trial) -> Iterator[Row]:
     control = predict(halves.train_student(bad), x)
     about = {"share": trial.share, "labels_right": float((bad == learned.target).double().mean())}
 
-    def row(taught: str, out: Tensor, done: float) -> Row:
+    def row(targets: str, out: Tensor, done: float) -> Row:
         fidelity = Fidelity.of(first, again, out, control, right)
         errors = cohen_kappa(first.argmax(-1) == right, out.argmax(-1) == right)
         closed = {"closed": fidelity.closed, "closed_divergence": fidelity.closed_divergence}
-        case = {"what": "chips", **about, "taught": taught, "done": done}
+        case = {"what": "chips", **about, "targets": targets, "done": done}
         return case | likeness_row(fidelity.student) | {"errors_kappa": float(errors.mean())} | closed
 
     yield row("teacher, read again", again, 0.2)
@@ -182,8 +183,8 @@ def corrupt_labels(labels: Tensor, share: float, classes: int, count: int, gener
     """Draw each label anew from all classes, with a chance of `share`: (count, examples)."""
     shape = (count, len(labels))
     chance = torch.rand(shape, generator=generator)
-    drawn = torch.randint(classes, shape, generator=generator)
-    return torch.where(chance < share, drawn, labels)
+    random_labels = torch.randint(classes, shape, generator=generator)
+    return torch.where(chance < share, random_labels, labels)
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
@@ -191,15 +192,15 @@ def table(rows: Sequence[Row]) -> list[Row]:
         {
             "random %": f"{100 * r['share']:g}",
             "labels right %": percent(r["labels_right"]),
-            "taught by": r["taught"],
+            "taught by": r["targets"],
             "right %": percent(fmean(r["accuracy"])),
             "agrees %": percent(r["agreement"]),
             "closed %": percent(r["closed"]),
-            "KL": f"{r['divergence']:.3f}",
+            "KL": fixed(r["divergence"], 3),
             "KL closed %": percent(r["closed_divergence"]),
             "same mistakes %": percent(r["repeated"]),
-            "kappa": f"{r['kappa']:.3f}",
-            "errors' kappa": f"{r['errors_kappa']:.3f}",
+            "kappa": fixed(r["kappa"], 3),
+            "errors' kappa": fixed(r["errors_kappa"], 3),
         }
         for r in rows
     ]
@@ -208,12 +209,12 @@ def table(rows: Sequence[Row]) -> list[Row]:
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for taught in dict.fromkeys(r["taught"] for r in rows):
-        of_kind = [r for r in rows if r["taught"] == taught]
+    for kind in dict.fromkeys(r["targets"] for r in rows):
+        of_kind = [r for r in rows if r["targets"] == kind]
         shares = [100 * r["share"] for r in of_kind]
-        left.plot(shares, [100 * fmean(r["accuracy"]) for r in of_kind], "o-", ms=4, label=taught)
+        left.plot(shares, [100 * fmean(r["accuracy"]) for r in of_kind], "o-", ms=4, label=kind)
         repeated = [100 * r["repeated"] if r["repeated"] is not None else float("nan") for r in of_kind]
-        right.plot(shares, repeated, "o-", ms=4, label=taught)
+        right.plot(shares, repeated, "o-", ms=4, label=kind)
     left.plot(shares, [100 * r["labels_right"] for r in of_kind], ":", color="gray", label="the bad labels")
     left.set(xlabel="random labels %", ylabel="test accuracy %", title="how well they do")
     right.set(xlabel="random labels %", ylabel="% repeated", title="of the teacher's mistakes")

@@ -156,17 +156,17 @@ def _heirs(handover: _Handover, first: int) -> Iterator[Row]:
     learner = learned_feedback(size.probes, linear_decay(adam(size.learning_rate), handover.steps))(
         soft_labels.loss
     )
-    taught = _lessons(handover, metered(teacher.port(), teacher_ledger), heirs, soft_labels)
-    for _ in fit(learner, heirs, taught, handover.generator("probes")):
+    studied = _lessons(handover, metered(teacher.port(), teacher_ledger), heirs, soft_labels)
+    for _ in fit(learner, heirs, studied, handover.generator("probes")):
         pass
     own_reads = max(own_ledger.reads)
-    named, teacher_classes = (
+    classes, teacher_classes = (
         predicted_classes(heirs, data.test.x),
         predicted_classes(teacher.port(), data.test.x),
     )
     scores, agreement = (
-        share_right(named, data.test.target).tolist(),
-        share_right(named, teacher_classes).tolist(),
+        share_right(classes, data.test.target).tolist(),
+        share_right(classes, teacher_classes).tolist(),
     )
     costs = {"teacher_reads": max(teacher_ledger.reads), "own_reads": own_reads}
     for chip, score, agrees in zip(students.identities, scores, agreement, strict=True):
@@ -234,8 +234,8 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
         budgets = sorted({r["reads"] for r in of_kind})
         errors = [100 * fmean(1 - r["accuracy"] for r in of_kind if r["reads"] == b) for b in budgets]
         axis.plot(budgets, errors, "o-", label=kind)
-    taught = fmean(r["accuracy"] for r in rows if r["what"] == "teacher")
-    axis.axhline(100 * (1 - taught), color="black", lw=0.8, label="teacher")
+    of_teacher = fmean(r["accuracy"] for r in rows if r["what"] == "teacher")
+    axis.axhline(100 * (1 - of_teacher), color="black", lw=0.8, label="teacher")
     axis.set(xscale="log", yscale="log", xlabel="reads of the teacher, for each training image")
     axis.set_ylabel("test error of heirs, %")
     axis.grid(which="both", alpha=0.3)

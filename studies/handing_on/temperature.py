@@ -73,6 +73,7 @@ from ..kit.recipes.training_size import TrainingSize
 from ..kit.recipes.training_size import network
 from ..kit.recipes.training_size import training_size
 from ..kit.recipes.trainings import train_from_labels
+from ..kit.report.tables import fixed
 from ..kit.report.tables import percent
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
@@ -217,9 +218,14 @@ def _variances(students: _Students, chip: Chip, teacher: Port, moment: float) ->
         repeats=trial.args.repeats,
         generator=trial.generator("variance", f"{moment:g}"),
     )
-    for taught, parts in parts_of.items():
+    for format_name, parts in parts_of.items():
         values = {word: float(value.mean()) for word, value in parts._asdict().items()}
-        about = {"what": "variance", "read_noise": trial.read_noise, "size": trial.size, "taught": taught}
+        about = {
+            "what": "variance",
+            "read_noise": trial.read_noise,
+            "size": trial.size,
+            "targets": format_name,
+        }
         yield {**about, "moment": moment, **values}
 
 
@@ -227,8 +233,8 @@ def _name(temperature: float) -> str:
     return f"T {temperature:g}"
 
 
-def _row(trial: Trial, taught: str, likeness: Likeness, fidelity: Fidelity | None) -> Row:
-    about = {"what": "student", "read_noise": trial.read_noise, "size": trial.size, "taught": taught}
+def _row(trial: Trial, targets: str, likeness: Likeness, fidelity: Fidelity | None) -> Row:
+    about = {"what": "student", "read_noise": trial.read_noise, "size": trial.size, "targets": targets}
     closed = {
         "closed": fidelity and fidelity.closed,
         "closed_divergence": fidelity and fidelity.closed_divergence,
@@ -241,20 +247,20 @@ def table(rows: Sequence[Row]) -> list[Row]:
     for r in rows:
         if r["what"] != "student":
             continue
-        line = {"teacher V": f"{r['read_noise']:g}", "size": f"{r['size']:g}", "taught by": r["taught"]}
+        line = {"teacher V": f"{r['read_noise']:g}", "size": f"{r['size']:g}", "taught by": r["targets"]}
         line |= {"right %": percent(fmean(r["accuracy"])), "agrees %": percent(r["agreement"])}
-        line |= {"closed %": percent(r["closed"]), "KL": f"{r['divergence']:.3f}"}
+        line |= {"closed %": percent(r["closed"]), "KL": fixed(r["divergence"], 3)}
         line |= {"KL closed %": percent(r["closed_divergence"]), "same mistakes %": percent(r["repeated"])}
         line |= {"off %": percent(r["calibration_error"])}
         spread = [s for s in rows if s["what"] == "variance" and all(s[k] == r[k] for k in _CASE)]
         for parts in spread[:1]:
-            line |= {word: f"{parts[word]:.2f}" for word in _PARTS}
-            line |= {"laws": f"{sum(parts[f'predicted_{word}'] for word in _PARTS):.2f}"}
-        lines.append(line | {f"total at {s['moment']:g}": f"{s['total']:.2f}" for s in spread})
+            line |= {word: fixed(parts[word]) for word in _PARTS}
+            line |= {"laws": fixed(sum(parts[f"predicted_{word}"] for word in _PARTS))}
+        lines.append(line | {f"total at {s['moment']:g}": fixed(s["total"]) for s in spread})
     return lines
 
 
-_CASE = ("read_noise", "size", "taught")
+_CASE = ("read_noise", "size", "targets")
 _PARTS = ("minibatch", "answers", "probes", "readings")
 
 
@@ -264,15 +270,15 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     left, middle, right = figure.subplots(1, 3)
     for number, case in enumerate(cases):
         of_case = [r for r in rows if r["what"] == "student" and (r["read_noise"], r["size"]) == case]
-        soft = [(float(r["taught"][2:]), r) for r in of_case if r["taught"].startswith("T ")]
-        (control,) = [r for r in of_case if r["taught"] == "labels"]
+        soft = [(float(r["targets"][2:]), r) for r in of_case if r["targets"].startswith("T ")]
+        (control,) = [r for r in of_case if r["targets"] == "labels"]
         look = {"color": f"C{number}", "label": f"teacher {case[0]:g} V, size {case[1]:g}"}
         for axis, of in ((left, _error), (middle, lambda r: r["divergence"])):
             axis.plot([t for t, _ in soft], [of(r) for _, r in soft], "o-", ms=3, **look)
             axis.axhline(of(control), color=f"C{number}", ls=":", lw=0.8)
         spread = [r for r in rows if r["what"] == "variance" and (r["read_noise"], r["size"]) == case]
         spread = [r for r in spread if r["moment"] == spread[0]["moment"]]
-        totals = [(float(r["taught"][2:]), r["total"]) for r in spread if r["taught"].startswith("T ")]
+        totals = [(float(r["targets"][2:]), r["total"]) for r in spread if r["targets"].startswith("T ")]
         right.plot(*zip(*totals, strict=True), "o-", ms=3, **look)
         right.axhline(spread[0]["total"], color=f"C{number}", ls=":", lw=0.8)
     for axis, what in (

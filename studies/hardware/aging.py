@@ -178,7 +178,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
             line = [(s, 100 - 100 * course[s]) for s in times for course in (before, after)]
             axis.plot(*zip(*line, strict=True), color=colors[remedy], label=remedy, lw=1.2)
             axis.plot(times, [100 - 100 * after[s] for s in times], "o", color=colors[remedy], ms=3)
-        axis.set(title=short_reference(device), xlabel="time since it learnt, s", xscale="log", yscale="log")
+        axis.set(title=short_reference(device), xlabel="time since training, s", xscale="log", yscale="log")
         axis.grid(which="both", alpha=0.3)
     axes[0].set(ylabel="test error %")
     axes[0].legend()

@@ -86,20 +86,20 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def _calibrate(args: Args) -> Iterator[Row]:
     table = read_table(args.data or EXAMPLE)
-    found = calibrate(args.device, table, copies=args.copies, seed=args.seed)
+    fit = calibrate(args.device, table, copies=args.copies, seed=args.seed)
     known = settings(type(args.device))
-    for p in found.parameters:
+    for p in fit.parameters:
         numbers = {"value": p.value, "error": p.error, "low": p.low, "high": p.high}
         yield {"what": "parameter", "name": p.name, **numbers, "comment": known[p.name].comment, "done": 0.5}
-    for warning in found.warnings:
+    for warning in fit.warnings:
         yield {"what": "warning", "comment": warning}
-    for t in found.diagnostics.tests:
+    for t in fit.diagnostics.tests:
         yield {"what": "residuals", "name": t.name, "value": t.value, "predicted": t.predicted, "z": t.z}
-    yield from _picture(found, table.readings, table.plan.histories[1])
-    yield {"what": "device", "comment": reference(found.device), "done": 1.0}
+    yield from _picture(fit, table.readings, table.plan.histories[1])
+    yield {"what": "device", "comment": reference(fit.device), "done": 1.0}
 
 
-def _picture(found: Calibration, readings: torch.Tensor, which: torch.Tensor) -> Iterator[Row]:
+def _picture(fit: Calibration, readings: torch.Tensor, which: torch.Tensor) -> Iterator[Row]:
     """Means and spread of each history, and quantiles of the residuals."""
     for history in range(min(int(which.max()) + 1, 8)):  # more would hide each other
         cells = which == history
@@ -110,10 +110,10 @@ def _picture(found: Calibration, readings: torch.Tensor, which: torch.Tensor) ->
                 "row": k,
                 "mean": float(readings[cells, k].mean()),
                 "sd": float(readings[cells, k].std()),
-                "fitted": float(found.diagnostics.fitted[cells, k][0]),
-                "fitted_sd": float(found.diagnostics.spread[cells, k][0]),
+                "fitted": float(fit.diagnostics.fitted[cells, k][0]),
+                "fitted_sd": float(fit.diagnostics.spread[cells, k][0]),
             }
-    ordered = found.diagnostics.residuals.flatten().sort().values
+    ordered = fit.diagnostics.residuals.flatten().sort().values
     for k in range(1, 100):
         place = min(int(len(ordered) * k / 100), len(ordered) - 1)
         normal = statistics.NormalDist().inv_cdf(k / 100)
@@ -124,8 +124,8 @@ def _picture(found: Calibration, readings: torch.Tensor, which: torch.Tensor) ->
 def _names(args: Args, device: Any) -> tuple[str, ...]:
     """What such tables can tell, which does not depend on their readings."""
     table = simulate_table(device, device.default_plan(args.cells), args.seed, args.seed)
-    found = calibrate(device, table, copies=args.copies, seed=args.seed)
-    return tuple(p.name for p in found.parameters)
+    fit = calibrate(device, table, copies=args.copies, seed=args.seed)
+    return tuple(p.name for p in fit.parameters)
 
 
 def _cover(args: Args, device: Any, first: int, last: int) -> Iterator[Row]:
@@ -140,8 +140,8 @@ def _cover(args: Args, device: Any, first: int, last: int) -> Iterator[Row]:
     for repeat in range(first, last + 1):
         identity = args.seed + 1 + repeat
         table = simulate_table(device, plan, identity, identity)
-        found = calibrate(device, table, free=names, model=model, weight_model=weight_model)
-        for p in found.parameters:
+        fit = calibrate(device, table, free=names, model=model, weight_model=weight_model)
+        for p in fit.parameters:
             truth = getattr(device, p.name)
             within[p.name] += p.low <= truth <= p.high
             gaps[p.name].append((p.value - truth) / p.error)
@@ -231,15 +231,15 @@ def _draw_coverage(figure: Figure, rows: Sequence[Row]) -> None:
         axis.plot([100 * _share(repeats)], [place], "D", ms=6, color="tab:blue")
     axis.set_yticks(range(len(devices)), devices, fontsize=7)
     axis.axvspan(93, 97, color="tab:green", alpha=0.2)
-    axis.set(xlabel="true value within the 95 % interval, % (grey: each parameter; blue: all)")
+    axis.set(xlabel="true value within the 95 % interval, % (gray: each parameter; blue: all)")
     axis.invert_yaxis()
 
 
 def _draw_fit(figure: Figure, rows: Sequence[Row]) -> None:
     left, middle, right = figure.subplots(1, 3)
-    shown = [r for r in rows if r["what"] == "row"]
-    for history in sorted({r["history"] for r in shown}):
-        points = [r for r in shown if r["history"] == history]
+    history_rows = [r for r in rows if r["what"] == "row"]
+    for history in sorted({r["history"] for r in history_rows}):
+        points = [r for r in history_rows if r["history"] == history]
         steps, color = [r["row"] for r in points], f"C{history}"
         for axis, measured, fitted in ((left, "mean", "fitted"), (middle, "sd", "fitted_sd")):
             axis.plot(steps, [r[measured] for r in points], "o", ms=4, color=color)

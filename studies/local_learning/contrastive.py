@@ -88,7 +88,9 @@ from ..kit.metrics.linear_probe import representations
 from ..kit.metrics.linear_probe import sample_per_class
 from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.recipes.published_learner import learned_feedback
+from ..kit.recipes.training_size import is_large
 from ..kit.recipes.training_size import network
+from ..kit.recipes.training_size import size_overrides
 from ..kit.report.tables import fixed
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
@@ -159,13 +161,10 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def _size(trial: Trial) -> Size:
     args, data = trial.args, load_data(trial.args.data)
-    size = SMALL if len(data.train.x) <= 10_000 else LARGE
-    asked = {"hidden": args.hidden, "steps": args.steps}
-    size = size._replace(**{word: value for word, value in asked.items() if value is not None})
+    overrides = size_overrides(hidden=args.hidden, steps=args.steps)
+    size = (LARGE if is_large(data) else SMALL)._replace(**overrides)
     if size.hidden < size.across**2:  # a neuron or more for each patch
         raise ValueError(f"hidden is {size.hidden}, wanted at least {size.across**2}")
-    if size.steps < 1:
-        raise ValueError(f"steps is {size.steps}, wanted at least 1")
     return size
 
 

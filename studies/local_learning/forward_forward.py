@@ -80,6 +80,8 @@ from learners.local import with_normalization
 from learners.recipes import PROBE_SIZE
 
 from ..kit.recipes.published_learner import WRITE_THRESHOLD
+from ..kit.recipes.training_size import is_large
+from ..kit.recipes.training_size import size_overrides
 from ..kit.report.tables import low_high
 from ..kit.report.tables import percent
 from ..kit.report.tables import short_number
@@ -165,14 +167,10 @@ POINTS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the training, where cu
 
 
 def _size(args: Args, data: Dataset) -> Size:
-    asked = {"layers": args.layers, "width": args.width, "epochs": args.epochs}
-    given: dict[str, Any] = {word: value for word, value in asked.items() if value is not None}
-    for word, value in given.items():
-        if not 0 < value < float("inf"):
-            raise ValueError(f"{word} is {value}, wanted a finite number above 0")
+    overrides = size_overrides(layers=args.layers, width=args.width, epochs=args.epochs)
     if args.layers == 1:
         raise ValueError("layers is 1, wanted at least 2: recognition leaves out the first")
-    return (SMALL if len(data.train.x) <= 10_000 else LARGE)._replace(**given)
+    return (LARGE if is_large(data) else SMALL)._replace(**overrides)
 
 
 def shift_images(x: Tensor, largest: int, generator: Generator) -> Tensor:

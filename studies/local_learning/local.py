@@ -62,6 +62,7 @@ from learners.data import load_data
 from ..kit.recipes import ren2023
 from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.ren2023 import Method
+from ..kit.recipes.training_size import is_large
 from ..kit.recipes.training_size import training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.report.tables import fixed
@@ -148,8 +149,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 
 def _network(data: Dataset, args: Args) -> tuple[int, int]:
-    large = len(data.train.x) > 10_000
-    channels, groups = (512, 16) if large else (64, 4)
+    channels, groups = (512, 16) if is_large(data) else (64, 4)
     return (
         channels if args.channels is None else args.channels,
         groups if args.groups is None else args.groups,
@@ -191,7 +191,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
             errors = [100 * (1 - fmean(p["accuracy"])) for p in points]
             style = "--" if method.endswith("BP") else "-"
             axis.plot([p["reads"] for p in points], errors, style, color=colors[method], label=method)
-        axis.set(title=short_reference(device), xlabel="readings", ylabel="test error %", xscale="log")
+        axis.set(title=short_reference(device), xlabel="reads", ylabel="test error %", xscale="log")
         axis.set_yscale("log")
         axis.grid(which="both", alpha=0.3)
         axis.legend(fontsize="small")

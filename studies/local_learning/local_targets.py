@@ -136,10 +136,10 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    data, chosen = load_data(trial.args.data), choose_hyperparameters(trial)
+    data, hyperparameters = load_data(trial.args.data), choose_hyperparameters(trial)
     floor = float((entr(data.test.x) + entr(1 - data.test.x)).sum(-1).mean())
-    about: Row = {"device": reference(trial.device), "method": trial.method, **chosen._asdict()}
-    for done, losses, ledger in train(trial, chosen, data, 0):
+    about: Row = {"device": reference(trial.device), "method": trial.method, **hyperparameters._asdict()}
+    for done, losses, ledger in train(trial, hyperparameters, data, 0):
         yield {
             "what": "curve",
             **about,

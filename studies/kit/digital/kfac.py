@@ -44,8 +44,8 @@ def fisher_factors(net: nn.Sequential, x: Tensor, generator: Generator) -> list[
             out = part(out)
             if isinstance(part, nn.Linear):
                 sums.append(out)
-        drawn = torch.rand(out.shape, generator=generator, dtype=out.dtype) < out.detach().sigmoid()
-        loss = nn.functional.binary_cross_entropy_with_logits(out, drawn.to(out.dtype), reduction="sum")
+        samples = torch.rand(out.shape, generator=generator, dtype=out.dtype) < out.detach().sigmoid()
+        loss = nn.functional.binary_cross_entropy_with_logits(out, samples.to(out.dtype), reduction="sum")
     gradients = torch.autograd.grad(loss, sums)
     return [Factors(z.mT @ z / len(x), d.mT @ d / len(x)) for z, d in zip(inputs, gradients, strict=True)]
 

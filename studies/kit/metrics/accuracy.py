@@ -1,4 +1,4 @@
-"""What chips name, and how often they are right."""
+"""The classes that chips predict, and how often they are right."""
 
 from torch import Tensor
 
@@ -11,6 +11,6 @@ def predicted_classes(port: Port, x: Tensor) -> Tensor:
     return predict(port, x).argmax(-1)
 
 
-def share_right(named: Tensor, wanted: Tensor) -> Tensor:
-    """The share of classes (*fleet, examples) that are as wanted (examples,): (*fleet,), float64."""
-    return (named == wanted).double().mean(-1)
+def share_right(predicted: Tensor, labels: Tensor) -> Tensor:
+    """The share of classes (*fleet, examples) that are the labels (examples,): (*fleet,), float64."""
+    return (predicted == labels).double().mean(-1)

@@ -23,19 +23,33 @@ SMALL = TrainingSize(hidden=64, batch=64, probes=4, epochs=45, heirs=16, learnin
 LARGE = TrainingSize(hidden=256, batch=256, probes=4, epochs=15, heirs=4, learning_rate=6e-3)
 
 
-def training_size(data: Dataset, **wanted: Any) -> TrainingSize:
-    """SMALL up to 10,000 training examples, LARGE above, with what a user wants otherwise (not None).
+def is_large(data: Dataset) -> bool:
+    """Whether a data set is large, as MNIST is: of more than 10,000 training examples."""
+    return len(data.train.x) > 10_000
+
+
+def size_overrides(**sizes: Any) -> dict[str, Any]:
+    """The sizes that a user asks for, those that are not None.
 
     Raises:
-        ValueError: what is wanted is not above 0 and finite.
+        ValueError: one is not above 0 and finite.
     """
-    changes = {word: value for word, value in wanted.items() if value is not None}
-    for word, value in changes.items():
+    overrides = {word: value for word, value in sizes.items() if value is not None}
+    for word, value in overrides.items():
         if not 0 < value < float("inf"):
             raise ValueError(f"{word} is {value}, wanted a finite number above 0")
-    return (SMALL if len(data.train.x) <= 10_000 else LARGE)._replace(**changes)
+    return overrides
+
+
+def training_size(data: Dataset, **sizes: Any) -> TrainingSize:
+    """LARGE for a large data set, else SMALL, but for the sizes that a user asks for (not None).
+
+    Raises:
+        ValueError: a size is not above 0 and finite.
+    """
+    return (LARGE if is_large(data) else SMALL)._replace(**size_overrides(**sizes))
 
 
 def network(data: Dataset, hidden: int) -> tuple[Layer, ...]:
-    """One hidden layer and a linear read-out."""
+    """The layers of a chip: a hidden one and a linear read-out."""
     return mlp(data.features, hidden, data.classes)

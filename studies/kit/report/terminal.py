@@ -17,7 +17,7 @@ from rich.text import Text
 from ..run.study import Row
 from ..run.study import Show
 
-SHOWN = ("what", "who", "method", "step", "accuracy")  # of a row, while it is progress
+PROGRESS_FIELDS = ("what", "who", "method", "step", "accuracy")  # of a row, while it is progress
 
 
 def print_rows(console: Console, rows: Sequence[Row]) -> None:
@@ -61,12 +61,12 @@ def progress_of(console: Console, trials: int) -> Iterator[Show]:
             progress.update(overall, completed=sum(shares.values()), state=f"{finished} of {trials}")
             if name not in bars:
                 bars[name] = progress.add_task(name.rpartition(":")[2], total=1.0, state="")
-            state = ", ".join(_shown(value) for key, value in row.items() if key in SHOWN)
+            state = ", ".join(_short_text(value) for key, value in row.items() if key in PROGRESS_FIELDS)
             progress.update(bars[name], completed=shares[name], state=state, visible=shares[name] < 1)
 
         yield show
         progress.update(overall, completed=trials, state=f"{trials} of {trials}")
 
 
-def _shown(value: object) -> str:
+def _short_text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

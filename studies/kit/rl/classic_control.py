@@ -31,7 +31,7 @@ class Task(NamedTuple):
     step: Callable[
         [Array, Array], tuple[Array, Array, Array]
     ]  # (variables, n), (n, ...) -> next, reward, ended
-    seen: Callable[[Array], Array]  # (variables, n) -> (features, n)
+    observe: Callable[[Array], Array]  # (variables, n) -> (features, n)
 
 
 def _balance(state: Array, action: Array) -> tuple[Array, Array, Array]:
@@ -164,7 +164,7 @@ class ClassicControl(VectorEnv[Array, Array, Array]):
         self.state = np.stack([self.task.begin(d) for d in self._generator], -1)
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
         self._over = np.zeros(self.num_envs, dtype=np.bool_)
-        return self._shown(), {}
+        return self._observations(), {}
 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         over = self._over
@@ -179,7 +179,7 @@ class ClassicControl(VectorEnv[Array, Array, Array]):
                 np.where(over, 0, part).astype(part.dtype) for part in (reward, terminated, truncated)
             )
         self._over = terminated | truncated
-        return self._shown(), reward, terminated, truncated, {}
+        return self._observations(), reward, terminated, truncated, {}
 
-    def _shown(self) -> Array:
-        return self.task.seen(self.state).T.astype(np.float32)
+    def _observations(self) -> Array:
+        return self.task.observe(self.state).T.astype(np.float32)

@@ -29,18 +29,18 @@ def without_presentation(tree: ast.Module) -> ast.Module:
         i for i, name in enumerate(defined) if name and name not in KEPT and defined.count(name) == 1
     }
     left = {*range(len(statements))}
-    named = set(PRESENTATION)  # by what was left out
+    names_in_use = set(PRESENTATION)  # by what was left out
     while True:
         dropped = {
             i
             for i in left & droppable
-            if (defined[i] in named or _is_inert(statements[i]))
+            if (defined[i] in names_in_use or _is_inert(statements[i]))
             and not any(defined[i] in uses[k] for k in left - {i})
         }
         if not dropped:
             return ast.Module([statements[i] for i in sorted(left)], [])
         left -= dropped
-        named.update(*(uses[i] for i in dropped))
+        names_in_use.update(*(uses[i] for i in dropped))
 
 
 def _is_inert(statement: ast.stmt) -> bool:

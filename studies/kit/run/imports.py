@@ -48,11 +48,11 @@ class ImportGraph:
         self._passed_on: dict[
             str, dict[str, str]
         ] = {}  # of packages that pass names on, the imports asked for
-        named = [name for name in roots if not _is_standard(name, self._locate(name))]
-        if lost := [name for name in named if self._locate(name) is None]:
+        ours = [name for name in roots if not _is_standard(name, self._locate(name))]
+        if lost := [name for name in ours if self._locate(name) is None]:
             raise ValueError(f"the code of module {lost[0]!r} is in no file, so results cannot be told apart")
-        self._tops = {*TOOLKIT, *map(_top, named)} - {*LIBRARIES}
-        for name in named:
+        self._tops = {*TOOLKIT, *map(_top, ours)} - {*LIBRARIES}
+        for name in ours:
             if _top(name) not in LIBRARIES:
                 self._follow_parents(name)
                 self._follow_module(name)
@@ -88,19 +88,19 @@ class ImportGraph:
     def _follow_through(self, package: str, wanted: str | None) -> None:
         """Follow one name (None: all) to where a package has it from."""
         passed_on = self._passed_on.setdefault(package, {})
-        found = False
+        is_bound = False
         path = self._locate(package)
         assert path is not None
         for base, name, bound, statement in _imports(package, path, self._parse(path)):
             if wanted is None or bound in (wanted, None):
-                found = found or bound == wanted
+                is_bound = is_bound or bound == wanted
                 if f"{bound} {base}" not in passed_on:
                     passed_on[f"{bound} {base}"] = canonical(statement)
                     if base == package:
                         self._follow(f"{package}.{name}", None)
                     else:
                         self._follow(base, name)
-        if wanted is not None and not found:
+        if wanted is not None and not is_bound:
             self._follow(f"{package}.{wanted}", None)
 
     def _follow_module(self, name: str) -> None:

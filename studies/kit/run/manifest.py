@@ -102,15 +102,15 @@ def _fields(value: Any) -> Row | None:
 def _data(args: Any) -> Row:
     """Digests of the files and of the data set that arguments name."""
     values = {f.name: getattr(args, f.name) for f in dataclasses.fields(args)}
-    found: Row = {
+    description: Row = {
         f"{name}_md5": hashlib.md5(value.read_bytes(), usedforsecurity=False).hexdigest()
         for name, value in values.items()
         if isinstance(value, Path) and value.is_file()
     }
     if isinstance(values.get("data"), str):
         data = load_data(values["data"])
-        found |= {"data_md5": data.checksum, "data_sizes": [len(data.train.x), len(data.test.x)]}
-    return found
+        description |= {"data_md5": data.checksum, "data_sizes": [len(data.train.x), len(data.test.x)]}
+    return description
 
 
 def _cpu() -> str:

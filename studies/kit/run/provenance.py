@@ -44,14 +44,14 @@ def commits(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
 
     What is in no repository, or is ignored there, is left out; without git, everything is.
     """
-    found = {}
+    commits = {}
     for name in dict.fromkeys(modules):
         path = locate(name)
         commit = path and _git(path.parent, "rev-parse", "HEAD")
         if path and commit and _git(path.parent, "check-ignore", str(path)) == "":
             changes = _git(path.parent, "status", "--porcelain", "--", ":/*.py")
-            found[name.partition(".")[0]] = {"commit": commit, "dirty": changes != ""}
-    return found
+            commits[name.partition(".")[0]] = {"commit": commit, "dirty": changes != ""}
+    return commits
 
 
 def _git(folder: Path, *words: str) -> str | None:

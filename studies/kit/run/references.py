@@ -68,9 +68,9 @@ def reference(part: Any) -> str:
     Args:
         part: a dataclass whose fields are such parts or numbers, strings, tuples; or a function or class.
     """
-    named = part if isinstance(part, type) or hasattr(part, "__qualname__") else type(part)
-    place = f"{named.__module__}:{named.__qualname__}"
-    if named is part or not dataclasses.is_dataclass(part):
+    kind = part if isinstance(part, type) or hasattr(part, "__qualname__") else type(part)
+    place = f"{kind.__module__}:{kind.__qualname__}"
+    if kind is part or not dataclasses.is_dataclass(part):
         return place
     changed = [
         f"{field.name}={argument_text(value)}"
@@ -88,8 +88,8 @@ def public_reference(part: Any) -> str:
             return match[0]
         packages = match["module"].split(".")
         outer = (".".join(packages[:k]) for k in range(1, len(packages) + 1))
-        found = _imported(match[0])
-        return next(f"{name}:{match['name']}" for name in outer if _has(name, match["name"], found))
+        imported = _imported(match[0])
+        return next(f"{name}:{match['name']}" for name in outer if _has(name, match["name"], imported))
 
     return _QUOTED_OR_REFERENCE.sub(shortened, reference(part))
 
@@ -110,8 +110,8 @@ def short_reference(reference: str) -> str:
 def _evaluated(node: ast.expr, references: dict[str, str]) -> Any:
     match node:
         case ast.Name(id=word) if word in references:
-            found = _imported(references[word])
-            return found() if isinstance(found, type) else found
+            imported = _imported(references[word])
+            return imported() if isinstance(imported, type) else imported
         case ast.Call(func=ast.Name(id=word)) if word in references:
             return _called(references[word], node, references)
         case ast.Tuple(elts=items):
@@ -126,33 +126,33 @@ def _evaluated(node: ast.expr, references: dict[str, str]) -> Any:
 
 
 def _called(place: str, call: ast.Call, references: dict[str, str]) -> Any:
-    found = _imported(place)
+    imported = _imported(place)
     if any(k.arg is None for k in call.keywords):
         raise ValueError("wanted module:name(word=value)")
     positional = [_evaluated(a, references) for a in call.args]
-    named = {str(k.arg): _evaluated(k.value, references) for k in call.keywords}
-    words = inspect.signature(found).parameters
-    unknown = [word for word in named if word not in words]
+    keywords = {str(k.arg): _evaluated(k.value, references) for k in call.keywords}
+    words = inspect.signature(imported).parameters
+    unknown = [word for word in keywords if word not in words]
     if unknown and all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in words.values()):
         raise ValueError(f"{place.partition(':')[2]} has no {unknown[0]!r}{_perhaps(unknown[0], words)}")
-    return found(*positional, **named)
+    return imported(*positional, **keywords)
 
 
-def _has(module: str, name: str, found: Any) -> bool:
+def _has(module: str, name: str, imported: Any) -> bool:
     try:
-        return _imported(f"{module}:{name}") is found
+        return _imported(f"{module}:{name}") is imported
     except ValueError:
         return False
 
 
 def _imported(place: str) -> Any:
     name, _, path = place.partition(":")
-    found: Any = importlib.import_module(name)
+    imported: Any = importlib.import_module(name)
     for word in path.split("."):
-        if not hasattr(found, word):
-            raise ValueError(f"{name} has no {word!r}{_perhaps(word, dir(found))}")
-        found = getattr(found, word)
-    return found
+        if not hasattr(imported, word):
+            raise ValueError(f"{name} has no {word!r}{_perhaps(word, dir(imported))}")
+        imported = getattr(imported, word)
+    return imported
 
 
 def _perhaps(word: str, known: Any) -> str:
@@ -173,5 +173,5 @@ def argument_text(value: Any) -> str:
 
 def default_of(field: Any) -> Any:
     """The default of a dataclass's field."""
-    made = field.default_factory
-    return field.default if made is dataclasses.MISSING else made()
+    factory = field.default_factory
+    return field.default if factory is dataclasses.MISSING else factory()

@@ -27,9 +27,9 @@ def test_a_course_is_a_mean_over_all_heirs_and_rises_in_bits() -> None:
 def test_where_an_accuracy_is_reached() -> None:
     """Half way up is half way along the logarithm; from the start; never."""
     points = [(10.0, 0.5), (1000.0, 0.9), (10000.0, 0.8)]
-    assert bits.reached(points, 0.7) == pytest.approx(100.0)
-    assert bits.reached(points, 0.5) == 10.0 and bits.reached(points, 0.91) is None
-    assert bits.reached([], 0.5) is None and bits.reached(points, 0.9) == pytest.approx(1000.0)
+    assert bits.cost_to_reach(points, 0.7) == pytest.approx(100.0)
+    assert bits.cost_to_reach(points, 0.5) == 10.0 and bits.cost_to_reach(points, 0.91) is None
+    assert bits.cost_to_reach([], 0.5) is None and bits.cost_to_reach(points, 0.9) == pytest.approx(1000.0)
 
 
 BITS_OF_A_LESSON = {  # on digits, counted by hand

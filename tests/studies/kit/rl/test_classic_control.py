@@ -53,8 +53,8 @@ def test_one_step_from_anywhere_is_theirs(name: str) -> None:
             one.steps_beyond_terminated = None
         shown, reward, terminated, _, _ = one.step(action)
         after, paid, ended = TASKS[name].step(state[:, None], np.asarray(action)[None])
-        seen = TASKS[name].seen(after)[:, 0].astype(np.float32)
-        assert np.allclose(seen, shown, rtol=0, atol=2e-5), (k, state)
+        observation = TASKS[name].observe(after)[:, 0].astype(np.float32)
+        assert np.allclose(observation, shown, rtol=0, atol=2e-5), (k, state)
         assert paid[0] == pytest.approx(reward, abs=1e-5) and bool(ended[0]) == terminated
 
 
