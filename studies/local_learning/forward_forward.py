@@ -33,7 +33,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 from typing import Literal
 from typing import NamedTuple
 from typing import get_args
