@@ -112,7 +112,7 @@ _PROPERTIES = (
     ("variance", 1.0),
     ("skewness", 0.0),
     ("kurtosis", 3.0),
-    ("runs (product of neighbours in time)", 0.0),
+    ("runs (product of neighbors in time)", 0.0),
     ("heteroscedasticity (square against fitted)", 0.0),
     ("share beyond 4", 6.3e-5),
 )

@@ -1,13 +1,13 @@
-"""A bank of thermally tuned Mach-Zehnder modulators: optical weights that warm their neighbours.
+"""A bank of thermally tuned Mach-Zehnder modulators: optical weights that warm their neighbors.
 
 Shen et al., "Deep learning with coherent nanophotonic circuits", Nature Photonics 11 (2017),
 https://doi.org/10.1038/nphoton.2017.93: setting a phase
 misses by about 5e-3 rad, detection by about .1 % of full scale (the values of their error analysis).
 Guess: every modulator's phase is off by .05 rad from fabrication (trimmed, not calibrated); a heater warms
-each of its four nearest neighbours by 1 % of its own effect, the order reported for heaters without
+each of its four nearest neighbors by 1 % of its own effect, the order reported for heaters without
 trenches or calibration; amplifiers and everything else are alike.
 
-Law: the knob sets a heater, phase = (pi/2) * (own knob + crosstalk * sum of the neighbours' knobs) + offset;
+Law: the knob sets a heater, phase = (pi/2) * (own knob + crosstalk * sum of the neighbors' knobs) + offset;
 balanced detection of the two outputs gives weight = sin(phase). Valid for knobs in -1..1 (a heater ends
 there), crosstalk below a tenth. A probe adds to the heaters, crosstalk included.
 """
@@ -35,10 +35,10 @@ class ModulatorCells(NamedTuple):
 
 @dataclass(frozen=True)
 class ModulatorBank(Device[ModulatorCells]):
-    """Sine weights with neighbours in reach of each other's heat. Costs: Guess, the defaults."""
+    """Sine weights with neighbors in reach of each other's heat. Costs: Guess, the defaults."""
 
     crosstalk: float = setting(
-        0.01, "share of a heater's own effect on each of four neighbours", range=(0, 0.1), closed="left"
+        0.01, "share of a heater's own effect on each of four neighbors", range=(0, 0.1), closed="left"
     )
     offset_dtod: float = setting(
         0.05, "sd of the phase offset between modulators", unit="rad", range=(0, 1), closed="left"

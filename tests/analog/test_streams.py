@@ -33,6 +33,6 @@ def test_streams_are_uniform_and_independent() -> None:
     """Kolmogorov-Smirnov and correlation over 200 streams; false-alarm rate 2 * 1e-6, seeds fixed."""
     rows = torch.stack([torch.rand(500, generator=stream(3, "ks", i)) for i in range(200)])
     assert stats.kstest(rows.flatten().numpy(), "uniform").pvalue > 1e-6
-    centred = (rows - 0.5) * math.sqrt(12)
-    neighbours = (centred[1:] * centred[:-1]).sum() / math.sqrt(199 * 500)
-    assert abs(float(neighbours)) < 4.9  # two-sided 1e-6
+    centered = (rows - 0.5) * math.sqrt(12)
+    neighbors = (centered[1:] * centered[:-1]).sum() / math.sqrt(199 * 500)
+    assert abs(float(neighbors)) < 4.9  # two-sided 1e-6

@@ -47,7 +47,7 @@ from learners import adam
 from learners import fit
 
 LAYERS = (dense(8, 12), dense(12, 3, linear=True))
-CENTRES = 2 * torch.randn(3, 8, generator=stream(0, "community", "centres"))
+CENTERS = 2 * torch.randn(3, 8, generator=stream(0, "community", "centres"))
 
 
 def learner(loss: Loss) -> Learner:
@@ -57,7 +57,7 @@ def learner(loss: Loss) -> Learner:
 def shards(chips: int, examples: int) -> Batch:
     label = torch.arange(chips * examples).reshape(chips, examples) % 3
     noise = torch.randn(chips, examples, 8, generator=stream(0, "community", chips, examples))
-    return Batch(CENTRES[label] + 0.5 * noise, label)
+    return Batch(CENTERS[label] + 0.5 * noise, label)
 
 
 def grown(
@@ -268,7 +268,7 @@ def test_a_chip_learns_a_class_that_only_others_have_labels_of() -> None:
     """Chip k has no example of class k; alone it never names it, in company nearly always."""
     kind = torch.tensor([[1, 2], [0, 2], [0, 1]]).repeat(1, 15)
     noise = 0.5 * torch.randn(3, 30, 8, generator=stream(0, "community", "missing"))
-    given = Batch(CENTRES[kind] + noise, kind)
+    given = Batch(CENTERS[kind] + noise, kind)
     named = []
     for shown in (0, 8):
         chip = Chip(Mismatched(), LAYERS, range(3))

@@ -111,12 +111,12 @@ def test_teachers_may_be_a_fleet_of_as_many() -> None:
             learner,
             [Batch(X)] * 300,
             temperature=2.0,
-            generator=stream(0, "own"),
+            generator=stream(0, "agreement"),
         )
     )
-    said, learnt = (xray.respond(c, X).out.argmax(-1) for c in (teachers, heirs))
-    own = float((said == learnt).double().mean())
-    assert own > 0.9 > float((said.flip(0) == learnt).double().mean())
+    of_teachers, of_heirs = (xray.respond(c, X).out.argmax(-1) for c in (teachers, heirs))
+    agreement = float((of_teachers == of_heirs).double().mean())
+    assert agreement > 0.9 > float((of_teachers.flip(0) == of_heirs).double().mean())
 
 
 def test_the_learner_is_handed_the_loss_of_the_one_temperature() -> None:

@@ -76,7 +76,7 @@ def drop(column: str) -> Any:
         (drop("cell"), "column cell is missing; there are pulses, seconds, reading"),
         (drop("reading"), "wanted column reading or else column activity"),
         (drop("pulses"), "wanted column pulses or else column target"),
-        (lambda c: c.update(colour=["red"] * 40), "column colour is unknown"),
+        (lambda c: c.update(color=["red"] * 40), "column color is unknown"),
         (lambda c: c.update(target=[0.1] * 40), "wanted column pulses or else column target"),
         (put("reading", 7, float("nan")), "column reading, row 7: is nan"),
         (put("reading", 7, "1,5"), "column reading, row 7: '1,5' is not a number"),

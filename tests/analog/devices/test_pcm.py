@@ -60,7 +60,7 @@ def published(t: float) -> float:
     return math.log((t + 250e-9) / 500e-9)
 
 
-def modelled(t: float) -> float:
+def modeled(t: float) -> float:
     kept_ones = [k > 0 for k in pcm.KEPT]
     since = t - pcm.FIRST
     slow = (-math.expm1(-2 * since / tau) for tau in pcm.TIMES)
@@ -70,11 +70,11 @@ def modelled(t: float) -> float:
 
 @pytest.mark.parametrize("t", [20.0, 30.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7, 3e7])
 def test_the_sum_of_processes_follows_the_published_law(t: float) -> None:
-    assert math.sqrt(modelled(t) / published(t)) == pytest.approx(1, abs=0.016)
+    assert math.sqrt(modeled(t) / published(t)) == pytest.approx(1, abs=0.016)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 100.0, 1e5])
-def test_reading_noise_has_the_modelled_variance(seconds: float) -> None:
+def test_reading_noise_has_the_modeled_variance(seconds: float) -> None:
     """Of one reading, over cells, in units of g Q; 6 means in all (the law itself is tested above)."""
     device = PCM(drift_scale=0.0, **QUIET)
     g_q = 0.4 * min(0.0088 / 0.4**0.65, 0.2)
@@ -89,7 +89,7 @@ def test_reading_noise_has_the_modelled_variance(seconds: float) -> None:
         z = (read - 0.4) / g_q
         return torch.stack((z, z.square()), -1)
 
-    wanted = torch.tensor([0.0, modelled(20 + seconds)], dtype=torch.float64)
+    wanted = torch.tensor([0.0, modeled(20 + seconds)], dtype=torch.float64)
     assert kept(sample, wanted, 4000, "reading", str(seconds))
 
 

@@ -119,7 +119,7 @@ def flipped(path: Path) -> None:
     path.write_bytes(block)
 
 
-def relabelled(path: Path) -> None:
+def relabeled(path: Path) -> None:
     header, tensors = unpack(path.read_bytes())
     path.write_bytes(pack({**header, "clock": 0.0}, tensors))
 
@@ -136,7 +136,7 @@ BAD: list[tuple[str, Callable[[Path], Any], str]] = [
     ("lacking its last byte", lambda p: p.write_bytes(p.read_bytes()[:-1]), "not a whole block"),
     ("one byte too long", lambda p: p.write_bytes(p.read_bytes() + b"x"), "not a whole block"),
     ("one bit flipped", flipped, "content and checksum differ"),
-    ("its clock turned back", relabelled, "content and checksum differ"),
+    ("its clock turned back", relabeled, "content and checksum differ"),
     ("a pickle", lambda p: p.write_bytes(pickle.dumps(Bomb())), "not a whole block of ours: a pickle"),
     ("torch.save", lambda p: torch.save({"a": X}, p), "a pickle, or an archive of one"),
     ("an older pickle", lambda p: p.write_bytes(pickle.dumps(Bomb(), 0)), "not a whole block"),

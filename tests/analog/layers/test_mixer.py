@@ -71,7 +71,7 @@ def test_one_patch_is_the_plain_wiring() -> None:
     assert channel_mixing(1, 6, 9) == dense(6, 9) and channel_mixing(1, 6, 9, 3) == grouped(6, 9, 3)
 
 
-def test_shares_are_normalised_and_patches_averaged() -> None:
+def test_shares_are_normalized_and_patches_averaged() -> None:
     x = 3 + 2 * draw(5, 12)
     parts = Normalized(3)(x).view(5, 3, 4)
     torch.testing.assert_close(parts.mean(-1), torch.zeros(5, 3, dtype=torch.float64), atol=1e-12, rtol=0)
@@ -90,12 +90,12 @@ def test_shares_are_normalised_and_patches_averaged() -> None:
     ],
     ids=["272K", "429K", "919K"],
 )
-@pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.parametrize("normalized", [False, True])
 def test_published_networks_have_their_published_sizes(
-    image: tuple[int, int, int], words: Any, knobs: int, normalised: bool
+    image: tuple[int, int, int], words: Any, knobs: int, normalized: bool
 ) -> None:
     """Knobs of the chip and of each block's own head; 272K, 429K and 919K by Ren et al."""
-    layers = local_mixer(image, 10, **words, normalized=normalised)
+    layers = local_mixer(image, 10, **words, normalized=normalized)
     heads = words.get("blocks", 1) * (words["channels"] + 1) * 10
     assert sum(la.tiles * la.rows * la.cols for la in layers) + heads == knobs
 

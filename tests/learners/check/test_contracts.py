@@ -53,7 +53,7 @@ class Defect:
 
     @property
     def gradient_at(self) -> Any:
-        return "knobs" if self.what == "inputs of neighbouring examples" else self.inner.gradient_at
+        return "knobs" if self.what == "inputs of neighboring examples" else self.inner.gradient_at
 
     @property
     def probes_at(self) -> Any:
@@ -81,7 +81,7 @@ class Defect:
             return tree_map(lambda t: t * (t > -0.5), told)
         if self.what == "last layer swapped in":
             return Gradient(nodes=(told.nodes[0], told.nodes[1].flip(-1)))
-        if self.what == "inputs of neighbouring examples":
+        if self.what == "inputs of neighboring examples":
             x, tap = result.inputs
             return Gradient(knobs=knob_gradients(spec, told, (x.roll(1, -2), tap)))
         return tree_map(lambda t: t * factor, told)
@@ -95,7 +95,7 @@ class Defect:
             low = torch.zeros_like(low)
         if self.what == "baseline of another example":
             low = low + torch.arange(5.0).double().unsqueeze(-1)
-        if self.what == "losses of neighbouring examples":
+        if self.what == "losses of neighboring examples":
             losses, low = losses.roll(1, -2), low.roll(1, -2)
         if self.what == "squared losses":
             losses, low = losses.square(), low.square()
@@ -120,8 +120,8 @@ DEFECTS: list[tuple[Defect, str]] = [
     (Defect("probes with a mean"), "mean of the estimate|have a mean"),
     (Defect("baseline forgotten"), "a constant added"),
     (Defect("baseline of another example"), "times the losses|order of the examples"),
-    (Defect("losses of neighbouring examples"), "order of the examples|mean of the estimate"),
-    (Defect("inputs of neighbouring examples"), "order of the examples|mean of the estimate"),
+    (Defect("losses of neighboring examples"), "order of the examples|mean of the estimate"),
+    (Defect("inputs of neighboring examples"), "order of the examples|mean of the estimate"),
     (Defect("squared losses"), "times the losses"),
     (Defect("ranked losses", WEIGHTS), "times the losses"),
     (Defect("biased mask"), "times the losses|mean of the estimate"),

@@ -17,7 +17,7 @@ from learners.rl import standardized
 from tests.estimates import estimated
 
 
-def test_ranks_are_centred_and_shared_by_equals() -> None:
+def test_ranks_are_centered_and_shared_by_equals() -> None:
     returns = torch.tensor([[3.0, 1.0], [1.0, 1.0], [2.0, 1.0], [2.0, 5.0]], dtype=torch.float64)
     assert centered_ranks(returns)[:, 0].tolist() == pytest.approx([-0.5, 0.5, 0.0, 0.0])
     assert centered_ranks(returns).sum(0).tolist() == pytest.approx([0.0, 0.0])

@@ -19,7 +19,7 @@ ANSWER = TeacherTarget(soften(SAID, 3.0))
 CLASSES = torch.tensor([0, 1, 2, 3, 0, 1])
 
 
-def test_examples_that_nobody_kept_are_learnt_from_the_teacher_alone() -> None:
+def test_examples_that_nobody_kept_are_learned_from_the_teacher_alone() -> None:
     nothing = RehearsalTarget(ANSWER, torch.zeros_like(OUT))
     assert torch.equal(RehearsalLoss(3.0)(OUT, nothing), DistillationLoss(3.0)(OUT, ANSWER))
     assert torch.equal(RehearsalLoss(3.0).gradient(OUT, nothing), DistillationLoss(3.0).gradient(OUT, ANSWER))
