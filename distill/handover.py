@@ -21,10 +21,10 @@ from learners.learner import Batch
 from learners.learner import Learner
 from learners.learner import Step
 from learners.learner import fit
+from learners.learner import for_steps
 from learners.learner import require_port
 from learners.losses import Loss
 from learners.progress import progress_bar
-from learners.training import for_steps
 
 from .formats.answer_format import AnswerFormat
 from .formats.answer_format import check_generator

@@ -19,9 +19,9 @@ from analog.port import Port
 from analog.tree import tree_leaves
 
 from .learner import Learner
+from .learner import for_steps
 from .training import TrainingState
 from .training import begin
-from .training import for_steps
 
 
 class BadState(ValueError):

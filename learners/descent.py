@@ -18,7 +18,9 @@ from .estimators.probing import Probing
 from .learner import Batch
 from .learner import Step
 from .losses import Loss
+from .losses import require_loss
 from .updates.record import Update
+from .updates.record import require_update
 
 
 class DescentState(NamedTuple):
@@ -47,7 +49,7 @@ class Descent:
             several of the loss's parts; None: into as many as the loss has.
 
     Raises:
-        TypeError: `loss` is no loss.
+        TypeError: `update`, `loss` or `control_variate` is something else.
         ValueError: settings that do not go together.
     """
 
@@ -60,6 +62,8 @@ class Descent:
     parts_per_layer: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
+        require_update(self.update, "Descent: update")
+        require_loss(self.loss, "Descent")
         _ = self._probing  # refuses settings that do not go together
 
     def uses_delta_rule(self, spec: Spec) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
 from typing import Protocol
+from typing import runtime_checkable
 
 from torch import Generator
 from torch import Tensor
@@ -66,6 +67,20 @@ class Learner(Protocol[L]):
             The next state, and what the step showed.
         """
         ...
+
+
+@runtime_checkable
+class ForSteps(Protocol):
+    """A learner that is made for the length of a training, such as a recipe with a falling learning rate."""
+
+    def for_steps(self, steps: int) -> Learner:
+        """The learner for a training of so many steps."""
+        ...
+
+
+def for_steps(learner: Learner, steps: int) -> Learner:
+    """The learner itself, or that for a training of so many steps, if it asks how many."""
+    return learner.for_steps(steps) if isinstance(learner, ForSteps) else learner
 
 
 def fit(

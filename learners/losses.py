@@ -51,6 +51,10 @@ class Loss(Protocol):
         del out  # most losses are judged by the target alone
         return target
 
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if not k.startswith("_"))
+        return f"{type(self).__name__}({fields})"
+
     def __call__(self, out: Tensor, target: Any) -> Tensor:
         """One number for each example, the sum of its parts' losses: (..., batch). Never overridden."""
         return self.value(out, target).sum(-1)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 from typing import NamedTuple
-from typing import Protocol
-from typing import runtime_checkable
 
 import torch
 from torch import Generator
@@ -25,6 +23,7 @@ from .evaluation import evaluate
 from .evaluation import has_classes
 from .learner import Batch
 from .learner import Learner
+from .learner import for_steps
 from .learner import require_port
 from .progress import progress_bar
 
@@ -39,6 +38,9 @@ class TrainingState(NamedTuple):
     reads: int  # vectors driven through the chip by learning so far
     best: float  # mean accuracy at the best evaluation so far
     waited: int  # evaluations since
+
+    def __repr__(self) -> str:
+        return f"TrainingState(steps={self.steps}, reads={self.reads})"
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,12 @@ class Run:
     reads: int
     state: TrainingState
 
-
-@runtime_checkable
-class ForSteps(Protocol):
-    """A learner that is made for the length of a training, such as a recipe with a falling learning rate."""
-
-    def for_steps(self, steps: int) -> Learner:
-        """The learner for a training of so many steps."""
-        ...
-
-
-def for_steps(learner: Learner, steps: int) -> Learner:
-    """The learner itself, or that for a training of so many steps, if it asks how many."""
-    return learner.for_steps(steps) if isinstance(learner, ForSteps) else learner
+    def __repr__(self) -> str:
+        accuracy = "None"
+        if self.accuracy is not None:
+            count = self.accuracy.numel()
+            accuracy = f"{float(self.accuracy.mean()):.4f}{f', mean of {count} chips' if count > 1 else ''}"
+        return f"Run(accuracy={accuracy}, steps={self.state.steps}, reads={self.reads})"
 
 
 def begin(learner: Learner, port: Port, seed: int) -> TrainingState:

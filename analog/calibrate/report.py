@@ -58,6 +58,14 @@ class Calibration:
     warnings: tuple[str, ...]
     diagnostics: Diagnostics
 
+    def __repr__(self) -> str:
+        width = max((len(p.name) for p in self.parameters), default=0)
+        lines = (
+            f"    {p.name:{width}} {p.value:.4g} ± {p.error:.2g} {p.unit}".rstrip() for p in self.parameters
+        )
+        notes = (f"    warning: {warning}" for warning in self.warnings)
+        return "\n".join((f"Calibration of {type(self.device).__name__}:", *lines, *notes))
+
     def __getitem__(self, name: str) -> Parameter:
         """The estimate of one parameter.
 

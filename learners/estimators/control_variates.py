@@ -11,6 +11,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 from typing import Protocol
+from typing import runtime_checkable
 
 from torch import Tensor
 from typing_extensions import TypeVar
@@ -26,6 +27,7 @@ from .gradient import Place
 C = TypeVar("C", default=Any)
 
 
+@runtime_checkable
 class ControlVariate(Protocol[C]):
     """Predicts the gradient where the probes enter, and learns from how wrong it was. Subclass it."""
 

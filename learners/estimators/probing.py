@@ -37,7 +37,7 @@ class Probing:
 
     Raises:
         ValueError: settings that do not go together.
-        TypeError: `loss` is no loss.
+        TypeError: `loss` or `control_variate` is something else.
     """
 
     estimator: Estimator
@@ -48,13 +48,15 @@ class Probing:
     parts_per_layer: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
-        require_loss(self.loss, "loss")
+        require_loss(self.loss, "Probing")
         if self.control_variate is not None:
             self._validate_variate(self.control_variate)
         if self.parts_per_layer is not None:
             self._validate_parts(self.parts_per_layer)
 
     def _validate_variate(self, variate: ControlVariate) -> None:
+        if isinstance(variate, type) or not isinstance(variate, ControlVariate):
+            raise TypeError(f"control_variate is {variate!r}, wanted a ControlVariate such as Feedback()")
         if self.estimator.probes_at is None:
             raise ValueError(
                 f"{variate!r} predicts what comes of probes that were sent; {self.estimator!r} sends none"

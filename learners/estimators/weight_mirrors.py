@@ -58,7 +58,9 @@ class WeightMirrors(ControlVariate[tuple[MirrorState, ...]]):
     def __post_init__(self) -> None:
         validate_variate("WeightMirrors", self.decay, self.estimate_weight)
         if min(self.groups, self.patches) < 1:
-            raise ValueError(f"WeightMirrors: groups and patches are at least 1, got {self}")
+            raise ValueError(
+                f"WeightMirrors: groups is {self.groups} and patches {self.patches}, wanted at least 1"
+            )
 
     @property
     def predicts_at(self) -> Place:
@@ -81,7 +83,10 @@ class WeightMirrors(ControlVariate[tuple[MirrorState, ...]]):
             )
         sizes = [layer.features for layer in spec.layers]
         if any(size % (self.groups * self.patches) for size in sizes):
-            raise ValueError(f"WeightMirrors: {self} does not divide layers of {sizes} nodes")
+            raise ValueError(
+                f"WeightMirrors: {self.groups} groups of {self.patches} patches do not divide layers of "
+                f"{sizes} nodes"
+            )
         shares = [size // (self.groups * self.patches) for size in sizes]
         zero, lead = torch.zeros((), dtype=spec.dtype, device=spec.on), (*spec.fleet, self.groups)
 

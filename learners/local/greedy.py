@@ -12,6 +12,7 @@ the nodes, and the variance falls with it. Heads are linear read-outs in digital
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 from typing import NamedTuple
@@ -27,6 +28,7 @@ from analog.spec import Spec
 from ..learner import Batch
 from ..learner import Learner
 from ..learner import Step
+from ..learner import for_steps
 from ..randomness import split
 from ..wiring.readout import DigitalReadout
 from ..wiring.sub_ports import PulseBuffer
@@ -56,6 +58,8 @@ class Block:
     def __post_init__(self) -> None:
         if isinstance(self.depth, bool) or not isinstance(self.depth, int) or self.depth < 1:
             raise ValueError(f"Block: depth is {self.depth!r}, wanted an integer of at least 1")
+        if self.head is not None and not isinstance(self.head, Port) and not self.head.linear:
+            raise ValueError(f"Block: head is {self.head}, wanted a linear read-out; give it linear=True")
 
 
 class _BlockState(NamedTuple):
@@ -103,6 +107,16 @@ class Greedy:
                 f"Greedy: steps_per_block is {steps!r}, wanted {len(self.blocks) - 1} numbers of steps, "
                 "one for each block but the last"
             )
+
+    def for_steps(self, steps: int) -> "Greedy":
+        """The same learner, each block's for as many of the training's steps as it learns."""
+        counts = [steps] * len(self.blocks)
+        if self.steps_per_block is not None:
+            counts = [*self.steps_per_block, max(1, steps - sum(self.steps_per_block))]
+        blocks = zip(self.blocks, counts, strict=True)
+        return replace(
+            self, blocks=tuple(replace(block, learner=for_steps(block.learner, n)) for block, n in blocks)
+        )
 
     def init(self, spec: Spec) -> _State:
         """The states of all blocks, heads at zero.

@@ -32,6 +32,20 @@ class Update:
         return self.name
 
 
+def require_update(update: object, name: str) -> None:
+    """Refuse what is no update.
+
+    Args:
+        update: what was given.
+        name: of the argument, as the message says it.
+
+    Raises:
+        TypeError: it is a learning rate, a function that makes updates, or an optimizer of torch.
+    """
+    if not isinstance(update, Update):
+        raise TypeError(f"{name} is {update!r}, wanted an Update such as adam(1e-2)")
+
+
 @dataclass(frozen=True)
 class Tuner:
     """An update that tunes the hyper-parameters of another, and for how long their effects are remembered.
@@ -48,6 +62,7 @@ class Tuner:
     Both hold for all that is nested in it: a tuner that is tuned itself follows the one of the lowest level.
 
     Raises:
+        TypeError: `update` is no update.
         ValueError: a negative or infinite horizon or warm-up, or a tuned tuner with settings of its own.
     """
 
@@ -56,6 +71,7 @@ class Tuner:
     warmup: int = 0
 
     def __post_init__(self) -> None:
+        require_update(self.update, "Tuner: update")
         if not 0 <= self.horizon < float("inf"):
             raise ValueError(f"Tuner: horizon is {self.horizon}, wanted a finite number of at least 0")
         if isinstance(self.warmup, bool) or not isinstance(self.warmup, int) or self.warmup < 0:

@@ -11,6 +11,7 @@ from .hyperparameter import Hyperparameter
 from .record import Rule
 from .record import Tuner
 from .record import Update
+from .record import require_update
 
 
 def update_rule(
@@ -46,13 +47,22 @@ def update_rule(
         tuned_by: an update that tunes the hyper-parameters, or a `Tuner` of it.
 
     Raises:
+        TypeError: a hyper-parameter is a bare number, or what tunes is no update.
         ValueError: a hyper-parameter is outside its domain, or there is none to tune.
     """
     rule = Rule(name, init, step, hyperparameters, constants or {}, derivatives)
     if tuned_by is not None and not hyperparameters:
         raise ValueError(f"{name}: has no hyper-parameter to tune")
-    tuner = tuned_by if tuned_by is None or isinstance(tuned_by, Tuner) else Tuner(tuned_by)
+    if not isinstance(tuned_by, Tuner | None):
+        require_update(tuned_by, f"{name}: tuned_by")
+        tuned_by = Tuner(tuned_by)
+    tuner = tuned_by
     for word, hyperparameter in hyperparameters.items():
+        if not isinstance(hyperparameter, Hyperparameter):
+            raise TypeError(
+                f"{name}: {word} is {hyperparameter!r}, wanted a Hyperparameter such as "
+                "Hyperparameter.positive(...)"
+            )
         hyperparameter.check(f"{name}: {word}", tuned=tuner is not None)
     return _plain(rule) if tuner is None else tuned(rule, tuner)
 

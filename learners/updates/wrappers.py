@@ -7,10 +7,16 @@ from typing import Any
 from analog.spec import Knobs
 
 from .record import Update
+from .record import require_update
 
 
 def with_schedule(update: Update, share: Callable[[int], float]) -> Update:
-    """The same update, each drive times a share that depends on the number of steps taken before."""
+    """The same update, each drive times a share that depends on the number of steps taken before.
+
+    Raises:
+        TypeError: `update` is no update.
+    """
+    require_update(update, "with_schedule: update")
     return _scheduled(update, share, f"with_schedule({update}, {getattr(share, '__name__', repr(share))})")
 
 
@@ -18,8 +24,10 @@ def linear_decay(update: Update, steps: int, floor: float = 0.0) -> Update:
     """The same update, its drive shrunk linearly from 1 to `floor` over `steps` steps, then held there.
 
     Raises:
+        TypeError: `update` is no update.
         ValueError: no steps, or a floor outside 0 to 1.
     """
+    require_update(update, "linear_decay: update")
     if steps < 1 or not 0 <= floor <= 1:
         raise ValueError(f"linear_decay: wants steps >= 1 and 0 <= floor <= 1, got {steps} and {floor}")
     name = f"linear_decay({update}, steps={steps}, floor={floor})"
@@ -47,8 +55,10 @@ def accumulate(update: Update, threshold: float) -> Update:
         threshold: in units of the drive.
 
     Raises:
+        TypeError: `update` is no update.
         ValueError: the threshold is not a finite number above 0.
     """
+    require_update(update, "accumulate: update")
     if not 0 < threshold < math.inf:
         raise ValueError(f"accumulate: threshold is {threshold}, wanted a finite number above 0")
 
@@ -64,7 +74,12 @@ def accumulate(update: Update, threshold: float) -> Update:
 
 
 def layerwise(update: Update) -> Update:
-    """The same update for each layer by itself; tuned, every layer has hyper-parameters of its own."""
+    """The same update for each layer by itself; tuned, every layer has hyper-parameters of its own.
+
+    Raises:
+        TypeError: `update` is no update.
+    """
+    require_update(update, "layerwise: update")
 
     def step(gradient: Knobs, states: tuple[Any, ...]) -> tuple[Knobs, tuple[Any, ...]]:
         steps = [update.step((g,), state) for g, state in zip(gradient, states, strict=True)]

@@ -15,10 +15,13 @@ from analog import xray
 from learners import Batch
 from learners import CrossEntropy
 from learners import Descent
+from learners import Feedback
 from learners import NodePerturbation
 from learners import SquaredError
+from learners import Update
 from learners import fit
 from learners import sgd
+from learners.estimators import WeightMirrors
 
 WIRINGS = {
     "dense": (dense(16, 5), dense(5, 3, linear=True)),
@@ -43,3 +46,27 @@ def test_the_delta_rule_is_the_read_outs_exact_gradient() -> None:
 def test_what_is_no_loss_is_refused(loss: Any) -> None:
     with pytest.raises(TypeError, match="wanted an instance of a subclass of learners.Loss"):
         Descent(NodePerturbation(0.1), sgd(0.1), loss)
+
+
+@pytest.mark.parametrize("update", [torch.optim.Adam, 1e-2, sgd, Update])
+def test_what_is_no_update_is_refused(update: Any) -> None:
+    with pytest.raises(TypeError, match=r"Descent: update is .*, wanted an Update such as adam\(1e-2\)"):
+        Descent(NodePerturbation(0.1), update, CrossEntropy())
+
+
+@pytest.mark.parametrize("variate", [Feedback, 0.9])
+def test_what_is_no_control_variate_is_refused(variate: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"control_variate is .*, wanted a ControlVariate such as Feedback\(\)"
+    ):
+        Descent(NodePerturbation(0.1), sgd(0.1), CrossEntropy(), control_variate=variate)
+
+
+def test_errors_say_a_word_once() -> None:
+    with pytest.raises(TypeError, match="^Descent: loss is 0.5, "):
+        Descent(NodePerturbation(0.1), sgd(0.1), 0.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="^WeightMirrors: groups is 0 and patches 1, wanted at least 1$"):
+        WeightMirrors(groups=0)
+    spec = Chip(Ideal(), WIRINGS["dense"]).spec
+    with pytest.raises(ValueError, match="^WeightMirrors: 7 groups of 1 patches do not divide layers"):
+        WeightMirrors(groups=7).init(spec, spec)

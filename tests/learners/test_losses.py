@@ -57,3 +57,13 @@ def test_a_target_unlike_the_outputs_is_refused(target: torch.Tensor) -> None:
 def test_shares_beyond_0_and_1_are_refused(target: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="binary cross-entropy: target is .* from 0 to 1"):
         BinaryCrossEntropy()(OUT[0, 0], target)
+
+
+def test_a_loss_is_shown_by_its_name_and_fields() -> None:
+    assert repr(CrossEntropy()) == "CrossEntropy()"
+
+    class Weighted(SquaredError):
+        def __init__(self) -> None:
+            self.weight, self._cache = 0.5, object()
+
+    assert repr(Weighted()) == "Weighted(weight=0.5)"

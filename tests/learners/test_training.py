@@ -49,6 +49,8 @@ def test_a_short_training_already_reads_digits() -> None:
     run = train(metered(fleet.port(), ledger), RECIPE, DATA, epochs=3, seed=0)
     assert run.accuracy is not None and run.accuracy.shape == (4,) and float(run.accuracy.min()) > 0.85
     assert run.losses.shape == (66, 4) and run.state.steps == 66 and len(run.curve) == 1
+    shown = f"Run(accuracy={float(run.accuracy.mean()):.4f}, mean of 4 chips, steps=66, reads=21120)"
+    assert repr(run) == shown and repr(run.state) == "TrainingState(steps=66, reads=21120)"
     assert run.reads == 66 * 64 * 5 and max(ledger.reads) == run.reads + 360
 
 

@@ -1,6 +1,7 @@
 """Calibration: moments are the model's, intervals hold the truth, and what cannot be told is named."""
 
 import math
+import re
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import lru_cache
@@ -322,3 +323,11 @@ def test_the_same_dice_at_every_setting() -> None:
     model = simulated_moments(5)
     moved = model(replace(device, w_max=device.w_max * (1 + 1e-6)), plan).mean - model(device, plan).mean
     assert 0 < float(moved.abs().max()) < 1e-4
+
+
+def test_a_calibration_is_shown_in_a_few_lines() -> None:
+    """Name, value, error and unit of each parameter, and what the search warns of."""
+    shown = repr(calibrate(Line(), line_table(Line(), 20, "shown"), model=line_model))
+    first, *lines = shown.splitlines()
+    assert first == "Calibration of Line:" and len(lines) < 8
+    assert any(re.fullmatch(r" +read_noise +0\.\d+ ± 0\.\d+ V rms", line) for line in lines)

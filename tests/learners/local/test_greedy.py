@@ -20,6 +20,7 @@ from learners import Loss
 from learners import NodePerturbation
 from learners import SquaredError
 from learners import fit
+from learners import recipes
 from learners import sgd
 from learners.local import Block
 from learners.local import Greedy
@@ -181,14 +182,26 @@ def test_losses_of_parts_are_laid_to_their_own_nodes() -> None:
         (lambda: Greedy(()), "at least one block"),
         (lambda: Greedy(blocks(), steps_per_block=(1,)), "wanted 2 numbers"),
         (lambda: Block(0, learner()), "depth is 0"),
+        (lambda: Block(1, learner(), head=dense(8, 3)), "Block: head is .*, wanted a linear read-out"),
         (lambda: Greedy(blocks()[:2]).init(Chip(Ideal(), LAYERS).spec), "3 layers, the chip 4"),
         (
-            lambda: Greedy((replace(blocks()[0], head=dense(9, 3)),)).init(Chip(Ideal(), LAYERS[:1]).spec),
+            lambda: Greedy((replace(blocks()[0], head=dense(9, 3, linear=True)),)).init(
+                Chip(Ideal(), LAYERS[:1]).spec
+            ),
             "8 outputs",
         ),
     ],
-    ids=["empty", "steps", "depth", "count", "head"],
+    ids=["empty", "steps", "depth", "rectified", "count", "head"],
 )
 def test_bad_settings_are_refused(make: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_blocks_are_told_how_long_they_learn() -> None:
+    """All of the training side by side, their own turns one after another, and the last what is left."""
+    recipe = recipes.learned_feedback(CrossEntropy())
+    blocks = tuple(Block(1, recipe) for _ in range(3))
+    for turns, counts in ((None, (100, 100, 100)), ((20, 50), (20, 50, 30))):
+        told = Greedy(blocks, turns).for_steps(100)
+        assert [repr(block.learner) for block in told.blocks] == [repr(recipe.for_steps(n)) for n in counts]

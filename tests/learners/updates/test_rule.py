@@ -1,5 +1,7 @@
 """A user's own rule, written once and with no derivative, gives the plain update and the tuned one."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -91,3 +93,17 @@ def test_it_finds_the_rate_of_a_quadratic() -> None:
         (drive,), state = update.step((h * w,), state)
         w = w + drive
     assert bool((w.abs() < 1e-6).all()), w
+
+
+@pytest.mark.parametrize("tuner", [0.1, sgd])
+def test_what_tunes_is_an_update(tuner: Any) -> None:
+    with pytest.raises(TypeError, match=r"rmsprop: tuned_by is .*, wanted an Update such as adam\(1e-2\)"):
+        rmsprop(0.1, tuned_by=tuner)
+    with pytest.raises(TypeError, match="Tuner: update is .*, wanted an Update"):
+        Tuner(tuner)
+
+
+def test_a_hyperparameter_is_no_bare_number() -> None:
+    numbers: Any = {"beta": 0.9}
+    with pytest.raises(TypeError, match="mine: beta is 0.9, wanted a Hyperparameter such as"):
+        update_rule("mine", lambda zeros: zeros, lambda gradient, state, beta: (gradient, state), numbers)

@@ -1,5 +1,8 @@
 """Wrappers send the drives of another update at other times, or in other portions."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -95,3 +98,17 @@ def test_a_wrapped_update_may_tune_another() -> None:
 def test_bad_settings_are_refused(make: object) -> None:
     with pytest.raises(ValueError, match="wanted|wants"):
         make()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda update: with_schedule(update, float),
+        lambda update: linear_decay(update, 5),
+        lambda update: accumulate(update, 0.1),
+        layerwise,
+    ],
+)
+def test_what_is_no_update_is_not_wrapped(wrap: Callable[[Any], Update]) -> None:
+    with pytest.raises(TypeError, match="update is .*, wanted an Update such as"):
+        wrap(adam)
