@@ -6,17 +6,13 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import given
-from hypothesis import settings
 from hypothesis import strategies as st
-from torch import Generator
 from torch import Tensor
 
 from analog import Chip
-from analog import Ideal
 from analog import Ledger
 from analog import Mismatched
 from analog import Port
-from analog import Spec
 from analog import Tape
 from analog import dense
 from analog import metered
@@ -25,7 +21,6 @@ from analog import stream
 from analog import taped
 from analog import xray
 from distill import Codistillation
-from distill import HardLabels
 from distill import QuantizedLogits
 from distill import SampledLabels
 from distill import SoftLabels
@@ -42,11 +37,15 @@ from learners import Descent
 from learners import Learner
 from learners import Loss
 from learners import NodePerturbation
-from learners import Step
 from learners import adam
 from learners import fit
+from tests.distill.noted_rounds import Notes
+from tests.distill.noted_rounds import noted
+from tests.distill.noted_rounds import numbered
 
 LAYERS = (dense(8, 12), dense(12, 3, linear=True))
+
+
 CENTERS = 2 * torch.randn(3, 8, generator=stream(0, "community", "centres"))
 
 
@@ -107,90 +106,6 @@ def test_a_coordinator_is_everybody_listening_to_everybody() -> None:
     assert same(*chips) and logs[0].received == logs[1].received
     for once, thrice in zip(logs[0].sent, logs[1].sent, strict=True):
         assert (3 * once.lessons, 3 * once.bits) == (thrice.lessons, thrice.bits)
-
-
-class Notes:
-    """A learner that only writes down what it was to learn from."""
-
-    def __init__(self, draws: int = 0) -> None:
-        self.draws = draws  # from its generator in every step, as probes are drawn
-        self.loss: Loss | None = None
-        self.batches: list[Batch] = []
-
-    def __call__(self, loss: Loss) -> "Notes":
-        self.loss = loss
-        return self
-
-    def init(self, spec: Spec) -> None:
-        return None
-
-    def step(self, port: Port, batch: Batch, state: None, generator: Generator) -> tuple[None, Step]:
-        self.batches.append(batch)
-        torch.randn(self.draws, generator=generator)
-        baseline = port.measure(batch.x)
-        assert self.loss is not None
-        return None, Step(self.loss(baseline.out, batch.target).mean(-1), baseline)
-
-
-def numbered(chips: int, examples: int) -> Batch:
-    """Stimuli that carry their own number, chip by chip, and a constant."""
-    number = torch.arange(chips * examples, dtype=torch.float32).reshape(chips, examples, 1)
-    return Batch(torch.cat((number, torch.ones_like(number)), -1), number[..., 0].long() % 5)
-
-
-def noted(
-    given: Batch, sharing: Codistillation, rounds: int, log: CommunicationLog, device: Any = Ideal()
-) -> tuple[Notes, Any]:
-    chip, notes = Chip(device, (dense(2, 5, linear=True),), range(len(given.x))), Notes()
-    list(
-        codistill(
-            chip.port(),
-            notes,
-            given,
-            sharing,
-            rounds,
-            order=stream(0),
-            generator=stream(1),
-            answer_generator=stream(2),
-            log=log,
-        )
-    )
-    return notes, chip
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    chips=st.integers(2, 5),
-    examples=st.integers(2, 9),
-    rounds=st.integers(1, 8),
-    answers=st.sampled_from([HardLabels(), SoftLabels(2.0), QuantizedLogits(3), SampledLabels(2)]),
-    labeled=st.booleans(),
-    data=st.data(),
-)
-def test_bits_are_counted_exactly(
-    chips: int, examples: int, rounds: int, answers: Any, labeled: bool, data: st.DataObject
-) -> None:
-    """Recounted from the stimuli that chips were driven with: lessons, and each stimulus once to each."""
-    own = data.draw(st.integers(1, examples))
-    shown, peers = data.draw(st.integers(1, own)), data.draw(st.none() | st.integers(1, chips - 1))
-    log = CommunicationLog()
-    notes, _ = noted(
-        numbered(chips, examples), Codistillation(own, shown, answers, peers, labeled), rounds, log
-    )
-    each = answers.bits(5) + 3 * labeled + (chips * examples - 1).bit_length()
-    came = torch.cat([b.x[:, own:, 0] for b in notes.batches], -1).long()  # (chips, lessons of all rounds)
-    got = [set(row) for row in came.tolist()]
-    for who in range(chips):
-        assert log.received[who].lessons == came.shape[-1]
-        assert log.received[who].bits == came.shape[-1] * each + len(got[who]) * 16
-        if peers is None:
-            times, kinds = rounds * shown, sum(n // examples == who for n in set.union(*got))
-        else:
-            times = int((came // examples == who).sum())
-            kinds = sum(n // examples == who for row in got for n in row)
-        assert (log.sent[who].lessons, log.sent[who].bits) == (times, times * each + kinds * 16)
-    both = zip(log.sent, log.received, strict=True)
-    assert log.bits == [up.bits + down.bits for up, down in both] and len(log.bits) == chips
 
 
 @pytest.mark.parametrize("peers", [None, 1, 2])
@@ -301,22 +216,6 @@ def test_own_labels_and_heard_answers_are_two_losses_side_by_side(
     assert torch.equal(losses[..., own:], parts[1](out[..., own:, :], target.answers))
     (slope,) = torch.autograd.grad(losses.sum(), out)
     torch.testing.assert_close(loss.gradient(out.detach(), target), slope)
-
-
-@given(chips=st.integers(1, 3), examples=st.integers(1, 9), own=st.integers(1, 9), rounds=st.integers(0, 12))
-def test_all_examples_have_their_turn_before_any_comes_again(
-    chips: int, examples: int, own: int, rounds: int
-) -> None:
-    if own > examples:
-        with pytest.raises(ValueError, match=f"a round takes {own}, wanted 1 to {examples}"):
-            next(shard_indices(numbered(chips, examples), own, rounds, stream(0)))
-        return
-    made = list(shard_indices(numbered(chips, examples), own, rounds, stream(0)))
-    assert len(made) == rounds and all(m.shape == (chips, own) for m in made)
-    lap = examples // own
-    for begun in range(0, rounds, lap):
-        for row in torch.cat(made[begun : begun + lap], -1).tolist():
-            assert len({*row}) == len(row) and {*row} <= {*range(examples)}
 
 
 def test_what_cannot_be_is_refused() -> None:
