@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from typing import NamedTuple
+from typing import Self
 
 import torch
 from torch import Generator
@@ -84,6 +85,11 @@ class PolicyState(NamedTuple):
     update: Any
     progress: Progress
 
+    @classmethod
+    def start(cls, update: Update, spec: Spec) -> Self:
+        """The state before the first round."""
+        return cls(update.init(spec.zeros()), Progress.start(spec, ObservationNormalizer.empty(spec)))
+
 
 @dataclass(frozen=True)
 class AugmentedRandomSearch:
@@ -115,9 +121,7 @@ class AugmentedRandomSearch:
             )
 
     def init(self, spec: Spec) -> PolicyState:
-        return PolicyState(
-            self.update.init(spec.zeros()), Progress.start(spec, ObservationNormalizer.empty(spec))
-        )
+        return PolicyState.start(self.update, spec)
 
     def step(
         self, port: Port, env: VectorEnv, state: PolicyState, generator: Generator

@@ -33,7 +33,6 @@ from ..estimators.node import NodePerturbation
 from ..estimators.schemes import one_sided
 from ..updates.record import Update
 from .actions import ActionSelector
-from .normalizer import ObservationNormalizer
 from .random_search import PolicyState
 from .rollout import Transition
 from .rollout import VectorEnv
@@ -77,9 +76,7 @@ class NodePerturbationReinforce:
             raise ValueError(f"NodePerturbationReinforce: decay is {self.decay}, wanted 0 <= decay <= 1")
 
     def init(self, spec: Spec) -> PolicyState:
-        return PolicyState(
-            self.update.init(spec.zeros()), Progress.start(spec, ObservationNormalizer.empty(spec))
-        )
+        return PolicyState.start(self.update, spec)
 
     def step(
         self, port: Port, env: VectorEnv, state: PolicyState, generator: Generator

@@ -5,12 +5,9 @@ import torch
 from torch import Generator
 from torch import Tensor
 
-from analog import Spec
-from analog import dense
 from analog import stream
 from learners import rademacher
 from learners.estimators import Blocks
-from learners.estimators import ProbeDistribution
 from learners.estimators import coordinates
 from learners.estimators import haar
 from learners.estimators import rank_one
@@ -18,14 +15,8 @@ from learners.estimators import sparse
 from studies.perturbation.laws import DISTRIBUTIONS
 from tests.twostage import kept
 
-SPEC = Spec((dense(2, 2),), dtype=torch.float64)
-
-
-def directions(
-    distribution: ProbeDistribution, count: int, size: int, n: int, generator: Generator
-) -> Tensor:  # (count, n, size)
-    bodies = [(size - 2,), (2,)] if size > 2 else [(size,)]
-    return torch.cat(distribution.draw(count, (n,), bodies, SPEC, generator), -1)
+from .directions import SPEC
+from .directions import directions
 
 
 @pytest.mark.parametrize("size", [4, 5])

@@ -5,24 +5,15 @@ import torch
 from torch import Generator
 from torch import Tensor
 
-from analog import Spec
-from analog import dense
 from analog import stream
 from learners import gaussian
 from learners import rademacher
 from learners.estimators import Blocks
-from learners.estimators import ProbeDistribution
 from learners.estimators import rank_one
 from tests.twostage import kept
 
-SPEC = Spec((dense(2, 2),), dtype=torch.float64)
-
-
-def directions(
-    distribution: ProbeDistribution, count: int, size: int, n: int, generator: Generator
-) -> Tensor:  # (count, n, size)
-    bodies = [(size - 2,), (2,)] if size > 2 else [(size,)]
-    return torch.cat(distribution.draw(count, (n,), bodies, SPEC, generator), -1)
+from .directions import SPEC
+from .directions import directions
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3])

@@ -1,6 +1,7 @@
 """Sequences of gradients, and the drives that updates make of them."""
 
 from collections.abc import Callable
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -48,3 +49,15 @@ def drives(update: Update, sequence: list[Knobs]) -> Tensor:  # (steps, knobs)
 
 def assert_equal_to_rounding(one: Tensor, other: Tensor) -> None:
     torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+
+def assert_fleet_is_its_chips(fleet: Update, chips: Sequence[Update], sequence: list[Knobs]) -> None:
+    """The update of a fleet drives each chip as the update of that chip alone does."""
+    state = fleet.init(zeros_like(sequence[0]))
+    states = [update.init(zeros_like(tuple(g[0] for g in sequence[0]))) for update in chips]
+    for gradient in sequence:
+        drive, state = fleet.step(gradient, state)
+        for chip, update in enumerate(chips):
+            expected, states[chip] = update.step(tuple(g[chip] for g in gradient), states[chip])
+            for alone, whole in zip(expected, drive, strict=True):
+                assert_equal_to_rounding(whole[chip], alone)

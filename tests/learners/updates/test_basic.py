@@ -17,9 +17,9 @@ from learners import sgd
 from .sequences import F64
 from .sequences import UPDATES
 from .sequences import assert_equal_to_rounding
+from .sequences import assert_fleet_is_its_chips
 from .sequences import drives
 from .sequences import gradients
-from .sequences import zeros_like
 
 
 @given(rate=st.floats(1e-4, 1.0), seed=st.integers(0, 5))
@@ -47,15 +47,8 @@ def test_every_chip_of_a_fleet_may_have_its_own_numbers(name: str) -> None:
     """Not tuned, a fleet with a learning rate for each chip does what each chip would do alone."""
     rates, sequence = (0.01, 0.1, 1.0), gradients(10, "plain fleet", name, fleet=(3,))
     fleet = UPDATES[name](torch.tensor(rates, dtype=F64))
-    state = fleet.init(zeros_like(sequence[0]))
     alone = [UPDATES[name](rate) for rate in rates]
-    states = [update.init(zeros_like(tuple(g[0] for g in sequence[0]))) for update in alone]
-    for gradient in sequence:
-        drive, state = fleet.step(gradient, state)
-        for chip, update in enumerate(alone):
-            wanted, states[chip] = update.step(tuple(g[chip] for g in gradient), states[chip])
-            for part, whole in zip(wanted, drive, strict=True):
-                assert_equal_to_rounding(whole[chip], part)
+    assert_fleet_is_its_chips(fleet, alone, sequence)
 
 
 @pytest.mark.parametrize("name", UPDATES)

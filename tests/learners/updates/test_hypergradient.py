@@ -20,7 +20,7 @@ from .oracle import oracle_drives
 from .sequences import F64
 from .sequences import SHAPES
 from .sequences import UPDATES
-from .sequences import assert_equal_to_rounding
+from .sequences import assert_fleet_is_its_chips
 from .sequences import drives
 from .sequences import gradients
 from .sequences import zeros_like
@@ -74,15 +74,8 @@ def test_every_chip_of_a_fleet_is_tuned_by_itself(name: str) -> None:
     rates, sequence = (0.01, 0.1, 1.0), gradients(10, "fleet", name, fleet=(3,))
     settings = {"horizon": 0.5, "warmup": 3}
     fleet = nested((name, "rmsprop", "sgd"), torch.tensor(rates, dtype=F64), **settings)
-    state = fleet.init(zeros_like(sequence[0]))
     alone = [nested((name, "rmsprop", "sgd"), rate, **settings) for rate in rates]
-    states = [update.init(zeros_like(tuple(g[0] for g in sequence[0]))) for update in alone]
-    for gradient in sequence:
-        drive, state = fleet.step(gradient, state)
-        for chip, update in enumerate(alone):
-            wanted, states[chip] = update.step(tuple(g[chip] for g in gradient), states[chip])
-            for part, whole in zip(wanted, drive, strict=True):
-                assert_equal_to_rounding(whole[chip], part)
+    assert_fleet_is_its_chips(fleet, alone, sequence)
 
 
 def test_hyper_parameters_are_told_as_they_stand() -> None:

@@ -12,8 +12,6 @@ from analog import Chip
 from analog import Ideal
 from analog import Port
 from analog import Probe
-from analog import dense
-from analog import grouped
 from analog import stream
 from learners.wiring import decorrelated
 from learners.wiring import layer_by_layer
@@ -21,21 +19,13 @@ from learners.wiring import residual
 from learners.wiring import with_interlayer
 from studies.kit.recipes.maintenance import rescaled
 
-F64 = torch.float64
-LAYERS = (dense(4, 6), grouped(6, 4, 2), dense(4, 3, linear=True))
+from .three_layers import F64
+from .three_layers import LAYERS
+from .three_layers import probe
+
 X = torch.randn(5, 4, generator=stream(0, "x"), dtype=F64)
 KINDS = pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])
 WHERE = pytest.mark.parametrize("where", ["knobs", "0", "1", "2"])
-
-
-def probe(chip: Chip, where: str) -> Probe:
-    generator = stream(0, "probe")
-    fleet = chip.spec.fleet
-    if where == "knobs":
-        return Probe(tuple(torch.randn(3, *s, generator=generator, dtype=F64) for s in chip.spec.shapes))
-    sizes = [(3, *fleet, 5, layer.features) for layer in LAYERS]
-    nodes = [torch.randn(s, generator=generator, dtype=F64) for s in sizes]
-    return Probe(nodes=tuple(None if where == str(i) else node for i, node in enumerate(nodes)))
 
 
 def matrices() -> list[Tensor]:
