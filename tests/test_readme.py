@@ -1,6 +1,8 @@
-"""The README is true: its code runs as written, and what it promises exists."""
+"""README and docs/your_own.md are true: their code runs as written, and what they promise exists."""
 
+import importlib
 import re
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -9,20 +11,37 @@ from typing import Any
 import pytest
 import torch
 
+from analog import BadInput
+from analog import Chip
 from analog import check_device
+from analog import dense
+from analog import xray
+from analog.calibrate import calibrate
+from analog.calibrate import simulate_table
+from analog.settings import settings
 from studies.kit.run.catalog import catalog
+from studies.kit.run.command_line import execute
+from studies.kit.run.references import resolve
 from tests.source import ROOT
 
+
+def blocks(text: str) -> dict[str, str]:
+    """The Python code of a document, by the heading of its section."""
+    sections = re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    code = {heading: re.findall(r"```python\n(.*?)```", body, re.DOTALL) for heading, body in sections}
+    return {heading: "\n".join(parts) for heading, parts in code.items() if parts}
+
+
 README = (ROOT / "README.md").read_text()
-BLOCKS = dict(
-    re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?```python\n(.*?)```", README, re.DOTALL | re.MULTILINE)
-)
+YOUR_OWN = (ROOT / "docs/your_own.md").read_text()
+BLOCKS, PARTS = blocks(README), blocks(YOUR_OWN)
 
 
 def run(code: str, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the code of a section leaves behind, run as a module of that name."""
     module = types.ModuleType(name)
     monkeypatch.setitem(sys.modules, name, module)
-    exec(compile(code, f"README.md: {name}", "exec"), module.__dict__)
+    exec(compile(code, f"document: {name}", "exec"), module.__dict__)
     return module.__dict__
 
 
@@ -78,12 +97,85 @@ def test_blocks_learn_by_objectives_of_their_own(monkeypatch: pytest.MonkeyPatch
     assert made["losses"][-1] < 0.6 * made["losses"][0]
 
 
+def test_a_device_of_ones_own_shows_its_pulse_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(PARTS["A device"], "floating_gate", monkeypatch)
+    assert len(made["laws"]) > 5
+    assert made["response"].shape == (20, 80)
+    assert bool((made["response"][:, 39] > made["response"][:, -1]).all())
+    parameters = settings(made["FloatingGate"])
+    plan = made["FloatingGate"]().default_plan(100)
+    found = calibrate(made["FloatingGate"](), simulate_table(made["FloatingGate"](), plan), copies=4)
+    assert {p.name for p in found.parameters} == set(parameters)
+    assert settings(made["Hafnia"])["step"].unit == "full scale"
+
+
+def test_program_is_one_pulse_from_blank_that_nobody_verifies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a device with coarse steps, a target between two of them is missed by a part of a step."""
+    device = run(PARTS["A device"], "floating_gate", monkeypatch)["FloatingGate"](step=0.3)
+    chip = Chip(device, (dense(3, 2, linear=True),))
+    chip.port().program((torch.full((1, 2, 4), 0.4),))
+    assert set(xray.knobs(chip)[0].flatten().mul(10).round().int().tolist()) <= {3, 6}
+
+
+def test_a_loss_of_ones_own_teaches_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(PARTS["A loss or a local objective"], "hinge", monkeypatch)
+    assert made["losses"][-1] < 0.6 * made["losses"][0]
+
+
+def test_an_estimator_of_ones_own_keeps_the_laws_and_descends(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(PARTS["An estimator"], "coins", monkeypatch)
+    assert bool((made["losses"][-1] < 0.1 * made["losses"][0]).all())
+
+
+def test_a_rule_of_ones_own_is_tuned_without_derivatives(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(PARTS["An update rule that another one tunes"], "nesterov", monkeypatch)
+    assert made["own"]["learning_rate"].shape == made["own"]["beta"].shape == (3,)
+    assert not torch.equal(made["own"]["learning_rate"], torch.full((3,), 1e-2))
+    assert made["tuners"] == {"learning_rate": 0.3}
+
+
+def test_an_answer_format_of_ones_own_has_a_name_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(PARTS["An answer format"], "confidence", monkeypatch)
+    (name,) = re.findall(r'--answers "([^"]+)"', YOUR_OWN)
+    assert resolve(name).bits(10) == 4 + 6
+
+
+def test_a_study_of_ones_own_runs_and_its_results_know_its_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    code = PARTS["A study"]
+    words = ["--reads", "2000", "--threads", "1"]
+    for version in (code, code.replace("right, %", "correct, %"), code.replace("adam(1e-2)", "adam(2e-2)")):
+        Path("mystudy.py").write_text(version)
+        monkeypatch.delitem(sys.modules, "mystudy", raising=False)
+        importlib.invalidate_caches()
+        assert execute(["mystudy", *words]) == 0
+        assert len([*Path("results").iterdir()]) == 1 + (version != code and "right, %" in version)
+    (folder, *_) = Path("results").iterdir()
+    assert execute(["draw", str(folder)]) == 0 and "4 probes" in capsys.readouterr().out
+    assert execute(["archive", str(folder)]) == 0
+    (archive,) = Path("docs/archive/mystudy").iterdir()
+    shutil.rmtree(folder)
+    assert execute(["restore", str(archive)]) == 0 and (folder / "rows.jsonl").exists()
+
+
+def test_an_instrument_learns_within_its_budget_and_on_tape(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(PARTS["An instrument"], "bench", monkeypatch)
+    assert made["losses"] == made["again"] and made["losses"][-1] < 0.1 * made["losses"][0]
+    assert max(made["ledger"].reads) == 50 * 2 * 3
+    with pytest.raises(BadInput):
+        made["port"].measure(torch.zeros(3, 5))
+
+
 def test_what_the_readme_names_is_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
         assert f"\n{target}:" in makefile
-    for link in re.findall(r"\]\(((?!https?:)[^)]+)\)", README):
-        assert (ROOT / link).exists(), link
+    for page, folder in ((README, ROOT), (YOUR_OWN, ROOT / "docs")):
+        for link in re.findall(r"\]\(((?!https?:)[^)]+)\)", page):
+            assert (folder / link).exists(), link
     for name in catalog():
         assert f"`{name}" in README
 
