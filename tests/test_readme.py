@@ -175,7 +175,10 @@ def test_what_the_readme_names_is_there() -> None:
         assert f"\n{target}:" in makefile
     for page, folder in ((README, ROOT), (YOUR_OWN, ROOT / "docs")):
         for link in re.findall(r"\]\(((?!https?:)[^)]+)\)", page):
-            assert (folder / link).exists(), link
+            path, _, anchor = link.partition("#")
+            assert (folder / path).exists(), link
+            headings = re.findall(r"^## (.+)$", (folder / path).read_text(), re.MULTILINE) if anchor else ()
+            assert not anchor or anchor in [h.lower().replace(" ", "-") for h in headings], link
     for name in catalog():
         assert f"`{name}" in README
 
