@@ -81,15 +81,8 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
         **settings: Any,
     ) -> None:
         _require_no_rendering(render_mode)
-        if num_envs < 1:
-            raise ValueError(f"MortalChip: num_envs is {num_envs}, wanted at least 1")
         self.num_envs = num_envs
-        identities = tuple(identity) if isinstance(identity, Sequence) else (identity,) * num_envs
-        if len(identities) != num_envs:
-            raise ValueError(
-                f"MortalChip: {len(identities)} identities for {num_envs} chips; give one for each"
-            )
-        self._identities: tuple[int | None, ...] = identities
+        self._identities = _each(identity, num_envs)
         self._episodes = Episodes(EnvSettings(**settings), num_envs)
         self.knobs = self._episodes.knobs  # how many a chip has
         self.single_action_space = self._episodes.action_space
@@ -179,6 +172,16 @@ def _row(observation: dict[str, Any], place: int) -> dict[str, Any]:
 
 def _info(usage: dict[str, Any], place: int = 0) -> dict[str, Any]:
     return {name: values[place].item() for name, values in usage.items()}
+
+
+def _each(identity: int | Sequence[int] | None, num_envs: int) -> tuple[int | None, ...]:
+    """The identity of the chip in each place; None is somebody new in each episode."""
+    if num_envs < 1:
+        raise ValueError(f"MortalChip: num_envs is {num_envs}, wanted at least 1")
+    identities = tuple(identity) if isinstance(identity, Sequence) else (identity,) * num_envs
+    if len(identities) != num_envs:
+        raise ValueError(f"MortalChip: {len(identities)} identities for {num_envs} chips; give one for each")
+    return identities
 
 
 def _require_no_rendering(render_mode: None) -> None:

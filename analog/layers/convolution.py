@@ -90,11 +90,7 @@ def conv2d(
         ValueError: sizes below 1, a kernel larger than the image, other biases, or uneven groups.
     """
     planes, height, width = _image("conv2d", image)
-    if min(channels, kernel_size, stride) < 1 or padding < 0:
-        raise ValueError(
-            f"conv2d: channels {channels}, kernel_size {kernel_size}, stride {stride} below 1, "
-            f"or padding {padding} below 0"
-        )
+    _require_sizes(channels, kernel_size, stride, padding)
     if biases not in ("shared", "per-site", "none"):
         raise ValueError(f"conv2d: biases are 'shared', 'per-site' or 'none', got {biases!r}")
     groups_of_planes = _input_planes(planes, channels, groups)
@@ -112,6 +108,14 @@ def conv2d(
     )
     rows = channels // len(groups_of_planes)
     return Sites(planes * height * width, rows, table, padding_value, linear=linear)
+
+
+def _require_sizes(channels: int, kernel_size: int, stride: int, padding: int) -> None:
+    if min(channels, kernel_size, stride) < 1 or padding < 0:
+        raise ValueError(
+            f"conv2d: channels {channels}, kernel_size {kernel_size}, stride {stride} below 1, "
+            f"or padding {padding} below 0"
+        )
 
 
 def _receptive_field(
