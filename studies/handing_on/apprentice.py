@@ -51,9 +51,9 @@ from ..kit.report.tables import percent
 from ..kit.rl.classic_control import ClassicControl
 from ..kit.rl.tasks import RL_TASKS
 from ..kit.rl.tasks import RLTask
-from ..kit.rl.tasks import by_episodes
 from ..kit.rl.tasks import fresh_policies
 from ..kit.rl.tasks import mean_returns
+from ..kit.rl.tasks import random_search_learner
 from ..kit.rl.tasks import train_on_task
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
@@ -112,7 +112,7 @@ def run(trial: Trial) -> Iterator[Row]:
     args, rl_task = trial.args, trial.rl_task
     teacher = fresh_policies(args.device, rl_task, TEACHER, args.seed)
     training = train_on_task(
-        rl_task, by_episodes(rl_task), teacher, teacher.port(), trial.generator("teacher")
+        rl_task, random_search_learner(rl_task), teacher, teacher.port(), trial.generator("teacher")
     )
     for state, _ in training:
         share = int(state.progress.steps) / rl_task.max_env_steps

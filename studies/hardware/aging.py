@@ -7,7 +7,7 @@ teaches a fresh chip what it answers, dies, and the heir goes on. Relearning and
 so they wait until more than 3 % of the answers to those few inputs have changed. Accuracy is measured
 before and after. Care comes at the listed moments only, so that a chip must last from each to the next.
 
-A remedy fails at the first moment at which accuracy, after care, is more than 2 points below the fresh
+A method fails at the first moment at which accuracy, after care, is more than 2 points below the fresh
 chip's.
 
 Ours on digits (seed 0, mean of 3 chips): PCM from 96.2 to 95.3 % in a year with nothing done, 95.5 to 95.6
@@ -48,10 +48,10 @@ from learners.data import Dataset
 from learners.data import batches
 from learners.data import load_data
 
-from ..kit.recipes.maintenance import REMEDIES
+from ..kit.recipes.maintenance import METHODS
 from ..kit.recipes.maintenance import ChipInUse
 from ..kit.recipes.maintenance import Context
-from ..kit.recipes.maintenance import Remedy
+from ..kit.recipes.maintenance import Method
 from ..kit.recipes.published_learner import accumulating_adam
 from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.training_size import network
@@ -69,8 +69,8 @@ MOMENTS: Final = (1.0, 3.0, 10.0, 60.0, 3600.0, 86_400.0, 604_800.0, 2.63e6, 3.1
 @dataclass(frozen=True)
 class Args:
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
-    devices: tuple[AnyDevice, ...] = (PCM(), CMOHfOxRRAM(), SONOS(), CapacitorCell())  # each, by every remedy
-    remedies: tuple[Remedy, ...] = get_args(Remedy)  # who takes care of a chip, and how
+    devices: tuple[AnyDevice, ...] = (PCM(), CMOHfOxRRAM(), SONOS(), CapacitorCell())  # each, by every method
+    methods: tuple[Method, ...] = get_args(Method)  # who takes care of a chip, and how
     moments: tuple[float, ...] = MOMENTS  # s since it had learnt, rising
     chips: int = 3  # identities, each a trial of its own
     examples: int = 100  # to watch it by, to rescale by, and with labels to relearn from
@@ -79,7 +79,7 @@ class Args:
 
 
 TOY = Args(
-    devices=(SONOS(),), remedies=("rescaling", "relearning"), moments=(1.0, 10000000.0), chips=1, epochs=0.3
+    devices=(SONOS(),), methods=("rescaling", "relearning"), moments=(1.0, 10000000.0), chips=1, epochs=0.3
 )
 
 
@@ -87,21 +87,21 @@ TOY = Args(
 class Trial:
     args: Args = Args()
     device: AnyDevice = PCM()
-    remedy: Remedy = "nothing"
+    method: Method = "nothing"
     chip: int = 0
 
     @property
     def name(self) -> str:
-        return f"{reference(self.device)}, {self.remedy}, chip {self.chip}"
+        return f"{reference(self.device)}, {self.method}, chip {self.chip}"
 
     def generator(self, *path: str | int) -> Generator:
-        return stream(self.args.seed, "aging", self.chip, *path)  # every device and remedy sees the same
+        return stream(self.args.seed, "aging", self.chip, *path)  # every device and method sees the same
 
 
 def plan(args: Args) -> list[Trial]:
     if list(args.moments) != sorted({*args.moments}) or not args.moments or args.moments[0] <= 0:
         raise ValueError(f"aging: moments are above 0 and rise, got {args.moments}")
-    return [Trial(args, d, r, c) for d in args.devices for r in args.remedies for c in range(args.chips)]
+    return [Trial(args, d, r, c) for d in args.devices for r in args.methods for c in range(args.chips)]
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -122,14 +122,14 @@ def run(trial: Trial) -> Iterator[Row]:
         try:
             life.chip.wait(max(0.0, moment - life.now))
             before = float(evaluate(life.port, data.test))
-            life = REMEDIES[trial.remedy](context, life, k)
+            life = METHODS[trial.method](context, life, k)
             yield {**_row(trial, moment, life, data, before), **done}
         except Dead as end:  # and so at all later moments; a dead chip knows nothing
             yield {**_about(trial), "seconds": moment, "before": 0.0, "after": 0.0, "died": str(end), **done}
 
 
 def _about(trial: Trial) -> Row:
-    return {"device": reference(trial.device), "remedy": trial.remedy, "chip": trial.chip}
+    return {"device": reference(trial.device), "method": trial.method, "chip": trial.chip}
 
 
 def _row(trial: Trial, moment: float, life: ChipInUse, data: Dataset, before: float | None) -> Row:
@@ -142,10 +142,10 @@ def _row(trial: Trial, moment: float, life: ChipInUse, data: Dataset, before: fl
 
 def table(rows: Sequence[Row]) -> list[Row]:
     lines = []
-    for device, remedy in dict.fromkeys((r["device"], r["remedy"]) for r in rows):
-        mean = _mean_by_time([r for r in rows if (r["device"], r["remedy"]) == (device, remedy)], "after")
+    for device, method in dict.fromkeys((r["device"], r["method"]) for r in rows):
+        mean = _mean_by_time([r for r in rows if (r["device"], r["method"]) == (device, method)], "after")
         failures = [s for s, share in mean.items() if share < mean[0.0] - FAILED]
-        line = {"device": short_reference(device), "care": remedy}
+        line = {"device": short_reference(device), "method": method}
         line |= {words(s): f"{100 * share:.1f}" for s, share in mean.items()}
         lines.append({**line, "fails at": words(failures[0]) if failures else "not yet"})
     return lines
@@ -169,15 +169,15 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
     figure = Figure(figsize=(4 * len(devices), 3.6), layout="constrained")
     axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    colors = dict(zip(get_args(Remedy), ("tab:gray", "tab:orange", "tab:blue", "tab:green"), strict=True))
+    colors = dict(zip(get_args(Method), ("tab:gray", "tab:orange", "tab:blue", "tab:green"), strict=True))
     for axis, device in zip(axes, devices, strict=True):
-        for remedy in dict.fromkeys(r["remedy"] for r in rows if r["device"] == device):
-            treated = [r for r in rows if (r["device"], r["remedy"]) == (device, remedy)]
+        for method in dict.fromkeys(r["method"] for r in rows if r["device"] == device):
+            treated = [r for r in rows if (r["device"], r["method"]) == (device, method)]
             before, after = _mean_by_time(treated, "before"), _mean_by_time(treated, "after")
             times = [s for s in after if s > 0]
             line = [(s, 100 - 100 * course[s]) for s in times for course in (before, after)]
-            axis.plot(*zip(*line, strict=True), color=colors[remedy], label=remedy, lw=1.2)
-            axis.plot(times, [100 - 100 * after[s] for s in times], "o", color=colors[remedy], ms=3)
+            axis.plot(*zip(*line, strict=True), color=colors[method], label=method, lw=1.2)
+            axis.plot(times, [100 - 100 * after[s] for s in times], "o", color=colors[method], ms=3)
         axis.set(title=short_reference(device), xlabel="time since training, s", xscale="log", yscale="log")
         axis.grid(which="both", alpha=0.3)
     axes[0].set(ylabel="test error %")

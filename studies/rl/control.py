@@ -57,10 +57,10 @@ from ..kit.report.tables import plus_minus
 from ..kit.rl.classic_control import ClassicControl
 from ..kit.rl.tasks import RL_TASKS
 from ..kit.rl.tasks import RLTask
-from ..kit.rl.tasks import by_episodes
-from ..kit.rl.tasks import by_steps
 from ..kit.rl.tasks import fresh_policies
 from ..kit.rl.tasks import mean_returns
+from ..kit.rl.tasks import random_search_learner
+from ..kit.rl.tasks import reinforce_learner
 from ..kit.rl.tasks import train_on_task
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
@@ -138,7 +138,9 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, rl_task = trial.args, trial.rl_task
-    learner: PolicyLearner = by_episodes(rl_task) if trial.method == "episodes" else by_steps(rl_task)
+    learner: PolicyLearner = (
+        random_search_learner(rl_task) if trial.method == "episodes" else reinforce_learner(rl_task)
+    )
     chip = fresh_policies(trial.device, rl_task, range(args.chips), args.seed)
     state = None
     pause = 0.0

@@ -34,7 +34,7 @@ from .published_learner import accumulating_adam
 from .published_learner import learned_feedback
 from .training_size import TrainingSize
 
-Remedy = Literal["nothing", "rescaling", "relearning", "heir"]
+Method = Literal["nothing", "rescaling", "relearning", "heir"]
 
 
 class ChipInUse(NamedTuple):
@@ -144,7 +144,7 @@ def _hand_over(context: Context, chip: ChipInUse, moment: int) -> ChipInUse:
     return ChipInUse(heir, clock_at_start, heir.port().measure(context.examples.x).taps)
 
 
-REMEDIES: Final[dict[Remedy, Callable[[Context, ChipInUse, int], ChipInUse]]] = {
+METHODS: Final[dict[Method, Callable[[Context, ChipInUse, int], ChipInUse]]] = {
     "nothing": _do_nothing,
     "rescaling": _rescale,
     "relearning": _relearn,

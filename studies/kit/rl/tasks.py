@@ -76,7 +76,7 @@ RL_TASKS: Final = {
 }
 
 
-def by_episodes(rl_task: RLTask) -> AugmentedRandomSearch:
+def random_search_learner(rl_task: RLTask) -> AugmentedRandomSearch:
     """Augmented random search; the last round that may begin still ends within the task's steps."""
     longest = 2 * rl_task.pairs * rl_task.episodes * rl_task.limit
     return AugmentedRandomSearch(
@@ -94,7 +94,7 @@ STEP_EPISODES = 8
 STEP_LEARNING_RATE = 0.03  # of Adam
 
 
-def by_steps(rl_task: RLTask) -> NodePerturbationReinforce:
+def reinforce_learner(rl_task: RLTask) -> NodePerturbationReinforce:
     """Node perturbation at every step, episodes side by side."""
     return NodePerturbationReinforce(
         NodePerturbation(STEP_PROBE, 1, gaussian, mask=False),

@@ -31,7 +31,7 @@ from studies.kit.run.runner import run_study
 
 LAYERS = (dense(64, 8), dense(8, 10, linear=True))
 SHORT = aging.Args(
-    devices=(CapacitorCell(),), remedies=("nothing", "heir"), moments=(0.5, 2.0), chips=2, epochs=3
+    devices=(CapacitorCell(),), methods=("nothing", "heir"), moments=(0.5, 2.0), chips=2, epochs=3
 )
 
 
@@ -58,7 +58,7 @@ def test_rescaling_undoes_what_all_cells_lose_alike() -> None:
     fresh = in_use(chip, held)
     chip.wait(3.0)
     faded = fresh.port.measure(held.examples.x).taps
-    mended = maintenance.REMEDIES["rescaling"](held, fresh, 0).port.measure(held.examples.x).taps
+    mended = maintenance.METHODS["rescaling"](held, fresh, 0).port.measure(held.examples.x).taps
     for was, now, back in zip(fresh.fresh_taps, faded, mended, strict=True):
         assert float((now - was).abs().max()) > 0.1
         torch.testing.assert_close(back, was, rtol=1e-4, atol=1e-4)
@@ -88,9 +88,9 @@ def test_an_heir_takes_over_at_its_moment_and_the_teacher_is_dead() -> None:
     chip = Chip(CapacitorCell(read_noise=0), (dense(64, 64), dense(64, 10, linear=True)))
     held = context(chip, load_data("digits"))._replace(size=SMALL._replace(epochs=0.3))
     fresh = in_use(chip, held)
-    assert maintenance.REMEDIES["heir"](held, fresh, 0) is fresh and chip.alive  # it is still well
+    assert maintenance.METHODS["heir"](held, fresh, 0) is fresh and chip.alive  # it is still well
     chip.wait(5.0)
-    after = maintenance.REMEDIES["heir"](held, fresh, 0)
+    after = maintenance.METHODS["heir"](held, fresh, 0)
     with pytest.raises(Dead):
         chip.port().measure(held.examples.x)
     assert after.chip.identities != chip.identities and after.chip.clock < 0.1 and 5.0 < after.now < 5.1
@@ -99,14 +99,14 @@ def test_an_heir_takes_over_at_its_moment_and_the_teacher_is_dead() -> None:
 def test_the_dead_know_nothing() -> None:
     """A chip that relearns itself to death is dead at all later moments, and its run goes on."""
     device = Endurance(Fading(), pulses=80, pulses_dtod=0)  # drives are owed while it learns, and not later
-    args = aging.Args(devices=(device,), remedies=("relearning",), moments=(1.0, 2.0, 3.0), epochs=1)
+    args = aging.Args(devices=(device,), methods=("relearning",), moments=(1.0, 2.0, 3.0), epochs=1)
     rows = list(aging.run(aging.Trial(args, device, "relearning")))
     assert [r["after"] for r in rows[-2:]] == [0.0, 0.0] and rows[0]["after"] > 0
     assert "worn out" in rows[-1]["died"] and rows[-1]["done"] == 1.0
 
 
 def test_a_remedy_fails_where_two_points_are_lost() -> None:
-    about = {"device": "a:B", "remedy": "nothing"}
+    about = {"device": "a:B", "method": "nothing"}
     course = {0.0: 0.9, 60.0: 0.885, 3600.0: 0.87, 3.156e7: 0.1}
     rows = [{**about, "seconds": s, "before": a, "after": a} for s, a in course.items()]
     (line,) = aging.table(rows)

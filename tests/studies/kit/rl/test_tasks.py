@@ -6,16 +6,16 @@ from analog import Ideal
 from analog import xray
 from studies.kit.rl.tasks import RL_TASKS
 from studies.kit.rl.tasks import RLTask
-from studies.kit.rl.tasks import by_episodes
-from studies.kit.rl.tasks import by_steps
 from studies.kit.rl.tasks import fresh_policies
 from studies.kit.rl.tasks import make_env
+from studies.kit.rl.tasks import random_search_learner
+from studies.kit.rl.tasks import reinforce_learner
 
 
 @pytest.mark.parametrize("rl_task", RL_TASKS.values(), ids=lambda rl_task: rl_task.task)
 def test_a_round_begun_with_steps_left_ends_within_them(rl_task: RLTask) -> None:
     """However long its episodes are."""
-    for learner in (by_episodes(rl_task), by_steps(rl_task)):
+    for learner in (random_search_learner(rl_task), reinforce_learner(rl_task)):
         env = make_env(rl_task, learner, 1)
         assert (
             learner.max_env_steps is not None
