@@ -60,6 +60,7 @@ def test_help_shows_each_flag_with_its_meaning(
     assert stop.value.code == 0
     shown = capsys.readouterr().out
     assert "--seed" in shown and "--workers" in shown and "processes" in shown
+    assert "torch threads" in shown and "results folder" in shown and "dask scheduler" in shown
     assert "{seed" not in shown
 
 
@@ -100,10 +101,15 @@ def test_archived_results_go_on_elsewhere(
     words = ["tests.studies.toy", "--trials", "2"]
     with pytest.raises(ArithmeticError):
         command(monkeypatch, *words, "--broken", "1")
+    assert capsys.readouterr().out.splitlines()[-1] == "ArithmeticError, raised by trial 'toy 1'"
     (folder,) = (tmp_path / "results").iterdir()
+    assert command(monkeypatch, "draw", str(folder)) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "unfinished: 1 of 2 trials"
     assert command(monkeypatch, "archive", str(folder)) == 0
     place = tmp_path / "docs" / "archive" / "toy" / folder.name.removeprefix("toy-")
     assert capsys.readouterr().out.splitlines()[-1] == f"archive: {place.relative_to(tmp_path)}"
+    assert command(monkeypatch, "archive", str(place)) == 1
+    assert "is an archive already" in capsys.readouterr().out
     assert command(monkeypatch, "restore", str(place)) == 1
     assert "holds results already" in capsys.readouterr().out
     shutil.rmtree(folder)

@@ -33,9 +33,11 @@ def archive(folder: Path, archives: Path = ARCHIVES) -> Path:
         the archive.
 
     Raises:
-        ResultsError: the folder holds no results, or they are too large.
+        ResultsError: the folder holds no results or is an archive, or they are too large.
     """
     manifest = read_manifest(folder)
+    if (folder / ROWS).exists():
+        raise ResultsError(f"{folder}: is an archive already; give a results folder, such as `restore` makes")
     place = archives / _study(manifest) / identity(manifest)
     rows = "".join(finished_trials(folder).values())
     files = {

@@ -49,9 +49,12 @@ def import_study(name: str) -> Any:
         module = name.removeprefix("./").removesuffix(".py").replace("/", ".")
         raise UnknownStudy(f"{name}: for a file write {module}")
     if not _exists(name):
-        near = get_close_matches(name, known, 1)
-        there_are = f"perhaps you meant {near[0]}" if near else f"there are {', '.join(known)}"
-        raise UnknownStudy(f"no study is called {name!r}; {there_are}")
+        near = get_close_matches(name, known, 3)
+        there_are = f"perhaps you meant {' or '.join(near)}" if near else f"there are {', '.join(known)}"
+        raise UnknownStudy(
+            f"no study is called {name!r}; {there_are}; one of your own is named as module or "
+            "package.module, importable from here"
+        )
     study = importlib.import_module(name)
     if missing := [part for part in PARTS if not hasattr(study, part)]:
         raise UnknownStudy(f"{name} is not a study; it has no {', '.join(missing)}")

@@ -42,9 +42,13 @@ def execute(words: Sequence[str]) -> int:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
     except (BadData, ResultsError, ValueError) as error:
-        message = f"{type(error).__name__}: {error}"
+        message = ", ".join((f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())))
         console.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
+    except Exception as error:  # a traceback follows; it begins far from the trial
+        message = ", ".join((type(error).__name__, *getattr(error, "__notes__", ())))
+        console.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+        raise
     return 0
 
 
@@ -69,9 +73,13 @@ def draw(folder: tyro.conf.Positional[Path]) -> None:
     Args:
         folder: results of a study, finished or not.
     """
-    study = study_of(read_manifest(folder))
-    study.figures(read_rows(folder), folder)
+    manifest, rows = read_manifest(folder), read_rows(folder)
+    study = study_of(manifest)
+    study.figures(rows, folder)
     _print_results(study, folder)
+    finished, planned = len({row["trial"] for row in rows}), len(manifest["seeds"]["trials"])
+    if finished < planned:
+        Console().print(f"unfinished: {finished} of {planned} trials", highlight=False)
 
 
 def archive(folder: tyro.conf.Positional[Path], into: Path = archives.ARCHIVES) -> None:

@@ -43,12 +43,14 @@ class RunOptions:
         ValueError: `workers` or `threads` is below 1.
     """
 
-    out: Path | None = None  # results folder; by default results/NAME-HASH, HASH of arguments, data and code
-    workers: int = 1  # processes
-    threads: int | None = (
-        None  # torch threads of each worker, by default cores / workers; 1 on a busy machine
-    )
-    cluster: str | None = None  # address of a dask scheduler to run the trials on (extra "dask")
+    # results folder; by default results/NAME-HASH, HASH of arguments, data and code
+    out: Path | None = None
+    # processes
+    workers: int = 1
+    # torch threads of each worker, by default cores / workers; 1 on a busy machine
+    threads: int | None = None
+    # address of a dask scheduler to run the trials on (extra "dask")
+    cluster: str | None = None
 
     def __post_init__(self) -> None:
         if self.workers < 1 or (self.threads is not None and self.threads < 1):
@@ -186,6 +188,9 @@ def _run_trial(run: Run, trial: Trial, threads: int, show: Show) -> tuple[list[R
         for row in run(trial):
             rows.append(row)
             show(trial.name, row)
+    except Exception as error:
+        error.add_note(f"raised by trial {trial.name!r}")
+        raise
     finally:
         torch.set_num_threads(before)
     return rows, time.perf_counter() - began

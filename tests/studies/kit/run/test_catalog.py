@@ -63,6 +63,7 @@ def test_a_study_is_imported_by_module() -> None:
     ("name", "said"),
     [
         ("heirz", "perhaps you meant heirs"),
+        ("heirz", "one of your own is named as module or package.module, importable from here"),
         ("zzz", "there are apprentice, "),
         ("mine.zzz", "no study is called 'mine.zzz'"),
         ("studies.kit.run.study", "is not a study; it has no Args, plan, run, table, figures"),
