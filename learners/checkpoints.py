@@ -20,6 +20,7 @@ from analog.tree import tree_leaves
 
 from .learner import Learner
 from .learner import for_steps
+from .training import Arguments
 from .training import TrainingState
 from .training import begin
 
@@ -72,7 +73,7 @@ def load_state(path: str | Path, learner: Learner, port: Port) -> TrainingState:
         leaves |= words["numbers"]
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadState(f"{path}: no whole state of a training: {error}") from None
-    start = begin(for_steps(learner, 1), port, 0)
+    start = begin(for_steps(learner, 1), port, Arguments(1.0, 0, 1, 0))
     try:
         state: TrainingState = _restore(words["outline"], start, leaves, port.spec.on)
     except (KeyError, ValueError):

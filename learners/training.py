@@ -4,8 +4,10 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
+from re import sub
 from typing import Any
 from typing import NamedTuple
+from zlib import crc32
 
 import torch
 from torch import Generator
@@ -28,6 +30,15 @@ from .learner import require_port
 from .progress import progress_bar
 
 
+class Arguments(NamedTuple):
+    """The arguments of a training by which all its steps are determined, beside the chip and the data."""
+
+    epochs: float
+    seed: int
+    batch_size: int
+    learner: int  # a checksum of its repr
+
+
 class TrainingState(NamedTuple):
     """Where a training stands: all that going on bitwise takes, beside the chip itself."""
 
@@ -38,6 +49,7 @@ class TrainingState(NamedTuple):
     reads: int  # vectors driven through the chip by learning so far
     best: float  # mean accuracy at the best evaluation so far
     waited: int  # evaluations since
+    arguments: Arguments  # of the training
 
     def __repr__(self) -> str:
         return f"TrainingState(steps={self.steps}, reads={self.reads})"
@@ -69,11 +81,11 @@ class Run:
         return f"Run(accuracy={accuracy}, steps={self.state.steps}, reads={self.reads})"
 
 
-def begin(learner: Learner, port: Port, seed: int) -> TrainingState:
+def begin(learner: Learner, port: Port, arguments: Arguments) -> TrainingState:
     """The state of a training before its first step; nothing is sent to the chip."""
-    order = stream(seed, "train", "order").get_state()
-    probes = stream(seed, "train", "probes", on=port.spec.on).get_state()
-    return TrainingState(0, learner.init(port.spec), order, probes, 0, -1.0, 0)
+    order = stream(arguments.seed, "train", "order").get_state()
+    probes = stream(arguments.seed, "train", "probes", on=port.spec.on).get_state()
+    return TrainingState(0, learner.init(port.spec), order, probes, 0, -1.0, 0, arguments)
 
 
 def train(
@@ -108,7 +120,8 @@ def train(
         max_steps: stop after so many steps of this call, to go on later. What stops before the last step of
             all epochs skips the evaluation at the end: `accuracy` is None unless `evaluate_every` fell due.
         state: where an earlier call with the same arguments ended; the training goes on bitwise as if it had
-            never stopped, provided that the chip is as it was then. None begins.
+            never stopped, provided that the chip is as it was then: another chip, or a fresh one, is not
+            noticed. None begins.
         progress: show a bar with the time left, if the output is a terminal.
         on_evaluation: called with the run so far after every evaluation, to save it or to plot it.
 
@@ -117,7 +130,7 @@ def train(
 
     Raises:
         TypeError: what came is no port, no learner or no data set.
-        ValueError: settings that make no sense.
+        ValueError: settings that make no sense, or `state` is of a training with other arguments.
         analog.Dead: the chip died.
     """
     require_port(port, "train")
@@ -130,7 +143,9 @@ def train(
     every = None if evaluate_every is None else max(1, round(evaluate_every * course.per_epoch))
     if patience is not None and (every is None or not judged):
         raise ValueError("train: patience wants evaluate_every, and class numbers as targets")
-    now = begin(course.learner, port, seed) if state is None else state
+    arguments = Arguments(float(epochs), seed, batch_size, _checksum(course.learner))
+    now = begin(course.learner, port, arguments) if state is None else state
+    _require_same(now.arguments, arguments)
     end = total if max_steps is None else min(total, now.steps + max_steps)
     losses: list[Tensor] = []
     curve: list[tuple[int, Tensor]] = []
@@ -207,6 +222,24 @@ class _Course:
 
 def _moved(target: Any, on: str) -> Any:
     return target.to(on) if isinstance(target, Tensor) else target
+
+
+def _checksum(learner: Learner) -> int:
+    """A checksum of what the learner's repr says, but for addresses in memory."""
+    return crc32(sub(r" at 0x[0-9a-f]+", "", repr(learner)).encode())
+
+
+def _require_same(before: Arguments, now: Arguments) -> None:
+    changed = [
+        f"{name} was {one}, is {other}"
+        for name, one, other in zip(now._fields[:-1], before, now, strict=False)
+        if one != other
+    ]
+    if before != now:  # a learner may be made for so many steps, so it is named where nothing else changed
+        raise ValueError(
+            f"train: state is of another training ({', '.join(changed) or 'the learner is another'}); "
+            "wanted the same arguments"
+        )
 
 
 def _require_learner(learner: object) -> None:

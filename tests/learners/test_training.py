@@ -154,3 +154,37 @@ def test_misuse_is_refused_in_one_line(change: dict[str, Any], error: type[Excep
     port, learner, data = (settings.pop(name) for name in ("port", "learner", "data"))
     with pytest.raises(error, match=says):
         train(port, learner, data, **settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"epochs": 2}, r"\(epochs was 1.0, is 2.0\)"),
+        ({"seed": 1, "batch_size": 32}, r"\(seed was 0, is 1, batch_size was 64, is 32\)"),
+        ({"learner": recipes.learned_feedback(CrossEntropy(), probes=8)}, r"\(the learner is another\)"),
+    ],
+    ids=["epochs", "seed and batch size", "learner"],
+)
+def test_a_state_goes_on_with_its_own_arguments_only(change: dict[str, Any], says: str) -> None:
+    settings: dict[str, Any] = {"learner": RECIPE, "epochs": 1, "seed": 0, "progress": False}
+    port = chip().port()
+    first = train(port, data=DATA, max_steps=3, **settings)
+    with pytest.raises(ValueError, match=f"train: state is of another training {says}"):
+        train(port, data=DATA, state=first.state, **{**settings, **change})
+    again = {**settings, "learner": recipes.learned_feedback(CrossEntropy())}
+    assert train(port, data=DATA, state=first.state, max_steps=1, **again).state.steps == 4
+
+
+def test_a_learner_at_another_address_is_the_same_learner() -> None:
+    """As in another process: what has no repr of its own shows where it lies in memory."""
+
+    def loss() -> CrossEntropy:
+        class Plain(CrossEntropy):
+            __repr__ = object.__repr__
+
+        return Plain()
+
+    settings: dict[str, Any] = {"data": DATA, "epochs": 1, "seed": 0, "max_steps": 1}
+    port, losses = chip().port(), (loss(), loss())
+    first = train(port, recipes.learned_feedback(losses[0]), **settings)
+    assert train(port, recipes.learned_feedback(losses[1]), state=first.state, **settings).state.steps == 2
