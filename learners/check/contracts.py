@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -78,9 +80,10 @@ def check_estimator(
     Tried on a linear chip of two layers (3 -> 4 -> 2) and five examples, where the exact gradient is known.
     Exactly: probes enter and gradients are told where the estimator says; the estimate is linear in the
     losses, does not change when all losses move by a constant, nor (for estimators without a memo) when
-    examples are reordered. By the two-stage rule: its mean is the gradient; probes have mean zero; chips of
-    a fleet and, for probes at nodes, examples are probed independently. About 200 means, so a false alarm
-    once in 5e6 calls.
+    examples are reordered; of losses in two parts each node learns from its own, unless `tell` raises a
+    ValueError; torch's global generator is left alone. By the two-stage rule: its mean is the gradient;
+    probes have mean zero; chips of a fleet and, for probes at nodes, examples are probed independently. About
+    200 means, so a false alarm once in 5e6 calls.
 
     Args:
         estimator: for losses smooth enough that its probe size does not matter.
@@ -97,11 +100,17 @@ def check_estimator(
         raise ContractError(
             f"got the class {estimator.__name__}, wanted an estimator: write {estimator.__name__}(...)"
         )
-    chip = LinearChip()
+    chip, state = LinearChip(), torch.get_rng_state()
     try:
         _exact_laws(estimator, chip, generator)
     except ValueError as error:
         raise ContractError(str(error)) from error
+    finally:  # this says why another law may look broken, so it goes first
+        if not torch.equal(state, torch.get_rng_state()):
+            raise ContractError(
+                f"{type(estimator).__name__}: the global torch generator was used; "
+                "draw from the one that `ask` is handed"
+            )
     _probe_laws(estimator, chip, samples, generator)
 
     def estimates(n: int, generator: Generator) -> Tensor:
@@ -113,6 +122,7 @@ def check_estimator(
     if variance is not None:
         mean = torch.cat([g.flatten() for g in chip.gradient])
         _variance_law(estimates, mean, variance(chip), samples, generator)
+    _parts_law(estimator, chip, generator)
 
 
 def _mean_law(estimates: Sample, chip: LinearChip, samples: int, generator: Generator) -> None:
@@ -161,8 +171,13 @@ def _exact_laws(estimator: Estimator, chip: LinearChip, generator: Generator) ->
         raise ContractError(
             "ask gave the same probe twice from a generator that moved on; draw from the one it is handed"
         )
-    result = chip.result(spec, probe, memo)
-    _require_gradient(estimator, spec, estimator.tell(spec, result))
+    with _blamed("ask gave a probe that does not fit the chip"):
+        result = chip.result(spec, probe, memo)
+    with _blamed("tell raised"):
+        estimate = estimator.tell(spec, result)
+    _require_gradient(estimator, spec, estimate)
+    with _blamed("tell gave a gradient that does not fit the chip"):
+        knob_gradients(spec, estimate, result.inputs)
     plain = _at_knobs(estimator, spec, result)
     for i, (gradient, shape) in enumerate(zip(plain, spec.shapes, strict=True)):
         if tuple(gradient.shape) != shape:
@@ -182,13 +197,52 @@ def _exact_laws(estimator: Estimator, chip: LinearChip, generator: Generator) ->
             gap, size = float((a - factor * b).abs().max()), float(b.abs().max())
             if not gap <= 1e-7 * (size + 1e-3):
                 raise ContractError(
-                    f"layer {i}: {statement}, but it does: by {gap:.3g} where estimates are about {size:.3g}"
+                    f"layer {i}: {statement}; here it is off by {gap:.3g} "
+                    f"where estimates are about {size:.3g}"
                 )
+
+
+def _parts_law(estimator: Estimator, chip: LinearChip, generator: Generator) -> None:
+    """A node, and the knobs that drive it, learn from the losses of the node's own part alone."""
+    spec = chip.spec(3)
+    probe, memo = chip.ask(estimator, spec, generator)
+    result, double = (chip.result(spec, probe, memo, scale=scale) for scale in (1.0, 2.0))
+    both = result._replace(
+        losses=torch.cat((result.losses, double.losses), -1),
+        baseline_losses=torch.cat((result.baseline_losses, double.baseline_losses), -1),
+    )
+    try:
+        with _blamed("tell raised, given losses in 2 parts"):
+            estimates = _at_knobs(estimator, spec, both)
+    except ValueError:  # it takes no parts, and says so
+        return
+    for i, (a, b) in enumerate(zip(estimates, _at_knobs(estimator, spec, result), strict=True)):
+        factors = torch.tensor([1.0, 2.0], dtype=b.dtype).repeat_interleave(b.shape[-2] // 2)
+        gap, size = float((a - factors[:, None] * b).abs().max()), float(b.abs().max())
+        if not gap <= 1e-7 * (size + 1e-3):
+            raise ContractError(
+                f"layer {i}: each half of the nodes learns from its own of 2 parts of the losses (their last "
+                f"axis); here it is off by {gap:.3g} where estimates are about {size:.3g}"
+            )
+
+
+@contextmanager
+def _blamed(statement: str) -> Iterator[None]:
+    """What goes wrong in torch breaks the contract of the method that is named.
+
+    Raises:
+        ContractError: shapes do not fit.
+    """
+    try:
+        yield
+    except (RuntimeError, IndexError, TypeError, AttributeError) as error:
+        raise ContractError(f"{statement}: {type(error).__name__}: {error}") from error
 
 
 def _asked(estimator: Estimator, chip: LinearChip, spec: Spec, generator: Generator) -> tuple[Probe, Any]:
     """What `ask` gave, of the form that it has to have."""
-    asked = chip.ask(estimator, spec, generator)
+    with _blamed("ask raised"):
+        asked = chip.ask(estimator, spec, generator)
     if isinstance(asked, Probe) or not isinstance(asked, tuple) or len(asked) != 2:
         raise ContractError(f"ask gave {type(asked).__name__}, wanted a Probe and a memo (or None)")
     probe, memo = asked

@@ -30,6 +30,7 @@ from .distributions import ProbeDistribution
 from .distributions import rademacher
 from .gradient import Gradient
 from .gradient import Place
+from .gradient import broadcast_parts
 from .schemes import Scheme
 from .schemes import one_sided
 
@@ -90,11 +91,11 @@ class Flipout(Estimator):
         flips = result.memo
         if not isinstance(flips, Flips):
             raise TypeError("Flipout: tell wants the memo that ask gave with the probe; it holds the flips")
-        losses, baseline_losses = result.losses.sum(-1), result.baseline_losses.sum(-1)
-        differences = self.scheme.differences(losses, baseline_losses, self.size)
-        share = differences.unsqueeze(-1) / (self.probes * differences.shape[-1])
+        differences = self.scheme.differences(result.losses, result.baseline_losses, self.size)
+        share = differences / (self.probes * differences.shape[-2])  # (K, *fleet, batch, parts)
         gradient = []
         for layer, base, r, s in zip(spec.layers, *flips, strict=True):
-            each = layer.unscatter(share.expand(*share.shape[:-1], layer.features))
+            of_nodes = broadcast_parts(share, layer.features)
+            each = layer.unscatter(of_nodes.expand(*share.shape[:-1], layer.features))
             gradient.append((base * ((each * r).mT @ s)).sum(0))
         return Gradient(knobs=tuple(gradient))

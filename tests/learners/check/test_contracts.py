@@ -178,6 +178,44 @@ class AtOnce(NodePerturbation):
         return knob_gradients(spec, super().tell(spec, result), result.inputs)
 
 
+class Global(NodePerturbation):
+    """Draws from torch's global generator."""
+
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> tuple[Probe, None]:
+        probe, _ = super().ask(spec, x, baseline, generator)
+        return tree_map(lambda p: p * torch.rand(p.shape, dtype=p.dtype).sub(0.5).sign(), probe), None
+
+
+class Merged(NodePerturbation):
+    """Sums the losses over their parts."""
+
+    def tell(self, spec: Spec, result: ProbeResult) -> Gradient:
+        losses, low = (x.sum(-1, keepdim=True) for x in (result.losses, result.baseline_losses))
+        return super().tell(spec, result._replace(losses=losses, baseline_losses=low))
+
+
+class Stout(NodePerturbation):
+    """Probes one node more than there are."""
+
+    def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> tuple[Probe, None]:
+        probe, _ = super().ask(spec, x, baseline, generator)
+        return tree_map(lambda p: torch.cat((p, p[..., :1]), -1), probe), None
+
+
+class Lean(NodePerturbation):
+    """Tells of one node less than there are."""
+
+    def tell(self, spec: Spec, result: ProbeResult) -> Gradient:
+        return tree_map(lambda g: g[..., 1:], super().tell(spec, result))
+
+
+class Clumsy(NodePerturbation):
+    """Adds what does not fit."""
+
+    def tell(self, spec: Spec, result: ProbeResult) -> Gradient:
+        return Gradient(nodes=(result.losses + torch.zeros(7, 11), None))
+
+
 @pytest.mark.parametrize(
     ("estimator", "says"),
     [
@@ -188,12 +226,41 @@ class AtOnce(NodePerturbation):
         (Memoless(0.3), r"ask gave Probe, wanted a Probe and a memo"),
         (AtOnce(0.3), "tell gave tuple, wanted a Gradient"),
         (Defect("missing 1/size"), "0.(29|30|31) times the gradient in layer 0"),
+        (Merged(0.3), "layer 0: each half of the nodes learns from its own of 2 parts"),
+        (Stout(0.3), "^ask gave a probe that does not fit the chip: RuntimeError"),
+        (
+            Lean(0.3),
+            "^layer 0: at the knobs the gradient is|^tell gave a gradient that does not fit",
+        ),
+        (Clumsy(0.3), "^tell raised: RuntimeError"),
+        (Defect("squared losses"), "give three times the estimate; here it is off by .* where estimates are"),
     ],
-    ids=["deaf", "class", "gradient at", "probes at", "no memo", "no Gradient", "how much"],
+    ids=[
+        "deaf",
+        "class",
+        "gradient at",
+        "probes at",
+        "no memo",
+        "no Gradient",
+        "how much",
+        "parts",
+        "stout",
+        "lean",
+        "clumsy",
+        "off by",
+    ],
 )
 def test_slips_have_clear_errors(estimator: Any, says: str) -> None:
     with pytest.raises(ContractError, match=says):
         check_estimator(estimator, stream(0, "slips"))
+
+
+def test_the_global_generator_is_nobodys_business() -> None:
+    with (
+        torch.random.fork_rng(),
+        pytest.raises(ContractError, match="^Global: the global torch generator was"),
+    ):
+        check_estimator(Global(0.3), stream(0, "global"))
 
 
 def predicted_by(estimator: Any) -> Callable[[LinearChip], Tensor]:
