@@ -177,12 +177,15 @@ def test_threads_are_given_back(tmp_path: Path) -> None:
     assert torch.get_num_threads() == before
 
 
-def test_bad_options_are_refused(tmp_path: Path) -> None:
+def test_bad_options_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for bad in ({"workers": 0}, {"threads": 0}):
         with pytest.raises(ValueError, match="at least 1"):
             RunOptions(tmp_path, **bad)
-    with pytest.raises(ValueError, match="different names"):
+    with pytest.raises(ValueError, match="toy: these arguments make no trial at all"):
         run_study(toy, toy.Args(trials=0), RunOptions(tmp_path))
+    monkeypatch.setattr(toy, "plan", lambda args: [toy.Trial(0, args)] * 2)
+    with pytest.raises(ValueError, match="different names"):
+        run_study(toy, toy.Args(), RunOptions(tmp_path))
 
 
 def test_trials_run_on_a_cluster(tmp_path: Path, whole: Path) -> None:
