@@ -7,38 +7,18 @@ from .contract import ContractError
 from .device import Device
 from .devices.ideal import Ideal
 from .devices.mismatched import Mismatched
-from .io.store import load
-from .io.store import save
-from .layers.convolution import conv2d
-from .layers.convolution import patches
-from .layers.crossbar import Layer
-from .layers.crossbar import dense
-from .layers.crossbar import grouped
-from .layers.crossbar import mlp
-from .measurement import MeasurementPlan
-from .measurement import MeasurementTable
-from .port import BadReading
-from .port import Dead
-from .port import Port
-from .port import Probe
-from .port import Reading
-from .port import checked
-from .randomness import Fabrication
-from .randomness import Noise
+from .io.store import load, save
+from .layers.convolution import conv2d, patches
+from .layers.crossbar import Layer, dense, grouped, mlp
+from .measurement import MeasurementPlan, MeasurementTable
+from .port import BadReading, Dead, Port, Probe, Reading, checked
+from .randomness import Fabrication, Noise
 from .settings import setting
-from .spec import BadInput
-from .spec import Budget
-from .spec import Costs
-from .spec import Knobs
-from .spec import Spec
+from .spec import BadInput, Budget, Costs, Knobs, Spec
 from .streams import stream
-from .wires.budget import OverBudget
-from .wires.budget import budgeted
-from .wires.metering import Ledger
-from .wires.metering import metered
-from .wires.tape import Tape
-from .wires.tape import replayed
-from .wires.tape import taped
+from .wires.budget import OverBudget, budgeted
+from .wires.metering import Ledger, metered
+from .wires.tape import Tape, replayed, taped
 
 __all__ = [
     "BadInput",

@@ -1,34 +1,20 @@
 """A device fabricated with an identity, in layers: the only mutable thing in the project."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Any
-from typing import Generic
+from typing import Any, Generic
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from .device import Device
-from .device import S
-from .identity import device_summary
-from .identity import identity_summary
-from .identity import integers
-from .identity import noise_generators
+from .device import Device, S
+from .identity import device_summary, identity_summary, integers, noise_generators
 from .layers.crossbar import Layer
-from .port import Dead
-from .port import Port
-from .port import Probe
-from .port import Reading
-from .port import make_port
+from .port import Dead, Port, Probe, Reading, make_port
 from .propagation import propagate
-from .randomness import Fabrication
-from .randomness import Noise
-from .spec import Costs
-from .spec import Knobs
-from .spec import Spec
+from .randomness import Fabrication, Noise
+from .spec import Costs, Knobs, Spec
 from .tree import tree_map
 
 

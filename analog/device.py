@@ -2,15 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 from typing_extensions import TypeVar
 
 from .measurement import MeasurementPlan
-from .randomness import Fabrication
-from .randomness import Noise
+from .randomness import Fabrication, Noise
 from .settings import check_settings
 from .spec import Costs
 

@@ -1,9 +1,7 @@
 """Who chips are, and which run of noise is theirs."""
 
 from collections.abc import Sequence
-from dataclasses import MISSING
-from dataclasses import fields
-from dataclasses import is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 
 from torch import Generator
 

@@ -5,15 +5,12 @@ A port may as well belong to a lab instrument: `checked(Port(spec, dac.write, da
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from .spec import BadInput
-from .spec import Knobs
-from .spec import Spec
+from .spec import BadInput, Knobs, Spec
 
 
 class Dead(RuntimeError):

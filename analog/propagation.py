@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from .device import Device
-from .device import S
+from .device import Device, S
 from .port import Probe
 from .randomness import Noise
 from .spec import Spec

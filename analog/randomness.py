@@ -4,12 +4,10 @@ Every random number in the project comes from a generator that `stream` makes fr
 so nothing depends on the order of calls elsewhere and nothing touches torch's global generator.
 """
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from .streams import stream
 

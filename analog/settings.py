@@ -8,8 +8,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-from typing import Literal
+from typing import Any, Literal
 
 Closed = Literal["both", "left", "right", "neither"]
 _KEY = "analog.setting"

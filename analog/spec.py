@@ -1,10 +1,7 @@
 """The datasheet of a chip: its layers, what their use costs, and where tensors live."""
 
 import math
-from dataclasses import asdict
-from dataclasses import dataclass
-from dataclasses import field
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 import torch

@@ -3,10 +3,7 @@
 A tree is a tensor (or another leaf), None, or a tuple, list or NamedTuple of trees.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from .chip import Chip
-from .port import Probe
-from .port import Reading
+from .port import Probe, Reading
 from .propagation import propagate
 from .randomness import Noise
 from .spec import Knobs

@@ -7,36 +7,23 @@ peers and asks them about its own data. A mortal chip's weights mean nothing els
 stimulus of the sender's shard with the sender's answer to it, read from the chip as it is in that round.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.port import Port
 from analog.tree import tree_map
-from learners.learner import Batch
-from learners.learner import Learner
-from learners.learner import Step
-from learners.learner import fit
-from learners.losses import CrossEntropy
-from learners.losses import Loss
-from learners.losses import known_gradient
+from learners.learner import Batch, Learner, Step, fit
+from learners.losses import CrossEntropy, Loss, known_gradient
 
-from .communication import Accounting
-from .communication import CommunicationLog
-from .formats.answer_format import AnswerFormat
-from .formats.answer_format import check_generator
-from .formats.answer_format import check_integer
-from .formats.answer_format import index_bits
+from .communication import Accounting, CommunicationLog
+from .formats.answer_format import AnswerFormat, check_generator, check_integer, index_bits
 from .formats.soft_labels import SoftLabels
-from .shards import shard_indices
-from .shards import take_from_shards
+from .shards import shard_indices, take_from_shards
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The communication of chips that codistill, counted in bits on every chip's wires."""
 
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from learners.losses import CrossEntropy
-from learners.losses import Loss
+from learners.losses import CrossEntropy, Loss
 
 
 class TeacherTarget(NamedTuple):

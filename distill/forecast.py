@@ -14,11 +14,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from .read_budget import Pilot
-from .read_budget import centered_logits
+from .read_budget import Pilot, centered_logits
 
 EXPONENT, EXPONENT_STD = -0.5, 0.25  # of the power law: prior mean and sd
 MIN_PILOT = 8  # stimuli

@@ -1,33 +1,22 @@
 """Distillation hands a teacher's knowledge to fresh hardware as lessons: stimuli with their answers."""
 
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.port import Port
 from analog.spec import Spec
 from analog.streams import stream
 from analog.tree import tree_map
-from learners.data.batches import batches
-from learners.data.batches import count_steps
-from learners.learner import Batch
-from learners.learner import Learner
-from learners.learner import Step
-from learners.learner import fit
-from learners.learner import for_steps
-from learners.learner import require_port
+from learners.data.batches import batches, count_steps
+from learners.learner import Batch, Learner, Step, fit, for_steps, require_port
 from learners.losses import Loss
 from learners.progress import progress_bar
 
-from .formats.answer_format import AnswerFormat
-from .formats.answer_format import check_generator
+from .formats.answer_format import AnswerFormat, check_generator
 from .formats.soft_labels import SoftLabels
 
 

@@ -4,10 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from analog.port import Port
-from analog.port import Probe
-from analog.port import Reading
-from analog.port import rewired
+from analog.port import Port, Probe, Reading, rewired
 
 
 def class_outputs(port: Port, classes: int) -> Port:

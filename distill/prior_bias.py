@@ -19,8 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import logsumexp
-from scipy.special import softmax
+from scipy.special import logsumexp, softmax
 from torch import Tensor
 
 from analog.port import Port

@@ -25,20 +25,16 @@ never so sharply that the noise of what was recorded bends the softmax.
 """
 
 import math
-from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog.port import Dead
-from analog.port import Port
+from analog.port import Dead, Port
 from learners.learner import Batch
 
-from .distillation_loss import TeacherTarget
-from .distillation_loss import soften
+from .distillation_loss import TeacherTarget, soften
 from .teachers import averaged
 
 STUDENT_TEMPERATURE = 4.0  # V, at which heirs soften their own outputs

@@ -3,16 +3,12 @@
 Pools are tensors (stimuli, pixels) or batches with labels; every draw takes its generator as an argument.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isqrt
 from typing import Any
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
 from analog.port import Port

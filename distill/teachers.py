@@ -4,12 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from analog.port import Dead
-from analog.port import Port
-from analog.port import Probe
-from analog.port import Reading
-from analog.port import make_port
-from analog.port import rewired
+from analog.port import Dead, Port, Probe, Reading, make_port, rewired
 from analog.spec import Knobs
 
 from .formats.answer_format import check_integer

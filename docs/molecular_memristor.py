@@ -16,11 +16,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from analog import Costs
-from analog import Device
-from analog import Fabrication
-from analog import Noise
-from analog import setting
+from analog import Costs, Device, Fabrication, Noise, setting
 
 
 class Cells(NamedTuple):

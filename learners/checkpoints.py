@@ -18,11 +18,8 @@ from torch import Tensor
 from analog.port import Port
 from analog.tree import tree_leaves
 
-from .learner import Learner
-from .learner import for_steps
-from .training import Arguments
-from .training import TrainingState
-from .training import begin
+from .learner import Learner, for_steps
+from .training import Arguments, TrainingState, begin
 
 
 class BadState(ValueError):

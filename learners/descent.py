@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Generator
 
@@ -15,12 +14,9 @@ from .estimators.base import Estimator
 from .estimators.control_variates import ControlVariate
 from .estimators.estimate import judge_baseline
 from .estimators.probing import Probing
-from .learner import Batch
-from .learner import Step
-from .losses import Loss
-from .losses import require_loss
-from .updates.record import Update
-from .updates.record import require_update
+from .learner import Batch, Step
+from .losses import Loss, require_loss
+from .updates.record import Update, require_update
 
 
 class DescentState(NamedTuple):

@@ -5,8 +5,7 @@ from torch import Tensor
 
 from analog.port import Port
 
-from .learner import Batch
-from .learner import require_port
+from .learner import Batch, require_port
 
 _PIECE = 2500  # examples that are measured at once, so that the taps fit in memory
 

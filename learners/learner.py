@@ -1,18 +1,12 @@
 """A learner steps a port: measure, estimate, pulse. It is a function of what it measured."""
 
-from collections.abc import Iterable
-from collections.abc import Iterator
-from typing import Any
-from typing import NamedTuple
-from typing import Protocol
-from typing import runtime_checkable
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from typing_extensions import TypeVar
 
-from analog.port import Port
-from analog.port import Reading
+from analog.port import Port, Reading
 from analog.spec import Spec
 
 L = TypeVar("L", default=Any)

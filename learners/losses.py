@@ -2,14 +2,11 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
-from typing import Protocol
-from typing import runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
-from torch.nn.functional import softplus
+from torch.nn.functional import one_hot, softplus
 
 
 @runtime_checkable

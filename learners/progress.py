@@ -1,8 +1,7 @@
 """A bar that shows how far a training is, at what loss, and the time left."""
 
 import sys
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -23,10 +22,7 @@ def progress_bar(show: bool, begin: int, end: int, per_epoch: int) -> Iterator[C
         yield lambda made, loss: None
         return
     from rich.console import Console  # slow to import
-    from rich.progress import BarColumn
-    from rich.progress import Progress
-    from rich.progress import TextColumn
-    from rich.progress import TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     words = "epoch {task.fields[epoch]:.1f}", "loss {task.fields[loss]}"
     columns = TextColumn(words[0]), BarColumn(), TextColumn(words[1]), TimeRemainingColumn()

@@ -8,8 +8,7 @@ there it is an argument. All of this was chosen on held-out training data.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from torch import Generator
 
@@ -20,8 +19,7 @@ from .descent import Descent
 from .estimators.feedback import Feedback
 from .estimators.node import NodePerturbation
 from .estimators.weight import WeightPerturbation
-from .learner import Batch
-from .learner import Learner
+from .learner import Batch, Learner
 from .losses import Loss
 from .updates.basic import adam
 from .updates.record import Update

@@ -1,32 +1,23 @@
 """Training of chips on a data set: batches, progress, evaluation, early stopping, and going on later."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from re import sub
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.port import Port
 from analog.streams import stream
-from analog.wires.metering import Ledger
-from analog.wires.metering import metered
+from analog.wires.metering import Ledger, metered
 
-from .data.batches import count_steps
-from .data.batches import take
+from .data.batches import count_steps, take
 from .data.datasets import Dataset
-from .evaluation import evaluate
-from .evaluation import has_classes
-from .learner import Batch
-from .learner import Learner
-from .learner import for_steps
-from .learner import require_port
+from .evaluation import evaluate, has_classes
+from .learner import Batch, Learner, for_steps, require_port
 from .progress import progress_bar
 
 

@@ -6,14 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from analog import Knobs
-from analog import Probe
-from analog import Reading
-from analog import Spec
-from learners import Estimator
-from learners import ProbeResult
-from learners.estimators import ProbeDistribution
-from learners.estimators import knob_gradients
+from analog import Knobs, Probe, Reading, Spec
+from learners import Estimator, ProbeResult
+from learners.estimators import ProbeDistribution, knob_gradients
 
 
 def estimated(estimator: Estimator, spec: Spec, result: ProbeResult) -> Knobs:

@@ -10,8 +10,7 @@ import importlib
 import inspect
 import re
 import textwrap
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest

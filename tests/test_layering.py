@@ -3,13 +3,11 @@
 import ast
 import subprocess
 import sys
-from graphlib import CycleError
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from tests.source import imports
-from tests.source import modules
+from tests.source import imports, modules
 
 # of analog, all that a learner may import
 ACROSS = {

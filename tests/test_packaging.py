@@ -6,8 +6,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from tests.source import PACKAGES
-from tests.source import ROOT
+from tests.source import PACKAGES, ROOT
 
 
 def test_the_wheel_holds_the_four_packages(tmp_path: Path) -> None:

@@ -11,13 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from analog import BadInput
-from analog import Chip
-from analog import check_device
-from analog import dense
-from analog import xray
-from analog.calibrate import calibrate
-from analog.calibrate import simulate_table
+from analog import BadInput, Chip, check_device, dense, xray
+from analog.calibrate import calibrate, simulate_table
 from analog.settings import settings
 from studies.kit.run.catalog import catalog
 from studies.kit.run.command_line import execute

@@ -7,12 +7,10 @@ fails less than once in 5e4 runs. `python -m tests.nulls` shows that the rule al
 import os
 from collections.abc import Callable
 
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog import stream
-from learners.check.contracts import refused
-from learners.check.contracts import two_stage
+from learners.check.contracts import refused, two_stage
 
 
 def kept(sample: Callable[[int, Generator], Tensor], wanted: Tensor, size: int, *name: str | int) -> bool:

@@ -1,24 +1,14 @@
 """Parts that a user of the library would write: a probe distribution, a difference scheme, an estimator."""
 
 from dataclasses import dataclass
-from typing import Any
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Probe
-from analog import Reading
-from analog import Spec
-from learners import Estimator
-from learners import Gradient
-from learners import NodePerturbation
-from learners import ProbeResult
-from learners import gaussian
-from learners import one_sided
-from learners.estimators import ProbeDistribution
-from learners.estimators import Scheme
+from analog import Probe, Reading, Spec
+from learners import Estimator, Gradient, NodePerturbation, ProbeResult, gaussian, one_sided
+from learners.estimators import ProbeDistribution, Scheme
 from learners.estimators.distributions import exchange
 
 

@@ -4,8 +4,7 @@ from typing import Any
 
 import torch
 
-from analog import Device
-from analog import Fabrication
+from analog import Device, Fabrication
 from analog.devices import ZOO
 from analog.devices.programmed import Programmed
 from analog.devices.pulsed import Pulsed

@@ -21,18 +21,9 @@ start from stays there. The neurons' curvature shows in a table of `activity`.
 """
 
 from .estimate import calibrate
-from .moments import MomentModel
-from .moments import Moments
-from .moments import simulate_table
-from .moments import simulated_moments
-from .parsing import BadTable
-from .parsing import read_table
-from .parsing import table_from_columns
-from .parsing import write_table
-from .report import Calibration
-from .report import Diagnostic
-from .report import Diagnostics
-from .report import Parameter
+from .moments import MomentModel, Moments, simulate_table, simulated_moments
+from .parsing import BadTable, read_table, table_from_columns, write_table
+from .report import Calibration, Diagnostic, Diagnostics, Parameter
 
 __all__ = [
     "BadTable",

@@ -22,25 +22,13 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from ..measurement import MeasurementTable
-from ..settings import Setting
-from ..settings import settings
-from .identifiability import doubts
-from .identifiability import drop_unidentifiable
-from .moments import MomentModel
-from .moments import simulate_table
-from .moments import simulated_moments
+from ..settings import Setting, settings
+from .identifiability import doubts, drop_unidentifiable
+from .moments import MomentModel, simulate_table, simulated_moments
 from .parsing import BadTable
-from .report import Calibration
-from .report import Parameter
-from .report import diagnose
-from .scales import SearchScale
-from .scales import float_parameters
-from .scales import not_fitted
-from .scales import rebuild
-from .scales import search_coordinates
-from .scales import search_scale
-from .search import MomentMatching
-from .search import SamplingError
+from .report import Calibration, Parameter, diagnose
+from .scales import SearchScale, float_parameters, not_fitted, rebuild, search_coordinates, search_scale
+from .search import MomentMatching, SamplingError
 
 COPIES = 20  # simulated cells for each measured one
 APART = 2**39  # between seeds of simulated moments and those of their weights

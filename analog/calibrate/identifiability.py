@@ -5,8 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from .scales import SearchScale
-from .scales import search_coordinates
+from .scales import SearchScale, search_coordinates
 from .search import MomentMatching
 
 EITHER_SIGN = 0.5  # standard error beyond which a parameter of either sign counts as not identifiable

@@ -5,17 +5,14 @@ The same numbers are drawn for every setting of the parameters, so that moments 
 
 import math
 from collections.abc import Callable
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..device import Device
-from ..measurement import MeasurementPlan
-from ..measurement import MeasurementTable
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..measurement import MeasurementPlan, MeasurementTable
+from ..randomness import Fabrication, Noise
 from ..streams import stream
 
 AWAY = 2**40  # identities of the cells that are simulated lie this far from anybody's chips

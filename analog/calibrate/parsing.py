@@ -14,16 +14,13 @@ and inputs; pulses and targets may differ from cell to cell.
 
 import csv
 import math
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from ..measurement import MeasurementPlan
-from ..measurement import MeasurementTable
+from ..measurement import MeasurementPlan, MeasurementTable
 
 FEWEST = 20  # cells for each history: below it, no variance between cells is worth its name
 

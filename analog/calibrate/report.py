@@ -8,11 +8,7 @@ import torch
 from torch import Tensor
 
 from ..measurement import MeasurementTable
-from .moments import AWAY
-from .moments import Moments
-from .moments import simulate_cells
-from .moments import whitened
-from .moments import whitening
+from .moments import AWAY, Moments, simulate_cells, whitened, whitening
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,15 @@ weights and derivatives that belong to the solution, both are the same equations
 """
 
 from collections.abc import Callable
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from scipy.optimize import least_squares
 from torch import Tensor
 
 from ..measurement import MeasurementTable
-from .moments import MomentModel
-from .moments import Moments
-from .moments import whitened
-from .moments import whitening
-from .scales import SearchScale
-from .scales import rebuild
+from .moments import MomentModel, Moments, whitened, whitening
+from .scales import SearchScale, rebuild
 
 ROUNDS = 12  # of taking weights and derivatives anew
 SOLVED = 0.02  # half the squared gap that may be left, in standard errors

@@ -7,20 +7,17 @@ import torch
 from ..contract import ContractError
 from ..device import Device
 from ..layers.convolution import conv2d
-from ..layers.crossbar import Layer
-from ..layers.crossbar import dense
-from ..layers.crossbar import grouped
+from ..layers.crossbar import Layer, dense, grouped
 from .assertions import require
-from .cells import check_aging
-from .cells import check_fabrication
-from .cells import check_fleet_rows
-from .cells import check_histories
-from .cells import check_pulses
-from .cells import check_purity
-from .readings import check_examples
-from .readings import check_gradients
-from .readings import check_memory
-from .readings import check_noise
+from .cells import (
+    check_aging,
+    check_fabrication,
+    check_fleet_rows,
+    check_histories,
+    check_pulses,
+    check_purity,
+)
+from .readings import check_examples, check_gradients, check_memory, check_noise
 
 _LAWS = (
     check_fabrication,

@@ -13,12 +13,7 @@ from ..layers.crossbar import Layer
 from ..randomness import Noise
 from ..streams import stream
 from ..tree import tree_leaves
-from .assertions import cell_fields
-from .assertions import clone_fields
-from .assertions import draw
-from .assertions import require
-from .assertions import require_close
-from .assertions import require_equal
+from .assertions import cell_fields, clone_fields, draw, require, require_close, require_equal
 
 
 def check_fabrication(device: Device, layers: tuple[Layer, ...]) -> None:

@@ -5,26 +5,18 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import torch
-from hypothesis import HealthCheck
-from hypothesis import Phase
-from hypothesis import settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
-from hypothesis.stateful import RuleBasedStateMachine
-from hypothesis.stateful import initialize
-from hypothesis.stateful import invariant
-from hypothesis.stateful import rule
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from torch import Tensor
 
 from ..chip import Chip
 from ..contract import ContractError
 from ..device import Device
-from ..io.store import load
-from ..io.store import save
+from ..io.store import load, save
 from ..layers.crossbar import Layer
-from ..port import Port
-from ..port import Probe
+from ..port import Port, Probe
 from .replicas import Replicas
 
 _LENGTH: Final = 25  # steps of one life, at most

@@ -1,13 +1,10 @@
 """Laws of readings: whose noise is whose, whose memory, and the exact gradient."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
-from typing import Any
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from .. import xray
 from ..chip import Chip
@@ -18,12 +15,7 @@ from ..propagation import propagate
 from ..randomness import Noise
 from ..streams import stream
 from ..tree import tree_map
-from .assertions import cell_fields
-from .assertions import clone_fields
-from .assertions import draw
-from .assertions import require
-from .assertions import require_close
-from .assertions import require_equal
+from .assertions import cell_fields, clone_fields, draw, require, require_close, require_equal
 
 _STEP: Final = 1e-5  # of a central difference
 

@@ -5,26 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from ..chip import Chip
 from ..contract import ContractError
 from ..device import Device
-from ..io.store import BadFile
-from ..io.store import load
-from ..io.store import save
+from ..io.store import BadFile, load, save
 from ..layers.crossbar import Layer
-from ..port import Dead
-from ..port import Port
-from ..port import Probe
+from ..port import Dead, Port, Probe
 from ..propagation import propagate
 from ..randomness import Noise
 from ..tree import tree_leaves
-from ..wires.metering import Ledger
-from ..wires.metering import metered
-from .assertions import clone_fields
-from .assertions import draw
+from ..wires.metering import Ledger, metered
+from .assertions import clone_fields, draw
 
 Wire = Callable[[Chip, Port], tuple[Tensor, ...]]  # what is done, and the taps it shows
 

@@ -18,13 +18,10 @@ import torch
 from torch import Tensor
 
 from ..measurement import MeasurementPlan
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..randomness import Fabrication, Noise
 from ..settings import setting
 from .linear_ecram import LinearECRAM
-from .pulsed import SMALLEST_SHARE
-from .pulsed import Pulsed
-from .pulsed import PulsedCells
+from .pulsed import SMALLEST_SHARE, Pulsed, PulsedCells
 
 LAG = 1e-4  # share of a mean lifetime that may pass before leakage is worked out
 

@@ -24,12 +24,9 @@ import torch
 from torch import Tensor
 
 from ..measurement import MeasurementPlan
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..randomness import Fabrication, Noise
 from ..settings import setting
-from .programmed import Programmed
-from .programmed import ProgrammedCells
-from .programmed import blank_fields
+from .programmed import Programmed, ProgrammedCells, blank_fields
 
 LOWEST, HIGHEST = 9.0, 88.2  # uS
 MIDDLE = (LOWEST + HIGHEST) / 2

@@ -19,8 +19,7 @@ from torch import Tensor
 
 from ..randomness import Fabrication
 from ..settings import setting
-from .pulsed import Pulsed
-from .pulsed import PulsedCells
+from .pulsed import Pulsed, PulsedCells
 from .trains import exponential
 
 

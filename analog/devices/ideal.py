@@ -6,8 +6,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ..device import Device
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..randomness import Fabrication, Noise
 
 
 class IdealCells(NamedTuple):

@@ -23,12 +23,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..randomness import Fabrication, Noise
 from ..settings import setting
-from .programmed import Programmed
-from .programmed import blank_fields
-from .programmed import one_sided_pair
+from .programmed import Programmed, blank_fields, one_sided_pair
 from .wan_rram import polynomial
 
 LOWEST, HIGHEST = 50.0, 225.0  # uS

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from ..device import Device
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..randomness import Fabrication, Noise
 from ..settings import setting
 
 

@@ -22,8 +22,7 @@ from torch.nn.functional import pad
 
 from ..device import Device
 from ..measurement import MeasurementPlan
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..randomness import Fabrication, Noise
 from ..settings import setting
 
 

@@ -24,19 +24,15 @@ cells of a pair share one flicker, of their summed variance.
 import math
 from dataclasses import dataclass
 from math import inf
-from typing import Literal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..measurement import MeasurementPlan
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..randomness import Fabrication, Noise
 from ..settings import setting
-from .programmed import Programmed
-from .programmed import blank_fields
-from .programmed import one_sided_pair
+from .programmed import Programmed, blank_fields, one_sided_pair
 from .wan_rram import polynomial
 
 FULL = 25.0  # uS, to which the fits refer

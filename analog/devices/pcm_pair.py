@@ -25,8 +25,7 @@ from torch import Tensor
 
 from ..device import Device
 from ..measurement import MeasurementPlan
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..randomness import Fabrication, Noise
 from ..settings import setting
 from ..spec import Costs
 from .pulsed import SMALLEST_SHARE

@@ -12,18 +12,13 @@ ageing by many short steps costs little; its law depends on time since the write
 from abc import abstractmethod
 from dataclasses import dataclass
 from math import inf
-from typing import Any
-from typing import NamedTuple
-from typing import Protocol
-from typing import TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from ..device import Cells
-from ..device import Device
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..device import Cells, Device
+from ..randomness import Fabrication, Noise
 from ..settings import setting
 
 

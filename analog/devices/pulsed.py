@@ -20,8 +20,7 @@ from torch import Tensor
 
 from ..device import Device
 from ..measurement import MeasurementPlan
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..randomness import Fabrication, Noise
 from ..settings import setting
 from ..spec import Costs
 from .trains import affine

@@ -20,8 +20,7 @@ from torch import Tensor
 
 from ..randomness import Fabrication
 from ..settings import setting
-from .pulsed import Pulsed
-from .pulsed import PulsedCells
+from .pulsed import Pulsed, PulsedCells
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,9 @@ import torch
 from torch import Tensor
 
 from ..measurement import MeasurementPlan
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..randomness import Fabrication, Noise
 from ..settings import setting
-from .programmed import Programmed
-from .programmed import ProgrammedCells
-from .programmed import blank_fields
-from .programmed import one_sided_pair
+from .programmed import Programmed, ProgrammedCells, blank_fields, one_sided_pair
 
 DAY = 86_400.0  # s
 

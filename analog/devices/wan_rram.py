@@ -19,10 +19,7 @@ from torch import Tensor
 
 from ..randomness import Fabrication
 from ..settings import setting
-from .programmed import Programmed
-from .programmed import ProgrammedCells
-from .programmed import blank_fields
-from .programmed import one_sided_pair
+from .programmed import Programmed, ProgrammedCells, blank_fields, one_sided_pair
 
 FITS: dict[str, tuple[float, ...]] = {  # coefficients of G^k, uS
     "quartic": tuple(c / 40.0**k for k, c in enumerate((0.348, 16.030, -43.853, 45.393, -16.815))),

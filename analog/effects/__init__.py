@@ -3,8 +3,7 @@
 from .clipped import Clipped
 from .converters import Converters
 from .differential_pair import DifferentialPair
-from .effect import Effect
-from .effect import StatelessEffect
+from .effect import Effect, StatelessEffect
 from .endurance import Endurance
 from .ir_drop import IRDrop
 from .stuck import Stuck

@@ -13,8 +13,7 @@ from math import inf
 
 from torch import Tensor
 
-from ..device import Device
-from ..device import S
+from ..device import Device, S
 from ..randomness import Noise
 from ..settings import setting
 from .effect import StatelessEffect

@@ -5,15 +5,12 @@ Both are cells of their own, born, pulsed and aged apart; the amplifier and the 
 """
 
 from dataclasses import dataclass
-from typing import Generic
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 from torch import Tensor
 
-from ..device import Device
-from ..device import S
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..device import Device, S
+from ..randomness import Fabrication, Noise
 from ..spec import Costs
 from .effect import Effect
 

@@ -1,17 +1,13 @@
 """What all effects have in common: they hold a device and are one, and pass on what they leave alone."""
 
 from abc import abstractmethod
-from typing import Generic
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from torch import Tensor
 
-from ..device import Cells
-from ..device import Device
-from ..device import S
+from ..device import Cells, Device, S
 from ..measurement import MeasurementPlan
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..randomness import Fabrication, Noise
 from ..spec import Costs
 
 C = TypeVar("C", bound=Cells)

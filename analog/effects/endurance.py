@@ -12,16 +12,12 @@ decade and the tenth of dead cells. Valid for 1 <= pulses <= 1e15, 0 <= pulses_d
 """
 
 from dataclasses import dataclass
-from typing import Any
-from typing import Generic
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from torch import Tensor
 
-from ..device import Device
-from ..device import S
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..device import Device, S
+from ..randomness import Fabrication, Noise
 from ..settings import setting
 from .effect import Effect
 

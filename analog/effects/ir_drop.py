@@ -20,10 +20,8 @@ from math import inf
 import torch
 from torch import Tensor
 
-from ..device import Device
-from ..device import S
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..device import Device, S
+from ..randomness import Fabrication, Noise
 from ..settings import setting
 from .effect import StatelessEffect
 

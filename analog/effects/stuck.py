@@ -8,16 +8,13 @@ is read from it go on as the device has them. A probe is an analog input beside 
 """
 
 from dataclasses import dataclass
-from typing import Generic
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..device import Device
-from ..device import S
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..device import Device, S
+from ..randomness import Fabrication, Noise
 from ..settings import setting
 from .effect import Effect
 

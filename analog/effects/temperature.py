@@ -12,15 +12,12 @@ Valid from 233 to 398 K (-40 to 125 C).
 import math
 from dataclasses import dataclass
 from math import inf
-from typing import Generic
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 from torch import Tensor
 
-from ..device import Device
-from ..device import S
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..device import Device, S
+from ..randomness import Fabrication, Noise
 from ..settings import setting
 from .effect import Effect
 

@@ -10,16 +10,13 @@ last crossbars are never driven and belong to nobody's knobs.
 
 from dataclasses import dataclass
 from math import inf
-from typing import Generic
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ..device import Device
-from ..device import S
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..device import Device, S
+from ..randomness import Fabrication, Noise
 from ..settings import setting
 from .converters import convert
 from .effect import Effect

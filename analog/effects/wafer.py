@@ -9,16 +9,13 @@ weights; correlation between tiles and chips is left out. Guess: both magnitudes
 import math
 from dataclasses import dataclass
 from math import inf
-from typing import Generic
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..device import Device
-from ..device import S
-from ..randomness import Fabrication
-from ..randomness import Noise
+from ..device import Device, S
+from ..randomness import Fabrication, Noise
 from ..settings import setting
 from .effect import Effect
 

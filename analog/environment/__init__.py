@@ -5,11 +5,8 @@ Importing this package registers it, and so does `gymnasium.make("analog.environ
 
 import gymnasium
 
-from .chips import MortalChip
-from .chips import MortalChips
-from .settings import EnvSettings
-from .settings import Task
-from .settings import xor
+from .chips import MortalChip, MortalChips
+from .settings import EnvSettings, Task, xor
 
 NAME = "MortalChip-v0"
 

@@ -7,11 +7,8 @@ not.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from dataclasses import fields
-from typing import Any
-from typing import Final
-from typing import NamedTuple
+from dataclasses import asdict, fields
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -21,13 +18,9 @@ from torch import Tensor
 
 from ..chip import Chip
 from ..port import Probe
-from ..spec import BadInput
-from ..spec import Budget
-from ..spec import Knobs
-from ..spec import Spec
+from ..spec import BadInput, Budget, Knobs, Spec
 from ..streams import stream
-from .settings import EnvSettings
-from .settings import xor
+from .settings import EnvSettings, xor
 
 _COUNTED: Final = tuple(field.name for field in fields(Budget))
 

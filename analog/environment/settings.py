@@ -3,17 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-from typing import Literal
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..device import Device
 from ..devices.mismatched import Mismatched
-from ..layers.crossbar import Layer
-from ..layers.crossbar import dense
+from ..layers.crossbar import Layer, dense
 from ..spec import Budget
 
 Act = Literal["pulse", "probe"]

@@ -1,8 +1,6 @@
 """Chips in files, and (in `analog.io.remote`) ports that live in another process."""
 
-from .store import BadFile
-from .store import load
-from .store import save
+from .store import BadFile, load, save
 
 __all__ = [
     "BadFile",

@@ -7,8 +7,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import safetensors.torch

@@ -15,18 +15,10 @@ import torch
 from torch import Tensor
 
 from ..chip import Chip
-from ..device import Device
-from ..device import S
+from ..device import Device, S
 from ..layers.crossbar import Layer
-from ..tree import tree_leaves
-from ..tree import tree_unflatten
-from .serialization import BadBlock
-from .serialization import Header
-from .serialization import checksum
-from .serialization import describe
-from .serialization import layer_checksum
-from .serialization import pack
-from .serialization import unpack
+from ..tree import tree_leaves, tree_unflatten
+from .serialization import BadBlock, Header, checksum, describe, layer_checksum, pack, unpack
 
 _FORMAT: Final = 1
 _DTYPES: Final = {str(d).removeprefix("torch."): d for d in (torch.float32, torch.float64)}

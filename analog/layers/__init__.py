@@ -1,20 +1,8 @@
 """Digital wiring around banks of crossbar tiles."""
 
-from .convolution import Sites
-from .convolution import conv2d
-from .convolution import patches
-from .crossbar import Dense
-from .crossbar import Layer
-from .crossbar import dense
-from .crossbar import grouped
-from .crossbar import mlp
-from .mixer import Averaged
-from .mixer import Normalized
-from .mixer import Prepared
-from .mixer import channel_mixing
-from .mixer import local_mixer
-from .mixer import prepared
-from .mixer import token_mixing
+from .convolution import Sites, conv2d, patches
+from .crossbar import Dense, Layer, dense, grouped, mlp
+from .mixer import Averaged, Normalized, Prepared, channel_mixing, local_mixer, prepared, token_mixing
 
 __all__ = [
     "Averaged",

@@ -1,8 +1,7 @@
 """Tiles used again at several sites of an image: convolutions and patches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch

@@ -14,11 +14,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from .convolution import Sites
-from .convolution import patches
-from .crossbar import Dense
-from .crossbar import Layer
-from .crossbar import dense
+from .convolution import Sites, patches
+from .crossbar import Dense, Layer, dense
 
 
 class Preparation(Protocol):

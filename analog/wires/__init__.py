@@ -1,13 +1,8 @@
 """Wrappers around a port: meters, budgets, tapes."""
 
-from .budget import OverBudget
-from .budget import budgeted
-from .metering import Ledger
-from .metering import metered
-from .tape import ReplayMismatch
-from .tape import Tape
-from .tape import replayed
-from .tape import taped
+from .budget import OverBudget, budgeted
+from .metering import Ledger, metered
+from .tape import ReplayMismatch, Tape, replayed, taped
 
 __all__ = [
     "Ledger",

@@ -4,14 +4,9 @@ import math
 
 from torch import Tensor
 
-from ..port import Port
-from ..port import Probe
-from ..port import Reading
-from ..port import make_port
-from ..spec import Budget
-from ..spec import Knobs
-from .metering import Ledger
-from .metering import metered
+from ..port import Port, Probe, Reading, make_port
+from ..spec import Budget, Knobs
+from .metering import Ledger, metered
 
 
 class OverBudget(RuntimeError):

@@ -6,12 +6,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from ..port import Port
-from ..port import Probe
-from ..port import Reading
-from ..port import rewired
-from ..spec import Knobs
-from ..spec import Spec
+from ..port import Port, Probe, Reading, rewired
+from ..spec import Knobs, Spec
 
 
 class Ledger:

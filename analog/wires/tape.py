@@ -1,22 +1,15 @@
 """A tape of everything that went over the wires of a port, and its playback with no chip present."""
 
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..contract import ContractError
-from ..port import Port
-from ..port import Probe
-from ..port import Reading
-from ..port import make_port
-from ..port import rewired
-from ..spec import Knobs
-from ..spec import Spec
-from ..tree import tree_leaves
-from ..tree import tree_map
+from ..port import Port, Probe, Reading, make_port, rewired
+from ..spec import Knobs, Spec
+from ..tree import tree_leaves, tree_map
 
 
 @dataclass(repr=False)

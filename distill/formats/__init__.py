@@ -1,14 +1,14 @@
 """Answer formats: one file each."""
 
-from .answer_format import FLOAT_BITS
-from .answer_format import AnswerFormat
-from .answer_format import index_bits
-from .captions import CaptionDistillationLoss
-from .captions import CaptionLoss
-from .captions import CaptionTarget
-from .captions import HardCaptions
-from .captions import SoftCaptions
-from .captions import SoftCaptionTarget
+from .answer_format import FLOAT_BITS, AnswerFormat, index_bits
+from .captions import (
+    CaptionDistillationLoss,
+    CaptionLoss,
+    CaptionTarget,
+    HardCaptions,
+    SoftCaptions,
+    SoftCaptionTarget,
+)
 from .contract import check_answer_format
 from .hard_labels import HardLabels
 from .logits import Logits

@@ -5,11 +5,9 @@ code: a class among C takes ceil(log2 C), a number 32 unless it is rounded to fe
 among 1,024 classes is 10 bits, the teacher's distribution 1,023 numbers.
 """
 
-from typing import Any
-from typing import Protocol
+from typing import Any, Protocol
 
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from learners.losses import Loss
 

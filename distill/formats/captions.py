@@ -10,20 +10,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.nn.functional import logsigmoid
+from torch import Generator, Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-from learners.losses import CrossEntropy
-from learners.losses import Loss
+from learners.losses import CrossEntropy, Loss
 
-from ..distillation_loss import DistillationLoss
-from ..distillation_loss import TeacherTarget
-from ..distillation_loss import soften
-from .answer_format import FLOAT_BITS
-from .answer_format import check_integer
-from .answer_format import index_bits
+from ..distillation_loss import DistillationLoss, TeacherTarget, soften
+from .answer_format import FLOAT_BITS, check_integer, index_bits
 
 
 class CaptionTarget(NamedTuple):

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from learners.losses import CrossEntropy
 

@@ -5,8 +5,7 @@ Ba and Caruana, "Do deep nets really need to be deep?" (2014, https://arxiv.org/
 
 from dataclasses import dataclass
 
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from learners.losses import SquaredError
 

@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from ..distillation_loss import DistillationLoss
-from ..distillation_loss import TeacherTarget
-from ..distillation_loss import soften
+from ..distillation_loss import DistillationLoss, TeacherTarget, soften
 from .answer_format import check_integer
 
 

@@ -3,16 +3,11 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
-from ..distillation_loss import DistillationLoss
-from ..distillation_loss import TeacherTarget
-from ..distillation_loss import soften
-from .answer_format import check_generator
-from .answer_format import check_integer
-from .answer_format import index_bits
+from ..distillation_loss import DistillationLoss, TeacherTarget, soften
+from .answer_format import check_generator, check_integer, index_bits
 
 
 @dataclass(frozen=True)

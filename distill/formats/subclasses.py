@@ -19,8 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learners.losses import CrossEntropy
-from learners.losses import Loss
+from learners.losses import CrossEntropy, Loss
 
 from .answer_format import check_integer
 

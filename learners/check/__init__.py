@@ -1,7 +1,6 @@
 """Contracts for users' own learners and estimators."""
 
-from .contracts import check_estimator
-from .contracts import check_learner
+from .contracts import check_estimator, check_learner
 from .linear_chip import LinearChip
 
 __all__ = [

@@ -1,39 +1,22 @@
 """Contracts for users' own parts: `check_learner(...)` and `check_estimator(MyEstimator())`."""
 
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.contract import ContractError
-from analog.port import Port
-from analog.port import Probe
-from analog.spec import Knobs
-from analog.spec import Spec
-from analog.wires.tape import ReplayMismatch
-from analog.wires.tape import Tape
-from analog.wires.tape import replayed
-from analog.wires.tape import taped
+from analog.port import Port, Probe
+from analog.spec import Knobs, Spec
+from analog.wires.tape import ReplayMismatch, Tape, replayed, taped
 
-from ..estimators.base import Estimator
-from ..estimators.base import ProbeResult
-from ..estimators.gradient import Gradient
-from ..estimators.gradient import knob_gradients
-from ..learner import Batch
-from ..learner import Learner
-from ..learner import Step
-from ..learner import fit
-from .linear_chip import LinearChip
-from .linear_chip import reordered
-from .two_stage import Sample
-from .two_stage import listed
-from .two_stage import refused
-from .two_stage import two_stage
+from ..estimators.base import Estimator, ProbeResult
+from ..estimators.gradient import Gradient, knob_gradients
+from ..learner import Batch, Learner, Step, fit
+from .linear_chip import LinearChip, reordered
+from .two_stage import Sample, listed, refused, two_stage
 
 
 def check_learner(

@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.layers.crossbar import dense
-from analog.port import Probe
-from analog.port import Reading
+from analog.port import Probe, Reading
 from analog.spec import Spec
 
-from ..estimators.base import Estimator
-from ..estimators.base import ProbeResult
+from ..estimators.base import Estimator, ProbeResult
 from ..estimators.gradient import knob_gradient
 
 

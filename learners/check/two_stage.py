@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 STAGES = ((1, 3.2905), (10, 4.8916))  # (sample factor, bound on |z|): two-sided 1e-3, then 1e-6
 

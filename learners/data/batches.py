@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.tree import tree_map
 

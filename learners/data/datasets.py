@@ -12,10 +12,7 @@ from analog.streams import stream
 
 from ..learner import Batch
 from .batches import take
-from .idx import SOURCES
-from .idx import BadData
-from .idx import read_folder
-from .idx import read_named
+from .idx import SOURCES, BadData, read_folder, read_named
 
 
 class Dataset(NamedTuple):

@@ -16,17 +16,13 @@ layers in turn (`Descent(in_turn=True)`) removes.
 from dataclasses import dataclass
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog.port import Probe
-from analog.port import Reading
+from analog.port import Probe, Reading
 from analog.spec import Spec
 
-from .base import Estimator
-from .base import ProbeResult
-from .gradient import Gradient
-from .gradient import Place
+from .base import Estimator, ProbeResult
+from .gradient import Gradient, Place
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,15 @@
 """What gradient estimators are: probes and losses in, an estimated gradient out. No chip in sight."""
 
 from abc import abstractmethod
-from typing import Any
-from typing import NamedTuple
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog.port import Probe
-from analog.port import Reading
+from analog.port import Probe, Reading
 from analog.spec import Spec
 
 from .distributions import ProbeDistribution
-from .gradient import Gradient
-from .gradient import Place
+from .gradient import Gradient, Place
 from .schemes import Scheme
 
 

@@ -9,20 +9,16 @@ structured control variates" (2020), https://arxiv.org/abs/1906.08868.
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
-from typing import Protocol
-from typing import runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 from typing_extensions import TypeVar
 
 from analog.port import Probe
-from analog.spec import Knobs
-from analog.spec import Spec
+from analog.spec import Knobs, Spec
 
 from .base import ProbeResult
-from .gradient import Gradient
-from .gradient import Place
+from .gradient import Gradient, Place
 
 C = TypeVar("C", default=Any)
 

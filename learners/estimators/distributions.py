@@ -6,25 +6,17 @@ are tested by enumeration; a distribution that has none raises, and whatever nee
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import NoReturn
-from typing import Protocol
-from typing import runtime_checkable
+from typing import NoReturn, Protocol, runtime_checkable
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.spec import Spec
 
-from .draws import draw_normal
-from .draws import draw_signs
-from .draws import draw_sparse
-from .draws import draw_uniform
+from .draws import draw_normal, draw_signs, draw_sparse, draw_uniform
 
 
 @runtime_checkable

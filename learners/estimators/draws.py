@@ -3,8 +3,7 @@
 from math import prod
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.spec import Spec
 

@@ -1,29 +1,20 @@
 """The one path from probes to gradients: probe layers, take off what was predicted, tell the rest."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog.port import Port
-from analog.port import Reading
-from analog.spec import Knobs
-from analog.spec import Spec
+from analog.port import Port, Reading
+from analog.spec import Knobs, Spec
 
 from ..losses import Loss
-from .base import Estimator
-from .base import ProbeResult
-from .control_variates import ControlVariate
-from .control_variates import predicted_change
-from .gradient import Gradient
-from .gradient import knob_gradients
-from .gradient import weighted_knob_gradients
+from .base import Estimator, ProbeResult
+from .control_variates import ControlVariate, predicted_change
+from .gradient import Gradient, knob_gradients, weighted_knob_gradients
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,17 +1,14 @@
 """Gradients at summing nodes or at knobs, and how the one becomes the other."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Literal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from analog.layers.crossbar import Layer
-from analog.spec import Knobs
-from analog.spec import Spec
+from analog.spec import Knobs, Spec
 
 Place = Literal["nodes", "knobs"]
 

@@ -1,22 +1,16 @@
 """Probe distributions over all coordinates together: of fixed length, or orthogonal to one another."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from math import prod
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.spec import Spec
 
-from .distributions import ProbeDistribution
-from .distributions import exchange
-from .distributions import independent_covariance
-from .draws import draw_normal
-from .draws import draw_signs
+from .distributions import ProbeDistribution, exchange, independent_covariance
+from .draws import draw_normal, draw_signs
 
 
 @dataclass(frozen=True)

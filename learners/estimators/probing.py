@@ -9,15 +9,10 @@ from torch import Generator
 from analog.port import Port
 from analog.spec import Spec
 
-from ..losses import Loss
-from ..losses import known_gradient
-from ..losses import require_loss
+from ..losses import Loss, known_gradient, require_loss
 from .base import Estimator
 from .control_variates import ControlVariate
-from .estimate import Baseline
-from .estimate import Estimate
-from .estimate import estimate
-from .estimate import probe_span
+from .estimate import Baseline, Estimate, estimate, probe_span
 from .gradient import Gradient
 
 

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from math import prod
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.spec import Spec
 
-from .distributions import Independent
-from .distributions import ProbeDistribution
-from .distributions import exchange
+from .distributions import Independent, ProbeDistribution, exchange
 from .draws import draw_signs
 
 

@@ -10,24 +10,16 @@ Where we differ: several directions a step, of any distribution, by any differen
 from dataclasses import dataclass
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.layers.crossbar import Layer
-from analog.port import Probe
-from analog.port import Reading
+from analog.port import Probe, Reading
 from analog.spec import Spec
 
-from .base import Estimator
-from .base import ProbeResult
-from .base import validate
-from .distributions import ProbeDistribution
-from .distributions import rademacher
-from .gradient import Gradient
-from .gradient import Place
-from .gradient import broadcast_parts
-from .schemes import Scheme
-from .schemes import one_sided
+from .base import Estimator, ProbeResult, validate
+from .distributions import ProbeDistribution, rademacher
+from .gradient import Gradient, Place, broadcast_parts
+from .schemes import Scheme, one_sided
 
 
 @dataclass(frozen=True)

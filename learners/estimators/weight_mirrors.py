@@ -19,10 +19,8 @@ from torch import Tensor
 from analog.spec import Spec
 
 from .base import ProbeResult
-from .control_variates import ControlVariate
-from .control_variates import validate_variate
-from .gradient import Gradient
-from .gradient import Place
+from .control_variates import ControlVariate, validate_variate
+from .gradient import Gradient, Place
 
 
 class MirrorState(NamedTuple):

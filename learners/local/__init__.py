@@ -1,34 +1,16 @@
 """Local objectives and local targets: what each part of a chip is taught by itself."""
 
-from .activations import Activation
-from .activations import identity
-from .activations import relu
-from .activations import sigmoid
-from .activations import softmax
-from .activations import tanh
-from .contrastive import InfoNCE
-from .contrastive import PatchInfoNCE
-from .contrastive import stack_views
-from .forward_forward import ForwardForward
-from .forward_forward import label_goodness
-from .forward_forward import with_normalization
-from .goodness import GoodnessLoss
-from .goodness import Hebbian
-from .goodness import goodness
-from .greedy import Block
-from .greedy import Greedy
-from .groups import PerGroupLoss
-from .groups import ReplicatedHeads
+from .activations import Activation, identity, relu, sigmoid, softmax, tanh
+from .contrastive import InfoNCE, PatchInfoNCE, stack_views
+from .forward_forward import ForwardForward, label_goodness, with_normalization
+from .goodness import GoodnessLoss, Hebbian, goodness
+from .greedy import Block, Greedy
+from .groups import PerGroupLoss, ReplicatedHeads
 from .hybrid_images import HybridImages
-from .label_images import embed_label
-from .label_images import embed_neutral_label
-from .label_images import normalize
-from .label_images import readout_features
+from .label_images import embed_label, embed_neutral_label, normalize, readout_features
 from .locoprop import LocoProp
-from .negatives import Negatives
-from .negatives import WrongLabels
-from .node_gradients import NodeGradients
-from .node_gradients import PerturbedNodeGradients
+from .negatives import Negatives, WrongLabels
+from .node_gradients import NodeGradients, PerturbedNodeGradients
 from .target_propagation import TargetPropagation
 
 __all__ = [

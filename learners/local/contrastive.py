@@ -24,8 +24,7 @@ reading is spent on an image that only stands by. Nothing is differentiated but 
 """
 
 from dataclasses import dataclass
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor

@@ -13,25 +13,19 @@ perturbed (`Descent(NodePerturbation(...), update, GoodnessLoss())`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.port import Port
 from analog.spec import Spec
 
-from ..learner import Batch
-from ..learner import Learner
-from ..learner import Step
+from ..learner import Batch, Learner, Step
 from ..wiring.layer_by_layer import with_interlayer
 from .goodness import goodness
-from .greedy import Block
-from .greedy import Greedy
-from .label_images import embed_label
-from .label_images import normalize
+from .greedy import Block, Greedy
+from .label_images import embed_label, normalize
 from .negatives import Negatives
 
 

@@ -20,19 +20,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn.functional import softplus
 
-from analog.port import Port
-from analog.port import Probe
-from analog.port import Reading
+from analog.port import Port, Probe, Reading
 from analog.spec import Spec
 
 from ..estimators.distributions import rademacher
 from ..estimators.gradient import knob_gradient
-from ..learner import Batch
-from ..learner import Step
+from ..learner import Batch, Step
 from ..losses import Loss
 from ..updates.record import Update
 

@@ -9,32 +9,21 @@ no further than the block and its head, so by perturbation what is perturbed at 
 the nodes, and the variance falls with it. Heads are linear read-outs in digital memory, or small chips.
 """
 
-from collections.abc import Callable
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.layers.crossbar import Layer
-from analog.port import Port
-from analog.port import Reading
+from analog.port import Port, Reading
 from analog.spec import Spec
 
-from ..learner import Batch
-from ..learner import Learner
-from ..learner import Step
-from ..learner import for_steps
+from ..learner import Batch, Learner, Step, for_steps
 from ..randomness import split
 from ..wiring.readout import DigitalReadout
-from ..wiring.sub_ports import PulseBuffer
-from ..wiring.sub_ports import stack_ports
-from ..wiring.sub_ports import stack_specs
-from ..wiring.sub_ports import sub_port
+from ..wiring.sub_ports import PulseBuffer, stack_ports, stack_specs, sub_port
 
 
 @dataclass(frozen=True)

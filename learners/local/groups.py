@@ -16,27 +16,21 @@ part alone, is the plainer objective, and another one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog.layers.crossbar import Dense
-from analog.layers.crossbar import dense
+from analog.layers.crossbar import Dense, dense
 from analog.port import Port
 from analog.spec import Spec
 
-from ..descent import Descent
-from ..descent import DescentState
+from ..descent import Descent, DescentState
 from ..estimators.base import Estimator
 from ..estimators.control_variates import ControlVariate
 from ..estimators.gradient import knob_gradient
-from ..learner import Batch
-from ..learner import Step
-from ..losses import Loss
-from ..losses import known_gradient
+from ..learner import Batch, Step
+from ..losses import Loss, known_gradient
 from ..updates.record import Update
 
 

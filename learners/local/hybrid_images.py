@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from math import isqrt
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn.functional import pad
 
 from analog.port import Port

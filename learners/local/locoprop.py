@@ -24,19 +24,15 @@ Where we differ and why:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.port import Port
-from analog.spec import Knobs
-from analog.spec import Spec
+from analog.spec import Knobs, Spec
 
 from ..estimators.gradient import knob_gradient
-from ..learner import Batch
-from ..learner import Step
+from ..learner import Batch, Step
 from ..losses import Loss
 from ..updates.record import Update
 from .node_gradients import NodeGradients

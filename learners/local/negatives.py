@@ -6,26 +6,19 @@ where only shape or label can tell, and never carries the true label.
 """
 
 from dataclasses import dataclass
-from typing import Any
-from typing import NamedTuple
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from typing_extensions import TypeVar
 
 from analog.layers.crossbar import dense
 from analog.port import Port
 from analog.spec import Spec
 
-from ..learner import Batch
-from ..learner import Learner
+from ..learner import Batch, Learner
 from ..wiring.readout import DigitalReadout
-from .label_images import embed_label
-from .label_images import embed_neutral_label
-from .label_images import normalize
-from .label_images import readout_features
+from .label_images import embed_label, embed_neutral_label, normalize, readout_features
 
 S = TypeVar("S", default=Any)
 MIN_PROBABILITY = 1e-6  # of a wrong label: none is ever ruled out

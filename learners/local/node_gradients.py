@@ -1,15 +1,12 @@
 """Where a learner with local goals has the gradients at the summing nodes from: probes, on any chip."""
 
 from dataclasses import dataclass
-from typing import Any
-from typing import Protocol
+from typing import Any, Protocol
 
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from typing_extensions import TypeVar
 
-from analog.port import Port
-from analog.port import Reading
+from analog.port import Port, Reading
 from analog.spec import Spec
 
 from ..estimators.base import Estimator

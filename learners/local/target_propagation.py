@@ -17,30 +17,22 @@ gradient step there); inverses are digital, b(y) = f(Vy + c), and start at zero,
 read-out moves until they have learned something; on a chip f_l(z) is read from the layer driven alone.
 """
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog.layers.crossbar import Dense
-from analog.layers.crossbar import dense
+from analog.layers.crossbar import Dense, dense
 from analog.port import Port
-from analog.spec import Knobs
-from analog.spec import Spec
+from analog.spec import Knobs, Spec
 
 from ..estimators.gradient import knob_gradient
-from ..learner import Batch
-from ..learner import Step
-from ..losses import Loss
-from ..losses import known_gradient
+from ..learner import Batch, Step
+from ..losses import Loss, known_gradient
 from ..updates.record import Update
-from .activations import Activation
-from .activations import identity
+from .activations import Activation, identity
 
 
 class _State(NamedTuple):

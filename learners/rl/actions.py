@@ -5,8 +5,7 @@ from math import isfinite
 from typing import Protocol
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 
 class ActionSelector(Protocol):

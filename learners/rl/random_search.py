@@ -13,20 +13,14 @@ taken for skill. The estimate goes to any update rule; with sgd(rate) the paper'
 rate / (2 size). Drives shrink as the budget of steps is used, because noisy chips hold no iterate still.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
-from typing import NamedTuple
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog.port import Port
-from analog.port import Probe
-from analog.port import Reading
+from analog.port import Port, Probe, Reading
 from analog.spec import Spec
 
 from ..estimators.base import ProbeResult
@@ -36,14 +30,8 @@ from ..estimators.weight import WeightPerturbation
 from ..updates.record import Update
 from .actions import ActionSelector
 from .normalizer import ObservationNormalizer
-from .rollout import Transition
-from .rollout import VectorEnv
-from .rollout import episode_stats
-from .rollout import rollout
-from .training import Progress
-from .training import Round
-from .training import episode_seeds
-from .training import send_update
+from .rollout import Transition, VectorEnv, episode_stats, rollout
+from .training import Progress, Round, episode_seeds, send_update
 
 Shaping = Callable[[Tensor], Tensor]  # returns (probes, *fleet), pairs side by side -> losses, likewise
 

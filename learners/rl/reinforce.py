@@ -14,17 +14,13 @@ episodes that the chip plays side by side, without bias as they share nothing bu
 Actions follow from the disturbed outputs themselves; no distribution is sampled behind the chip.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog.port import Port
-from analog.port import Probe
-from analog.port import Reading
+from analog.port import Port, Probe, Reading
 from analog.spec import Spec
 
 from ..estimators.base import ProbeResult
@@ -34,15 +30,8 @@ from ..estimators.schemes import one_sided
 from ..updates.record import Update
 from .actions import ActionSelector
 from .random_search import PolicyState
-from .rollout import Transition
-from .rollout import VectorEnv
-from .rollout import episode_stats
-from .rollout import rollout
-from .training import Progress
-from .training import Round
-from .training import episode_seeds
-from .training import episodes_per_chip
-from .training import send_update
+from .rollout import Transition, VectorEnv, episode_stats, rollout
+from .training import Progress, Round, episode_seeds, episodes_per_chip, send_update
 
 
 @dataclass(frozen=True)

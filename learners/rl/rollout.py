@@ -6,21 +6,15 @@ counted, so that it makes no difference whether a finished sub-environment is re
 next. An environment that must not be stepped on (autoreset disabled) is refused.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from gymnasium import vector
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog.port import Port
-from analog.port import Probe
-from analog.port import Reading
+from analog.port import Port, Probe, Reading
 
 from .actions import ActionSelector
 from .normalizer import ObservationNormalizer

@@ -2,18 +2,14 @@
 
 from collections.abc import Iterator
 from math import prod
-from typing import Any
-from typing import NamedTuple
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from typing_extensions import TypeVar
 
 from analog.port import Port
-from analog.spec import Knobs
-from analog.spec import Spec
+from analog.spec import Knobs, Spec
 
 from ..updates.record import Update
 from .normalizer import ObservationNormalizer

@@ -1,9 +1,7 @@
 """What the laws say before anything is measured, and settings that follow from them."""
 
-from . import best_settings
-from . import laws
-from .tuning import Tuning
-from .tuning import tune_probe_size
+from . import best_settings, laws
+from .tuning import Tuning, tune_probe_size
 
 __all__ = [
     "Tuning",

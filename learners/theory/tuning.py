@@ -8,24 +8,17 @@ variances by estimates that were probed independently; `best_settings` does the 
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any
-from typing import TypeVar
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog.port import Port
-from analog.port import Probe
-from analog.port import Reading
+from analog.port import Port, Probe, Reading
 from analog.spec import Spec
 from analog.tree import tree_map
 
-from ..estimators.base import ProbeResult
-from ..estimators.base import ProbingEstimator
-from ..estimators.estimate import judge_baseline
-from ..estimators.estimate import probe_span
+from ..estimators.base import ProbeResult, ProbingEstimator
+from ..estimators.estimate import judge_baseline, probe_span
 from ..estimators.gradient import knob_gradients
 from ..estimators.schemes import one_sided
 from ..learner import Batch

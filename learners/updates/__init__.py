@@ -1,19 +1,11 @@
 """Updates: from an estimated gradient to the drive that is pulsed, plain or tuned by another update."""
 
-from .basic import adagrad
-from .basic import adam
-from .basic import momentum
-from .basic import rmsprop
-from .basic import sgd
+from .basic import adagrad, adam, momentum, rmsprop, sgd
 from .hypergradient import current_hyperparameters
 from .hyperparameter import Hyperparameter
-from .record import Tuner
-from .record import Update
+from .record import Tuner, Update
 from .rule import update_rule
-from .wrappers import accumulate
-from .wrappers import layerwise
-from .wrappers import linear_decay
-from .wrappers import with_schedule
+from .wrappers import accumulate, layerwise, linear_decay, with_schedule
 
 __all__ = [
     "Hyperparameter",

@@ -13,10 +13,8 @@ from torch import Tensor
 from analog.spec import Knobs
 
 from . import closed_forms
-from .hyperparameter import Hyperparameter
-from .hyperparameter import Number
-from .record import Tuner
-from .record import Update
+from .hyperparameter import Hyperparameter, Number
+from .record import Tuner, Update
 from .rule import update_rule
 
 

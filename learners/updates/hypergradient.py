@@ -20,18 +20,14 @@ end far too low. The horizon of a `Tuner` is against that, its warm-up against a
 knobs before anything is known.
 """
 
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from analog.spec import Knobs
 
-from .record import Rule
-from .record import TakenStep
-from .record import Tuner
-from .record import Update
+from .record import Rule, TakenStep, Tuner, Update
 from .sensitivity import sensitivities
 
 _LARGEST = 1e15  # hypergradient whose square still fits float32

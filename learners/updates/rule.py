@@ -1,17 +1,13 @@
 """Updates from rules: a pure function and named hyper-parameters give the plain update and the tuned one."""
 
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from analog.spec import Knobs
 
 from .hypergradient import tuned
 from .hyperparameter import Hyperparameter
-from .record import Rule
-from .record import Tuner
-from .record import Update
-from .record import require_update
+from .record import Rule, Tuner, Update, require_update
 
 
 def update_rule(

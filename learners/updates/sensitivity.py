@@ -9,8 +9,7 @@ from torch import Tensor
 
 from analog.spec import Knobs
 
-from .record import Rule
-from .record import TakenStep
+from .record import Rule, TakenStep
 
 
 def sensitivities(rule: Rule, taken: TakenStep, values: Mapping[str, Tensor]) -> Mapping[str, Knobs]:

@@ -6,8 +6,7 @@ from typing import Any
 
 from analog.spec import Knobs
 
-from .record import Update
-from .record import require_update
+from .record import Update, require_update
 
 
 def with_schedule(update: Update, share: Callable[[int], float]) -> Update:

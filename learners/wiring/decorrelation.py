@@ -14,19 +14,15 @@ input, so that it has no unit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.port import Port
 from analog.spec import Spec
 
-from ..learner import Batch
-from ..learner import Learner
-from ..learner import Step
+from ..learner import Batch, Learner, Step
 from .layer_by_layer import layer_by_layer
 
 

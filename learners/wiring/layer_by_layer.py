@@ -5,17 +5,11 @@ interlayer) is this one drive with other functions put in. What a layer's tap sh
 the measurement began or ended, so the wires that come out keep the laws of those that went in.
 """
 
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
-from analog.port import Port
-from analog.port import Probe
-from analog.port import Reading
-from analog.port import checked
-from analog.port import rewired
+from analog.port import Port, Probe, Reading, checked, rewired
 
 OnLayer = Callable[[int, Tensor], Tensor]  # layer, (..., batch, features) -> (..., batch, features)
 AtNodes = Callable[[int, Mapping[int, Tensor]], Tensor | None]

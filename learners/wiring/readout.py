@@ -5,12 +5,8 @@ from dataclasses import replace
 from torch import Tensor
 
 from analog.layers.crossbar import Layer
-from analog.port import Port
-from analog.port import Probe
-from analog.port import Reading
-from analog.port import make_port
-from analog.spec import Knobs
-from analog.spec import Spec
+from analog.port import Port, Probe, Reading, make_port
+from analog.spec import Knobs, Spec
 
 
 class DigitalReadout:

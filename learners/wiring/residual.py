@@ -6,15 +6,13 @@ nodes bring it there, so it is neither lost in a neuron nor learnt, and whoever 
 it under the probe.
 """
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
 from analog.port import Port
-from analog.spec import BadInput
-from analog.spec import Spec
+from analog.spec import BadInput, Spec
 
 from .layer_by_layer import layer_by_layer
 

@@ -8,13 +8,8 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from analog.port import Port
-from analog.port import Probe
-from analog.port import Reading
-from analog.port import make_port
-from analog.spec import BadInput
-from analog.spec import Knobs
-from analog.spec import Spec
+from analog.port import Port, Probe, Reading, make_port
+from analog.spec import BadInput, Knobs, Spec
 
 from .layer_by_layer import broadcast_taps
 

@@ -18,43 +18,32 @@ though copies then do what the teacher does in 60 to 75 % of states only, appren
 Open questions: how few lessons suffice; whether the apprentices' own returns could finish what is left.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Mismatched
-from analog import Port
-from analog import stream
-from analog import xray
-from distill import Logits
-from distill import SoftLabels
-from distill import distillation_steps
-from learners import Batch
-from learners import adam
-from learners import linear_decay
-from learners.rl import ObservationNormalizer
-from learners.rl import TanhSquashed
-from learners.rl import rollout
+from analog import Chip, Mismatched, Port, stream, xray
+from distill import Logits, SoftLabels, distillation_steps
+from learners import Batch, adam, linear_decay
+from learners.rl import ObservationNormalizer, TanhSquashed, rollout
 
 from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.weight_copies import repeat_knobs
-from ..kit.report.tables import fixed
-from ..kit.report.tables import percent
+from ..kit.report.tables import fixed, percent
 from ..kit.rl.classic_control import ClassicControl
-from ..kit.rl.tasks import RL_TASKS
-from ..kit.rl.tasks import RLTask
-from ..kit.rl.tasks import fresh_policies
-from ..kit.rl.tasks import mean_returns
-from ..kit.rl.tasks import random_search_learner
-from ..kit.rl.tasks import train_on_task
+from ..kit.rl.tasks import (
+    RL_TASKS,
+    RLTask,
+    fresh_policies,
+    mean_returns,
+    random_search_learner,
+    train_on_task,
+)
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row

@@ -29,74 +29,44 @@ are sent too.
 """
 
 import math
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
-from typing import Any
-from typing import Literal
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Layer
-from analog import Mismatched
-from analog import Port
-from analog import dense
-from analog import stream
-from analog import xray
-from distill import AnswerFormat
-from distill import HardCaptions
-from distill import HardLabels
-from distill import Logits
-from distill import QuantizedLogits
-from distill import SampledLabels
-from distill import SoftCaptions
-from distill import SoftLabels
-from distill import Traffic
-from distill import lessons
-from distill import record
-from distill import subsample
-from distill.formats import FLOAT_BITS
-from distill.formats import CaptionLoss
-from distill.formats import CaptionTarget
-from distill.formats import SubclassLoss
-from distill.outputs import class_outputs
-from distill.outputs import sum_subclasses
-from learners import Batch
-from learners import CrossEntropy
-from learners import Loss
-from learners import adam
-from learners import evaluate
-from learners import fit
-from learners import linear_decay
-from learners.data import Dataset
-from learners.data import batches
-from learners.data import count_steps
-from learners.data import draw_batches
-from learners.data import load_data
+from analog import Chip, Ideal, Layer, Mismatched, Port, dense, stream, xray
+from distill import (
+    AnswerFormat,
+    HardCaptions,
+    HardLabels,
+    Logits,
+    QuantizedLogits,
+    SampledLabels,
+    SoftCaptions,
+    SoftLabels,
+    Traffic,
+    lessons,
+    record,
+    subsample,
+)
+from distill.formats import FLOAT_BITS, CaptionLoss, CaptionTarget, SubclassLoss
+from distill.outputs import class_outputs, sum_subclasses
+from learners import Batch, CrossEntropy, Loss, adam, evaluate, fit, linear_decay
+from learners.data import Dataset, batches, count_steps, draw_batches, load_data
 
 from ..kit.data.ink import mean_ink
-from ..kit.recipes.answer_formats import AnyAnswerFormat
-from ..kit.recipes.answer_formats import name_of
+from ..kit.recipes.answer_formats import AnyAnswerFormat, name_of
 from ..kit.recipes.exact_gradient import ExactGradient
-from ..kit.recipes.published_learner import decaying_adam
-from ..kit.recipes.published_learner import learned_feedback
-from ..kit.recipes.published_learner import published_learner
-from ..kit.recipes.training_size import TrainingSize
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
+from ..kit.recipes.published_learner import decaying_adam, learned_feedback, published_learner
+from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
-from ..kit.report.tables import percent
-from ..kit.report.tables import round_count
+from ..kit.report.tables import percent, round_count
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 

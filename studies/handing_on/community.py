@@ -26,55 +26,31 @@ answers pay where labels must stay, or where everybody has the images. Also shar
 classes; chips of different technologies; studying an old answer again instead of hearing a new one.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Final
-from typing import Literal
-from typing import get_args
+from typing import Final, Literal, get_args
 
 import torch
 from matplotlib.figure import Figure
 from torch import Generator
 
-from analog import Chip
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import metered
-from analog import stream
-from analog import xray
-from distill import Codistillation
-from distill import QuantizedLogits
-from distill import codistill
+from analog import Chip, Ideal, Ledger, Mismatched, metered, stream, xray
+from distill import Codistillation, QuantizedLogits, codistill
 from distill.communication import CommunicationLog
 from distill.formats import FLOAT_BITS
-from distill.shards import shard_indices
-from distill.shards import take_from_shards
-from learners import Batch
-from learners import CrossEntropy
-from learners import adam
-from learners import evaluate
-from learners import fit
-from learners import linear_decay
-from learners.data import Dataset
-from learners.data import count_steps
-from learners.data import load_data
-from learners.data import take
+from distill.shards import shard_indices, take_from_shards
+from learners import Batch, CrossEntropy, adam, evaluate, fit, linear_decay
+from learners.data import Dataset, count_steps, load_data, take
 
 from ..kit.recipes.answer_formats import AnyAnswerFormat
 from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.recipes.published_learner import learned_feedback
-from ..kit.recipes.training_size import TrainingSize
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
+from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
-from ..kit.report.tables import mean_of
-from ..kit.report.tables import percent
-from ..kit.report.tables import short_number
+from ..kit.report.tables import mean_of, percent, short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 

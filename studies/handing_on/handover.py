@@ -26,67 +26,42 @@ pay where noise drowns the answers; more teachers.
 """
 
 import math
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Final
-from typing import Literal
-from typing import NamedTuple
-from typing import get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Budget
-from analog import Chip
-from analog import Ledger
-from analog import OverBudget
-from analog import Port
-from analog import Probe
-from analog import Reading
-from analog import budgeted
-from analog import stream
-from analog import xray
+from analog import Budget, Chip, Ledger, OverBudget, Port, Probe, Reading, budgeted, stream, xray
 from analog.devices import CapacitorCell
 from analog.port import rewired
-from distill import DistillationLoss
-from distill import SoftLabels
-from distill import averaged
-from distill import collect_until_death
-from distill import forecast_loss
-from distill import lessons
-from distill import plan_reads
-from distill import planned_lessons
-from distill import record
-from distill import run_pilot
-from distill.read_budget import CHUNK
-from distill.read_budget import STUDENT_TEMPERATURE
-from distill.read_budget import repeats_if_interpolating
-from learners import Batch
-from learners import CrossEntropy
-from learners import evaluate
-from learners import fit
-from learners.data import Dataset
-from learners.data import batches
-from learners.data import count_steps
-from learners.data import load_data
+from distill import (
+    DistillationLoss,
+    SoftLabels,
+    averaged,
+    collect_until_death,
+    forecast_loss,
+    lessons,
+    plan_reads,
+    planned_lessons,
+    record,
+    run_pilot,
+)
+from distill.read_budget import CHUNK, STUDENT_TEMPERATURE, repeats_if_interpolating
+from learners import Batch, CrossEntropy, evaluate, fit
+from learners.data import Dataset, batches, count_steps, load_data
 
 from ..kit.data.per_chip_batches import per_chip_batches
-from ..kit.metrics.accuracy import predicted_classes
-from ..kit.metrics.accuracy import share_right
-from ..kit.recipes.published_learner import accumulating_adam
-from ..kit.recipes.published_learner import learned_feedback
-from ..kit.recipes.training_size import TrainingSize
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
+from ..kit.metrics.accuracy import predicted_classes, share_right
+from ..kit.recipes.published_learner import accumulating_adam, learned_feedback
+from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import run_until_death
-from ..kit.report.tables import mean_of
-from ..kit.report.tables import percent
+from ..kit.report.tables import mean_of, percent
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 

@@ -18,52 +18,26 @@ all data 58.9).
 Open questions: how the temperature matters to a noisy student.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Dead
-from analog import Layer
-from analog import Ledger
-from analog import Mismatched
-from analog import Port
-from analog import metered
-from analog import stream
-from analog import xray
-from distill import SoftLabels
-from distill import distillation_steps
-from distill import subsample
-from learners import Batch
-from learners import CrossEntropy
-from learners import Learner
-from learners import Loss
-from learners import evaluate
-from learners import fit
-from learners.data import Dataset
-from learners.data import count_steps
-from learners.data import draw_batches
-from learners.data import load_data
+from analog import Chip, Dead, Layer, Ledger, Mismatched, Port, metered, stream, xray
+from distill import SoftLabels, distillation_steps, subsample
+from learners import Batch, CrossEntropy, Learner, Loss, evaluate, fit
+from learners.data import Dataset, count_steps, draw_batches, load_data
 
-from ..kit.metrics.accuracy import predicted_classes
-from ..kit.metrics.accuracy import share_right
+from ..kit.metrics.accuracy import predicted_classes, share_right
 from ..kit.recipes.answer_formats import AnyAnswerFormat
-from ..kit.recipes.published_learner import decaying_adam
-from ..kit.recipes.published_learner import learned_feedback
-from ..kit.recipes.training_size import TrainingSize
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
+from ..kit.recipes.published_learner import decaying_adam, learned_feedback
+from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
-from ..kit.report.tables import mean_of
-from ..kit.report.tables import percent
-from ..kit.report.tables import short_number
+from ..kit.report.tables import mean_of, percent, short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 

@@ -22,8 +22,7 @@ are right as taught, 95.8 with biases, 96.9 for the teachers that saw them; of t
 Open questions: whether fewer unlabeled images would do.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -31,23 +30,13 @@ from typing import Final
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Mismatched
-from analog import Port
-from analog import stream
-from distill import distillation_steps
-from distill import fit_prior_bias
-from distill import with_output_bias
+from analog import Mismatched, Port, stream
+from distill import distillation_steps, fit_prior_bias, with_output_bias
 from distill.stimuli import drop_classes
-from learners import Batch
-from learners import adam
-from learners import linear_decay
-from learners.data import count_steps
-from learners.data import draw_batches
-from learners.data import held_out
-from learners.data import load_data
+from learners import Batch, adam, linear_decay
+from learners.data import count_steps, draw_batches, held_out, load_data
 from learners.evaluation import predict
 
 from ..kit.metrics.accuracy import predicted_classes
@@ -56,8 +45,7 @@ from ..kit.recipes.training_size import training_size
 from ..kit.report.tables import percent
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
-from .teacher import Teacher
-from .teacher import train_teacher
+from .teacher import Teacher, train_teacher
 
 METHODS: Final = {
     "as taught": "nothing is added",

@@ -22,8 +22,7 @@ Published beside ours: none found.
 Open questions: what is kept on devices whose cells have few levels.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -31,37 +30,20 @@ from typing import NamedTuple
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
-from analog import Chip
-from analog import Ledger
-from analog import Mismatched
-from analog import Port
-from analog import metered
-from analog import stream
-from distill import DistillationLoss
-from distill import SoftLabels
-from distill import TeacherTarget
-from distill import distillation_steps
-from learners import Batch
-from learners import Loss
-from learners.data import Dataset
-from learners.data import batches
-from learners.data import load_data
+from analog import Chip, Ledger, Mismatched, Port, metered, stream
+from distill import DistillationLoss, SoftLabels, TeacherTarget, distillation_steps
+from learners import Batch, Loss
+from learners.data import Dataset, batches, load_data
 
-from ..kit.metrics.accuracy import predicted_classes
-from ..kit.metrics.accuracy import share_right
-from ..kit.metrics.mean_interval import MeanInterval
-from ..kit.metrics.mean_interval import mean_interval
+from ..kit.metrics.accuracy import predicted_classes, share_right
+from ..kit.metrics.mean_interval import MeanInterval, mean_interval
 from ..kit.recipes.published_learner import published_learner
-from ..kit.recipes.training_size import TrainingSize
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
+from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import train_from_labels
-from ..kit.report.tables import percent
-from ..kit.report.tables import plus_minus
+from ..kit.report.tables import percent, plus_minus
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 

@@ -28,8 +28,7 @@ students learn from a teacher's mistakes. None by perturbation.
 Open questions: whether stopping early, which a mortal teacher may have to, would serve its student better.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -37,32 +36,19 @@ from typing import NamedTuple
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Mismatched
-from analog import Port
-from analog import stream
-from distill import Fidelity
-from distill import distillation_steps
+from analog import Chip, Mismatched, Port, stream
+from distill import Fidelity, distillation_steps
 from distill.fidelity import cohen_kappa
-from learners import Batch
-from learners import CrossEntropy
-from learners import fit
-from learners.data import Dataset
-from learners.data import batches
-from learners.data import load_data
-from learners.data import take
+from learners import Batch, CrossEntropy, fit
+from learners.data import Dataset, batches, load_data, take
 from learners.evaluation import predict
 
 from ..kit.metrics.likeness import likeness_row
 from ..kit.recipes.published_learner import published_learner
-from ..kit.recipes.training_size import TrainingSize
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
-from ..kit.report.tables import fixed
-from ..kit.report.tables import percent
+from ..kit.recipes.training_size import TrainingSize, network, training_size
+from ..kit.report.tables import fixed, percent
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 

@@ -20,53 +20,28 @@ Open questions: what noise would teach best; why resized MNIST, whose digits are
 teaches less than noise; whether one rate is fair to all kinds.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Final
-from typing import Literal
-from typing import NamedTuple
-from typing import get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 from matplotlib.figure import Figure
 from torch import Generator
 
-from analog import Ledger
-from analog import Mismatched
-from analog import Port
-from analog import metered
-from analog import stream
-from distill import SoftLabels
-from distill import bald
-from distill import lessons
-from distill import predictive_entropy
-from distill import select_top
-from distill import subsample
-from distill.stimuli import Score
-from distill.stimuli import gaussian_noise
-from distill.stimuli import mixup
-from distill.stimuli import resize
-from learners import Batch
-from learners import adam
-from learners import evaluate
-from learners import fit
-from learners import linear_decay
-from learners.data import draw_batches
-from learners.data import load_data
+from analog import Ledger, Mismatched, Port, metered, stream
+from distill import SoftLabels, bald, lessons, predictive_entropy, select_top, subsample
+from distill.stimuli import Score, gaussian_noise, mixup, resize
+from learners import Batch, adam, evaluate, fit, linear_decay
+from learners.data import draw_batches, load_data
 
-from ..kit.metrics.accuracy import predicted_classes
-from ..kit.metrics.accuracy import share_right
+from ..kit.metrics.accuracy import predicted_classes, share_right
 from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.training_size import training_size
-from ..kit.report.tables import mean_of
-from ..kit.report.tables import percent
-from ..kit.report.tables import short_number
+from ..kit.report.tables import mean_of, percent, short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
-from .teacher import Teacher
-from .teacher import train_teacher
+from .teacher import Teacher, train_teacher
 
 Kind = Literal["real", "a few", "noise", "mixup", "another set", "highest loss", "bald", "entropy"]
 STREAM_KEYS: Final = {"mixup": "mixtures", "highest loss": "surprise", "bald": "dispute", "entropy": "doubt"}

@@ -4,12 +4,10 @@ from typing import NamedTuple
 
 from torch import Generator
 
-from analog import Chip
-from analog import Device
+from analog import Chip, Device
 from learners.data import Dataset
 
-from ..kit.recipes.training_size import TrainingSize
-from ..kit.recipes.training_size import network
+from ..kit.recipes.training_size import TrainingSize, network
 from ..kit.recipes.trainings import train_from_labels
 
 

@@ -27,54 +27,29 @@ units or more in each of two layers all T above 8 did alike (so do ours), with 3
 Open questions: a temperature that falls while the student learns.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 from torch import Generator
 
-from analog import Chip
-from analog import Mismatched
-from analog import Port
-from analog import stream
-from analog import xray
-from distill import AnswerFormat
-from distill import Fidelity
-from distill import Likeness
-from distill import SoftLabels
-from distill import distillation_steps
-from learners import Batch
-from learners import CrossEntropy
-from learners import Learner
-from learners import Loss
-from learners import NodePerturbation
-from learners import fit
-from learners.data import Dataset
-from learners.data import batches
-from learners.data import count_steps
-from learners.data import load_data
+from analog import Chip, Mismatched, Port, stream, xray
+from distill import AnswerFormat, Fidelity, Likeness, SoftLabels, distillation_steps
+from learners import Batch, CrossEntropy, Learner, Loss, NodePerturbation, fit
+from learners.data import Dataset, batches, count_steps, load_data
 from learners.evaluation import predict
 from learners.recipes import PROBE_SIZE
 
 from ..kit.metrics.likeness import likeness_row
-from ..kit.metrics.variance_parts import TrueLabels
-from ..kit.metrics.variance_parts import variance_parts
+from ..kit.metrics.variance_parts import TrueLabels, variance_parts
 from ..kit.recipes.exact_gradient import ExactGradient
-from ..kit.recipes.published_learner import decaying_adam
-from ..kit.recipes.published_learner import published_learner
-from ..kit.recipes.training_size import TrainingSize
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
+from ..kit.recipes.published_learner import decaying_adam, published_learner
+from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import train_from_labels
-from ..kit.report.tables import fixed
-from ..kit.report.tables import percent
+from ..kit.report.tables import fixed, percent
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 

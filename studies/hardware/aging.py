@@ -23,43 +23,26 @@ Open questions: what the best rhythm of care is, in joules; beyond the measured 
 extrapolated (see their files).
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Final
-from typing import get_args
+from typing import Final, get_args
 
 from matplotlib.figure import Figure
 from torch import Generator
 
-from analog import Chip
-from analog import Dead
-from analog import stream
-from analog.devices import PCM
-from analog.devices import SONOS
-from analog.devices import CapacitorCell
-from analog.devices import CMOHfOxRRAM
-from learners import CrossEntropy
-from learners import evaluate
-from learners import fit
-from learners.data import Dataset
-from learners.data import batches
-from learners.data import load_data
+from analog import Chip, Dead, stream
+from analog.devices import PCM, SONOS, CapacitorCell, CMOHfOxRRAM
+from learners import CrossEntropy, evaluate, fit
+from learners.data import Dataset, batches, load_data
 
-from ..kit.recipes.maintenance import METHODS
-from ..kit.recipes.maintenance import ChipInUse
-from ..kit.recipes.maintenance import Context
-from ..kit.recipes.maintenance import Method
-from ..kit.recipes.published_learner import accumulating_adam
-from ..kit.recipes.published_learner import learned_feedback
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
+from ..kit.recipes.maintenance import METHODS, ChipInUse, Context, Method
+from ..kit.recipes.published_learner import accumulating_adam, learned_feedback
+from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import run_until_death
 from ..kit.run.arguments import AnyDevice
-from ..kit.run.references import reference
-from ..kit.run.references import short_reference
+from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 FAILED = 0.02  # below the fresh chip's accuracy

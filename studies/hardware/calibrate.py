@@ -11,8 +11,7 @@ Beside ours: we know of no public simulator of analog hardware that says how wel
 """
 
 import statistics
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,13 +21,8 @@ import torch
 from matplotlib.figure import Figure
 
 from analog import Mismatched
-from analog.calibrate import Calibration
-from analog.calibrate import calibrate
-from analog.calibrate import read_table
-from analog.calibrate import simulate_table
-from analog.calibrate import simulated_moments
-from analog.devices import ZOO
-from analog.devices import SoftBoundsRRAM
+from analog.calibrate import Calibration, calibrate, read_table, simulate_table, simulated_moments
+from analog.devices import ZOO, SoftBoundsRRAM
 from analog.settings import settings
 
 from ..kit.run.arguments import AnyDevice

@@ -21,54 +21,33 @@ Published beside ours: none for in-place learning of the whole zoo; the devices'
 Open questions: whether pairs of cells, or more of them, would lift cells of few levels.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Device
-from analog import Fabrication
-from analog import Ideal
-from analog import Ledger
-from analog import Noise
-from analog import metered
-from analog import stream
-from analog.devices import SONOS
-from analog.devices import ZOO
-from analog.devices import SoftBoundsRRAM
+from analog import Chip, Device, Fabrication, Ideal, Ledger, Noise, metered, stream
+from analog.devices import SONOS, ZOO, SoftBoundsRRAM
 from distill import distillation_steps
-from learners import CrossEntropy
-from learners import Learner
-from learners import Loss
-from learners import evaluate
-from learners import fit
-from learners.data import Dataset
-from learners.data import batches
-from learners.data import load_data
+from learners import CrossEntropy, Learner, Loss, evaluate, fit
+from learners.data import Dataset, batches, load_data
 
 from ..kit.recipes.exact_gradient import ExactGradient
-from ..kit.recipes.published_learner import WRITE_THRESHOLD
-from ..kit.recipes.published_learner import accumulating_adam
-from ..kit.recipes.published_learner import decaying_adam
-from ..kit.recipes.published_learner import learned_feedback
-from ..kit.recipes.training_size import TrainingSize
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
+from ..kit.recipes.published_learner import (
+    WRITE_THRESHOLD,
+    accumulating_adam,
+    decaying_adam,
+    learned_feedback,
+)
+from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import run_until_death
-from ..kit.report.tables import fixed
-from ..kit.report.tables import mean_of
-from ..kit.report.tables import percent
-from ..kit.report.tables import short_number
+from ..kit.report.tables import fixed, mean_of, percent, short_number
 from ..kit.run.arguments import AnyDevice
-from ..kit.run.references import reference
-from ..kit.run.references import short_reference
+from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 

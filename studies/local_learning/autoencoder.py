@@ -50,9 +50,7 @@ Open questions: the order after 20 or 100 epochs at full size, which takes hours
 """
 
 import math
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -63,19 +61,18 @@ from torch import Tensor
 
 from learners.data import load_data
 
-from ..kit.digital.autoencoders import LOSS
-from ..kit.digital.autoencoders import Method
-from ..kit.digital.autoencoders import Precision
-from ..kit.digital.autoencoders import Recipe
-from ..kit.digital.autoencoders import as_published
-from ..kit.digital.autoencoders import guess
-from ..kit.digital.autoencoders import passes
-from ..kit.digital.autoencoders import train_epochs
+from ..kit.digital.autoencoders import (
+    LOSS,
+    Method,
+    Precision,
+    Recipe,
+    as_published,
+    guess,
+    passes,
+    train_epochs,
+)
 from ..kit.digital.baselines import missing_package
-from ..kit.report.tables import fixed
-from ..kit.report.tables import low_high
-from ..kit.report.tables import mean_of
-from ..kit.report.tables import short_number
+from ..kit.report.tables import fixed, low_high, mean_of, short_number
 from ..kit.run.study import Row
 
 PUBLISHED = {2: (122.7, 121.7), 3: (80.7, 79.9), 5: (65.2, 65.7), 10: (58.7, 61.0), 14: (57.0, 60.2)}

@@ -30,67 +30,43 @@ Open questions: how a control variate could predict the losses of parts, which w
 two views do; what deeper levels add; how much the choice of views is a label in disguise.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
 from statistics import fmean
-from typing import Any
-from typing import Final
-from typing import Literal
-from typing import NamedTuple
-from typing import get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Layer
-from analog import Ledger
-from analog import Mismatched
-from analog import dense
-from analog import grouped
-from analog import metered
-from analog import patches
-from analog import stream
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import Feedback
-from learners import Loss
-from learners import NodePerturbation
-from learners import Step
-from learners import Update
-from learners import adam
-from learners import evaluate
-from learners import fit
-from learners import linear_decay
-from learners.data import Dataset
-from learners.data import draw_batches
-from learners.data import load_data
+from analog import Chip, Ideal, Layer, Ledger, Mismatched, dense, grouped, metered, patches, stream
+from learners import (
+    Batch,
+    CrossEntropy,
+    Descent,
+    Feedback,
+    Loss,
+    NodePerturbation,
+    Step,
+    Update,
+    adam,
+    evaluate,
+    fit,
+    linear_decay,
+)
+from learners.data import Dataset, draw_batches, load_data
 from learners.learner import Learner
-from learners.local import Block
-from learners.local import Greedy
-from learners.local import InfoNCE
-from learners.local import PatchInfoNCE
-from learners.local import stack_views
+from learners.local import Block, Greedy, InfoNCE, PatchInfoNCE, stack_views
 from learners.recipes import PROBE_SIZE
 
-from ..kit.data.augment import ViewRanges
-from ..kit.data.augment import random_view
+from ..kit.data.augment import ViewRanges, random_view
 from ..kit.metrics.accuracy import share_right
-from ..kit.metrics.linear_probe import logistic
-from ..kit.metrics.linear_probe import representations
-from ..kit.metrics.linear_probe import sample_per_class
+from ..kit.metrics.linear_probe import logistic, representations, sample_per_class
 from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.recipes.published_learner import learned_feedback
-from ..kit.recipes.training_size import is_large
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import size_overrides
+from ..kit.recipes.training_size import is_large, network, size_overrides
 from ..kit.report.tables import fixed
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference

@@ -27,55 +27,29 @@ length); with shifts 15 passes give 5.5 % on held-out images, training errors be
 would help; whether blocks that overlap need fewer.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
-from typing import Final
-from typing import Literal
-from typing import get_args
+from typing import Any, Final, Literal, get_args
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn.functional import pad
 
-from analog import Chip
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import Port
-from analog import dense
-from analog import metered
-from analog import stream
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import Update
-from learners import adam
-from learners import evaluate
-from learners import linear_decay
-from learners.data import count_steps
-from learners.data import draw_batches
-from learners.data import load_data
+from analog import Chip, Ideal, Ledger, Mismatched, Port, dense, metered, stream
+from learners import Batch, CrossEntropy, Descent, NodePerturbation, Update, adam, evaluate, linear_decay
+from learners.data import count_steps, draw_batches, load_data
 from learners.learner import Learner
-from learners.local import Block
-from learners.local import Greedy
-from learners.recipes import FEEDBACK
-from learners.recipes import PROBE_SIZE
+from learners.local import Block, Greedy
+from learners.recipes import FEEDBACK, PROBE_SIZE
 from learners.wiring import DigitalReadout
 
 from ..kit.data import lecun1989
-from ..kit.metrics.accuracy import predicted_classes
-from ..kit.metrics.accuracy import share_right
+from ..kit.metrics.accuracy import predicted_classes, share_right
 from ..kit.recipes.exact_gradient import ExactGradient
-from ..kit.report.tables import fixed
-from ..kit.report.tables import percent
-from ..kit.report.tables import short_number
+from ..kit.report.tables import fixed, percent, short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row

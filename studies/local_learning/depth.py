@@ -48,60 +48,35 @@ Open questions: what is lost by greed itself, which the exact gradient of the lo
 objectives would tell.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Final
-from typing import Literal
-from typing import get_args
+from typing import Final, Literal, get_args
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Knobs
-from analog import Ledger
-from analog import Mismatched
-from analog import Port
-from analog import dense
-from analog import metered
-from analog import stream
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import Update
-from learners import adam
-from learners import evaluate
-from learners import linear_decay
-from learners import sgd
-from learners.data import Dataset
-from learners.data import count_steps
-from learners.data import draw_batches
-from learners.data import held_out
-from learners.data import load_data
+from analog import Chip, Knobs, Ledger, Mismatched, Port, dense, metered, stream
+from learners import Batch, CrossEntropy, Descent, NodePerturbation, Update, adam, evaluate, linear_decay, sgd
+from learners.data import Dataset, count_steps, draw_batches, held_out, load_data
 from learners.learner import Learner
-from learners.local import Block
-from learners.local import Greedy
-from learners.recipes import FEEDBACK
-from learners.recipes import PROBE_SIZE
+from learners.local import Block, Greedy
+from learners.recipes import FEEDBACK, PROBE_SIZE
 from learners.wiring import Decorrelated
 
 from ..kit.metrics import gradient_alignment
-from ..kit.recipes.deep_chips import deep_layers
-from ..kit.recipes.deep_chips import random_knobs
-from ..kit.recipes.deep_chips import readout_layer
-from ..kit.recipes.deep_chips import scaled_per_chip
-from ..kit.recipes.deep_chips import signal_and_noise
+from ..kit.recipes.deep_chips import (
+    deep_layers,
+    random_knobs,
+    readout_layer,
+    scaled_per_chip,
+    signal_and_noise,
+)
 from ..kit.recipes.exact_gradient import ExactGradient
-from ..kit.recipes.training_size import TrainingSize
-from ..kit.recipes.training_size import training_size
-from ..kit.report.tables import fixed
-from ..kit.report.tables import low_high
+from ..kit.recipes.training_size import TrainingSize, training_size
+from ..kit.report.tables import fixed, low_high
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 

@@ -26,64 +26,50 @@ Open questions: hybrids and cells that blur on MNIST; why hybrids fail on cells 
 """
 
 import math
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
-from typing import NamedTuple
-from typing import get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import dense
-from analog import metered
-from analog import stream
-from analog.devices import SoftBoundsRRAM
-from analog.devices import UnknownNeurons
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import Step
-from learners import Update
-from learners import accumulate
-from learners import adam
-from learners import linear_decay
-from learners import momentum
-from learners.data import Dataset
-from learners.data import batches
-from learners.data import count_steps
-from learners.data import load_data
+from analog import Chip, Ideal, Ledger, Mismatched, dense, metered, stream
+from analog.devices import SoftBoundsRRAM, UnknownNeurons
+from learners import (
+    Batch,
+    CrossEntropy,
+    Descent,
+    NodePerturbation,
+    Step,
+    Update,
+    accumulate,
+    adam,
+    linear_decay,
+    momentum,
+)
+from learners.data import Dataset, batches, count_steps, load_data
 from learners.learner import Learner
-from learners.local import ForwardForward
-from learners.local import GoodnessLoss
-from learners.local import Hebbian
-from learners.local import HybridImages
-from learners.local import WrongLabels
-from learners.local import embed_neutral_label
-from learners.local import label_goodness
-from learners.local import normalize
-from learners.local import readout_features
-from learners.local import with_normalization
+from learners.local import (
+    ForwardForward,
+    GoodnessLoss,
+    Hebbian,
+    HybridImages,
+    WrongLabels,
+    embed_neutral_label,
+    label_goodness,
+    normalize,
+    readout_features,
+    with_normalization,
+)
 from learners.recipes import PROBE_SIZE
 
 from ..kit.recipes.published_learner import WRITE_THRESHOLD
-from ..kit.recipes.training_size import is_large
-from ..kit.recipes.training_size import size_overrides
-from ..kit.report.tables import low_high
-from ..kit.report.tables import percent
-from ..kit.report.tables import short_number
+from ..kit.recipes.training_size import is_large, size_overrides
+from ..kit.report.tables import low_high, percent, short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row

@@ -33,44 +33,29 @@ second layer, by groups, and of the read-out). Four probes a step; theirs is one
 Open questions: other sizes and groups' own heads on MNIST, which were not measured.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Final
-from typing import get_args
+from typing import Final, get_args
 
 from matplotlib.figure import Figure
 from torch import Generator
 
-from analog import Chip
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import metered
-from analog import stream
+from analog import Chip, Ideal, Ledger, Mismatched, metered, stream
 from analog.devices import SoftBoundsRRAM
 from analog.layers import local_mixer
-from learners import evaluate
-from learners import fit
-from learners.data import Dataset
-from learners.data import batches
-from learners.data import count_steps
-from learners.data import load_data
+from learners import evaluate, fit
+from learners.data import Dataset, batches, count_steps, load_data
 
 from ..kit.recipes import ren2023
 from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.ren2023 import Method
-from ..kit.recipes.training_size import is_large
-from ..kit.recipes.training_size import training_size
+from ..kit.recipes.training_size import is_large, training_size
 from ..kit.recipes.trainings import log_spaced
-from ..kit.report.tables import fixed
-from ..kit.report.tables import low_high
-from ..kit.report.tables import short_number
+from ..kit.report.tables import fixed, low_high, short_number
 from ..kit.run.arguments import AnyDevice
-from ..kit.run.references import reference
-from ..kit.run.references import short_reference
+from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 PUBLISHED: Final = {  # test error %, MNIST, by channels and groups

@@ -20,58 +20,32 @@ Open questions: how many inner steps are worth their reads where probes are dear
 """
 
 import itertools
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
-from typing import NamedTuple
-from typing import get_args
+from typing import Literal, NamedTuple, get_args
 
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.special import entr
 
-from analog import Chip
-from analog import Ledger
-from analog import Mismatched
-from analog import metered
-from analog import stream
-from analog.devices import LinearECRAM
-from analog.devices import SoftBoundsRRAM
-from analog.devices import UnknownNeurons
-from learners import Batch
-from learners import BinaryCrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import accumulate
-from learners import adam
-from learners import fit
-from learners import linear_decay
-from learners.data import Dataset
-from learners.data import draw_batches
-from learners.data import held_out
-from learners.data import load_data
+from analog import Chip, Ledger, Mismatched, metered, stream
+from analog.devices import LinearECRAM, SoftBoundsRRAM, UnknownNeurons
+from learners import Batch, BinaryCrossEntropy, Descent, NodePerturbation, accumulate, adam, fit, linear_decay
+from learners.data import Dataset, draw_batches, held_out, load_data
 from learners.evaluation import predict
 from learners.learner import Learner
-from learners.local import LocoProp
-from learners.local import PerturbedNodeGradients
-from learners.local import identity
-from learners.local import sigmoid
-from learners.recipes import FEEDBACK
-from learners.recipes import PROBE_SIZE
+from learners.local import LocoProp, PerturbedNodeGradients, identity, sigmoid
+from learners.recipes import FEEDBACK, PROBE_SIZE
 
 from ..kit.digital.autoencoders import layers
 from ..kit.recipes.published_learner import WRITE_THRESHOLD
 from ..kit.recipes.trainings import log_spaced
-from ..kit.report.tables import fixed
-from ..kit.report.tables import low_high
-from ..kit.report.tables import short_number
+from ..kit.report.tables import fixed, low_high, short_number
 from ..kit.run.arguments import AnyDevice
-from ..kit.run.references import reference
-from ..kit.run.references import short_reference
+from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 Method = Literal["node perturbation", "LocoProp"]

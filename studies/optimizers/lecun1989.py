@@ -31,36 +31,24 @@ The same network as a chip, trained in place without backprop, is the study `con
 Open questions: what averaging would bring to chips, which cannot read their weights but can average answers.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
-from typing import Final
-from typing import Literal
-from typing import NamedTuple
-from typing import get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.optim.adamw import adamw
 
 from analog import stream
-from learners.data import Dataset
-from learners.data import load_data
+from learners.data import Dataset, load_data
 
 from ..kit.data import lecun1989
-from ..kit.digital.lecun1989 import Copies
-from ..kit.digital.lecun1989 import NetworkKind
-from ..kit.digital.lecun1989 import kernel_patches
-from ..kit.report.tables import fixed
-from ..kit.report.tables import mean_sd
-from ..kit.report.tables import percent
+from ..kit.digital.lecun1989 import Copies, NetworkKind, kernel_patches
+from ..kit.report.tables import fixed, mean_sd, percent
 from ..kit.run.study import Row
 
 RungName = Literal[

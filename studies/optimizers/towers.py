@@ -41,53 +41,38 @@ Open questions: an emergency brake. Where a loss is unbounded, moves no faster t
 for a rate that becomes unstable after the warm-up.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
-from statistics import median
+from statistics import fmean, median
 from time import perf_counter
-from typing import Final
-from typing import Literal
-from typing import get_args
+from typing import Final, Literal, get_args
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Mismatched
-from analog import stream
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import Tuner
-from learners import Update
-from learners import adagrad
-from learners import adam
-from learners import evaluate
-from learners import fit
-from learners import momentum
-from learners import rmsprop
-from learners import sgd
-from learners.data import Dataset
-from learners.data import batches
-from learners.data import count_steps
-from learners.data import held_out
-from learners.data import load_data
+from analog import Chip, Mismatched, stream
+from learners import (
+    CrossEntropy,
+    Descent,
+    NodePerturbation,
+    Tuner,
+    Update,
+    adagrad,
+    adam,
+    evaluate,
+    fit,
+    momentum,
+    rmsprop,
+    sgd,
+)
+from learners.data import Dataset, batches, count_steps, held_out, load_data
 from learners.recipes import PROBE_SIZE
 from learners.updates import current_hyperparameters
 
-from ..kit.digital.mlps import Sizes
-from ..kit.digital.mlps import error_rates
-from ..kit.digital.mlps import gradient
-from ..kit.digital.mlps import initial_knobs
-from ..kit.digital.mlps import seed_batches
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
+from ..kit.digital.mlps import Sizes, error_rates, gradient, initial_knobs, seed_batches
+from ..kit.recipes.training_size import network, training_size
 from ..kit.report.tables import mean_sd
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row

@@ -12,50 +12,26 @@ active node perturbation 92.9 %, decorrelated node perturbation 96.4 %, weight-p
 90.9 % (larger networks, noiseless).
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
-from typing import Literal
-from typing import get_args
+from typing import Any, Literal, get_args
 
 from matplotlib.figure import Figure
 
-from analog import Chip
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import Port
-from analog import metered
-from analog import stream
+from analog import Chip, Ideal, Ledger, Mismatched, Port, metered, stream
 from analog.devices import SoftBoundsRRAM
-from learners import CrossEntropy
-from learners import NodePerturbation
-from learners import evaluate
-from learners import fit
-from learners import recipes
-from learners import tune_probe_size
-from learners.data import Dataset
-from learners.data import batches
-from learners.data import count_steps
-from learners.data import load_data
+from learners import CrossEntropy, NodePerturbation, evaluate, fit, recipes, tune_probe_size
+from learners.data import Dataset, batches, count_steps, load_data
 from learners.learner import Learner
 from learners.recipes import PROBE_SIZE
 
 from ..kit.recipes.exact_gradient import ExactGradient
-from ..kit.recipes.published_learner import decaying_adam
-from ..kit.recipes.published_learner import learned_feedback
-from ..kit.recipes.training_size import TrainingSize
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
+from ..kit.recipes.published_learner import decaying_adam, learned_feedback
+from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
-from ..kit.report.tables import fixed
-from ..kit.report.tables import low_high
-from ..kit.report.tables import mean_of
-from ..kit.report.tables import short_number
+from ..kit.report.tables import fixed, low_high, mean_of, short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row

@@ -8,33 +8,29 @@ gives the worst relative deviation beside the sampling error of that point.
 Beside ours: no public project tests the variance of its perturbation estimators against theory.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
 
-from analog import Spec
-from analog import dense
-from analog import stream
-from learners import antithetic
-from learners import gaussian
-from learners import leave_one_out
-from learners import rademacher
-from learners.estimators import Blocks
-from learners.estimators import OneSided
-from learners.estimators import ProbeDistribution
-from learners.estimators import Scheme
-from learners.estimators import coordinates
-from learners.estimators import haar
-from learners.estimators import hadamard
-from learners.estimators import paired_baseline
-from learners.estimators import rank_one
-from learners.estimators import sparse
-from learners.estimators import sphere
-from learners.estimators import uniform
+from analog import Spec, dense, stream
+from learners import antithetic, gaussian, leave_one_out, rademacher
+from learners.estimators import (
+    Blocks,
+    OneSided,
+    ProbeDistribution,
+    Scheme,
+    coordinates,
+    haar,
+    hadamard,
+    paired_baseline,
+    rank_one,
+    sparse,
+    sphere,
+    uniform,
+)
 from learners.theory import laws
 
 from ..kit.report.tables import percent

@@ -8,8 +8,7 @@ Beside ours: by the laws of `learners.laws` signs have the least variance of ind
 win (D - K)/(D - 1) of it, which is little while probes are far fewer than nodes; pairs cost two readings.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -17,30 +16,18 @@ from statistics import fmean
 from matplotlib.figure import Figure
 from torch import Generator
 
-from analog import Chip
-from analog import Ledger
-from analog import Mismatched
-from analog import metered
-from analog import stream
-from learners import CrossEntropy
-from learners import NodePerturbation
-from learners import evaluate
-from learners import tune_probe_size
-from learners.data import batches
-from learners.data import load_data
+from analog import Chip, Ledger, Mismatched, metered, stream
+from learners import CrossEntropy, NodePerturbation, evaluate, tune_probe_size
+from learners.data import batches, load_data
 
 from ..kit.metrics.mean_interval import mean_interval
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
+from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import train_within_budget
-from ..kit.report.tables import fixed
-from ..kit.report.tables import mean_of
-from ..kit.report.tables import short_number
+from ..kit.report.tables import fixed, mean_of, short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row
-from .laws import DISTRIBUTIONS
-from .laws import SCHEMES
+from .laws import DISTRIBUTIONS, SCHEMES
 
 
 @dataclass(frozen=True)

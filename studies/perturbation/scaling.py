@@ -13,14 +13,12 @@ Open questions: what the powers become where the batch grows with the network.
 """
 
 import math
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 from matplotlib.figure import Figure
@@ -28,19 +26,8 @@ from scipy.stats import linregress
 from scipy.stats import t as student_t
 from torch import Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Layer
-from analog import dense
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import WeightPerturbation
-from learners import fit
-from learners import sgd
+from analog import Chip, Ideal, Layer, dense, stream, xray
+from learners import Batch, CrossEntropy, Descent, NodePerturbation, WeightPerturbation, fit, sgd
 from learners.data import load_data
 from learners.learner import Learner
 

@@ -12,9 +12,7 @@ Beside ours: aihwkit 1.2.0 pays 17 to 145 matmuls for a forward pass of 784 -> 2
 """
 
 import time
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -24,23 +22,12 @@ import gymnasium
 import torch
 from matplotlib.figure import Figure
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import stream
+from analog import Chip, Ideal, Mismatched, dense, stream
 from analog.devices import ZOO
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import fit
-from learners import sgd
-from learners.rl import Argmax
-from learners.rl import ObservationNormalizer
+from learners import Batch, CrossEntropy, Descent, NodePerturbation, fit, sgd
+from learners.rl import Argmax, ObservationNormalizer
 
-from ..kit.report.tables import fixed
-from ..kit.report.tables import short_number
+from ..kit.report.tables import fixed, short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.references import reference
 from ..kit.run.study import Row

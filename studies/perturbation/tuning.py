@@ -9,8 +9,7 @@ Beside ours: probe size and rate of zeroth-order methods are set by hand in ever
 Open questions: whether it pays to tune again as the chip learns.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -18,25 +17,13 @@ from statistics import fmean
 from matplotlib.figure import Figure
 from torch import Generator
 
-from analog import Chip
-from analog import Ledger
-from analog import Mismatched
-from analog import metered
-from analog import stream
-from learners import CrossEntropy
-from learners import NodePerturbation
-from learners import evaluate
-from learners import tune_probe_size
-from learners.data import batches
-from learners.data import load_data
+from analog import Chip, Ledger, Mismatched, metered, stream
+from learners import CrossEntropy, NodePerturbation, evaluate, tune_probe_size
+from learners.data import batches, load_data
 
-from ..kit.recipes.training_size import network
-from ..kit.recipes.training_size import training_size
+from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import train_within_budget
-from ..kit.report.tables import fixed
-from ..kit.report.tables import low_high
-from ..kit.report.tables import percent
-from ..kit.report.tables import short_number
+from ..kit.report.tables import fixed, low_high, percent, short_number
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.study import Row
 

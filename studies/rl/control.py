@@ -25,46 +25,35 @@ Open questions: what a critic on the same chip would save; node perturbation in 
 rewards.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
-from typing import Final
-from typing import Literal
-from typing import NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import stream
+from analog import Chip, Ideal, Mismatched, stream
 from analog.devices import CapacitorCell
-from learners.rl import ObservationNormalizer
-from learners.rl import PolicyLearner
-from learners.rl import rollout
+from learners.rl import ObservationNormalizer, PolicyLearner, rollout
 
 from ..kit.metrics.mean_interval import mean_interval
 from ..kit.report.film_strip import draw_film_strip
-from ..kit.report.tables import fixed
-from ..kit.report.tables import plus_minus
+from ..kit.report.tables import fixed, plus_minus
 from ..kit.rl.classic_control import ClassicControl
-from ..kit.rl.tasks import RL_TASKS
-from ..kit.rl.tasks import RLTask
-from ..kit.rl.tasks import fresh_policies
-from ..kit.rl.tasks import mean_returns
-from ..kit.rl.tasks import random_search_learner
-from ..kit.rl.tasks import reinforce_learner
-from ..kit.rl.tasks import train_on_task
+from ..kit.rl.tasks import (
+    RL_TASKS,
+    RLTask,
+    fresh_policies,
+    mean_returns,
+    random_search_learner,
+    reinforce_learner,
+    train_on_task,
+)
 from ..kit.run.arguments import AnyDevice
-from ..kit.run.references import reference
-from ..kit.run.references import short_reference
+from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 Method = Literal["episodes", "steps"]

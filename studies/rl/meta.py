@@ -26,59 +26,48 @@ readings, choosing the settings of each perturbation 2.5 million.
 Open questions: an agent that chooses its probes too; more knobs; longer lives than those it was trained on.
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
-from typing import Any
-from typing import Literal
-from typing import NamedTuple
-from typing import get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Budget
-from analog import Chip
-from analog import Ledger
-from analog import Mismatched
-from analog import metered
-from analog import stream
+from analog import Budget, Chip, Ledger, Mismatched, metered, stream
 from analog.devices import SoftBoundsRRAM
-from analog.environment import MortalChips
-from analog.environment import xor
-from learners import Batch
-from learners import Descent
-from learners import Learner
-from learners import NodePerturbation
-from learners import SquaredError
-from learners import Update
-from learners import WeightPerturbation
-from learners import adam
-from learners import fit
-from learners import linear_decay
+from analog.environment import MortalChips, xor
+from learners import (
+    Batch,
+    Descent,
+    Learner,
+    NodePerturbation,
+    SquaredError,
+    Update,
+    WeightPerturbation,
+    adam,
+    fit,
+    linear_decay,
+)
 
-from ..kit.metrics.mean_interval import NORMAL_QUANTILE
-from ..kit.metrics.mean_interval import mean_interval
-from ..kit.recipes.learned_update import CHIPS_PER_DIRECTION
-from ..kit.recipes.learned_update import PROBE_SCALE
-from ..kit.recipes.learned_update import PULSE_SCALE
-from ..kit.recipes.learned_update import SEARCH_LEARNING_RATE
-from ..kit.recipes.learned_update import WEIGHT_COUNT
-from ..kit.recipes.learned_update import LearnedUpdate
-from ..kit.recipes.learned_update import search_step
-from ..kit.recipes.learned_update import train_chips
-from ..kit.report.tables import mean_of
-from ..kit.report.tables import percent
-from ..kit.report.tables import plus_minus
+from ..kit.metrics.mean_interval import NORMAL_QUANTILE, mean_interval
+from ..kit.recipes.learned_update import (
+    CHIPS_PER_DIRECTION,
+    PROBE_SCALE,
+    PULSE_SCALE,
+    SEARCH_LEARNING_RATE,
+    WEIGHT_COUNT,
+    LearnedUpdate,
+    search_step,
+    train_chips,
+)
+from ..kit.report.tables import mean_of, percent, plus_minus
 from ..kit.run.arguments import AnyDevice
-from ..kit.run.references import reference
-from ..kit.run.references import short_reference
+from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 Method = Literal["agent", "weight perturbation", "node perturbation", "nodes, delta rule"]

@@ -7,20 +7,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analog import Chip
-from analog import Costs
-from analog import Dead
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import Noise
-from analog import Probe
-from analog import Tape
-from analog import dense
-from analog import metered
-from analog import stream
-from analog import taped
-from analog import xray
+from analog import (
+    Chip,
+    Costs,
+    Dead,
+    Ideal,
+    Ledger,
+    Mismatched,
+    Noise,
+    Probe,
+    Tape,
+    dense,
+    metered,
+    stream,
+    taped,
+    xray,
+)
 from analog.devices import SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
 from analog.effects import Endurance

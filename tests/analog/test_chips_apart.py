@@ -6,19 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from analog import Chip
-from analog import Dead
-from analog import Device
-from analog import Ideal
-from analog import Knobs
-from analog import Mismatched
-from analog import Probe
-from analog import Spec
-from analog import dense
-from analog import load
-from analog import save
-from analog.devices import ZOO
-from analog.devices import SoftBoundsRRAM
+from analog import Chip, Dead, Device, Ideal, Knobs, Mismatched, Probe, Spec, dense, load, save
+from analog.devices import ZOO, SoftBoundsRRAM
 from analog.effects import Endurance
 from tests.zoo import name
 

@@ -6,20 +6,21 @@ from typing import Any
 import pytest
 import torch
 
-from analog import BadInput
-from analog import BadReading
-from analog import Chip
-from analog import Mismatched
-from analog import Port
-from analog import Probe
-from analog import Reading
-from analog import Spec
-from analog import checked
-from analog import dense
-from analog import stream
-from analog import xray
-from analog.port import make_port
-from analog.port import rewired
+from analog import (
+    BadInput,
+    BadReading,
+    Chip,
+    Mismatched,
+    Port,
+    Probe,
+    Reading,
+    Spec,
+    checked,
+    dense,
+    stream,
+    xray,
+)
+from analog.port import make_port, rewired
 
 LAYERS = (dense(6, 4), dense(4, 3, linear=True))
 FLEET = (2,)

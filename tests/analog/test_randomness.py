@@ -3,9 +3,7 @@
 import pytest
 import torch
 
-from analog import Fabrication
-from analog import Noise
-from analog import stream
+from analog import Fabrication, Noise, stream
 
 LIKE = torch.empty(0)
 

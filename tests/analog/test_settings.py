@@ -1,22 +1,17 @@
 """What a parameter says of itself: its meaning is inherited, its range is kept, its error names it."""
 
-from dataclasses import FrozenInstanceError
-from dataclasses import dataclass
-from dataclasses import replace
-from math import inf
-from math import nan
+from dataclasses import FrozenInstanceError, dataclass, replace
+from math import inf, nan
 from typing import Any
 
 import pytest
 import torch
 
-from analog import Ideal
-from analog import setting
+from analog import Ideal, setting
 from analog.devices import ZOO
 from analog.devices.ideal import IdealCells
 from analog.effects import Endurance
-from analog.settings import Setting
-from analog.settings import settings
+from analog.settings import Setting, settings
 from tests.zoo import birth
 
 

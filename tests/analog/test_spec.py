@@ -5,9 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from analog import Budget
-from analog import Spec
-from analog import dense
+from analog import Budget, Spec, dense
 
 SPEC = Spec((dense(6, 4), dense(4, 3, linear=True)), fleet=(2,))
 

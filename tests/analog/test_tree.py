@@ -1,15 +1,12 @@
 """Maps over nested tuples of tensors."""
 
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
-from analog.tree import tree_leaves
-from analog.tree import tree_map
-from analog.tree import tree_unflatten
+from analog.tree import tree_leaves, tree_map, tree_unflatten
 
 
 class Inner(NamedTuple):

@@ -3,13 +3,7 @@
 import pytest
 import torch
 
-from analog import Chip
-from analog import Device
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import stream
-from analog import xray
+from analog import Chip, Device, Ideal, Mismatched, dense, stream, xray
 from analog.devices import SoftBoundsRRAM
 from learners import SquaredError
 

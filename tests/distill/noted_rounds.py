@@ -5,18 +5,10 @@ from typing import Any
 import torch
 from torch import Generator
 
-from analog import Chip
-from analog import Ideal
-from analog import Port
-from analog import Spec
-from analog import dense
-from analog import stream
-from distill import Codistillation
-from distill import codistill
+from analog import Chip, Ideal, Port, Spec, dense, stream
+from distill import Codistillation, codistill
 from distill.communication import CommunicationLog
-from learners import Batch
-from learners import Loss
-from learners import Step
+from learners import Batch, Loss, Step
 
 
 class Notes:

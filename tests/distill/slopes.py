@@ -5,8 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from learners.losses import Loss
-from learners.losses import known_gradient
+from learners.losses import Loss, known_gradient
 
 
 def slope_gap(loss: Loss, out: Tensor, target: Any, size: float = 1e-5) -> float:

@@ -9,39 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from analog import Chip
-from analog import Ledger
-from analog import Mismatched
-from analog import Port
-from analog import Tape
-from analog import dense
-from analog import metered
-from analog import replayed
-from analog import stream
-from analog import taped
-from analog import xray
-from distill import Codistillation
-from distill import QuantizedLogits
-from distill import SampledLabels
-from distill import SoftLabels
-from distill import codistill
-from distill import soften
-from distill.codistillation import CodistillationLoss
-from distill.codistillation import CodistillationTarget
+from analog import Chip, Ledger, Mismatched, Port, Tape, dense, metered, replayed, stream, taped, xray
+from distill import Codistillation, QuantizedLogits, SampledLabels, SoftLabels, codistill, soften
+from distill.codistillation import CodistillationLoss, CodistillationTarget
 from distill.communication import CommunicationLog
-from distill.shards import shard_indices
-from distill.shards import take_from_shards
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import Learner
-from learners import Loss
-from learners import NodePerturbation
-from learners import adam
-from learners import fit
-from tests.distill.noted_rounds import Notes
-from tests.distill.noted_rounds import noted
-from tests.distill.noted_rounds import numbered
+from distill.shards import shard_indices, take_from_shards
+from learners import Batch, CrossEntropy, Descent, Learner, Loss, NodePerturbation, adam, fit
+from tests.distill.noted_rounds import Notes, noted, numbered
 
 LAYERS = (dense(8, 12), dense(12, 3, linear=True))
 

@@ -3,18 +3,12 @@
 from typing import Any
 
 import torch
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill import Codistillation
-from distill import HardLabels
-from distill import QuantizedLogits
-from distill import SampledLabels
-from distill import SoftLabels
+from distill import Codistillation, HardLabels, QuantizedLogits, SampledLabels, SoftLabels
 from distill.communication import CommunicationLog
-from tests.distill.noted_rounds import noted
-from tests.distill.noted_rounds import numbered
+from tests.distill.noted_rounds import noted, numbered
 
 
 @settings(max_examples=60, deadline=None)

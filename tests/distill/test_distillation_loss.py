@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analog import stream
-from distill import DistillationLoss
-from distill import TeacherTarget
-from distill import soften
+from distill import DistillationLoss, TeacherTarget, soften
 from learners import CrossEntropy
 
 F64 = torch.float64

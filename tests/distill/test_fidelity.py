@@ -11,13 +11,14 @@ from sklearn.metrics import cohen_kappa_score
 from torch import Tensor
 
 from analog import stream
-from distill import Fidelity
-from distill import Likeness
-from distill.fidelity import agreement
-from distill.fidelity import cohen_kappa
-from distill.fidelity import expected_calibration_error
-from distill.fidelity import kl_divergence
-from distill.fidelity import repeated_mistakes
+from distill import Fidelity, Likeness
+from distill.fidelity import (
+    agreement,
+    cohen_kappa,
+    expected_calibration_error,
+    kl_divergence,
+    repeated_mistakes,
+)
 
 F64 = torch.float64
 

@@ -5,13 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import stream
-from distill import forecast_loss
-from distill import run_pilot
+from analog import Chip, Ideal, Mismatched, dense, stream
+from distill import forecast_loss, run_pilot
 from distill.forecast import stand_in
 from distill.read_budget import Pilot
 

@@ -4,37 +4,22 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Ledger
-from analog import Mismatched
-from analog import dense
-from analog import metered
-from analog import mlp
-from analog import stream
-from analog import xray
-from distill import DistillationLoss
-from distill import SampledLabels
-from distill import SoftLabels
-from distill import Traffic
-from distill import distill
-from distill import distillation_steps
-from distill import lessons
-from distill import record
-from distill import soften
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import Learner
-from learners import Loss
-from learners import NodePerturbation
-from learners import adam
-from learners import recipes
-from learners import train
-from learners.data import batches
-from learners.data import load_data
+from analog import Chip, Ledger, Mismatched, dense, metered, mlp, stream, xray
+from distill import (
+    DistillationLoss,
+    SampledLabels,
+    SoftLabels,
+    Traffic,
+    distill,
+    distillation_steps,
+    lessons,
+    record,
+    soften,
+)
+from learners import Batch, CrossEntropy, Descent, Learner, Loss, NodePerturbation, adam, recipes, train
+from learners.data import batches, load_data
 
 LAYERS = (dense(8, 12), dense(12, 3, linear=True))
 X = torch.randn(64, 8, generator=stream(0, "x"))

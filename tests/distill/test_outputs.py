@@ -2,12 +2,8 @@
 
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import dense
-from analog import stream
-from distill.outputs import class_outputs
-from distill.outputs import sum_subclasses
+from analog import Chip, Ideal, dense, stream
+from distill.outputs import class_outputs, sum_subclasses
 
 LAYERS = (dense(4, 5), dense(5, 6, linear=True))
 X = torch.randn(7, 4, generator=stream(0, "classes"))

@@ -8,13 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from analog import Chip
-from analog import Mismatched
-from analog import Probe
-from analog import dense
-from analog import stream
-from distill import fit_prior_bias
-from distill import with_output_bias
+from analog import Chip, Mismatched, Probe, dense, stream
+from distill import fit_prior_bias, with_output_bias
 
 F64 = torch.float64
 

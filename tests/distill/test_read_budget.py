@@ -5,35 +5,32 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Budget
-from analog import Chip
-from analog import Dead
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import OverBudget
-from analog import Port
-from analog import budgeted
-from analog import dense
-from analog import metered
-from analog import stream
-from distill import collect_until_death
-from distill import plan_reads
-from distill import planned_lessons
-from distill import record
-from distill import run_pilot
-from distill import soften
-from distill.read_budget import STUDENT_TEMPERATURE
-from distill.read_budget import Pilot
-from distill.read_budget import best_distinct_share
-from distill.read_budget import interpolating_repeats
-from distill.read_budget import repeats_if_interpolating
+from analog import (
+    Budget,
+    Chip,
+    Dead,
+    Ideal,
+    Ledger,
+    Mismatched,
+    OverBudget,
+    Port,
+    budgeted,
+    dense,
+    metered,
+    stream,
+)
+from distill import collect_until_death, plan_reads, planned_lessons, record, run_pilot, soften
+from distill.read_budget import (
+    STUDENT_TEMPERATURE,
+    Pilot,
+    best_distinct_share,
+    interpolating_repeats,
+    repeats_if_interpolating,
+)
 from learners import Batch
 from tests.twostage import kept
 

@@ -7,28 +7,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import dense
-from analog import metered
-from analog import stream
-from distill import DistillationLoss
-from distill import SoftLabels
-from distill import TeacherTarget
-from distill import bald
-from distill import lessons
-from distill import predictive_entropy
-from distill import select_top
-from distill import subsample
-from distill.stimuli import drop_classes
-from distill.stimuli import gaussian_noise
-from distill.stimuli import mixup
-from distill.stimuli import resize
+from analog import Chip, Ideal, Ledger, Mismatched, dense, metered, stream
+from distill import (
+    DistillationLoss,
+    SoftLabels,
+    TeacherTarget,
+    bald,
+    lessons,
+    predictive_entropy,
+    select_top,
+    subsample,
+)
+from distill.stimuli import drop_classes, gaussian_noise, mixup, resize
 from learners import Batch
 from learners.data import take
 from tests.twostage import kept as agrees

@@ -3,17 +3,8 @@
 import pytest
 import torch
 
-from analog import Chip
-from analog import Dead
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import dense
-from analog import metered
-from analog import stream
-from distill import SoftLabels
-from distill import averaged
-from distill import ensemble
+from analog import Chip, Dead, Ideal, Ledger, Mismatched, dense, metered, stream
+from distill import SoftLabels, averaged, ensemble
 
 LAYERS = (dense(8, 12), dense(12, 3, linear=True))
 X = torch.randn(400, 8, generator=stream(0, "teachers"))

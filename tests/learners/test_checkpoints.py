@@ -6,24 +6,21 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Mismatched
-from analog import load
-from analog import mlp
-from analog import save
-from analog import xray
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import WeightPerturbation
-from learners import accumulate
-from learners import adam
-from learners import load_state
-from learners import recipes
-from learners import rmsprop
-from learners import save_state
-from learners import sgd
-from learners import train
+from analog import Chip, Mismatched, load, mlp, save, xray
+from learners import (
+    CrossEntropy,
+    Descent,
+    NodePerturbation,
+    WeightPerturbation,
+    accumulate,
+    adam,
+    load_state,
+    recipes,
+    rmsprop,
+    save_state,
+    sgd,
+    train,
+)
 from learners.checkpoints import BadState
 from learners.data import load_data
 

@@ -5,22 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import conv2d
-from analog import dense
-from analog import grouped
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import Feedback
-from learners import NodePerturbation
-from learners import SquaredError
-from learners import Update
-from learners import fit
-from learners import sgd
+from analog import Chip, Ideal, conv2d, dense, grouped, stream, xray
+from learners import Batch, CrossEntropy, Descent, Feedback, NodePerturbation, SquaredError, Update, fit, sgd
 from learners.estimators import WeightMirrors
 
 WIRINGS = {

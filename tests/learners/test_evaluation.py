@@ -3,13 +3,8 @@
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import mlp
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import evaluate
+from analog import Chip, Ideal, mlp, stream, xray
+from learners import Batch, evaluate
 
 X = torch.rand(3000, 4, generator=stream(0, "evaluation"))
 

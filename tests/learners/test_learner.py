@@ -5,49 +5,35 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 
-from analog import Chip
-from analog import Device
-from analog import Ideal
-from analog import Mismatched
-from analog import Port
-from analog import conv2d
-from analog import dense
-from analog import grouped
-from analog import stream
-from analog import xray
+from analog import Chip, Device, Ideal, Mismatched, Port, conv2d, dense, grouped, stream, xray
 from analog.devices import SoftBoundsRRAM
 from analog.wires import ReplayMismatch
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import Feedback
-from learners import Learner
-from learners import NodePerturbation
-from learners import Step
-from learners import Tuner
-from learners import WeightPerturbation
-from learners import adam
-from learners import antithetic
-from learners import check_learner
-from learners import fit
-from learners import gaussian
-from learners import linear_decay
-from learners import momentum
-from learners import rmsprop
-from learners import sgd
-from learners.estimators import ActiveNodePerturbation
-from learners.estimators import Flipout
-from learners.estimators import RunningMean
-from learners.local import LocoProp
-from learners.local import PerturbedNodeGradients
-from learners.local import TargetPropagation
-from learners.local import relu
+from learners import (
+    Batch,
+    CrossEntropy,
+    Descent,
+    Feedback,
+    Learner,
+    NodePerturbation,
+    Step,
+    Tuner,
+    WeightPerturbation,
+    adam,
+    antithetic,
+    check_learner,
+    fit,
+    gaussian,
+    linear_decay,
+    momentum,
+    rmsprop,
+    sgd,
+)
+from learners.estimators import ActiveNodePerturbation, Flipout, RunningMean
+from learners.local import LocoProp, PerturbedNodeGradients, TargetPropagation, relu
 from learners.wiring import Decorrelated
 
 LEARNERS: dict[str, Learner] = {

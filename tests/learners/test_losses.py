@@ -4,9 +4,7 @@ import pytest
 import torch
 
 from analog import stream
-from learners import BinaryCrossEntropy
-from learners import CrossEntropy
-from learners import SquaredError
+from learners import BinaryCrossEntropy, CrossEntropy, SquaredError
 
 OUT = torch.randn(3, 2, 5, 4, generator=stream(0, "losses"), dtype=torch.float64)
 LABELS = torch.tensor([0, 3, 1, 1, 2])

@@ -5,48 +5,44 @@ tests/analog/check/test_check.py.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import ContractError
-from analog import Ideal
-from analog import Mismatched
-from analog import Noise
-from analog import Port
-from analog import Probe
-from analog import Reading
-from analog import Spec
-from analog import check_device
-from analog import dense
-from analog import stream
-from analog import xray
-from learners import Gradient
-from learners import NodePerturbation
-from learners import ProbeResult
-from learners import SquaredError
-from learners import WeightPerturbation
-from learners import check_estimator
-from learners import leave_one_out
-from learners import rademacher
-from learners.estimators import RunningMean
-from learners.estimators import Scheme
-from learners.estimators import haar
-from learners.estimators import paired_baseline
+from analog import (
+    Chip,
+    ContractError,
+    Ideal,
+    Mismatched,
+    Noise,
+    Port,
+    Probe,
+    Reading,
+    Spec,
+    check_device,
+    dense,
+    stream,
+    xray,
+)
+from learners import (
+    Gradient,
+    NodePerturbation,
+    ProbeResult,
+    SquaredError,
+    WeightPerturbation,
+    check_estimator,
+    leave_one_out,
+    rademacher,
+)
+from learners.estimators import RunningMean, Scheme, haar, paired_baseline
 from learners.estimators.distributions import Independent
 from learners.estimators.estimate import estimate
-from learners.estimators.schemes import LeaveOneOut
-from learners.estimators.schemes import OneSided
-from learners.estimators.schemes import PairedBaseline
+from learners.estimators.schemes import LeaveOneOut, OneSided, PairedBaseline
 from tests.estimates import estimated
-from tests.signs import moments
-from tests.signs import signs
+from tests.signs import moments, signs
 from tests.twostage import kept
 
 F64 = torch.float64

@@ -5,22 +5,20 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Mismatched
-from analog import mlp
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import Feedback
-from learners import NodePerturbation
-from learners import adam
-from learners import check_learner
-from learners import fit
-from learners import linear_decay
-from learners import recipes
-from learners import sgd
+from analog import Chip, Mismatched, mlp, stream, xray
+from learners import (
+    Batch,
+    CrossEntropy,
+    Descent,
+    Feedback,
+    NodePerturbation,
+    adam,
+    check_learner,
+    fit,
+    linear_decay,
+    recipes,
+    sgd,
+)
 
 RECIPES = [recipes.learned_feedback, recipes.node_perturbation, recipes.weight_perturbation]
 

@@ -8,27 +8,20 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from analog import Budget
-from analog import Chip
-from analog import Ledger
-from analog import Mismatched
-from analog import OverBudget
-from analog import budgeted
-from analog import metered
-from analog import mlp
-from analog import xray
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import Run
-from learners import SquaredError
-from learners import adam
-from learners import evaluate
-from learners import recipes
-from learners import train
-from learners.data import Dataset
-from learners.data import load_data
+from analog import Budget, Chip, Ledger, Mismatched, OverBudget, budgeted, metered, mlp, xray
+from learners import (
+    Batch,
+    CrossEntropy,
+    Descent,
+    NodePerturbation,
+    Run,
+    SquaredError,
+    adam,
+    evaluate,
+    recipes,
+    train,
+)
+from learners.data import Dataset, load_data
 
 DATA = load_data("digits")
 RECIPE = recipes.learned_feedback(CrossEntropy())

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.kit.run.catalog import catalog
-from studies.kit.run.catalog import import_study
+from studies.kit.run.catalog import catalog, import_study
 
 NAMES = [*catalog()]
 

@@ -4,8 +4,7 @@ Kept beside the tests and importable, because worker processes import it by name
 """
 
 import time
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -15,9 +15,7 @@ that holds the token is trusted not to ask for a reading that needs more memory 
 """
 
 from .client import connect
-from .protocol import BadToken
-from .protocol import Busy
-from .protocol import RemoteError
+from .protocol import BadToken, Busy, RemoteError
 from .server import serve
 
 __all__ = [

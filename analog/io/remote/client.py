@@ -3,12 +3,9 @@
 import math
 import time
 import uuid
-from collections.abc import Iterator
-from collections.abc import Sequence
-from contextlib import contextmanager
-from contextlib import suppress
-from typing import Any
-from typing import Final
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
 
 import torch
 import zmq
@@ -16,23 +13,10 @@ from torch import Tensor
 from zmq.utils.monitor import recv_monitor_message
 
 from ...layers.crossbar import Layer
-from ...port import Port
-from ...port import Probe
-from ...port import Reading
-from ...port import make_port
-from ...spec import BadInput
-from ...spec import Costs
-from ...spec import Knobs
-from ...spec import Spec
-from ..serialization import Header
-from ..serialization import layer_checksum
-from ..serialization import pack
-from ..serialization import unpack
-from .protocol import NAMED_ERRORS
-from .protocol import BadToken
-from .protocol import RemoteError
-from .protocol import key
-from .protocol import named
+from ...port import Port, Probe, Reading, make_port
+from ...spec import BadInput, Costs, Knobs, Spec
+from ..serialization import Header, layer_checksum, pack, unpack
+from .protocol import NAMED_ERRORS, BadToken, RemoteError, key, named
 
 _HANDSHAKE: Final = (
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL

@@ -10,20 +10,10 @@ from typing import Any
 import zmq
 from torch import Tensor
 
-from ...port import Port
-from ...port import Probe
-from ...port import checked
+from ...port import Port, Probe, checked
 from ...spec import Spec
-from ..serialization import BadBlock
-from ..serialization import Header
-from ..serialization import layer_checksum
-from ..serialization import pack
-from ..serialization import unpack
-from .protocol import NAMED_ERRORS
-from .protocol import Busy
-from .protocol import RemoteError
-from .protocol import entries
-from .protocol import key
+from ..serialization import BadBlock, Header, layer_checksum, pack, unpack
+from .protocol import NAMED_ERRORS, Busy, RemoteError, entries, key
 
 
 def serve(

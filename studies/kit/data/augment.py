@@ -4,10 +4,8 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
-from torch.nn.functional import affine_grid
-from torch.nn.functional import grid_sample
+from torch import Generator, Tensor
+from torch.nn.functional import affine_grid, grid_sample
 
 
 class ViewRanges(NamedTuple):

@@ -15,10 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from analog import Layer
-from analog import conv2d
-from analog import dense
-from analog import stream
+from analog import Layer, conv2d, dense, stream
 from learners import Batch
 from learners.data import Dataset
 

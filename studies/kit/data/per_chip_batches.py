@@ -1,11 +1,9 @@
 """Batches for a fleet in which every chip studies a recording of its own."""
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.tree import tree_map
 from learners import Batch

@@ -1,40 +1,20 @@
 """The autoencoder benchmark: how each method learns, all from the same weights."""
 
 import itertools
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from analog import Chip
-from analog import Layer
-from analog import dense
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import BinaryCrossEntropy
-from learners import Learner
-from learners import adam
-from learners import with_schedule
+from analog import Chip, Layer, dense, stream, xray
+from learners import Batch, BinaryCrossEntropy, Learner, adam, with_schedule
 from learners.data.batches import batches
-from learners.local import LocoProp
-from learners.local import TargetPropagation
-from learners.local import identity
-from learners.local import sigmoid
-from learners.local import tanh
+from learners.local import LocoProp, TargetPropagation, identity, sigmoid, tanh
 
-from .baselines import BASELINES
-from .baselines import Backprop
-from .baselines import autoencoder_sizes
-from .baselines import count_numbers
-from .tanh_networks import Digital
-from .tanh_networks import ExactNodeGradients
-from .tanh_networks import heavy_rmsprop
-from .tanh_networks import warmup_then_decay
+from .baselines import BASELINES, Backprop, autoencoder_sizes, count_numbers
+from .tanh_networks import Digital, ExactNodeGradients, heavy_rmsprop, warmup_then_decay
 
 Method = Literal[
     "LocoProp-M as published",

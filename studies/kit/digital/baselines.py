@@ -5,21 +5,17 @@ blocked and grafted form that its authors use. K-FAC is ours (`kfac`), for want 
 damping and trust region are the best of nine tries over 60 batches.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import Any
-from typing import Final
+from typing import Any, Final
 
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
-from analog import Knobs
-from analog import stream
+from analog import Knobs, stream
 from learners import Loss
 
 from .kfac import KFAC

@@ -17,9 +17,7 @@ Written here because no library served: kfac-pytorch is not on the package index
 from typing import NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
-from torch import nn
+from torch import Generator, Tensor, nn
 
 
 class Factors(NamedTuple):

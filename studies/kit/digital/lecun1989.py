@@ -10,16 +10,12 @@ Tensors are laid out site by site, maps last; the patches that a kernel sees are
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
-from typing import Literal
+from typing import Final, Literal
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from ..data.lecun1989 import CONNECTED_MAPS
-from ..data.lecun1989 import OUTSIDE
-from ..data.lecun1989 import SIDE
+from ..data.lecun1989 import CONNECTED_MAPS, OUTSIDE, SIDE
 
 ActivationName = Literal["tanh", "relu"]
 Loss = Literal["squared error", "softmax"]

@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog import Knobs
 from learners import Batch
-from learners.data import Dataset
-from learners.data import batches
+from learners.data import Dataset, batches
 
 
 class Sizes(NamedTuple):

@@ -5,21 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Device
-from analog import Fabrication
-from analog import Knobs
-from analog import Noise
-from analog import Port
-from analog import Reading
-from analog import Spec
-from analog import xray
-from learners import Batch
-from learners import Loss
-from learners import Update
+from analog import Chip, Device, Fabrication, Knobs, Noise, Port, Reading, Spec, xray
+from learners import Batch, Loss, Update
 
 
 class _Weights(NamedTuple):

@@ -4,21 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn.functional import cosine_similarity
 
-from analog import Chip
-from analog import Knobs
-from analog import Layer
-from analog import xray
+from analog import Chip, Knobs, Layer, xray
 from analog.port import Port
-from learners import Batch
-from learners import CrossEntropy
+from learners import Batch, CrossEntropy
 from learners.learner import Learner
-from learners.wiring import decorrelate
-from learners.wiring import decorrelated
-from learners.wiring import layer_by_layer
+from learners.wiring import decorrelate, decorrelated, layer_by_layer
 
 LOSS = CrossEntropy()
 

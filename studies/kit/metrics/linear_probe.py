@@ -1,13 +1,10 @@
 """A linear read-out of what frozen chips show: logistic regression in a digital computer, nothing analog."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Generator
-from torch import Tensor
-from torch.nn.functional import cross_entropy
-from torch.nn.functional import normalize
+from torch import Generator, Tensor
+from torch.nn.functional import cross_entropy, normalize
 
 from analog import Port
 from learners import Batch

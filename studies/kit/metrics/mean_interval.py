@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from math import inf
-from statistics import fmean
-from statistics import stdev
+from statistics import fmean, stdev
 from typing import NamedTuple
 
 from scipy.stats import t as student_t

@@ -20,28 +20,16 @@ loss curves within a probe. All of them but the answers shrink together when exa
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Port
-from analog import Probe
-from analog import Reading
-from analog import xray
+from analog import Chip, Port, Probe, Reading, xray
 from analog.tree import tree_map
-from distill import AnswerFormat
-from distill import HardLabels
-from learners import Batch
-from learners import CrossEntropy
-from learners import Loss
-from learners import NodePerturbation
-from learners import ProbeResult
-from learners.estimators.gradient import knob_gradient
-from learners.estimators.gradient import knob_gradients
+from distill import AnswerFormat, HardLabels
+from learners import Batch, CrossEntropy, Loss, NodePerturbation, ProbeResult
+from learners.estimators.gradient import knob_gradient, knob_gradients
 
 REPEATED_READS = 32  # of a teacher and of the student's loss, to know their mean and noise
 

@@ -4,15 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Knobs
-from analog import Layer
-from analog import dense
-from analog import stream
-from analog import xray
+from analog import Chip, Knobs, Layer, dense, stream, xray
 from learners import Update
 from learners.data import Dataset
 

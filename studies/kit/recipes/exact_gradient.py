@@ -5,14 +5,8 @@ from typing import Any
 
 from torch import Generator
 
-from analog import Chip
-from analog import Port
-from analog import Spec
-from analog import xray
-from learners import Batch
-from learners import Loss
-from learners import Step
-from learners import Update
+from analog import Chip, Port, Spec, xray
+from learners import Batch, Loss, Step, Update
 
 
 @dataclass(frozen=True)

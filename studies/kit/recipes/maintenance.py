@@ -6,32 +6,19 @@ reference inputs. Where we differ and why: theirs compares summed currents, ours
 so that reading noise does not bias it upwards.
 """
 
-from collections.abc import Callable
-from collections.abc import Sequence
-from typing import Final
-from typing import Literal
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, NamedTuple
 
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Port
+from analog import Chip, Port
 from distill import distillation_steps
-from learners import Batch
-from learners import CrossEntropy
-from learners import Learner
-from learners import Loss
-from learners import adam
-from learners import fit
-from learners import linear_decay
-from learners.data import Dataset
-from learners.data import batches
+from learners import Batch, CrossEntropy, Learner, Loss, adam, fit, linear_decay
+from learners.data import Dataset, batches
 from learners.wiring import layer_by_layer
 
 from ..metrics.accuracy import share_right
-from .published_learner import accumulating_adam
-from .published_learner import learned_feedback
+from .published_learner import accumulating_adam, learned_feedback
 from .training_size import TrainingSize
 
 Method = Literal["nothing", "rescaling", "relearning", "heir"]

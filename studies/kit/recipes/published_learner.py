@@ -3,14 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
-from learners import Loss
-from learners import Update
-from learners import accumulate
-from learners import adam
-from learners import linear_decay
-from learners import recipes
-from learners.data import Dataset
-from learners.data import count_steps
+from learners import Loss, Update, accumulate, adam, linear_decay, recipes
+from learners.data import Dataset, count_steps
 from learners.learner import Learner
 
 from .training_size import TrainingSize

@@ -5,42 +5,33 @@ https://arxiv.org/abs/2210.03310.
 """
 
 from dataclasses import dataclass
-from typing import Any
-from typing import Final
-from typing import Literal
+from typing import Any, Final, Literal
 
 import torch
 from torch import Generator
 
-from analog import Chip
-from analog import Port
-from analog import Spec
-from analog import grouped
-from analog import xray
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import Loss
-from learners import NodePerturbation
-from learners import Step
-from learners import Update
-from learners import WeightPerturbation
-from learners import accumulate
+from analog import Chip, Port, Spec, grouped, xray
+from learners import (
+    Batch,
+    CrossEntropy,
+    Descent,
+    Loss,
+    NodePerturbation,
+    Step,
+    Update,
+    WeightPerturbation,
+    accumulate,
+)
 from learners.estimators import WeightMirrors
 from learners.estimators.base import Estimator
 from learners.estimators.gradient import knob_gradient
 from learners.learner import Learner
-from learners.local import Block
-from learners.local import Greedy
-from learners.local import PerGroupLoss
-from learners.local import ReplicatedHeads
+from learners.local import Block, Greedy, PerGroupLoss, ReplicatedHeads
 from learners.losses import known_gradient
-from learners.recipes import KNOB_PROBE_SIZE
-from learners.recipes import PROBE_SIZE
+from learners.recipes import KNOB_PROBE_SIZE, PROBE_SIZE
 
 from .exact_gradient import ExactGradient
-from .published_learner import WRITE_THRESHOLD
-from .published_learner import learned_feedback
+from .published_learner import WRITE_THRESHOLD, learned_feedback
 
 Method = Literal[
     "BP",

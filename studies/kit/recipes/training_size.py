@@ -1,10 +1,8 @@
 """Sizes of network and training that suit a data set."""
 
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from analog import Layer
-from analog import mlp
+from analog import Layer, mlp
 from learners.data import Dataset
 
 

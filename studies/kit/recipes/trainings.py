@@ -1,22 +1,12 @@
 """Trainings that several studies carry out: from labels, within a budget, until death, with pauses."""
 
-from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import Generator
 
-from analog import Chip
-from analog import Dead
-from analog import Port
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import adam
-from learners import fit
-from learners import linear_decay
-from learners.data import Dataset
-from learners.data import batches
-from learners.data import draw_batches
+from analog import Chip, Dead, Port
+from learners import CrossEntropy, Descent, NodePerturbation, adam, fit, linear_decay
+from learners.data import Dataset, batches, draw_batches
 
 from .published_learner import published_learner
 from .training_size import TrainingSize

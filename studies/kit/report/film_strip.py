@@ -1,13 +1,9 @@
 """A film strip of a chip at work, drawn from what it saw."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
-from math import cos
-from math import hypot
-from math import sin
+from collections.abc import Callable, Sequence
+from math import cos, hypot, sin
 from pathlib import Path
-from typing import Any
-from typing import Final
+from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

@@ -1,9 +1,7 @@
 """Numbers as the closing tables of studies show them; a cell is empty where there is nothing to show."""
 
-from collections.abc import Mapping
-from collections.abc import Sequence
-from statistics import fmean
-from statistics import stdev
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
 from typing import Any
 
 

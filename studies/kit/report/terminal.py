@@ -1,21 +1,16 @@
 """What a terminal shows of a run: its progress, and the table at its end."""
 
 import sys
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.measure import Measurement
-from rich.progress import BarColumn
-from rich.progress import Progress
-from rich.progress import TextColumn
-from rich.progress import TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from ..run.study import Row
-from ..run.study import Show
+from ..run.study import Row, Show
 
 PROGRESS_FIELDS = ("what", "who", "method", "step", "accuracy")  # of a row, while it is progress
 

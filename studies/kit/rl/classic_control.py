@@ -6,11 +6,8 @@ CartPole-v1, Acrobot-v1, MountainCarContinuous-v0 and Pendulum-v1, against which
 seeds give the same episodes as `gymnasium.make_vec(name, vectorization_mode="sync")`.
 """
 
-from collections.abc import Callable
-from collections.abc import Sequence
-from typing import Any
-from typing import Final
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 import gymnasium
 import numpy as np

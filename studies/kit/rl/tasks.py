@@ -1,39 +1,27 @@
 """What studies of acting share: settings that suit each task, training on it, and mean returns."""
 
-from collections.abc import Iterator
-from collections.abc import Sequence
-from typing import Any
-from typing import Final
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Device
-from analog import Layer
-from analog import Port
-from analog import dense
-from analog import stream
-from learners import NodePerturbation
-from learners import WeightPerturbation
-from learners import adam
-from learners import antithetic
-from learners import gaussian
-from learners import sgd
-from learners.rl import ActionSelector
-from learners.rl import Argmax
-from learners.rl import AugmentedRandomSearch
-from learners.rl import NodePerturbationReinforce
-from learners.rl import ObservationNormalizer
-from learners.rl import PolicyLearner
-from learners.rl import Round
-from learners.rl import TanhSquashed
-from learners.rl import episode_stats
-from learners.rl import rollout
-from learners.rl import standardized
-from learners.rl import train_policy
+from analog import Chip, Device, Layer, Port, dense, stream
+from learners import NodePerturbation, WeightPerturbation, adam, antithetic, gaussian, sgd
+from learners.rl import (
+    ActionSelector,
+    Argmax,
+    AugmentedRandomSearch,
+    NodePerturbationReinforce,
+    ObservationNormalizer,
+    PolicyLearner,
+    Round,
+    TanhSquashed,
+    episode_stats,
+    rollout,
+    standardized,
+    train_policy,
+)
 
 from .classic_control import ClassicControl
 

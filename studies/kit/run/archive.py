@@ -4,13 +4,10 @@ import gzip
 import json
 from pathlib import Path
 
-from filelock import FileLock
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from .manifest import identity
-from .results import Results
-from .results import ResultsError
-from .results import read_manifest
+from .results import Results, ResultsError, read_manifest
 from .study import Row
 
 ARCHIVES = Path("docs/archive")

@@ -3,18 +3,13 @@
 import dataclasses
 import shlex
 from pathlib import Path
-from typing import Annotated
-from typing import Any
+from typing import Annotated, Any
 
 from tyro.constructors import PrimitiveConstructorSpec
 
 from analog import Device
 
-from .references import BadReference
-from .references import argument_text
-from .references import default_of
-from .references import public_reference
-from .references import resolve
+from .references import BadReference, argument_text, default_of, public_reference, resolve
 
 
 def by_reference(kind: str, has: str) -> PrimitiveConstructorSpec[Any]:

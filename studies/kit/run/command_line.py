@@ -1,29 +1,21 @@
 """The commands of `python -m studies`: run a study, draw its figures again, archive and restore results."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
-from typing import Any
-from typing import Final
+from typing import Any, Final
 
 import tyro
 from rich.console import Console
 
 from learners.data import BadData
 
-from ..report.terminal import print_rows
-from ..report.terminal import progress_of
+from ..report.terminal import print_rows, progress_of
 from . import archive as archives
-from .catalog import UnknownStudy
-from .catalog import import_study
-from .catalog import study_of
+from .catalog import UnknownStudy, import_study, study_of
 from .references import BadReference
-from .results import ResultsError
-from .results import read_manifest
-from .results import read_rows
-from .runner import RunOptions
-from .runner import run_study
+from .results import ResultsError, read_manifest, read_rows
+from .runner import RunOptions, run_study
 
 
 def execute(words: Sequence[str]) -> int:

@@ -17,13 +17,8 @@ from torch import Tensor
 from learners.data import load_data
 
 from .arguments import command
-from .provenance import code_digests
-from .provenance import combined
-from .provenance import commits
-from .study import Row
-from .study import Study
-from .study import claim
-from .study import short_name
+from .provenance import code_digests, combined, commits
+from .study import Row, Study, claim, short_name
 
 
 def manifest(study: Study, args: Any, threads: int, names: Sequence[str]) -> Row:

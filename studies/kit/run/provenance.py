@@ -2,16 +2,14 @@
 
 import dataclasses
 import subprocess
-from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from .canonical import without_presentation
-from .imports import ImportGraph
-from .imports import locate
+from .imports import ImportGraph, locate
 
 
 def code_digests(study: str, args: Any) -> dict[str, str]:

@@ -4,13 +4,8 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED
-from concurrent.futures import Executor
-from concurrent.futures import Future
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures import wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +13,11 @@ from queue import Empty
 from typing import Any
 
 import torch
-from filelock import FileLock
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
-from .manifest import identity
-from .manifest import manifest
-from .results import Results
-from .results import ResultsError
-from .results import read_rows
-from .study import Row
-from .study import Show
-from .study import Study
-from .study import Trial
-from .study import short_name
+from .manifest import identity, manifest
+from .results import Results, ResultsError, read_rows
+from .study import Row, Show, Study, Trial, short_name
 
 Run = Callable[[Any], Iterator[Row]]
 

@@ -1,11 +1,8 @@
 """What a study is: a module with one claim, a plan of trials, rows, a table and figures."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
-from typing import Protocol
+from typing import Any, Protocol
 
 Row = dict[str, Any]  # flat and JSON-able; "done" (0..1) says how far its trial has come
 Show = Callable[[str, Row], None]  # called with a trial's name and each row as it comes

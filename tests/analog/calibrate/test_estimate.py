@@ -2,35 +2,19 @@
 
 import math
 import re
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
-from analog import Device
-from analog import Fabrication
-from analog import MeasurementPlan
-from analog import MeasurementTable
-from analog import Noise
-from analog import setting
-from analog import stream
-from analog.calibrate import Moments
-from analog.calibrate import calibrate
-from analog.calibrate import simulate_table
-from analog.calibrate import simulated_moments
+from analog import Device, Fabrication, MeasurementPlan, MeasurementTable, Noise, setting, stream
+from analog.calibrate import Moments, calibrate, simulate_table, simulated_moments
 from analog.calibrate.estimate import _interval
 from analog.calibrate.scales import float_parameters
-from analog.devices import ZOO
-from analog.devices import LinearECRAM
-from analog.devices import ModulatorBank
-from analog.devices import SoftBoundsRRAM
-from analog.devices import UnknownNeurons
-from analog.devices import WanRRAM
+from analog.devices import ZOO, LinearECRAM, ModulatorBank, SoftBoundsRRAM, UnknownNeurons, WanRRAM
 from analog.devices.pulsed import Pulsed
 from analog.settings import settings
 from tests.zoo import name

@@ -2,13 +2,10 @@
 
 import pytest
 
-from analog import MeasurementPlan
-from analog import Mismatched
-from analog.calibrate import calibrate
-from analog.calibrate import simulate_table
+from analog import MeasurementPlan, Mismatched
+from analog.calibrate import calibrate, simulate_table
 from analog.calibrate.scales import not_fitted
-from analog.devices import SoftBoundsRRAM
-from analog.devices import WanRRAM
+from analog.devices import SoftBoundsRRAM, WanRRAM
 
 
 def test_what_a_table_cannot_tell_is_named_and_fixed() -> None:

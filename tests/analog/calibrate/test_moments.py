@@ -7,13 +7,9 @@ import pytest
 import torch
 
 from analog import MeasurementPlan
-from analog.calibrate import simulate_table
-from analog.calibrate import simulated_moments
+from analog.calibrate import simulate_table, simulated_moments
 from analog.chip import Chip
-from analog.devices import ZOO
-from analog.devices import CapacitorCell
-from analog.devices import SoftBoundsRRAM
-from analog.devices import WanRRAM
+from analog.devices import ZOO, CapacitorCell, SoftBoundsRRAM, WanRRAM
 from analog.devices.pulsed import Pulsed
 from analog.layers.crossbar import dense
 from tests.zoo import name

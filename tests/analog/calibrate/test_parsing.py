@@ -7,15 +7,8 @@ import pytest
 import torch
 
 from analog import Mismatched
-from analog.calibrate import BadTable
-from analog.calibrate import calibrate
-from analog.calibrate import read_table
-from analog.calibrate import simulate_table
-from analog.calibrate import table_from_columns
-from analog.calibrate import write_table
-from analog.devices import LinearECRAM
-from analog.devices import UnknownNeurons
-from analog.devices import WanRRAM
+from analog.calibrate import BadTable, calibrate, read_table, simulate_table, table_from_columns, write_table
+from analog.devices import LinearECRAM, UnknownNeurons, WanRRAM
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import ContractError
-from analog import Costs
-from analog import Device
-from analog import Fabrication
-from analog import Ideal
-from analog import Mismatched
-from analog import Noise
-from analog import check_device
+from analog import ContractError, Costs, Device, Fabrication, Ideal, Mismatched, Noise, check_device
 from analog.devices import SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
 from analog.devices.mismatched import MismatchedCells

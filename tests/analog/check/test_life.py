@@ -8,32 +8,22 @@ import torch
 from hypothesis import settings
 from torch import Tensor
 
-from analog import Chip
-from analog import ContractError
-from analog import Costs
-from analog import Device
-from analog import Ideal
-from analog import Mismatched
-from analog import Noise
-from analog import load
-from analog import stream
+from analog import Chip, ContractError, Costs, Device, Ideal, Mismatched, Noise, load, stream
 from analog.check import _WIRINGS
 from analog.check.life import check_lives
-from analog.devices import PCM
-from analog.devices import ZOO
-from analog.devices import CapacitorCell
-from analog.devices import PCMPair
-from analog.devices import SoftBoundsRRAM
+from analog.devices import PCM, ZOO, CapacitorCell, PCMPair, SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
-from analog.effects import Clipped
-from analog.effects import Converters
-from analog.effects import DifferentialPair
-from analog.effects import Endurance
-from analog.effects import IRDrop
-from analog.effects import Stuck
-from analog.effects import Temperature
-from analog.effects import Tiled
-from analog.effects import Wafer
+from analog.effects import (
+    Clipped,
+    Converters,
+    DifferentialPair,
+    Endurance,
+    IRDrop,
+    Stuck,
+    Temperature,
+    Tiled,
+    Wafer,
+)
 
 MORTAL = Endurance(Mismatched(), pulses=6, pulses_dtod=0.5)  # dies of use within most lives
 LIVES: list[Device] = [

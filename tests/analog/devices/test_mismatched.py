@@ -3,13 +3,7 @@
 import pytest
 import torch
 
-from analog import Chip
-from analog import Fabrication
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import stream
-from analog import xray
+from analog import Chip, Fabrication, Ideal, Mismatched, dense, stream, xray
 from analog.devices import SoftBoundsRRAM
 
 LIKE = torch.empty(0, dtype=torch.float64)

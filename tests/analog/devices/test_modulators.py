@@ -4,15 +4,13 @@ import math
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog import Noise
 from analog.devices import ModulatorBank
 from analog.devices.modulators import neighbor_sum
 from tests.twostage import kept
-from tests.zoo import birth
-from tests.zoo import many
+from tests.zoo import birth, many
 
 
 def test_without_crosstalk_and_spread_a_weight_is_a_sine() -> None:

@@ -4,12 +4,10 @@ import math
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog import Noise
-from analog.devices import PCM
-from analog.devices import pcm
+from analog.devices import PCM, pcm
 from tests.twostage import kept
 from tests.zoo import many
 

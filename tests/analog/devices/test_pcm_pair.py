@@ -5,11 +5,9 @@ import math
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Noise
-from analog import stream
+from analog import Noise, stream
 from analog.devices import PCMPair
 from analog.devices.pcm_pair import PairCells
 from tests.twostage import kept

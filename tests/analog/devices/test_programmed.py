@@ -6,23 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Noise
-from analog import stream
-from analog.devices import PCM
-from analog.devices import SONOS
-from analog.devices import CMOHfOxRRAM
-from analog.devices import MiloRRAM
-from analog.devices import WanRRAM
-from analog.devices import cmo_hfox_rram
-from analog.devices import milo_rram
-from analog.devices import sonos
+from analog import Noise, stream
+from analog.devices import PCM, SONOS, CMOHfOxRRAM, MiloRRAM, WanRRAM, cmo_hfox_rram, milo_rram, sonos
 from tests.twostage import kept
-from tests.zoo import PROGRAMMED
-from tests.zoo import many
-from tests.zoo import name
+from tests.zoo import PROGRAMMED, many, name
 
 
 def written(device: Any, target: float, noise: Noise, count: int) -> Any:

@@ -5,24 +5,20 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Device
-from analog import Noise
-from analog import stream
-from analog.devices import CapacitorCell
-from analog.devices import ConstantStep
-from analog.devices import ExponentialRRAM
-from analog.devices import LinearECRAM
-from analog.devices import RRAMArray
-from analog.devices import SoftBoundsRRAM
-from analog.devices.trains import affine
-from analog.devices.trains import exponential
+from analog import Device, Noise, stream
+from analog.devices import (
+    CapacitorCell,
+    ConstantStep,
+    ExponentialRRAM,
+    LinearECRAM,
+    RRAMArray,
+    SoftBoundsRRAM,
+)
+from analog.devices.trains import affine, exponential
 from tests.twostage import kept
-from tests.zoo import PULSED
-from tests.zoo import many
-from tests.zoo import name
+from tests.zoo import PULSED, many, name
 
 
 def still(device: Any, **changes: float) -> Any:

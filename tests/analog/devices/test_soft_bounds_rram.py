@@ -5,9 +5,7 @@ import math
 import pytest
 import torch
 
-from analog import Fabrication
-from analog import Noise
-from analog import stream
+from analog import Fabrication, Noise, stream
 from analog.devices import SoftBoundsRRAM
 from analog.devices.pulsed import PulsedCells
 

@@ -5,30 +5,26 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Device
-from analog import Noise
-from analog import check_device
-from analog import stream
-from analog.devices import PCM
-from analog.devices import SONOS
-from analog.devices import ZOO
-from analog.devices import CapacitorCell
-from analog.devices import CMOHfOxRRAM
-from analog.devices import ExponentialRRAM
-from analog.devices import LinearECRAM
-from analog.devices import MiloRRAM
-from analog.devices import ModulatorBank
-from analog.devices import PCMPair
-from analog.devices import RRAMArray
-from analog.devices import UnknownNeurons
-from analog.devices import WanRRAM
+from analog import Device, Noise, check_device, stream
+from analog.devices import (
+    PCM,
+    SONOS,
+    ZOO,
+    CapacitorCell,
+    CMOHfOxRRAM,
+    ExponentialRRAM,
+    LinearECRAM,
+    MiloRRAM,
+    ModulatorBank,
+    PCMPair,
+    RRAMArray,
+    UnknownNeurons,
+    WanRRAM,
+)
 from tests.twostage import kept
-from tests.zoo import PROGRAMMED
-from tests.zoo import many
-from tests.zoo import name
+from tests.zoo import PROGRAMMED, many, name
 
 
 @pytest.mark.parametrize("device", ZOO, ids=name)

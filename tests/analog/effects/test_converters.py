@@ -2,18 +2,10 @@
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import Noise
-from analog import dense
-from analog import stream
-from analog import xray
-from analog.effects import Clipped
-from analog.effects import Converters
+from analog import Chip, Ideal, Mismatched, Noise, dense, stream, xray
+from analog.effects import Clipped, Converters
 from analog.effects.converters import convert
 from tests.twostage import kept
 

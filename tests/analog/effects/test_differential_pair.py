@@ -8,8 +8,7 @@ import torch
 from analog import Noise
 from analog.devices import SoftBoundsRRAM
 from analog.effects import DifferentialPair
-from tests.zoo import birth
-from tests.zoo import many
+from tests.zoo import birth, many
 
 
 def test_pairs_cancel_what_is_common() -> None:

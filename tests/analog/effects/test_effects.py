@@ -6,28 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import ContractError
-from analog import Device
-from analog import Ideal
-from analog import Mismatched
-from analog import check_device
-from analog import conv2d
-from analog import dense
-from analog import stream
-from analog import xray
-from analog.devices import PCM
-from analog.devices import ZOO
-from analog.devices import CapacitorCell
-from analog.devices import PCMPair
-from analog.effects import Clipped
-from analog.effects import Converters
-from analog.effects import DifferentialPair
-from analog.effects import IRDrop
-from analog.effects import Stuck
-from analog.effects import Temperature
-from analog.effects import Tiled
-from analog.effects import Wafer
+from analog import Chip, ContractError, Device, Ideal, Mismatched, check_device, conv2d, dense, stream, xray
+from analog.devices import PCM, ZOO, CapacitorCell, PCMPair
+from analog.effects import Clipped, Converters, DifferentialPair, IRDrop, Stuck, Temperature, Tiled, Wafer
 
 Wrap = Callable[[Device], Device]
 

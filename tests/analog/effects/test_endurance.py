@@ -6,24 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Dead
-from analog import Device
-from analog import Fabrication
-from analog import Ideal
-from analog import Mismatched
-from analog import Noise
-from analog import Probe
-from analog import dense
+from analog import Chip, Dead, Device, Fabrication, Ideal, Mismatched, Noise, Probe, dense
 from analog.devices import SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
 from analog.effects import Endurance
-from analog.xray import knob_gradient
-from analog.xray import knobs
-from analog.xray import respond
+from analog.xray import knob_gradient, knobs, respond
 from tests.twostage import kept
 
 LAYERS = (dense(4, 3), dense(3, 2, linear=True))

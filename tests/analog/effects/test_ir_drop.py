@@ -4,9 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Ideal
-from analog import Noise
-from analog import stream
+from analog import Ideal, Noise, stream
 from analog.devices.ideal import IdealCells
 from analog.effects import IRDrop
 

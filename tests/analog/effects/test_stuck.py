@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Ideal
-from analog import Noise
-from analog import stream
+from analog import Ideal, Noise, stream
 from analog.devices import CapacitorCell
 from analog.effects import Stuck
 from tests.zoo import many

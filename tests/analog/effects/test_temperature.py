@@ -4,11 +4,9 @@ import math
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Ideal
-from analog import Noise
+from analog import Ideal, Noise
 from analog.devices import CapacitorCell
 from analog.effects import Temperature
 from tests.twostage import kept

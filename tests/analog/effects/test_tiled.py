@@ -4,13 +4,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Ideal
-from analog import Mismatched
-from analog import Noise
-from analog import stream
+from analog import Ideal, Mismatched, Noise, stream
 from analog.devices import LinearECRAM
 from analog.effects import Tiled
 from tests.twostage import kept

@@ -3,12 +3,9 @@
 import math
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Ideal
-from analog import Noise
-from analog import stream
+from analog import Ideal, Noise, stream
 from analog.effects import Wafer
 from analog.effects.wafer import correlated
 from tests.twostage import kept

@@ -9,22 +9,11 @@ import torch
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
-from analog import BadInput
-from analog import Budget
-from analog import Chip
-from analog import Ledger
-from analog import Mismatched
-from analog import Probe
-from analog import dense
-from analog import metered
+from analog import BadInput, Budget, Chip, Ledger, Mismatched, Probe, dense, metered
 from analog.devices import SoftBoundsRRAM
 from analog.effects import Endurance
-from analog.environment import EnvSettings
-from analog.environment import Task
-from analog.environment import register
-from analog.environment import xor
-from analog.environment.chips import MortalChip
-from analog.environment.chips import MortalChips
+from analog.environment import EnvSettings, Task, register, xor
+from analog.environment.chips import MortalChip, MortalChips
 
 MODES = list(getattr(gymnasium.vector, "AutoresetMode", ["NextStep"]))  # the oldest admitted has but one
 SILENT = Mismatched(read_noise=0.0, write_noise=0.0)

@@ -5,20 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analog import Ideal
-from analog import Mismatched
-from analog import conv2d
-from analog import dense
-from analog import grouped
-from analog import patches
-from analog import stream
+from analog import Ideal, Mismatched, conv2d, dense, grouped, patches, stream
 from analog.effects import Endurance
-from analog.io.serialization import BadBlock
-from analog.io.serialization import checksum
-from analog.io.serialization import describe
-from analog.io.serialization import layer_checksum
-from analog.io.serialization import pack
-from analog.io.serialization import unpack
+from analog.io.serialization import BadBlock, checksum, describe, layer_checksum, pack, unpack
 
 
 @given(

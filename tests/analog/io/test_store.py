@@ -11,23 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Dead
-from analog import Device
-from analog import Ideal
-from analog import Mismatched
-from analog import Probe
-from analog import conv2d
-from analog import dense
-from analog import load
-from analog import save
-from analog import xray
+from analog import Chip, Dead, Device, Ideal, Mismatched, Probe, conv2d, dense, load, save, xray
 from analog.devices import SoftBoundsRRAM
 from analog.effects import Endurance
-from analog.io import BadFile
-from analog.io import store
-from analog.io.serialization import pack
-from analog.io.serialization import unpack
+from analog.io import BadFile, store
+from analog.io.serialization import pack, unpack
 
 LAYERS = (dense(4, 3), dense(3, 2, linear=True))
 X = torch.ones(5, 4)

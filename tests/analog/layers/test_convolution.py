@@ -5,14 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from analog import Chip
-from analog import Ideal
-from analog import Layer
-from analog import conv2d
-from analog import dense
-from analog import patches
-from analog import stream
-from analog import xray
+from analog import Chip, Ideal, Layer, conv2d, dense, patches, stream, xray
 from analog.layers.convolution import Sites
 
 

@@ -5,13 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analog import Layer
-from analog import conv2d
-from analog import dense
-from analog import grouped
-from analog import mlp
-from analog import patches
-from analog import stream
+from analog import Layer, conv2d, dense, grouped, mlp, patches, stream
 
 
 def draw(*shape: int) -> torch.Tensor:

@@ -5,18 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Layer
-from analog import dense
-from analog import grouped
-from analog import stream
-from analog.layers import Averaged
-from analog.layers import Normalized
-from analog.layers import channel_mixing
-from analog.layers import local_mixer
-from analog.layers import prepared
-from analog.layers import token_mixing
+from analog import Chip, Ideal, Layer, dense, grouped, stream
+from analog.layers import Averaged, Normalized, channel_mixing, local_mixer, prepared, token_mixing
 
 
 def draw(*shape: int) -> torch.Tensor:

@@ -9,28 +9,25 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analog import BadInput
-from analog import Budget
-from analog import Chip
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import OverBudget
-from analog import Port
-from analog import Probe
-from analog import budgeted
-from analog import conv2d
-from analog import dense
-from analog import metered
-from analog import stream
-from analog import xray
+from analog import (
+    BadInput,
+    Budget,
+    Chip,
+    Ideal,
+    Ledger,
+    Mismatched,
+    OverBudget,
+    Port,
+    Probe,
+    budgeted,
+    conv2d,
+    dense,
+    metered,
+    stream,
+    xray,
+)
 from analog.devices import SoftBoundsRRAM
-from learners import Batch
-from learners import Descent
-from learners import NodePerturbation
-from learners import SquaredError
-from learners import fit
-from learners import sgd
+from learners import Batch, Descent, NodePerturbation, SquaredError, fit, sgd
 
 LAYERS = (conv2d((1, 3, 3), 2, 2), dense(8, 3), dense(3, 2, linear=True))
 X = torch.ones(5, 9)

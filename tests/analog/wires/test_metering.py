@@ -3,15 +3,7 @@
 import pytest
 import torch
 
-from analog import BadInput
-from analog import Chip
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import Probe
-from analog import conv2d
-from analog import dense
-from analog import metered
+from analog import BadInput, Chip, Ideal, Ledger, Mismatched, Probe, conv2d, dense, metered
 from analog.devices import SoftBoundsRRAM
 
 LAYERS = (dense(6, 4), dense(4, 3, linear=True))

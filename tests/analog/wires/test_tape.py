@@ -5,15 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import Port
-from analog import Probe
-from analog import Tape
-from analog import dense
-from analog import replayed
-from analog import taped
+from analog import Chip, Ideal, Mismatched, Port, Probe, Tape, dense, replayed, taped
 from analog.wires import ReplayMismatch
 
 LAYERS = (dense(6, 4), dense(4, 3, linear=True))

@@ -5,34 +5,28 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
-from analog import Chip
-from analog import Mismatched
-from analog import dense
-from analog import stream
-from distill import AnswerFormat
-from distill import HardCaptions
-from distill import HardLabels
-from distill import Logits
-from distill import QuantizedLogits
-from distill import SampledLabels
-from distill import SoftCaptions
-from distill import SoftLabels
-from distill import TeacherTarget
-from distill import Traffic
-from distill import distillation_steps
-from distill import lessons
-from distill import soften
-from learners import Batch
-from learners import Descent
-from learners import NodePerturbation
-from learners import sgd
+from analog import Chip, Mismatched, dense, stream
+from distill import (
+    AnswerFormat,
+    HardCaptions,
+    HardLabels,
+    Logits,
+    QuantizedLogits,
+    SampledLabels,
+    SoftCaptions,
+    SoftLabels,
+    TeacherTarget,
+    Traffic,
+    distillation_steps,
+    lessons,
+    soften,
+)
+from learners import Batch, Descent, NodePerturbation, sgd
 from tests.distill.slopes import slope_gap
 from tests.twostage import kept
 

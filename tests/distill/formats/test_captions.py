@@ -10,14 +10,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from analog import stream
-from distill import DistillationLoss
-from distill import HardCaptions
-from distill import SoftCaptions
-from distill import SoftLabels
-from distill.formats import CaptionDistillationLoss
-from distill.formats import CaptionLoss
-from distill.formats import CaptionTarget
-from distill.formats import SoftCaptionTarget
+from distill import DistillationLoss, HardCaptions, SoftCaptions, SoftLabels
+from distill.formats import CaptionDistillationLoss, CaptionLoss, CaptionTarget, SoftCaptionTarget
 from learners import CrossEntropy
 from tests.distill.slopes import slope_gap
 

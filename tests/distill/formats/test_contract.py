@@ -5,21 +5,20 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog import ContractError
-from distill import AnswerFormat
-from distill import HardCaptions
-from distill import HardLabels
-from distill import Logits
-from distill import SampledLabels
-from distill import SoftCaptions
-from distill import SoftLabels
-from distill import check_answer_format
-from learners import CrossEntropy
-from learners import Loss
-from learners import SquaredError
+from distill import (
+    AnswerFormat,
+    HardCaptions,
+    HardLabels,
+    Logits,
+    SampledLabels,
+    SoftCaptions,
+    SoftLabels,
+    check_answer_format,
+)
+from learners import CrossEntropy, Loss, SquaredError
 from studies.handing_on.bits import METHODS
 
 OURS: tuple[AnswerFormat, ...] = (

@@ -7,28 +7,24 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import ContractError
-from analog import Probe
-from analog import Reading
-from analog import Spec
-from analog import stream
+from analog import ContractError, Probe, Reading, Spec, stream
 from analog.tree import tree_map
-from learners import Estimator
-from learners import Gradient
-from learners import NodePerturbation
-from learners import WeightPerturbation
-from learners import antithetic
-from learners import check_estimator
-from learners import gaussian
+from learners import (
+    Estimator,
+    Gradient,
+    NodePerturbation,
+    WeightPerturbation,
+    antithetic,
+    check_estimator,
+    gaussian,
+)
 from learners.check import LinearChip
 from learners.estimators import knob_gradients
 from learners.estimators.base import ProbeResult
 from learners.theory import laws
-from studies.perturbation.laws import DISTRIBUTIONS
-from studies.perturbation.laws import SCHEMES
+from studies.perturbation.laws import DISTRIBUTIONS, SCHEMES
 
 PAIRS = list(itertools.product(DISTRIBUTIONS.values(), SCHEMES.values()))
 

@@ -3,9 +3,7 @@
 import torch
 
 from analog import stream
-from learners.check.two_stage import STAGES
-from learners.check.two_stage import refused
-from learners.check.two_stage import two_stage
+from learners.check.two_stage import STAGES, refused, two_stage
 
 
 def test_true_nulls_alarm_no_more_than_stated() -> None:

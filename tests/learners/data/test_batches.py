@@ -4,8 +4,7 @@ import torch
 
 from analog import stream
 from learners import Batch
-from learners.data import batches
-from learners.data import count_steps
+from learners.data import batches, count_steps
 
 
 def test_batches_visit_everything_once_an_epoch() -> None:

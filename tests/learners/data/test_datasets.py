@@ -4,9 +4,7 @@ import pytest
 import torch
 
 from learners import Batch
-from learners.data import BadData
-from learners.data import Dataset
-from learners.data import load_data
+from learners.data import BadData, Dataset, load_data
 
 
 def test_digits_split_is_fixed_and_disjoint() -> None:

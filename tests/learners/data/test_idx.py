@@ -6,17 +6,15 @@ import hashlib
 import http.server
 import os
 import threading
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from analog import stream
-from learners.data import BadData
+from learners.data import BadData, load_data
 from learners.data import idx as idx_files
-from learners.data import load_data
 
 
 def idx(array: torch.Tensor) -> bytes:

@@ -1,11 +1,9 @@
 """Directions that a distribution of probes draws, flat."""
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Spec
-from analog import dense
+from analog import Spec, dense
 from learners.estimators import ProbeDistribution
 
 SPEC = Spec((dense(2, 2),), dtype=torch.float64)

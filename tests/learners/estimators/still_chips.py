@@ -4,12 +4,8 @@ from typing import Any
 
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import dense
-from analog import stream
-from learners import Batch
-from learners import Descent
+from analog import Chip, Ideal, dense, stream
+from learners import Batch, Descent
 
 F64 = torch.float64
 

@@ -6,22 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from analog import Chip
-from analog import Mismatched
-from analog import Reading
-from analog import Spec
-from analog import dense
-from analog import stream
-from analog import xray
-from learners import CrossEntropy
-from learners import Descent
-from learners import Feedback
-from learners import ProbeResult
-from learners import sgd
+from analog import Chip, Mismatched, Reading, Spec, dense, stream, xray
+from learners import CrossEntropy, Descent, Feedback, ProbeResult, sgd
 from learners.estimators import ActiveNodePerturbation
 from tests.estimates import estimated
-from tests.signs import moments
-from tests.signs import signs
+from tests.signs import moments, signs
 
 F64 = torch.float64
 NUMBERS = st.floats(-2, 2, width=32).map(lambda v: round(v, 3))

@@ -5,27 +5,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analog import Chip
-from analog import Ideal
-from analog import Probe
-from analog import Reading
-from analog import Spec
-from analog import dense
-from analog import stream
-from analog import xray
-from learners import CrossEntropy
-from learners import Estimator
-from learners import NodePerturbation
-from learners import WeightPerturbation
-from learners import antithetic
-from learners import gaussian
-from learners import leave_one_out
-from learners import one_sided
-from learners import rademacher
-from learners.estimators import Blocks
-from learners.estimators import Flipout
-from learners.estimators import Scheme
-from learners.estimators import rank_one
+from analog import Chip, Ideal, Probe, Reading, Spec, dense, stream, xray
+from learners import (
+    CrossEntropy,
+    Estimator,
+    NodePerturbation,
+    WeightPerturbation,
+    antithetic,
+    gaussian,
+    leave_one_out,
+    one_sided,
+    rademacher,
+)
+from learners.estimators import Blocks, Flipout, Scheme, rank_one
 from tests.estimates import estimated_by
 
 F64 = torch.float64

@@ -6,30 +6,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Probe
-from analog import Reading
-from analog import Spec
-from analog import dense
-from analog import stream
-from analog import xray
-from learners import CrossEntropy
-from learners import Descent
-from learners import Feedback
-from learners import Gradient
-from learners import Loss
-from learners import NodePerturbation
-from learners import ProbeResult
-from learners import WeightPerturbation
-from learners import fit
-from learners import sgd
-from learners.estimators import RunningMean
-from learners.estimators import WeightMirrors
+from analog import Chip, Ideal, Probe, Reading, Spec, dense, stream, xray
+from learners import (
+    CrossEntropy,
+    Descent,
+    Feedback,
+    Gradient,
+    Loss,
+    NodePerturbation,
+    ProbeResult,
+    WeightPerturbation,
+    fit,
+    sgd,
+)
+from learners.estimators import RunningMean, WeightMirrors
 from learners.estimators.control_variates import ControlVariate
-from tests.learners.estimators.still_chips import F64
-from tests.learners.estimators.still_chips import lessons
-from tests.learners.estimators.still_chips import trained
+from tests.learners.estimators.still_chips import F64, lessons, trained
 from tests.signs import signs
 
 

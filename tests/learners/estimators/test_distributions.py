@@ -2,21 +2,15 @@
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog import stream
 from learners import rademacher
-from learners.estimators import Blocks
-from learners.estimators import coordinates
-from learners.estimators import haar
-from learners.estimators import rank_one
-from learners.estimators import sparse
+from learners.estimators import Blocks, coordinates, haar, rank_one, sparse
 from studies.perturbation.laws import DISTRIBUTIONS
 from tests.twostage import kept
 
-from .directions import SPEC
-from .directions import directions
+from .directions import SPEC, directions
 
 
 @pytest.mark.parametrize("size", [4, 5])

@@ -1,8 +1,7 @@
 """Estimates with a control variate: the mean stays, and the variance is that of the innovation."""
 
 from dataclasses import dataclass
-from typing import Any
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -11,21 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from analog import Probe
-from analog import Reading
-from analog import Spec
-from analog import dense
-from learners import Gradient
-from learners import NodePerturbation
-from learners import ProbeResult
-from learners import WeightPerturbation
-from learners import antithetic
-from learners import leave_one_out
-from learners import one_sided
+from analog import Probe, Reading, Spec, dense
+from learners import (
+    Gradient,
+    NodePerturbation,
+    ProbeResult,
+    WeightPerturbation,
+    antithetic,
+    leave_one_out,
+    one_sided,
+)
 from learners.estimators.control_variates import ControlVariate
 from learners.estimators.estimate import estimate
-from tests.signs import moments
-from tests.signs import signs
+from tests.signs import moments, signs
 
 F64 = torch.float64
 

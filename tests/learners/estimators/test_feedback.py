@@ -2,22 +2,11 @@
 
 import torch
 
-from analog import Probe
-from analog import Reading
-from analog import dense
-from analog import grouped
-from analog import xray
-from learners import CrossEntropy
-from learners import Descent
-from learners import Feedback
-from learners import NodePerturbation
-from learners import ProbeResult
-from learners import sgd
+from analog import Probe, Reading, dense, grouped, xray
+from learners import CrossEntropy, Descent, Feedback, NodePerturbation, ProbeResult, sgd
 from learners.estimators.feedback import reliability
 from learners.local import PerGroupLoss
-from tests.learners.estimators.still_chips import F64
-from tests.learners.estimators.still_chips import lessons
-from tests.learners.estimators.still_chips import trained
+from tests.learners.estimators.still_chips import F64, lessons, trained
 
 
 def test_feedback_learns_the_way_back_through_the_read_out() -> None:

@@ -4,28 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Probe
-from analog import Reading
-from analog import Spec
-from analog import conv2d
-from analog import dense
-from analog import stream
-from analog import xray
-from learners import ProbeResult
-from learners import WeightPerturbation
-from learners import antithetic
-from learners import check_estimator
-from learners import gaussian
-from learners import rademacher
+from analog import Chip, Ideal, Probe, Reading, Spec, conv2d, dense, stream, xray
+from learners import ProbeResult, WeightPerturbation, antithetic, check_estimator, gaussian, rademacher
 from learners.estimators import Flipout
 from learners.estimators.distributions import Independent
 from learners.estimators.flipout import Flips
 from learners.theory import laws
 from tests.estimates import estimated
-from tests.signs import moments
-from tests.signs import signs
+from tests.signs import moments, signs
 
 F64 = torch.float64
 

@@ -3,12 +3,7 @@
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import conv2d
-from analog import dense
-from analog import stream
-from analog import xray
+from analog import Chip, Ideal, conv2d, dense, stream, xray
 from learners import CrossEntropy
 from learners.estimators.gradient import knob_gradient
 

@@ -2,14 +2,10 @@
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Spec
-from analog import dense
-from analog import stream
-from learners.estimators import ProbeDistribution
-from learners.estimators import hadamard
+from analog import Spec, dense, stream
+from learners.estimators import ProbeDistribution, hadamard
 from studies.perturbation.laws import DISTRIBUTIONS
 
 SPEC = Spec((dense(2, 2),), dtype=torch.float64)

@@ -10,27 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import Reading
-from analog import Spec
-from analog import dense
-from analog import stream
-from analog import xray
-from learners import CrossEntropy
-from learners import NodePerturbation
-from learners import SquaredError
-from learners import WeightPerturbation
-from learners import antithetic
-from learners import one_sided
+from analog import Chip, Ideal, Mismatched, Reading, Spec, dense, stream, xray
+from learners import CrossEntropy, NodePerturbation, SquaredError, WeightPerturbation, antithetic, one_sided
 from learners.estimators.gradient import knob_gradient
-from tests.estimates import Dealt
-from tests.estimates import estimated_by
-from tests.estimates import fleet_spec
-from tests.estimates import sign_covariance
-from tests.signs import moments
-from tests.signs import signs
+from tests.estimates import Dealt, estimated_by, fleet_spec, sign_covariance
+from tests.signs import moments, signs
 
 F64 = torch.float64
 NUMBERS = st.floats(-2, 2, width=32).map(lambda v: round(v, 3))

@@ -7,28 +7,20 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Knobs
-from analog import Ledger
-from analog import conv2d
-from analog import dense
-from analog import grouped
-from analog import metered
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import Descent
-from learners import Feedback
-from learners import Loss
-from learners import NodePerturbation
-from learners import SquaredError
-from learners import WeightPerturbation
-from learners import fit
-from learners import sgd
+from analog import Chip, Ideal, Knobs, Ledger, conv2d, dense, grouped, metered, stream, xray
+from learners import (
+    Batch,
+    Descent,
+    Feedback,
+    Loss,
+    NodePerturbation,
+    SquaredError,
+    WeightPerturbation,
+    fit,
+    sgd,
+)
 from learners.estimators import ProbeDistribution
-from tests.signs import moments
-from tests.signs import signs
+from tests.signs import moments, signs
 
 WIRINGS = {
     "dense": (dense(16, 5), dense(5, 3, linear=True)),

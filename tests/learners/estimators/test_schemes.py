@@ -3,14 +3,9 @@
 import pytest
 import torch
 
-from analog import Spec
-from analog import dense
-from analog import stream
-from learners import antithetic
-from learners import gaussian
-from learners import one_sided
-from learners.estimators import OneSided
-from learners.estimators import paired_baseline
+from analog import Spec, dense, stream
+from learners import antithetic, gaussian, one_sided
+from learners.estimators import OneSided, paired_baseline
 from studies.perturbation.laws import SCHEMES
 
 SPEC = Spec((dense(2, 2),), dtype=torch.float64)

@@ -2,18 +2,14 @@
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog import stream
-from learners import gaussian
-from learners import rademacher
-from learners.estimators import Blocks
-from learners.estimators import rank_one
+from learners import gaussian, rademacher
+from learners.estimators import Blocks, rank_one
 from tests.twostage import kept
 
-from .directions import SPEC
-from .directions import directions
+from .directions import SPEC, directions
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3])

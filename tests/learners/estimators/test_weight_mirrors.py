@@ -6,24 +6,13 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Layer
-from analog import dense
-from analog import grouped
-from analog import stream
-from analog import xray
+from analog import Chip, Ideal, Layer, dense, grouped, stream, xray
 from analog.layers import channel_mixing
 from learners import NodePerturbation
 from learners.estimators import WeightMirrors
 from learners.estimators.weight_mirrors import MirrorState
 from learners.local import ReplicatedHeads
-from tests.learners.local.one_head import F64
-from tests.learners.local.one_head import Every
-from tests.learners.local.one_head import given
-from tests.learners.local.one_head import heads
-from tests.learners.local.one_head import known
-from tests.learners.local.one_head import moved
+from tests.learners.local.one_head import F64, Every, given, heads, known, moved
 
 PLAIN = (dense(3, 4), grouped(4, 4, 2))  # 8 nodes
 

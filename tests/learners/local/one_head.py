@@ -5,19 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Layer
-from analog import stream
-from analog import xray
+from analog import Chip, Ideal, Layer, stream, xray
 from analog.spec import Spec
-from learners import Batch
-from learners import CrossEntropy
-from learners import rademacher
-from learners import sgd
+from learners import Batch, CrossEntropy, rademacher, sgd
 from learners.estimators import ProbeDistribution
 from learners.local import ReplicatedHeads
 from learners.local.groups import HeadsState

@@ -5,12 +5,7 @@ import torch
 from torch import Tensor
 
 from analog import stream
-from learners.local import Activation
-from learners.local import identity
-from learners.local import relu
-from learners.local import sigmoid
-from learners.local import softmax
-from learners.local import tanh
+from learners.local import Activation, identity, relu, sigmoid, softmax, tanh
 
 NEURONS = {"identity": identity, "relu": relu, "sigmoid": sigmoid, "softmax": softmax, "tanh": tanh}
 

@@ -1,37 +1,16 @@
 """Agreement without labels: exact values and slopes, what it may not depend on, and that chips learn it."""
 
-from math import exp
-from math import log
+from math import exp, log
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import dense
-from analog import grouped
-from analog import metered
-from analog import patches
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import Descent
-from learners import NodePerturbation
-from learners import adam
-from learners import antithetic
-from learners import check_learner
-from learners import fit
-from learners import sgd
+from analog import Chip, Ideal, Ledger, Mismatched, dense, grouped, metered, patches, stream, xray
+from learners import Batch, Descent, NodePerturbation, adam, antithetic, check_learner, fit, sgd
 from learners.estimators import hadamard
-from learners.local import Block
-from learners.local import Greedy
-from learners.local import InfoNCE
-from learners.local import PatchInfoNCE
-from learners.local import stack_views
+from learners.local import Block, Greedy, InfoNCE, PatchInfoNCE, stack_views
 from studies.kit.recipes.exact_gradient import ExactGradient
 
 F64 = torch.float64

@@ -1,47 +1,33 @@
 """Laws of every local learner and objective: a new one joins by a line in OBJECTIVES."""
 
 from collections.abc import Iterator
-from dataclasses import fields
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pytest
 import torch
 
-from analog import Chip
-from analog import Device
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import grouped
-from analog import stream
-from analog import xray
+from analog import Chip, Device, Ideal, Mismatched, dense, grouped, stream, xray
 from analog.devices import SoftBoundsRRAM
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import Learner
-from learners import NodePerturbation
-from learners import adam
-from learners import check_learner
-from learners import fit
-from learners import local
+from learners import Batch, CrossEntropy, Descent, Learner, NodePerturbation, adam, check_learner, fit, local
 from learners.estimators import WeightMirrors
-from learners.local import Block
-from learners.local import ForwardForward
-from learners.local import GoodnessLoss
-from learners.local import Greedy
-from learners.local import Hebbian
-from learners.local import HybridImages
-from learners.local import InfoNCE
-from learners.local import LocoProp
-from learners.local import PatchInfoNCE
-from learners.local import PerGroupLoss
-from learners.local import PerturbedNodeGradients
-from learners.local import ReplicatedHeads
-from learners.local import TargetPropagation
-from learners.local import WrongLabels
-from learners.local import relu
+from learners.local import (
+    Block,
+    ForwardForward,
+    GoodnessLoss,
+    Greedy,
+    Hebbian,
+    HybridImages,
+    InfoNCE,
+    LocoProp,
+    PatchInfoNCE,
+    PerGroupLoss,
+    PerturbedNodeGradients,
+    ReplicatedHeads,
+    TargetPropagation,
+    WrongLabels,
+    relu,
+)
 
 LAYERS = (dense(16, 12), grouped(12, 6, 2, linear=True))
 NODES = NodePerturbation(0.1, probes=4)

@@ -6,34 +6,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import stream
-from analog import xray
-from analog.devices import SoftBoundsRRAM
-from analog.devices import UnknownNeurons
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import adam
-from learners import check_learner
-from learners import fit
-from learners import momentum
-from learners import sgd
+from analog import Chip, Ideal, Mismatched, dense, stream, xray
+from analog.devices import SoftBoundsRRAM, UnknownNeurons
+from learners import Batch, CrossEntropy, Descent, NodePerturbation, adam, check_learner, fit, momentum, sgd
 from learners.learner import Learner
-from learners.local import ForwardForward
-from learners.local import GoodnessLoss
-from learners.local import Hebbian
-from learners.local import HybridImages
-from learners.local import Negatives
-from learners.local import WrongLabels
-from learners.local import embed_label
-from learners.local import label_goodness
-from learners.local import normalize
-from learners.local import with_normalization
+from learners.local import (
+    ForwardForward,
+    GoodnessLoss,
+    Hebbian,
+    HybridImages,
+    Negatives,
+    WrongLabels,
+    embed_label,
+    label_goodness,
+    normalize,
+    with_normalization,
+)
 
 F64 = torch.float64
 LAYERS = (dense(16, 12), dense(12, 10), dense(10, 8))

@@ -6,19 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import stream
-from analog import xray
+from analog import Chip, Ideal, Mismatched, dense, stream, xray
 from analog.devices import UnknownNeurons
-from learners import Batch
-from learners import fit
-from learners import sgd
-from learners.local import GoodnessLoss
-from learners.local import Hebbian
-from learners.local import goodness
+from learners import Batch, fit, sgd
+from learners.local import GoodnessLoss, Hebbian, goodness
 
 F64 = torch.float64
 LOSS = GoodnessLoss(threshold=0.4, sharpness=3.0)

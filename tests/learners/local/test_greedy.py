@@ -7,23 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import Loss
-from learners import NodePerturbation
-from learners import SquaredError
-from learners import fit
-from learners import recipes
-from learners import sgd
-from learners.local import Block
-from learners.local import Greedy
+from analog import Chip, Ideal, Mismatched, dense, stream, xray
+from learners import Batch, CrossEntropy, Descent, Loss, NodePerturbation, SquaredError, fit, recipes, sgd
+from learners.local import Block, Greedy
 
 F64 = torch.float64
 LAYERS = (dense(6, 8), dense(8, 7), dense(7, 5), dense(5, 3, linear=True))

@@ -6,48 +6,30 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Layer
-from analog import Mismatched
-from analog import Probe
-from analog import dense
-from analog import grouped
-from analog import stream
-from analog.layers import channel_mixing
-from analog.layers import local_mixer
-from analog.layers import token_mixing
+from analog import Chip, Ideal, Layer, Mismatched, Probe, dense, grouped, stream
+from analog.layers import channel_mixing, local_mixer, token_mixing
 from analog.port import Reading
 from analog.spec import Spec
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import Estimator
-from learners import Gradient
-from learners import NodePerturbation
-from learners import ProbeResult
-from learners import WeightPerturbation
-from learners import adam
-from learners import check_learner
-from learners import fit
-from learners import sgd
-from learners.estimators import ActiveNodePerturbation
-from learners.estimators import WeightMirrors
-from learners.local import Block
-from learners.local import Greedy
-from learners.local import PerGroupLoss
-from learners.local import ReplicatedHeads
-from learners.wiring import Skip
-from learners.wiring import residual
-from tests.learners.local.one_head import F64
-from tests.learners.local.one_head import Every
-from tests.learners.local.one_head import given
-from tests.learners.local.one_head import heads
-from tests.learners.local.one_head import known
-from tests.learners.local.one_head import moved
+from learners import (
+    Batch,
+    CrossEntropy,
+    Descent,
+    Estimator,
+    Gradient,
+    NodePerturbation,
+    ProbeResult,
+    WeightPerturbation,
+    adam,
+    check_learner,
+    fit,
+    sgd,
+)
+from learners.estimators import ActiveNodePerturbation, WeightMirrors
+from learners.local import Block, Greedy, PerGroupLoss, ReplicatedHeads
+from learners.wiring import Skip, residual
+from tests.learners.local.one_head import F64, Every, given, heads, known, moved
 
 PLAIN = (dense(3, 4), grouped(4, 4, 2))  # 8 nodes
 

@@ -4,15 +4,10 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analog import Chip
-from analog import Ideal
-from analog import Spec
-from analog import dense
-from analog import stream
+from analog import Chip, Ideal, Spec, dense, stream
 from learners import Batch
 from learners.local import HybridImages
 

@@ -3,10 +3,7 @@
 import torch
 
 from analog import stream
-from learners.local import embed_label
-from learners.local import embed_neutral_label
-from learners.local import normalize
-from learners.local import readout_features
+from learners.local import embed_label, embed_neutral_label, normalize, readout_features
 
 
 def test_normalizing_keeps_directions_alone() -> None:

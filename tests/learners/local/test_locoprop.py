@@ -5,41 +5,25 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import Port
-from analog import Reading
-from analog import Spec
-from analog import dense
-from analog import metered
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import BinaryCrossEntropy
-from learners import CrossEntropy
-from learners import Descent
-from learners import Feedback
-from learners import Loss
-from learners import NodePerturbation
-from learners import SquaredError
-from learners import fit
-from learners import momentum
-from learners import sgd
+from analog import Chip, Ideal, Ledger, Mismatched, Port, Reading, Spec, dense, metered, stream, xray
+from learners import (
+    Batch,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Descent,
+    Feedback,
+    Loss,
+    NodePerturbation,
+    SquaredError,
+    fit,
+    momentum,
+    sgd,
+)
 from learners.estimators import Flipout
-from learners.local import Activation
-from learners.local import LocoProp
-from learners.local import PerturbedNodeGradients
-from learners.local import identity
-from learners.local import sigmoid
-from learners.local import softmax
-from learners.local import tanh
-from studies.kit.digital.tanh_networks import Digital
-from studies.kit.digital.tanh_networks import ExactNodeGradients
+from learners.local import Activation, LocoProp, PerturbedNodeGradients, identity, sigmoid, softmax, tanh
+from studies.kit.digital.tanh_networks import Digital, ExactNodeGradients
 
 
 def numbers(*shape: int, name: str = "numbers") -> Tensor:

@@ -4,24 +4,14 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Spec
-from analog import dense
-from analog import stream
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import sgd
+from analog import Chip, Ideal, Spec, dense, stream
+from learners import Batch, CrossEntropy, Descent, NodePerturbation, sgd
 from learners.local import WrongLabels
-from learners.local.negatives import _ReadoutState
-from learners.local.negatives import sample_categorical
+from learners.local.negatives import _ReadoutState, sample_categorical
 from tests.twostage import kept
 
 READOUT = Descent(NodePerturbation(1.0), sgd(1e-9), CrossEntropy())

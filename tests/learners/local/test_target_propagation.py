@@ -6,23 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Chip
-from analog import Ledger
-from analog import Mismatched
-from analog import dense
-from analog import metered
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import BinaryCrossEntropy
-from learners import SquaredError
-from learners import adam
-from learners import fit
-from learners import sgd
-from learners.local import TargetPropagation
-from learners.local import identity
-from learners.local import sigmoid
-from learners.local import tanh
+from analog import Chip, Ledger, Mismatched, dense, metered, stream, xray
+from learners import Batch, BinaryCrossEntropy, SquaredError, adam, fit, sgd
+from learners.local import TargetPropagation, identity, sigmoid, tanh
 from learners.local.target_propagation import propagate_targets
 from studies.kit.digital.tanh_networks import Digital
 

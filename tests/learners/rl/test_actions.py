@@ -4,9 +4,7 @@ import pytest
 import torch
 
 from analog import stream
-from learners.rl import Argmax
-from learners.rl import SoftmaxSampling
-from learners.rl import TanhSquashed
+from learners.rl import Argmax, SoftmaxSampling, TanhSquashed
 from tests.twostage import kept
 
 

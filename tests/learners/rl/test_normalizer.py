@@ -3,10 +3,7 @@
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import dense
-from analog import stream
+from analog import Chip, Ideal, dense, stream
 from learners.rl import ObservationNormalizer
 from learners.rl.normalizer import CLIP
 

@@ -3,17 +3,9 @@
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Reading
-from analog import dense
-from analog import stream
-from learners import ProbeResult
-from learners import WeightPerturbation
-from learners import antithetic
-from learners import sgd
-from learners.rl import centered_ranks
-from learners.rl import standardized
+from analog import Chip, Ideal, Reading, dense, stream
+from learners import ProbeResult, WeightPerturbation, antithetic, sgd
+from learners.rl import centered_ranks, standardized
 from tests.estimates import estimated
 
 

@@ -5,17 +5,11 @@ from itertools import product
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Probe
-from analog import Reading
-from analog import dense
-from analog import stream
+from analog import Chip, Ideal, Probe, Reading, dense, stream
 from learners import NodePerturbation
 from learners.estimators.gradient import knob_gradient
 from learners.rl import Transition
-from learners.rl.reinforce import credit
-from learners.rl.reinforce import return_to_go
+from learners.rl.reinforce import credit, return_to_go
 from tests.estimates import estimated
 
 

@@ -5,18 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import stream
-from learners.rl import Argmax
-from learners.rl import ObservationNormalizer
-from learners.rl import episode_stats
-from learners.rl import rollout
-from tests.learners.rl.toy_envs import MODES
-from tests.learners.rl.toy_envs import signs
-from tests.learners.rl.toy_envs import unequal
+from analog import Chip, Ideal, Mismatched, dense, stream
+from learners.rl import Argmax, ObservationNormalizer, episode_stats, rollout
+from tests.learners.rl.toy_envs import MODES, signs, unequal
 
 LAYERS = (dense(1, 3), dense(3, 2, linear=True))
 

@@ -6,27 +6,17 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import Tape
-from analog import dense
-from analog import replayed
-from analog import stream
-from analog import taped
-from learners import NodePerturbation
-from learners import WeightPerturbation
-from learners import adam
-from learners import antithetic
-from learners import one_sided
-from learners import sgd
-from learners.rl import Argmax
-from learners.rl import AugmentedRandomSearch
-from learners.rl import NodePerturbationReinforce
-from learners.rl import episode_stats
-from learners.rl import rollout
-from learners.rl import standardized
-from learners.rl import train_policy
+from analog import Chip, Ideal, Mismatched, Tape, dense, replayed, stream, taped
+from learners import NodePerturbation, WeightPerturbation, adam, antithetic, one_sided, sgd
+from learners.rl import (
+    Argmax,
+    AugmentedRandomSearch,
+    NodePerturbationReinforce,
+    episode_stats,
+    rollout,
+    standardized,
+    train_policy,
+)
 from tests.learners.rl.toy_envs import signs
 
 EPISODES = AugmentedRandomSearch(WeightPerturbation(0.3, 2, scheme=antithetic), sgd(0.3), Argmax())

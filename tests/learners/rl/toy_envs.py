@@ -6,8 +6,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import Env
-from gymnasium.spaces import Box
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import SyncVectorEnv
 
 MODES: Any = getattr(

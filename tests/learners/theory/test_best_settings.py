@@ -4,24 +4,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import assume
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from learners import antithetic
-from learners import gaussian
-from learners import leave_one_out
-from learners import one_sided
-from learners import rademacher
-from learners.estimators import ProbeDistribution
-from learners.estimators import Scheme
-from learners.estimators import paired_baseline
-from learners.estimators import sparse
-from learners.theory import best_settings
-from learners.theory import laws
-from tests.quadrature import cubic
-from tests.quadrature import hermite
+from learners import antithetic, gaussian, leave_one_out, one_sided, rademacher
+from learners.estimators import ProbeDistribution, Scheme, paired_baseline, sparse
+from learners.theory import best_settings, laws
+from tests.quadrature import cubic, hermite
 from tests.signs import signs
 
 F64 = torch.float64

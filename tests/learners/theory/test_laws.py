@@ -9,33 +9,33 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from learners import NodePerturbation
-from learners import WeightPerturbation
-from learners import antithetic
-from learners import gaussian
-from learners import leave_one_out
-from learners import one_sided
-from learners import rademacher
-from learners.estimators import Blocks
-from learners.estimators import OneSided
-from learners.estimators import ProbeDistribution
-from learners.estimators import Scheme
-from learners.estimators import coordinates
-from learners.estimators import haar
-from learners.estimators import hadamard
-from learners.estimators import paired_baseline
-from learners.estimators import rank_one
-from learners.estimators import sparse
-from learners.estimators import sphere
+from learners import (
+    NodePerturbation,
+    WeightPerturbation,
+    antithetic,
+    gaussian,
+    leave_one_out,
+    one_sided,
+    rademacher,
+)
+from learners.estimators import (
+    Blocks,
+    OneSided,
+    ProbeDistribution,
+    Scheme,
+    coordinates,
+    haar,
+    hadamard,
+    paired_baseline,
+    rank_one,
+    sparse,
+    sphere,
+)
 from learners.theory import laws
-from tests.quadrature import cubic
-from tests.quadrature import hermite
-from tests.signs import moments
-from tests.signs import signs
+from tests.quadrature import cubic, hermite
+from tests.signs import moments, signs
 from tests.twostage import kept
-from tests.users_parts import DrawsOnly
-from tests.users_parts import Richardson
-from tests.users_parts import Thirds
+from tests.users_parts import DrawsOnly, Richardson, Thirds
 
 F64 = torch.float64
 NUMBERS = st.floats(-2, 2, width=32).map(lambda v: round(v, 3))

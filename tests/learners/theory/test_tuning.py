@@ -6,38 +6,26 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import Port
-from analog import dense
-from analog import metered
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import SquaredError
-from learners import WeightPerturbation
-from learners import adam
-from learners import antithetic
-from learners import check_estimator
-from learners import fit
-from learners import leave_one_out
-from learners import one_sided
-from learners import rademacher
-from learners import tune_probe_size
-from learners.estimators import Blocks
-from learners.estimators import Flipout
-from learners.estimators import OneSided
-from learners.estimators import paired_baseline
-from learners.theory import best_settings
-from learners.theory import laws
-from tests.users_parts import HalfOfTheNodes
-from tests.users_parts import Richardson
-from tests.users_parts import Thirds
+from analog import Chip, Ideal, Ledger, Mismatched, Port, dense, metered, stream, xray
+from learners import (
+    Batch,
+    CrossEntropy,
+    Descent,
+    NodePerturbation,
+    SquaredError,
+    WeightPerturbation,
+    adam,
+    antithetic,
+    check_estimator,
+    fit,
+    leave_one_out,
+    one_sided,
+    rademacher,
+    tune_probe_size,
+)
+from learners.estimators import Blocks, Flipout, OneSided, paired_baseline
+from learners.theory import best_settings, laws
+from tests.users_parts import HalfOfTheNodes, Richardson, Thirds
 
 F64 = torch.float64
 READ_NOISE = 0.05

@@ -5,8 +5,7 @@ with respect to the unconstrained hyper-parameters, through the very rules that 
 warm-up, one chip.
 """
 
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor

@@ -1,19 +1,13 @@
 """Sequences of gradients, and the drives that updates make of them."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from analog import stream
 from analog.spec import Knobs
-from learners import Update
-from learners import adagrad
-from learners import adam
-from learners import momentum
-from learners import rmsprop
-from learners import sgd
+from learners import Update, adagrad, adam, momentum, rmsprop, sgd
 
 F64 = torch.float64
 SHAPES = ((2, 3, 2), (1, 2, 4))  # tiles, rows, cols of two layers

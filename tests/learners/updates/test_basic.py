@@ -6,20 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analog import stream
-from learners import accumulate
-from learners import adagrad
-from learners import adam
-from learners import linear_decay
-from learners import momentum
-from learners import rmsprop
-from learners import sgd
+from learners import accumulate, adagrad, adam, linear_decay, momentum, rmsprop, sgd
 
-from .sequences import F64
-from .sequences import UPDATES
-from .sequences import assert_equal_to_rounding
-from .sequences import assert_fleet_is_its_chips
-from .sequences import drives
-from .sequences import gradients
+from .sequences import F64, UPDATES, assert_equal_to_rounding, assert_fleet_is_its_chips, drives, gradients
 
 
 @given(rate=st.floats(1e-4, 1.0), seed=st.integers(0, 5))

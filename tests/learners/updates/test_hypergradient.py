@@ -8,22 +8,11 @@ import torch
 from torch import Tensor
 
 from analog import stream
-from learners import Tuner
-from learners import Update
-from learners import adagrad
-from learners import adam
-from learners import rmsprop
-from learners import sgd
+from learners import Tuner, Update, adagrad, adam, rmsprop, sgd
 from learners.updates import current_hyperparameters
 
 from .oracle import oracle_drives
-from .sequences import F64
-from .sequences import SHAPES
-from .sequences import UPDATES
-from .sequences import assert_fleet_is_its_chips
-from .sequences import drives
-from .sequences import gradients
-from .sequences import zeros_like
+from .sequences import F64, SHAPES, UPDATES, assert_fleet_is_its_chips, drives, gradients, zeros_like
 
 HIGH = [(n, "sgd") for n in UPDATES] + [("sgd", n) for n in UPDATES]
 HIGH += [("adam", "adam", "adam"), ("sgd", "momentum", "rmsprop"), ("momentum", "adagrad", "sgd", "adam")]

@@ -1,8 +1,7 @@
 """A hyper-parameter goes to its unconstrained number and back."""
 
 import torch
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learners import Hyperparameter

@@ -5,15 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from learners import Hyperparameter
-from learners import Tuner
-from learners import Update
-from learners import adagrad
-from learners import adam
-from learners import layerwise
-from learners import linear_decay
-from learners import sgd
-from learners import update_rule
+from learners import Hyperparameter, Tuner, Update, adagrad, adam, layerwise, linear_decay, sgd, update_rule
 
 
 @pytest.mark.parametrize(

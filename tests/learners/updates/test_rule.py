@@ -6,20 +6,11 @@ import pytest
 import torch
 
 from analog.spec import Knobs
-from learners import Hyperparameter
-from learners import Tuner
-from learners import Update
-from learners import adagrad
-from learners import rmsprop
-from learners import sgd
-from learners import update_rule
+from learners import Hyperparameter, Tuner, Update, adagrad, rmsprop, sgd, update_rule
 from learners.updates.hyperparameter import Number
 
 from .oracle import oracle_drives
-from .sequences import F64
-from .sequences import assert_equal_to_rounding
-from .sequences import drives
-from .sequences import gradients
+from .sequences import F64, assert_equal_to_rounding, drives, gradients
 
 
 def nesterov(learning_rate: Number, beta: Number = 0.9, *, tuned_by: Update | Tuner | None = None) -> Update:

@@ -11,15 +11,10 @@ from torch import Tensor
 
 from analog import stream
 from analog.spec import Knobs
-from learners.updates.record import Rule
-from learners.updates.record import TakenStep
+from learners.updates.record import Rule, TakenStep
 from learners.updates.sensitivity import sensitivities
 
-from .sequences import F64
-from .sequences import SHAPES
-from .sequences import UPDATES
-from .sequences import gradients
-from .sequences import zeros_like
+from .sequences import F64, SHAPES, UPDATES, gradients, zeros_like
 
 Numbers = dict[str, Tensor]
 

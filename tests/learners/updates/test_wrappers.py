@@ -10,21 +10,20 @@ from hypothesis import strategies as st
 
 from analog import stream
 from analog.spec import Knobs
-from learners import Update
-from learners import accumulate
-from learners import adagrad
-from learners import adam
-from learners import layerwise
-from learners import linear_decay
-from learners import momentum
-from learners import rmsprop
-from learners import sgd
-from learners import with_schedule
+from learners import (
+    Update,
+    accumulate,
+    adagrad,
+    adam,
+    layerwise,
+    linear_decay,
+    momentum,
+    rmsprop,
+    sgd,
+    with_schedule,
+)
 
-from .sequences import F64
-from .sequences import assert_equal_to_rounding
-from .sequences import drives
-from .sequences import gradients
+from .sequences import F64, assert_equal_to_rounding, drives, gradients
 
 ONES = [(-torch.ones(4, dtype=F64),)] * 7
 

@@ -3,23 +3,9 @@
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import Probe
-from analog import dense
-from analog import grouped
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import fit
-from learners import sgd
-from learners.wiring import Decorrelated
-from learners.wiring import decorrelate
-from learners.wiring import decorrelated
+from analog import Chip, Ideal, Mismatched, Probe, dense, grouped, stream, xray
+from learners import Batch, CrossEntropy, Descent, NodePerturbation, fit, sgd
+from learners.wiring import Decorrelated, decorrelate, decorrelated
 
 F64 = torch.float64
 LAYERS = (dense(6, 8), grouped(8, 4, 2), dense(4, 3, linear=True))

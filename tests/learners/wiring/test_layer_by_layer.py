@@ -7,21 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import BadInput
-from analog import Chip
-from analog import Ideal
-from analog import Port
-from analog import Probe
-from analog import stream
-from learners.wiring import decorrelated
-from learners.wiring import layer_by_layer
-from learners.wiring import residual
-from learners.wiring import with_interlayer
+from analog import BadInput, Chip, Ideal, Port, Probe, stream
+from learners.wiring import decorrelated, layer_by_layer, residual, with_interlayer
 from studies.kit.recipes.maintenance import rescaled
 
-from .three_layers import F64
-from .three_layers import LAYERS
-from .three_layers import probe
+from .three_layers import F64, LAYERS, probe
 
 X = torch.randn(5, 4, generator=stream(0, "x"), dtype=F64)
 KINDS = pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])

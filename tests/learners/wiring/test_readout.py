@@ -5,11 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Probe
-from analog import grouped
-from analog import stream
+from analog import Chip, Ideal, Probe, grouped, stream
 from learners.wiring import DigitalReadout
 
 F64 = torch.float64

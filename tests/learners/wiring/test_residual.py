@@ -5,23 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from analog import BadInput
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import Probe
-from analog import dense
-from analog import grouped
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import CrossEntropy
-from learners import Descent
-from learners import NodePerturbation
-from learners import fit
-from learners import sgd
-from learners.wiring import Skip
-from learners.wiring import residual
+from analog import BadInput, Chip, Ideal, Mismatched, Probe, dense, grouped, stream, xray
+from learners import Batch, CrossEntropy, Descent, NodePerturbation, fit, sgd
+from learners.wiring import Skip, residual
 
 F64 = torch.float64
 LAYERS = (dense(4, 6), dense(6, 5), grouped(5, 6, 1), dense(6, 3, linear=True))

@@ -5,19 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from analog import BadInput
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import stream
-from analog import xray
-from learners.wiring import PulseBuffer
-from learners.wiring import stack_ports
-from learners.wiring import sub_port
+from analog import BadInput, Chip, Ideal, Mismatched, stream, xray
+from learners.wiring import PulseBuffer, stack_ports, sub_port
 
-from .three_layers import F64
-from .three_layers import LAYERS
-from .three_layers import probe
+from .three_layers import F64, LAYERS, probe
 
 X = torch.randn(5, 4, generator=stream(0, "x"), dtype=F64)
 KINDS = pytest.mark.parametrize("identity", [1, [1, 2]], ids=["chip", "fleet"])

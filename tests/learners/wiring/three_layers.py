@@ -2,11 +2,7 @@
 
 import torch
 
-from analog import Chip
-from analog import Probe
-from analog import dense
-from analog import grouped
-from analog import stream
+from analog import Chip, Probe, dense, grouped, stream
 
 F64 = torch.float64
 LAYERS = (dense(4, 6), grouped(6, 4, 2), dense(4, 3, linear=True))

@@ -3,15 +3,9 @@
 import pytest
 import tyro
 
-from distill import AnswerFormat
-from distill import HardCaptions
-from distill import HardLabels
-from distill import QuantizedLogits
-from distill import SampledLabels
-from distill import SoftLabels
+from distill import AnswerFormat, HardCaptions, HardLabels, QuantizedLogits, SampledLabels, SoftLabels
 from learners.data import load_data
-from studies.handing_on import bits
-from studies.handing_on import heirs
+from studies.handing_on import bits, heirs
 from studies.kit.run.references import BadReference
 
 

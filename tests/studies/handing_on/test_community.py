@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studies.handing_on import community
-from studies.kit.recipes.training_size import LARGE
-from studies.kit.recipes.training_size import SMALL
+from studies.kit.recipes.training_size import LARGE, SMALL
 
 ARGS = community.Args(chips=(1, 3), communities=1, epochs=1, hidden=4)
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from studies.handing_on import heirs
-from studies.kit.run.runner import RunOptions
-from studies.kit.run.runner import run_study
+from studies.kit.run.runner import RunOptions, run_study
 
 
 def test_a_study_is_a_function() -> None:

@@ -7,11 +7,8 @@ import torch
 
 from analog import stream
 from learners import Batch
-from learners.data import draw_batches
-from learners.data import held_out
-from learners.data import load_data
-from studies.handing_on import left_out
-from studies.handing_on import stimuli
+from learners.data import draw_batches, held_out, load_data
+from studies.handing_on import left_out, stimuli
 
 
 @pytest.mark.parametrize("words", ["", "x", "3,3", "10", "-1", "0,1,2,3,4,5,6,7,8,9"])

@@ -5,14 +5,10 @@ import torch
 from torch.nn.functional import one_hot
 
 from analog import stream
-from distill import DistillationLoss
-from distill import TeacherTarget
-from distill import soften
+from distill import DistillationLoss, TeacherTarget, soften
 from learners import CrossEntropy
 from studies.handing_on import lineage
-from studies.handing_on.lineage import RehearsalLoss
-from studies.handing_on.lineage import RehearsalTarget
-from studies.handing_on.lineage import SoftLabelsWithRehearsal
+from studies.handing_on.lineage import RehearsalLoss, RehearsalTarget, SoftLabelsWithRehearsal
 
 OUT, SAID = (torch.randn(6, 4, generator=stream(0, "lineage", i), dtype=torch.float64) for i in range(2))
 ANSWER = TeacherTarget(soften(SAID, 3.0))

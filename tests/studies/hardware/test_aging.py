@@ -12,13 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Dead
-from analog import Ideal
-from analog import Noise
-from analog import Probe
-from analog import dense
-from analog import stream
+from analog import Chip, Dead, Ideal, Noise, Probe, dense, stream
 from analog.devices import CapacitorCell
 from analog.devices.ideal import IdealCells
 from analog.effects import Endurance
@@ -26,8 +20,7 @@ from learners import Batch
 from studies.hardware import aging
 from studies.kit.recipes import maintenance
 from studies.kit.recipes.training_size import SMALL
-from studies.kit.run.runner import RunOptions
-from studies.kit.run.runner import run_study
+from studies.kit.run.runner import RunOptions, run_study
 
 LAYERS = (dense(64, 8), dense(8, 10, linear=True))
 SHORT = aging.Args(

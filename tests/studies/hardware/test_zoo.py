@@ -6,17 +6,12 @@ from typing import Any
 
 import pytest
 
-from analog import Ideal
-from analog import Mismatched
-from analog import check_device
-from analog.devices import ConstantStep
-from analog.devices import RRAMArray
+from analog import Ideal, Mismatched, check_device
+from analog.devices import ConstantStep, RRAMArray
 from analog.effects import Endurance
 from studies.hardware import zoo
 from studies.kit.recipes.published_learner import WRITE_THRESHOLD
-from studies.kit.run.references import reference
-from studies.kit.run.references import resolve
-from studies.kit.run.references import short_reference
+from studies.kit.run.references import reference, resolve, short_reference
 from tests.source import ROOT
 from tests.studies.test_main import command
 

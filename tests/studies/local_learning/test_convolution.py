@@ -4,17 +4,9 @@ from typing import get_args
 
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Ledger
-from analog import Mismatched
-from analog import metered
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import sgd
-from learners.local.greedy import _BlockState
-from learners.local.greedy import _State
+from analog import Chip, Ideal, Ledger, Mismatched, metered, stream, xray
+from learners import Batch, sgd
+from learners.local.greedy import _BlockState, _State
 from studies.kit.data import lecun1989
 from studies.local_learning import convolution
 

@@ -5,20 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import grouped
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import CrossEntropy
-from learners import sgd
+from analog import Chip, Ideal, Mismatched, dense, grouped, stream, xray
+from learners import Batch, CrossEntropy, sgd
 from learners.local import PerGroupLoss
-from learners.wiring import DigitalReadout
-from learners.wiring import stack_ports
-from learners.wiring import sub_port
+from learners.wiring import DigitalReadout, stack_ports, sub_port
 from studies.kit.recipes import ren2023
 from studies.local_learning import local
 

@@ -7,15 +7,17 @@ import torch
 
 from analog import Ideal
 from learners.data import load_data
-from studies.local_learning.local_targets import CANDIDATES
-from studies.local_learning.local_targets import Args
-from studies.local_learning.local_targets import Hyperparameters
-from studies.local_learning.local_targets import Method
-from studies.local_learning.local_targets import Trial
-from studies.local_learning.local_targets import choose_hyperparameters
-from studies.local_learning.local_targets import run
-from studies.local_learning.local_targets import table
-from studies.local_learning.local_targets import train
+from studies.local_learning.local_targets import (
+    CANDIDATES,
+    Args,
+    Hyperparameters,
+    Method,
+    Trial,
+    choose_hyperparameters,
+    run,
+    table,
+    train,
+)
 
 ARGS = Args(devices=(Ideal(),), sizes=(8, 3), chips=2, budget=1_500, batch=16)
 

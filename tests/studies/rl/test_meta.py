@@ -5,13 +5,9 @@ from typing import Any
 
 import torch
 
-from analog import Mismatched
-from analog import stream
+from analog import Mismatched, stream
 from analog.environment import MortalChips
-from studies.kit.recipes.learned_update import CHIPS_PER_DIRECTION
-from studies.kit.recipes.learned_update import LearnedUpdate
-from studies.kit.recipes.learned_update import search_step
-from studies.kit.recipes.learned_update import train_chips
+from studies.kit.recipes.learned_update import CHIPS_PER_DIRECTION, LearnedUpdate, search_step, train_chips
 from studies.rl import meta
 
 ARGS = meta.Args(

@@ -2,11 +2,9 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import Queue
-from threading import Event
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from analog import Port

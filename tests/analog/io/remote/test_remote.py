@@ -4,8 +4,7 @@ import pickle
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,35 +12,26 @@ import pytest
 import torch
 import zmq
 
-from analog import BadInput
-from analog import Chip
-from analog import Dead
-from analog import Layer
-from analog import Mismatched
-from analog import Port
-from analog import Probe
-from analog import Spec
-from analog import conv2d
-from analog import dense
-from analog import grouped
-from analog import stream
-from analog import xray
-from analog.io.remote import BadToken
-from analog.io.remote import Busy
-from analog.io.remote import RemoteError
-from analog.io.remote import connect
+from analog import (
+    BadInput,
+    Chip,
+    Dead,
+    Layer,
+    Mismatched,
+    Port,
+    Probe,
+    Spec,
+    conv2d,
+    dense,
+    grouped,
+    stream,
+    xray,
+)
+from analog.io.remote import BadToken, Busy, RemoteError, connect
 from analog.io.remote.protocol import key
 from analog.io.serialization import pack
-from learners import Batch
-from learners import Descent
-from learners import NodePerturbation
-from learners import SquaredError
-from learners import WeightPerturbation
-from learners import adam
-from learners import fit
-from tests.analog.io.remote.serving import TOKEN
-from tests.analog.io.remote.serving import cuttable
-from tests.analog.io.remote.serving import served
+from learners import Batch, Descent, NodePerturbation, SquaredError, WeightPerturbation, adam, fit
+from tests.analog.io.remote.serving import TOKEN, cuttable, served
 
 DENSE = (dense(4, 3), dense(3, 2, linear=True))
 WIRED = (conv2d((2, 4, 4), 4, 2, stride=2, groups=[[0], [1]]), grouped(16, 6, 2), dense(6, 2, linear=True))

@@ -4,9 +4,7 @@ import torch
 
 from analog import stream
 from learners.data import load_data
-from studies.kit.data.augment import ViewRanges
-from studies.kit.data.augment import random_view
-from studies.kit.data.augment import warp
+from studies.kit.data.augment import ViewRanges, random_view, warp
 
 X = load_data("digits").train.x[:64].double()
 ZERO, ONE = torch.zeros(64, dtype=torch.float64), torch.ones(64, dtype=torch.float64)

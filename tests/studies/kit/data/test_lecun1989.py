@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import stream
+from analog import Chip, Ideal, stream
 from learners import Batch
-from learners.data import Dataset
-from learners.data import load_data
+from learners.data import Dataset, load_data
 from studies.kit.data import lecun1989
 
 MNIST = (Path(os.environ.get("MORTAL_DATA", "/nowhere")) / "mnist").is_dir()

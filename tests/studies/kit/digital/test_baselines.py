@@ -4,32 +4,21 @@ import sys
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
-from analog import Chip
-from analog import dense
-from analog import stream
-from analog import xray
-from learners import BinaryCrossEntropy
-from learners import sgd
-from learners import with_schedule
+from analog import Chip, dense, stream, xray
+from learners import BinaryCrossEntropy, sgd, with_schedule
 from studies.kit.digital import autoencoders
-from studies.kit.digital.autoencoders import Recipe
-from studies.kit.digital.autoencoders import matmul_precision
-from studies.kit.digital.autoencoders import train_epochs
-from studies.kit.digital.baselines import BASELINES
-from studies.kit.digital.baselines import Backprop
-from studies.kit.digital.baselines import autoencoder_sizes
-from studies.kit.digital.baselines import count_numbers
-from studies.kit.digital.baselines import missing_package
-from studies.kit.digital.kfac import KFAC
-from studies.kit.digital.kfac import Factors
-from studies.kit.digital.kfac import fisher_factors
-from studies.kit.digital.kfac import natural_gradient
-from studies.kit.digital.tanh_networks import Digital
-from studies.kit.digital.tanh_networks import heavy_rmsprop
-from studies.kit.digital.tanh_networks import warmup_then_decay
+from studies.kit.digital.autoencoders import Recipe, matmul_precision, train_epochs
+from studies.kit.digital.baselines import (
+    BASELINES,
+    Backprop,
+    autoencoder_sizes,
+    count_numbers,
+    missing_package,
+)
+from studies.kit.digital.kfac import KFAC, Factors, fisher_factors, natural_gradient
+from studies.kit.digital.tanh_networks import Digital, heavy_rmsprop, warmup_then_decay
 from studies.local_learning import autoencoder
 
 LAYERS = (dense(6, 5), dense(5, 2, linear=True), dense(2, 5), dense(5, 6, linear=True))

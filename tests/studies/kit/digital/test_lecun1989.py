@@ -3,19 +3,11 @@
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
-from torch.nn.functional import cross_entropy
-from torch.nn.functional import pad
+from torch.nn.functional import conv2d, cross_entropy, pad
 
 from analog import stream
-from studies.kit.data.lecun1989 import CONNECTED_MAPS
-from studies.kit.data.lecun1989 import OUTSIDE
-from studies.kit.data.lecun1989 import PARAMETERS
-from studies.kit.digital.lecun1989 import ActivationName
-from studies.kit.digital.lecun1989 import Copies
-from studies.kit.digital.lecun1989 import Loss
-from studies.kit.digital.lecun1989 import NetworkKind
-from studies.kit.digital.lecun1989 import kernel_patches
+from studies.kit.data.lecun1989 import CONNECTED_MAPS, OUTSIDE, PARAMETERS
+from studies.kit.digital.lecun1989 import ActivationName, Copies, Loss, NetworkKind, kernel_patches
 
 F64 = torch.float64
 COUNT = 3

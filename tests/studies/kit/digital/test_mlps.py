@@ -5,10 +5,7 @@ from torch.nn.functional import cross_entropy
 
 from analog import stream
 from learners import Batch
-from studies.kit.digital.mlps import Sizes
-from studies.kit.digital.mlps import error_rates
-from studies.kit.digital.mlps import gradient
-from studies.kit.digital.mlps import initial_knobs
+from studies.kit.digital.mlps import Sizes, error_rates, gradient, initial_knobs
 
 SIZES = Sizes(seeds=2, variants=3, inputs=7, hidden=5, classes=4)
 

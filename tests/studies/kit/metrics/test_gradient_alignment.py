@@ -5,16 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import stream
-from analog import xray
-from learners import Batch
-from learners import CrossEntropy
-from learners import adam
-from learners import sgd
+from analog import Chip, Ideal, Mismatched, dense, stream, xray
+from learners import Batch, CrossEntropy, adam, sgd
 from learners.wiring import decorrelate
 from studies.kit.metrics import gradient_alignment
 from studies.kit.recipes.exact_gradient import ExactGradient

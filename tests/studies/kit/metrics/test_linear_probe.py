@@ -6,15 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import dense
-from analog import grouped
-from analog import stream
+from analog import Chip, Ideal, dense, grouped, stream
 from learners import Batch
-from studies.kit.metrics.linear_probe import logistic
-from studies.kit.metrics.linear_probe import representations
-from studies.kit.metrics.linear_probe import sample_per_class
+from studies.kit.metrics.linear_probe import logistic, representations, sample_per_class
 
 F64 = torch.float64
 

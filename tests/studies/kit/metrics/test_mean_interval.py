@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from analog import stream
-from studies.kit.metrics.mean_interval import NORMAL_QUANTILE
-from studies.kit.metrics.mean_interval import mean_interval
+from studies.kit.metrics.mean_interval import NORMAL_QUANTILE, mean_interval
 
 
 def test_three_values_have_the_interval_of_student() -> None:

@@ -7,27 +7,17 @@ from itertools import combinations
 
 import pytest
 import torch
-from torch import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import stream
-from analog import xray
+from analog import Chip, Ideal, Mismatched, dense, stream, xray
 from distill import SoftLabels
-from learners import Batch
-from learners import CrossEntropy
-from learners import NodePerturbation
+from learners import Batch, CrossEntropy, NodePerturbation
 from learners.estimators import hadamard
 from learners.estimators.gradient import knob_gradient
 from learners.theory import laws
 from studies.handing_on.mistakes import corrupt_labels
 from studies.handing_on.temperature import with_read_noise
-from studies.kit.metrics.variance_parts import TrueLabels
-from studies.kit.metrics.variance_parts import VarianceParts
-from studies.kit.metrics.variance_parts import variance_parts
+from studies.kit.metrics.variance_parts import TrueLabels, VarianceParts, variance_parts
 from studies.kit.recipes.weight_copies import repeat_knobs
 from tests.twostage import kept
 

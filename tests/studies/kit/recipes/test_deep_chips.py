@@ -3,11 +3,7 @@
 import pytest
 import torch
 
-from analog import Chip
-from analog import Ideal
-from analog import Mismatched
-from analog import dense
-from analog import stream
+from analog import Chip, Ideal, Mismatched, dense, stream
 from learners import sgd
 from studies.kit.recipes import deep_chips
 

@@ -3,9 +3,7 @@
 import pytest
 
 from learners.data import load_data
-from studies.kit.recipes.training_size import LARGE
-from studies.kit.recipes.training_size import SMALL
-from studies.kit.recipes.training_size import training_size
+from studies.kit.recipes.training_size import LARGE, SMALL, training_size
 
 DIGITS = load_data("digits")
 

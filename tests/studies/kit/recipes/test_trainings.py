@@ -2,19 +2,11 @@
 
 from collections.abc import Iterator
 
-from analog import Chip
-from analog import Dead
-from analog import Ideal
-from analog import Ledger
-from analog import metered
-from analog import stream
+from analog import Chip, Dead, Ideal, Ledger, metered, stream
 from learners import NodePerturbation
 from learners.data import load_data
-from studies.kit.recipes.training_size import network
-from studies.kit.recipes.training_size import training_size
-from studies.kit.recipes.trainings import log_spaced
-from studies.kit.recipes.trainings import run_until_death
-from studies.kit.recipes.trainings import train_within_budget
+from studies.kit.recipes.training_size import network, training_size
+from studies.kit.recipes.trainings import log_spaced, run_until_death, train_within_budget
 
 
 def test_pauses_lie_a_like_factor_apart_and_the_training_ends_with_one() -> None:

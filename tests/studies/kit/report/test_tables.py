@@ -1,12 +1,6 @@
 """Numbers in closing tables."""
 
-from studies.kit.report.tables import fixed
-from studies.kit.report.tables import low_high
-from studies.kit.report.tables import mean_of
-from studies.kit.report.tables import mean_sd
-from studies.kit.report.tables import percent
-from studies.kit.report.tables import round_count
-from studies.kit.report.tables import short_number
+from studies.kit.report.tables import fixed, low_high, mean_of, mean_sd, percent, round_count, short_number
 
 
 def test_numbers_show_as_many_digits_as_asked_for() -> None:

@@ -6,8 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from studies.kit.report.terminal import print_rows
-from studies.kit.report.terminal import progress_of
+from studies.kit.report.terminal import print_rows, progress_of
 
 ROWS = [{f"column {k}": f"{k}.123456789" for k in range(17)}, {"column 3": "[bold]3", "other": True}]
 

@@ -4,8 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from studies.kit.rl.classic_control import TASKS
-from studies.kit.rl.classic_control import ClassicControl
+from studies.kit.rl.classic_control import TASKS, ClassicControl
 
 CLOSE = {"CartPole-v1": 0.0, "Acrobot-v1": 1e-5, "MountainCarContinuous-v0": 2e-6, "Pendulum-v1": 1e-6}
 

@@ -2,14 +2,15 @@
 
 import pytest
 
-from analog import Ideal
-from analog import xray
-from studies.kit.rl.tasks import RL_TASKS
-from studies.kit.rl.tasks import RLTask
-from studies.kit.rl.tasks import fresh_policies
-from studies.kit.rl.tasks import make_env
-from studies.kit.rl.tasks import random_search_learner
-from studies.kit.rl.tasks import reinforce_learner
+from analog import Ideal, xray
+from studies.kit.rl.tasks import (
+    RL_TASKS,
+    RLTask,
+    fresh_policies,
+    make_env,
+    random_search_learner,
+    reinforce_learner,
+)
 
 
 @pytest.mark.parametrize("rl_task", RL_TASKS.values(), ids=lambda rl_task: rl_task.task)

@@ -9,14 +9,9 @@ import pytest
 from filelock import FileLock
 
 from studies.kit.run import archive as archives
-from studies.kit.run.archive import archive
-from studies.kit.run.archive import finished_trials
-from studies.kit.run.archive import restore
-from studies.kit.run.results import ResultsError
-from studies.kit.run.results import read_manifest
-from studies.kit.run.results import read_rows
-from studies.kit.run.runner import RunOptions
-from studies.kit.run.runner import run_study
+from studies.kit.run.archive import archive, finished_trials, restore
+from studies.kit.run.results import ResultsError, read_manifest, read_rows
+from studies.kit.run.runner import RunOptions, run_study
 from tests.studies import toy
 
 

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import pytest
 import tyro
 
-from analog import Ideal
-from analog import Mismatched
-from studies.kit.run.arguments import AnyDevice
-from studies.kit.run.arguments import command
-from studies.kit.run.catalog import catalog
-from studies.kit.run.catalog import import_study
+from analog import Ideal, Mismatched
+from studies.kit.run.arguments import AnyDevice, command
+from studies.kit.run.catalog import catalog, import_study
 from studies.kit.run.references import BadReference
 
 

@@ -4,8 +4,7 @@ import ast
 
 import pytest
 
-from studies.kit.run.canonical import canonical
-from studies.kit.run.canonical import without_presentation
+from studies.kit.run.canonical import canonical, without_presentation
 
 
 def text(code: str) -> str:

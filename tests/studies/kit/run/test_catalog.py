@@ -6,12 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.kit.run.catalog import HOME
-from studies.kit.run.catalog import PARTS
-from studies.kit.run.catalog import UnknownStudy
-from studies.kit.run.catalog import catalog
-from studies.kit.run.catalog import import_study
-from studies.kit.run.catalog import study_of
+from studies.kit.run.catalog import HOME, PARTS, UnknownStudy, catalog, import_study, study_of
 from tests.studies import toy
 
 

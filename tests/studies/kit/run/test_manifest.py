@@ -3,17 +3,14 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 
-from learners import adam
-from learners import sgd
+from learners import adam, sgd
 from studies.hardware import calibrate
-from studies.kit.run.manifest import manifest
-from studies.kit.run.manifest import to_json
+from studies.kit.run.manifest import manifest, to_json
 
 
 class Pair(NamedTuple):

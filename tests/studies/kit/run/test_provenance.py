@@ -14,9 +14,7 @@ from studies.handing_on import heirs
 from studies.kit.run.canonical import without_presentation
 from studies.kit.run.catalog import catalog
 from studies.kit.run.imports import ImportGraph
-from studies.kit.run.provenance import code_digests
-from studies.kit.run.provenance import combined
-from studies.kit.run.provenance import commits
+from studies.kit.run.provenance import code_digests, combined, commits
 from studies.kit.run.study import Study
 
 STUDY = """

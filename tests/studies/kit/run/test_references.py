@@ -1,22 +1,16 @@
 """Parts are named on the command line by where they are imported from, and mistakes in one line."""
 
 import re
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 import distill
-from analog import Ideal
-from analog import Mismatched
+from analog import Ideal, Mismatched
 from analog.devices import SoftBoundsRRAM
 from analog.effects import Endurance
-from studies.kit.run.references import BadReference
-from studies.kit.run.references import public_reference
-from studies.kit.run.references import reference
-from studies.kit.run.references import resolve
-from studies.kit.run.references import short_reference
+from studies.kit.run.references import BadReference, public_reference, reference, resolve, short_reference
 
 
 @dataclass(frozen=True)

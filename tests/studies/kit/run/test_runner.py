@@ -11,11 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from studies.kit.run.results import Results
-from studies.kit.run.results import ResultsError
-from studies.kit.run.results import read_rows
-from studies.kit.run.runner import RunOptions
-from studies.kit.run.runner import run_study
+from studies.kit.run.results import Results, ResultsError, read_rows
+from studies.kit.run.runner import RunOptions, run_study
 from tests.studies import toy
 
 CHILD = """
