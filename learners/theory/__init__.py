@@ -1,11 +1,9 @@
 """What the laws say before anything is measured, and settings that follow from them."""
 
-from . import best_settings, laws
-from .tuning import Tuning, tune_probe_size
+from . import best_settings
+from .tuning import Tuning
 
 __all__ = [
     "Tuning",
     "best_settings",
-    "laws",
-    "tune_probe_size",
 ]

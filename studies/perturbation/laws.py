@@ -16,7 +16,7 @@ import torch
 from matplotlib.figure import Figure
 
 from analog import Spec, dense, stream
-from learners import antithetic, gaussian, leave_one_out, rademacher
+from learners import antithetic, gaussian, laws, leave_one_out, rademacher
 from learners.estimators import (
     Blocks,
     OneSided,
@@ -31,7 +31,6 @@ from learners.estimators import (
     sphere,
     uniform,
 )
-from learners.theory import laws
 
 from ..kit.report.tables import percent
 from ..kit.run.study import Row

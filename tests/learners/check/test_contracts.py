@@ -19,11 +19,11 @@ from learners import (
     antithetic,
     check_estimator,
     gaussian,
+    laws,
 )
 from learners.check import LinearChip
 from learners.estimators import knob_gradients
 from learners.estimators.base import ProbeResult
-from learners.theory import laws
 from studies.perturbation.laws import DISTRIBUTIONS, SCHEMES
 
 PAIRS = list(itertools.product(DISTRIBUTIONS.values(), SCHEMES.values()))

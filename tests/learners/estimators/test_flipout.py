@@ -5,11 +5,10 @@ import torch
 from torch import Tensor
 
 from analog import Chip, Ideal, Probe, Reading, Spec, conv2d, dense, stream, xray
-from learners import ProbeResult, WeightPerturbation, antithetic, check_estimator, gaussian, rademacher
+from learners import ProbeResult, WeightPerturbation, antithetic, check_estimator, gaussian, laws, rademacher
 from learners.estimators import Flipout
 from learners.estimators.distributions import Independent
 from learners.estimators.flipout import Flips
-from learners.theory import laws
 from tests.estimates import estimated
 from tests.signs import moments, signs
 

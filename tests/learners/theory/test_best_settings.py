@@ -8,9 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from learners import antithetic, gaussian, leave_one_out, one_sided, rademacher
+from learners import antithetic, gaussian, laws, leave_one_out, one_sided, rademacher
 from learners.estimators import ProbeDistribution, Scheme, paired_baseline, sparse
-from learners.theory import best_settings, laws
+from learners.theory import best_settings
 from tests.quadrature import cubic, hermite
 from tests.signs import signs
 

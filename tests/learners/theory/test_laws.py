@@ -14,6 +14,7 @@ from learners import (
     WeightPerturbation,
     antithetic,
     gaussian,
+    laws,
     leave_one_out,
     one_sided,
     rademacher,
@@ -31,7 +32,6 @@ from learners.estimators import (
     sparse,
     sphere,
 )
-from learners.theory import laws
 from tests.quadrature import cubic, hermite
 from tests.signs import moments, signs
 from tests.twostage import kept

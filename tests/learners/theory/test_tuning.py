@@ -18,13 +18,14 @@ from learners import (
     antithetic,
     check_estimator,
     fit,
+    laws,
     leave_one_out,
     one_sided,
     rademacher,
     tune_probe_size,
 )
 from learners.estimators import Blocks, Flipout, OneSided, paired_baseline
-from learners.theory import best_settings, laws
+from learners.theory import best_settings
 from tests.users_parts import HalfOfTheNodes, Richardson, Thirds
 
 F64 = torch.float64

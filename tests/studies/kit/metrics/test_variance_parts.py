@@ -11,10 +11,9 @@ from torch import Generator, Tensor
 
 from analog import Chip, Ideal, Mismatched, dense, stream, xray
 from distill import SoftLabels
-from learners import Batch, CrossEntropy, NodePerturbation
+from learners import Batch, CrossEntropy, NodePerturbation, laws
 from learners.estimators import hadamard
 from learners.estimators.gradient import knob_gradient
-from learners.theory import laws
 from studies.handing_on.mistakes import corrupt_labels
 from studies.handing_on.temperature import with_read_noise
 from studies.kit.metrics.variance_parts import TrueLabels, VarianceParts, variance_parts
