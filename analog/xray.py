@@ -1,7 +1,7 @@
 """Ground truth behind the wall: true knobs, noiseless responses, exact gradients of any device.
 
 For tests and studies only; no learner may import this. Gradients come from autograd through the
-device's own functions with silent noise, at the knobs (where a probe's additive input enters) or at
+device's own functions without noise, at the knobs (where a probe's additive input enters) or at
 the summing nodes, so they need no code from the device's author.
 """
 

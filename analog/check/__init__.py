@@ -54,10 +54,10 @@ def check_device(device: Device, *, steps: int = 200, fresh: bool = False) -> tu
 
     Laws: no function alters its arguments; shapes and dtype follow the input; outputs are finite; the
     same identity with the same history is the same chip, bitwise, and another identity is another; a
-    fleet's row is the lone chip, bitwise at birth and to rounding in its silent response and pulses;
+    fleet's row is the lone chip, bitwise at birth and to rounding in its noiseless response and pulses;
     noise is drawn for each chip, probe and example; pulses move knobs the way they are told, a pulse of
     zero not at all; a probe leaves no trace; nothing read or sent shares memory with cells; the exact
-    gradient agrees with central differences of the silent chip; aging for two times is aging for
+    gradient agrees with central differences of the noiseless chip; aging for two times is aging for
     their sum; the global generators are left alone.
 
     And at any point of any life: cells stay finite, of their shapes, and within the bounds if the device

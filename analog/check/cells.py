@@ -94,22 +94,22 @@ def check_fleet_rows(device: Device, layers: tuple[Layer, ...]) -> None:
 def check_pulses(device: Device, layers: tuple[Layer, ...]) -> None:
     """Pulses and nudges move the knobs the way they are told."""
     chip = Chip(device, layers, 1, dtype=torch.float64)
-    silent = Noise.none()
+    no_noise = Noise.none()
     for i, (cells, layer) in enumerate(zip(chip._cells, layers, strict=True)):
         drive = 0.05 * draw(chip.spec, "drive", *cells.knobs.shape)
         nudged = device.perturb(cells, drive).knobs - cells.knobs
         require_close(
             nudged, drive, 1e-9, f"layer {i}: perturb(cells, offset) does not add the offset to the knobs"
         )
-        pushed = device.pulse(cells, drive, silent)
+        pushed = device.pulse(cells, drive, no_noise)
         moved = ((pushed.knobs - cells.knobs) * drive).sum() / drive.square().sum()
         require(
             float(moved) > 0.01,
             f"layer {i}: on average a pulse moves the knobs by {float(moved):.3g} of what it is told",
         )
         x = draw(chip.spec, "x", layer.tiles, 6, layer.cols)
-        stale = device.collect(pushed, x, silent)
-        fresh = device.collect(device.perturb(pushed, torch.zeros_like(drive)), x, silent)
+        stale = device.collect(pushed, x, no_noise)
+        fresh = device.collect(device.perturb(pushed, torch.zeros_like(drive)), x, no_noise)
         require_close(
             stale,
             fresh,

@@ -99,7 +99,7 @@ def check_examples(device: Device, layers: tuple[Layer, ...]) -> None:
 
 
 class _SingleDraw(Noise):
-    """Dice that are silent but for one draw."""
+    """Noise that is none but for one draw."""
 
     def __init__(self, generator: Generator, live: int) -> None:
         super().__init__(generator)
@@ -135,7 +135,7 @@ def check_memory(device: Device, layers: tuple[Layer, ...]) -> None:
 
 
 def check_gradients(device: Device, layers: tuple[Layer, ...]) -> None:
-    """Exact gradients agree with central differences of the silent chip (or all are zero: a converter)."""
+    """Exact gradients agree with central differences of the noiseless chip (or all are zero: a converter)."""
     chip = Chip(device, layers, 5, dtype=torch.float64)
     x = draw(chip.spec, "x", 3, layers[0].features_in)
     weights = draw(chip.spec, "target", 3, layers[-1].features)

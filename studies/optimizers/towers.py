@@ -18,8 +18,7 @@ to .4 where a row learns), test error in % begun at .01, 1 and 100 times the usu
     RMSProp    9.88  2.35 29.29   2.32  2.31  2.34   2.37  2.27  2.32   2.29 2.39
     Adam      10.16  2.43 13.41   2.44  2.37  2.53   2.59  2.35  2.49   2.39 2.62
 
-Height 5 is like 4 (2.21 to 2.71). An update takes 0.09, 0.36, 0.48, 0.54, 0.72 ms at heights 1 to 5 above
-SGD, 0.39, 1.60, 1.84, 2.02, 2.01 above Adam with its three slopes, beside 1.7 ms for the gradient.
+Height 5 is like 4 (2.21 to 2.71). How long an update takes at each height: `--where overhead`.
 
 On chips, `towers --data digits --where chips --optimizers sgd adam --heights 1 2 3 --seeds 8` (1,437 digits,
 45 epochs, mean of 8 chips; rates begun at 1e-4, 1e-3, 0.01, 0.1, 1, 10, 100): SGD alone 90.14, 65.87, 10.90,

@@ -38,7 +38,7 @@ from ..kit.run.study import Row
 Method = Literal["weight perturbation", "node perturbation", "nodes, layers in turn", "exact gradient"]
 EXAMPLES = 256
 PROBES = 16
-PROBE_SIZE = 1e-3  # the chips are silent, so small; float32 rounding is 1e-4 of the difference
+PROBE_SIZE = 1e-3  # the chips are noiseless, so small; float32 rounding is 1e-4 of the difference
 
 
 @dataclass(frozen=True)

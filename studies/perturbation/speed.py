@@ -75,12 +75,12 @@ def _reading(device: Any, args: Args) -> Row:
     ours, plain, draws = _timed(
         args.repeats, lambda: port.measure(x), lambda: x @ w.T, lambda: u.normal_(generator=generator)
     )
-    silent = torch.equal(port.measure(x).out, port.measure(x).out)
+    noiseless = torch.equal(port.measure(x).out, port.measure(x).out)
     return _row(
         f"reading 784 -> 256, batch 256: {reference(device).rpartition(':')[2]}",
         ours,
         plain,
-        0.0 if silent else draws,
+        0.0 if noiseless else draws,
     )
 
 
