@@ -1,5 +1,77 @@
-"""The error that every check of a contract raises."""
+"""The error that every check of a contract raises, and the watch over global generators."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy
+import torch
 
 
 class ContractError(AssertionError):
     """A part breaks the contract of its protocol; the message says which law, and by how much."""
+
+
+@contextmanager
+def refuse_global_generators(user: str, remedy: str) -> Iterator[None]:
+    """Refuse whatever draws from a global generator (torch's, numpy's or Python's own) or seeds it.
+
+    They are left as they were. What fails for another reason fails for this one if it did this besides.
+
+    Args:
+        user: who is watched, as the message says it.
+        remedy: what to draw from instead, as the message says it.
+
+    Raises:
+        ContractError: a global generator's state is not what it was.
+    """
+    before = _states()
+    try:
+        yield
+    finally:
+        after = _states()
+        touched = [name for name, state in before.items() if state != after.get(name, state)]
+        if touched:
+            _restore(before)
+            names = " and ".join(touched)
+            raise ContractError(f"{user}: the global {names} generator was drawn from or seeded; {remedy}")
+
+
+@contextmanager
+def reseed_global_generators(seed: int) -> Iterator[None]:
+    """Seed the global generators for a while, so that what secretly depends on them shows; then undo it."""
+    before = _states()
+    torch.manual_seed(seed)
+    numpy.random.seed(seed)
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        _restore(before)
+
+
+def _states() -> dict[str, Any]:
+    """The state of each global generator, by its owner's name."""
+    words: Any = numpy.random.get_state(legacy=True)
+    states: dict[str, Any] = {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy": (words[0], words[1].tobytes(), *words[2:]),
+        "Python": random.getstate(),
+    }
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        states["CUDA"] = [state.numpy().tobytes() for state in torch.cuda.get_rng_state_all()]
+    return states
+
+
+def _restore(states: dict[str, Any]) -> None:
+    torch.set_rng_state(_tensor(states["torch"]))
+    kind, words, *rest = states["numpy"]
+    numpy.random.set_state((kind, numpy.frombuffer(words, numpy.uint32), *rest))
+    random.setstate(states["Python"])
+    if "CUDA" in states:
+        torch.cuda.set_rng_state_all([_tensor(state) for state in states["CUDA"]])
+
+
+def _tensor(state: bytes) -> torch.Tensor:
+    return torch.frombuffer(bytearray(state), dtype=torch.uint8)
