@@ -44,13 +44,13 @@ from ..kit.rl.tasks import (
     random_search_learner,
     train_on_task,
 )
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
 DISCRETE = ("CartPole-v1", "Acrobot-v1")  # tasks whose actions are named; in others they are forces
 TOLERANCE = 0.1  # share of the range of a force within which two forces are called the same
-TEACHER = 100  # identity of the teacher; its apprentices come after it
+TEACHER = 100  # place of the teacher among the chips; its apprentices come after it
 EXAMPLES = 64  # of a batch
 EPISODES = 4  # that each apprentice plays in a round
 KEPT = 1000  # states of a round that each apprentice keeps, drawn from those it came through
@@ -58,7 +58,7 @@ LEARNING_RATE = 0.01  # of Adam at the beginning of each round, falling to zero 
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     tasks: tuple[str, ...] = tuple(RL_TASKS)  # of gymnasium
     device: AnyDevice = Mismatched()  # the hardware of teacher and apprentices
     apprentices: int = 16  # fresh chips to teach, and to copy to
@@ -67,7 +67,6 @@ class Args:
     rounds: int = 5  # of lessons; in the first the teacher acts, then the apprentices do
     lessons: int = 400  # steps of learning in a round
     temperature: float = 1.0  # of the teacher's answers, where actions are named
-    seed: int = 0  # of episodes, probes and the chips' noise
 
 
 TOY = Args(tasks=("CartPole-v1", "Pendulum-v1"), apprentices=2, episodes=2, steps=300, rounds=2, lessons=5)
@@ -99,7 +98,8 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, rl_task = trial.args, trial.rl_task
-    teacher = fresh_policies(args.device, rl_task, TEACHER, args.seed)
+    first = args.first_identity() + TEACHER
+    teacher = fresh_policies(args.device, rl_task, first, args.seed)
     training = train_on_task(
         rl_task, random_search_learner(rl_task), teacher, teacher.port(), trial.generator("teacher")
     )
@@ -109,7 +109,7 @@ def run(trial: Trial) -> Iterator[Row]:
     normalizer: ObservationNormalizer = state.progress.normalizer
     states = _states(teacher.port(), rl_task, normalizer, trial.generator("exam"))
     yield from _scores(trial, "teacher", teacher, teacher, normalizer, states)
-    who = range(TEACHER + 1, TEACHER + 1 + args.apprentices)
+    who = range(first + 1, first + 1 + args.apprentices)
     of_fleet = ObservationNormalizer(*(s.expand(len(who), *s.shape) for s in normalizer))
     copies = Chip(args.device, rl_task.layers, who, noise_seed=args.seed + 1)
     copies.port().program(repeat_knobs(xray.knobs(teacher), len(who)))

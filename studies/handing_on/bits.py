@@ -67,7 +67,7 @@ from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
 from ..kit.report.tables import percent, round_count
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.study import Row
 
 Method = Literal["hard captions", "soft captions", "subclasses", "weights", "gradients"] | AnyAnswerFormat
@@ -96,7 +96,7 @@ METHODS: tuple[Method, ...] = (
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     methods: tuple[Method, ...] = METHODS  # what is sent
@@ -106,7 +106,6 @@ class Args:
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # over all data, of the teacher; heirs take as many steps
     temperature: float = SOFTENED  # V, of soft captions and subclasses
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(
@@ -134,8 +133,12 @@ class Trial:
         return f"{self.method_name}, teacher {self.teacher}"
 
     @property
+    def first_chip(self) -> int:
+        return self.args.first_identity(self.args.teachers) + 1_000_000 * self.teacher
+
+    @property
     def first_heir(self) -> int:
-        return 1_000_000 * self.teacher + 1
+        return self.first_chip + 1
 
     def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "bits", self.teacher, *path)
@@ -188,7 +191,7 @@ def run(trial: Trial) -> Iterator[Row]:
         yield from _gradients(trial, data, size)
         return
     subject = teaching(trial.method, data, args.temperature)
-    first = 1_000_000 * trial.teacher
+    first = trial.first_chip
     teacher = Chip(args.device, subject.layers(data, size), first, noise_seed=args.seed)
     examples = Batch(data.train.x, subject.targets)
     order, probes = trial.generator("teacher", "data"), trial.generator("teacher")
@@ -230,7 +233,7 @@ def _curve(
 
 def _gradients(trial: Trial, data: Dataset, size: TrainingSize) -> Iterator[Row]:
     """An identical digital network takes every step that its twin's gradient tells it to."""
-    twin = Chip(Ideal(), network(data, size.hidden), 1_000_000 * trial.teacher)
+    twin = Chip(Ideal(), network(data, size.hidden), trial.first_chip)
     learner = ExactGradient(
         twin, decaying_adam(data, size.batch, size.epochs, size.learning_rate), CrossEntropy()
     )

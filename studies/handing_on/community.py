@@ -51,7 +51,7 @@ from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
 from ..kit.report.tables import mean_of, percent, short_number
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.study import Row
 
 Method = Literal["everything", "alone", "community", "gradients", "weights"]
@@ -63,7 +63,7 @@ TIMES = 10  # that weights are averaged
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     methods: tuple[Method, ...] = get_args(Method)  # who learns, and what they send to each other
@@ -73,7 +73,6 @@ class Args:
     answers: AnyAnswerFormat = QuantizedLogits(bits_each=4, temperature=1.0)  # how chips answer each other
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # of one that saw everything; by default 45, or 15 on large data
-    seed: int = 0  # of shards, data order, probes and the chips' noise
 
 
 TOY = Args(chips=(1, 3), communities=1, epochs=0.3, hidden=8)
@@ -92,7 +91,7 @@ class Trial:
 
     @property
     def first_chip(self) -> int:
-        return 1_000_000 * self.number
+        return self.args.first_identity(self.args.communities) + 1_000_000 * self.number
 
     def generator(self, *path: str) -> Generator:
         return stream(self.args.seed, "community", self.number, self.chips, *path)

@@ -62,7 +62,7 @@ from ..kit.recipes.published_learner import accumulating_adam, learned_feedback
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import run_until_death
 from ..kit.report.tables import mean_of, percent
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.study import Row
 
 Method = Literal["planner", "planner, interpolating", "all once", "few, 8 times"]
@@ -70,7 +70,7 @@ OFTEN: Final = 8
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = CapacitorCell()  # package.module:Class or package.module:Class(word=value)
     ages: tuple[float, ...] = (0.0, 1.0, 1.5, 3.0)  # s that a teacher fades before it is read; each a trial
@@ -80,7 +80,6 @@ class Args:
     heirs: int = 2  # of every teacher, for every method and budget
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # of teachers; heirs take as many steps; by default 45, or 15 on large data
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(ages=(0.0,), budgets=(8, 90), teachers=1, heirs=1, epochs=0.3, hidden=8)
@@ -95,6 +94,14 @@ class Trial:
     @property
     def name(self) -> str:
         return f"{self.age:g} s old, teacher {self.teacher}"
+
+    @property
+    def identity(self) -> int:
+        return self.args.first_identity(self.args.teachers + 1) + self.teacher
+
+    @property
+    def first_heir(self) -> int:
+        return self.args.first_identity(self.args.teachers + 1) + 1_000_000 * (self.teacher + 1)
 
     def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "handover", self.teacher, *path)  # at every age the same teacher
@@ -144,7 +151,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def _trained_teacher(trial: Trial, data: Dataset, size: TrainingSize) -> Chip:
     """A teacher that has learned from labels, in place, and has faded since."""
-    teacher = Chip(trial.args.device, network(data, size.hidden), trial.teacher, noise_seed=trial.args.seed)
+    teacher = Chip(trial.args.device, network(data, size.hidden), trial.identity, noise_seed=trial.args.seed)
     learner = learned_feedback(size.probes, accumulating_adam(data, size))(CrossEntropy())
     examples = batches(data.train, size.batch, size.epochs, trial.generator("teacher", "data"))
     died = run_until_death(fit(learner, teacher.port(), examples, trial.generator("teacher", "probes")))
@@ -209,7 +216,7 @@ def _fixed_lessons(
 
 def _study(trial: Trial, data: Dataset, size: TrainingSize, recordings: Sequence[_Recording]) -> Port:
     """Fresh chips, one fleet for all recordings, study one each for as many steps."""
-    args, first = trial.args, 1_000_000 * (trial.teacher + 1)
+    args, first = trial.args, trial.first_heir
     of_heirs = [recording.lessons for recording in recordings for _ in range(args.heirs)]
     who = range(first, first + len(of_heirs))
     heirs = Chip(args.device, network(data, size.hidden), who, noise_seed=args.seed + 1).port()

@@ -38,12 +38,12 @@ from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
 from ..kit.report.tables import mean_of, percent, short_number
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.study import Row
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     teachers: int = 2  # teachers, each with heirs of its own
@@ -52,7 +52,6 @@ class Args:
     epochs: float | None = None  # of the teacher and of its heirs; by default 45, or 15 on large data
     answers: AnyAnswerFormat = SoftLabels(temperature=4.0)  # how the teacher answers a stimulus
     stimuli: int | None = None  # images that heirs see, without labels, as often as all; by default all
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(heirs=2, epochs=0.3, hidden=8, teachers=2)
@@ -111,7 +110,7 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = training_size(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
     layers = network(data, size.hidden)
-    first = 1_000_000 * trial.teacher
+    first = args.first_identity(args.teachers) + 1_000_000 * trial.teacher
     teacher = Chip(args.device, layers, first, noise_seed=args.seed)
     generation = _Generation(trial, data, size, layers, teacher, range(first + 1, first + 1 + size.heirs))
     yield from _train_teacher(generation)

@@ -43,7 +43,7 @@ from ..kit.metrics.accuracy import predicted_classes
 from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.training_size import training_size
 from ..kit.report.tables import percent
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.study import Row
 from .teacher import Teacher, train_teacher
 
@@ -56,7 +56,7 @@ METHODS: Final = {
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     left_out: tuple[str, ...] = (*map(str, range(10)), "0,1,2,3,4,5,6,9")  # classes; each by heirs of its own
@@ -65,7 +65,6 @@ class Args:
     epochs: float | None = None  # of teachers; heirs make as many steps; by default 45, or 15 on large data
     temperature: float = 4.0  # of the teacher's answers
     held_out: bool = False  # judge by a fifth of the training images, kept from all, and not by the test's
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(left_out=("3", "0,1"), teachers=1, heirs=2, epochs=0.3)
@@ -94,7 +93,7 @@ def run(trial: Trial) -> Iterator[Row]:
     data = held_out(data) if args.held_out else data
     size = training_size(data, heirs=args.heirs, epochs=args.epochs)
     order, probes = trial.generator("data"), trial.generator("probes")
-    first = 1_000_000 * trial.teacher
+    first = args.first_identity(args.teachers) + 1_000_000 * trial.teacher
     teacher = train_teacher(args.device, data, size, first, noise_seed=args.seed, order=order, probes=probes)
     teacher_classes = predicted_classes(teacher.chip.port(), data.test.x)
     for number, (words, classes) in enumerate(left_out.items()):

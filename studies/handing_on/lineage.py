@@ -44,7 +44,7 @@ from ..kit.recipes.published_learner import published_learner
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import train_from_labels
 from ..kit.report.tables import percent, plus_minus
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.study import Row
 
 SPLIT = 4  # batches of an heir for each of its founder's: more steps from as many reads
@@ -52,7 +52,7 @@ FASTER = 3.0  # rate of an heir over its founder's; both chosen on held-out digi
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     rehearsal: tuple[int, ...] = (0, 100)  # labelled examples that are kept for rehearsal, each a trial
@@ -61,7 +61,6 @@ class Args:
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # of every generation; by default 45, or 15 on large data
     temperature: float = 4.0  # of every teacher's answers
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(lineages=2, generations=2, epochs=0.2, hidden=8, rehearsal=(0, 50))
@@ -165,7 +164,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def _chips(trial: Trial, data: Dataset, size: TrainingSize, generation: int) -> Chip:
     """One fresh chip for every lineage."""
-    first = 1_000_000 * generation
+    first = trial.args.first_identity(trial.args.generations + 1) + 1_000_000 * generation
     who = range(first, first + trial.args.lineages)
     return Chip(trial.args.device, network(data, size.hidden), who, noise_seed=trial.args.seed)
 

@@ -49,19 +49,18 @@ from ..kit.metrics.likeness import likeness_row
 from ..kit.recipes.published_learner import published_learner
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.report.tables import fixed, percent
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.study import Row
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     shares: tuple[float, ...] = (0.2, 0.5, 0.8)  # of the labels that are random
     teachers: int = 4  # for each share, with labels and students of their own
     epochs: float | None = None  # over one half of the images; by default 45, or 15 on large data
     temperature: float = 4.0  # of the teacher's answers
-    seed: int = 0  # of labels, data order, probes and the chips' noise
 
 
 TOY = Args(shares=(0.5,), teachers=2, epochs=0.3)
@@ -96,6 +95,7 @@ class _Halves(NamedTuple):
 
     def chips(self, first: int, noise_seed: int) -> Chip:
         args, layers = self.trial.args, network(self.data, self.size.hidden)
+        first += args.first_identity(2)
         who = range(first, first + args.teachers)
         return Chip(args.device, layers, who, noise_seed=args.seed + noise_seed)
 

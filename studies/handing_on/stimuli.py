@@ -39,7 +39,7 @@ from ..kit.metrics.accuracy import predicted_classes, share_right
 from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.training_size import training_size
 from ..kit.report.tables import mean_of, percent, short_number
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.study import Row
 from .teacher import Teacher, train_teacher
 
@@ -50,7 +50,7 @@ SCORES: Final[dict[Kind, Score]] = {"bald": bald, "entropy": predictive_entropy}
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     kinds: tuple[Kind, ...] = get_args(Kind)  # of stimuli, each for heirs of its own
@@ -63,7 +63,6 @@ class Args:
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # of the teacher; by default 45, or 15 on large data
     temperature: float = 4.0  # of the teacher's answers
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(reads=(0.1,), teachers=1, heirs=2, epochs=0.1, hidden=8, another="digits")
@@ -111,7 +110,7 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = training_size(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
     order, probes = trial.generator("data"), trial.generator("probes")
-    first = 1_000_000 * trial.teacher
+    first = args.first_identity(args.teachers) + 1_000_000 * trial.teacher
     teacher = train_teacher(args.device, data, size, first, noise_seed=args.seed, order=order, probes=probes)
     score = float(evaluate(teacher.chip.port(), data.test))
     yield {"what": "teacher", "chip": first, "accuracy": round(score, 6)}

@@ -50,14 +50,14 @@ from ..kit.recipes.published_learner import decaying_adam, published_learner
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import train_from_labels
 from ..kit.report.tables import fixed, percent
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.study import Row
 
 POPULATION = 2000  # examples that batches are drawn from where variance is measured
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware; it has a read noise and a write_noise
     temperatures: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 20.0, 40.0)  # of the teacher's answers
@@ -68,7 +68,6 @@ class Args:
     moments: tuple[float, ...] = (0.1, 0.5)  # when variance is measured, of the training by labels
     exact: bool = False  # whether students learn by their own exact gradients, which no real hardware allows
     repeats: int = 100  # gradient estimates that their variance is taken from
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(
@@ -97,7 +96,9 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = training_size(data, epochs=args.epochs)
-    teachers = Chip(args.device, network(data, size.hidden), range(args.teachers), noise_seed=args.seed)
+    identity = args.first_identity(2)
+    who = range(identity, identity + args.teachers)
+    teachers = Chip(args.device, network(data, size.hidden), who, noise_seed=args.seed)
     order, probes = trial.generator("teacher", "data"), trial.generator("teacher", "probes")
     train_from_labels(teachers, data, size, order, probes)
     teacher = with_read_noise(teachers, trial.read_noise, args.seed).port()
@@ -141,7 +142,8 @@ class _Students(NamedTuple):
 
     def fresh(self) -> Chip:
         args, hidden = self.trial.args, max(1, round(self.size.hidden * self.trial.size))
-        who = range(1_000_000, 1_000_000 + args.teachers)
+        first = args.first_identity(2) + 1_000_000
+        who = range(first, first + args.teachers)
         return Chip(args.device, network(self.data, hidden), who, noise_seed=args.seed + 1)
 
     def batches(self, data: Batch) -> Iterator[Batch]:

@@ -41,7 +41,7 @@ from ..kit.recipes.maintenance import METHODS, ChipInUse, Context, Method
 from ..kit.recipes.published_learner import accumulating_adam, learned_feedback
 from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import run_until_death
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
@@ -50,7 +50,7 @@ MOMENTS: Final = (1.0, 3.0, 10.0, 60.0, 3600.0, 86_400.0, 604_800.0, 2.63e6, 3.1
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (PCM(), CMOHfOxRRAM(), SONOS(), CapacitorCell())  # each, by every method
     methods: tuple[Method, ...] = get_args(Method)  # who takes care of a chip, and how
@@ -58,7 +58,6 @@ class Args:
     chips: int = 3  # identities, each a trial of its own
     examples: int = 100  # to watch it by, to rescale by, and with labels to relearn from
     epochs: float | None = None  # of the chip; and its heirs; by default 45, or 15 on large data
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(
@@ -77,6 +76,14 @@ class Trial:
     def name(self) -> str:
         return f"{reference(self.device)}, {self.method}, chip {self.chip}"
 
+    @property
+    def identity(self) -> int:
+        return self.args.first_identity(self.args.chips + 1) + self.chip
+
+    @property
+    def first_heir(self) -> int:
+        return self.args.first_identity(self.args.chips + 1) + 1_000_000 * (self.chip + 1)
+
     def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "aging", self.chip, *path)  # every device and method sees the same
 
@@ -90,14 +97,14 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = training_size(data, epochs=args.epochs)
-    chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
+    chip = Chip(trial.device, network(data, size.hidden), trial.identity, noise_seed=args.seed)
     learner = learned_feedback(size.probes, accumulating_adam(data, size))(CrossEntropy())
     labeled = batches(data.train, size.batch, size.epochs, trial.generator("data"))
     died = run_until_death(fit(learner, chip.port(), labeled, trial.generator()))
     if died:
         raise ValueError(f"aging: {died}; it did not live to be aged")
     (few,) = batches(data.train, args.examples, 1e-9, trial.generator("few"))
-    context = Context(data, size, few, trial.generator, 1_000_000 * (trial.chip + 1), args.seed)
+    context = Context(data, size, few, trial.generator, trial.first_heir, args.seed)
     life = ChipInUse(chip, chip.clock, chip.port().measure(few.x).taps)
     yield _row(trial, 0.0, life, data, None)
     for k, moment in enumerate(args.moments):
@@ -112,7 +119,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 
 def _about(trial: Trial) -> Row:
-    return {"device": reference(trial.device), "method": trial.method, "chip": trial.chip}
+    return {"device": reference(trial.device), "method": trial.method, "chip": trial.identity}
 
 
 def _row(trial: Trial, moment: float, life: ChipInUse, data: Dataset, before: float | None) -> Row:

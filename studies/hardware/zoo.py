@@ -46,13 +46,13 @@ from ..kit.recipes.published_learner import (
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import run_until_death
 from ..kit.report.tables import fixed, mean_of, percent, short_number
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = ZOO  # package.module:Class or package.module:Class(word=value), each
     chips: int = 3  # identities of each device, each a trial of its own
@@ -60,7 +60,6 @@ class Args:
     budget: float | None = None  # reads per training example; by default 225, or 75 on large data
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     temperature: float = 4.0  # of the answers that heirs learn from
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(devices=(SoftBoundsRRAM(), SONOS()), chips=1, heirs=1, budget=3, hidden=8)
@@ -79,6 +78,14 @@ class Trial:
     @property
     def name(self) -> str:
         return f"{self.who}, chip {self.chip}"
+
+    @property
+    def identity(self) -> int:
+        return self.args.first_identity(self.args.chips + 1) + self.chip
+
+    @property
+    def first_heir(self) -> int:
+        return self.args.first_identity(self.args.chips + 1) + 1_000_000 * (self.chip + 1)
 
     def generator(self, *path: str) -> Generator:
         return stream(self.args.seed, "zoo", self.chip, *path)  # every device sees the same batches
@@ -100,7 +107,12 @@ def run(trial: Trial) -> Iterator[Row]:
         )
         yield _train(trial, "digital", chip, data, size, digital)
         return
-    yield {"what": "bench", "device": trial.who, "chip": trial.chip, **bench(trial.device, trial.chip)}
+    yield {
+        "what": "bench",
+        "device": trial.who,
+        "chip": trial.identity,
+        **bench(trial.device, trial.identity),
+    }
     chip = _chip(trial, trial.device, data, size)
     learner = learned_feedback(size.probes, accumulating_adam(data, size))(CrossEntropy())
     yield {**_train(trial, "in place", chip, data, size, learner), "done": 0.3}
@@ -112,7 +124,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 
 def _chip(trial: Trial, device: Device, data: Dataset, size: TrainingSize) -> Chip:
-    return Chip(device, network(data, size.hidden), trial.chip, noise_seed=trial.args.seed)
+    return Chip(device, network(data, size.hidden), trial.identity, noise_seed=trial.args.seed)
 
 
 def _train(trial: Trial, what: str, chip: Chip, data: Dataset, size: TrainingSize, learner: Learner) -> Row:
@@ -121,7 +133,7 @@ def _train(trial: Trial, what: str, chip: Chip, data: Dataset, size: TrainingSiz
     labeled = batches(data.train, size.batch, size.epochs, trial.generator("data"))
     died = run_until_death(fit(learner, metered(chip.port(), ledger), labeled, trial.generator("probes")))
     score = None if died else round(float(evaluate(chip.port(), data.test)), 6)
-    about = {"what": what, "device": trial.who, "chip": trial.chip, "accuracy": score, "died": died}
+    about = {"what": what, "device": trial.who, "chip": trial.identity, "accuracy": score, "died": died}
     return {
         **about,
         "reads": max(ledger.reads),
@@ -134,7 +146,7 @@ def _train(trial: Trial, what: str, chip: Chip, data: Dataset, size: TrainingSiz
 
 def _hand_over(trial: Trial, chip: Chip, data: Dataset, size: TrainingSize) -> Iterator[Row]:
     """Hand over to fresh chips, which learn what this one answers."""
-    args, first = trial.args, 1_000_000 * (trial.chip + 1)
+    args, first = trial.args, trial.first_heir
     identities = range(first, first + args.heirs)
     heirs = Chip(chip.device, chip.spec.layers, identities, noise_seed=args.seed + 1)
 

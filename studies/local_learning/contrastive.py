@@ -68,7 +68,7 @@ from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.training_size import is_large, network, size_overrides
 from ..kit.report.tables import fixed
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
@@ -98,7 +98,7 @@ TEMPERATURES: Final = {"two views": 0.1, "other patches": 0.2}
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())
     objectives: tuple[Objective, ...] = get_args(Objective)
@@ -107,7 +107,6 @@ class Args:
     chips: int = 3  # identities, a fleet
     hidden: int | None = None  # neurons of a hidden layer; by default 128, or 1024 on large data
     steps: int | None = None  # batches learned from; by default 1000
-    seed: int = 0  # of data order, views, labels, probes and the chips' noise
 
 
 TOY = Args(devices=(Mismatched(),), chips=1, hidden=16, steps=2, labels=(10,))
@@ -169,7 +168,7 @@ def _by_views(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
     """Teach without labels (or not at all), freeze, read out."""
     args, stack = trial.args, levels(trial.objective, data, size)
     layers = tuple(layer for level in stack for layer in level.layers)
-    chip = Chip(trial.device, layers, range(args.chips), noise_seed=args.seed)
+    chip = Chip(trial.device, layers, args.identities(args.chips), noise_seed=args.seed)
     port, ledger = chip.port(), Ledger(chip.spec)
     if trial.method != "untrained":
         learner = _learner(trial, chip, stack, linear_decay(adam(size.learning_rate), size.steps))
@@ -230,7 +229,9 @@ def _by_labels(trial: Trial, data: Dataset, size: Size) -> Iterator[Row]:
     for number, count in enumerate(counts, 1):
         draws = [_labeled(trial, data.train, count, data.classes, chip) for chip in range(args.chips)]
         pool = Batch(torch.stack([d.x for d in draws], 1), torch.stack([d.target for d in draws], 1))
-        chip = Chip(trial.device, network(data, size.hidden), range(args.chips), noise_seed=args.seed)
+        chip = Chip(
+            trial.device, network(data, size.hidden), args.identities(args.chips), noise_seed=args.seed
+        )
         port, ledger = chip.port(), Ledger(chip.spec)
         generator, update = _generator(trial, "data"), linear_decay(adam(size.learning_rate), size.steps)
         views = (

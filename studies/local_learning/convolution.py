@@ -50,7 +50,7 @@ from ..kit.data import lecun1989
 from ..kit.metrics.accuracy import predicted_classes, share_right
 from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.report.tables import fixed, percent, short_number
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
@@ -62,7 +62,7 @@ CURVE: Final = 8  # points
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # mnist for the claim; digits, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())
     methods: tuple[Method, ...] = get_args(Method)
@@ -70,7 +70,6 @@ class Args:
     passes: float = 40  # over the training images
     learning_rate: float = 6e-3  # of Adam, falling linearly to zero
     shifts: bool = False  # whether every batch's images are shifted by up to a pixel each way, by lot
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(devices=(Mismatched(),), methods=("greedy", "exact"), chips=1, passes=0.1)
@@ -93,7 +92,7 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, lecun1989.draw_digits(load_data(trial.args.data))
-    chip = Chip(trial.device, lecun1989.network_layers(), range(args.chips), noise_seed=args.seed)
+    chip = Chip(trial.device, lecun1989.network_layers(), args.identities(args.chips), noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     wires, port = metered(chip.port(), ledger), chip.port()
     steps = count_steps(data.train, BATCH, args.passes)

@@ -77,7 +77,7 @@ from ..kit.recipes.deep_chips import (
 from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.recipes.training_size import TrainingSize, training_size
 from ..kit.report.tables import fixed, low_high
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.study import Row
 
 Method = Literal["plain", "in turn", "decorrelated", "greedy", "exact"]
@@ -86,7 +86,7 @@ ALIGNED: Final = 8  # batches over which an alignment is averaged
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()
     methods: tuple[Method, ...] = get_args(Method)
@@ -98,7 +98,6 @@ class Args:
     learning_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2)  # among which each method's is chosen
     gain: float | None = 1.4  # of the first knobs; None: as fabricated
     feedback: bool = False  # whether gradients are predicted by learned feedback, as in `in_place`
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(
@@ -130,14 +129,15 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     args, about = trial.args, {"method": trial.method, "depth": trial.depth}
     data, rates = load_data(args.data), torch.tensor(args.learning_rates)
-    others = [args.chips + k for k in range(args.tuning_chips)]
+    first = args.first_identity()
+    others = [first + args.chips + k for k in range(args.tuning_chips)]
     search = Training(trial, held_out(data), others * len(rates), rates.repeat_interleave(len(others)))
     search.continue_to(search.steps)
     scores = evaluate(search.wires(), search.data.test).view(len(rates), -1).mean(-1)
     for rate, score in zip(args.learning_rates, scores.tolist(), strict=True):
         yield {"what": "rate", **about, "learning_rate": rate, "accuracy": round(score, 6)}
     best = int(scores.argmax())
-    training = Training(trial, data, range(args.chips), rates[best].expand(args.chips))
+    training = Training(trial, data, args.identities(args.chips), rates[best].expand(args.chips))
     yield {"what": "start", **about, **signal_and_noise(training.chip, data.train.x[:512])}
     for moment, step in (("early", -(-training.steps // 10)), ("end", training.steps)):
         training.continue_to(step)

@@ -70,7 +70,7 @@ from learners.recipes import PROBE_SIZE
 from ..kit.recipes.published_learner import WRITE_THRESHOLD
 from ..kit.recipes.training_size import is_large, size_overrides
 from ..kit.report.tables import low_high, percent, short_number
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
@@ -97,7 +97,7 @@ READOUT_LEARNING_RATE = 3e-3
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM(), UnknownNeurons())
     methods: tuple[Method, ...] = get_args(Method)  # of each device
@@ -106,7 +106,6 @@ class Args:
     width: int | None = None  # neurons a layer; by default 100, or 800 on large data
     epochs: float | None = None  # by default 40, or 30 on large data
     shifts: int = 0  # pixels by which the images of a batch are moved at most, another way each batch
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3, shifts=1)
@@ -174,7 +173,9 @@ class Training:
         self.trial, self.data, self.size = trial, data, size
         widths = (data.features, *(size.width,) * size.layers)
         layers = tuple(dense(a, b) for a, b in pairwise(widths))
-        self.chip = Chip(trial.device, layers, range(trial.args.chips), noise_seed=trial.args.seed)
+        self.chip = Chip(
+            trial.device, layers, trial.args.identities(trial.args.chips), noise_seed=trial.args.seed
+        )
         self.ledger = Ledger(self.chip.spec)
         self.port = self.chip.port()
         counted = metered(self.port, self.ledger).measure

@@ -54,7 +54,7 @@ from ..kit.recipes.ren2023 import Method
 from ..kit.recipes.training_size import is_large, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.report.tables import fixed, low_high, short_number
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
@@ -67,7 +67,7 @@ PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each, by every method
     methods: tuple[Method, ...] = get_args(Method)  # rows of the grid
@@ -78,7 +78,6 @@ class Args:
     own_heads: bool = False  # every group of LG rows is seen by a head of its own alone
     epochs: float | None = None  # by default 45, or 15 on large data
     probes: int | None = None  # measured directions a step; by default 4
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(devices=(Mismatched(),), chips=2, channels=8, groups=2, epochs=0.3, own_heads=True)
@@ -107,7 +106,7 @@ def run(trial: Trial) -> Iterator[Row]:
     layers = local_mixer(
         _image(data), data.classes, channels=channels, groups=groups, normalized=args.normalized
     )
-    chip = Chip(trial.device, layers, tuple(range(args.chips)), noise_seed=args.seed)
+    chip = Chip(trial.device, layers, args.identities(args.chips), noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     wires = metered(chip.port(), ledger)
 

@@ -44,13 +44,13 @@ from ..kit.digital.autoencoders import layers
 from ..kit.recipes.published_learner import WRITE_THRESHOLD
 from ..kit.recipes.trainings import log_spaced
 from ..kit.report.tables import fixed, low_high, short_number
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 Method = Literal["node perturbation", "LocoProp"]
 LOSS = BinaryCrossEntropy()
-ELSEWHERE = 1000  # first identity of the chips that hyper-parameters are chosen on
+ELSEWHERE = 1000  # how far away the chips are that hyper-parameters are chosen on
 
 
 class Hyperparameters(NamedTuple):
@@ -74,7 +74,7 @@ CANDIDATES: dict[Method, list[Hyperparameters]] = {
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     devices: tuple[AnyDevice, ...] = (Mismatched(), SoftBoundsRRAM(), LinearECRAM(), UnknownNeurons())
     methods: tuple[Method, ...] = get_args(Method)
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
@@ -88,7 +88,6 @@ class Args:
     learning_rate: float | None = None  # by default chosen, with gamma and write threshold
     gamma: float = 0.1  # of LocoProp, where a rate is given
     write_threshold: float | None = None  # full scale, where a rate is given; none by default
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(devices=(SoftBoundsRRAM(),), sizes=(6, 3), chips=2, budget=1000)
@@ -113,7 +112,7 @@ def run(trial: Trial) -> Iterator[Row]:
     data, hyperparameters = load_data(trial.args.data), choose_hyperparameters(trial)
     floor = float((entr(data.test.x) + entr(1 - data.test.x)).sum(-1).mean())
     about: Row = {"device": reference(trial.device), "method": trial.method, **hyperparameters._asdict()}
-    for done, losses, ledger in train(trial, hyperparameters, data, 0):
+    for done, losses, ledger in train(trial, hyperparameters, data, trial.args.first_identity()):
         yield {
             "what": "curve",
             **about,
@@ -135,7 +134,7 @@ def choose_hyperparameters(trial: Trial) -> Hyperparameters:
     data = held_out(load_data(args.data))
 
     def final_loss(candidate: Hyperparameters) -> float:
-        *_, (_, losses, _) = train(trial, candidate, data, ELSEWHERE)
+        *_, (_, losses, _) = train(trial, candidate, data, args.first_identity() + ELSEWHERE)
         mean = float(losses.mean())
         return mean if mean == mean else float("inf")
 

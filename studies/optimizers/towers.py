@@ -73,7 +73,7 @@ from learners.updates import current_hyperparameters
 from ..kit.digital.mlps import Sizes, error_rates, gradient, initial_knobs, seed_batches
 from ..kit.recipes.training_size import network, training_size
 from ..kit.report.tables import mean_sd
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.study import Row
 
 OptimizerName = Literal["sgd", "momentum", "adagrad", "rmsprop", "adam"]
@@ -97,7 +97,7 @@ BATCH, HIDDEN = 256, 128
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder of IDX files
     where: tuple[Where, ...] = ("digital", "chips")  # overhead measures time, so its rows are never the same
     optimizers: tuple[OptimizerName, ...] = get_args(OptimizerName)
@@ -110,7 +110,6 @@ class Args:
     device: AnyDevice = Mismatched()
     chip_rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # on chips
     held_out: bool = False  # measure on a fifth of the training data, to choose settings by
-    seed: int = 0  # of weights, data order, probes and the chips' noise
 
 
 TOY = Args(
@@ -186,7 +185,7 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
     """Node perturbation; every chip begins at every rate, as a fleet of its twins."""
     args, size = trial.args, training_size(data)
     variants = len(args.chip_rates)
-    twins = [chip for chip in range(args.seeds) for _ in range(variants)]
+    twins = [chip for chip in args.identities(args.seeds) for _ in range(variants)]
     chip = Chip(args.device, network(data, size.hidden), twins, noise_seed=args.seed)
     starts = torch.tensor(args.chip_rates).repeat(args.seeds)
     epochs = min(args.epochs, size.epochs) if args.epochs < 1 else size.epochs

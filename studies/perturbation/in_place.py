@@ -32,7 +32,7 @@ from ..kit.recipes.published_learner import decaying_adam, learned_feedback
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.report.tables import fixed, low_high, mean_of, short_number
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
@@ -40,7 +40,7 @@ Method = Literal["learned feedback", "weight perturbation", "exact gradient"]
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each, by every method
     methods: tuple[Method, ...] = get_args(Method)  # what trains the chips
@@ -49,7 +49,6 @@ class Args:
     epochs: float | None = None  # by default 45, or 15 on large data
     probes: int | None = None  # measured directions a step; by default 4
     probe_size: float | None = None  # V, of learned feedback; by default tuned from the wires alone
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8)
@@ -66,6 +65,10 @@ class Trial:
     def name(self) -> str:
         return f"{reference(self.device)}, {self.method}, chip {self.chip}"
 
+    @property
+    def identity(self) -> int:
+        return self.args.first_identity() + self.chip
+
 
 def plan(args: Args) -> list[Trial]:
     return [Trial(args, d, m, c) for d in args.devices for m in args.methods for c in range(args.chips)]
@@ -74,7 +77,7 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = training_size(data, hidden=args.hidden, epochs=args.epochs, probes=args.probes)
-    chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
+    chip = Chip(trial.device, network(data, size.hidden), trial.identity, noise_seed=args.seed)
     port, ledger = chip.port(), Ledger(chip.spec)
 
     def generator(*path: str | int) -> Any:
@@ -86,7 +89,7 @@ def run(trial: Trial) -> Iterator[Row]:
         _probe_size(trial, wires, data, size, generator) if trial.method == "learned feedback" else None
     )
     learning = fit(_learner(trial, chip, data, size, probe_size), wires, examples, generator("probes"))
-    about = {"device": reference(trial.device), "method": trial.method, "chip": trial.chip}
+    about = {"device": reference(trial.device), "method": trial.method, "chip": trial.identity}
     total = count_steps(data.train, size.batch, size.epochs)
     for step in log_spaced(learning, total):
         score = float(evaluate(port, data.test))

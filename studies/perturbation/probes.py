@@ -24,14 +24,14 @@ from ..kit.metrics.mean_interval import mean_interval
 from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import train_within_budget
 from ..kit.report.tables import fixed, mean_of, short_number
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 from .laws import DISTRIBUTIONS, SCHEMES
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (
         Mismatched(read_noise=0.0),
@@ -42,7 +42,6 @@ class Args:
     chips: int = 5  # identities, each with seeds of its own
     budget: float | None = None  # measurements per training example; by default 200, or 20 on large data
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(distributions=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8)
@@ -59,6 +58,10 @@ class Trial:
     @property
     def name(self) -> str:
         return f"{reference(self.device)}, {self.distribution}, {self.scheme}, chip {self.chip}"
+
+    @property
+    def identity(self) -> int:
+        return self.args.first_identity() + self.chip
 
 
 def plan(args: Args) -> list[Trial]:
@@ -77,7 +80,7 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = training_size(data, hidden=args.hidden)
     budget = round((args.budget or (200 if size.hidden < 256 else 20)) * len(data.train.x))
-    chip = Chip(trial.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
+    chip = Chip(trial.device, network(data, size.hidden), trial.identity, noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     port = metered(chip.port(), ledger)
 
@@ -98,7 +101,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "device": reference(trial.device),
         "distribution": trial.distribution,
         "scheme": trial.scheme,
-        "chip": trial.chip,
+        "chip": trial.identity,
         "size": estimator.size,
         "probes": estimator.probes,
         "steps": steps,

@@ -33,6 +33,7 @@ from learners.learner import Learner
 
 from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.report.tables import plus_minus
+from ..kit.run.arguments import SeededChips
 from ..kit.run.study import Row
 
 Method = Literal["weight perturbation", "node perturbation", "nodes, layers in turn", "exact gradient"]
@@ -42,13 +43,12 @@ PROBE_SIZE = 1e-3  # the chips are noiseless, so small; float32 rounding is 1e-4
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     widths: tuple[int, ...] = (4, 13, 40, 126, 440)  # hidden neurons: about 27 weights each
     methods: tuple[Method, ...] = get_args(Method)
     chips: int = 3  # identities
     loss: float = 1.5  # nats, where learning ends; it begins at 2.3
     max_reads: float = 3e8  # reads of single examples after which a run is given up
-    seed: int = 0  # of the probes
 
 
 TOY = Args(widths=(4, 6), chips=1, loss=2.28, max_reads=2e6)
@@ -133,7 +133,7 @@ def _steps(
     max_steps: int,
 ) -> int | None:
     """Steps until the loss is reached, or None if it is not within `max_steps`."""
-    chip = Chip(Ideal(), layers, trial.chip)
+    chip = Chip(Ideal(), layers, trial.args.first_identity() + trial.chip)
     learner = _learner(chip, method, learning_rate)
     generator = stream(trial.args.seed, "scaling", trial.name, str(learning_rate))
     for number, (_, step) in enumerate(
@@ -161,7 +161,7 @@ def _excess(trial: Trial, layers: tuple[Layer, ...], batch: Batch, rate: float, 
     """E |ghat|^2 / |g|^2 by the laws, averaged over the steps of the exact gradient."""
     if trial.method == "exact gradient":
         return 1.0
-    chip = Chip(Ideal(), layers, trial.chip)
+    chip = Chip(Ideal(), layers, trial.args.first_identity() + trial.chip)
     ratios = []
     learning = fit(ExactGradient(chip, sgd(rate), CrossEntropy()), chip.port(), [batch] * steps, stream(0))
     ratios.append(_ratio(chip, batch, trial.method))

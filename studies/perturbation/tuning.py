@@ -24,12 +24,12 @@ from learners.data import batches, load_data
 from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import train_within_budget
 from ..kit.report.tables import fixed, low_high, percent, short_number
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.study import Row
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched(read_noise=0.1)  # hardware with reading noise
     sizes: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0)  # V, probe sizes of the grid
@@ -37,7 +37,6 @@ class Args:
     chips: int = 3  # identities, each with seeds of its own
     budget: float | None = None  # measurements per training example; by default 400, or 85 on large data
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    seed: int = 0  # of data order, probes and the chips' noise
 
 
 TOY = Args(sizes=(0.1,), probes=(1, 4), chips=2, budget=3, hidden=8)
@@ -54,6 +53,10 @@ class Trial:
         size, probes = self.grid_point or ("tuned", "")
         return f"{size} x {probes}, chip {self.chip}" if probes else f"tuned, chip {self.chip}"
 
+    @property
+    def identity(self) -> int:
+        return self.args.first_identity() + self.chip
+
 
 def plan(args: Args) -> list[Trial]:
     grid = [(s, k) for s in args.sizes for k in args.probes]
@@ -64,7 +67,7 @@ def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = training_size(data, hidden=args.hidden)
     budget = round((args.budget or (400 if size.hidden < 256 else 85)) * len(data.train.x))
-    chip = Chip(args.device, network(data, size.hidden), trial.chip, noise_seed=args.seed)
+    chip = Chip(args.device, network(data, size.hidden), trial.identity, noise_seed=args.seed)
     ledger = Ledger(chip.spec)
     port = metered(chip.port(), ledger)
 
@@ -86,7 +89,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "chosen_by": "tuning" if trial.grid_point is None else "grid",
         "size": estimator.size,
         "probes": estimator.probes,
-        "chip": trial.chip,
+        "chip": trial.identity,
         "steps": steps,
         "accuracy": round(float(evaluate(chip.port(), data.test)), 6),
         "tuning_share": tuning_reads / budget,

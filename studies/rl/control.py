@@ -52,7 +52,7 @@ from ..kit.rl.tasks import (
     reinforce_learner,
     train_on_task,
 )
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
@@ -78,7 +78,7 @@ PUBLISHED: Final = {
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     tasks: tuple[str, ...] = tuple(RL_TASKS)  # of gymnasium
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())  # each learns every task
     by_nodes: tuple[str, ...] = (
@@ -90,7 +90,6 @@ class Args:
     steps: int | None = None  # environment steps of each chip; by default as many as suits the task
     knock: float = 1.0  # full scale, sd of the pulses that knock knobs off
     wait: float = 3.0  # s that a leaking chip is left alone
-    seed: int = 0  # of episodes, probes and the chips' noise
 
 
 TOY = Args(tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300)
@@ -130,7 +129,7 @@ def run(trial: Trial) -> Iterator[Row]:
     learner: PolicyLearner = (
         random_search_learner(rl_task) if trial.method == "episodes" else reinforce_learner(rl_task)
     )
-    chip = fresh_policies(trial.device, rl_task, range(args.chips), args.seed)
+    chip = fresh_policies(trial.device, rl_task, args.identities(args.chips), args.seed)
     state = None
     pause = 0.0
     for state, episodes in train_on_task(rl_task, learner, chip, chip.port(), trial.generator("practice")):

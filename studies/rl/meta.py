@@ -66,18 +66,18 @@ from ..kit.recipes.learned_update import (
     train_chips,
 )
 from ..kit.report.tables import mean_of, percent, plus_minus
-from ..kit.run.arguments import AnyDevice
+from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 Method = Literal["agent", "weight perturbation", "node perturbation", "nodes, delta rule"]
 SCORED_READS = 16  # readings whose mean is the score, after the budget
 TRAINING_CHIPS = range(64)  # identities on which settings are chosen
-FIRST_UNMET = 1_000_000  # the first of the identities that nobody has met
+FIRST_UNMET = 1_000_000  # with seed 0, the first of the identities that nobody has met
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(SeededChips):
     devices: tuple[AnyDevice, ...] = (
         Mismatched(),
         Mismatched(severity=2.0),
@@ -92,7 +92,6 @@ class Args:
     steps: int = 250  # of each chip's life, at 8 reads
     learning_rates: tuple[float, ...] = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)  # tried for perturbation
     probe_sizes: tuple[float, ...] = (0.05, 0.1, 0.2)  # of its probes, the same
-    seed: int = 0
 
 
 TOY = Args(
@@ -137,7 +136,8 @@ def run(trial: Trial) -> Iterator[Row]:
             yield {"what": "curve", "step": generation, "return": returns, "done": round(share, 4)}
         yield {"what": "weights", "weights": [round(w, 5) for w in weights.tolist()]}
     for number, device in enumerate(args.devices):
-        who = range(FIRST_UNMET, FIRST_UNMET + args.chips)
+        first = FIRST_UNMET + args.first_identity(2)
+        who = range(first, first + args.chips)
         if trial.method == "agent":
             score = _score_agent(args, device, who, weights, stream(args.seed, "meta", trial.name, number))
         else:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +36,30 @@ def by_reference(kind: str, has: str) -> PrimitiveConstructorSpec[Any]:
         is_instance=_is_suitable,
         str_from_instance=lambda part: [public_reference(part)],
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeededChips:
+    """The seed of a study on chips: of order, probes and noise, and, unless they are held, of the chips.
+
+    Seed 0 makes the chips from identity 0 on; every further seed makes others, a million or more away.
+    """
+
+    seed: int = 0  # of data order, probes and the chips' noise, and of which chips are made
+    hold_chips: bool = False  # make the chips of seed 0, whatever the seed
+
+    def first_identity(self, spans: int = 1) -> int:
+        """The identity that the study counts its chips from.
+
+        Args:
+            spans: how many millions of identities the study's chips spread over.
+        """
+        return 0 if self.hold_chips else 1_000_000 * spans * self.seed
+
+    def identities(self, count: int) -> range:
+        """The identities of so many chips, of a study that has no others."""
+        first = self.first_identity()
+        return range(first, first + count)
 
 
 AnyDevice = Annotated[Device, by_reference("device", has="fabricate")]
