@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 from analog.spec import Spec
 
 from .draws import draw_normal, draw_signs, draw_sparse, draw_uniform
+from .quadratic_moments import QuadraticMoments, independent_moments, require_symmetric
 
 
 @runtime_checkable
@@ -74,6 +75,29 @@ class ProbeDistribution(Protocol):
         del coordinates
         return None
 
+    def require_directions(self, count: int, coordinates: int) -> None:
+        """Pass on a number of directions that a step over so many coordinates may have.
+
+        Args:
+            count: directions of a step.
+            coordinates: D, of all bodies together.
+
+        Raises:
+            ValueError: it is no integer of at least 1, no multiple of `multiple`, or there are not so many.
+        """
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1 or coordinates < 1:
+            raise ValueError(
+                f"{self!r}: {count!r} directions in {coordinates} coordinates; wanted at least 1"
+            )
+        if count % self.multiple:
+            raise ValueError(f"{self!r}: {count} directions; wanted a multiple of {self.multiple}")
+        most = self.max_directions(coordinates)
+        if most is not None and count > most:
+            raise ValueError(
+                f"{self!r}: {count} orthogonal directions asked for in {coordinates} coordinates, which hold "
+                f"at most {most}; use fewer probes or an independent distribution"
+            )
+
     def covariance(self, g: Tensor, count: int) -> Tensor:
         """The covariance (D, D) of the mean of (g.v) v over a step's `count` directions.
 
@@ -82,7 +106,7 @@ class ProbeDistribution(Protocol):
             count: directions of a step.
 
         Raises:
-            ValueError: no closed form is known.
+            ValueError: no closed form is known, or a step has no so many directions.
         """
         no_closed_form(self, "covariance")
 
@@ -98,6 +122,7 @@ class ProbeDistribution(Protocol):
         """
         if not self.directions_independent:
             no_closed_form(self, "covariance under leave-one-out")
+        require_two(self, count)
         return self.covariance(g, count) + exchange(g) / (count * (count - 1))
 
     def curvature(self, hessian: Tensor, count: int) -> Tensor:
@@ -108,9 +133,9 @@ class ProbeDistribution(Protocol):
             count: directions of a step.
 
         Raises:
-            ValueError: no closed form is known.
+            ValueError: the directions are not independent or no closed form is known, or the Hessian is none.
         """
-        no_closed_form(self, "curvature of one-sided differences")
+        return self._moments_of(hessian, count).second / count
 
     def leave_one_out_curvature(self, hessian: Tensor, count: int) -> Tensor:
         """The `curvature` (D, D) of directions that are compared with one another: the trace cancels.
@@ -120,9 +145,31 @@ class ProbeDistribution(Protocol):
             count: directions of a step, at least 2.
 
         Raises:
+            ValueError: as `curvature`, or there are fewer than two directions.
+        """
+        require_two(self, count)
+        variance, first, second = self._moments_of(hessian, count)
+        trace, eye = hessian.trace(), torch.eye(len(hessian)).to(hessian)
+        around = second - 2 * trace * first + trace**2 * eye
+        return around / count + variance * eye / (count * (count - 1))
+
+    def quadratic_moments(self, hessian: Tensor) -> QuadraticMoments:
+        """The moments of v'Hv beside a direction v whose distribution is symmetric about 0.
+
+        Args:
+            hessian: (D, D), symmetric.
+
+        Raises:
             ValueError: no closed form is known.
         """
-        no_closed_form(self, "curvature under leave-one-out")
+        no_closed_form(self, "curvature")
+
+    def _moments_of(self, hessian: Tensor, count: int) -> QuadraticMoments:
+        require_symmetric(f"{self!r}: the Hessian", hessian)
+        self.require_directions(count, len(hessian))
+        if not self.directions_independent:
+            no_closed_form(self, "curvature")
+        return self.quadratic_moments(hessian)
 
     def bias(self, third: Tensor) -> Tensor:
         """The bias (D,) of an estimate, in units of size^2, where third derivatives are (D, D, D).
@@ -155,6 +202,16 @@ def no_closed_form(distribution: ProbeDistribution, what: str) -> NoReturn:
     raise ValueError(f"{distribution!r}: no closed form is known for the {what}")
 
 
+def require_two(distribution: ProbeDistribution, count: int) -> None:
+    """Pass on a number of directions that can be compared with one another.
+
+    Raises:
+        ValueError: it is below 2.
+    """
+    if count < 2:
+        raise ValueError(f"{distribution!r}: {count} directions; leave-one-out wants at least 2")
+
+
 def exchange(g: Tensor) -> Tensor:  # (D,) or a body -> (D, D)
     """|g|^2 I + g g', what two independent directions of one step say of each other's share."""
     flat = g.flatten()
@@ -176,7 +233,9 @@ class Independent(ProbeDistribution):
 
     name: str
     coordinate: Callable[[tuple[int, ...], Spec, Generator], Tensor] = field(repr=False)
-    moments: tuple[float, ...]  # E v^4, and E v^6 and E v^8 where closed forms that need them hold
+    moments: tuple[
+        float, ...
+    ]  # E v^4, and E v^6 and E v^8 as far as closed forms are asked for that need them
 
     @property
     def kurtosis(self) -> float:
@@ -197,48 +256,37 @@ class Independent(ProbeDistribution):
         return tuple(self.coordinate((count, *lead, *body), spec, generator) for body in bodies)
 
     def covariance(self, g: Tensor, count: int) -> Tensor:
+        self.require_directions(count, g.numel())
         return independent_covariance(g.flatten(), self.kurtosis) / count
 
-    def curvature(self, hessian: Tensor, count: int) -> Tensor:
-        h, variation = self._around_the_trace(hessian)
-        eye, trace = torch.eye(len(h)).to(h), hessian.trace()
-        return (variation + trace**2 * eye + 4 * trace * h) / count
-
-    def leave_one_out_curvature(self, hessian: Tensor, count: int) -> Tensor:
-        h, variation = self._around_the_trace(hessian)
-        return variation / count + 2 * h.square().sum() * torch.eye(len(h)).to(h) / (count * (count - 1))
+    def quadratic_moments(self, hessian: Tensor) -> QuadraticMoments:
+        signs = self.kurtosis == 1.0  # whose every moment is 1
+        if not signs and len(self.moments) < 2:
+            no_closed_form(self, "curvature, which follows from its sixth moment")
+        return independent_moments(hessian, self.kurtosis, 1.0 if signs else self.moments[1])
 
     def bias(self, third: Tensor) -> Tensor:
+        require_symmetric(f"{self!r}: the third derivative", third)
         gradient = torch.einsum("ijj->i", third)  # of the Laplacian
         return gradient / 2 + (self.kurtosis - 3) / 6 * torch.einsum("iii->i", third)
 
     def pair_error(self, g: Tensor, third: Tensor, count: int) -> tuple[float, float]:
         if self.moments != _GAUSSIAN:
             no_closed_form(self, "error of pairs, which is known for Gaussian directions")
+        require_symmetric(f"{self!r}: the third derivative", third)
+        self.require_directions(count, len(g))
         gradient = torch.einsum("ijj->i", third)
         square = float(gradient.square().sum())
         cubic = 6 * float(third.square().sum()) + 9 * square
         a = (len(g) + 3) * float(g @ gradient) / count
         return a, (1 - 1 / count) * square / 4 + (len(g) + 6) * cubic / (36 * count)
 
-    def _around_the_trace(self, hessian: Tensor) -> tuple[Tensor, Tensor]:
-        """The part of H that varies v'Hv, and E (v'Hv - tr H)^2 v v'; for signs and Gaussian coordinates."""
-        signs = self.kurtosis == 1.0
-        if not signs and self.moments[:2] != _GAUSSIAN[:2]:
-            no_closed_form(self, "curvature, which has a closed form for Gaussian and Rademacher directions")
-        eye = torch.eye(len(hessian), dtype=hessian.dtype, device=hessian.device)
-        h = hessian - torch.diag(hessian.diagonal()) if signs else hessian
-        square = h @ h
-        if signs:
-            square = square - torch.diag(square.diagonal())
-        return h, 2 * h.square().sum() * eye + 8 * square
-
 
 _GAUSSIAN = (3.0, 15.0, 105.0)  # E v^4, E v^6, E v^8
 
 gaussian = Independent("gaussian", draw_normal, _GAUSSIAN)
 rademacher = Independent("rademacher", draw_signs, (1.0,))  # fair signs: the least kurtosis there is
-uniform = Independent("uniform", draw_uniform, (9 / 5,))
+uniform = Independent("uniform", draw_uniform, (9 / 5, 27 / 7))
 
 
 def sparse(rarity: float) -> Independent:
@@ -249,4 +297,4 @@ def sparse(rarity: float) -> Independent:
     """
     if not 1 <= rarity < float("inf"):
         raise ValueError(f"sparse: rarity is {rarity}, wanted a finite number of at least 1")
-    return Independent(f"sparse({rarity:g})", partial(draw_sparse, rarity=rarity), (rarity,))
+    return Independent(f"sparse({rarity:g})", partial(draw_sparse, rarity=rarity), (rarity, rarity**2))

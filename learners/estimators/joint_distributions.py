@@ -9,8 +9,9 @@ from torch import Generator, Tensor
 
 from analog.spec import Spec
 
-from .distributions import ProbeDistribution, exchange, independent_covariance
+from .distributions import ProbeDistribution, exchange, independent_covariance, require_two
 from .draws import draw_normal, draw_signs
+from .quadratic_moments import QuadraticMoments, require_symmetric, sphere_moments
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,14 @@ class Sphere(ProbeDistribution):
         return _split(v * (size**0.5 / v.norm(dim=-1, keepdim=True)), bodies)
 
     def covariance(self, g: Tensor, count: int) -> Tensor:
+        self.require_directions(count, g.numel())
         return _sphere_covariance(g.flatten(), count)
 
+    def quadratic_moments(self, hessian: Tensor) -> QuadraticMoments:
+        return sphere_moments(hessian)
+
     def bias(self, third: Tensor) -> Tensor:
+        require_symmetric(f"{self!r}: the third derivative", third)
         gradient = torch.einsum("ijj->i", third)  # of the Laplacian
         return len(gradient) / (len(gradient) + 2) / 2 * gradient
 
@@ -65,19 +71,17 @@ class Orthogonal(ProbeDistribution):
         generator: Generator,
     ) -> tuple[Tensor, ...]:
         size = sum(prod(body) for body in bodies)
-        if count > self.order(size):
-            raise ValueError(
-                f"probes: {count} orthogonal directions asked for in {size} coordinates, which hold at "
-                f"most {self.order(size)}; use fewer probes or an independent distribution"
-            )
+        self.require_directions(count, size)
         return _split(self.directions(count, lead, size, spec, generator), bodies)
 
     def covariance(self, g: Tensor, count: int) -> Tensor:
         flat = g.flatten()
+        self.require_directions(count, len(flat))
         total = self.order(len(flat))
         return self.single(flat) * ((total - count) / (count * (total - 1)) if total > 1 else 0.0)
 
     def leave_one_out_covariance(self, g: Tensor, count: int) -> Tensor:
+        require_two(self, count)
         flat = g.flatten()
         total = self.order(len(flat))
         twice = 2 * (self.covariance(flat, 1) + torch.outer(flat, flat))  # no two directions are alike

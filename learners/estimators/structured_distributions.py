@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from analog.spec import Spec
 
-from .distributions import Independent, ProbeDistribution, exchange
+from .distributions import Independent, ProbeDistribution, exchange, require_two
 from .draws import draw_signs
 
 
@@ -36,6 +36,11 @@ class Blocks(ProbeDistribution):
     def multiple(self) -> int:
         return self.blocks
 
+    def require_directions(self, count: int, coordinates: int) -> None:
+        super().require_directions(count, coordinates)
+        if self.blocks > coordinates:
+            raise ValueError(f"{self!r}: {coordinates} coordinates do not fill {self.blocks} blocks")
+
     def draw(
         self,
         count: int,
@@ -45,11 +50,7 @@ class Blocks(ProbeDistribution):
         generator: Generator,
     ) -> tuple[Tensor, ...]:
         sizes = [prod(body) for body in bodies]
-        if count % self.blocks or self.blocks > sum(sizes):
-            raise ValueError(
-                f"Blocks: {count} probes in {sum(sizes)} coordinates; wanted a multiple of {self.blocks} "
-                "probes and at least as many coordinates as blocks"
-            )
+        self.require_directions(count, sum(sizes))
         turn = (torch.arange(count) % self.blocks).unsqueeze(-1).to(spec.on)
         here = (turn == self.block(sum(sizes)).to(spec.on)).to(spec.dtype) * self.blocks**0.5  # (count, D)
         masks = here.view(count, *(1 for _ in lead), -1).split(sizes, -1)
@@ -65,11 +66,13 @@ class Blocks(ProbeDistribution):
 
     def covariance(self, g: Tensor, count: int) -> Tensor:
         flat = g.flatten()
+        self.require_directions(count, len(flat))
         within = self._exchange_within(flat)
         covariance = within + (self.distribution.kurtosis - 3) * torch.diag(flat**2)
         return covariance * self.blocks / count
 
     def leave_one_out_covariance(self, g: Tensor, count: int) -> Tensor:
+        require_two(self, count)
         within = self._exchange_within(g.flatten())  # probes of the same block exchange less
         return self.covariance(g, count) + (exchange(g) - within * self.blocks / count) / (count - 1) ** 2
 
@@ -114,6 +117,7 @@ class RankOne(ProbeDistribution):
     def covariance(self, g: Tensor, count: int) -> Tensor:  # (rows, cols) -> (D, D)
         if g.ndim != 2:
             raise ValueError(f"rank_one: wanted the gradient of one tile (rows, cols), got {tuple(g.shape)}")
+        self.require_directions(count, g.numel())
         row = torch.eye(len(g), dtype=torch.bool, device=g.device)[:, None, :, None]
         col = torch.eye(g.shape[1], dtype=torch.bool, device=g.device)[None, :, None, :]
         straight, crossed = torch.einsum("ij,kl->ijkl", g, g), torch.einsum("il,kj->ijkl", g, g)

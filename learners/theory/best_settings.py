@@ -4,6 +4,8 @@ Notation as in `laws`: D coordinates, g gradient, H Hessian, K probes, s probe s
 one loss reading.
 """
 
+import math
+
 from scipy.optimize import brentq
 from torch import Tensor
 
@@ -18,8 +20,11 @@ def best_learning_rate(
     """The rate at which plain descent gains most per step where H = curvature * I; twice it gains nothing.
 
     Raises:
-        ValueError: the distribution's coordinates are not independent of one another.
+        ValueError: the distribution's coordinates are not independent of one another, or a step has no so
+            many probes, or the curvature is not above 0.
     """
+    distribution.require_directions(probes, coordinates)
+    _require_above_zero("best_learning_rate", curvature=curvature)
     if distribution.kurtosis is None:
         raise ValueError(f"best_learning_rate: wants independent coordinates, not {distribution!r}")
     return 1 / (curvature * (1 + (coordinates - 2 + distribution.kurtosis) / probes))
@@ -43,12 +48,16 @@ def best_size(
     project began from b lacks its second part, which rules unless K is far above D.
 
     Raises:
-        ValueError: no closed form is known, or the derivatives that it needs are not given.
+        ValueError: no closed form is known, or the derivatives that it needs are not given; or no size is the
+            best, where nothing is noisy or where the loss does not bend.
     """
+    _require_above_zero("best_size", reading_noise=reading_noise)
     if scheme.cancels_curvature:
         if third is None:
             raise ValueError("best_size: that of pairs follows from third derivatives; give `third`")
+        laws.signal_covariance(distribution, scheme, g, probes)  # refuses what it has no law for
         a, b = distribution.pair_error(g, third, probes)
+        _require_above_zero("best_size", third_derivatives=b)
         return _root(a, b, len(g) * reading_noise**2 / (2 * probes)) ** 0.5
     if hessian is None:
         raise ValueError("best_size: that of one-sided differences follows from a Hessian; give `hessian`")
@@ -57,6 +66,7 @@ def best_size(
     )
     signal = laws.signal_covariance(distribution, scheme, g, probes)
     curved = float((predicted.perturbation - signal).trace())
+    _require_above_zero("best_size", curvature_part=curved)
     return (float(predicted.reading.trace()) / curved) ** 0.25
 
 
@@ -75,7 +85,13 @@ def size_from_curvature(scheme: Scheme, probes: int, noise: float, second: float
         noise: m, of one loss reading.
         second: mean square of second differences (L(+sv) + L(-sv) - 2L)/s^2; around their mean for
             leave-one-out, which does not suffer from what all directions have in common.
+
+    Raises:
+        ValueError: one of them is not above 0, or the scheme wants more probes.
     """
+    _require_above_zero("size_from_curvature", noise=noise, second=second)
+    if isinstance(probes, bool) or not isinstance(probes, int) or probes < scheme.min_directions:
+        raise ValueError(f"size_from_curvature: {probes!r} probes, {scheme!r} wants {scheme.min_directions}")
     return (4 * scheme.reading_noise(probes) * probes * noise**2 / second) ** 0.25
 
 
@@ -85,7 +101,11 @@ def size_from_third_derivative(noise: float, third: float) -> float:
     Args:
         noise: m, of one loss reading.
         third: mean square of the third derivative along a direction.
+
+    Raises:
+        ValueError: one of them is not above 0.
     """
+    _require_above_zero("size_from_third_derivative", noise=noise, third=third)
     return (9 * noise**2 / third) ** (1 / 6)
 
 
@@ -98,5 +118,19 @@ def best_probes(perturbation: float, others: float, reads: float = 1.0) -> float
         perturbation: variance of an estimate from one probe, reading noise and all.
         others: |g|^2 and the mini-batch's variance, what is left of E |ghat|^2 with endless probes.
         reads: per probe; 2 for pairs.
+
+    Raises:
+        ValueError: a variance is negative, or there is nothing beside the perturbation, or reads are free.
     """
+    if not 0 <= perturbation < math.inf:
+        raise ValueError(f"best_probes: perturbation is {perturbation}, wanted a finite variance")
+    _require_above_zero("best_probes", others=others, reads=reads)
     return (perturbation / (others * reads)) ** 0.5
+
+
+def _require_above_zero(question: str, **numbers: float) -> None:
+    for name, number in numbers.items():
+        if not 0 < number < math.inf:
+            raise ValueError(
+                f"{question}: {name} is {number}, so nothing is the best; wanted above 0, finite"
+            )

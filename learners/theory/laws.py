@@ -15,6 +15,7 @@ What the derivation corrected in the notes that this project began from:
 - a padded Hadamard set of order D' > D is not exact at K = D.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from ..estimators.base import ProbingEstimator
 from ..estimators.distributions import ProbeDistribution
+from ..estimators.quadratic_moments import require_symmetric
 from ..estimators.schemes import Scheme
 
 
@@ -57,8 +59,14 @@ def along_directions(
     """Predict an estimate from `probes` directions of one loss with gradient g.
 
     Raises:
-        ValueError: no closed form is known for this distribution and scheme, or with curvature.
+        ValueError: no closed form is known for this distribution and scheme, or with curvature; a step has
+            no so many probes; or a size, a noise or a derivative is none.
     """
+    _require_setting(size, reading_noise)
+    if hessian is not None:
+        if tuple(hessian.shape) != (g.numel(), g.numel()):
+            raise ValueError(f"laws: the Hessian is {tuple(hessian.shape)} for {g.numel()} coordinates")
+        require_symmetric("laws: the Hessian", hessian)
     eye = torch.eye(g.numel(), dtype=g.dtype, device=g.device)
     signal = signal_covariance(distribution, scheme, g, probes)
     if hessian is not None and not scheme.cancels_curvature:
@@ -73,8 +81,13 @@ def signal_covariance(distribution: ProbeDistribution, scheme: Scheme, g: Tensor
     """The covariance (D, D) from the choice of directions, for a linear loss with gradient g.
 
     Raises:
-        ValueError: no closed form is known for this distribution and scheme.
+        ValueError: no closed form is known for this distribution and scheme, a step has no so many probes, or
+            the gradient is empty or not of finite floating-point numbers.
     """
+    _require_derivatives("gradient", g)
+    distribution.require_directions(probes, g.numel())
+    if probes < scheme.min_directions:
+        raise ValueError(f"laws: {scheme!r} wants at least {scheme.min_directions} probes, got {probes}")
     if scheme.compares_directions:
         return distribution.leave_one_out_covariance(g, probes)
     return distribution.covariance(g, probes)
@@ -93,8 +106,11 @@ def weights(
         reading_noise: m, of one example's loss, which is averaged over the batch.
 
     Raises:
-        ValueError: no closed form is known for its distribution and scheme.
+        ValueError: no closed form is known for its distribution and scheme, or there is no example, no batch.
     """
+    _require_derivatives("gradients", gradients, axes=2)
+    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+        raise ValueError(f"laws: batch is {batch!r}, wanted an integer of at least 1")
     mean = gradients.mean(0)
     scatter = (gradients - mean).T @ (gradients - mean) / len(gradients) / batch
     distribution, scheme, probes = estimator.distribution, estimator.scheme, estimator.probes
@@ -122,8 +138,10 @@ def flipout(distribution: ProbeDistribution, gradients: Tensor, *, probes: int) 
     direction: with signs (k = 1) examples are as good as independent.
 
     Raises:
-        ValueError: the distribution's coordinates are not independent of one another.
+        ValueError: the distribution's coordinates are not independent of one another, or there is no example.
     """
+    _require_derivatives("gradients", gradients, axes=2)
+    distribution.require_directions(probes, gradients.shape[-1])
     if distribution.kurtosis is None:
         raise ValueError(f"laws: flipout has a closed form for independent coordinates, not {distribution!r}")
     count, total = len(gradients), gradients.sum(0)
@@ -151,14 +169,22 @@ def nodes(
     passes only the columns of `node_gradients` whose units are active.
 
     Raises:
-        ValueError: no closed form is known for its distribution and scheme, or with leaking layers.
+        ValueError: no closed form is known for its distribution and scheme, or with leaking layers; or
+            gradients, inputs and leaks are not those of one batch.
     """
     distribution, scheme, probes = estimator.distribution, estimator.scheme, estimator.probes
+    _require_derivatives("node gradients", node_gradients, axes=2)
+    _require_derivatives("inputs", inputs, axes=2)
+    _require_setting(estimator.size, reading_noise)
     count, units = node_gradients.shape
+    if len(inputs) != count:
+        raise ValueError(f"laws: {count} node gradients for {len(inputs)} inputs; wanted as many")
     eye = torch.eye(units, dtype=node_gradients.dtype, device=node_gradients.device)
     mean = (node_gradients.T @ inputs / count).flatten()
     signal, reading = mean.new_zeros(len(mean), len(mean)), mean.new_zeros(len(mean), len(mean))
     leak = mean.new_zeros(count) if others is None else others
+    if tuple(leak.shape) != (count,) or not bool((leak >= 0).all()):
+        raise ValueError(f"laws: others are {leak.tolist()}, wanted a square for each of {count} examples")
     if bool(leak.any()) and (distribution.kurtosis is None or scheme.compares_directions):
         raise ValueError(
             "laws: leaking layers have a closed form for independent coordinates with a baseline"
@@ -202,6 +228,30 @@ def bias(distribution: ProbeDistribution, third: Tensor, size: float) -> Tensor:
     s^2 (t_i / 2 + (k - 3)/6 d_i^3 L), t the gradient of the Laplacian; on the sphere s^2/2 D/(D + 2) t.
 
     Raises:
-        ValueError: no closed form is known for this distribution.
+        ValueError: no closed form is known for this distribution, the size is none, or the derivatives depend
+            on the order of their indices.
     """
+    _require_setting(size)
+    if third.ndim != 3:
+        raise ValueError(f"laws: third derivatives are {tuple(third.shape)}, wanted (D, D, D)")
     return size**2 * distribution.bias(third)
+
+
+def _require_setting(size: float, reading_noise: float = 0.0) -> None:
+    if not 0 < size < math.inf:
+        raise ValueError(f"laws: size is {size}, wanted a finite probe size above 0")
+    if not 0 <= reading_noise < math.inf:
+        raise ValueError(f"laws: reading_noise is {reading_noise}, wanted a finite one of at least 0")
+
+
+def _require_derivatives(name: str, g: Tensor, axes: int | None = None) -> None:
+    if (
+        not g.is_floating_point()
+        or not g.numel()
+        or g.ndim != (axes or g.ndim)
+        or not torch.isfinite(g).all()
+    ):
+        wanted = f"{axes} axes of " if axes else ""
+        raise ValueError(
+            f"laws: {name} {tuple(g.shape)} {g.dtype}, wanted {wanted}finite floating-point numbers"
+        )

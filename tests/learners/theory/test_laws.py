@@ -32,6 +32,7 @@ from learners.estimators import (
     sparse,
     sphere,
 )
+from learners.estimators.distributions import Independent
 from tests.quadrature import cubic, hermite
 from tests.signs import moments, signs
 from tests.twostage import kept
@@ -352,6 +353,12 @@ def test_a_distribution_that_says_nothing_of_itself_gets_no_formula() -> None:
 
 def test_curvature_of_a_sparse_distribution_of_the_same_kurtosis_is_not_that_of_gaussians() -> None:
     """At D = 1 and H = 1 it is E v^6 = 9 for sparse(3) and 15 for Gaussian directions."""
-    assert float(gaussian.curvature(torch.ones(1, 1, dtype=F64), 1)) == pytest.approx(15)
+    one = torch.ones(1, 1, dtype=F64)
+    assert float(gaussian.curvature(one, 1)) == pytest.approx(15)
+    assert float(sparse(3.0).curvature(one, 1)) == pytest.approx(9)
+    zero = torch.zeros(1, dtype=F64)
+    told = laws.along_directions(sparse(3.0), one_sided, zero, probes=1, hessian=one)
+    assert told.variance == pytest.approx(9 / 4)
+    unknown = Independent("of unknown sixth moment", gaussian.coordinate, (3.0,))
     with pytest.raises(ValueError, match="no closed form is known for the curvature"):
-        sparse(3.0).curvature(torch.ones(1, 1, dtype=F64), 1)
+        unknown.curvature(one, 1)
