@@ -91,11 +91,11 @@ class ProbeDistribution(Protocol):
             )
         if count % self.multiple:
             raise ValueError(f"{self!r}: {count} directions; wanted a multiple of {self.multiple}")
-        most = self.max_directions(coordinates)
-        if most is not None and count > most:
+        limit = self.max_directions(coordinates)
+        if limit is not None and count > limit:
             raise ValueError(
                 f"{self!r}: {count} orthogonal directions asked for in {coordinates} coordinates, which hold "
-                f"at most {most}; use fewer probes or an independent distribution"
+                f"at most {limit}; use fewer probes or an independent distribution"
             )
 
     def covariance(self, g: Tensor, count: int) -> Tensor:
