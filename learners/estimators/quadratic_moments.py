@@ -64,9 +64,9 @@ def require_symmetric(name: str, derivatives: Tensor) -> None:
         raise ValueError(f"{name} is {shape} {derivatives.dtype}, wanted (D, ..., D) floating-point numbers")
     if not torch.isfinite(derivatives).all():
         raise ValueError(f"{name} is not finite")
-    apart = max(
+    difference = max(
         float((derivatives - derivatives.transpose(axis, -1)).abs().max())
         for axis in range(derivatives.ndim - 1)
     )
-    if apart > 1e3 * torch.finfo(derivatives.dtype).eps * float(derivatives.abs().max()):
-        raise ValueError(f"{name} is not symmetric (by up to {apart:.3g}); derivatives are")
+    if difference > 1e3 * torch.finfo(derivatives.dtype).eps * float(derivatives.abs().max()):
+        raise ValueError(f"{name} is not symmetric (by up to {difference:.3g}); derivatives are")
