@@ -181,7 +181,7 @@ def _answer(driven: Spec, x: Tensor, reading: object) -> Reading:
         count = len(reading.taps) if isinstance(reading, Reading) else type(reading).__name__
         raise BadReading(f"measure: the hardware answered with {count}, wanted a Reading of {depth} taps")
     for i, (tap, layer) in enumerate(zip(reading.taps[::-1], driven.layers[::-1], strict=False), 1):
-        wanted = (x.shape[-2], layer.features)
+        wanted = (x.shape[-2], 1 if driven.access.level == "loss" else layer.features)
         if not isinstance(tap, Tensor) or tap.dtype != driven.dtype or tuple(tap.shape[-2:]) != wanted:
             form = f"{tap.dtype} {tuple(tap.shape)}" if isinstance(tap, Tensor) else type(tap).__name__
             raise BadReading(

@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from .access import Access
 from .layers.crossbar import Layer
 
 Knobs = tuple[Tensor, ...]  # one per layer: (*fleet, tiles, rows, cols)
@@ -107,6 +108,7 @@ class Spec:
     fleet: tuple[int, ...] = ()  # () one chip, (n,) n chips
     dtype: torch.dtype = torch.float32  # of everything on the wires
     on: str = "cpu"  # where tensors live
+    access: Access = Access()  # what the wires show
 
     def __post_init__(self) -> None:
         if not self.layers:

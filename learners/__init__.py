@@ -14,7 +14,8 @@ from .estimators.schemes import antithetic, leave_one_out, one_sided
 from .estimators.weight import WeightPerturbation
 from .evaluation import evaluate
 from .learner import Batch, Learner, Step, fit
-from .losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
+from .losses import BinaryCrossEntropy, CrossEntropy, Loss, MeasuredLoss, SquaredError
+from .measured_feedback import MeasuredFeedback
 from .theory import laws
 from .theory.tuning import tune_probe_size
 from .training import Run, train
@@ -36,6 +37,8 @@ __all__ = [
     "Hyperparameter",
     "Learner",
     "Loss",
+    "MeasuredFeedback",
+    "MeasuredLoss",
     "NodePerturbation",
     "ProbeResult",
     "Run",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import Generator
 
+from analog.access import Access
 from analog.port import Port
 from analog.spec import Spec
 
@@ -65,6 +66,10 @@ class Descent:
     def uses_delta_rule(self, spec: Spec) -> bool:
         """Whether the last layer of such a chip learns by the delta rule and is spared the probes."""
         return self._probing.uses_delta_rule(spec)
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs, by its estimator, loss and control variate."""
+        return self._probing.needs(spec)
 
     def init(self, spec: Spec) -> DescentState:
         """The state before the first step.

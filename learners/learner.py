@@ -9,6 +9,8 @@ from typing_extensions import TypeVar
 from analog.port import Port, Reading
 from analog.spec import Spec
 
+from .access import require_access
+
 L = TypeVar("L", default=Any)
 
 
@@ -98,9 +100,11 @@ def fit(
 
     Raises:
         TypeError: what came is no port, or no generator.
+        NoAccess: the learner needs more than these wires show.
     """
     require_port(port, "fit")
     require_generator(generator, "fit")
+    require_access(learner, port, "fit")
     return _fit(learner, port, batches, generator, state)
 
 

@@ -19,6 +19,7 @@ class Loss(Protocol):
     """
 
     parts: int = 1  # into how many losses an example falls
+    needs_outputs: bool = True  # whether it judges outputs; if not, the wires have judged them already
     gradient: Callable[[Tensor, Any], Tensor] | None = None
     """(out, target) -> d (sum of the parts' losses) / d out, of the shape of `out`; None: nobody knows it."""
 
@@ -81,6 +82,19 @@ def require_loss(loss: object, user: str) -> None:
     """
     if isinstance(loss, type) or not isinstance(loss, Loss):
         raise TypeError(f"{user}: loss is {loss!r}, wanted an instance of a subclass of learners.Loss")
+
+
+class MeasuredLoss(Loss):
+    """The loss that the wires show themselves, where they withhold the outputs: one number for each example.
+
+    Batches have each example's target behind it (`analog.wires.append_target`), and None as target.
+    """
+
+    needs_outputs = False
+
+    def value(self, out: Tensor, target: Any) -> Tensor:
+        del target  # the wires were told
+        return out
 
 
 class CrossEntropy(Loss):

@@ -12,15 +12,19 @@ from typing import Any, NoReturn
 
 from torch import Generator
 
+from analog.access import Access
 from analog.port import Port
 from analog.spec import Spec
 
+from .access import needed_access
 from .descent import Descent
+from .estimators.control_variates import ControlVariate
 from .estimators.feedback import Feedback
 from .estimators.node import NodePerturbation
 from .estimators.weight import WeightPerturbation
 from .learner import Batch, Learner
 from .losses import Loss
+from .measured_feedback import MeasuredFeedback
 from .updates.basic import adam
 from .updates.record import Update
 from .updates.wrappers import linear_decay
@@ -29,6 +33,7 @@ LEARNING_RATE = 1e-2  # of chips with 64 hidden neurons; those with 256 that lea
 PROBE_SIZE = 0.15  # V at the summing node: what `tune_probe_size` finds for Mismatched, give or take a fifth
 KNOB_PROBE_SIZE = 0.003  # full scale; best of .001, .003, .006 and .012
 PROBES = 4
+INPUT_SIZE = 1.0  # V, by which an input is raised; from .3 to 3 alike on held-out digits
 FEEDBACK = Feedback(decay=0.98, estimate_weight=0.2)  # on noisy chips most of the innovation is noise
 
 
@@ -44,6 +49,10 @@ class Unscheduled:
 
     def __repr__(self) -> str:
         return f"{self.name}(...)"
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that the learner needs, however long it learns."""
+        return needed_access(self.for_steps(1), spec)
 
     def init(self, spec: Spec) -> NoReturn:
         """Refuse to begin.
@@ -122,19 +131,58 @@ def weight_perturbation(
     learning_rate: float = LEARNING_RATE,
     size: float = KNOB_PROBE_SIZE,
     probes: int = PROBES,
+    delta_rule: bool = False,
+    control_variate: ControlVariate | None = None,
     update: Update | None = None,
     steps: int | None = None,
 ) -> Learner:
     """Weight perturbation of all layers, the read-out among them; needs no more than the loss of a chip.
 
-    Arguments as of `learned_feedback`, but `size` is in units of full scale, at each knob.
+    Arguments as of `learned_feedback`, but for these.
+
+    Args:
+        size: full scale, sd of the probe at each knob.
+        delta_rule: the read-out learns by its delta rule instead, as under the other recipes.
+        control_variate: predicts the gradient at the knobs, such as `RunningMean()`.
     """
     estimator = WeightPerturbation(size, probes)
 
     def learner(update: Update) -> Learner:
-        return Descent(estimator, update, loss, delta_rule=False)
+        return Descent(estimator, update, loss, delta_rule=delta_rule, control_variate=control_variate)
 
     return _scheduled("weight_perturbation", learner, learning_rate, update, steps)
+
+
+def measured_feedback(
+    loss: Loss,
+    *,
+    learning_rate: float = LEARNING_RATE,
+    size: float = INPUT_SIZE,
+    every: int = 5,
+    reads: int = 1,
+    decay: float = 0.8,
+    update: Update | None = None,
+    steps: int | None = None,
+) -> Learner:
+    """Descent by a backward model that is measured through the wires, layer by layer; no probe is sent.
+
+    The strongest opponent of the recipes that perturb: it takes spans, and fewer reads.
+
+    Args:
+        loss: one that knows its gradient.
+        learning_rate: of Adam, at the beginning.
+        size: V, by which one input of a layer is raised at a time.
+        every: steps from one measurement to the next.
+        reads: how often each entry of the model is read at a time.
+        decay: of earlier measurements, each time that there is a new one.
+        update: in place of Adam with a falling learning rate.
+        steps: how long the training is; None where `train` will say.
+    """
+
+    def learner(update: Update) -> Learner:
+        return MeasuredFeedback(update, loss, size, every, reads, decay)
+
+    return _scheduled("measured_feedback", learner, learning_rate, update, steps)
 
 
 def _scheduled(

@@ -14,6 +14,7 @@ from analog.port import Port
 from analog.streams import stream
 from analog.wires.metering import Ledger, metered
 
+from .access import require_access
 from .data.batches import count_steps, take
 from .data.datasets import Dataset
 from .evaluation import evaluate, has_classes
@@ -122,6 +123,7 @@ def train(
     Raises:
         TypeError: what came is no port, no learner or no data set.
         ValueError: settings that make no sense, or `state` is of a training with other arguments.
+        NoAccess: the learner needs more than these wires show.
         analog.Dead: the chip died.
     """
     require_port(port, "train")
@@ -130,6 +132,7 @@ def train(
     _require_positive(evaluate_every=evaluate_every, patience=patience, max_steps=max_steps)
     total = count_steps(data.train, batch_size, epochs)
     course = _Course(port, for_steps(learner, total), data.train, batch_size)
+    require_access(course.learner, port, "train")
     judged = has_classes(data.test)
     every = None if evaluate_every is None else max(1, round(evaluate_every * course.per_epoch))
     if patience is not None and (every is None or not judged):

@@ -5,9 +5,11 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Generator, Tensor
 
+from analog.access import Access
 from analog.port import Probe, Reading
 from analog.spec import Spec
 
+from ..access import taps_access
 from .distributions import ProbeDistribution
 from .gradient import Gradient, Place
 from .schemes import Scheme
@@ -82,6 +84,13 @@ class Estimator(Protocol):
         None: none are sent (chip noise serves), so nothing can be predicted.
         """
         return self.gradient_at
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs beside the losses: to all taps where nodes are probed or told of."""
+        at_nodes = self.probes_at == "nodes"
+        if not at_nodes and self.gradient_at == "knobs":
+            return Access("loss", node_probes=False)
+        return taps_access(spec, node_probes=at_nodes)
 
     @abstractmethod
     def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> tuple[Probe, Any]:

@@ -14,9 +14,11 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 from typing_extensions import TypeVar
 
+from analog.access import Access
 from analog.port import Probe
 from analog.spec import Knobs, Spec
 
+from ..access import taps_access
 from .base import ProbeResult
 from .gradient import Gradient, Place
 
@@ -43,6 +45,12 @@ class ControlVariate(Protocol[C]):
     def estimate_weight(self) -> float:
         """The weight of the estimate of what was not predicted; 1 is unbiased, 0 trusts predictions alone."""
         ...
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs beside the losses: to all taps where it predicts at nodes."""
+        if self.predicts_at == "knobs" and not self.needs_output_gradient:
+            return Access("loss", node_probes=False)
+        return taps_access(spec, node_probes=False)
 
     @abstractmethod
     def init(self, spec: Spec, whole: Spec) -> C:

@@ -6,9 +6,11 @@ from typing import Any
 
 from torch import Generator
 
+from analog.access import Access
 from analog.port import Port
 from analog.spec import Spec
 
+from ..access import needed_access, spans_access, taps_access
 from ..losses import Loss, known_gradient, require_loss
 from .base import Estimator
 from .control_variates import ControlVariate
@@ -75,6 +77,17 @@ class Probing:
     def uses_delta_rule(self, spec: Spec) -> bool:
         """Whether the last layer of such a chip learns by the delta rule and is spared the probes."""
         return self.delta_rule and spec.layers[-1].linear and self.loss.gradient is not None
+
+    def needs(self, spec: Spec) -> Access:
+        """The least access to such a chip with which its gradient can be estimated."""
+        needed = Access("outputs" if self.loss.needs_outputs else "loss", node_probes=False)
+        if self.spans(spec):
+            needed |= needed_access(self.estimator, spec)
+        if self.spans(spec) and self.control_variate is not None:
+            needed |= needed_access(self.control_variate, spec)
+        if self.uses_delta_rule(spec):
+            needed |= taps_access(spec, node_probes=False)
+        return needed | spans_access(spec, node_probes=False) if len(self.spans(spec)) > 1 else needed
 
     def spans(self, spec: Spec) -> list[tuple[int, int]]:
         """The first and last layer of each set of probes."""

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from analog.access import Access
 from analog.port import Port
 from analog.spec import Spec
 
@@ -49,6 +50,10 @@ class ForwardForward:
 
     layers: Sequence[Learner]
     negatives: Negatives
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs: spans, and probes as its layers send."""
+        return self._greedy().needs(spec)
 
     def init(self, spec: Spec) -> _State:
         return _State(self._greedy().init(spec), self.negatives.init(spec))

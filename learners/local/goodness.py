@@ -23,6 +23,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import softplus
 
+from analog.access import Access
 from analog.port import Port, Probe, Reading
 from analog.spec import Spec
 
@@ -93,6 +94,11 @@ class Hebbian:
             raise ValueError(
                 f"Hebbian: probe_size is {self.probe_size}, wanted a finite size above 0, or None"
             )
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs: the outputs of its one layer, and probes if it measures derivatives."""
+        del spec  # has one layer
+        return Access("outputs", node_probes=self.probe_size is not None)
 
     def init(self, spec: Spec) -> Any:
         """The update's state for a chip of one layer.

@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 
 from torch import Generator, Tensor
 
+from analog.access import Access
 from analog.layers.crossbar import Layer
 from analog.port import Port, Reading
 from analog.spec import Spec
 
+from ..access import needed_access, spans_access
 from ..learner import Batch, Learner, Step, for_steps
 from ..randomness import split
 from ..wiring.readout import DigitalReadout
@@ -106,6 +108,13 @@ class Greedy:
         return replace(
             self, blocks=tuple(replace(block, learner=for_steps(block.learner, n)) for block, n in blocks)
         )
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs: spans, unless one block is the whole chip; probes as its blocks send."""
+        needed = Access("outputs", node_probes=False)
+        for block, (first, last) in zip(self.blocks, self._spans(), strict=True):
+            needed |= needed_access(block.learner, spec.span(first, last))
+        return needed if len(self.blocks) == 1 else needed | spans_access(spec, node_probes=False)
 
     def init(self, spec: Spec) -> _State:
         """The states of all blocks, heads at zero.

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from analog.access import Access
 from analog.layers.crossbar import Dense, dense
 from analog.port import Port
 from analog.spec import Spec
@@ -193,6 +194,10 @@ class ReplicatedHeads:
             raise ValueError(f"ReplicatedHeads: sizes must be at least 1, got {self}")
         known_gradient(self.loss, "ReplicatedHeads")
         _ = self._block  # refuses settings that do not go together
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs, by its estimator and control variate; its head reads the outputs."""
+        return self._block.needs(spec)
 
     def init(self, spec: Spec) -> HeadsState:
         """The state before the first step.

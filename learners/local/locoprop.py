@@ -28,9 +28,11 @@ from typing import Any, NamedTuple
 
 from torch import Generator, Tensor
 
+from analog.access import Access
 from analog.port import Port
 from analog.spec import Knobs, Spec
 
+from ..access import spans_access, taps_access
 from ..estimators.gradient import knob_gradient
 from ..learner import Batch, Step
 from ..losses import Loss
@@ -75,6 +77,11 @@ class LocoProp:
             )
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
             raise ValueError(f"LocoProp: steps is {self.steps!r}, wanted an integer of at least 1")
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs: spans where it drives layers alone, and what its gradients need."""
+        alone = spans_access if self.steps > 1 else taps_access
+        return alone(spec, node_probes=False) | self.node_gradients.needs(spec, self.loss)
 
     def init(self, spec: Spec) -> _State:
         """The states of the update and of the node gradients.

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from torch import Generator, Tensor
 from typing_extensions import TypeVar
 
+from analog.access import Access
 from analog.port import Port, Reading
 from analog.spec import Spec
 
@@ -21,6 +22,15 @@ S = TypeVar("S", default=Any)
 
 class NodeGradients(Protocol[S]):
     """Estimates the gradient of each example's own loss at the summing nodes of every layer."""
+
+    def needs(self, spec: Spec, loss: Loss) -> Access:
+        """The least access to such a chip with which it works, beside that to all taps.
+
+        Args:
+            spec: the datasheet of the chip.
+            loss: of the chip's outputs.
+        """
+        ...
 
     def init(self, spec: Spec, loss: Loss) -> S:
         """The state before the first step.
@@ -76,6 +86,9 @@ class PerturbedNodeGradients:
             raise ValueError(
                 f"PerturbedNodeGradients: {self.estimator!r} tells gradients at knobs, wanted them at nodes"
             )
+
+    def needs(self, spec: Spec, loss: Loss) -> Access:
+        return self._probing(loss).needs(spec)
 
     def init(self, spec: Spec, loss: Loss) -> tuple[Any, ...]:
         return self._probing(loss).init(spec)

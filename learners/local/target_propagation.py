@@ -24,10 +24,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from analog.access import Access
 from analog.layers.crossbar import Dense, dense
 from analog.port import Port
 from analog.spec import Knobs, Spec
 
+from ..access import spans_access
 from ..estimators.gradient import knob_gradient
 from ..learner import Batch, Step
 from ..losses import Loss, known_gradient
@@ -74,6 +76,10 @@ class TargetPropagation:
             raise ValueError(
                 f"TargetPropagation: gamma is above 0 and noise at least 0, got {self.gamma} and {self.noise}"
             )
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs: spans, for every layer is driven alone near what drove it; no probes."""
+        return spans_access(spec, node_probes=False)
 
     def init(self, spec: Spec) -> _State:
         """Inverses at zero, and the states of both updates.

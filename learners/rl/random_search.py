@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Generator, Tensor
 
+from analog.access import Access
 from analog.port import Port, Probe, Reading
 from analog.spec import Spec
 
@@ -107,6 +108,11 @@ class AugmentedRandomSearch:
             raise ValueError(
                 f"AugmentedRandomSearch: probes come in antithetic pairs, got {self.estimator.scheme}"
             )
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs: to the outputs, by which it acts."""
+        del spec  # whatever the chip
+        return Access("outputs", node_probes=False)
 
     def init(self, spec: Spec) -> PolicyState:
         return PolicyState.start(self.update, spec)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from analog.access import Access
 from analog.port import Port, Probe, Reading
 from analog.spec import Spec
 
@@ -63,6 +64,10 @@ class NodePerturbationReinforce:
             )
         if not 0 <= self.decay <= 1:
             raise ValueError(f"NodePerturbationReinforce: decay is {self.decay}, wanted 0 <= decay <= 1")
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs: what its estimator needs, and the outputs, by which it acts."""
+        return Access("outputs", node_probes=False) | self.estimator.needs(spec)
 
     def init(self, spec: Spec) -> PolicyState:
         return PolicyState.start(self.update, spec)

@@ -11,6 +11,7 @@ from typing_extensions import TypeVar
 from analog.port import Port
 from analog.spec import Knobs, Spec
 
+from ..access import require_access
 from ..updates.record import Update
 from .normalizer import ObservationNormalizer
 from .rollout import VectorEnv
@@ -78,7 +79,11 @@ def train_policy(
 
     Args:
         state: to go on from, as an earlier run left it; None begins anew.
+
+    Raises:
+        NoAccess: the learner needs more than these wires show.
     """
+    require_access(learner, port, "train_policy")
     current = learner.init(port.spec) if state is None else state
     while bool(current.progress.active(learner.max_env_steps).any()):
         current, finished = learner.step(port, env, current, generator)

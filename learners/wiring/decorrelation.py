@@ -19,9 +19,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from analog.access import Access
 from analog.port import Port
 from analog.spec import Spec
 
+from ..access import needed_access, spans_access
 from ..learner import Batch, Learner, Step
 from .layer_by_layer import layer_by_layer
 
@@ -79,6 +81,10 @@ class Decorrelated:
             raise ValueError(
                 f"Decorrelated: learning_rate is {self.learning_rate}, wanted 0 <= learning_rate < 1"
             )
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs: spans, for layers are read one by one, and what the learner needs."""
+        return spans_access(spec, node_probes=False) | needed_access(self.learner, spec)
 
     def init(self, spec: Spec) -> _State:
         eyes = (torch.eye(la.features_in, dtype=spec.dtype, device=spec.on) for la in spec.layers)

@@ -12,6 +12,7 @@ import zmq
 from torch import Tensor
 from zmq.utils.monitor import recv_monitor_message
 
+from ...access import Access
 from ...layers.crossbar import Layer
 from ...port import Port, Probe, Reading, make_port
 from ...spec import BadInput, Costs, Knobs, Spec
@@ -125,4 +126,5 @@ def _spec(hello: Header, layers: Sequence[Layer]) -> Spec:
     if datasheet["layer_checksum"] != layer_checksum(layers):
         raise RemoteError("the bench has other layers than those given; connect with the served chip's own")
     dtype = {"float32": torch.float32, "float64": torch.float64}[datasheet["dtype"]]
-    return Spec(tuple(layers), Costs(**datasheet["costs"]), tuple(datasheet["fleet"]), dtype)
+    costs, access = Costs(**datasheet["costs"]), Access(**datasheet["access"])
+    return Spec(tuple(layers), costs, tuple(datasheet["fleet"]), dtype, access=access)

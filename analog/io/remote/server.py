@@ -136,4 +136,5 @@ def _spec_header(spec: Spec) -> Header:
         "fleet": list(spec.fleet),
         "dtype": str(spec.dtype).removeprefix("torch."),
         "layer_checksum": layer_checksum(spec.layers),
+        "access": dataclasses.asdict(spec.access),
     }

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from analog import Chip, Ideal, Ledger, Mismatched, Port, Reading, Spec, dense, metered, stream, xray
+from analog.wires import Access
 from learners import (
     Batch,
     BinaryCrossEntropy,
@@ -35,6 +36,9 @@ class Told:
     """Gradients that somebody tells."""
 
     slopes: tuple[Tensor, ...]
+
+    def needs(self, spec: Spec, loss: Loss) -> Access:
+        return Access("outputs", node_probes=False)
 
     def init(self, spec: Spec, loss: Loss) -> None:
         del spec, loss

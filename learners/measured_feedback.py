@@ -1,0 +1,164 @@
+"""Measured feedback: a backward model of a chip is read through its wires, and carries gradients down.
+
+Forward through the hardware and backward through a model of it is physics-aware training, Wright, Onodera,
+Stein, Wang, Schachter, Hu and McMahon, "Deep physical neural networks trained with backpropagation" (2022),
+https://doi.org/10.1038/s41586-021-04223-6. Where we differ: nothing is given; the model is the chip's own
+response, measured again and again while the chip learns, by as many reads as a layer has inputs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from analog.access import Access
+from analog.layers.crossbar import Layer
+from analog.port import Port
+from analog.spec import Spec
+
+from .access import spans_access
+from .estimators.estimate import judge_baseline
+from .estimators.gradient import Gradient, knob_gradients
+from .learner import Batch, Step
+from .losses import Loss, known_gradient
+from .updates.record import Update, require_update
+
+
+class LayerResponse(NamedTuple):
+    """The statistics of one layer's response: fading sums over readings at which a node was active."""
+
+    changes: Tensor  # (*fleet, features_in, features), of each tap's change per change of each input
+    readings: Tensor  # the same, how many there were
+
+    @property
+    def mean(self) -> Tensor:
+        """The change of each tap per change of each input, (*fleet, features_in, features); 0 if unknown."""
+        return self.changes / self.readings.clamp(min=torch.finfo(self.readings.dtype).tiny)
+
+
+class MeasuredState(NamedTuple):
+    """The state of `MeasuredFeedback` from step to step."""
+
+    update: Any
+    responses: tuple[LayerResponse, ...]  # of every layer but the first
+    steps: int
+
+
+@dataclass(frozen=True)
+class MeasuredFeedback:
+    """A learner that measures how each layer answers to its inputs, and carries gradients down by that.
+
+    Every layer above the first is driven alone by what drove it in one example of the batch, and by the same
+    with one input raised at a time; what its taps then differ by is the column of a matrix. Gradients go from
+    the outputs down through these matrices, wherever a neuron was active (its tap not exactly 0); a neuron's
+    own derivative counts as 1 there. No probe is sent; of a chip of one layer the outputs are enough.
+
+    Args:
+        update: turns the gradient into a drive.
+        loss: one that knows its gradient, of the chip's outputs.
+        size: V, by which an input is raised.
+        every: steps from one measurement of the matrices to the next.
+        reads: how often each of their entries is read at a time.
+        decay: of earlier measurements, each time that there is a new one.
+
+    Raises:
+        TypeError: `update` or `loss` is something else.
+        ValueError: a setting is out of its range, or the loss does not know its gradient.
+    """
+
+    update: Update
+    loss: Loss
+    size: float = 1.0
+    every: int = 5
+    reads: int = 1
+    decay: float = 0.8
+
+    def __post_init__(self) -> None:
+        require_update(self.update, "MeasuredFeedback: update")
+        known_gradient(self.loss, "MeasuredFeedback")
+        if not 0 < self.size < float("inf"):
+            raise ValueError(f"MeasuredFeedback: size is {self.size}, wanted a finite size above 0")
+        for name, count in (("every", self.every), ("reads", self.reads)):
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise ValueError(f"MeasuredFeedback: {name} is {count!r}, wanted an integer of at least 1")
+        if not 0 <= self.decay < 1:
+            raise ValueError(f"MeasuredFeedback: decay is {self.decay}, wanted 0 <= decay < 1")
+
+    def needs(self, spec: Spec) -> Access:
+        """The access that it needs: spans of a chip of several layers, and no probes."""
+        return spans_access(spec, node_probes=False)
+
+    def init(self, spec: Spec) -> MeasuredState:
+        """Matrices of which nothing is known."""
+        zero = torch.zeros((), dtype=spec.dtype, device=spec.on)
+
+        def response(layer: Layer) -> LayerResponse:
+            zeros = zero.expand(*spec.fleet, layer.features_in, layer.features)
+            return LayerResponse(zeros, zeros)
+
+        return MeasuredState(self.update.init(spec.zeros()), tuple(map(response, spec.layers[1:])), 0)
+
+    def step(
+        self, port: Port, batch: Batch, state: MeasuredState, generator: Generator
+    ) -> tuple[MeasuredState, Step]:
+        """Read the batch, measure the matrices when it is time to, and pulse the chip once."""
+        reading = port.measure(batch.x)
+        baseline = judge_baseline(self.loss, batch.x, batch.target, reading)
+        losses, inputs = baseline.losses, (batch.x, *reading.taps[:-1])
+        responses = state.responses
+        if state.steps % self.every == 0 and responses:
+            example = torch.randint(batch.x.shape[-2], (1,), generator=generator, device=generator.device)
+            responses = tuple(
+                self._refresh(port, layer, inputs[layer].index_select(-2, example), response)
+                for layer, response in enumerate(responses, 1)
+            )
+        assert baseline.output_gradient is not None  # the loss knows it
+        nodes = carry_down(port.spec, reading.taps, [r.mean for r in responses], baseline.output_gradient)
+        drive, update = self.update.step(
+            knob_gradients(port.spec, Gradient(nodes=nodes), inputs), state.update
+        )
+        port.pulse(drive)
+        return MeasuredState(update, responses, state.steps + 1), Step(losses.sum(-1).mean(-1), reading)
+
+    def _refresh(self, port: Port, at: int, inputs: Tensor, before: LayerResponse) -> LayerResponse:
+        """A layer's response, measured once more around the inputs (*fleet, 1, features_in) of an example."""
+        layer = port.spec.layers[at]
+        raised = inputs + self.size * torch.eye(layer.features_in, dtype=inputs.dtype, device=inputs.device)
+        x = torch.cat((inputs, raised), -2)
+        taps = port.measure(x.expand(self.reads, *x.shape), first=at, last=at).out
+        resting, moved = taps[..., :1, :], taps[..., 1:, :]
+        seen = (_active(layer, resting) * _active(layer, moved)).expand_as(moved)
+        change = (moved - resting) * seen / self.size
+        return LayerResponse(
+            before.changes * self.decay + change.sum(0), before.readings * self.decay + seen.sum(0)
+        )
+
+
+def carry_down(
+    spec: Spec, taps: Sequence[Tensor], responses: Sequence[Tensor], output_gradient: Tensor
+) -> tuple[Tensor, ...]:
+    """Carry gradients from the outputs down to the nodes of every layer.
+
+    Args:
+        spec: the whole chip.
+        taps: of each layer, (*fleet, batch, features).
+        responses: of each layer but the first, (*fleet, features_in, features).
+        output_gradient: (*fleet, batch, outputs), of each example's loss.
+
+    Returns:
+        The gradient at each layer's summing nodes, (*fleet, batch, features), as far as a neuron's own
+        derivative is 1 where it is active.
+    """
+    at_taps, nodes = output_gradient, list[Tensor]()
+    for at in reversed(range(len(spec.layers))):
+        nodes.insert(0, at_taps * _active(spec.layers[at], taps[at]))
+        if at:
+            at_taps = nodes[0] @ responses[at - 1].mT
+    return tuple(nodes)
+
+
+def _active(layer: Layer, tap: Tensor) -> Tensor:
+    """1 where a neuron was active (tap not exactly 0); nodes of a read-out always are."""
+    return torch.ones_like(tap) if layer.linear else (tap != 0).to(tap.dtype)
