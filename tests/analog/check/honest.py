@@ -8,7 +8,7 @@ from torch import Tensor
 
 from analog import Device, Fabrication, Ideal, Mismatched, Noise
 from analog.devices.ideal import IdealCells
-from tests.analog.check.broken.bent import Amplified, bent, knobs_to, product
+from tests.analog.check.broken.bent import Amplified, bent, coupled, first_of, knobs_to, product
 
 
 class Fields(NamedTuple):
@@ -214,8 +214,25 @@ HONEST: dict[str, Device] = {
     "pulses of which a third fail": bent(
         Ideal(), pulse=lambda c, d, n: knobs_to(c, c.knobs + d * (n.uniform(d) < 0.67))
     ),
-    "half-selected cells that are disturbed": bent(
-        Ideal(), pulse=lambda c, d, n: knobs_to(c, c.knobs + d + 1e-3 * d.sum(-1, keepdim=True))
+    "half-selected cells that are disturbed, as it says": bent(
+        coupled(Ideal(), "cells"),
+        pulse=lambda c, d, n: knobs_to(c, c.knobs + d + 1e-3 * d.sum(-1, keepdim=True)),
+    ),
+    "a batch that shares a supply, as it says": bent(
+        coupled(Ideal(), "examples"), sense=lambda c, u, n: u / (1 + 0.01 * u.square().mean(-2, keepdim=True))
+    ),
+    "tiles that share a supply and its noise, as they say": bent(
+        coupled(Ideal(), "tiles"),
+        sense=lambda c, u, n: (
+            u / (1 + 0.01 * u.square().mean((-1, -3), keepdim=True)) + 0.1 * n.normal(u[..., :1, :, :])
+        ),
+    ),
+    "a fleet that shares a supply and its noise, as it says": bent(
+        coupled(Ideal(), "chips"),
+        sense=lambda c, u, n: u + 0.1 * (first_of(z, -4) if (z := n.normal(u)).ndim else z),
+    ),
+    "examples that share noise, as they say": bent(
+        coupled(Ideal(), "examples"), sense=lambda c, u, n: u + 0.1 * n.normal(u[..., :1, :])
     ),
     "a dead zone of .02": bent(Ideal(), sense=lambda c, u, n: u.sign() * (u.abs() - 0.02).relu()),
     "a threshold of .01 for pulses": bent(Ideal(), pulse=thresholded(0.01)),
@@ -265,7 +282,6 @@ HONEST: dict[str, Device] = {
         pulse=fading_window,
         bounds=lambda c: (-1 - c.other, 1 + c.other),
     ),
-    "bounds that are infinite": bent(Ideal(), bounds=lambda c: (c.knobs - torch.inf, c.knobs + torch.inf)),
     "pulses stronger up than down": bent(
         Ideal(), pulse=lambda c, d, n: knobs_to(c, c.knobs + torch.where(d > 0, d, 0.6 * d))
     ),

@@ -2,7 +2,7 @@
 
 from .aging import AGINGS
 from .bent import Breach
-from .coupling import BANKS, BATCHES, FLEETS, PROBED
+from .coupling import BANKS, BATCHES, DECLARED, FLEETS, PROBED
 from .noise import NOISES
 from .pulses import PULSES
 from .state import STATES
@@ -13,6 +13,7 @@ BREACHES: dict[str, Breach] = {
     **BANKS,
     **PROBED,
     **FLEETS,
+    **DECLARED,
     **NOISES,
     **AGINGS,
     **PULSES,

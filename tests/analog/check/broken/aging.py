@@ -35,7 +35,7 @@ def random(rows: int, cols: int, birth: Fabrication) -> Random:
 def half_clock(c: Any, s: float, n: Noise) -> Any:
     """A clock kept in float16 loses short waits beside a long one."""
     clock = (c.clock.half() + min(s, 6e4)).clamp(max=6e4).to(c.clock)
-    return c._replace(clock=clock, gain=c.gain * (-(clock - c.clock) / 1e5).exp())
+    return c._replace(clock=clock, gain=c.gain * (-(clock - c.clock) / 1e3).exp())
 
 
 def drift_noise(power: float) -> Any:

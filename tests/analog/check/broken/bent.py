@@ -88,6 +88,15 @@ def bent(device: Device, **functions: Callable[..., Any]) -> Device:
     return other
 
 
+def coupled(device: Device, *axes: str) -> Device:
+    """The same device, which says that its physics couples these."""
+    other = copy(device)
+    kind = type(device)
+    said = {"couples": property(lambda self: frozenset(axes)), "__module__": kind.__module__}
+    object.__setattr__(other, "__class__", type(kind.__name__, (kind,), said))
+    return other
+
+
 def breach(law: str, device: Device | None = None, steps: int = 0, **functions: Callable[..., Any]) -> Breach:
     """A breach of this law by a device with some functions replaced; an ideal one if none is given."""
     return Breach(lambda: bent(device or Ideal(), **functions), law, steps)

@@ -1,16 +1,23 @@
 """Devices whose examples, tiles, probes or chips influence each other's response."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from analog import Ideal
 
 from .bent import (
     CHIPS,
     EXAMPLES,
+    NOISE,
     PERTURB,
     PROBES,
     TILES,
+    Amplified,
     Breach,
     breach,
+    coupled,
     has_probes,
     knobs_to,
     product,
@@ -40,6 +47,11 @@ def block_float(u: Tensor, axis: int) -> Tensor:
 
 def fleet_only(u: Tensor) -> bool:
     return u.ndim >= 4
+
+
+def shared_limit(c: Any) -> Tensor:
+    """One limit for all chips of a fleet, by the largest gain of any of them."""
+    return (1 + c.gain.max()).expand_as(c.knobs)
 
 
 BATCHES: dict[str, Breach] = {
@@ -268,10 +280,33 @@ FLEETS: dict[str, Breach] = {
         CHIPS, worn_out=lambda c: (c.knobs.abs().mean() > 1.0).expand(c.knobs.shape[:-3]).clone()
     ),
     "bounds shared by a fleet": breach(
-        rf"{CHIPS}|bounds",
-        bounds=lambda c: (
-            -(1 + c.knobs.abs().amax()).expand_as(c.knobs),
-            (1 + c.knobs.abs().amax()).expand_as(c.knobs),
-        ),
+        CHIPS,
+        Amplified(),
+        fabricate=lambda r, c, b: knobs_to(Amplified().fabricate(r, c, b), b.normal("k", r, c).clamp(-1, 1)),
+        pulse=lambda c, d, n: knobs_to(c, (c.knobs + d).clamp(-1, 1)),
+        bounds=lambda c: (-shared_limit(c), shared_limit(c)),
+    ),
+}
+
+DECLARED: dict[str, Breach] = {
+    "a fleet that leaks, and says that examples do": breach(
+        CHIPS,
+        coupled(Ideal(), "examples", "tiles", "probes"),
+        sense=lambda c, u, n: leak(u, -4) if u.ndim >= 4 else u,
+    ),
+    "a batch that leaks, and says that chips do": breach(
+        EXAMPLES, coupled(Ideal(), "chips", "tiles", "probes"), sense=lambda c, u, n: leak(u, -2)
+    ),
+    "tiles that leak, and say that cells do": breach(
+        TILES, coupled(Ideal(), "cells", "examples"), sense=lambda c, u, n: leak(u, -3)
+    ),
+    "probes that leak, and say that chips do": breach(
+        PROBES, coupled(Ideal(), "chips"), sense=lambda c, u, n: leak(u, 0) if has_probes(u) else u
+    ),
+    "a coupling that nobody knows": breach("couples", coupled(Ideal(), "example")),
+    "a batch that leaks noise, and says that chips do": breach(
+        NOISE,
+        coupled(Ideal(), "chips"),
+        sense=lambda c, u, n: u + 0.1 * (z.cumsum(-2) if (z := n.normal(u)).ndim else z),
     ),
 }

@@ -142,18 +142,6 @@ def by_address() -> Device:
     return bent(Ideal(), collect=collect)
 
 
-def cached_by_identity() -> Device:
-    """Weights worked out once for the cells at an address, and not again."""
-    weights: dict[tuple[int, int], Tensor] = {}
-
-    def collect(c: Any, x: Tensor, n: Any) -> Tensor:
-        key = (c.knobs.shape[-1], c.knobs.shape[-2])
-        known = weights.setdefault(key, c.knobs.detach().clone())
-        return product(c, x) + (0.01 * x @ known.mT if known.shape == c.knobs.shape else 0)
-
-    return bent(Ideal(), collect=collect)
-
-
 def sensing(gain: Callable[[Tensor], Tensor | float]) -> Callable[[], Device]:
     return lambda: bent(Ideal(), sense=lambda c, u, n: u * (1 + GAIN * gain(u)))
 
@@ -221,7 +209,7 @@ def rare_python(u: Tensor) -> Tensor:
 
 
 STATES: dict[str, Breach] = {
-    name: Breach(make, STATE, steps)
+    name: Breach(make, rf"{STATE}|noise is" if name.startswith("noise") else STATE, steps)
     for name, (make, steps) in {
         "a count of readings on the device": (on_the_device, 0),
         "a count of pulses on the device": (on_the_device_of_pulses, 0),
@@ -234,7 +222,6 @@ STATES: dict[str, Breach] = {
         "wear as an attribute of the tensor": (on_the_tensor, 200),
         "wear in a weak dictionary": (by_reference, 200),
         "a count of readings by the cells' address": (by_address, 0),
-        "the weights of the first cells it saw": (cached_by_identity, 0),
         "a gain by the wall clock": (sensing(lambda u: time.time() % 1), 0),
         "a gain by the processor's time": (sensing(lambda u: time.process_time()), 0),
         "a gain by the address of what is sensed": (sensing(lambda u: id(u) % 977 / 977), 0),

@@ -119,13 +119,6 @@ SLOPES: dict[str, Breach] = {
     "a wrong slope for negative sums": breach(
         GRADIENT, fire=lambda c, u, n: torch.where(u < 0, 0.1 * u.detach(), u)
     ),
-    "a slope that is no number at 0": breach(
-        rf"{GRADIENT}|finite", fire=lambda c, u, n: u.relu().sqrt() * u.relu().sqrt()
-    ),
-    "a slope that is no number for a black input": breach(
-        rf"{GRADIENT}|finite",
-        collect=lambda c, x, n: product(c, x) * (x @ torch.ones_like(c.knobs).mT).abs().sqrt() * 0.1,
-    ),
     "a response that is another under autograd": breach(
         r"gradient|autograd", sense=lambda c, u, n: u * (1.05 if torch.is_grad_enabled() else 1)
     ),
