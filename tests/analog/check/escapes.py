@@ -247,4 +247,6 @@ ESCAPES: tuple[str, ...] = (
     "write noise by numpy's dice",
     "write noise by torch's dice, put back",
     "a birth by torch's dice, put back",
+    "a fleet that shares a supply and its noise, as it says",
+    "examples that share noise, as they say",
 )
