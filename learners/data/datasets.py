@@ -12,7 +12,7 @@ from analog.streams import stream
 
 from ..learner import Batch
 from .batches import take
-from .idx import SOURCES, BadData, read_folder, read_named
+from .idx import SOURCES, BadData, is_folder, read_folder, read_named
 
 
 class Dataset(NamedTuple):
@@ -61,8 +61,8 @@ def load_data(where: str) -> Dataset:
         return _digits()
     if where in SOURCES:
         return _from_idx(where, read_named(where))
-    folder = Path(where).expanduser()
-    if folder.is_dir():
+    if is_folder(Path(where)):
+        folder = Path(where).expanduser()
         return _from_idx(folder.name, read_folder(folder.name, folder))
     if ":" in where:
         return _import(where)
@@ -101,9 +101,10 @@ def _import(where: str) -> Dataset:
     module, _, name = where.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise BadData(f"data: {where!r}: {error}") from error
-    data = found() if callable(found) else found
+        data = found() if callable(found) else found
+    except (Exception, SystemExit) as error:  # whatever a user's module does
+        words = " ".join(str(error).split())
+        raise BadData(f"data: {where!r}: {type(error).__name__}: {words}") from error
     if not isinstance(data, Dataset):
         raise BadData(f"data: {where!r} is {type(data).__name__}, wanted a learners.data.Dataset")
     return data

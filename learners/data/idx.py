@@ -15,6 +15,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+_DEFLATE: Final = 1032  # the highest factor by which gzip packs, https://www.zlib.net/zlib_tech.html
 _IMAGES, _LABELS = 0x803, 0x801  # IDX magic numbers: unsigned bytes in 3 and in 1 dimensions
 _FILES: Final = {
     "train images": ("train-images-idx3-ubyte", _IMAGES),
@@ -64,8 +65,8 @@ def read_named(name: str) -> dict[str, Tensor]:
         BadData: naming the file, what was found and what was wanted.
     """
     home = os.environ.get("MORTAL_DATA")
-    if home and (Path(home) / name).is_dir():
-        return read_folder(name, Path(home) / name, _MNIST_MD5 if name == "mnist" else None)
+    if home and is_folder(Path(home) / name):
+        return read_folder(name, Path(home).expanduser() / name, _MNIST_MD5 if name == "mnist" else None)
     return read_folder(name, _download(name))
 
 
@@ -102,10 +103,11 @@ def read_folder(name: str, folder: Path, sums: tuple[str, ...] | None = None) ->
     """
     parts = {}
     for i, (what, (file, magic)) in enumerate(_FILES.items()):
-        content, path = _content(folder, file)
+        content, sizes, path = _read(folder, file, magic)
         if sums and hashlib.md5(content, usedforsecurity=False).hexdigest() != sums[i]:
             raise BadData(f"{path}: not the original {name} {what}: its MD5 should be {sums[i]}")
-        parts[what] = _parse(path, content, magic)
+        offset = len(content) - prod(sizes)
+        parts[what] = torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=offset).reshape(sizes)
     for half in ("train", "test"):
         images, labels = parts[f"{half} images"], parts[f"{half} labels"]
         if len(images) != len(labels):
@@ -119,30 +121,53 @@ def read_folder(name: str, folder: Path, sums: tuple[str, ...] | None = None) ->
     return parts
 
 
-def _content(folder: Path, file: str) -> tuple[bytes, Path]:
-    plain, packed = folder / file, folder / f"{file}.gz"
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder that may be looked into.
+
+    Raises:
+        BadData: nobody may know, or no folder can have such a name.
+    """
     try:
-        if plain.is_file():
-            return plain.read_bytes(), plain
-        if packed.is_file():
-            return gzip.decompress(packed.read_bytes()), packed
+        return path.expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BadData(f"data: {path}: {_reason(error)}") from error
+
+
+def _read(folder: Path, file: str, magic: int) -> tuple[bytes, list[int], Path]:
+    """A file's content up to the end that its header states, and the sizes in its header."""
+    path = folder / file
+    try:
+        packed = not path.is_file()
+        path = folder / f"{file}.gz" if packed else path
+        if not path.is_file():
+            raise BadData(f"{folder}: has neither {file} nor {file}.gz")
+        with gzip.open(path) if packed else path.open("rb") as stream:
+            header = stream.read(4 + 4 * (magic & 0xFF))
+            sizes = _sizes(path, header, magic)
+            wanted, room = prod(sizes), path.stat().st_size
+            room = _DEFLATE * room if packed else room - len(header)  # what the file may hold at most
+            content = stream.read(wanted + 1) if wanted <= room else b""
     except (OSError, EOFError, zlib.error) as error:
-        raise BadData(f"{packed if packed.is_file() else plain}: cannot be read: {error}") from error
-    raise BadData(f"{folder}: has neither {file} nor {file}.gz")
+        raise BadData(f"{path}: cannot be read: {_reason(error)}") from error
+    if len(content) != wanted:
+        there = f"at most {room}" if wanted > room else len(content) if len(content) < wanted else "more"
+        raise BadData(f"{path}: header promises {sizes}, {wanted} bytes, the file has {there}")
+    return header + content, sizes, path
 
 
-def _parse(path: Path, content: bytes, magic: int) -> Tensor:
-    rank = magic & 0xFF
-    header = 4 + 4 * rank
-    if len(content) < header:
-        raise BadData(f"{path}: {len(content)} bytes, too short for an IDX header of {header}")
-    words = [int.from_bytes(content[i : i + 4], "big") for i in range(0, header, 4)]
-    if words[0] != magic:
-        swapped = "; are images and labels swapped?" if words[0] in (_IMAGES, _LABELS) else ""
-        raise BadData(f"{path}: magic number is {words[0]:#x}, wanted {magic:#x}{swapped}")
-    wanted = prod(words[1:])
-    if wanted == 0 or len(content) - header != wanted:
-        raise BadData(
-            f"{path}: header promises {words[1:]}, {wanted} bytes, the file has {len(content) - header}"
-        )
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header).reshape(words[1:])
+def _sizes(path: Path, header: bytes, magic: int) -> list[int]:
+    """How many examples, rows and columns a header states."""
+    wanted = 4 + 4 * (magic & 0xFF)
+    if len(header) < wanted:
+        raise BadData(f"{path}: {len(header)} bytes, too short for an IDX header of {wanted}")
+    found, *sizes = [int.from_bytes(header[i : i + 4], "big") for i in range(0, wanted, 4)]
+    if found != magic:
+        swapped = "; are images and labels swapped?" if found in (_IMAGES, _LABELS) else ""
+        raise BadData(f"{path}: magic number is {found:#x}, wanted {magic:#x}{swapped}")
+    if prod(sizes) == 0:
+        raise BadData(f"{path}: header promises {sizes}, no example at all")
+    return sizes
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
