@@ -45,6 +45,7 @@ from ..kit.rl.tasks import (
     train_on_task,
 )
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
@@ -61,12 +62,12 @@ LEARNING_RATE = 0.01  # of Adam at the beginning of each round, falling to zero 
 class Args(SeededChips):
     tasks: tuple[str, ...] = tuple(RL_TASKS)  # of gymnasium
     device: AnyDevice = Mismatched()  # the hardware of teacher and apprentices
-    apprentices: int = 16  # fresh chips to teach, and to copy to
-    episodes: int = 100  # fresh ones, of each score
-    steps: int | None = None  # environment steps of the teacher; by default as many as suits the task
-    rounds: int = 5  # of lessons; in the first the teacher acts, then the apprentices do
-    lessons: int = 400  # steps of learning in a round
-    temperature: float = 1.0  # of the teacher's answers, where actions are named
+    apprentices: Count = 16  # fresh chips to teach, and to copy to
+    episodes: Count = 100  # fresh ones, of each score
+    steps: Count | None = None  # environment steps of the teacher; by default as many as suits the task
+    rounds: Count = 5  # of lessons; in the first the teacher acts, then the apprentices do
+    lessons: Count = 400  # steps of learning in a round
+    temperature: Positive = 1.0  # of the teacher's answers, where actions are named
 
 
 TOY = Args(tasks=("CartPole-v1", "Pendulum-v1"), apprentices=2, episodes=2, steps=300, rounds=2, lessons=5)

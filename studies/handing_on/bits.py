@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from matplotlib.figure import Figure
 from torch import Generator, Tensor
@@ -68,6 +68,7 @@ from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
 from ..kit.report.tables import percent, round_count
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import MAY_BE_EMPTY, Count, Positive
 from ..kit.run.study import Row
 
 Method = Literal["hard captions", "soft captions", "subclasses", "weights", "gradients"] | AnyAnswerFormat
@@ -100,12 +101,13 @@ class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     methods: tuple[Method, ...] = METHODS  # what is sent
-    lessons: tuple[int, ...] = (16, 32, 64, 128, 256, 512)  # and all that there are
-    teachers: int = 2  # each with heirs of its own
-    heirs: int = 4  # fresh chips that study each recording
-    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # over all data, of the teacher; heirs take as many steps
-    temperature: float = SOFTENED  # V, of soft captions and subclasses
+    # and all that there are
+    lessons: Annotated[tuple[Count, ...], MAY_BE_EMPTY] = (16, 32, 64, 128, 256, 512)
+    teachers: Count = 2  # each with heirs of its own
+    heirs: Count = 4  # fresh chips that study each recording
+    hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
+    epochs: Positive | None = None  # over all data, of the teacher; heirs take as many steps
+    temperature: Positive = SOFTENED  # V, of soft captions and subclasses
 
 
 TOY = Args(

@@ -52,6 +52,7 @@ from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
 from ..kit.report.tables import mean_of, percent, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.study import Row
 
 Method = Literal["everything", "alone", "community", "gradients", "weights"]
@@ -67,12 +68,12 @@ class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     methods: tuple[Method, ...] = get_args(Method)  # who learns, and what they send to each other
-    chips: tuple[int, ...] = (1, 2, 4, 8, 16, 32)  # in a community
-    communities: int = 3  # of other chips and other shards, each
-    peers: int | None = None  # whom each chip hears in a round, by lot; by default all others
+    chips: tuple[Count, ...] = (1, 2, 4, 8, 16, 32)  # in a community
+    communities: Count = 3  # of other chips and other shards, each
+    peers: Count | None = None  # whom each chip hears in a round, by lot; by default all others
     answers: AnyAnswerFormat = QuantizedLogits(bits_each=4, temperature=1.0)  # how chips answer each other
-    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # of one that saw everything; by default 45, or 15 on large data
+    hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
+    epochs: Positive | None = None  # of one that saw everything; by default 45, or 15 on large data
 
 
 TOY = Args(chips=(1, 3), communities=1, epochs=0.3, hidden=8)
@@ -98,8 +99,6 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
-    if not args.chips or min(args.chips) < 1:
-        raise ValueError(f"community: chips are at least 1 each, got {args.chips}")
     sizes = {method: (1,) if method == "everything" else args.chips for method in args.methods}
     return [
         Trial(args, method, chips, number)

@@ -31,7 +31,7 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Annotated, Final, Literal, NamedTuple, get_args
 
 import torch
 from matplotlib.figure import Figure
@@ -63,6 +63,7 @@ from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import run_until_death
 from ..kit.report.tables import mean_of, percent
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, NonNegative, Positive, Range
 from ..kit.run.study import Row
 
 Method = Literal["planner", "planner, interpolating", "all once", "few, 8 times"]
@@ -73,13 +74,16 @@ OFTEN: Final = 8
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = CapacitorCell()  # package.module:Class or package.module:Class(word=value)
-    ages: tuple[float, ...] = (0.0, 1.0, 1.5, 3.0)  # s that a teacher fades before it is read; each a trial
-    pause: float = 2e-4  # s that pass with every read beside what the spec says
-    budgets: tuple[int, ...] = (20, 40, 80, 160, 320, 640, 1280, 2560)  # reads that are left
-    teachers: int = 2  # each a trial
-    heirs: int = 2  # of every teacher, for every method and budget
-    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # of teachers; heirs take as many steps; by default 45, or 15 on large data
+    # s that a teacher fades before it is read; each a trial
+    ages: tuple[NonNegative, ...] = (0.0, 1.0, 1.5, 3.0)
+    pause: NonNegative = 2e-4  # s that pass with every read beside what the spec says
+    # reads that are left
+    budgets: tuple[Annotated[int, Range(2)], ...] = (20, 40, 80, 160, 320, 640, 1280, 2560)
+    teachers: Count = 2  # each a trial
+    heirs: Count = 2  # of every teacher, for every method and budget
+    hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
+    # of teachers; heirs take as many steps; by default 45, or 15 on large data
+    epochs: Positive | None = None
 
 
 TOY = Args(ages=(0.0,), budgets=(8, 90), teachers=1, heirs=1, epochs=0.3, hidden=8)
@@ -108,10 +112,6 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
-    if min(args.budgets, default=0) < 2 or args.heirs < 1:
-        raise ValueError(
-            f"handover: wants budgets of 2 reads or more, and heirs; got {args.budgets}, {args.heirs}"
-        )
     return [Trial(args, a, i) for a in args.ages for i in range(args.teachers)]
 
 

@@ -39,6 +39,7 @@ from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
 from ..kit.report.tables import mean_of, percent, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.study import Row
 
 
@@ -46,12 +47,12 @@ from ..kit.run.study import Row
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
-    teachers: int = 2  # teachers, each with heirs of its own
-    heirs: int | None = None  # fresh chips to teach and to copy to; by default 16, or 4 on large data
-    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # of the teacher and of its heirs; by default 45, or 15 on large data
+    teachers: Count = 2  # teachers, each with heirs of its own
+    heirs: Count | None = None  # fresh chips to teach and to copy to; by default 16, or 4 on large data
+    hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
+    epochs: Positive | None = None  # of the teacher and of its heirs; by default 45, or 15 on large data
     answers: AnyAnswerFormat = SoftLabels(temperature=4.0)  # how the teacher answers a stimulus
-    stimuli: int | None = None  # images that heirs see, without labels, as often as all; by default all
+    stimuli: Count | None = None  # images that heirs see, without labels, as often as all; by default all
 
 
 TOY = Args(heirs=2, epochs=0.3, hidden=8, teachers=2)

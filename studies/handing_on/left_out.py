@@ -44,6 +44,7 @@ from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.training_size import training_size
 from ..kit.report.tables import percent
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.study import Row
 from .teacher import Teacher, train_teacher
 
@@ -60,10 +61,11 @@ class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     left_out: tuple[str, ...] = (*map(str, range(10)), "0,1,2,3,4,5,6,9")  # classes; each by heirs of its own
-    teachers: int = 3  # each a trial of its own
-    heirs: int = 4  # fresh chips for each
-    epochs: float | None = None  # of teachers; heirs make as many steps; by default 45, or 15 on large data
-    temperature: float = 4.0  # of the teacher's answers
+    teachers: Count = 3  # each a trial of its own
+    heirs: Count = 4  # fresh chips for each
+    # of teachers; heirs make as many steps; by default 45, or 15 on large data
+    epochs: Positive | None = None
+    temperature: Positive = 4.0  # of the teacher's answers
     held_out: bool = False  # judge by a fifth of the training images, kept from all, and not by the test's
 
 

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from matplotlib.figure import Figure
@@ -45,6 +45,7 @@ from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import train_from_labels
 from ..kit.report.tables import percent, plus_minus
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, CountOrZero, Positive, Range
 from ..kit.run.study import Row
 
 SPLIT = 4  # batches of an heir for each of its founder's: more steps from as many reads
@@ -55,12 +56,13 @@ FASTER = 3.0  # rate of an heir over its founder's; both chosen on held-out digi
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
-    rehearsal: tuple[int, ...] = (0, 100)  # labelled examples that are kept for rehearsal, each a trial
-    lineages: int = 16  # at least 2
-    generations: int = 30  # after the founder
-    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # of every generation; by default 45, or 15 on large data
-    temperature: float = 4.0  # of every teacher's answers
+    # labelled examples kept for rehearsal, each a trial
+    rehearsal: tuple[CountOrZero, ...] = (0, 100)
+    lineages: Annotated[int, Range(2)] = 16  # at least 2
+    generations: Count = 30  # after the founder
+    hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
+    epochs: Positive | None = None  # of every generation; by default 45, or 15 on large data
+    temperature: Positive = 4.0  # of every teacher's answers
 
 
 TOY = Args(lineages=2, generations=2, epochs=0.2, hidden=8, rehearsal=(0, 50))
@@ -80,11 +82,6 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
-    if args.lineages < 2 or args.generations < 1 or min(args.rehearsal, default=-1) < 0:
-        raise ValueError(
-            f"lineage: wants lineages >= 2, generations >= 1 and rehearsal >= 0, got {args.lineages}, "
-            f"{args.generations}, {args.rehearsal}"
-        )
     return [Trial(args, r) for r in args.rehearsal]
 
 

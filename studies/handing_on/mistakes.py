@@ -50,6 +50,7 @@ from ..kit.recipes.published_learner import published_learner
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.report.tables import fixed, percent
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive, Share
 from ..kit.run.study import Row
 
 
@@ -57,10 +58,10 @@ from ..kit.run.study import Row
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
-    shares: tuple[float, ...] = (0.2, 0.5, 0.8)  # of the labels that are random
-    teachers: int = 4  # for each share, with labels and students of their own
-    epochs: float | None = None  # over one half of the images; by default 45, or 15 on large data
-    temperature: float = 4.0  # of the teacher's answers
+    shares: tuple[Share, ...] = (0.2, 0.5, 0.8)  # of the labels that are random
+    teachers: Count = 4  # for each share, with labels and students of their own
+    epochs: Positive | None = None  # over one half of the images; by default 45, or 15 on large data
+    temperature: Positive = 4.0  # of the teacher's answers
 
 
 TOY = Args(shares=(0.5,), teachers=2, epochs=0.3)
@@ -80,8 +81,6 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
-    if not all(0 <= share <= 1 for share in args.shares):
-        raise ValueError(f"mistakes: shares are from 0 to 1, got {args.shares}")
     return [Trial(args, share) for share in args.shares]
 
 

@@ -40,6 +40,7 @@ from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.training_size import training_size
 from ..kit.report.tables import mean_of, percent, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.study import Row
 from .teacher import Teacher, train_teacher
 
@@ -54,15 +55,15 @@ class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     kinds: tuple[Kind, ...] = get_args(Kind)  # of stimuli, each for heirs of its own
-    reads: tuple[float, ...] = (1.0, 5.0, 25.0)  # of the teacher by each kind, for each training image
-    few: int = 200  # real images, over and over
+    reads: tuple[Positive, ...] = (1.0, 5.0, 25.0)  # of the teacher by each kind, for each training image
+    few: Count = 200  # real images, over and over
     another: str | None = None  # a data set of square images, resized; None: without that kind
-    candidates: int = 4  # for each stimulus that is selected
-    teachers: int = 2  # each a trial of its own
-    heirs: int = 4  # fresh chips for each
-    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # of the teacher; by default 45, or 15 on large data
-    temperature: float = 4.0  # of the teacher's answers
+    candidates: Count = 4  # for each stimulus that is selected
+    teachers: Count = 2  # each a trial of its own
+    heirs: Count = 4  # fresh chips for each
+    hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
+    epochs: Positive | None = None  # of the teacher; by default 45, or 15 on large data
+    temperature: Positive = 4.0  # of the teacher's answers
 
 
 TOY = Args(reads=(0.1,), teachers=1, heirs=2, epochs=0.1, hidden=8, another="digits")
@@ -82,10 +83,6 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
-    if args.candidates < 1 or not all(r > 0 for r in args.reads):
-        raise ValueError(
-            f"stimuli: candidates at least 1, reads above 0; got {args.candidates}, {args.reads}"
-        )
     return [Trial(args, i) for i in range(args.teachers)]
 
 

@@ -51,6 +51,7 @@ from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import train_from_labels
 from ..kit.report.tables import fixed, percent
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, NonNegative, Positive
 from ..kit.run.study import Row
 
 POPULATION = 2000  # examples that batches are drawn from where variance is measured
@@ -60,14 +61,14 @@ POPULATION = 2000  # examples that batches are drawn from where variance is meas
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # the hardware; it has a read noise and a write_noise
-    temperatures: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 20.0, 40.0)  # of the teacher's answers
-    sizes: tuple[float, ...] = (0.125, 1.0)  # hidden neurons of the students, of the teacher's
-    read_noises: tuple[float, ...] = (0.0, 0.5)  # V rms, of the teacher's amplifiers while it answers
-    teachers: int = 4  # each with a student of its own for every temperature
-    epochs: float | None = None  # of teacher and students; by default 45, or 15 on large data
-    moments: tuple[float, ...] = (0.1, 0.5)  # when variance is measured, of the training by labels
+    temperatures: tuple[Positive, ...] = (1.0, 2.0, 4.0, 8.0, 20.0, 40.0)  # of the teacher's answers
+    sizes: tuple[Positive, ...] = (0.125, 1.0)  # hidden neurons of the students, of the teacher's
+    read_noises: tuple[NonNegative, ...] = (0.0, 0.5)  # V rms, of the teacher's amplifiers while it answers
+    teachers: Count = 4  # each with a student of its own for every temperature
+    epochs: Positive | None = None  # of teacher and students; by default 45, or 15 on large data
+    moments: tuple[Positive, ...] = (0.1, 0.5)  # when variance is measured, of the training by labels
     exact: bool = False  # whether students learn by their own exact gradients, which no real hardware allows
-    repeats: int = 100  # gradient estimates that their variance is taken from
+    repeats: Count = 100  # gradient estimates that their variance is taken from
 
 
 TOY = Args(

@@ -42,6 +42,7 @@ from ..kit.recipes.published_learner import accumulating_adam, learned_feedback
 from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import run_until_death
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
@@ -54,10 +55,10 @@ class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (PCM(), CMOHfOxRRAM(), SONOS(), CapacitorCell())  # each, by every method
     methods: tuple[Method, ...] = get_args(Method)  # who takes care of a chip, and how
-    moments: tuple[float, ...] = MOMENTS  # s since it had learnt, rising
-    chips: int = 3  # identities, each a trial of its own
-    examples: int = 100  # to watch it by, to rescale by, and with labels to relearn from
-    epochs: float | None = None  # of the chip; and its heirs; by default 45, or 15 on large data
+    moments: tuple[Positive, ...] = MOMENTS  # s since it had learnt, rising
+    chips: Count = 3  # identities, each a trial of its own
+    examples: Count = 100  # to watch it by, to rescale by, and with labels to relearn from
+    epochs: Positive | None = None  # of the chip; and its heirs; by default 45, or 15 on large data
 
 
 TOY = Args(
@@ -89,8 +90,8 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
-    if list(args.moments) != sorted({*args.moments}) or not args.moments or args.moments[0] <= 0:
-        raise ValueError(f"aging: moments are above 0 and rise, got {args.moments}")
+    if list(args.moments) != sorted({*args.moments}):
+        raise ValueError(f"aging: moments rise, got {args.moments}")
     return [Trial(args, d, r, c) for d in args.devices for r in args.methods for c in range(args.chips)]
 
 

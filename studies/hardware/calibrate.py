@@ -26,6 +26,7 @@ from analog.devices import ZOO, SoftBoundsRRAM
 from analog.settings import settings
 
 from ..kit.run.arguments import AnyDevice
+from ..kit.run.ranges import Count
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
@@ -37,10 +38,10 @@ BLOCK = 25  # repeats that share one set of simulated moments; the next ones dra
 class Args:
     data: Path | None = None  # CSV file, as analog.calibrate.parsing describes it; by default the example
     device: AnyDevice = SoftBoundsRRAM()  # where the search starts
-    copies: int = 20  # simulated cells for each measured one
-    coverage: int | None = None  # repeats for each of --devices, instead of calibrating one table
+    copies: Count = 20  # simulated cells for each measured one
+    coverage: Count | None = None  # repeats for each of --devices, instead of calibrating one table
     devices: tuple[AnyDevice, ...] = (Mismatched(), *ZOO)
-    cells: int = 500  # in each table of a coverage run
+    cells: Count = 500  # in each table of a coverage run
     seed: int = 0  # of simulated moments and tables
 
 
@@ -62,8 +63,6 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
-    if args.copies < 1 or args.cells < 1 or (args.coverage is not None and args.coverage < 1):
-        raise ValueError("copies, cells and coverage are at least 1")
     if args.coverage is None:
         read_table(args.data or EXAMPLE)  # a bad table is refused before anything is kept of it
         return [Trial(args)]

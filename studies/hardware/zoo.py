@@ -47,6 +47,7 @@ from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import run_until_death
 from ..kit.report.tables import fixed, mean_of, percent, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, CountOrZero, Positive
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
@@ -55,11 +56,11 @@ from ..kit.run.study import Row
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = ZOO  # package.module:Class or package.module:Class(word=value), each
-    chips: int = 3  # identities of each device, each a trial of its own
-    heirs: int = 2  # fresh chips that each chip teaches; 0 for none
-    budget: float | None = None  # reads per training example; by default 225, or 75 on large data
-    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    temperature: float = 4.0  # of the answers that heirs learn from
+    chips: Count = 3  # identities of each device, each a trial of its own
+    heirs: CountOrZero = 2  # fresh chips that each chip teaches; 0 for none
+    budget: Positive | None = None  # reads per training example; by default 225, or 75 on large data
+    hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
+    temperature: Positive = 4.0  # of the answers that heirs learn from
 
 
 TOY = Args(devices=(SoftBoundsRRAM(), SONOS()), chips=1, heirs=1, budget=3, hidden=8)

@@ -73,6 +73,7 @@ from ..kit.digital.autoencoders import (
 )
 from ..kit.digital.baselines import missing_package
 from ..kit.report.tables import fixed, low_high, mean_of, short_number
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.study import Row
 
 PUBLISHED = {2: (122.7, 121.7), 3: (80.7, 79.9), 5: (65.2, 65.7), 10: (58.7, 61.0), 14: (57.0, 60.2)}
@@ -90,13 +91,13 @@ AFTER_100 = {
 class Args:
     methods: tuple[Method, ...] = get_args(Method)
     data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder of IDX files
-    sizes: tuple[int, ...] = (1000, 500, 250, 30)  # of the encoder; the decoder mirrors it
-    images: int | None = None  # of the training images; all by default
-    batch: int = 1000
-    epochs: int = 20
-    learning_rate: float | None = None  # by default searched for each method
+    sizes: tuple[Count, ...] = (1000, 500, 250, 30)  # of the encoder; the decoder mirrors it
+    images: Count | None = None  # of the training images; all by default
+    batch: Count = 1000
+    epochs: Count = 20
+    learning_rate: Positive | None = None  # by default searched for each method
     precision: Precision = "float32"  # of products of matrices; bfloat16 is faster on some processors
-    seeds: int = 3  # of weights and batches, each a trial of its own
+    seeds: Count = 3  # of weights and batches, each a trial of its own
     seed: int = 0  # the first of them
 
 

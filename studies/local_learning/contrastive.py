@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 import torch
 from matplotlib.figure import Figure
@@ -69,6 +69,7 @@ from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.training_size import is_large, network, size_overrides
 from ..kit.report.tables import fixed
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import MAY_BE_EMPTY, Count
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
@@ -103,10 +104,10 @@ class Args(SeededChips):
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())
     objectives: tuple[Objective, ...] = get_args(Objective)
     methods: tuple[Method, ...] = get_args(Method)  # labels: once, in place of an objective
-    labels: tuple[int, ...] = (10, 100, 1000)  # beside all
-    chips: int = 3  # identities, a fleet
-    hidden: int | None = None  # neurons of a hidden layer; by default 128, or 1024 on large data
-    steps: int | None = None  # batches learned from; by default 1000
+    labels: Annotated[tuple[Count, ...], MAY_BE_EMPTY] = (10, 100, 1000)  # beside all
+    chips: Count = 3  # identities, a fleet
+    hidden: Count | None = None  # neurons of a hidden layer; by default 128, or 1024 on large data
+    steps: Count | None = None  # batches learned from; by default 1000
 
 
 TOY = Args(devices=(Mismatched(),), chips=1, hidden=16, steps=2, labels=(10,))

@@ -51,6 +51,7 @@ from ..kit.metrics.accuracy import predicted_classes, share_right
 from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.report.tables import fixed, percent, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
@@ -66,9 +67,9 @@ class Args(SeededChips):
     data: str = "digits"  # mnist for the claim; digits, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())
     methods: tuple[Method, ...] = get_args(Method)
-    chips: int = 3  # identities, one fleet
-    passes: float = 40  # over the training images
-    learning_rate: float = 6e-3  # of Adam, falling linearly to zero
+    chips: Count = 3  # identities, one fleet
+    passes: Positive = 40  # over the training images
+    learning_rate: Positive = 6e-3  # of Adam, falling linearly to zero
     shifts: bool = False  # whether every batch's images are shifted by up to a pixel each way, by lot
 
 

@@ -78,6 +78,7 @@ from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.recipes.training_size import TrainingSize, training_size
 from ..kit.report.tables import fixed, low_high
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.study import Row
 
 Method = Literal["plain", "in turn", "decorrelated", "greedy", "exact"]
@@ -90,13 +91,13 @@ class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()
     methods: tuple[Method, ...] = get_args(Method)
-    depths: tuple[int, ...] = (1, 2, 3, 4, 6, 8)  # hidden layers
-    chips: int = 3  # identities, one fleet
-    tuning_chips: int = 2  # other identities, on which each rate is tried
-    hidden: int | None = None  # neurons of a layer; by default 64, or 256 on large data
-    epochs: float = 20  # of `plain`
-    learning_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2)  # among which each method's is chosen
-    gain: float | None = 1.4  # of the first knobs; None: as fabricated
+    depths: tuple[Count, ...] = (1, 2, 3, 4, 6, 8)  # hidden layers
+    chips: Count = 3  # identities, one fleet
+    tuning_chips: Count = 2  # other identities, on which each rate is tried
+    hidden: Count | None = None  # neurons of a layer; by default 64, or 256 on large data
+    epochs: Positive = 20  # of `plain`
+    learning_rates: tuple[Positive, ...] = (1e-3, 3e-3, 1e-2, 3e-2)  # among which each method's is chosen
+    gain: Positive | None = 1.4  # of the first knobs; None: as fabricated
     feedback: bool = False  # whether gradients are predicted by learned feedback, as in `in_place`
 
 

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
-from typing import Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import torch
 from matplotlib.figure import Figure
@@ -71,6 +71,7 @@ from ..kit.recipes.published_learner import WRITE_THRESHOLD
 from ..kit.recipes.training_size import is_large, size_overrides
 from ..kit.report.tables import low_high, percent, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, CountOrZero, Positive, Range
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
@@ -101,11 +102,11 @@ class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM(), UnknownNeurons())
     methods: tuple[Method, ...] = get_args(Method)  # of each device
-    chips: int = 2  # identities, as one fleet
-    layers: int | None = None  # by default 3
-    width: int | None = None  # neurons a layer; by default 100, or 800 on large data
-    epochs: float | None = None  # by default 40, or 30 on large data
-    shifts: int = 0  # pixels by which the images of a batch are moved at most, another way each batch
+    chips: Count = 2  # identities, as one fleet
+    layers: Annotated[int, Range(2)] | None = None  # by default 3
+    width: Count | None = None  # neurons a layer; by default 100, or 800 on large data
+    epochs: Positive | None = None  # by default 40, or 30 on large data
+    shifts: CountOrZero = 0  # pixels by which the images of a batch are moved at most, another way each batch
 
 
 TOY = Args(devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3, shifts=1)
@@ -152,8 +153,6 @@ POINTS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the training, where cu
 
 def _size(args: Args, data: Dataset) -> Size:
     overrides = size_overrides(layers=args.layers, width=args.width, epochs=args.epochs)
-    if args.layers == 1:
-        raise ValueError("layers is 1, wanted at least 2: recognition leaves out the first")
     return (LARGE if is_large(data) else SMALL)._replace(**overrides)
 
 

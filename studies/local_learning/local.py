@@ -55,6 +55,7 @@ from ..kit.recipes.training_size import is_large, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.report.tables import fixed, low_high, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
@@ -71,13 +72,13 @@ class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each, by every method
     methods: tuple[Method, ...] = get_args(Method)  # rows of the grid
-    chips: int = 3  # identities, one fleet
-    channels: int | None = None  # of both hidden layers; by default 64, or 512 on large data
-    groups: int | None = None  # of channels; by default 4, or 16 on large data
+    chips: Count = 3  # identities, one fleet
+    channels: Count | None = None  # of both hidden layers; by default 64, or 512 on large data
+    groups: Count | None = None  # of channels; by default 4, or 16 on large data
     normalized: bool = True  # what drives the second layer, group by group, and the read-out
     own_heads: bool = False  # every group of LG rows is seen by a head of its own alone
-    epochs: float | None = None  # by default 45, or 15 on large data
-    probes: int | None = None  # measured directions a step; by default 4
+    epochs: Positive | None = None  # by default 45, or 15 on large data
+    probes: Count | None = None  # measured directions a step; by default 4
 
 
 TOY = Args(devices=(Mismatched(),), chips=2, channels=8, groups=2, epochs=0.3, own_heads=True)

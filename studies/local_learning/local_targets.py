@@ -45,6 +45,7 @@ from ..kit.recipes.published_learner import WRITE_THRESHOLD
 from ..kit.recipes.trainings import log_spaced
 from ..kit.report.tables import fixed, low_high, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, NonNegative, Positive
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
@@ -78,16 +79,16 @@ class Args(SeededChips):
     devices: tuple[AnyDevice, ...] = (Mismatched(), SoftBoundsRRAM(), LinearECRAM(), UnknownNeurons())
     methods: tuple[Method, ...] = get_args(Method)
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
-    sizes: tuple[int, ...] = (32, 8)  # of the encoder; the decoder mirrors it
-    chips: int = 3  # identities, a fleet
-    budget: int = 200_000  # vectors through every layer of a chip
-    batch: int = 64
-    probes: int = 4  # measured directions a step
-    steps: int = 4  # inner steps of LocoProp; every one but the first is read
+    sizes: tuple[Count, ...] = (32, 8)  # of the encoder; the decoder mirrors it
+    chips: Count = 3  # identities, a fleet
+    budget: Count = 200_000  # vectors through every layer of a chip
+    batch: Count = 64
+    probes: Count = 4  # measured directions a step
+    steps: Count = 4  # inner steps of LocoProp; every one but the first is read
     feedback: bool = False  # both learners predict gradients by learned feedback
-    learning_rate: float | None = None  # by default chosen, with gamma and write threshold
-    gamma: float = 0.1  # of LocoProp, where a rate is given
-    write_threshold: float | None = None  # full scale, where a rate is given; none by default
+    learning_rate: Positive | None = None  # by default chosen, with gamma and write threshold
+    gamma: Positive = 0.1  # of LocoProp, where a rate is given
+    write_threshold: NonNegative | None = None  # full scale, where a rate is given; none by default
 
 
 TOY = Args(devices=(SoftBoundsRRAM(),), sizes=(6, 3), chips=2, budget=1000)

@@ -49,6 +49,7 @@ from learners.data import Dataset, load_data
 from ..kit.data import lecun1989
 from ..kit.digital.lecun1989 import Copies, NetworkKind, kernel_patches
 from ..kit.report.tables import fixed, mean_sd, percent
+from ..kit.run.ranges import Count
 from ..kit.run.study import Row
 
 RungName = Literal[
@@ -87,9 +88,9 @@ LADDER: Final[dict[RungName, Rung]] = {
 class Args:
     data: str = "mnist"  # mnist, or what stands in for it: digits, fashion-mnist, a folder of IDX files
     rungs: tuple[RungName, ...] = get_args(RungName)  # of the ladder
-    seeds: int = 5  # copies, side by side
-    passes: int | None = None  # over the training images; by default the source's
-    images: int | None = None  # to learn from; by default the source's
+    seeds: Count = 5  # copies, side by side
+    passes: Count | None = None  # over the training images; by default the source's
+    images: Count | None = None  # to learn from; by default the source's
     seed: int = 0  # of all that is drawn
 
 

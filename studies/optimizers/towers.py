@@ -74,6 +74,7 @@ from ..kit.digital.mlps import Sizes, error_rates, gradient, initial_knobs, seed
 from ..kit.recipes.training_size import network, training_size
 from ..kit.report.tables import mean_sd
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, NonNegative, Positive, Share
 from ..kit.run.study import Row
 
 OptimizerName = Literal["sgd", "momentum", "adagrad", "rmsprop", "adam"]
@@ -101,14 +102,14 @@ class Args(SeededChips):
     data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder of IDX files
     where: tuple[Where, ...] = ("digital", "chips")  # overhead measures time, so its rows are never the same
     optimizers: tuple[OptimizerName, ...] = get_args(OptimizerName)
-    heights: tuple[int, ...] = (1, 3)  # 1 is the optimizer alone
-    factors: tuple[float, ...] = (0.01, 1.0, 100.0)  # of the usual rate, where training begins
-    seeds: int = 3
-    epochs: float = 30.0
-    horizon: float = 0.4  # what sensitivities are remembered for, as a share of the steps made; 0: the source
-    warmup: float = 0.05  # share of the training in which a tower begins
+    heights: tuple[Count, ...] = (1, 3)  # 1 is the optimizer alone
+    factors: tuple[Positive, ...] = (0.01, 1.0, 100.0)  # of the usual rate, where training begins
+    seeds: Count = 3
+    epochs: Positive = 30.0
+    horizon: NonNegative = 0.4  # what sensitivities are remembered for, of the steps made; 0: the source
+    warmup: Share = 0.05  # share of the training in which a tower begins
     device: AnyDevice = Mismatched()
-    chip_rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # on chips
+    chip_rates: tuple[Positive, ...] = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # on chips
     held_out: bool = False  # measure on a fifth of the training data, to choose settings by
 
 

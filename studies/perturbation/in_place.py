@@ -33,6 +33,7 @@ from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.report.tables import fixed, low_high, mean_of, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
@@ -44,11 +45,11 @@ class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each, by every method
     methods: tuple[Method, ...] = get_args(Method)  # what trains the chips
-    chips: int = 3  # identities, each a trial of its own
-    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # by default 45, or 15 on large data
-    probes: int | None = None  # measured directions a step; by default 4
-    probe_size: float | None = None  # V, of learned feedback; by default tuned from the wires alone
+    chips: Count = 3  # identities, each a trial of its own
+    hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
+    epochs: Positive | None = None  # by default 45, or 15 on large data
+    probes: Count | None = None  # measured directions a step; by default 4
+    probe_size: Positive | None = None  # V, of learned feedback; by default tuned from the wires alone
 
 
 TOY = Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8)

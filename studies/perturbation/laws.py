@@ -33,6 +33,7 @@ from learners.estimators import (
 )
 
 from ..kit.report.tables import percent
+from ..kit.run.ranges import Count
 from ..kit.run.study import Row
 
 DISTRIBUTIONS: dict[str, ProbeDistribution] = {
@@ -61,7 +62,7 @@ CURVED = ("gaussian", "rademacher")  # whose curvature has a closed form
 
 @dataclass(frozen=True)
 class Args:
-    samples: int = 60_000  # independent estimates for each point
+    samples: Count = 60_000  # independent estimates for each point
     seed: int = 0  # of the probes, gradients and noise
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Annotated
 
 from matplotlib.figure import Figure
 from torch import Generator
@@ -25,6 +26,7 @@ from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import train_within_budget
 from ..kit.report.tables import fixed, mean_of, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import MAY_BE_EMPTY, Count, Positive
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 from .laws import DISTRIBUTIONS, SCHEMES
@@ -33,15 +35,15 @@ from .laws import DISTRIBUTIONS, SCHEMES
 @dataclass(frozen=True)
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
-    devices: tuple[AnyDevice, ...] = (
-        Mismatched(read_noise=0.0),
-        Mismatched(read_noise=0.1),
-    )  # without and with noise
-    distributions: tuple[str, ...] = tuple(DISTRIBUTIONS)  # each with one-sided differences
-    schemes: tuple[str, ...] = tuple(s for s in SCHEMES if s != "one-sided")  # each with random signs
-    chips: int = 5  # identities, each with seeds of its own
-    budget: float | None = None  # measurements per training example; by default 200, or 20 on large data
-    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
+    # without and with noise
+    devices: tuple[AnyDevice, ...] = (Mismatched(read_noise=0.0), Mismatched(read_noise=0.1))
+    # each with one-sided differences
+    distributions: Annotated[tuple[str, ...], MAY_BE_EMPTY] = tuple(DISTRIBUTIONS)
+    # each with random signs
+    schemes: Annotated[tuple[str, ...], MAY_BE_EMPTY] = tuple(s for s in SCHEMES if s != "one-sided")
+    chips: Count = 5  # identities, each with seeds of its own
+    budget: Positive | None = None  # measurements per training example; by default 200, or 20 on large data
+    hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
 
 
 TOY = Args(distributions=("hadamard",), schemes=("antithetic",), chips=2, budget=3, hidden=8)

@@ -34,6 +34,7 @@ from learners.learner import Learner
 from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.report.tables import plus_minus
 from ..kit.run.arguments import SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.study import Row
 
 Method = Literal["weight perturbation", "node perturbation", "nodes, layers in turn", "exact gradient"]
@@ -44,11 +45,11 @@ PROBE_SIZE = 1e-3  # the chips are noiseless, so small; float32 rounding is 1e-4
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    widths: tuple[int, ...] = (4, 13, 40, 126, 440)  # hidden neurons: about 27 weights each
+    widths: tuple[Count, ...] = (4, 13, 40, 126, 440)  # hidden neurons: about 27 weights each
     methods: tuple[Method, ...] = get_args(Method)
-    chips: int = 3  # identities
-    loss: float = 1.5  # nats, where learning ends; it begins at 2.3
-    max_reads: float = 3e8  # reads of single examples after which a run is given up
+    chips: Count = 3  # identities
+    loss: Positive = 1.5  # nats, where learning ends; it begins at 2.3
+    max_reads: Positive = 3e8  # reads of single examples after which a run is given up
 
 
 TOY = Args(widths=(4, 6), chips=1, loss=2.28, max_reads=2e6)

@@ -29,6 +29,7 @@ from learners.rl import Argmax, ObservationNormalizer
 
 from ..kit.report.tables import fixed, short_number
 from ..kit.run.arguments import AnyDevice
+from ..kit.run.ranges import Count
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
@@ -38,8 +39,8 @@ KINDS = dict.fromkeys((Ideal, Mismatched, *map(type, ZOO)))  # each technology o
 @dataclass(frozen=True)
 class Args:
     devices: tuple[AnyDevice, ...] = tuple(kind() for kind in KINDS)  # each takes a reading
-    repeats: int = 200  # timings of each figure, interleaved with its yardstick
-    chips: int = 1000  # of the fleet
+    repeats: Count = 200  # timings of each figure, interleaved with its yardstick
+    chips: Count = 1000  # of the fleet
     seed: int = 0  # of the noise
 
 

@@ -25,6 +25,7 @@ from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import train_within_budget
 from ..kit.report.tables import fixed, low_high, percent, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.study import Row
 
 
@@ -32,11 +33,11 @@ from ..kit.run.study import Row
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched(read_noise=0.1)  # hardware with reading noise
-    sizes: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0)  # V, probe sizes of the grid
-    probes: tuple[int, ...] = (1, 4, 16, 64)  # numbers of probes of the grid
-    chips: int = 3  # identities, each with seeds of its own
-    budget: float | None = None  # measurements per training example; by default 400, or 85 on large data
-    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
+    sizes: tuple[Positive, ...] = (0.03, 0.1, 0.3, 1.0, 3.0)  # V, probe sizes of the grid
+    probes: tuple[Count, ...] = (1, 4, 16, 64)  # numbers of probes of the grid
+    chips: Count = 3  # identities, each with seeds of its own
+    budget: Positive | None = None  # measurements per training example; by default 400, or 85 on large data
+    hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
 
 
 TOY = Args(sizes=(0.1,), probes=(1, 4), chips=2, budget=3, hidden=8)

@@ -29,7 +29,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import torch
 from matplotlib.figure import Figure
@@ -53,6 +53,7 @@ from ..kit.rl.tasks import (
     train_on_task,
 )
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import MAY_BE_EMPTY, Count, NonNegative
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
@@ -81,15 +82,15 @@ PUBLISHED: Final = {
 class Args(SeededChips):
     tasks: tuple[str, ...] = tuple(RL_TASKS)  # of gymnasium
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())  # each learns every task
-    by_nodes: tuple[str, ...] = (
-        "CartPole-v1",
-    )  # tasks that are also learnt by node perturbation at each step
-    leaking: tuple[AnyDevice, ...] = (CapacitorCell(),)  # each learns the first task, and is left alone
-    chips: int = 10  # each with seeds of its own
-    episodes: int = 100  # fresh ones, of each score
-    steps: int | None = None  # environment steps of each chip; by default as many as suits the task
-    knock: float = 1.0  # full scale, sd of the pulses that knock knobs off
-    wait: float = 3.0  # s that a leaking chip is left alone
+    # tasks that are also learnt by node perturbation at each step
+    by_nodes: Annotated[tuple[str, ...], MAY_BE_EMPTY] = ("CartPole-v1",)
+    # each learns the first task, and is left alone
+    leaking: Annotated[tuple[AnyDevice, ...], MAY_BE_EMPTY] = (CapacitorCell(),)
+    chips: Count = 10  # each with seeds of its own
+    episodes: Count = 100  # fresh ones, of each score
+    steps: Count | None = None  # environment steps of each chip; by default as many as suits the task
+    knock: NonNegative = 1.0  # full scale, sd of the pulses that knock knobs off
+    wait: NonNegative = 3.0  # s that a leaking chip is left alone
 
 
 TOY = Args(tasks=("CartPole-v1", "Pendulum-v1"), devices=(Mismatched(),), chips=2, episodes=2, steps=300)

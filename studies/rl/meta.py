@@ -67,6 +67,7 @@ from ..kit.recipes.learned_update import (
 )
 from ..kit.report.tables import mean_of, percent, plus_minus
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
@@ -78,20 +79,16 @@ FIRST_UNMET = 1_000_000  # with seed 0, the first of the identities that nobody 
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    devices: tuple[AnyDevice, ...] = (
-        Mismatched(),
-        Mismatched(severity=2.0),
-        SoftBoundsRRAM(),
-    )  # of the chips
-    # to meet; agents are trained on the first, and settings are chosen on it
+    # of the chips to meet; agents are trained on the first, and settings are chosen on it
+    devices: tuple[AnyDevice, ...] = (Mismatched(), Mismatched(severity=2.0), SoftBoundsRRAM())
     methods: tuple[Method, ...] = get_args(Method)
-    agents: int = 3  # agents, each trained from nothing with a generator of its own
-    generations: int = 60  # of an agent's training
-    directions: int = 8  # tried both ways in each generation
-    chips: int = 64  # of each technology, that nobody has met
-    steps: int = 250  # of each chip's life, at 8 reads
-    learning_rates: tuple[float, ...] = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)  # tried for perturbation
-    probe_sizes: tuple[float, ...] = (0.05, 0.1, 0.2)  # of its probes, the same
+    agents: Count = 3  # agents, each trained from nothing with a generator of its own
+    generations: Count = 60  # of an agent's training
+    directions: Count = 8  # tried both ways in each generation
+    chips: Count = 64  # of each technology, that nobody has met
+    steps: Count = 250  # of each chip's life, at 8 reads
+    learning_rates: tuple[Positive, ...] = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)  # tried for perturbation
+    probe_sizes: tuple[Positive, ...] = (0.05, 0.1, 0.2)  # of its probes, the same
 
 
 TOY = Args(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from studies.handing_on import community
 from studies.kit.recipes.training_size import LARGE, SMALL
+from studies.kit.run.runner import plan_trials
 
 ARGS = community.Args(chips=(1, 3), communities=1, epochs=1, hidden=4)
 
@@ -58,5 +59,5 @@ def test_own_examples_and_lessons_fill_a_batch(
 
 
 def test_no_chips_are_refused() -> None:
-    with pytest.raises(ValueError, match="chips are at least 1"):
-        community.plan(community.Args(chips=(0,)))
+    with pytest.raises(ValueError, match="--chips is 0; wanted a whole number of at least 1"):
+        plan_trials(community, community.Args(chips=(0,)))
