@@ -150,6 +150,7 @@ def test_a_study_of_ones_own_runs_and_its_results_know_its_code(
         assert len([*Path("results").iterdir()]) == 1 + (version != code and "right, %" in version)
     (folder, *_) = Path("results").iterdir()
     assert execute(["draw", str(folder)]) == 0 and "4 probes" in capsys.readouterr().out
+    Path("docs/archive").mkdir(parents=True)
     assert execute(["archive", str(folder)]) == 0
     (archive,) = Path("docs/archive/mystudy").iterdir()
     shutil.rmtree(folder)

@@ -38,16 +38,16 @@ def test_the_command_line_runs_reports_and_refuses(
     (tmp_path / "heirs.png").unlink()
     assert command(monkeypatch, "draw", str(tmp_path)) == 0
     assert capsys.readouterr().out == table and (tmp_path / "heirs.png").exists()
-    assert command(monkeypatch, *words, "--seed", "1") == 1
-    assert "other arguments" in capsys.readouterr().out
-    assert command(monkeypatch, "heirs", "--data", str(tmp_path)) == 1
-    assert "BadData" in capsys.readouterr().out
-    assert command(monkeypatch, "heirz") == 2
-    assert "no study is called 'heirz'; perhaps you meant heirs" in capsys.readouterr().out
-    assert command(monkeypatch, "zoo", "--devices", "fefet.py:FeFET") == 2
-    assert "fefet.py:FeFET: for a file write fefet:FeFET" in capsys.readouterr().out
-    assert command(monkeypatch, "draw", str(tmp_path / "nowhere")) == 1
-    assert "not a results folder" in capsys.readouterr().out
+    for refused, status, said in (
+        ((*words, "--seed", "1"), 1, "other arguments"),
+        (("heirs", "--data", str(tmp_path)), 1, "BadData"),
+        (("heirz",), 2, "no study is called 'heirz'; perhaps you meant heirs"),
+        (("zoo", "--devices", "fefet.py:FeFET"), 2, "fefet.py:FeFET: for a file write fefet:FeFET"),
+        (("draw", str(tmp_path / "nowhere")), 1, "not a results folder"),
+    ):
+        assert command(monkeypatch, *refused) == status
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
 
 
 @pytest.mark.parametrize("name", [*catalog()])
@@ -99,22 +99,27 @@ def test_archived_results_go_on_elsewhere(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["tests.studies.toy", "--trials", "2"]
-    with pytest.raises(ArithmeticError):
-        command(monkeypatch, *words, "--broken", "1")
-    assert capsys.readouterr().out.splitlines()[-1] == "ArithmeticError, raised by trial 'toy 1'"
+    assert command(monkeypatch, *words, "--broken", "1") == 1
     (folder,) = (tmp_path / "results").iterdir()
+    (line,) = capsys.readouterr().err.splitlines()
+    place = folder.relative_to(tmp_path) / "traceback.txt"
+    assert line == f"ArithmeticError: broken on purpose, raised by trial 'toy 1'; see {place}"
+    assert "tests/studies/toy.py" in place.read_text()
     assert command(monkeypatch, "draw", str(folder)) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "unfinished: 1 of 2 trials"
+    assert command(monkeypatch, "archive", str(folder)) == 1
+    assert "docs/archive: there is no such folder here" in capsys.readouterr().err
+    (tmp_path / "docs" / "archive").mkdir(parents=True)
     assert command(monkeypatch, "archive", str(folder)) == 0
     place = tmp_path / "docs" / "archive" / "toy" / folder.name.removeprefix("toy-")
     assert capsys.readouterr().out.splitlines()[-1] == f"archive: {place.relative_to(tmp_path)}"
     assert command(monkeypatch, "archive", str(place)) == 1
-    assert "is an archive already" in capsys.readouterr().out
+    assert "is an archive already" in capsys.readouterr().err
     assert command(monkeypatch, "restore", str(place)) == 1
-    assert "holds results already" in capsys.readouterr().out
+    assert "holds results already" in capsys.readouterr().err
     shutil.rmtree(folder)
     assert command(monkeypatch, "restore", str(place)) == 0
-    assert len((folder / "rows.jsonl").read_text().splitlines()) == 4
+    assert len((folder / "rows.jsonl").read_text().splitlines()) == 5
 
 
 def test_it_runs_from_any_folder(tmp_path: Path) -> None:
@@ -130,5 +135,5 @@ def test_a_bad_table_is_named_on_the_command_line(
     path, out = tmp_path / "mine.csv", str(tmp_path / "out")
     path.write_text("cell,pulses,reading\n1,0,0.5\n1,1,NaN\n")
     assert command(monkeypatch, "calibrate", "--data", str(path), "--out", out) == 1
-    assert "column reading, row 3: is NaN" in " ".join(capsys.readouterr().out.split())
+    assert "column reading, row 3: is NaN" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -15,6 +15,15 @@ from ..run.study import Row, Show
 PROGRESS_FIELDS = ("what", "who", "method", "step", "accuracy")  # of a row, while it is progress
 
 
+def plain_console(error: bool = False) -> Console:
+    """A console that shows words as they are: brackets, numbers and colons mean nothing to it.
+
+    Args:
+        error: whether it writes to standard error.
+    """
+    return Console(stderr=error, markup=False, highlight=False, emoji=False)
+
+
 def print_rows(console: Console, rows: Sequence[Row]) -> None:
     """Print rows as a table with all their keys as columns."""
     keys = dict.fromkeys(key for row in rows for key in row)
@@ -32,7 +41,7 @@ def print_table(console: Console, table: Table) -> None:
         column.overflow = "fold"
     if not console.is_terminal:
         natural = Measurement.get(console, console.options.update(max_width=sys.maxsize), table).maximum
-        console = Console(file=console.file, width=max(natural, console.width))
+        console = Console(file=console.file, width=max(natural, console.width), markup=False, emoji=False)
     console.print(table)
 
 

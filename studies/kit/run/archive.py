@@ -1,117 +1,185 @@
-"""Archives of results: what a repository keeps of a run, finished or not, so that it outlives its machine."""
+"""Archives of results: what a repository keeps of a run, finished or not, so that it outlives its machine.
+
+`find_archive("heirs", teachers=6)` is how tables and documents get at archived rows.
+"""
 
 import gzip
 import json
+import zlib
 from pathlib import Path
+from typing import Any, Final, NamedTuple
 
-from filelock import FileLock, Timeout
-
-from .manifest import identity
-from .results import Results, ResultsError, read_manifest
+from .manifest import identity, to_json
+from .results import Results, operating_errors, read_manifest, read_trials
+from .rows import ResultsError, rows_of, whole_trials
+from .runner import alone_in
 from .study import Row
 
-ARCHIVES = Path("docs/archive")
-FILE_LIMIT = 200_000  # bytes of a file
-LIMIT = 10_000_000  # bytes of all archives together
-MANIFEST, ROWS = "manifest.json", "rows.jsonl.gz"
+ARCHIVES: Final = Path("docs/archive")
+FILE_LIMIT: Final = 200_000  # bytes of a file
+LIMIT: Final = 10_000_000  # bytes of all archives together
+_MANIFEST, _ROWS = "manifest.json", "rows.jsonl.gz"
 
 
-def archive(folder: Path, archives: Path = ARCHIVES) -> Path:
+class Archive(NamedTuple):
+    """What an archive holds."""
+
+    place: Path
+    manifest: Row
+    trials: dict[str, str]  # the lines of every finished trial by its name
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of finished trials, each with its trial's name under "trial"."""
+        return rows_of("".join(self.trials.values()))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has every trial of the plan."""
+        return {*self.trials} == {*self.manifest["seeds"]["trials"]}
+
+
+def archive(folder: Path, archives: Path | None = None) -> Path:
     """Write the manifest and the rows of all finished trials to `archives/STUDY/HASH`.
 
-    The same rows give the same bytes. Of a run that is going on, the last trial in `rows.jsonl` is left out,
-    because it may be half written.
+    The same rows give the same bytes. Of a run that is going on, what has finished is archived.
 
     Args:
         folder: results of a study.
-        archives: where archives are kept.
+        archives: where archives are kept; by default docs/archive of the folder that Python runs in.
 
     Returns:
         the archive.
 
     Raises:
-        ResultsError: the folder holds no results or is an archive, or they are too large.
+        ResultsError: the folder holds no results or is an archive, they are too large, there is no
+            docs/archive here, or the archive cannot be written.
     """
     manifest = read_manifest(folder)
-    if (folder / ROWS).exists():
+    if (folder / _ROWS).exists():
         raise ResultsError(f"{folder}: is an archive already; give a results folder, such as `restore` makes")
+    if archives is None and not ARCHIVES.is_dir():
+        raise ResultsError(f"{ARCHIVES}: there is no such folder here; give --into, or make it")
+    archives = archives or ARCHIVES
     place = archives / _study(manifest) / identity(manifest)
+    with operating_errors(folder):
+        content = (folder / _MANIFEST).read_bytes()
     rows = "".join(finished_trials(folder).values())
-    files = {
-        MANIFEST: (folder / MANIFEST).read_bytes(),
-        ROWS: gzip.compress(rows.encode(), mtime=0),
-    }
+    files = {_MANIFEST: content, _ROWS: gzip.compress(rows.encode(), mtime=0)}
     for name, content in files.items():
         if len(content) > FILE_LIMIT:
             raise ResultsError(f"{folder}: {name} would have {len(content)} bytes, at most {FILE_LIMIT}")
-    others = [p for p in archives.rglob("*") if p.is_file() and p.parent != place]
-    total = sum(p.stat().st_size for p in others) + sum(map(len, files.values()))
-    if total > LIMIT:
-        raise ResultsError(f"{archives}: archives would have {total} bytes, at most {LIMIT}; delete some")
-    place.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (place / name).write_bytes(content)
+    with operating_errors(place):
+        others = [p for p in archives.rglob("*") if p.is_file() and p.parent != place]
+        total = sum(p.stat().st_size for p in others) + sum(map(len, files.values()))
+        if total > LIMIT:
+            raise ResultsError(f"{archives}: archives would have {total} bytes, at most {LIMIT}; delete some")
+        place.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            part = place / f"{name}.part"
+            part.write_bytes(content)
+            part.replace(place / name)
     return place
 
 
-def restore(archive: Path, folder: Path | None = None) -> Path:
+def restore(place: Path, folder: Path | None = None) -> Path:
     """Unpack an archive into a results folder, from which the study goes on if it is not finished.
 
     Args:
-        archive: what `archive` returned.
+        place: what `archive` returned.
         folder: by default results/STUDY-HASH, where the same arguments and code would have put it.
 
     Returns:
         the folder.
 
     Raises:
-        ResultsError: there is no archive, or results are in the folder already.
+        ResultsError: there is no whole archive, or results are in the folder already.
     """
-    manifest = read_manifest(archive)
-    names = manifest["seeds"]["trials"]
-    folder = folder or Path(f"results/{_study(manifest)}-{identity(manifest)}")
-    if (folder / MANIFEST).exists():
+    kept = read_archive(place)
+    folder = folder or Path(f"results/{_study(kept.manifest)}-{identity(kept.manifest)}")
+    if (folder / _MANIFEST).exists():
         raise ResultsError(f"{folder}: holds results already; delete it, or give another --out")
-    texts: dict[str, str] = {}
-    for line in gzip.decompress((archive / ROWS).read_bytes()).decode().splitlines(keepends=True):
-        name = json.loads(line)["trial"]
-        texts[name] = texts.get(name, "") + line
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock", timeout=0):
-        results = Results(folder, manifest, names)
-        for name, text in texts.items():
+    names = kept.manifest["seeds"]["trials"]
+    with alone_in(folder):
+        results = Results(folder, kept.manifest, names)
+        for name, text in kept.trials.items():
             results.keep_lines(names.index(name), text)
         results.close()
     return folder
 
 
 def finished_trials(folder: Path) -> dict[str, str]:
-    """The lines of every finished trial by its name, also of a run that is going on."""
-    names = read_manifest(folder)["seeds"]["trials"]
+    """The lines of every finished trial of a results folder, in plan order, also of a run that is going on.
+
+    Raises:
+        ResultsError: it is no results folder, or cannot be read.
+    """
+    with operating_errors(folder):
+        waiting = sorted((folder / "spool").glob("*.json"))
+    trials: dict[str, str] = {}
+    for path in (*waiting, folder / "rows.jsonl"):  # in this order: what waits moves to the rows
+        trials |= read_trials(path)
+    return {name: trials[name] for name in read_manifest(folder)["seeds"]["trials"] if name in trials}
+
+
+def read_archive(place: Path) -> Archive:
+    """Read an archive.
+
+    Raises:
+        ResultsError: there is none, or it is damaged, too large, or of another format.
+    """
+    manifest, path = read_manifest(place), place / _ROWS
+    with operating_errors(path):
+        packed = path.read_bytes() if path.stat().st_size <= FILE_LIMIT else b""
     try:
-        with FileLock(folder / "lock", timeout=0):
-            Results(folder, read_manifest(folder), names).close()  # cuts what a kill left half written
-            return _trials(folder, names)
-    except Timeout:
-        return _trials(folder, names, running=True)
+        content = gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error):
+        content = b"damaged"
+    trials = whole_trials(content, path)
+    if "".join(trials.values()).encode() != content or not {*trials} <= {*manifest["seeds"]["trials"]}:
+        raise ResultsError(f"{path}: is damaged, or larger than {FILE_LIMIT} bytes")
+    return Archive(place, manifest, trials)
 
 
-def _trials(folder: Path, names: list[str], running: bool = False) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    path = folder / "rows.jsonl"
-    for line in path.read_text().splitlines(keepends=True) if path.exists() else ():
-        if line.endswith("\n"):
-            name = json.loads(line)["trial"]
-            texts[name] = texts.get(name, "") + line
-    if running and texts:
-        texts.popitem()
-    for waiting in sorted((folder / "spool").glob("*.json"), key=lambda p: int(p.stem)):
-        try:
-            texts[names[int(waiting.stem)]] = waiting.read_text()
-        except FileNotFoundError:  # taken up meanwhile
-            continue
-    return texts
+def find_archives(study: str, archives: Path = ARCHIVES, **settings: Any) -> list[Archive]:
+    """The archives of a study that were made with given settings.
+
+    Args:
+        study: its name on the command line.
+        archives: where archives are kept.
+        settings: arguments of the study; what is not given may be anything.
+
+    Raises:
+        ResultsError: one of the study's archives is damaged.
+    """
+    found = [read_archive(path.parent) for path in sorted((archives / study).glob(f"*/{_MANIFEST}"))]
+    wanted = {name: json.loads(json.dumps(to_json(value))) for name, value in settings.items()}
+    return [a for a in found if all(a.manifest["made_by"].get(k, ...) == v for k, v in wanted.items())]
+
+
+def find_archive(study: str, archives: Path = ARCHIVES, **settings: Any) -> Archive:
+    """The one finished archive of a study that was made with given settings.
+
+    Args:
+        study: its name on the command line.
+        archives: where archives are kept.
+        settings: arguments of the study; what is not given may be anything.
+
+    Raises:
+        ResultsError: there is none, or more than one, or it is damaged.
+    """
+    found = [a for a in find_archives(study, archives, **settings) if a.is_finished]
+    if len(found) != 1:
+        where = f"{archives / study}: {len(found)} finished archives"
+        raise ResultsError(
+            f"{where} with {settings}, wanted one{': ' if found else ''}"
+            + ", ".join(a.place.name for a in found)
+        )
+    return found[0]
 
 
 def _study(manifest: Row) -> str:
-    return str(manifest["made_by"]["study"]).rpartition(".")[2]
+    name = str(manifest["made_by"].get("study")).rpartition(".")[2]
+    if not name.isidentifier():
+        raise ResultsError(f"{name!r}: is no study's name; is this a manifest of ours?")
+    return name

@@ -3,11 +3,13 @@
 import ast
 import importlib
 import importlib.util
+import traceback
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .references import one_line
 from .study import Row
 
 HOME = Path(__file__).parents[2]  # the package of all studies
@@ -54,7 +56,10 @@ def import_study(name: str) -> Any:
             f"no study is called {name!r}; {there_are}; one of your own is named as module or "
             "package.module, importable from here"
         )
-    study = importlib.import_module(name)
+    try:
+        study = importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # whatever a module may do
+        raise UnknownStudy(f"{name} cannot be imported: {one_line(error)}{_place(error)}") from error
     if missing := [part for part in PARTS if not hasattr(study, part)]:
         raise UnknownStudy(f"{name} is not a study; it has no {', '.join(missing)}")
     return study
@@ -95,5 +100,11 @@ def _default_data(tree: ast.Module) -> str:
 def _exists(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
+    except (Exception, SystemExit):  # its package was imported
         return False
+
+
+def _place(error: BaseException) -> str:
+    """The file and line that raised an error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""

@@ -1,47 +1,59 @@
 """The commands of `python -m studies`: run a study, draw its figures again, archive and restore results."""
 
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import tyro
-from rich.console import Console
 
-from learners.data import BadData
-
-from ..report.terminal import print_rows, progress_of
+from ..report.terminal import plain_console, print_rows, progress_of
 from . import archive as archives
 from .catalog import UnknownStudy, import_study, study_of
-from .references import BadReference
-from .results import ResultsError, read_manifest, read_rows
-from .runner import RunOptions, run_study
+from .executors import WorkersLost
+from .references import BadReference, one_line
+from .results import read_manifest, read_rows
+from .rows import ResultsError
+from .runner import RunOptions, TrialFailed, plan_trials, run_study
 
 
 def execute(words: Sequence[str]) -> int:
     """Carry out a command, or run a study.
 
     Returns:
-        the status for the shell: 1 if it failed, 2 if the words could not be understood.
+        the status for the shell: 1 if it failed, 2 if the words could not be understood, 130 if it was
+        interrupted.
     """
-    console, (name, *rest) = Console(), words
+    name, *rest = words
     try:
         if name in COMMANDS:
             tyro.cli(COMMANDS[name], prog=f"python -m studies {name}", args=rest)
         else:
             run(name, rest)
+        sys.stdout.flush()
     except (UnknownStudy, BadReference) as error:
-        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        return 2
-    except (BadData, ResultsError, ValueError) as error:
-        message = ", ".join((f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())))
-        console.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
-    except Exception as error:  # a traceback follows; it begins far from the trial
-        message = ", ".join((type(error).__name__, *getattr(error, "__notes__", ())))
-        console.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+        return _refuse(str(error), 2)
+    except KeyboardInterrupt:
+        return _refuse("interrupted; finished trials are kept, and the same command goes on from them", 130)
+    except (ResultsError, TrialFailed, WorkersLost) as error:
+        return _refuse(str(error), 1)
+    except (OSError, ValueError) as error:  # BadData is one
+        return _refuse(one_line(error), 1)
+    except Exception as error:  # a traceback follows
+        _refuse(type(error).__name__, 1)
         raise
     return 0
+
+
+def _refuse(message: str, status: int) -> int:
+    """Say in one line why a command failed, and return the status."""
+    with suppress(OSError):  # standard output may be full or closed: what it still holds is lost
+        sys.stdout.flush()
+    with suppress(OSError):
+        plain_console(error=True).print(" ".join(message.split()), style="red", soft_wrap=True)
+    return status
 
 
 def run(name: str, words: Sequence[str]) -> None:
@@ -54,7 +66,7 @@ def run(name: str, words: Sequence[str]) -> None:
         args=words,
         config=(tyro.conf.OmitArgPrefixes,),
     )
-    with progress_of(Console(), len(study.plan(parsed.args))) as show:
+    with progress_of(plain_console(), len(plan_trials(study, parsed.args))) as show:
         folder = run_study(study, parsed.args, parsed.options, show)
     _print_results(study, folder)
 
@@ -71,19 +83,19 @@ def draw(folder: tyro.conf.Positional[Path]) -> None:
     _print_results(study, folder)
     finished, planned = len({row["trial"] for row in rows}), len(manifest["seeds"]["trials"])
     if finished < planned:
-        Console().print(f"unfinished: {finished} of {planned} trials", highlight=False)
+        plain_console().print(f"unfinished: {finished} of {planned} trials")
 
 
-def archive(folder: tyro.conf.Positional[Path], into: Path = archives.ARCHIVES) -> None:
+def archive(folder: tyro.conf.Positional[Path], into: Path | None = None) -> None:
     """Write manifest and rows of a results folder to an archive, small enough for a repository.
 
     A run that is not finished, or is going on, is archived as far as it has come.
 
     Args:
         folder: results of a study.
-        into: where archives are kept, as STUDY/HASH.
+        into: where archives are kept, as STUDY/HASH; by default docs/archive, if it is here.
     """
-    Console().print(f"archive: {archives.archive(folder, into)}", soft_wrap=True, highlight=False)
+    plain_console().print(f"archive: {archives.archive(folder, into)}", soft_wrap=True)
 
 
 def restore(archive: tyro.conf.Positional[Path], out: Path | None = None) -> None:
@@ -95,16 +107,16 @@ def restore(archive: tyro.conf.Positional[Path], out: Path | None = None) -> Non
         archive: a folder STUDY/HASH that `archive` wrote.
         out: results folder; by default results/STUDY-HASH, where the run would have put it.
     """
-    Console().print(f"results: {archives.restore(archive, out)}", soft_wrap=True, highlight=False)
+    plain_console().print(f"results: {archives.restore(archive, out)}", soft_wrap=True)
 
 
 def _print_results(study: Any, folder: Path) -> None:
     """The table of a results folder, and where its figures and rows are."""
-    console = Console()
+    console = plain_console()
     print_rows(console, study.table(read_rows(folder)))
     for path in sorted(folder.glob("*.png")):
-        console.print(f"picture: {path.resolve()}", soft_wrap=True, highlight=False)
-    console.print(f"rows:    {(folder / 'rows.jsonl').resolve()}", soft_wrap=True, highlight=False)
+        console.print(f"picture: {path.resolve()}", soft_wrap=True)
+    console.print(f"rows:    {(folder / 'rows.jsonl').resolve()}", soft_wrap=True)
 
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {"draw": draw, "archive": archive, "restore": restore}

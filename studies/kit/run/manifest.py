@@ -18,6 +18,7 @@ from learners.data import load_data
 
 from .arguments import command
 from .provenance import code_digests, combined, commits
+from .rows import FORMAT
 from .study import Row, Study, claim, short_name
 
 
@@ -39,6 +40,7 @@ def manifest(study: Study, args: Any, threads: int, names: Sequence[str]) -> Row
     made_by |= {"code_digest": combined(digests), "threads": threads}
     packages = ("mortal", "torch", "numpy", "scipy", "scikit-learn")
     return {
+        "format": FORMAT,
         "made_by": {**made_by, "torch": torch.__version__, "cpu": _cpu()},
         "claim": claim(study),
         "command": command(short_name(study) if _is_ours(study) else study.__name__, args),

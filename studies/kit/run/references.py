@@ -54,9 +54,9 @@ def resolve(reference: str) -> Any:
     except SyntaxError as error:
         problem = f"{error.msg}; wanted module:name(word=value), {_EXAMPLES}"
     except (ImportError, ValueError, TypeError, AttributeError) as error:
-        problem = str(error).partition(" on line")[0]
-    except Exception as error:  # whatever a user's module does when it is imported
-        problem = f"{type(error).__name__}: {error}"
+        problem = " ".join(str(error).partition(" on line")[0].split()) or type(error).__name__
+    except (Exception, SystemExit) as error:  # whatever a user's module or class does
+        problem = one_line(error)
     if (file := re.match(r"(?:\./)?([\w./]*?)\.py\b", reference)) is not None:
         problem = f"for a file write {file[1].replace('/', '.')}{reference[file.end() :] or ':name'}"
     raise BadReference(f"{reference}: {problem}")
@@ -105,6 +105,11 @@ def short_reference(reference: str) -> str:
         return name
     first, *more = [ast.get_source_segment(name, part) for part in (*call.args, *call.keywords)]
     return f"{ast.unparse(call.func)}({first}{', ...' if more else ''})"
+
+
+def one_line(error: BaseException) -> str:
+    """An error as its kind and its words, without line breaks."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _evaluated(node: ast.expr, references: dict[str, str]) -> Any:

@@ -1,43 +1,63 @@
 """A results folder: a manifest of what made it, and rows that survive a kill at any moment.
 
-`rows.jsonl` only ever grows, a whole trial at a time and in plan order. A trial that finishes before its
-turn waits in `spool/`, written all or nothing, so nothing that was computed is lost.
+`rows.jsonl` grows a whole trial at a time and in plan order. A trial that finishes before its turn waits in
+`spool/`, written all or nothing, so nothing that was computed is lost. What is damaged is run again, and what
+comes behind it waits.
 """
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from .rows import FORMAT, ResultsError, rows_of, trial_text, whole_trials
 from .study import Row
 
 
-class ResultsError(RuntimeError):
-    """A results folder that cannot be gone on with."""
-
-
 def read_rows(folder: Path) -> list[Row]:
-    """All rows of a results folder, each with its trial's name under "trial"."""
-    path = folder / "rows.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    """The rows of all trials in `rows.jsonl` that are whole, each with its trial's name under "trial".
+
+    Raises:
+        ResultsError: the file cannot be read, or holds something else.
+    """
+    return rows_of("".join(read_trials(folder / "rows.jsonl").values()))
+
+
+def read_trials(path: Path) -> dict[str, str]:
+    """The lines of every whole trial in a file of rows, by its name; none if there is no file.
+
+    Raises:
+        ResultsError: it cannot be read, or holds something else.
+    """
+    with operating_errors(path):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return {}
+    return whole_trials(content, path)
 
 
 class Results:
     """An open results folder for a plan of trials; the caller holds its lock.
 
     Raises:
-        ResultsError: the folder was made by other arguments, or is not one of ours.
+        ResultsError: the folder was made by other arguments, is not one of ours, or cannot be written.
     """
 
     def __init__(self, folder: Path, manifest: Row, names: Sequence[str]) -> None:
         self._names = list(names)
+        self.folder = folder
         self._rows = folder / "rows.jsonl"
         self._times = folder / "times.jsonl"
         self._spool = folder / "spool"
-        _agree(folder, manifest)
-        self._spool.mkdir(exist_ok=True)
-        self._turn = self._recover()
-        self._settle()
+        self._turn = 0
+        with operating_errors(folder):
+            _agree(folder, manifest)
+            self._stamp = _stamp(folder)
+            self._spool.mkdir(exist_ok=True)
+            self._recover()
+            self._settle()
 
     @property
     def missing(self) -> list[int]:
@@ -53,26 +73,39 @@ class Results:
 
         Raises:
             ValueError: there are no rows, or one that is no dictionary, is no JSON or has a key "trial".
+            ResultsError: the folder cannot be written, or is no longer the one that was opened.
         """
         name = self._names[index]
-        for number, row in enumerate(rows):
-            _require_json(f"trial {name!r}, row {number}", row)
-        if not rows or any("trial" in row for row in rows):
-            raise ValueError(f"trial {name!r}: a trial yields at least one row, and no row has a key 'trial'")
-        _write(self._waiting(index), "".join(json.dumps({"trial": name, **row}) + "\n" for row in rows))
-        with self._times.open("a") as file:
+        self.keep_lines(index, trial_text(name, rows))
+        with operating_errors(self.folder), self._times.open("a") as file:
             file.write(json.dumps({"trial": name, "seconds": round(seconds, 3)}) + "\n")
-        self._settle()
 
     def keep_lines(self, index: int, lines: str) -> None:
-        """Keep a finished trial's rows as another results folder holds them."""
-        _write(self._waiting(index), lines)
-        self._settle()
+        """Keep a finished trial's rows as another results folder holds them.
+
+        Raises:
+            ResultsError: the folder cannot be written, or is no longer the one that was opened.
+        """
+        with operating_errors(self.folder):
+            if _stamp(self.folder) != self._stamp:
+                raise ResultsError(f"{self.folder}: was deleted or replaced while the study ran")
+            _write(self._waiting(index), lines)
+            self._settle()
 
     def close(self) -> None:
-        """All trials are in."""
-        if not any(self._spool.iterdir()):
-            self._spool.rmdir()
+        """Take leave of the folder, all of whose trials are in.
+
+        Raises:
+            ResultsError: rows were lost or altered while the study ran.
+        """
+        with operating_errors(self.folder):
+            if not any(self._spool.iterdir()):
+                self._spool.rmdir()
+        if lost := {*self._names[: self._turn]} - {*read_trials(self._rows)}:
+            raise ResultsError(
+                f"{self._rows}: {len(lost)} trials were damaged while the study ran; "
+                "the same command runs them again"
+            )
 
     def _waiting(self, index: int) -> Path:
         return self._spool / f"{index}.json"
@@ -86,40 +119,64 @@ class Results:
             self._waiting(self._turn).unlink()
             self._turn += 1
 
-    def _recover(self) -> int:
-        """Cut what a kill left half written; return how many trials are whole."""
-        if not self._rows.exists():
-            return 0
-        text = self._rows.read_text()
-        lines = text[: text.rfind("\n") + 1].splitlines(keepends=True)
-        while lines and self._is_waiting(lines[-1]):  # killed between the append and the unlink
-            lines.pop()
-        if "".join(lines) != text:
-            _write(self._rows, "".join(lines))
-        whole = list(dict.fromkeys(json.loads(line)["trial"] for line in lines))
-        if whole != self._names[: len(whole)]:
+    def _recover(self) -> None:
+        """Keep what is whole, in plan order: what a gap in it precedes waits until the gap is filled."""
+        whole = read_trials(self._rows)
+        if not {*whole} <= {*self._names}:
             raise ResultsError(f"{self._rows}: holds other trials than this study's plan; give another --out")
-        return len(whole)
+        for index, name in enumerate(self._names):
+            waiting = self._waiting(index)
+            if waiting.exists() and name not in read_trials(waiting):
+                waiting.unlink()
+        while self._turn < len(self._names) and self._names[self._turn] in whole:
+            self._turn += 1
+        for index in range(self._turn, len(self._names)):
+            if (name := self._names[index]) in whole:
+                _write(self._waiting(index), whole[name])
+        kept = "".join(whole[name] for name in self._names[: self._turn])
+        if self._rows.exists() and self._rows.read_bytes() != kept.encode():
+            _write(self._rows, kept)
+        for index in range(self._turn):
+            self._waiting(index).unlink(missing_ok=True)
 
-    def _is_waiting(self, line: str) -> bool:
-        name = json.loads(line)["trial"]
-        return name in self._names and self._waiting(self._names.index(name)).exists()
+
+@contextmanager
+def operating_errors(place: Path) -> Iterator[None]:
+    """Say in one line what the operating system refused to do with results: no space, no right, no folder.
+
+    Raises:
+        ResultsError: in place of an OSError.
+    """
+    try:
+        yield
+    except (OSError, NotImplementedError) as error:  # the latter by a lock that a file system does not know
+        file = getattr(error, "filename", None) or place
+        raise ResultsError(
+            f"{file}: {getattr(error, 'strerror', None) or error}; finished trials are kept, "
+            "and the same command goes on from them"
+        ) from error
 
 
 def read_manifest(folder: Path) -> Row:
-    """The manifest of a results folder.
+    """The manifest of a results folder or an archive.
 
     Raises:
-        ResultsError: it has none, or one that is not ours.
+        ResultsError: it has none, or one that is not ours or of an earlier format.
     """
     path = folder / "manifest.json"
     try:
-        manifest: Row = json.loads(path.read_text())
+        with operating_errors(path):
+            if not path.exists():
+                raise ResultsError(f"{folder}: is not a results folder, it has no manifest.json")
+            manifest: Row = json.loads(path.read_bytes())
         dict(manifest["made_by"])
-    except FileNotFoundError:
-        raise ResultsError(f"{folder}: is not a results folder, it has no manifest.json") from None
     except (ValueError, KeyError, TypeError):
         raise ResultsError(f"{path}: is not a manifest of ours; give another --out") from None
+    if manifest.get("format") != FORMAT:
+        raise ResultsError(
+            f"{folder}: was written in another format ({manifest.get('format', 1)}, wanted {FORMAT}), "
+            "whose rows cannot be checked; run the study again, with another --out"
+        )
     return manifest
 
 
@@ -148,6 +205,15 @@ def _differences(before: Row, now: Row) -> list[str]:
     ]
 
 
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another that took its place; None of one that is gone."""
+    try:
+        stat = (folder / "manifest.json").stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
+
+
 def _write(path: Path, text: str) -> None:
     """Write a file, all or nothing."""
     part = path.with_suffix(".part")
@@ -156,17 +222,3 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-
-
-def _require_json(where: str, row: object) -> None:
-    """Refuse a row that cannot be kept, by the key that is at fault."""
-    if not isinstance(row, dict):
-        raise ValueError(f"{where}: is a {type(row).__name__}, wanted a dictionary; does run yield its rows?")
-    for key, value in row.items():
-        try:
-            json.dumps(value)
-        except TypeError:
-            kind = type(value).__name__
-            raise ValueError(
-                f"{where}: {key!r} is a {kind}, which no file holds; make it numbers or words"
-            ) from None

@@ -1,25 +1,31 @@
 """Run a study's trials here, over processes, or over a dask cluster; and go on after a kill."""
 
-import multiprocessing
 import os
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
-import torch
 from filelock import FileLock, Timeout
 
+from .cluster import dask_cluster
+from .executors import Workers, deaf_to_interrupts, processes
 from .manifest import identity, manifest
-from .results import Results, ResultsError, read_rows
+from .ranges import Count, check_arguments
+from .results import Results, operating_errors, read_rows
+from .rows import ResultsError
 from .study import Row, Show, Study, Trial, short_name
+from .worker import run_in_worker, run_trial
 
-Run = Callable[[Any], Iterator[Row]]
+_TRACEBACK = "traceback.txt"
+
+
+class TrialFailed(RuntimeError):
+    """The code of a study, or of a part that it was given, raised an error; finished trials are kept."""
 
 
 @dataclass(frozen=True)
@@ -33,20 +39,21 @@ class RunOptions:
     # results folder; by default results/NAME-HASH, HASH of arguments, data and code
     out: Path | None = None
     # processes
-    workers: int = 1
-    # torch threads of each worker, by default cores / workers; 1 on a busy machine
-    threads: int | None = None
+    workers: Count = 1
+    # torch threads of each worker, by default $OMP_NUM_THREADS, else cores / workers; 1 on a busy machine
+    threads: Count | None = None
     # address of a dask scheduler to run the trials on (extra "dask")
     cluster: str | None = None
 
     def __post_init__(self) -> None:
-        if self.workers < 1 or (self.threads is not None and self.threads < 1):
-            raise ValueError(f"workers and threads are at least 1, got {self.workers} and {self.threads}")
+        check_arguments("run", self)
 
     @property
     def worker_threads(self) -> int:
         """Torch threads of each worker."""
-        return self.threads or max(1, (os.cpu_count() or 1) // self.workers)
+        first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+        by_default = int(first) if first.isdecimal() else (os.cpu_count() or 1) // self.workers
+        return self.threads or max(1, by_default)
 
 
 def run_study(
@@ -65,119 +72,125 @@ def run_study(
         the results folder.
 
     Raises:
-        ResultsError: the folder was made by other arguments or code, or another run is using it.
-        ValueError: trials have no names of their own, or an argument has no stable description.
-        RuntimeError: trials failed in workers; those that did not are kept.
+        ResultsError: the folder was made by other arguments or code, another run is using it, or it cannot
+            be written.
+        TrialFailed: a trial raised an error; `traceback.txt` in the folder says where.
+        ValueError: an argument is out of its range or has no stable description, or trials have no names of
+            their own.
+        WorkersLost: a worker process was killed, or there is something wrong with the cluster.
     """
+    trials = plan_trials(study, args)
+    about = manifest(study, args, options.worker_threads, [*trials])
+    folder = Path(options.out or f"results/{short_name(study)}-{identity(about)}")
+    with alone_in(folder):
+        results = Results(folder, about, [*trials])
+        missing = {*results.missing}
+        todo = {i: trial for i, trial in enumerate(trials.values()) if i in missing}
+        for i, name in enumerate(trials):
+            if i not in missing:
+                show(name, {"done": 1.0})
+        if options.workers == 1 and options.cluster is None:
+            _run_here(study, todo, options.worker_threads, show, results)
+        else:
+            workers = (
+                processes(options.workers, show)
+                if options.cluster is None
+                else dask_cluster(options.cluster, study.__name__, args, about["modules"])
+            )
+            _run_in_workers(study, todo, options.worker_threads, workers, results)
+        results.close()
+        with operating_errors(folder):
+            (folder / _TRACEBACK).unlink(missing_ok=True)
+            study.figures(read_rows(folder), folder)
+    return folder
+
+
+def plan_trials(study: Study, args: Any) -> dict[str, Trial]:
+    """The trials of a study by their names, in the order of its plan.
+
+    Raises:
+        ValueError: an argument is out of its range, there is no trial, or trials have no names of their own.
+    """
+    check_arguments(short_name(study), args)
     trials = list(study.plan(args))
-    names = [t.name for t in trials]
+    names = [trial.name for trial in trials]
     if not names:
         raise ValueError(
             f"{short_name(study)}: these arguments make no trial at all; ask for at least one chip"
         )
     if len(set(names)) != len(names):
         raise ValueError(f"{study.__name__}: a plan needs trials with different names, got {names}")
-    about = manifest(study, args, options.worker_threads, names)
-    folder = Path(options.out or f"results/{short_name(study)}-{identity(about)}")
-    folder.mkdir(parents=True, exist_ok=True)
+    return dict(zip(names, trials, strict=True))
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make a results folder and keep other runs out of it.
+
+    Raises:
+        ResultsError: it cannot be made, or another run is using it.
+    """
+    with operating_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            message = f"{folder}: another run is using it; wait, or give another --out"
+            raise ResultsError(message) from None
     try:
-        with FileLock(folder / "lock", timeout=0):
-            results = Results(folder, about, names)
-            todo = results.missing
-            for i in sorted({*range(len(names))} - {*todo}):
-                show(names[i], {"done": 1.0})
-            if options.workers == 1 and options.cluster is None:
-                for i in todo:  # one after another, up to the first that fails
-                    results.keep(i, *_run_trial(study.run, trials[i], options.worker_threads, show))
-            else:
-                _run_in_workers(study.run, {i: trials[i] for i in todo}, options, show, results)
-            results.close()
-            study.figures(read_rows(folder), folder)
-    except Timeout:
-        raise ResultsError(f"{folder}: another run is using it; wait, or give another --out") from None
-    return folder
+        yield
+    finally:
+        lock.release()
+
+
+def _run_here(study: Study, todo: dict[int, Trial], threads: int, show: Show, results: Results) -> None:
+    """Run trials one after another, up to the first that fails."""
+    for index, trial in todo.items():
+        try:
+            rows, seconds = run_trial(study.run, trial, threads, show)
+        except Exception as error:
+            raise _failure(results.folder, {trial.name: error}, len(todo)) from error
+        results.keep(index, rows, seconds)
 
 
 def _run_in_workers(
-    run: Run, todo: dict[int, Trial], options: RunOptions, show: Show, results: Results
+    study: Study,
+    todo: dict[int, Trial],
+    threads: int,
+    workers: AbstractContextManager[Workers],
+    results: Results,
 ) -> None:
+    """Run trials in workers; all that can be finished are kept before the first that failed is reported."""
     failed: dict[str, BaseException] = {}
-    with _executor(options) as (executor, progress):
-        running: dict[Future[tuple[list[Row], float]], int] = {
-            executor.submit(_run_in_worker, run, trial, options.worker_threads): i
-            for i, trial in todo.items()
-        }
+    with workers as (executor, look):
+        running: dict[Future[tuple[list[Row], float]], int] = {}
+        with deaf_to_interrupts():
+            for index, trial in todo.items():
+                running[executor.submit(run_in_worker, study.run, trial, threads)] = index
         while running:
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-            while progress is not None:
-                try:
-                    show(*progress.get_nowait())
-                except Empty:
-                    break
+            look()
             for future in done:
                 index = running.pop(future)
                 error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    raise error
                 if error is None:
                     results.keep(index, *future.result())
                 else:
                     failed[todo[index].name] = error
-    for name, error in failed.items():  # everything that could be finished is kept
-        raise RuntimeError(
-            f"{len(failed)} of {len(todo)} trials failed; the first, {name!r}: {error}"
-        ) from error
+    for error in failed.values():
+        raise _failure(results.folder, failed, len(todo)) from error
 
 
-@contextmanager
-def _executor(options: RunOptions) -> Iterator[tuple[Executor, Any]]:
-    """Something to submit trials to, and a queue of rows to show as they come, if it has one."""
-    if options.cluster is not None:
-        from distributed import Client  # the extra "dask"
-
-        with Client(options.cluster) as client:
-            yield client.get_executor(), None
-        return
-    context = multiprocessing.get_context("spawn")
-    progress = context.Queue()
-    pool = ProcessPoolExecutor(options.workers, context, initializer=_start_worker, initargs=(progress,))
-    try:
-        yield pool, progress
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_progress: Any = None  # in a worker process: the queue of rows to show
-
-
-def _start_worker(progress: Any) -> None:
-    """Begin a worker process; it must not outlive a parent that was killed."""
-    global _progress
-    _progress = progress
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-def _run_in_worker(run: Run, trial: Trial, threads: int) -> tuple[list[Row], float]:
-    queue = _progress
-    return _run_trial(run, trial, threads, lambda name, row: queue.put((name, row)) if queue else None)
-
-
-def _run_trial(run: Run, trial: Trial, threads: int, show: Show) -> tuple[list[Row], float]:
-    before, began = torch.get_num_threads(), time.perf_counter()
-    rows: list[Row] = []
-    torch.set_num_threads(threads)
-    try:
-        for row in run(trial):
-            rows.append(row)
-            show(trial.name, row)
-    except Exception as error:
-        error.add_note(f"raised by trial {trial.name!r}")
-        raise
-    finally:
-        torch.set_num_threads(before)
-    return rows, time.perf_counter() - began
+def _failure(folder: Path, failed: dict[str, BaseException], trials: int) -> TrialFailed:
+    """What is said of trials that failed; where the first did is written to a file, if that can be."""
+    name, error = next(iter(failed.items()))
+    message = f"{type(error).__name__}: {error}, raised by trial {name!r}"
+    if len(failed) > 1:
+        message += f"; {len(failed)} of {trials} trials failed"
+    with suppress(OSError):
+        (folder / _TRACEBACK).write_text("".join(traceback.format_exception(error)))
+        message += f"; see {folder / _TRACEBACK}"
+    return TrialFailed(message)

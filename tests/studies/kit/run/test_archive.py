@@ -1,7 +1,6 @@
 """Archives keep what is finished, byte for byte, and a run goes on from them to the same rows."""
 
 import gzip
-import json
 import random
 from pathlib import Path
 
@@ -10,7 +9,8 @@ from filelock import FileLock
 
 from studies.kit.run import archive as archives
 from studies.kit.run.archive import archive, finished_trials, restore
-from studies.kit.run.results import ResultsError, read_manifest, read_rows
+from studies.kit.run.results import read_manifest
+from studies.kit.run.rows import ResultsError, trial_text
 from studies.kit.run.runner import RunOptions, run_study
 from tests.studies import toy
 
@@ -38,8 +38,8 @@ def test_an_unfinished_run_goes_on_from_its_archive(tmp_path: Path, monkeypatch:
     (unfinished / "spool").mkdir(parents=True)
     lines = (whole / "rows.jsonl").read_text().splitlines(keepends=True)
     (unfinished / "manifest.json").write_bytes((whole / "manifest.json").read_bytes())
-    (unfinished / "rows.jsonl").write_text("".join(lines[:4]))
-    (unfinished / "spool" / "2.json").write_text("".join(lines[8:12]))
+    (unfinished / "rows.jsonl").write_text("".join(lines[:5]))
+    (unfinished / "spool" / "2.json").write_text("".join(lines[10:15]))
     place = archive(unfinished, tmp_path / "archives")
     ran = []
     run_trial = toy.run
@@ -49,25 +49,25 @@ def test_an_unfinished_run_goes_on_from_its_archive(tmp_path: Path, monkeypatch:
     assert (tmp_path / "back" / "rows.jsonl").read_text() == "".join(lines)
 
 
-def test_a_run_that_is_going_on_is_archived_without_its_last_trial(tmp_path: Path) -> None:
+def test_of_a_run_that_is_going_on_whole_trials_are_archived(tmp_path: Path) -> None:
     folder = run(tmp_path)
+    lines = (folder / "rows.jsonl").read_text().splitlines(keepends=True)
     with FileLock(folder / "lock"):
-        assert [*finished_trials(folder)] == ["toy 0", "toy 1", "toy 2"]
-        with (folder / "rows.jsonl").open("a") as file:
-            file.write('{"trial": "toy 4", "k')
-        assert [*finished_trials(folder)] == ["toy 0", "toy 1", "toy 2"]
+        for half_written in (lines[15][:9], "".join(lines[15:19])):
+            (folder / "rows.jsonl").write_text("".join(lines[:15]) + half_written)
+            assert [*finished_trials(folder)] == ["toy 0", "toy 1", "toy 2"]
 
 
 def test_what_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = run(tmp_path / "run")
     path = folder / "rows.jsonl"
     noise = random.Random(0).randbytes(300_000).hex()
-    rows = read_rows(folder)
-    path.write_text("".join(json.dumps({**row, "noise": noise}) + "\n" for row in rows))
+    whole = path.read_text()
+    path.write_text(trial_text("toy 0", [{"noise": noise}]))
     with pytest.raises(ResultsError, match=r"rows\.jsonl\.gz would have \d+ bytes, at most 200000"):
         archive(folder, tmp_path / "archives")
     assert not (tmp_path / "archives").exists()
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text(whole)
     place = archive(folder, tmp_path / "archives")
     total = sum(p.stat().st_size for p in place.iterdir())
     monkeypatch.setattr(archives, "LIMIT", total + 10)
@@ -86,4 +86,4 @@ def test_what_is_no_archive_or_would_be_overwritten_is_refused(tmp_path: Path) -
         with pytest.raises(ResultsError, match="is not a results folder"):
             act(tmp_path)
     assert read_manifest(place) == read_manifest(folder)
-    assert len(gzip.decompress((place / "rows.jsonl.gz").read_bytes()).splitlines()) == 16
+    assert len(gzip.decompress((place / "rows.jsonl.gz").read_bytes()).splitlines()) == 20

@@ -1,0 +1,96 @@
+"""A dask cluster that trials run on; whatever is wrong with it is said in one line, within a time limit."""
+
+import importlib.util
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from typing import Any, Final
+
+from .executors import Workers, WorkersLost
+from .provenance import code_digests
+
+SCHEDULER_WITHIN: Final = 10.0  # s in which a scheduler answers
+WORKER_WITHIN: Final = 30.0  # s for which a cluster may be without workers
+_GOES_ON = "finished trials are kept, and the same command goes on from them"
+
+
+@contextmanager
+def dask_cluster(address: str, study: str, args: Any, digests: Mapping[str, str]) -> Iterator[Workers]:
+    """The workers of a dask scheduler.
+
+    Args:
+        address: of the scheduler, as in tcp://host:8786.
+        study: name of the study's module.
+        args: its arguments.
+        digests: of the code that rows depend on, as `code_digests` finds it here.
+
+    Raises:
+        WorkersLost: dask is not installed, no scheduler answers, it has no worker for `WORKER_WITHIN`
+            seconds, a worker lacks the study or has other code, or the scheduler was lost.
+    """
+    try:
+        from distributed import Client  # the extra "dask"
+    except ModuleNotFoundError as error:
+        raise WorkersLost("--cluster wants the extra dask: pip install '.[dask]'") from error
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said below
+    try:
+        client = Client(address, timeout=SCHEDULER_WITHIN)
+    except Exception as error:  # whatever an address may be
+        raise WorkersLost(
+            f"{address}: no dask scheduler answers there within {SCHEDULER_WITHIN:g} s "
+            f"({type(error).__name__}); start one with `dask scheduler`"
+        ) from error
+    try:
+        _await_worker(client, address)
+        _require_code(client, address, study, args, digests)
+        yield Workers(client.get_executor(), _Watch(client, address).look)
+    except (CancelledError, OSError) as error:
+        raise WorkersLost(f"{address}: the dask scheduler was lost; {_GOES_ON}") from error
+    finally:
+        client.close(timeout=2)
+
+
+def _await_worker(client: Any, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=WORKER_WITHIN)
+    except TimeoutError as error:
+        raise WorkersLost(_lonely(address)) from error
+
+
+def _lonely(address: str) -> str:
+    return (
+        f"{address}: has had no worker for {WORKER_WITHIN:g} s; start one with `dask worker {address}`; "
+        f"{_GOES_ON}"
+    )
+
+
+def _require_code(client: Any, address: str, study: str, args: Any, digests: Mapping[str, str]) -> None:
+    """Refuse workers on which trials could not run, or would give other rows."""
+    for worker, spec in client.run(importlib.util.find_spec, __name__.partition(".")[0]).items():
+        if spec is None:
+            raise WorkersLost(f"{address}: worker {worker} lacks this package; install it there")
+    for worker, theirs in client.run(code_digests, study, args, on_error="return").items():
+        if isinstance(theirs, Exception):
+            raise WorkersLost(f"{address}: worker {worker} cannot import the study or its parts: {theirs}")
+        if other := [name for name in sorted({*digests, *theirs}) if digests.get(name) != theirs.get(name)]:
+            raise WorkersLost(f"{address}: worker {worker} has other code: {', '.join(other)}")
+
+
+class _Watch:
+    """Looks whether a cluster still has workers."""
+
+    def __init__(self, client: Any, address: str) -> None:
+        self._client, self._address = client, address
+        self._looked = self._seen = time.monotonic()
+
+    def look(self) -> None:
+        now = time.monotonic()
+        if now < self._looked + 2:  # s
+            return
+        self._looked = now
+        if self._client.nthreads():
+            self._seen = now
+        elif now > self._seen + WORKER_WITHIN:
+            raise WorkersLost(_lonely(self._address))
