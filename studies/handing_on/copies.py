@@ -1,0 +1,323 @@
+"""Teach or copy? Where a fresh chip is better taught what a teacher knows, and where weights are copied.
+
+A teacher learns in place from labels; fresh chips then get its knowledge in every way there is, from
+the blindest copy to a whole training, and the reads that each way spends on a fresh chip are counted.
+
+What each way needs: a *blind copy* the teacher's true knobs; *trimmed* besides, the taps of the living
+teacher for some inputs, and a digital gain and offset behind every tap of the fresh chip; *written and
+verified* the same, and single layers of both chips, driven and probed alone; *hardware-aware* and
+*digital* ways labels and a datasheet, no teacher; *lessons* the outputs of the living teacher for
+inputs without labels; *labels* all that the teacher had. Only lessons and labels need no knobs, no
+digital description, and not even a chip of the same layers or technology.
+
+Copies are after Joshi et al. 2020 (https://doi.org/10.1038/s41467-020-16108-9) and Wan et al. 2022
+(https://doi.org/10.1038/s41586-022-04992-8), who write and verify; hardware-aware training is after
+Rasch et al. 2023 (https://doi.org/10.1038/s41467-023-40770-4), with sharpness-aware minimization (Foret
+et al. 2020, https://arxiv.org/abs/2010.01412). Rounds, scale, radius and headroom were chosen on
+training images, by chips that no run uses.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isinf
+from pathlib import Path
+from statistics import fmean
+from typing import Literal, get_args
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Generator, Tensor
+
+from analog import Chip, Device, Ideal, Knobs, Ledger, Mismatched, Port, metered, stream, xray
+from analog.devices import LinearECRAM
+from distill import SoftLabels, distillation_steps
+from learners import Batch, CrossEntropy, Loss, Update, evaluate, fit
+from learners.data import Dataset, batches, count_steps, load_data
+from learners.learner import Learner
+
+from ..kit.metrics.mean_interval import MeanInterval, mean_interval
+from ..kit.recipes.hardware_aware import hardware_aware_knobs
+from ..kit.recipes.published_learner import accumulating_adam, decaying_adam, learned_feedback
+from ..kit.recipes.training_size import TrainingSize, network, training_size
+from ..kit.recipes.trainings import log_spaced
+from ..kit.recipes.weight_copies import LayerMeter, Trim, fit_trims, repeat_knobs, trimmed, write_and_verify
+from ..kit.report.tables import mean_of, percent, plus_minus, round_count
+from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.references import reference, short_reference
+from ..kit.run.study import Row
+
+Copy = Literal[
+    "blind copy",
+    "trimmed copy",
+    "written and verified",
+    "hardware-aware",
+    "hardware-aware, sharpness",
+    "hardware-aware, trimmed",
+    "digital, written and verified",
+]
+Taught = Literal[
+    "copy, lessons",
+    "copy, labels",
+    "hardware-aware, labels",
+    "fresh, lessons",
+    "fresh, labels",
+    "fresh and smaller, lessons",
+    "fresh of another technology, lessons",
+]
+Way = Copy | Taught
+WAYS: tuple[Way, ...] = (*get_args(Copy), *get_args(Taught))
+STIMULI = 256  # that a trim is fitted to
+ROUNDS, SCALE = 8, 0.5  # of writing and verifying; what the source's weights are scaled by, to be in reach
+HEADROOM = 0.5  # the largest weight of a digital network that is to be written, of full scale
+RADIUS = 0.1  # of sharpness-aware minimization, full scale
+TWINS = 16  # simulated chips whose mean taps a hardware-aware network is trimmed to
+SMALLER = 0.75  # hidden neurons of a chip of another architecture, of the teacher's
+SEVERITIES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
+
+
+@dataclass(frozen=True)
+class Args(SeededChips):
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    devices: tuple[AnyDevice, ...] = tuple(Mismatched(severity=s) for s in SEVERITIES)  # each with teachers
+    ways: tuple[Way, ...] = WAYS  # how a fresh chip gets what the teacher knows
+    teachers: int = 2  # of each device
+    chips: int = 5  # fresh ones for each teacher and way
+    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
+    epochs: float | None = None  # of the teacher and of every training; by default 45, or 15 on large data
+    temperature: float = 4.0  # of the answers that lessons give
+
+
+TOY = Args(devices=(Mismatched(),), teachers=1, chips=2, hidden=8, epochs=0.3)
+
+
+@dataclass(frozen=True)
+class Trial:
+    args: Args = Args()
+    device: AnyDevice = Mismatched()
+    teacher: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{reference(self.device)}, teacher {self.teacher}"
+
+    @property
+    def identity(self) -> int:
+        return self.args.first_identity(self.args.teachers) + 1_000_000 * self.teacher
+
+    def generator(self, *path: str) -> Generator:
+        return stream(self.args.seed, "copies", self.teacher, *path)
+
+
+def plan(args: Args) -> list[Trial]:
+    return [Trial(args, device, t) for device in args.devices for t in range(args.teachers)]
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    args, data = trial.args, load_data(trial.args.data)
+    task = _Task(trial, data, training_size(data, hidden=args.hidden, epochs=args.epochs))
+    about = {"device": reference(trial.device), "teacher": trial.identity}
+    teacher = Chip(trial.device, task.layers, trial.identity, noise_seed=args.seed)
+    ledger = Ledger(teacher.spec)
+    for _ in task.practice("teacher", metered(teacher.port(), ledger)):
+        pass
+    score = round(float(evaluate(teacher.port(), data.test)), 6)
+    yield {"way": "teacher", **about, "chip": trial.identity, "reads": max(ledger.reads), "accuracy": score}
+    for number, way in enumerate(args.ways, 1):
+        for row in task.hand_over(way, teacher):
+            yield {"way": way, **about, **row, "done": round(number / len(args.ways), 4)}
+
+
+class _Task:
+    """One teacher's knowledge, and the ways of handing it to fresh chips."""
+
+    def __init__(self, trial: Trial, data: Dataset, size: TrainingSize) -> None:
+        self.trial, self.data, self.size = trial, data, size
+        self.layers = network(data, size.hidden)
+        self.steps = count_steps(data.train, size.batch, size.epochs)
+        self._aware: dict[float, Knobs] = {}
+
+    def hand_over(self, way: Way, teacher: Chip) -> Iterator[Row]:
+        """Rows of fresh chips: the reads that they took, and how well they do."""
+        who = range(self.trial.identity + 1, self.trial.identity + 1 + self.trial.args.chips)
+        other = way.startswith("fresh of another")
+        device = _other_technology(self.trial.device) if other else self.trial.device
+        smaller = network(self.data, round(SMALLER * self.size.hidden))
+        layers = smaller if way.startswith("fresh and smaller") else self.layers
+        chip = Chip(device, layers, who, noise_seed=self.trial.args.seed + 1)
+        ledger = Ledger(chip.spec)
+        port = metered(chip.port(), ledger)
+        for step, trims in self._carried_out(way, teacher, port):
+            scores = evaluate(trimmed(chip.port(), trims) if trims else chip.port(), self.data.test).tolist()
+            for identity, score in zip(who, scores, strict=True):
+                reads = max(ledger.reads)
+                yield {"chip": identity, "step": step, "reads": reads, "accuracy": round(score, 6)}
+
+    def _carried_out(self, way: Way, teacher: Chip, port: Port) -> Iterator[tuple[int, tuple[Trim, ...]]]:
+        """Carry a way out; at every pause, how many lessons there were, and the trims of the fresh chips."""
+        if way in get_args(Copy):
+            yield 0, self._copied(way, teacher, port)
+            return
+        if way.startswith("copy"):
+            port.program(self._repeated(xray.knobs(teacher)))
+        elif way.startswith("hardware-aware"):
+            port.program(self._repeated(self._aware_knobs(0.0)))
+        learning = self._lessons(way, teacher, port) if way.endswith("lessons") else self.practice(way, port)
+        for step in log_spaced(learning, self.steps):
+            yield step, ()
+
+    def _copied(self, way: Way, teacher: Chip, port: Port) -> tuple[Trim, ...]:
+        """Copy weights in some way; what digital trims of the fresh chips it takes, if any."""
+        x = self.data.train.x[:STIMULI]
+        if way == "digital, written and verified":
+            digital = Chip(Ideal(), self.layers, self.trial.identity)
+            digital.port().program(self._digital_knobs())
+            return self._written(port, digital, x)
+        if way == "written and verified":
+            return self._written(port, teacher, x)
+        if way in ("blind copy", "trimmed copy"):
+            port.program(self._repeated(xray.knobs(teacher)))
+            return fit_trims(port, x, teacher.port().measure(x).taps) if way == "trimmed copy" else ()
+        port.program(self._repeated(self._aware_knobs(RADIUS if way.endswith("sharpness") else 0.0)))
+        return fit_trims(port, x, self._aware_taps(x)) if way == "hardware-aware, trimmed" else ()
+
+    def _written(self, port: Port, source: Chip, x: Tensor) -> tuple[Trim, ...]:
+        """Write and verify a source's weights, and trim what is left."""
+        layers = tuple(LayerMeter().measure(source.port(), i) for i in range(len(self.layers)))
+        start = self._repeated(tuple(SCALE * k for k in xray.knobs(source)))
+        write_and_verify(port, layers, start, ROUNDS, scale=SCALE)
+        return fit_trims(port, x, source.port().measure(x).taps)
+
+    def _lessons(self, way: Way, teacher: Chip, port: Port) -> Iterator[object]:
+        """A training in place, from what the teacher answers."""
+        return distillation_steps(
+            teacher.port(),
+            port,
+            self._learner,
+            (batch.unlabeled for batch in self._batches(way)),
+            answers=SoftLabels(temperature=self.trial.args.temperature),
+            generator=self.trial.generator(way, "probes"),
+        )
+
+    def practice(self, what: str, port: Port) -> Iterator[object]:
+        """A training in place, from all labels."""
+        learner = self._learner(CrossEntropy())
+        return fit(learner, port, self._batches(what), self.trial.generator(what, "probes"))
+
+    def _repeated(self, knobs: Knobs) -> Knobs:
+        return repeat_knobs(knobs, self.trial.args.chips)
+
+    def _learner(self, loss: Loss) -> Learner:
+        granular = self.trial.device.costs.step is not None
+        update = accumulating_adam(self.data, self.size) if granular else self._update()
+        return learned_feedback(self.size.probes, update)(loss)
+
+    def _batches(self, what: str) -> Iterator[Batch]:
+        order = self.trial.generator(what, "data")
+        return batches(self.data.train, self.size.batch, self.size.epochs, order)
+
+    def _update(self) -> Update:
+        return decaying_adam(self.data, self.size.batch, self.size.epochs, self.size.learning_rate)
+
+    def _aware_knobs(self, radius: float) -> Knobs:
+        if radius not in self._aware:
+            self._aware[radius] = hardware_aware_knobs(
+                self.trial.device,
+                self.layers,
+                self._batches("hardware-aware"),
+                self._update(),
+                CrossEntropy(),
+                radius,
+                seed=self.trial.args.seed,
+            )
+        return self._aware[radius]
+
+    def _aware_taps(self, stimuli: Tensor) -> tuple[Tensor, ...]:
+        """The mean taps of simulated chips with the hardware-aware knobs."""
+        first = (1 << 50) + TWINS * self.trial.teacher
+        twins = Chip(self.trial.device, self.layers, range(first, first + TWINS))
+        twins.port().program(repeat_knobs(self._aware_knobs(0.0), TWINS))
+        return tuple(tap.mean(0) for tap in xray.respond(twins, stimuli).taps)
+
+    def _digital_knobs(self) -> Knobs:
+        order = self._batches("digital")
+        return hardware_aware_knobs(
+            Ideal(), self.layers, order, self._update(), CrossEntropy(), limit=HEADROOM
+        )
+
+
+def _other_technology(device: Device) -> Device:
+    """A technology that a device's weights mean nothing to."""
+    return LinearECRAM() if reference(device) != reference(LinearECRAM()) else Mismatched()
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    lines = []
+    for device in dict.fromkeys(r["device"] for r in rows):
+        of_device = [r for r in rows if r["device"] == device]
+        teachers = {r["teacher"]: r["accuracy"] for r in of_device if r["way"] == "teacher"}
+        for way in dict.fromkeys(r["way"] for r in of_device):
+            ends = {r["chip"]: r for r in of_device if r["way"] == way}  # the last of each chip
+            right = mean_interval([r["accuracy"] for r in ends.values()])
+            behind = mean_interval([teachers[r["teacher"]] - r["accuracy"] for r in ends.values()])
+            lines.append(
+                {
+                    "device": short_reference(device),
+                    "way": way,
+                    "chips": len(ends),
+                    "right %": interval(right),
+                    "points lost": interval(behind) if way != "teacher" else "",
+                    "reads": round_count(mean_of([*ends.values()], "reads")),
+                    "reads to half a point": round_count(_reads_until(of_device, way, teachers)),
+                }
+            )
+    return lines
+
+
+def interval(value: MeanInterval) -> str:
+    """A mean share in percent, with half the width of its interval, if there is one."""
+    return (
+        percent(value.mean)
+        if isinf(value.half_width)
+        else plus_minus(100 * value.mean, 100 * value.half_width)
+    )
+
+
+def _reads_until(rows: Sequence[Row], way: str, teachers: dict[int, float]) -> float | None:
+    """The fewest reads after which a way's chips are, in the mean, half a point behind their teachers."""
+    points: dict[int, list[float]] = {}
+    for r in rows:
+        if r["way"] == way and way != "teacher":
+            points.setdefault(r["reads"], []).append(teachers[r["teacher"]] - r["accuracy"])
+    return min((reads for reads, lost in points.items() if fmean(lost) <= 0.005), default=None)
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    devices = [*dict.fromkeys(r["device"] for r in rows)]
+    figure = Figure(figsize=(5.2 * min(3, len(devices)), 3.8 * -(-len(devices) // 3)), layout="constrained")
+    axes = figure.subplots(-(-len(devices) // 3), min(3, len(devices)), squeeze=False, sharey=True)
+    for axis, device in zip(axes.flat, devices, strict=False):
+        _draw(axis, [r for r in rows if r["device"] == device])
+        axis.set(
+            title=short_reference(device), xlabel="reads on the fresh chip (0 at the left)", xscale="symlog"
+        )
+    axes.flat[0].set_ylabel("right, % of test images")
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+    figure.savefig(path := folder / "copies.png", dpi=120)
+    return [path]
+
+
+def _draw(axis: Axes, rows: Sequence[Row]) -> None:
+    """Copies are dots, trainings are lines; bars are 95 % intervals of the mean over chips."""
+    teacher = fmean(r["accuracy"] for r in rows if r["way"] == "teacher")
+    axis.axhline(100 * teacher, color="black", linewidth=0.8, label="teacher")
+    for number, way in enumerate(dict.fromkeys(r["way"] for r in rows if r["way"] != "teacher")):
+        points: dict[int, list[float]] = {}
+        for r in rows:
+            if r["way"] == way:
+                points.setdefault(r["reads"], []).append(r["accuracy"])
+        means = [mean_interval(values) for values in points.values()]
+        bars = [0 if isinf(m.half_width) else 100 * m.half_width for m in means]
+        marker = "o" if way in get_args(Copy) else "-"
+        heights = [100 * m.mean for m in means]
+        axis.errorbar([*points], heights, bars, fmt=marker, color=f"C{number % 10}", label=way, capsize=2)
