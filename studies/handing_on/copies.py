@@ -1,12 +1,12 @@
 """Teach or copy? Where a fresh chip is better taught what a teacher knows, and where weights are copied.
 
-A teacher learns in place from labels; fresh chips then get its knowledge in every way there is, from
-the blindest copy to a whole training, and the reads that each way spends on a fresh chip are counted.
+A teacher learns in place from labels; fresh chips then get its knowledge by every method there is, from
+the blindest copy to a whole training, and the reads that each method spends on a fresh chip are counted.
 
-What each way needs: a *blind copy* the teacher's true knobs; *trimmed* besides, the taps of the living
+What each method needs: a *blind copy* the teacher's true knobs; *trimmed* besides, the taps of the living
 teacher for some inputs, and a digital gain and offset behind every tap of the fresh chip; *written and
 verified* the same, and single layers of both chips, driven and probed alone; *hardware-aware* and
-*digital* ways labels and a datasheet, no teacher; *lessons* the outputs of the living teacher for
+*digital* methods labels and a datasheet, no teacher; *lessons* the outputs of the living teacher for
 inputs without labels; *labels* all that the teacher had. Only lessons and labels need no knobs, no
 digital description, and not even a chip of the same layers or technology.
 
@@ -64,8 +64,8 @@ Taught = Literal[
     "fresh and smaller, lessons",
     "fresh of another technology, lessons",
 ]
-Way = Copy | Taught
-WAYS: tuple[Way, ...] = (*get_args(Copy), *get_args(Taught))
+Method = Copy | Taught
+METHODS: tuple[Method, ...] = (*get_args(Copy), *get_args(Taught))
 STIMULI = 256  # that a trim is fitted to
 ROUNDS, SCALE = 8, 0.5  # of writing and verifying; what the source's weights are scaled by, to be in reach
 HEADROOM = 0.5  # the largest weight of a digital network that is to be written, of full scale
@@ -79,9 +79,9 @@ SEVERITIES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = tuple(Mismatched(severity=s) for s in SEVERITIES)  # each with teachers
-    ways: tuple[Way, ...] = WAYS  # how a fresh chip gets what the teacher knows
+    methods: tuple[Method, ...] = METHODS  # how a fresh chip gets what the teacher knows
     teachers: int = 2  # of each device
-    chips: int = 5  # fresh ones for each teacher and way
+    chips: int = 5  # fresh ones for each teacher and method
     hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: float | None = None  # of the teacher and of every training; by default 45, or 15 on large data
     temperature: float = 4.0  # of the answers that lessons give
@@ -118,17 +118,23 @@ def run(trial: Trial) -> Iterator[Row]:
     about = {"device": reference(trial.device), "teacher": trial.identity}
     teacher = Chip(trial.device, task.layers, trial.identity, noise_seed=args.seed)
     ledger = Ledger(teacher.spec)
-    for _ in task.practice("teacher", metered(teacher.port(), ledger)):
+    for _ in task.train_in_place("teacher", metered(teacher.port(), ledger)):
         pass
     score = round(float(evaluate(teacher.port(), data.test)), 6)
-    yield {"way": "teacher", **about, "chip": trial.identity, "reads": max(ledger.reads), "accuracy": score}
-    for number, way in enumerate(args.ways, 1):
-        for row in task.hand_over(way, teacher):
-            yield {"way": way, **about, **row, "done": round(number / len(args.ways), 4)}
+    yield {
+        "method": "teacher",
+        **about,
+        "chip": trial.identity,
+        "reads": max(ledger.reads),
+        "accuracy": score,
+    }
+    for number, method in enumerate(args.methods, 1):
+        for row in task.hand_over(method, teacher):
+            yield {"method": method, **about, **row, "done": round(number / len(args.methods), 4)}
 
 
 class _Task:
-    """One teacher's knowledge, and the ways of handing it to fresh chips."""
+    """One teacher's knowledge, and the methods of handing it to fresh chips."""
 
     def __init__(self, trial: Trial, data: Dataset, size: TrainingSize) -> None:
         self.trial, self.data, self.size = trial, data, size
@@ -136,49 +142,55 @@ class _Task:
         self.steps = count_steps(data.train, size.batch, size.epochs)
         self._aware: dict[float, Knobs] = {}
 
-    def hand_over(self, way: Way, teacher: Chip) -> Iterator[Row]:
+    def hand_over(self, method: Method, teacher: Chip) -> Iterator[Row]:
         """Rows of fresh chips: the reads that they took, and how well they do."""
         who = range(self.trial.identity + 1, self.trial.identity + 1 + self.trial.args.chips)
-        other = way.startswith("fresh of another")
+        other = method.startswith("fresh of another")
         device = _other_technology(self.trial.device) if other else self.trial.device
         smaller = network(self.data, round(SMALLER * self.size.hidden))
-        layers = smaller if way.startswith("fresh and smaller") else self.layers
+        layers = smaller if method.startswith("fresh and smaller") else self.layers
         chip = Chip(device, layers, who, noise_seed=self.trial.args.seed + 1)
         ledger = Ledger(chip.spec)
         port = metered(chip.port(), ledger)
-        for step, trims in self._carried_out(way, teacher, port):
+        for step, trims in self._carried_out(method, teacher, port):
             scores = evaluate(trimmed(chip.port(), trims) if trims else chip.port(), self.data.test).tolist()
             for identity, score in zip(who, scores, strict=True):
                 reads = max(ledger.reads)
                 yield {"chip": identity, "step": step, "reads": reads, "accuracy": round(score, 6)}
 
-    def _carried_out(self, way: Way, teacher: Chip, port: Port) -> Iterator[tuple[int, tuple[Trim, ...]]]:
-        """Carry a way out; at every pause, how many lessons there were, and the trims of the fresh chips."""
-        if way in get_args(Copy):
-            yield 0, self._copied(way, teacher, port)
+    def _carried_out(
+        self, method: Method, teacher: Chip, port: Port
+    ) -> Iterator[tuple[int, tuple[Trim, ...]]]:
+        """Carry a method out; at every pause, how many lessons there were, and the trims of the fresh chips."""
+        if method in get_args(Copy):
+            yield 0, self._copied(method, teacher, port)
             return
-        if way.startswith("copy"):
+        if method.startswith("copy"):
             port.program(self._repeated(xray.knobs(teacher)))
-        elif way.startswith("hardware-aware"):
+        elif method.startswith("hardware-aware"):
             port.program(self._repeated(self._aware_knobs(0.0)))
-        learning = self._lessons(way, teacher, port) if way.endswith("lessons") else self.practice(way, port)
+        learning = (
+            self._lessons(method, teacher, port)
+            if method.endswith("lessons")
+            else self.train_in_place(method, port)
+        )
         for step in log_spaced(learning, self.steps):
             yield step, ()
 
-    def _copied(self, way: Way, teacher: Chip, port: Port) -> tuple[Trim, ...]:
-        """Copy weights in some way; what digital trims of the fresh chips it takes, if any."""
+    def _copied(self, method: Method, teacher: Chip, port: Port) -> tuple[Trim, ...]:
+        """Copy weights in some method; what digital trims of the fresh chips it takes, if any."""
         x = self.data.train.x[:STIMULI]
-        if way == "digital, written and verified":
+        if method == "digital, written and verified":
             digital = Chip(Ideal(), self.layers, self.trial.identity)
             digital.port().program(self._digital_knobs())
             return self._written(port, digital, x)
-        if way == "written and verified":
+        if method == "written and verified":
             return self._written(port, teacher, x)
-        if way in ("blind copy", "trimmed copy"):
+        if method in ("blind copy", "trimmed copy"):
             port.program(self._repeated(xray.knobs(teacher)))
-            return fit_trims(port, x, teacher.port().measure(x).taps) if way == "trimmed copy" else ()
-        port.program(self._repeated(self._aware_knobs(RADIUS if way.endswith("sharpness") else 0.0)))
-        return fit_trims(port, x, self._aware_taps(x)) if way == "hardware-aware, trimmed" else ()
+            return fit_trims(port, x, teacher.port().measure(x).taps) if method == "trimmed copy" else ()
+        port.program(self._repeated(self._aware_knobs(RADIUS if method.endswith("sharpness") else 0.0)))
+        return fit_trims(port, x, self._aware_taps(x)) if method == "hardware-aware, trimmed" else ()
 
     def _written(self, port: Port, source: Chip, x: Tensor) -> tuple[Trim, ...]:
         """Write and verify a source's weights, and trim what is left."""
@@ -187,18 +199,18 @@ class _Task:
         write_and_verify(port, layers, start, ROUNDS, scale=SCALE)
         return fit_trims(port, x, source.port().measure(x).taps)
 
-    def _lessons(self, way: Way, teacher: Chip, port: Port) -> Iterator[object]:
+    def _lessons(self, method: Method, teacher: Chip, port: Port) -> Iterator[object]:
         """A training in place, from what the teacher answers."""
         return distillation_steps(
             teacher.port(),
             port,
             self._learner,
-            (batch.unlabeled for batch in self._batches(way)),
+            (batch.unlabeled for batch in self._batches(method)),
             answers=SoftLabels(temperature=self.trial.args.temperature),
-            generator=self.trial.generator(way, "probes"),
+            generator=self.trial.generator(method, "probes"),
         )
 
-    def practice(self, what: str, port: Port) -> Iterator[object]:
+    def train_in_place(self, what: str, port: Port) -> Iterator[object]:
         """A training in place, from all labels."""
         learner = self._learner(CrossEntropy())
         return fit(learner, port, self._batches(what), self.trial.generator(what, "probes"))
@@ -254,20 +266,20 @@ def table(rows: Sequence[Row]) -> list[Row]:
     lines = []
     for device in dict.fromkeys(r["device"] for r in rows):
         of_device = [r for r in rows if r["device"] == device]
-        teachers = {r["teacher"]: r["accuracy"] for r in of_device if r["way"] == "teacher"}
-        for way in dict.fromkeys(r["way"] for r in of_device):
-            ends = {r["chip"]: r for r in of_device if r["way"] == way}  # the last of each chip
+        teachers = {r["teacher"]: r["accuracy"] for r in of_device if r["method"] == "teacher"}
+        for method in dict.fromkeys(r["method"] for r in of_device):
+            ends = {r["chip"]: r for r in of_device if r["method"] == method}  # the last of each chip
             right = mean_interval([r["accuracy"] for r in ends.values()])
             behind = mean_interval([teachers[r["teacher"]] - r["accuracy"] for r in ends.values()])
             lines.append(
                 {
                     "device": short_reference(device),
-                    "way": way,
+                    "method": method,
                     "chips": len(ends),
                     "right %": interval(right),
-                    "points lost": interval(behind) if way != "teacher" else "",
+                    "points lost": interval(behind) if method != "teacher" else "",
                     "reads": round_count(mean_of([*ends.values()], "reads")),
-                    "reads to half a point": round_count(_reads_until(of_device, way, teachers)),
+                    "reads to half a point": round_count(_reads_until(of_device, method, teachers)),
                 }
             )
     return lines
@@ -282,11 +294,11 @@ def interval(value: MeanInterval) -> str:
     )
 
 
-def _reads_until(rows: Sequence[Row], way: str, teachers: dict[int, float]) -> float | None:
-    """The fewest reads after which a way's chips are, in the mean, half a point behind their teachers."""
+def _reads_until(rows: Sequence[Row], method: str, teachers: dict[int, float]) -> float | None:
+    """The fewest reads after which a method's chips are, in the mean, half a point behind their teachers."""
     points: dict[int, list[float]] = {}
     for r in rows:
-        if r["way"] == way and way != "teacher":
+        if r["method"] == method and method != "teacher":
             points.setdefault(r["reads"], []).append(teachers[r["teacher"]] - r["accuracy"])
     return min((reads for reads, lost in points.items() if fmean(lost) <= 0.005), default=None)
 
@@ -309,15 +321,15 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
 
 def _draw(axis: Axes, rows: Sequence[Row]) -> None:
     """Copies are dots, trainings are lines; bars are 95 % intervals of the mean over chips."""
-    teacher = fmean(r["accuracy"] for r in rows if r["way"] == "teacher")
+    teacher = fmean(r["accuracy"] for r in rows if r["method"] == "teacher")
     axis.axhline(100 * teacher, color="black", linewidth=0.8, label="teacher")
-    for number, way in enumerate(dict.fromkeys(r["way"] for r in rows if r["way"] != "teacher")):
+    for number, method in enumerate(dict.fromkeys(r["method"] for r in rows if r["method"] != "teacher")):
         points: dict[int, list[float]] = {}
         for r in rows:
-            if r["way"] == way:
+            if r["method"] == method:
                 points.setdefault(r["reads"], []).append(r["accuracy"])
         means = [mean_interval(values) for values in points.values()]
         bars = [0 if isinf(m.half_width) else 100 * m.half_width for m in means]
-        marker = "o" if way in get_args(Copy) else "-"
+        marker = "o" if method in get_args(Copy) else "-"
         heights = [100 * m.mean for m in means]
-        axis.errorbar([*points], heights, bars, fmt=marker, color=f"C{number % 10}", label=way, capsize=2)
+        axis.errorbar([*points], heights, bars, fmt=marker, color=f"C{number % 10}", label=method, capsize=2)
