@@ -161,7 +161,7 @@ class _Task:
     def _carried_out(
         self, method: Method, teacher: Chip, port: Port
     ) -> Iterator[tuple[int, tuple[Trim, ...]]]:
-        """Carry a method out; at every pause, how many lessons there were, and the trims of the fresh chips."""
+        """Carry a method out; at every pause, how many lessons there were, and the chips' trims."""
         if method in get_args(Copy):
             yield 0, self._copied(method, teacher, port)
             return
