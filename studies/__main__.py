@@ -11,7 +11,8 @@ OTHER_COMMANDS = """\
 python -m studies PACKAGE.MODULE    run a study of your own
 python -m studies draw FOLDER       draw the figures of results again
 python -m studies archive FOLDER    keep results in docs/archive, also those of an unfinished run
-python -m studies restore ARCHIVE   unpack them, so that the run can go on"""
+python -m studies restore ARCHIVE   unpack them, so that the run can go on
+python -m studies results           write docs/results.md from docs/archive"""
 
 
 def main() -> int:

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import tyro
 
+from ..report.results_page import results_page
 from ..report.terminal import plain_console, print_rows, progress_of
-from . import archive as archives
+from . import archive as archiving
+from .archive import ARCHIVES
 from .catalog import UnknownStudy, import_study, study_of
 from .executors import WorkersLost
 from .references import BadReference, one_line
@@ -95,7 +97,7 @@ def archive(folder: tyro.conf.Positional[Path], into: Path | None = None) -> Non
         folder: results of a study.
         into: where archives are kept, as STUDY/HASH; by default docs/archive, if it is here.
     """
-    plain_console().print(f"archive: {archives.archive(folder, into)}", soft_wrap=True)
+    plain_console().print(f"archive: {archiving.archive(folder, into)}", soft_wrap=True)
 
 
 def restore(archive: tyro.conf.Positional[Path], out: Path | None = None) -> None:
@@ -107,7 +109,19 @@ def restore(archive: tyro.conf.Positional[Path], out: Path | None = None) -> Non
         archive: a folder STUDY/HASH that `archive` wrote.
         out: results folder; by default results/STUDY-HASH, where the run would have put it.
     """
-    plain_console().print(f"results: {archives.restore(archive, out)}", soft_wrap=True)
+    plain_console().print(f"results: {archiving.restore(archive, out)}", soft_wrap=True)
+
+
+def results(archives: Path = ARCHIVES, out: Path | None = None) -> None:
+    """Write the page of results of all archives, as Markdown.
+
+    Args:
+        archives: where archives are kept.
+        out: the page; by default results.md beside the archives.
+    """
+    page = out or archives.parent / "results.md"
+    page.write_text(results_page(archives))
+    plain_console().print(f"page: {page}", soft_wrap=True)
 
 
 def _print_results(study: Any, folder: Path) -> None:
@@ -119,4 +133,9 @@ def _print_results(study: Any, folder: Path) -> None:
     console.print(f"rows:    {(folder / 'rows.jsonl').resolve()}", soft_wrap=True)
 
 
-COMMANDS: Final[dict[str, Callable[..., None]]] = {"draw": draw, "archive": archive, "restore": restore}
+COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "draw": draw,
+    "archive": archive,
+    "restore": restore,
+    "results": results,
+}
