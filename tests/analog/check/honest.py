@@ -95,6 +95,12 @@ def thresholded(size: float) -> Any:
     return lambda c, d, n: knobs_to(c, c.knobs + torch.where(d.abs() < size, 0 * d, d))
 
 
+def jumped(c: Any, s: float, n: Noise) -> Any:
+    """Every cell falls to a tenth of itself at a rate, once or never: what is left is counted exactly."""
+    keep = torch.tensor(-s / 1e6).exp().to(c.knobs)
+    return knobs_to(c, torch.where(n.uniform(c.knobs) < keep, c.knobs, 0 * c.knobs))
+
+
 def cauchy(n: Noise, like: Tensor) -> Tensor:
     return (torch.pi * (n.uniform(like) - 0.5)).clamp(-1.57, 1.57).tan()
 
@@ -315,4 +321,51 @@ HONEST: dict[str, Device] = {
         Ideal(), fire=lambda c, u, n: torch.nn.functional.softplus(u)
     ),
     "cells of an effect inside": bent(Mismatched(severity=2.0)),
+    "a phase-change cell that is only ever set": bent(
+        Ideal(), pulse=lambda c, d, n: knobs_to(c, c.knobs + d.clamp(min=0))
+    ),
+    "neurons that fire by chance": bent(Ideal(), fire=lambda c, u, n: n.stochastic_round(u.sigmoid())),
+    "neurons that fire by chance, and by a threshold without it": bent(
+        Ideal(), fire=lambda c, u, n: (n.uniform(u) < u.sigmoid()).to(u)
+    ),
+    "inputs that are rounded": bent(
+        Ideal(), collect=lambda c, x, n: product(c, n.round_to_nearest(x * 16) / 16)
+    ),
+    "a field without entries": with_fields(lambda b, r, c: b.normal("none", 0)),
+    "a field that is expanded": with_fields(
+        lambda b, r, c: b.normal("gain", 1, 1).exp().expand(*b.normal("k", r, c).shape),
+        collect=lambda c, x, n: x @ (c.knobs * c.other).mT,
+    ),
+    "a field that lies across": with_fields(
+        lambda b, r, c: b.normal("gain", c, r).exp().mT, collect=lambda c, x, n: x @ (c.knobs * c.other).mT
+    ),
+    "noise of reads that is discrete": bent(
+        Ideal(), sense=lambda c, u, n: u + 0.1 * (n.uniform(u) * 3).floor()
+    ),
+    "noise of the third power": bent(Ideal(), sense=lambda c, u, n: u + 0.01 * n.normal(u) ** 3),
+    "noise by the sum of two draws, used crosswise": bent(
+        Ideal(), sense=lambda c, u, n: u + 0.1 * n.normal(u).flip(-1) + 0.1 * n.normal(u)
+    ),
+    "write noise thrice the drive": bent(
+        Ideal(), pulse=lambda c, d, n: knobs_to(c, c.knobs + d * (1 + 3 * n.normal(d)))
+    ),
+    "jumps of a compound Poisson process": bent(Ideal(), age=jumped),
+    "a window of .1": bent(
+        Ideal(),
+        fabricate=lambda r, c, b: IdealCells(0.1 * b.normal("k", r, c).tanh()),
+        pulse=lambda c, d, n: knobs_to(c, (c.knobs + d).clamp(-0.1, 0.1)),
+        bounds=lambda c: (torch.full_like(c.knobs, -0.1), torch.full_like(c.knobs, 0.1)),
+    ),
+    "steps that shrink at the window": bent(
+        Ideal(),
+        fabricate=lambda r, c, b: IdealCells(b.normal("k", r, c).tanh()),
+        pulse=lambda c, d, n: knobs_to(c, (c.knobs + d.clamp(-1, 1) * (1 - d.sign() * c.knobs)).clamp(-1, 1)),
+        bounds=lambda c: (torch.full_like(c.knobs, -1.0), torch.full_like(c.knobs, 1.0)),
+    ),
+    "read noise of the cells' own size": with_fields(
+        lambda b, r, c: b.uniform("size", 1, r), sense=lambda c, u, n: u + c.other * n.normal(u)
+    ),
+    "noise that a tenth of the rows have": with_fields(
+        lambda b, r, c: b.uniform("noisy", 1, r) < 0.1, sense=lambda c, u, n: u + c.other * n.normal(u)
+    ),
 }

@@ -2,6 +2,7 @@
 
 from .aging import AGINGS
 from .bent import Breach
+from .corners import CORNERS
 from .coupling import BANKS, BATCHES, DECLARED, FLEETS, PROBED
 from .noise import NOISES
 from .pulses import PULSES
@@ -19,4 +20,5 @@ BREACHES: dict[str, Breach] = {
     **PULSES,
     **VALUES,
     **STATES,
+    **CORNERS,
 }
