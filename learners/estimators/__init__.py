@@ -6,6 +6,7 @@ from .distributions import ProbeDistribution, sparse, uniform
 from .flipout import Flipout
 from .gradient import knob_gradient, knob_gradients
 from .joint_distributions import coordinates, haar, hadamard, sphere
+from .knob_feedback import KnobFeedback
 from .schemes import OneSided, Scheme, paired_baseline
 from .structured_distributions import Blocks, rank_one
 from .weight_mirrors import WeightMirrors
@@ -14,6 +15,7 @@ __all__ = [
     "ActiveNodePerturbation",
     "Blocks",
     "Flipout",
+    "KnobFeedback",
     "OneSided",
     "ProbeDistribution",
     "RunningMean",

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
+from ..metrics.mean_interval import mean_interval
+
 
 def percent(share: float | None, digits: int = 2) -> str:
     """A share, 0..1, in percent."""
@@ -28,6 +30,13 @@ def round_count(count: float | None) -> str:
 def plus_minus(value: float, uncertainty: float, digits: int = 2) -> str:
     """A number beside its spread, or half the width of its interval."""
     return f"{fixed(value, digits)} +- {fixed(uncertainty, digits)}"
+
+
+def mean_with_interval(values: Sequence[float], digits: int = 2) -> str:
+    """The mean over chips, beside half the width of its 95 % interval if there are several."""
+    if len(values) < 2:
+        return fixed(values[0] if values else None, digits)
+    return plus_minus(*mean_interval(values), digits)
 
 
 def mean_sd(values: Sequence[float], digits: int = 2) -> str:
