@@ -3,16 +3,22 @@
 Chips of one to eight equal hidden layers, 3 of each as a fleet, learn in place by node perturbation, the
 read-out by its own delta rule, on the same batches and with the same update (Adam, rate falling to zero):
 
-    plain         all hidden layers are probed at once
-    in turn       one layer after another, each in measurements of its own: nothing leaks between layers
-    decorrelated  all at once, every layer's inputs decorrelated by a matrix in the wiring
-    greedy        every layer has a digital read-out of its own and is taught by that alone
-    exact         the exact gradient by x-ray, which no real hardware allows, for as many steps as `plain`
+    node perturbation    plain: all hidden layers are probed at once; no model of the chip
+    in turn              one layer after another, each in measurements of its own: nothing leaks between them
+    decorrelated         all at once, every layer's inputs decorrelated by a matrix in the wiring
+    greedy               every layer has a digital read-out of its own and is taught by that alone
+    greedy + learned feedback
+                         and gradients are predicted by feedback that the probes teach
+    learned feedback, learned feedback alone, weight perturbation + delta rule, measured feedback
+                         as in `in_place`
+    exact gradient       by x-ray, which no real hardware allows
 
 What is equal: reads, counted as vectors through layers (a batch of 64 read by 9 layers is 576), by
 which a chip is also charged its seconds. So `in turn`, whose step costs more, makes fewer steps. Digital
-arithmetic (heads, matrices) is not charged. Each method's rate is chosen at each depth among the same few, on
-a fifth of the training data held out, from other chips; probe size and decorrelation are the same for all.
+arithmetic (heads, matrices) is not charged. The exact gradient and measured feedback make as many steps as
+plain node perturbation and need fewer reads, which the table gives. Each method's rate is chosen at each
+depth among the same few, on a fifth of the training data held out, from other chips; probe size and
+decorrelation are the same for all.
 
 The alignment is the cosine between the gradient estimated from one batch and the exact gradient of the
 objective that the method descends (of its local objectives for `greedy`), at the knobs of all hidden layers.
@@ -23,7 +29,8 @@ Knobs start out normal with variance gain^2 / fan-in. The choice matters: on eig
 
 Published: nothing at equal reads that we know of.
 
-Ours (digits, seed 0; mean test error in % of 3 Mismatched chips, and the early alignment):
+Ours (digits, seed 0; mean test error in % of 3 Mismatched chips, and the early alignment; plain is node
+perturbation, exact the exact gradient):
 
     hidden layers         1           2           3           4           6           8
     plain             4.3 0.33    4.6 0.24    4.5 0.24    5.4 0.20   10.6 0.16   14.5 0.11
@@ -37,11 +44,12 @@ greedy is clearly ahead. Alignments are taken where each method's rate has led i
 ahead at 3 layers (7.5 against 8.2) and far behind at 6 (28.0 against 11.0): layers so taught wait for those
 below.
 
-With learned feedback in both methods (`--feedback --chips 10 --depths 3 4 6 8 --methods plain greedy`; mean
-of 10 chips) greedy is ahead at each of these depths: 3.1 against 3.7 %, 3.4 against 3.9, 3.4 against 4.1, 3.4
-against 5.6. The gradient of a layer right below its head has the very form that feedback predicts; deeper
-ones have not. On MNIST (`--data mnist --feedback --epochs 4 --tuning-chips 1 --learning-rates 3e-3 1e-2`, 3
-chips): 2.24 against 2.66 % with 3 hidden layers, 2.14 against 3.01 with 4, every greedy chip ahead of every
+With learned feedback in both methods (`--chips 10 --depths 3 4 6 8 --methods "learned feedback" "greedy +
+learned feedback"`; mean of 10 chips) greedy is ahead at each of these depths: 3.1 against 3.7 %, 3.4 against
+3.9, 3.4 against 4.1, 3.4 against 5.6. The gradient of a layer right below its head has the very form that
+feedback predicts; deeper ones have not. On MNIST (`--data mnist --epochs 4 --tuning-chips 1 --learning-rates
+3e-3 1e-2`, the same methods, 3 chips): 2.24 against 2.66 % with 3 hidden layers, 2.14 against 3.01 with 4,
+every greedy chip ahead of every
 plain one; without feedback, in 3 passes, 6.2 against 6.5 with 3.
 
 Open questions: what is lost by greed itself, which the exact gradient of the local
@@ -52,14 +60,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Final, Literal, get_args
+from typing import Final, Literal, cast, get_args
 
 import torch
 from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
 from analog import Chip, Knobs, Ledger, Mismatched, Port, dense, metered, stream
+from analog.wires import Access
 from learners import Batch, CrossEntropy, Descent, NodePerturbation, Update, adam, evaluate, linear_decay, sgd
+from learners.access import needed_access
 from learners.data import Dataset, count_steps, draw_batches, held_out, load_data
 from learners.learner import Learner
 from learners.local import Block, Greedy
@@ -74,14 +84,24 @@ from ..kit.recipes.deep_chips import (
     scaled_per_chip,
     signal_and_noise,
 )
-from ..kit.recipes.exact_gradient import ExactGradient
+from ..kit.recipes.methods import MethodName, Setup, make_learner
 from ..kit.recipes.training_size import TrainingSize, training_size
-from ..kit.report.tables import fixed, low_high
+from ..kit.report.tables import fixed, mean_with_interval, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
 from ..kit.run.study import Row
 
-Method = Literal["plain", "in turn", "decorrelated", "greedy", "exact"]
+Layerwise = Literal["in turn", "decorrelated", "greedy", "greedy + learned feedback"]
+Method = Literal[MethodName, Layerwise]
+METHODS: Final[tuple[Method, ...]] = (
+    "node perturbation",
+    "learned feedback",
+    "learned feedback alone",
+    "weight perturbation + delta rule",
+    *get_args(Layerwise),
+    "measured feedback",
+    "exact gradient",
+)
 DECORRELATION: Final = 1e-3  # rate of the matrices; best of 1e-2, 1e-3 and 1e-4 on held-out digits
 ALIGNED: Final = 8  # batches over which an alignment is averaged
 
@@ -90,19 +110,18 @@ ALIGNED: Final = 8  # batches over which an alignment is averaged
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()
-    methods: tuple[Method, ...] = get_args(Method)
+    methods: tuple[Method, ...] = METHODS
     depths: tuple[Count, ...] = (1, 2, 3, 4, 6, 8)  # hidden layers
     chips: Count = 3  # identities, one fleet
     tuning_chips: Count = 2  # other identities, on which each rate is tried
     hidden: Count | None = None  # neurons of a layer; by default 64, or 256 on large data
-    epochs: Positive = 20  # of `plain`
+    epochs: Positive = 20  # of node perturbation
     learning_rates: tuple[Positive, ...] = (1e-3, 3e-3, 1e-2, 3e-2)  # among which each method's is chosen
     gain: Positive | None = 1.4  # of the first knobs; None: as fabricated
-    feedback: bool = False  # whether gradients are predicted by learned feedback, as in `in_place`
 
 
 TOY = Args(
-    methods=("plain", "decorrelated", "greedy"),
+    methods=("node perturbation", "decorrelated", "greedy", "measured feedback"),
     depths=(1, 2),
     chips=2,
     tuning_chips=1,
@@ -115,7 +134,7 @@ TOY = Args(
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
-    method: Method = "plain"
+    method: Method = "node perturbation"
     depth: int = 3
 
     @property
@@ -151,6 +170,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "learning_rate": args.learning_rates[best],
         "steps": training.steps,
         "layer_reads": sum(training.ledger.reads),
+        "access": "x-ray" if trial.method == "exact gradient" else str(training.access),
         "done": 1.0,
     }
 
@@ -191,9 +211,14 @@ class Training:
             return gradient_alignment.fully_decorrelated(self.chip.port(), self.state.decorrelators)
         return self.chip.port()
 
+    @property
+    def access(self) -> Access:
+        """The least access to the wires with which the method works."""
+        return needed_access(self.learner, self.chip.spec)
+
     def alignment(self) -> list[float]:
         """The alignment of each chip's estimated gradient with the exact one, over some batches."""
-        if self.trial.method == "exact":
+        if self.trial.method == "exact gradient":
             return [1.0] * self.trial.args.chips
         estimating = learner(self.trial, self.chip, self.size, sgd(1.0))
         cosines = []
@@ -206,7 +231,7 @@ class Training:
 
     def _exact_gradient(self, batch: Batch) -> Knobs:
         """The exact gradient of the method's own objective, at the hidden layers."""
-        if self.trial.method == "greedy":
+        if self.trial.method.startswith("greedy"):
             head = readout_layer(self.data, self.size.hidden)
             heads = [block.head for block in self.state.blocks[:-1]]
             return gradient_alignment.local_gradient(self.chip, batch, head, heads)
@@ -230,31 +255,37 @@ def count_trial_steps(trial: Trial, data: Dataset, size: TrainingSize) -> int:
 
 def learner(trial: Trial, chip: Chip, size: TrainingSize, update: Update) -> Learner:
     """The learner of a trial's method."""
-    loss, feedback = CrossEntropy(), FEEDBACK if trial.args.feedback else None
-    if trial.method == "exact":
-        return ExactGradient(chip, update, loss)
-    estimator = NodePerturbation(PROBE_SIZE, count_probes(trial, size))
-    in_turn = trial.method == "in turn"
-    descent = Descent(estimator, update, loss, in_turn=in_turn, control_variate=feedback)
-    if trial.method == "decorrelated":
+    method, probes = trial.method, count_probes(trial, size)
+    if method not in get_args(Layerwise):
+        return make_learner(cast(MethodName, method), Setup(chip, update, probes))
+    feedback = FEEDBACK if method == "greedy + learned feedback" else None
+    estimator = NodePerturbation(PROBE_SIZE, probes)
+    in_turn = method == "in turn"
+    descent = Descent(estimator, update, CrossEntropy(), in_turn=in_turn, control_variate=feedback)
+    if method == "decorrelated":
         return Decorrelated(descent, DECORRELATION)
-    if trial.method == "greedy":
-        head = dense(size.hidden, chip.spec.layers[-1].features, linear=True)
-        return Greedy((*(Block(1, descent, head) for _ in range(trial.depth - 1)), Block(2, descent)))
-    return descent
+    if method == "in turn":
+        return descent
+    head = dense(size.hidden, chip.spec.layers[-1].features, linear=True)
+    return Greedy((*(Block(1, descent, head) for _ in range(trial.depth - 1)), Block(2, descent)))
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
     ends = [r for r in rows if r["what"] == "end"]
     lines = []
-    for depth in dict.fromkeys(r["depth"] for r in ends):
-        line: Row = {"hidden layers": depth}
-        for end in [r for r in ends if r["depth"] == depth]:
-            method, errors = end["method"], [100 - 100 * a for a in end["accuracy"]]
-            line[f"{method}, error %"] = f"{fixed(fmean(errors))} ({low_high(errors, 1)})"
-            if method != "exact":
-                line[f"{method}, alignment"] = fixed(fmean(_alignments(rows, method, depth, "early")))
-        lines.append(line)
+    for end in sorted(ends, key=lambda r: r["depth"]):
+        alignments = _alignments(rows, end["method"], end["depth"], "early")
+        lines.append(
+            {
+                "hidden layers": end["depth"],
+                "method": end["method"],
+                "error %": mean_with_interval([100 - 100 * a for a in end["accuracy"]]),
+                "alignment": fixed(fmean(alignments)),
+                "rate": short_number(end["learning_rate"]),
+                "layer reads": short_number(end["layer_reads"]),
+                "access": end["access"],
+            }
+        )
     return lines
 
 
@@ -269,9 +300,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     ends = [r for r in rows if r["what"] == "end"]
-    colors = dict(
-        zip(get_args(Method), ("tab:red", "tab:orange", "tab:purple", "tab:green", "gray"), strict=True)
-    )
+    colors = {method: f"C{n % 10}" for n, method in enumerate(dict.fromkeys(r["method"] for r in ends))}
     for method in dict.fromkeys(r["method"] for r in ends):
         points = [r for r in ends if r["method"] == method]
         depths = [r["depth"] for r in points]
@@ -279,17 +308,17 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
         lows, highs = [min(e) for e in errors], [max(e) for e in errors]
         left.plot(depths, [fmean(e) for e in errors], "o-", ms=4, color=colors[method], label=method)
         left.fill_between(depths, lows, highs, color=colors[method], alpha=0.2)
-        for moment, style in (("early", "o-"), ("end", "o:")) if method != "exact" else ():
+        for moment, style in (("early", "o-"), ("end", "o:")) if method != "exact gradient" else ():
             alignments = [fmean(_alignments(rows, method, d, moment)) for d in depths]
             label = method if moment == "early" else None
             right.plot(depths, alignments, style, ms=4, color=colors[method], label=label)
-    left.set(xlabel="hidden layers", ylabel="test error %", yscale="log", title="3 chips: mean and range")
+    left.set(xlabel="hidden layers", ylabel="test error %", yscale="log", title="chips: mean and range")
     right.set(
         xlabel="hidden layers", ylabel="cosine with the exact gradient", title="early; dotted: at the end"
     )
     for axis in (left, right):
         axis.grid(which="both", alpha=0.3)
-        axis.legend()
+        axis.legend(fontsize="x-small")
     path = folder / "depth.png"
     figure.savefig(path, dpi=130)
     return [path]
