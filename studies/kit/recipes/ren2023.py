@@ -5,12 +5,12 @@ https://arxiv.org/abs/2210.03310.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import torch
 from torch import Generator
 
-from analog import Chip, Port, Spec, grouped, xray
+from analog import Chip, Costs, Port, Spec, grouped, xray
 from learners import (
     Batch,
     CrossEntropy,
@@ -31,7 +31,8 @@ from learners.losses import known_gradient
 from learners.recipes import KNOB_PROBE_SIZE, PROBE_SIZE
 
 from .exact_gradient import ExactGradient
-from .published_learner import WRITE_THRESHOLD, learned_feedback
+from .methods import METHODS, MethodName, Setup, make_learner
+from .published_learner import WRITE_THRESHOLD
 
 Method = Literal[
     "BP",
@@ -42,10 +43,18 @@ Method = Literal[
     "L-FG-A",
     "LG-FG-W",
     "LG-FG-A",
-    "FG-A + feedback",
     "LG-FG-A + mirrors",
+    "node perturbation + feedback",  # FG-A, and the rest as in `in_place`
+    "learned feedback",
+    "learned feedback alone",
+    "measured feedback",
 ]
 TRUST: Final = 0.2  # in what mirrors did not predict; on held-out images
+
+
+def write_threshold(costs: Costs) -> float | None:
+    """Full scale, what drives come to before they are sent to chips that move by steps: every write blurs."""
+    return None if costs.step is None else WRITE_THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -60,13 +69,12 @@ class Recipe:
 
     def learner(self, chip: Chip) -> Learner:
         """The learner that teaches the chip; the x-ray of it is for the exact methods alone."""
-        update = self.update
-        if chip.spec.costs.step is not None:  # it moves by steps, and every write blurs
-            update = accumulate(update, WRITE_THRESHOLD)
+        threshold = write_threshold(chip.spec.costs)
+        update = self.update if threshold is None else accumulate(self.update, threshold)
         if self.method == "BP":
             return ExactGradient(chip, update, CrossEntropy())
-        if self.method == "FG-A + feedback":
-            return learned_feedback(self.probes, update)(CrossEntropy())
+        if self.method in METHODS:
+            return make_learner(cast(MethodName, self.method), Setup(chip, update, self.probes))
         estimator: Estimator = NodePerturbation(PROBE_SIZE, self.probes)
         if self.method.endswith("W"):
             estimator = WeightPerturbation(KNOB_PROBE_SIZE, self.probes)

@@ -43,19 +43,28 @@ def test_dead_cells_do_not_move_and_silent_ones_have_no_end_of_levels() -> None:
 
 
 def test_a_chip_that_dies_of_learning_is_told_of() -> None:
-    args = zoo.Args(devices=(Endurance(Mismatched(), pulses=1, pulses_dtod=0),), chips=1, budget=45, hidden=8)
+    args = zoo.Args(
+        devices=(Endurance(Mismatched(), pulses=1, pulses_dtod=0),),
+        methods=("learned feedback",),
+        chips=1,
+        budget=45,
+        hidden=8,
+    )
     trials = zoo.plan(args)
     rows: list[Any] = [{"trial": t.name, **row} for t in trials for row in zoo.run(t)]
-    died = [r for r in rows if r["what"] == "in place"]
+    died = [r for r in rows if r["what"] == "learned feedback"]
     assert "worn out" in died[0]["died"] and died[0]["accuracy"] is None
-    assert not [r for r in rows if r["what"] == "heir"] and "1 died" in zoo.table(rows)[1]["in place %"]
+    assert not [r for r in rows if r["what"] == "heir"] and "1 died" in zoo.table(rows)[1]["accuracy %"]
 
 
 def test_all_that_learn_see_the_same_batches_and_pay_the_same() -> None:
     args = zoo.Args(devices=(ConstantStep(), Mismatched()), chips=1, heirs=0, budget=5, hidden=8)
     rows = [row for t in zoo.plan(args) for row in zoo.run(t)]
-    paid = [r["reads"] for r in rows if r["what"] == "in place"]
-    assert paid[0] == paid[1] == 22 * 64 * 5  # one epoch of 1437 examples in whole batches, 1 + 4 each
+    paid = {(r["device"], r["what"]): r["reads"] for r in rows if "in_place" in r}
+    probing = {reads for (_, method), reads in paid.items() if method != "measured feedback"}
+    assert probing == {22 * 64 * 5}  # one epoch of 1437 examples in whole batches, 1 + 4 each
+    measured = {reads for (_, method), reads in paid.items() if method == "measured feedback"}
+    assert measured == {22 * 64 + 5 * 9}  # the read-out has 8 inputs, and is measured every fifth step
 
 
 @pytest.mark.parametrize("device", [ConstantStep(), RRAMArray.hfo2(), Mismatched(read_noise=0.1)], ids=str)
