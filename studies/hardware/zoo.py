@@ -185,7 +185,9 @@ def _train(trial: Trial, what: str, chip: Chip, data: Dataset, size: TrainingSiz
     about = {"what": what, "device": trial.who, "chip": trial.identity, "accuracy": score, "died": died}
     return {
         **about,
-        "access": "x-ray" if isinstance(learner, ExactGradient) else str(needed_access(learner, chip.spec)),
+        "access": "x-ray"
+        if what in ("exact gradient", "digital")
+        else str(needed_access(learner, chip.spec)),
         "reads": max(ledger.reads),
         "pulses_per_cell": float(ledger.pulses_per_cell),
         "joules": float(ledger.joules),
