@@ -1,6 +1,7 @@
 """A device fabricated with an identity, in layers: the only mutable thing in the project."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from dataclasses import replace
 from typing import Any, Generic
@@ -12,7 +13,7 @@ from .device import Device, S
 from .identity import device_summary, identity_summary, integers, noise_generators
 from .layers.crossbar import Layer
 from .port import Dead, Port, Probe, Reading, make_port
-from .propagation import propagate
+from .propagation import propagate, require_finite_cells
 from .randomness import Fabrication, Noise
 from .spec import Costs, Knobs, Spec
 from .tree import tree_map
@@ -37,7 +38,7 @@ class Chip(Generic[S]):
 
     Raises:
         TypeError: the device is a class, its costs are none, or the layers are no sequence.
-        ValueError: identity, noise seed or dtype are none of those above.
+        ValueError: identity, noise seed, place or dtype are none of those above.
         BadInput: the layers do not fit on each other.
     """
 
@@ -59,11 +60,12 @@ class Chip(Generic[S]):
         self.spec = Spec(tuple(layers), device.costs, fleet, dtype, on)
         self._apart = isinstance(noise_seed, Sequence)  # chips with noise and an end of their own
         self._throw_with(noise_generators(identities, fleet, noise_seed, on))
-        like = torch.empty(0, dtype=dtype, device=on)
-        self._cells: tuple[S, ...] = tuple(
-            device.fabricate(layer.rows, layer.cols, Fabrication(identities, fleet, i, layer.tiles, like))
-            for i, layer in enumerate(self.spec.layers)
-        )
+        with torch.inference_mode(False):  # cells outlive the block that they are made in
+            like = torch.empty(0, dtype=dtype, device=on)
+            self._cells: tuple[S, ...] = tuple(
+                device.fabricate(layer.rows, layer.cols, Fabrication(identities, fleet, i, layer.tiles, like))
+                for i, layer in enumerate(self.spec.layers)
+            )
         self._clock = 0.0  # s since fabrication
         self._alive = True
         self._lost: tuple[int, ...] = ()  # rows of the fleet whose cells came to their end
@@ -120,7 +122,7 @@ class Chip(Generic[S]):
         def alive(wire: Callable[..., Any]) -> Callable[..., Any]:
             def guarded(*args: Any, **kwargs: Any) -> Any:
                 self.require_alive()
-                with torch.no_grad():
+                with _without_grad():
                     return wire(*args, **kwargs)
 
             return guarded
@@ -140,25 +142,27 @@ class Chip(Generic[S]):
         Raises:
             Dead: the chip has died.
             ValueError: the slot is too short for the drive.
+            BadInput: cells would not stay finite; the chip is as it was.
         """
         self.require_alive()
         needed = self.spec.costs.pulsing_seconds(drive)
         if not needed <= seconds * (1 + 1e-6) < float("inf"):  # a drive's last bit may be a little above
             raise ValueError(f"chip: a slot of {seconds} s for pulse trains of {needed} s; make it longer")
-        with torch.no_grad():
+        with _without_grad():
             self._push(self._cells, drive, seconds)
 
     def wait(self, seconds: float) -> None:
         """Let time pass.
 
         Raises:
-            ValueError: the time is not finite, or below 0.
+            ValueError: the time is below 0, or not finite on the clock.
             Dead: the chip has died.
         """
-        if not 0 <= seconds < float("inf"):
+        if not 0 <= seconds < float("inf") or not self._clock + seconds < float("inf"):
             raise ValueError(f"chip: cannot wait {seconds} s; give a finite time of at least 0")
         self.require_alive()
-        self._elapse(seconds)
+        with torch.inference_mode(False):
+            self._elapse(seconds)
         self._bury_worn_out()
 
     def die(self) -> None:
@@ -236,11 +240,21 @@ class Chip(Generic[S]):
         self._push(self._cells, drive, self.spec.costs.pulsing_seconds(drive))
 
     def _push(self, cells: Sequence[S], drive: Knobs, seconds: float) -> None:
-        living = self._without_dead(drive, axis=-4)
-        self._cells = tuple(
-            self.device.pulse(c, d.detach().clone(), self._noise) for c, d in zip(cells, living, strict=True)
-        )
-        self._elapse(seconds)
+        """Pulse cells and let time pass, all of it or, where that fails, none."""
+        before = [generator.get_state() for generator in self._generators]
+        try:
+            living = self._without_dead(drive, axis=-4)
+            pulsed = [
+                self.device.pulse(c, d.detach().clone(), self._noise)
+                for c, d in zip(cells, living, strict=True)
+            ]
+            aged = tuple(self.device.age(c, seconds, self._noise) for c in pulsed)
+            require_finite_cells(cells, aged, self._clock + seconds)
+        except BaseException:
+            for generator, state in zip(self._generators, before, strict=True):
+                generator.set_state(state)
+            raise
+        self._cells, self._clock = aged, self._clock + seconds
         self._bury_worn_out()
 
     def _measure(self, x: Tensor, probe: Probe, first: int, last: int) -> Reading:
@@ -274,6 +288,17 @@ class Chip(Generic[S]):
             return
         rest = () if bool(gone.all()) else tree_map(lambda leaf: leaf[~gone], self._cells)
         self._alive, self._cells, self._rest = False, (), rest
+
+
+def _without_grad() -> AbstractContextManager[None]:
+    """No graph, and tensors that outlive an inference mode around it: cells are read and pulsed later."""
+    return _outside_inference() if torch.is_inference_mode_enabled() else torch.no_grad()
+
+
+@contextmanager
+def _outside_inference() -> Iterator[None]:
+    with torch.inference_mode(False), torch.no_grad():
+        yield
 
 
 def _require_parts(device: object, layers: object, dtype: torch.dtype) -> None:

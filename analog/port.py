@@ -10,15 +10,19 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from .spec import BadInput, Knobs, Spec
+from .inputs import check_knobs, check_probe, check_x, examine
+from .spec import BadInput, Knobs, Rejected, Spec
 
 
-class Dead(RuntimeError):
+class Dead(Rejected, RuntimeError):
     """The hardware behind this port has died, and its knowledge with it."""
 
 
 class BadReading(RuntimeError):
-    """An answer of the hardware behind a port has the wrong form: taps are missing, or of another shape."""
+    """An answer of the hardware behind a port has the wrong form: taps are missing, or of another shape.
+
+    Or it is not finite. Either way the measurement was made, and has cost what it costs.
+    """
 
 
 class Probe(NamedTuple):
@@ -87,6 +91,7 @@ class Measure(Protocol):
 
         Raises:
             BadInput: x, the probe or the span do not fit; the chip did not see them.
+            BadReading: the answer is not one tap of finite numbers for each layer; the measurement was made.
             Dead: the chip has died.
         """
         ...
@@ -150,31 +155,29 @@ def checked(port: Port) -> Port:
 
     Raises:
         BadInput: by the wires, for what is sent.
-        BadReading: by `measure`, for what an instrument answers.
+        BadReading: by `measure`, for an answer that has the wrong form or is not finite.
     """
     spec = port.spec
 
     def program(knobs: Knobs) -> None:
-        port.program(_knobs(spec, "program: knobs", knobs))
+        port.program(examine("program: knobs", check_knobs, spec, "program: knobs", knobs))
 
     def pulse(drive: Knobs) -> None:
-        port.pulse(_knobs(spec, "pulse: drive", drive))
+        port.pulse(examine("pulse: drive", check_knobs, spec, "pulse: drive", drive))
 
     def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         driven = spec.span(first, last)
-        _input(driven, first, x)
+        x = examine("measure: x", check_x, driven, first, x)
         if not isinstance(probe, Probe):
             raise BadInput(f"measure: probe is {type(probe).__name__}, wanted a Probe")
-        lead = _probe(driven, first, x, probe)
-        carried = tuple(x.shape[: x.ndim - 2 - len(spec.fleet)]) if x.ndim > 2 else ()
-        if lead and carried and lead != carried:
-            raise BadInput(f"measure: x has probe axes {carried}, the probe has {lead}; give both the same")
-        return _answer(driven, x, port.measure(x, probe, first=first, last=last))
+        if probe.knobs is not None or probe.nodes is not None:
+            probe = Probe(*examine("measure: probe", check_probe, driven, first, x, *probe))
+        return _answer(driven, first, x, port.measure(x, probe, first=first, last=last))
 
     return rewired(port, read, program=program, pulse=pulse)
 
 
-def _answer(driven: Spec, x: Tensor, reading: object) -> Reading:
+def _answer(driven: Spec, first: int, x: Tensor, reading: object) -> Reading:
     """What came back, if it is a tap of the right form for each driven layer, or for the last alone."""
     depth = len(driven.layers)
     if not isinstance(reading, Reading) or len(reading.taps) not in (1, depth):
@@ -187,100 +190,16 @@ def _answer(driven: Spec, x: Tensor, reading: object) -> Reading:
             raise BadReading(
                 f"measure: tap {i} is {form}, wanted {driven.dtype} (..., {wanted[0]}, {wanted[1]})"
             )
+    if not all(math.isfinite(tap.sum().item()) for tap in reading.taps):  # or a sum overflowed honestly
+        _require_finite(first + depth - len(reading.taps), reading)
     return reading
 
 
-def _require_finite(name: str, tensor: Tensor) -> None:
-    if math.isfinite(tensor.sum().item()) or torch.isfinite(tensor).all():  # a sum may overflow honestly
-        return
-    bad = int((~torch.isfinite(tensor)).sum())
-    raise BadInput(f"{name}: {bad} of {tensor.numel()} values are NaN or infinite; send finite numbers")
-
-
-def _tensor(spec: Spec, name: str, value: object) -> Tensor:
-    if not isinstance(value, Tensor):
-        raise BadInput(f"{name}: got {type(value).__name__}, wanted a torch tensor")
-    if value.dtype != spec.dtype:
-        raise BadInput(
-            f"{name}: dtype is {value.dtype}, the chip's wires take {spec.dtype}; convert it first"
-        )
-    if value.device.type != torch.device(spec.on).type:
-        raise BadInput(f"{name}: lives on {value.device}, the chip on {spec.on}; move it first")
-    return value
-
-
-def _knobs(spec: Spec, name: str, value: Knobs) -> Knobs:
-    if not isinstance(value, tuple | list) or len(value) != len(spec.layers):
-        count = len(value) if isinstance(value, tuple | list) else type(value).__name__
-        raise BadInput(f"{name}: got {count}, wanted a tuple of {len(spec.layers)} tensors, one per layer")
-    for i, (entry, shape) in enumerate(zip(value, spec.shapes, strict=True)):
-        tensor = _tensor(spec, f"layer {i}: {name}", entry)
-        if tuple(tensor.shape) != shape:
-            raise BadInput(
-                f"layer {i}: {name} is {tuple(tensor.shape)}, knobs are {shape}{_hint(spec, shape, tensor)}"
+def _require_finite(first: int, reading: Reading) -> None:
+    for i, tap in enumerate(reading.taps, first):
+        bad = int((~torch.isfinite(tap)).sum())
+        if bad:
+            raise BadReading(
+                f"layer {i}: the chip's answer is NaN or infinite in {bad} of {tap.numel()} values; what was "
+                "sent was in order, but x, a probe or the knobs are larger than the hardware can carry"
             )
-        _require_finite(f"layer {i}: {name}", tensor)
-    return tuple(value)
-
-
-def _hint(spec: Spec, wanted: tuple[int, ...], tensor: Tensor) -> str:
-    if spec.fleet and tuple(tensor.shape) == wanted[len(spec.fleet) :]:
-        return "; no fleet axis?"
-    return ""
-
-
-def _input(spec: Spec, first: int, x: Tensor) -> None:
-    x = _tensor(spec, "measure: x", x)
-    wanted = spec.layers[0].features_in
-    if x.ndim < 2 or x.shape[-1] != wanted:
-        raise BadInput(f"measure: x is {tuple(x.shape)}, layer {first} wants (..., batch, {wanted})")
-    if 0 in x.shape:
-        raise BadInput(f"measure: x is {tuple(x.shape)}, an empty batch; send at least one example")
-    axes = tuple(x.shape[:-2])
-    if axes and spec.fleet and axes[-len(spec.fleet) :] != spec.fleet:
-        raise BadInput(
-            f"measure: x is {tuple(x.shape)}, leading axes {axes} must end with the fleet {spec.fleet}"
-        )
-    _require_finite("measure: x", x)
-
-
-def _probe(spec: Spec, first: int, x: Tensor, probe: Probe) -> tuple[int, ...]:
-    """Check a probe against the driven layers `spec`; return its probe axes."""
-    at_nodes = tuple((*spec.fleet, x.shape[-2], la.features) for la in spec.layers)
-    leads = {
-        **_entries(spec, first, "knobs", probe.knobs, spec.shapes),
-        **_entries(spec, first, "nodes", probe.nodes, at_nodes),
-    }
-    if len(set(leads.values())) > 1:
-        raise BadInput(f"measure: probe axes differ between entries: {leads}")
-    return next(iter(leads.values()), ())
-
-
-def _entries(
-    spec: Spec, first: int, name: str, entries: object, shapes: tuple[tuple[int, ...], ...]
-) -> dict[str, tuple[int, ...]]:
-    """Check the entries of a probe against the shapes that follow its axes; return those axes by entry."""
-    if entries is None:
-        return {}
-    if not isinstance(entries, tuple | list) or len(entries) != len(shapes):
-        count = len(entries) if isinstance(entries, tuple | list) else type(entries).__name__
-        raise BadInput(
-            f"measure: probe.{name} has {count} entries, the driven span is layers "
-            f"{first}..{first + len(shapes) - 1}; give one tensor or None for each of the {len(shapes)}"
-        )
-    leads = {}
-    for i, (entry, shape) in enumerate(zip(entries, shapes, strict=True)):
-        if entry is None:
-            continue
-        label = f"layer {first + i}: probe.{name}"
-        tensor = _tensor(spec, label, entry)
-        if tensor.ndim < len(shape) or tuple(tensor.shape[tensor.ndim - len(shape) :]) != shape:
-            raise BadInput(
-                f"{label} is {tuple(tensor.shape)}, wanted (*probes, {', '.join(map(str, shape))})"
-                f"{_hint(spec, shape, tensor)}"
-            )
-        _require_finite(label, tensor)
-        leads[label] = tuple(tensor.shape[: tensor.ndim - len(shape)])
-        if 0 in leads[label]:
-            raise BadInput(f"{label} is {tuple(tensor.shape)}, no probe at all; send at least one")
-    return leads

@@ -1,13 +1,17 @@
-"""The physics of one measurement, layer by layer."""
+"""The physics of one measurement, layer by layer, and of what no pulse may do to cells."""
 
-from collections.abc import Sequence
+import cmath
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from .device import Device, S
 from .port import Probe
 from .randomness import Noise
-from .spec import Spec
+from .spec import BadInput, Spec
 
 
 def propagate(
@@ -46,3 +50,37 @@ def propagate(
         x = layer.scatter(u if layer.linear else device.fire(layer_cells, u, noise))
         taps.append(x if x.ndim == full - 1 else x.expand(*lead, *x.shape).clone())
     return tuple(taps)
+
+
+def require_finite_cells(before: Sequence[Any], after: Sequence[Any], clock: float) -> None:
+    """Pass on the cells that a pulse would leave, if they and the clock are finite.
+
+    Args:
+        before: the cells of each layer.
+        after: likewise, after the pulse; a tensor that both share is not looked at.
+        clock: s.
+
+    Raises:
+        BadInput: they are not.
+    """
+    if not math.isfinite(clock):
+        raise BadInput("pulse: a train that would never end; send a smaller drive; the chip is as it was")
+    for i, (old, new) in enumerate(zip(before, after, strict=True)):
+        for leaf in _changed(old, new):
+            if not cmath.isfinite(leaf.sum().item()) and not torch.isfinite(leaf).all():
+                raise BadInput(
+                    f"layer {i}: pulse: this drive would leave cells that are not finite, and was not sent; "
+                    "send a smaller one"
+                )
+
+
+def _changed(old: Any, new: Any) -> Iterator[Tensor]:
+    """The tensors of numbers with a fraction in a tree that are not the same objects in another."""
+    if new is old or new is None:
+        return
+    if isinstance(new, Tensor):
+        if new.is_floating_point() or new.is_complex():
+            yield new
+        return
+    for one, other in zip(old, new, strict=True):
+        yield from _changed(one, other)

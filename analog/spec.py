@@ -9,11 +9,16 @@ from torch import Tensor
 
 from .access import Access
 from .layers.crossbar import Layer
+from .streams import require_place
 
 Knobs = tuple[Tensor, ...]  # one per layer: (*fleet, tiles, rows, cols)
 
 
-class BadInput(ValueError):
+class Rejected(Exception):
+    """The hardware did not see what was sent into its wires: whatever raises this has cost nothing."""
+
+
+class BadInput(Rejected, ValueError):
     """Something sent into a port has the wrong form; the chip did not see it."""
 
 
@@ -101,6 +106,7 @@ class Spec:
 
     Raises:
         BadInput: there is no layer, or one does not fit on the one below.
+        ValueError: tensors cannot live there.
     """
 
     layers: tuple[Layer, ...]
@@ -113,6 +119,7 @@ class Spec:
     def __post_init__(self) -> None:
         if not self.layers:
             raise BadInput("spec: a chip needs at least one layer, got none")
+        require_place(self.on)
         for i, (before, after) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
             if before.features != after.features_in:
                 raise BadInput(
@@ -123,6 +130,11 @@ class Spec:
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shape of each layer's knobs, (*fleet, tiles, rows, cols)."""
         return tuple((*self.fleet, la.tiles, la.rows, la.cols) for la in self.layers)
+
+    @cached_property
+    def place(self) -> torch.device:
+        """Where tensors live."""
+        return torch.device(self.on)
 
     @property
     def sizes(self) -> str:

@@ -25,8 +25,9 @@ def stream(seed: int, *path: str | int, on: str = "cpu") -> Generator:
         on: where the generator lives, e.g. "cpu" or "cuda".
 
     Raises:
-        ValueError: the seed is no integer.
+        ValueError: the seed is no integer, or no generator can live there.
     """
+    require_place(on)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ValueError(f"stream: a seed is an integer, got {seed!r}")
     key = repr((seed, *path)).encode()
@@ -40,3 +41,21 @@ def stream(seed: int, *path: str | int, on: str = "cpu") -> Generator:
         fields[_HEAD : _HEAD + _WORDS] = words.to(torch.int64) & 0xFFFFFFFF
         generator.set_state(state)
     return generator
+
+
+def require_place(on: str) -> None:
+    """Pass on a place where tensors can live here, such as "cpu" or, with a GPU, "cuda".
+
+    Raises:
+        ValueError: torch knows no such place, or there is none here.
+    """
+    if on == "cpu":
+        return
+    try:
+        torch.empty(0, device=on)
+        torch.Generator(device=on)  # which "meta", where numbers have no values, has not
+    except (RuntimeError, AssertionError, TypeError) as error:
+        says = (str(error).splitlines() or [""])[0]
+        raise ValueError(
+            f"on={on!r}: tensors cannot live there ({says}); wanted 'cpu', or a GPU that is here"
+        ) from None

@@ -34,9 +34,14 @@ def pack(header: Header, tensors: Mapping[str, Tensor]) -> bytes:
         name: t.detach().cpu().permute(orders[name]).clone(memory_format=torch.contiguous_format)
         for name, t in tensors.items()
     }
-    permuted = {name: order for name, order in orders.items() if order != sorted(order)}
-    metadata = {"header": json.dumps(header, sort_keys=True), "orders": json.dumps(permuted)}
-    return safetensors.torch.save(contiguous, metadata=metadata)
+    about = {
+        "header": header,
+        "orders": {name: order for name, order in orders.items() if order != sorted(order)},
+        "complex": [name for name, t in tensors.items() if t.is_complex()],  # safetensors knows but one kind
+    }
+    parts = {name: torch.view_as_real(t) if t.is_complex() else t for name, t in contiguous.items()}
+    # one entry alone, for safetensors writes several in an order of its own
+    return safetensors.torch.save(parts, metadata={"block": json.dumps(about, sort_keys=True)})
 
 
 def _order(tensor: Tensor) -> list[int]:
@@ -54,14 +59,17 @@ def unpack(block: bytes) -> tuple[Header, dict[str, Tensor]]:
     try:
         tensors = safetensors.torch.load(block)
         size = int.from_bytes(block[:8], "little")
-        metadata = json.loads(block[8 : 8 + size])["__metadata__"]
-        header = json.loads(metadata["header"])
-        for name, order in json.loads(metadata["orders"]).items():
+        about = json.loads(json.loads(block[8 : 8 + size])["__metadata__"]["block"])
+        header = about["header"]
+        for name in about["complex"]:
+            tensors[name] = torch.view_as_complex(tensors[name])
+        for name, order in about["orders"].items():
             tensors[name] = tensors[name].permute([order.index(axis) for axis in range(len(order))])
     except (
         SafetensorError,
         ValueError,
-        KeyError,
+        LookupError,
+        ArithmeticError,
         TypeError,
         AttributeError,
         RuntimeError,

@@ -8,16 +8,19 @@ a signature: whoever knows this format can write a file of his own (of numbers; 
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from ..chip import Chip
 from ..device import Device, S
 from ..layers.crossbar import Layer
+from ..port import Port
 from ..tree import tree_leaves, tree_unflatten
+from .files import replace_file
 from .serialization import BadBlock, Header, checksum, describe, layer_checksum, pack, unpack
 
 _FORMAT: Final = 1
@@ -29,9 +32,20 @@ class BadFile(ValueError):
 
 
 def save(chip: Chip, path: str | Path) -> None:
-    """Write a chip to a file, at once or not at all. A dead one is saved as dead."""
+    """Write a chip to a file, at once or not at all. A dead one is saved as dead.
+
+    The same chip gives the same bytes. A file that is there keeps its mode, and a link what it points to.
+
+    Raises:
+        TypeError: it is no chip; from a port no cells can be saved.
+        OSError: the file cannot be written; what was there is as it was.
+    """
+    if not isinstance(chip, Chip):
+        hint = "; a port leads to no cells: save the chip behind it" if isinstance(chip, Port) else ""
+        raise TypeError(f"save: got {type(chip).__name__}, wanted a Chip{hint}")
+    holds = "cells" if chip._cells else "rest" if chip._rest else "nothing"
     tensors = {
-        **tree_leaves(chip._cells if chip.alive else (), "cells"),
+        **tree_leaves(chip._cells, "cells"),
         **tree_leaves(chip._rest, "rest"),
         **{f"generator.{i}": g.get_state() for i, g in enumerate(chip._generators)},
     }
@@ -41,13 +55,14 @@ def save(chip: Chip, path: str | Path) -> None:
         "layer_checksum": layer_checksum(chip.spec.layers),
         "identity": chip.identity if isinstance(chip.identity, int) else list(chip.identity),
         "dtype": str(chip.spec.dtype).removeprefix("torch."),
-        "on": chip.spec.on,
+        "on": str(chip.spec.on),
         "clock": chip.clock,
         "alive": chip.alive,
         "lost": list(chip._lost),
+        "holds": holds,
         "apart": chip._apart,
     }
-    _replace(Path(path), pack({**header, "checksum": checksum(header, tensors)}, tensors))
+    replace_file(Path(path), pack({**header, "checksum": checksum(header, tensors)}, tensors))
 
 
 def load(path: str | Path, device: Device[S], layers: Sequence[Layer], *, limit: int = 2**33) -> Chip[S]:
@@ -71,30 +86,43 @@ def load(path: str | Path, device: Device[S], layers: Sequence[Layer], *, limit:
         return _restored(header, tensors, device, layers)
     except BadFile as error:
         raise BadFile(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise BadFile(f"{path}: not a chip of this device: {type(error).__name__}: {error}") from error
+    except Exception as error:  # whatever is wrong with a file, no chip comes of it
+        says = f"{type(error).__name__}: {error}"
+        raise BadFile(f"{path}: not a chip of this device: {says}") from error
 
 
 def _restored(
     header: Header, tensors: dict[str, Tensor], device: Device[S], layers: Sequence[Layer]
 ) -> Chip[S]:
     _check_header(header, tensors, device, layers)
-    identity = header["identity"]
-    chip = Chip(
+    _check_life(header)
+    who, separate = header["identity"], header["apart"]
+    chip = Chip(  # one chip shows what cells are like; those of all others would be made for nothing
         device,
         layers,
-        tuple(identity) if isinstance(identity, list) else identity,
-        noise_seed=[0] * len(identity) if header["apart"] else 0,
+        who[:1] if isinstance(who, list) else who,
+        noise_seed=[0] if separate else 0,
         on=header["on"],
         dtype=_DTYPES[header["dtype"]],
     )
-    for i, generator in enumerate(chip._generators):
-        generator.set_state(tensors.pop(f"generator.{i}"))
-    chip._clock, chip._alive = float(header["clock"]), bool(header["alive"])
-    chip._lost = tuple(header["lost"])
-    _require(0 <= chip._clock < math.inf, f"its clock shows {chip._clock} s")
-    _require(set(chip._lost) <= set(range(len(chip.identities))), f"lost rows {chip._lost} of no chip")
-    _put_cells(chip, tensors)
+    states = {f"generator.{i}": chip._generators[0].get_state() for i in range(len(who) if separate else 1)}
+    left = 0 if header["holds"] == "nothing" else len(who) if isinstance(who, list) else 1
+    if header["holds"] == "rest":
+        left -= len(header["lost"])
+    part = header["holds"]
+    fresh = tree_leaves(chip._cells, part) if left else {}
+    cells = {name: tensor for name, tensor in tensors.items() if not name.startswith("generator.")}
+    _check_tensors({n: t for n, t in tensors.items() if n not in cells}, states, 0, ())
+    _check_tensors(cells, fresh, len(chip.spec.fleet), chip.spec.fleet and (left,))
+    if isinstance(who, list):
+        chip.identity = tuple(who)
+        chip.spec = replace(chip.spec, fleet=(len(who),))
+    chip._throw_with([_generator(tensors[name], chip.spec.on) for name in states])
+    moved = {name: tensor.to(chip.spec.on) for name, tensor in cells.items()}
+    saved = tree_unflatten(chip._cells, moved, part) if left else ()
+    _check_values(device, saved)
+    chip._cells, chip._rest = (saved, ()) if part == "cells" else ((), saved)
+    chip._clock, chip._alive, chip._lost = header["clock"], header["alive"], tuple(header["lost"])
     return chip
 
 
@@ -115,26 +143,51 @@ def _check_header(
     )
 
 
-def _put_cells(chip: Chip, tensors: dict[str, Tensor]) -> None:
-    """Give a chip the saved cells, or those that its dead left alive."""
-    part, count = ("cells", len(chip.identities)) if chip.alive else ("rest", _left(chip))
-    fresh = tree_leaves(chip._cells, part) if count else {}
-    _check_cells(tensors, fresh, chip.spec.fleet and (count,))
-    there = {name: tensor.to(chip.spec.on) for name, tensor in tensors.items()}
-    cells = tree_unflatten(chip._cells, there, part) if there else ()
-    chip._cells, chip._rest = (cells, ()) if chip.alive else ((), cells)
+def _check_life(header: Header) -> None:
+    """Refuse an identity, a clock or an end that no chip can have."""
+    who, clock, lost = header["identity"], header["clock"], header["lost"]
+    alive, separate, holds = header["alive"], header["apart"], header["holds"]
+    several = isinstance(who, list)
+    _require(
+        type(who) is int or (several and who != [] and all(type(each) is int for each in who)),
+        f"its identity is {str(who)[:60]}, wanted an integer or some",
+    )
+    _require(type(clock) is float and 0 <= clock < math.inf, f"its clock shows {str(clock)[:60]} s")
+    _require(
+        type(alive) is bool and type(separate) is bool and (several or not separate),
+        "alive or apart is no bool",
+    )
+    count = len(who) if several else 1
+    _require(
+        isinstance(lost, list)
+        and all(type(row) is int and 0 <= row < count for row in lost)
+        and lost == sorted(set(lost)),
+        f"lost rows {str(lost)[:60]} of no chip",
+    )
+    whole, some = len(lost) == count, 0 < len(lost) < count
+    lives = {
+        "cells": not lost or (separate and not whole) if alive else separate and whole,
+        "rest": not alive and not separate and some,
+        "nothing": not alive,
+    }
+    _require(
+        lives.get(str(holds), False), f"it holds {str(holds)[:60]}, alive is {alive}, lost rows {lost[:9]}"
+    )
 
 
-def _left(chip: Chip) -> int:
-    """How many chips a dead fleet's common wires took along."""
-    return len(chip._lost) and len(chip.identities) - len(chip._lost)
+def _generator(state: Tensor, on: str) -> Generator:
+    generator = Generator(device=on)
+    generator.set_state(state)
+    return generator
 
 
-def _check_cells(saved: dict[str, Tensor], fresh: dict[str, Tensor], fleet: tuple[int, ...]) -> None:
-    """Refuse cells whose names, shapes (but for the fleet) and dtypes are not those of fresh ones."""
+def _check_tensors(
+    saved: dict[str, Tensor], fresh: dict[str, Tensor], axes: int, fleet: tuple[int, ...]
+) -> None:
+    """Refuse tensors whose names, shapes (but for the fleet) and dtypes are not those of fresh ones."""
     for name in sorted({*saved, *fresh}):
         _require(name in saved and name in fresh, f"{name} is {'lacking' if name in fresh else 'unknown'}")
-        shape = (*fleet, *fresh[name].shape[len(fleet) :])
+        shape = (*fleet, *fresh[name].shape[axes:])
         _require(
             tuple(saved[name].shape) == shape and saved[name].dtype == fresh[name].dtype,
             f"{name} is {tuple(saved[name].shape)} {saved[name].dtype}, "
@@ -142,19 +195,18 @@ def _check_cells(saved: dict[str, Tensor], fresh: dict[str, Tensor], fleet: tupl
         )
 
 
+def _check_values(device: Device[S], layers: Sequence[S]) -> None:
+    """Refuse cells that no life leads to: not finite, or far outside the bounds that the device states."""
+    for i, cells in enumerate(layers):
+        for name, leaf in tree_leaves(cells, f"cells.{i}").items():
+            _require(bool(torch.isfinite(leaf).all()), f"{name} is not finite")
+        bounds = device.bounds(cells)
+        if bounds is not None:
+            low, high = bounds
+            beyond = torch.maximum(low - cells.knobs, cells.knobs - high) > high - low
+            _require(not bool(beyond.any()), f"knobs of layer {i} are far outside the bounds of this device")
+
+
 def _require(kept: bool, law: str) -> None:
     if not kept:
         raise BadFile(law)
-
-
-def _replace(path: Path, block: bytes) -> None:
-    """Write a file that takes the place of `path` once all of it is on the disk."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with part.open("wb") as file:
-            file.write(block)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -5,11 +5,11 @@ import math
 from torch import Tensor
 
 from ..port import Port, Probe, Reading, make_port
-from ..spec import Budget, Knobs
+from ..spec import Budget, Knobs, Rejected
 from .metering import Ledger, metered
 
 
-class OverBudget(RuntimeError):
+class OverBudget(Rejected, RuntimeError):
     """A request would have gone over a budget; the hardware has not seen it, and works on.
 
     Attributes:

@@ -1,13 +1,14 @@
 """A ledger of what a chip was put through, and the wrapper that keeps it at the chip's wires."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from ..port import Port, Probe, Reading, rewired
-from ..spec import Knobs, Spec
+from ..spec import Knobs, Rejected, Spec
 
 
 class Ledger:
@@ -51,7 +52,7 @@ class Ledger:
     def book_pulse(self, drive: Knobs) -> None:
         """Book one pulse or program."""
         for total, sent in zip(self.pulses, drive, strict=True):
-            total += self.spec.costs.pulses(sent)
+            total += self.spec.costs.pulses(sent.double())  # single precision overflows at 3e38 steps
         self.seconds += self.spec.costs.pulsing_seconds(drive)
 
     def after_read(self, vectors: int, first: int, last: int) -> dict[str, float]:
@@ -62,7 +63,7 @@ class Ledger:
     def after_pulse(self, drive: Knobs) -> dict[str, float]:
         """The use counted by each limit of a Budget after a pulse or program, of the most used chip."""
         costs = self.spec.costs
-        sent = self._sent + _per_chip(costs.pulses(d).double() for d in drive)
+        sent = self._sent + _per_chip(costs.pulses(d.double()) for d in drive)
         return self._standing(self.reads, sent, self.seconds + costs.pulsing_seconds(drive))
 
     def _with_read(self, vectors: int, first: int, last: int) -> tuple[list[int], float]:
@@ -97,7 +98,11 @@ def _per_chip(pulses: Iterable[Tensor]) -> Tensor:  # (*fleet,)
 
 
 def metered(port: Port, ledger: Ledger) -> Port:
-    """The same wires, booking in `ledger` whatever the hardware accepted.
+    """The same wires, booking in `ledger` whatever the hardware may have carried out.
+
+    What was rejected before the hardware saw it is not booked. Any other failure (a broken connection, an
+    instrument that stopped midway, an answer that is not finite) comes too late to say so, and is booked
+    whole.
 
     Raises:
         ValueError: the ledger was opened for another datasheet.
@@ -106,16 +111,32 @@ def metered(port: Port, ledger: Ledger) -> Port:
         raise ValueError("metered: this ledger was opened for another datasheet; use Ledger(port.spec)")
 
     def program(knobs: Knobs) -> None:
-        port.program(knobs)
-        ledger.book_pulse(knobs)
+        with _booking(lambda: ledger.book_pulse(knobs)):
+            port.program(knobs)
 
     def pulse(drive: Knobs) -> None:
-        port.pulse(drive)
-        ledger.book_pulse(drive)
+        with _booking(lambda: ledger.book_pulse(drive)):
+            port.pulse(drive)
 
     def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
-        reading = port.measure(x, probe, first=first, last=last)
-        ledger.book_read(port.spec.vectors(reading.out), first, last)
-        return reading
+        def book() -> None:
+            driven = port.spec.span(first, last)
+            ledger.book_read(math.prod(probe.lead(driven, x)) * x.shape[-2], first, last)
+
+        with _booking(book):
+            return port.measure(x, probe, first=first, last=last)
 
     return rewired(port, read, program=program, pulse=pulse)
+
+
+@contextmanager
+def _booking(book: Callable[[], None]) -> Iterator[None]:
+    """Book what goes on inside, unless it is rejected."""
+    try:
+        yield
+    except Rejected:
+        raise
+    except BaseException:
+        book()
+        raise
+    book()

@@ -1,6 +1,7 @@
 """Chips: one identity and one noise seed are one life, and probes act where they enter."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analog import (
+    BadInput,
     Chip,
     Costs,
     Dead,
@@ -16,6 +18,7 @@ from analog import (
     Mismatched,
     Noise,
     Probe,
+    Spec,
     Tape,
     dense,
     metered,
@@ -254,3 +257,83 @@ def test_a_chip_a_ledger_and_a_tape_say_who_they_are() -> None:
     taped(metered(fleet.port(), ledger), tape).measure(draw(5, 6))
     assert repr(ledger).startswith(f"Ledger({fleet.spec.sizes} x 20, 5 reads, 0 pulses a cell, ")
     assert repr(tape) == f"Tape({fleet.spec.sizes}, 1 events)"
+
+
+@dataclass(frozen=True)
+class Squares(Ideal):
+    """Knobs grow by the square of a drive, behind a draw of write noise."""
+
+    def pulse(self, cells: IdealCells, drive: torch.Tensor, noise: Noise) -> IdealCells:
+        return IdealCells(cells.knobs + drive.square() * (1 + 0.1 * noise.normal(drive)))
+
+
+@pytest.mark.parametrize("noise_seed", [0, (1, 2)], ids=["together", "apart"])
+@pytest.mark.parametrize("wire", ["pulse", "program"])
+def test_a_drive_that_would_leave_cells_that_are_not_finite_is_refused(wire: str, noise_seed: Any) -> None:
+    """Cells, clock and generators stay as they were, though the first layer had drawn its noise."""
+    used, spared = (Chip(Squares(), LAYERS, (1, 2), noise_seed=noise_seed) for _ in range(2))
+    drive = [torch.full(s, 0.1) for s in used.spec.shapes]
+    drive[2] = torch.full_like(drive[2], 3e38)
+    with pytest.raises(BadInput, match=r"\Alayer 2: pulse: this drive would leave cells that are not finite"):
+        getattr(used.port(), wire)(drive)
+    assert used.clock == spared.clock == 0
+    for one, other in zip(used._cells, spared._cells, strict=True):
+        assert torch.equal(one.knobs, other.knobs)
+    for mine, its in zip(used._generators, spared._generators, strict=True):
+        assert torch.equal(mine.get_state(), its.get_state())
+
+
+def test_a_device_that_fails_in_a_pulse_leaves_the_chip_as_it_was() -> None:
+    class Fails(Squares):
+        def age(self, cells: IdealCells, seconds: float, noise: Noise) -> IdealCells:
+            noise.normal(cells.knobs)
+            raise KeyError("of its own")
+
+    used, spared = Chip(Fails(), LAYERS, 1), Chip(Squares(), LAYERS, 1)
+    with pytest.raises(KeyError):
+        used.port().pulse([torch.full(s, 0.1) for s in used.spec.shapes])
+    assert all(torch.equal(a.knobs, b.knobs) for a, b in zip(used._cells, spared._cells, strict=True))
+    assert torch.equal(used._generators[0].get_state(), spared._generators[0].get_state())
+
+
+def test_a_pulse_train_without_end_is_refused() -> None:
+    class Fine(Ideal):
+        @property
+        def costs(self) -> Costs:
+            return Costs(step=1e-300)
+
+    chip = Chip(Fine(), LAYERS, 1)
+    with pytest.raises(BadInput, match="a train that would never end"):
+        chip.port().pulse([torch.full(s, 1e10) for s in chip.spec.shapes])
+    assert chip.clock == 0
+
+
+def test_the_clock_does_not_run_to_infinity() -> None:
+    chip = Chip(Ideal(), LAYERS, 1)
+    chip.wait(1.7e308)
+    with pytest.raises(ValueError, match="cannot wait"):
+        chip.wait(1e308)
+    assert chip.clock == 1.7e308
+
+
+def test_a_chip_outlives_the_inference_mode_it_was_made_and_pulsed_in() -> None:
+    with torch.inference_mode():
+        chip = Chip(Mismatched(), LAYERS, 1)
+        chip.port().pulse([torch.full(s, 0.1) for s in chip.spec.shapes])
+        chip.wait(1.0)
+        taps = chip.port().measure(torch.ones(2, 6)).taps
+    target = torch.zeros(2, 3)
+    gradient = xray.knob_gradient(chip, torch.ones(2, 6), target, lambda out, t: (out - t).square().sum(-1))
+    assert all(torch.isfinite(g).all() for g in gradient)
+    assert not any(tensor.is_inference() for tensor in (*taps, *gradient))
+
+
+@pytest.mark.parametrize("on", ["meta", "nowhere", "cuda:4096", "xpu", ""])
+def test_a_place_that_is_not_here_is_named(on: str) -> None:
+    for make in (
+        lambda: Chip(Ideal(), LAYERS, on=on),
+        lambda: Spec(LAYERS, on=on),
+        lambda: stream(0, "x", on=on),
+    ):
+        with pytest.raises(ValueError, match=rf"\Aon='{on}': tensors cannot live there[^\n]+\Z"):
+            make()

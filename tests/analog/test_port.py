@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from analog import (
     BadInput,
@@ -21,6 +22,7 @@ from analog import (
     xray,
 )
 from analog.port import make_port, rewired
+from analog.tree import tree_leaves
 
 LAYERS = (dense(6, 4), dense(4, 3, linear=True))
 FLEET = (2,)
@@ -159,10 +161,130 @@ def test_bad_input_is_refused_and_nothing_changed(send: Callable[[Port], Any], s
     assert torch.equal(used.port().measure(X).out, spared.port().measure(X).out)  # the dice did not roll
 
 
+class Raises(torch.Tensor):
+    """A user's class of tensors of which nothing can be asked."""
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise AssertionError("who asks?")
+
+
+class Named(torch.Tensor):
+    """A user's class of tensors that works as any other."""
+
+
+def fake(like: torch.Tensor) -> torch.Tensor:
+    with FakeTensorMode():
+        return torch.zeros(like.shape)
+
+
+ODD: dict[str, Callable[[torch.Tensor], Any]] = {
+    "sparse": torch.Tensor.to_sparse,
+    "compressed rows": lambda t: t.flatten(0, -2).to_sparse_csr(),
+    "mkldnn": torch.Tensor.to_mkldnn,
+    "nested": lambda t: torch.nested.nested_tensor(list(t)),
+    "jagged": lambda t: torch.nested.nested_tensor([t.flatten(), t.flatten()], layout=torch.jagged),
+    "complex": lambda t: t.to(torch.complex64),
+    "quantized": lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8),
+    "meta": lambda t: t.to("meta"),
+    "fake": fake,
+    "half": torch.Tensor.half,
+    "bool": torch.Tensor.bool,
+    "array": torch.Tensor.numpy,
+    "number": lambda t: 1.0,
+    "nothing": lambda t: None,
+    "a class": lambda t: torch.Tensor,
+}
+K0, K1 = knobs()
+PLACES: dict[str, Callable[[Port, Callable[[torch.Tensor], Any]], Any]] = {
+    "x": lambda p, odd: p.measure(odd(X)),
+    "x with a probe": lambda p, odd: p.measure(odd(X), Probe(nodes=NODES)),
+    "probe at knobs": lambda p, odd: p.measure(X, Probe(knobs=(odd(K0), odd(K1)))),
+    "probe at the last nodes": lambda p, odd: p.measure(X, Probe(nodes=(NODES[0], odd(NODES[1])))),
+    "program": lambda p, odd: p.program((K0, odd(K1))),
+    "pulse": lambda p, odd: p.pulse((K0, odd(K1))),
+    "all of a pulse": lambda p, odd: p.pulse(odd(K0)),
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.filterwarnings("ignore")  # torch calls some of these prototypes
+def test_no_other_kind_of_tensor_passes_a_wire(place: str, odd: Callable[[torch.Tensor], Any]) -> None:
+    if place.startswith("probe") and odd is ODD["nothing"]:
+        return  # None leaves a layer alone
+    used, spared = chip(), chip()
+    with pytest.raises(BadInput, match=r"\A[^\n]+\Z"):
+        PLACES[place](used.port(), odd)
+    assert unchanged(used, spared)
+
+
+def test_a_tensor_that_is_being_mapped_has_no_numbers_yet() -> None:
+    used = chip()
+    with pytest.raises(BadInput, match="cannot be read as numbers"):
+        torch.func.vmap(lambda x: used.port().measure(x).out)(X.expand(3, 5, 6))
+    assert unchanged(used, chip())
+
+
+@pytest.mark.parametrize("kind", [Named, torch.nn.Parameter, lambda t: t.as_subclass(Raises)])
+def test_a_users_class_of_tensors_is_read_as_a_tensor(kind: Any) -> None:
+    used, spared = chip(), chip()
+    port = used.port()
+    taps = port.measure(kind(X.clone()), Probe(nodes=tuple(kind(n.clone()) for n in NODES))).taps
+    port.pulse((kind(K0.clone()), kind(K1.clone())))
+    spared.port().measure(X, Probe(nodes=NODES))
+    spared.port().pulse((K0, K1))
+    assert unchanged(used, spared) and all(type(tap) is torch.Tensor for tap in taps)
+
+
+def unchanged(used: Chip, spared: Chip) -> bool:
+    """Whether cells, clock and the generators of the noise are those of another chip, bitwise."""
+    ours, theirs = tree_leaves(used._cells), tree_leaves(spared._cells)
+    generators = zip(used._generators, spared._generators, strict=True)
+    return (
+        used.clock == spared.clock
+        and all(torch.equal(leaf, theirs[name]) for name, leaf in ours.items())
+        and all(torch.equal(one.get_state(), other.get_state()) for one, other in generators)
+    )
+
+
 def test_a_finite_sum_may_overflow() -> None:
-    """Large finite numbers are not mistaken for infinity."""
+    """Large finite numbers are not mistaken for infinity, neither sent nor answered."""
+    seen: list[torch.Tensor] = []
+
+    def answer(x: torch.Tensor, probe: Probe, first: int, last: int) -> Reading:
+        seen.append(x)
+        return Reading(tuple(torch.full((5, n), 3e38) for n in (4, 3)))
+
     large = torch.full((5, 6), 3e38)
-    chip().port().measure(large)
+    port = make_port(Spec(LAYERS), lambda knobs: None, lambda drive: None, answer)
+    assert torch.equal(port.measure(large).out, torch.full((5, 3), 3e38))
+    assert torch.equal(seen[0], large)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize(("layer", "first"), [(0, 0), (1, 0), (1, 1)])
+def test_an_answer_that_is_not_finite_names_its_layer(layer: int, first: int, value: float) -> None:
+    """Though a hidden one may leave no trace in the outputs."""
+
+    def answer(x: torch.Tensor, probe: Probe, begin: int, last: int) -> Reading:
+        taps = tuple(torch.zeros(5, n) for n in (4, 3)[begin:])
+        taps[layer - begin][2, 1] = value
+        return Reading(taps)
+
+    port = make_port(Spec(LAYERS), lambda knobs: None, lambda drive: None, answer)
+    with pytest.raises(
+        BadReading, match=rf"^layer {layer}: the chip's answer is NaN or infinite in 1 of \d+ "
+    ):
+        port.measure(torch.zeros(5, (6, 4)[first]), first=first)
+
+
+def test_a_reading_that_overflows_was_made_and_leaves_a_working_chip() -> None:
+    used = chip()
+    with pytest.raises(BadReading, match="^layer 0: the chip's answer"):
+        used.port().measure(torch.full((5, 6), 3e38))
+    assert used.clock > 0
+    assert torch.isfinite(used.port().measure(X).out).all()
 
 
 def test_checked_guards_an_instrument_too() -> None:

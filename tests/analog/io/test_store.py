@@ -97,6 +97,18 @@ def rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, torch.Tens
     path.write_bytes(pack({**header, "checksum": store.checksum(header, tensors)}, tensors))
 
 
+def forged(**changes: Any) -> Callable[[Path], None]:
+    return lambda path: rewritten(path, lambda header, tensors: header.update(changes))
+
+
+def spoil(field: str, value: float) -> Callable[[dict[str, Any], dict[str, torch.Tensor]], None]:
+    def change(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+        name = next(name for name in tensors if name.endswith(field))
+        tensors[name].view(-1)[1] = value
+
+    return change
+
+
 def cut(path: Path, at: float) -> None:
     path.write_bytes(path.read_bytes()[: int(at * path.stat().st_size)])
 
@@ -143,8 +155,34 @@ BAD: list[tuple[str, Callable[[Path], Any], str]] = [
     (
         "generator too short",
         lambda p: rewritten(p, lambda w, t: t.update({"generator.0": t["generator.0"][:9]})),
+        r"generator.0 is \(9,\)",
+    ),
+    (
+        "generator of nonsense",
+        lambda p: rewritten(p, lambda w, t: t["generator.0"].fill_(255)),
         "not a chip",
     ),
+    ("a clock past all numbers", forged(clock=10**400), "clock shows 1000"),
+    ("a clock of words", forged(clock="5"), "clock shows 5 s"),
+    ("a clock that is no number", forged(clock=float("nan")), "clock shows nan"),
+    ("a clock without end", forged(clock=float("inf")), "clock shows inf"),
+    ("alive in words", forged(alive="no"), "alive or apart is no bool"),
+    ("apart in words", forged(apart="no"), "alive or apart is no bool"),
+    ("lost rows of a living chip", forged(lost=[0]), "it holds cells, alive is True, lost rows"),
+    ("lost rows twice", forged(lost=[0, 0]), "lost rows"),
+    ("lost rows in words", forged(lost="0"), "lost rows 0 of no chip"),
+    ("lost rows of numbers with a fraction", forged(lost=[0.0]), "lost rows"),
+    ("dead with its cells", forged(alive=False), "it holds cells, alive is False"),
+    ("alive with nothing", forged(holds="nothing"), "it holds nothing, alive is True"),
+    ("holding something else", forged(holds=["cells"]), "it holds"),
+    ("an identity of truth", forged(identity=True), "its identity is True"),
+    ("identities of fractions", forged(identity=[3.0, 4.0]), "its identity is"),
+    ("no identity", forged(identity=[]), "its identity is"),
+    ("one identity for two", forged(identity=3), "this device wants"),
+    ("twenty thousand identities", forged(identity=list(range(20_000))), "this device wants"),
+    ("noise apart without its generators", forged(apart=True), "generator.1 is lacking"),
+    ("cells not numbers", lambda p: rewritten(p, spoil("knobs", float("nan"))), "knobs is not finite"),
+    ("cells without end", lambda p: rewritten(p, spoil("used", float("inf"))), "used is not finite"),
     ("cells lacking", lambda p: rewritten(p, lambda w, t: t.pop("cells.0.used")), "cells.0.used is lacking"),
     ("cells too many", lambda p: rewritten(p, lambda w, t: t.update(more=X)), "more is unknown"),
     (
@@ -159,7 +197,7 @@ def deep() -> bytes:
     made = pack({"a": 0}, {})
     size = int.from_bytes(made[:8], "little")
     head = json.loads(made[8 : 8 + size])
-    head["__metadata__"]["header"] = "[" * 100_000
+    head["__metadata__"]["block"] = "[" * 100_000
     text = json.dumps(head).encode()
     return len(text).to_bytes(8, "little") + text
 
@@ -219,3 +257,86 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OSError, match="no space"):
         save(chip, path)
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["chip"]
+
+
+def test_cells_far_outside_the_bounds_of_their_device_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "chip"
+    save(lived(SoftBoundsRRAM()), path)
+    rewritten(path, spoil("knobs", 1e30))
+    with pytest.raises(BadFile, match="knobs of layer . are far outside the bounds"):
+        load(path, SoftBoundsRRAM(), LAYERS)
+
+
+def test_twenty_thousand_identities_are_not_fabricated_to_be_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, made = tmp_path / "chip", []
+    save(lived(), path)
+    forged(identity=list(range(20_000)))(path)
+    fabricate = Mismatched.fabricate
+
+    def counted(self: Mismatched, rows: int, cols: int, birth: Any) -> Any:
+        made.append(birth.normal("count").shape[0])
+        return fabricate(self, rows, cols, birth)
+
+    monkeypatch.setattr(Mismatched, "fabricate", counted)
+    with pytest.raises(BadFile):
+        load(path, WORN, LAYERS)
+    assert max(made) == 1
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
+def test_what_the_survivors_left_behind_is_dead(apart: bool, tmp_path: Path) -> None:
+    device = Endurance(Mismatched(), pulses=2, pulses_dtod=0.0)
+    chip = Chip(device, LAYERS, (3, 4), noise_seed=(1, 2) if apart else 1)
+    drive = tuple(0.1 + z for z in chip.spec.zeros())
+    for d in drive:
+        d[1] = 0.0
+    for _ in range(2):
+        chip.port().pulse(drive)
+    left = chip.survivors()
+    save(chip, tmp_path / "chip")
+    save(left, tmp_path / "left")
+    back = load(tmp_path / "chip", device, LAYERS)
+    assert not back.alive and back.dead.tolist() == chip.dead.tolist() and back.clock == chip.clock
+    for use in (lambda c: c.port().measure(X), lambda c: c.survivors(), lambda c: c.wait(1.0)):
+        with pytest.raises(Dead) as ours:
+            use(chip)
+        with pytest.raises(Dead, match=re.escape(str(ours.value))):
+            use(back)
+    for mine, its in zip(future(left), future(load(tmp_path / "left", device, LAYERS)), strict=True):
+        assert torch.equal(mine, its)
+
+
+def test_the_dead_of_a_fleet_that_lives_apart_come_back_dead(tmp_path: Path) -> None:
+    device = Endurance(Mismatched(), pulses=2, pulses_dtod=0.0)
+    chip = Chip(device, LAYERS, (3, 4), noise_seed=(1, 2))
+    for rows in ([0], [0, 1]):
+        drive = tuple(torch.zeros_like(z) for z in chip.spec.zeros())
+        for d in drive:
+            d[rows] = 0.1
+        for _ in range(2):
+            chip.port().pulse(drive)
+        save(chip, tmp_path / "chip")
+        back = load(tmp_path / "chip", device, LAYERS)
+        assert back.dead.tolist() == chip.dead.tolist() and back.alive == chip.alive
+        fresh = Chip(device, LAYERS, (9,), noise_seed=(5,))
+        back.replace_rows([0], fresh)
+        assert back.dead.tolist() == [False, *chip.dead.tolist()[1:]]
+
+
+@pytest.mark.parametrize("wrong", [None, 3, Ideal()], ids=str)
+def test_only_chips_are_saved(wrong: Any, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=rf"\Asave: got {type(wrong).__name__}, wanted a Chip\Z"):
+        save(wrong, tmp_path / "chip")
+    with pytest.raises(TypeError, match=r"\Asave: got Port, wanted a Chip; a port leads to no cells[^\n]+\Z"):
+        save(lived().port(), tmp_path / "chip")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_chip_gives_the_same_bytes(tmp_path: Path) -> None:
+    blocks = set()
+    for _ in range(20):
+        save(lived(), tmp_path / "chip")
+        blocks.add((tmp_path / "chip").read_bytes())
+    assert len(blocks) == 1

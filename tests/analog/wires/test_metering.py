@@ -1,10 +1,30 @@
 """A ledger books what a chip was put through, and nothing that was refused."""
 
+import dataclasses
+from typing import Any
+
 import pytest
 import torch
 
-from analog import BadInput, Chip, Ideal, Ledger, Mismatched, Probe, conv2d, dense, metered
+from analog import (
+    BadInput,
+    BadReading,
+    Budget,
+    Chip,
+    Costs,
+    Dead,
+    Ideal,
+    Ledger,
+    Mismatched,
+    OverBudget,
+    Probe,
+    budgeted,
+    conv2d,
+    dense,
+    metered,
+)
 from analog.devices import SoftBoundsRRAM
+from analog.port import make_port
 
 LAYERS = (dense(6, 4), dense(4, 3, linear=True))
 X = torch.ones(5, 6)
@@ -63,3 +83,58 @@ def test_a_ledger_belongs_to_one_datasheet() -> None:
     lone, fleet = Chip(Ideal(), LAYERS), Chip(Ideal(), LAYERS, range(2))
     with pytest.raises(ValueError, match="another datasheet"):
         metered(lone.port(), Ledger(fleet.spec))
+
+
+class Broke(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [Broke, TimeoutError, KeyboardInterrupt, BadReading])
+def test_what_may_have_been_carried_out_is_booked(error: type[BaseException]) -> None:
+    """An instrument that stops midway has been driven; nobody knows how far."""
+    spec = Chip(Ideal(), LAYERS).spec
+
+    def fail(*sent: object) -> Any:
+        raise error
+
+    done, broken = Ledger(spec), Ledger(spec)
+    bench, works = (
+        metered(make_port(spec, fail, fail, fail), broken),
+        metered(Chip(Ideal(), LAYERS).port(), done),
+    )
+    drive = tuple(0.1 + z for z in spec.zeros())
+    probe = Probe(nodes=(torch.zeros(3, len(X), spec.layers[0].features), None))
+    sends = (
+        lambda port: port.pulse(drive),
+        lambda port: port.program(drive),
+        lambda port: port.measure(X, probe),
+        lambda port: port.measure(X, first=0, last=0),
+    )
+    for send in sends:
+        send(works)
+        with pytest.raises(error):
+            send(bench)
+    assert (broken.reads, broken.seconds) == (done.reads, done.seconds)
+    assert all(torch.equal(a, b) for a, b in zip(broken.pulses, done.pulses, strict=True))
+
+
+def test_what_the_dead_and_a_budget_refuse_is_not_booked() -> None:
+    chip, ledger = Chip(Ideal(), LAYERS), Ledger(Chip(Ideal(), LAYERS).spec)
+    strict = budgeted(chip.port(), Ledger(chip.spec), Budget(reads=0, pulses_per_cell=0))
+    for port, error in ((strict, OverBudget), (chip.port(), Dead)):
+        outer = metered(port, ledger)
+        if error is Dead:
+            chip.die()
+        for send in (lambda p: p.pulse(tuple(0.1 + z for z in p.spec.zeros())), lambda p: p.measure(X)):
+            with pytest.raises(error):
+                send(outer)
+    assert ledger.reads == [0, 0] and ledger.seconds == 0 and float(ledger.joules) == 0
+
+
+def test_a_huge_drive_is_counted() -> None:
+    """In single precision its number of steps would be infinite."""
+    chip = Chip(Ideal(), LAYERS)
+    stepped = dataclasses.replace(chip.spec, costs=Costs(step=1e-3))
+    ledger = Ledger(stepped)
+    ledger.book_pulse(tuple(torch.full(s, 3e38) for s in chip.spec.shapes))
+    assert float(ledger.pulses_per_cell) == pytest.approx(3e41) and ledger.seconds == pytest.approx(3e34)
