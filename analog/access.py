@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from .rejection import Rejected
+
 Level = Literal["loss", "outputs", "taps", "spans"]
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)  # from weak to strong; each shows what those before it do
 
@@ -45,5 +47,5 @@ class Access:
         return self | needed == self
 
 
-class NoAccess(RuntimeError):
+class NoAccess(Rejected, RuntimeError):
     """A wire was asked for more than its access gives; the hardware has not seen it."""

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from .inputs import check_knobs, check_probe, check_x, examine
-from .spec import BadInput, Knobs, Rejected, Spec
+from .rejection import Rejected
+from .spec import BadInput, Knobs, Spec
 
 
 class Dead(Rejected, RuntimeError):
@@ -200,6 +201,6 @@ def _require_finite(first: int, reading: Reading) -> None:
         bad = int((~torch.isfinite(tap)).sum())
         if bad:
             raise BadReading(
-                f"layer {i}: the chip's answer is NaN or infinite in {bad} of {tap.numel()} values; what was "
-                "sent was in order, but x, a probe or the knobs are larger than the hardware can carry"
+                f"layer {i}: the chip's answer is NaN or infinite in {bad} of {tap.numel()} values (x, a "
+                "probe or its knobs are larger than it can carry); a reading is not finite"
             )

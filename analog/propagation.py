@@ -69,8 +69,8 @@ def require_finite_cells(before: Sequence[Any], after: Sequence[Any], clock: flo
         for leaf in _changed(old, new):
             if not cmath.isfinite(leaf.sum().item()) and not torch.isfinite(leaf).all():
                 raise BadInput(
-                    f"layer {i}: pulse: this drive would leave cells that are not finite, and was not sent; "
-                    "send a smaller one"
+                    f"layer {i}: pulse: refused, and the chip is as it was; send a smaller drive, for after "
+                    "this one a cell is not finite"
                 )
 
 

@@ -9,13 +9,10 @@ from torch import Tensor
 
 from .access import Access
 from .layers.crossbar import Layer
+from .rejection import Rejected
 from .streams import require_place
 
 Knobs = tuple[Tensor, ...]  # one per layer: (*fleet, tiles, rows, cols)
-
-
-class Rejected(Exception):
-    """The hardware did not see what was sent into its wires: whatever raises this has cost nothing."""
 
 
 class BadInput(Rejected, ValueError):

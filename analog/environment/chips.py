@@ -29,6 +29,10 @@ class MortalChip(gymnasium.Env[dict[str, Any], Any]):
         identity: who the chip is, reborn in every episode; None: in each somebody nobody has met.
         render_mode: None; there is nothing to look at.
         settings: those of `EnvSettings`.
+
+    Raises:
+        TypeError: a picture is asked for.
+        ValueError: a setting makes no sense.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012
@@ -66,6 +70,7 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
         settings: those of `EnvSettings`.
 
     Raises:
+        TypeError: a picture is asked for.
         ValueError: there is no place, identities do not fit them, or a setting makes no sense.
     """
 
@@ -186,4 +191,5 @@ def _each(identity: int | Sequence[int] | None, num_envs: int) -> tuple[int | No
 
 def _require_no_rendering(render_mode: None) -> None:
     if render_mode is not None:
-        raise ValueError(f"MortalChip: render_mode is {render_mode!r}; a chip shows nothing, wanted None")
+        # a TypeError, on which libraries that ask for pictures first try again without
+        raise TypeError(f"MortalChip: render_mode is {render_mode!r}; a chip shows nothing, wanted None")

@@ -5,7 +5,8 @@ import math
 from torch import Tensor
 
 from ..port import Port, Probe, Reading, make_port
-from ..spec import Budget, Knobs, Rejected
+from ..rejection import Rejected
+from ..spec import Budget, Knobs
 from .metering import Ledger, metered
 
 

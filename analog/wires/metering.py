@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..port import Port, Probe, Reading, rewired
-from ..spec import Knobs, Rejected, Spec
+from ..rejection import Rejected
+from ..spec import Knobs, Spec
 
 
 class Ledger:

@@ -274,7 +274,7 @@ def test_a_drive_that_would_leave_cells_that_are_not_finite_is_refused(wire: str
     used, spared = (Chip(Squares(), LAYERS, (1, 2), noise_seed=noise_seed) for _ in range(2))
     drive = [torch.full(s, 0.1) for s in used.spec.shapes]
     drive[2] = torch.full_like(drive[2], 3e38)
-    with pytest.raises(BadInput, match=r"\Alayer 2: pulse: this drive would leave cells that are not finite"):
+    with pytest.raises(BadInput, match=r"\Alayer 2: pulse: refused, and the chip is as it was;[^\n]+\Z"):
         getattr(used.port(), wire)(drive)
     assert used.clock == spared.clock == 0
     for one, other in zip(used._cells, spared._cells, strict=True):

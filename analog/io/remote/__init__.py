@@ -14,6 +14,14 @@ a dropped connection is answered again and not carried out again: no pulse is lo
 that holds the token is trusted not to ask for a reading that needs more memory than there is.
 """
 
+try:
+    import zmq  # noqa: F401  # asked for by name, so that what is missing inside it keeps its own message
+except ModuleNotFoundError as error:
+    if error.name != "zmq":
+        raise
+    message = 'analog.io.remote needs pyzmq: pip install "mortal[bench]"'
+    raise ModuleNotFoundError(message, name="zmq") from None
+
 from .client import connect
 from .protocol import BadToken, Busy, RemoteError
 from .server import serve

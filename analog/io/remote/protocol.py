@@ -7,7 +7,8 @@ from typing import Final
 from torch import Tensor
 from zmq.utils import z85
 
-from ...port import Dead
+from ...port import BadReading, Dead
+from ...rejection import Rejected
 from ...spec import BadInput
 
 
@@ -15,16 +16,16 @@ class RemoteError(RuntimeError):
     """The bench could not do what it was asked; says why."""
 
 
-class Busy(RemoteError):
+class Busy(Rejected, RemoteError):
     """Another client holds the bench."""
 
 
-class BadToken(RemoteError):
+class BadToken(Rejected, RemoteError):
     """The bench did not accept the token."""
 
 
 NAMED_ERRORS: Final = {
-    e.__name__: e for e in (BadInput, Dead, RemoteError, Busy)
+    e.__name__: e for e in (BadInput, BadReading, Dead, RemoteError, Busy)
 }  # errors that keep their class
 
 

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from threading import Event
-from typing import Any
+from typing import Any, Final
 
 import zmq
 from torch import Tensor
@@ -14,6 +14,8 @@ from ...port import Port, Probe, checked
 from ...spec import Spec
 from ..serialization import BadBlock, Header, layer_checksum, pack, unpack
 from .protocol import NAMED_ERRORS, Busy, RemoteError, entries, key
+
+_SHUT: Final = 1.0  # s
 
 
 def serve(
@@ -36,20 +38,60 @@ def serve(
         idle: s; a client that has sent nothing for so long may lose the bench to another.
         ready: called with the address once clients may come.
 
+    Where the process has no file left to open for another connection, none is taken for a second, and those
+    that there are are dropped; clients come back by themselves, and nothing is lost.
+
     Raises:
         ValueError: the token is too short.
+        TypeError: it is no port.
     """
+    if not isinstance(port, Port):
+        hint = "; give its wires, chip.port()" if callable(getattr(port, "port", None)) else ""
+        raise TypeError(f"serve: got {type(port).__name__}, wanted a Port{hint}")
     bench = _Server(checked(port), limit, idle)
     with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
         socket.linger, socket.maxmsgsize, socket.rcvhwm = 0, limit, 16
         socket.handshake_ivl = 5000  # ms for a handshake, of whoever connects
         socket.curve_server, socket.curve_secretkey = True, key(token)
-        socket.bind(address)
-        ready(socket.getsockopt_string(zmq.LAST_ENDPOINT))
-        while stop is None or not stop.is_set():
-            if socket.poll(100):
-                who, *parts = socket.recv_multipart()
-                socket.send_multipart([who, bench.answer(parts)])
+        with socket.get_monitor_socket(zmq.EVENT_ACCEPT_FAILED) as failures:
+            try:
+                socket.bind(address)
+                door = _Door(socket, failures, socket.getsockopt_string(zmq.LAST_ENDPOINT))
+                ready(door.endpoint)
+                while stop is None or not stop.is_set():
+                    if socket.poll(100):
+                        who, *parts = socket.recv_multipart()
+                        socket.send_multipart([who, bench.answer(parts)])
+                    door.tend()
+            finally:
+                socket.disable_monitor()
+
+
+class _Door:
+    """The address where clients come in, which is shut for a while when they cannot be let in.
+
+    The library would try again at once, and for ever, on all of a processor.
+    """
+
+    def __init__(self, socket: Any, failures: Any, endpoint: str) -> None:
+        self.socket, self.failures, self.endpoint = socket, failures, endpoint
+        self.shut_until: float | None = None
+
+    def tend(self) -> None:
+        """Shut the door if somebody could not be let in, and open it when its time has come."""
+        now = time.monotonic()
+        if self.shut_until is None:
+            if self.failures.poll(0):
+                self.socket.unbind(self.endpoint)
+                self.shut_until = now + _SHUT
+        elif now >= self.shut_until:
+            while self.failures.poll(0):  # what failed before it was shut
+                self.failures.recv_multipart()
+            try:
+                self.socket.bind(self.endpoint)
+                self.shut_until = None
+            except zmq.ZMQError:
+                self.shut_until = now + _SHUT
 
 
 class _Server:

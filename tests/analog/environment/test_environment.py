@@ -261,7 +261,6 @@ def test_a_task_of_ones_own() -> None:
         ({"pulse_scale": 0.0}, "pulse_scale is 0.0"),
         ({"wait": -1.0}, "wait is -1.0"),
         ({"budget": Budget(reads=7)}, "a first reading and one step cost"),
-        ({"render_mode": "human"}, "render_mode is 'human'"),
         ({"task": xor()._replace(x=torch.ones(4, 3))}, "task.x is \\(4, 3\\)"),
     ],
     ids=lambda given: next(iter(given)) if isinstance(given, dict) else "",
@@ -296,6 +295,22 @@ def test_calls_are_checked() -> None:
         chips.reset(options={"reset_mask": [True, False]})
     with pytest.raises(ValueError, match="Sometimes"):
         MortalChips(2, autoreset_mode="Sometimes")
+
+
+@pytest.mark.filterwarnings("ignore:.*render_mode")  # gymnasium's own word on modes that there are not
+def test_who_asks_for_a_picture_first_makes_it_without_one() -> None:
+    """As `make_vec_env` of stable-baselines3 does: with pictures, and without on a TypeError."""
+    made = []
+    for name in ("MortalChip-v0", "analog.environment:MortalChip-v0"):
+        with pytest.raises(TypeError, match="render_mode is 'rgb_array'"):
+            gymnasium.make(name, render_mode="rgb_array")
+        made.append(gymnasium.make(name))
+    for make in (MortalChip, MortalChips):
+        with pytest.raises(TypeError, match="render_mode is 'human'"):
+            make(render_mode="human")  # type: ignore[arg-type]
+    for env in made:
+        assert env.reset(seed=1)[0] in env.observation_space
+        assert env.step(env.action_space.sample())[0] in env.observation_space
 
 
 def test_it_is_registered_once_however_often() -> None:
