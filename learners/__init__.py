@@ -1,7 +1,10 @@
 """Learning through wires alone: estimators, updates, and the learners that step a port."""
 
 from . import recipes
-from .check.contracts import check_estimator, check_learner
+from .check.estimator import check_estimator
+from .check.learner import check_learner
+from .check.loss import check_loss
+from .check.update import check_update
 from .checkpoints import load_state, save_state
 from .descent import Descent
 from .estimators.base import Estimator, ProbeResult
@@ -53,6 +56,8 @@ __all__ = [
     "antithetic",
     "check_estimator",
     "check_learner",
+    "check_loss",
+    "check_update",
     "evaluate",
     "fit",
     "gaussian",

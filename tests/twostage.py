@@ -10,7 +10,7 @@ from collections.abc import Callable
 from torch import Generator, Tensor
 
 from analog import stream
-from learners.check.contracts import refused, two_stage
+from learners.check.two_stage import refused, two_stage
 
 
 def kept(sample: Callable[[int, Generator], Tensor], wanted: Tensor, size: int, *name: str | int) -> bool:

@@ -1,7 +1,9 @@
-"""Contracts for users' own learners and estimators."""
+"""Contracts for users' own estimators, learners, losses and updates."""
 
 from .linear_chip import LinearChip
+from .mean_laws import Scales
 
 __all__ = [
     "LinearChip",
+    "Scales",
 ]

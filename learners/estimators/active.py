@@ -10,7 +10,7 @@ two noisy readings of the chip; da is read at the taps, behind the neuron (nothi
 an inactive neuron counts for nothing and N is the number of activities that changed; every example has its
 own da. If da has no preferred direction E N da da'/|da|^2 = I and the estimate is the gradient at the taps of
 what is perturbed; da that came from the layer below is counted again in the layer above, a bias that probing
-layers in turn (`Descent(in_turn=True)`) removes.
+layers in turn (`Descent(in_turn=True)`) removes. Of losses in parts, each is laid to the nodes of its own.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from analog.port import Probe, Reading
 from analog.spec import Spec
 
 from .base import Estimator, ProbeResult
-from .gradient import Gradient, Place
+from .gradient import Gradient, Place, broadcast_parts
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,16 @@ class ActiveNodePerturbation(Estimator):
     def tell(self, spec: Spec, result: ProbeResult) -> Gradient:
         taps = zip(result.probed.taps, result.baseline.taps, strict=True)
         changes = [probed - baseline for probed, baseline in taps]
-        moved = sum((d != 0).sum(-1) for d in changes)
-        power = torch.stack([d.square().sum(-1) for d in changes]).sum(0)
-        change = result.losses.sum(-1) - result.baseline_losses.sum(-1)
-        weight = change * moved / power.clamp(min=torch.finfo(power.dtype).tiny)
-        share = weight.unsqueeze(-1) / self.probes
-        return Gradient(nodes=tuple((share * d).sum(0) for d in changes))
+        parts = result.losses.shape[-1]
+        split = [_split(d, parts) for d in changes]
+        moved = sum((d != 0).sum(-1) for d in split)  # (probes, *fleet, batch, parts)
+        power = torch.stack([d.square().sum(-1) for d in split]).sum(0)
+        change = result.losses - result.baseline_losses
+        share = change * moved / power.clamp(min=torch.finfo(power.dtype).tiny) / self.probes
+        return Gradient(nodes=tuple((broadcast_parts(share, d.shape[-1]) * d).sum(0) for d in changes))
+
+
+def _split(change: Tensor, parts: int) -> Tensor:  # (..., features) -> (..., parts, features of a part)
+    if change.shape[-1] % parts:
+        raise ValueError(f"losses of {parts} parts do not divide a layer of {change.shape[-1]} nodes")
+    return change.unflatten(-1, (parts, -1))

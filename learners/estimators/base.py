@@ -1,7 +1,7 @@
 """What gradient estimators are: probes and losses in, an estimated gradient out. No chip in sight."""
 
 from abc import abstractmethod
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Generator, Tensor
 
@@ -122,6 +122,7 @@ class Estimator(Protocol):
         ...
 
 
+@runtime_checkable
 class ProbingEstimator(Estimator, Protocol):
     """An estimator that takes differences along random directions; a frozen dataclass of these fields."""
 

@@ -1,0 +1,159 @@
+"""The contract of learners: `check_learner(MyLearner(), port, batches, lambda: stream(0, "probes"))`."""
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from analog.contract import ContractError, refuse_global_generators, reseed_global_generators
+from analog.port import Port
+from analog.tree import tree_leaves, tree_map
+from analog.wires.tape import ReplayMismatch, Tape, replayed, taped
+
+from ..learner import Batch, Learner, Step, fit, require_generator, require_port
+
+_REMEDY = "draw from the generator that `step` is handed"
+
+
+def check_learner(
+    learner: Learner, port: Port, batches: Iterable[Batch], generator: Callable[[], Generator]
+) -> None:
+    """Train on the port while taping it, then play the tape back with no chip present.
+
+    Every measurement asked for and every pulse sent must be bitwise the same: once with the global generators
+    (torch's, numpy's, Python's) seeded otherwise, and in two trainings that take turns, half-way through by a
+    copy of the learner as it was before the first; batches and global generators are left as they were. So
+    what is remembered stands in the state that `step` hands on, not on the learner, its class or its module.
+
+    What a check within one process cannot see: a learner that finds the chip by the garbage collector, by the
+    frames of its callers or by the closures of the port, and reads there what never changes or what it knows
+    to be a replay; a clock that decides only now and then. A chip in another process leaves nothing to find:
+    train such a learner on a port of `analog.io.remote`, which is what closes the wall.
+
+    Args:
+        learner: the learner under test.
+        port: of a chip that may be taught.
+        batches: what to learn from; a handful is enough.
+        generator: makes a fresh generator of the same seed at each call, e.g. `lambda: stream(0, "probes")`.
+
+    Raises:
+        ReplayMismatch: the learner used something that changes and did not come over its wires: true weights,
+            a generator that nobody handed to it, memory of an earlier run.
+        ContractError: it drew from a global generator, seeded one, altered a batch, or remembers something
+            outside its state.
+        TypeError: what came is no port or no function that makes generators, or `step` does not give a state
+            and a `Step`.
+        ValueError: there is no batch to learn from.
+    """
+    require_port(port, "check_learner")
+    if not callable(generator):
+        raise TypeError(f"check_learner: generator is {generator!r}, wanted a function that makes one")
+    require_generator(generator(), "check_learner")
+    examples = tuple(Batch(*batch) for batch in batches)
+    if not examples:
+        raise ValueError("check_learner: no batch to learn from; give at least one")
+    name, pristine = type(learner).__name__, _copied(learner)
+    kept, memory = _clone(examples), _class_memory(learner)
+    live = Tape(port.spec)
+    with refuse_global_generators(name, _REMEDY):
+        for _, step in fit(learner, taped(port, live), examples, generator()):
+            if not isinstance(step, Step):
+                raise TypeError(
+                    f"check_learner: step gave {type(step).__name__} second; wanted (state, Step)"
+                )
+    _require_unaltered(name, examples, kept)
+    with reseed_global_generators(1), refuse_global_generators(name, _REMEDY):
+        _replay(learner, live, examples, generator())
+    try:
+        with reseed_global_generators(2), refuse_global_generators(name, _REMEDY):
+            _by_turns(learner, pristine, live, examples, generator)
+    except (ReplayMismatch, IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReplayMismatch(
+            f"{name}: of two trainings by turns one is not what it was alone, so something is remembered "
+            f"outside the state, on the learner, its class or its module ({error})"
+        ) from error
+    for attribute, before in memory.items():
+        if not _alike(before, _class_memory(learner).get(attribute)):
+            raise ContractError(
+                f"{attribute} changed while learning; what is remembered belongs into the state"
+            )
+
+
+def _replay(learner: Learner, live: Tape, examples: tuple[Batch, ...], generator: Generator) -> None:
+    again = Tape(live.spec)
+    for _ in fit(learner, taped(replayed(live), again), examples, generator):
+        pass
+    _require_whole(again, live)
+
+
+def _by_turns(
+    learner: Learner,
+    pristine: Learner,
+    live: Tape,
+    examples: tuple[Batch, ...],
+    generator: Callable[[], Generator],
+) -> None:
+    """Two trainings, the second a step behind the first, each half-way through by another copy."""
+    tapes = (Tape(live.spec), Tape(live.spec))
+    ports = [taped(replayed(live), tape) for tape in tapes]
+    generators, half = [generator(), generator()], len(examples) // 2
+    states: list[Any] = [None, None]
+    for turn in range(len(examples) + 1):
+        for who, at in enumerate((turn, turn - 1)):
+            if 0 <= at < len(examples):
+                actor = learner if at < half else pristine
+                if at == 0:
+                    states[who] = actor.init(live.spec)
+                states[who], _ = actor.step(ports[who], examples[at], states[who], generators[who])
+    for tape in tapes:
+        _require_whole(tape, live)
+
+
+def _require_whole(again: Tape, live: Tape) -> None:
+    if len(again.events) != len(live.events):
+        raise ReplayMismatch(
+            f"tape: {len(again.events)} events played back, the recording has {len(live.events)}"
+        )
+
+
+def _require_unaltered(name: str, examples: tuple[Batch, ...], kept: tuple[Batch, ...]) -> None:
+    for number, (batch, before) in enumerate(zip(examples, kept, strict=True)):
+        if not _alike(batch, before):
+            raise ContractError(f"{name}: batch {number} was altered in place; work on a copy")
+
+
+def _copied(learner: Learner) -> Learner:
+    """A copy that shares nothing with the learner, or the learner itself where it cannot be copied."""
+    try:
+        return copy.deepcopy(learner)
+    except Exception:  # a learner that holds a lock or a file, say
+        return learner
+
+
+def _class_memory(learner: object) -> dict[str, Any]:
+    """What stands on the learner's class and those it is derived from, by name: data, no methods."""
+    kinds = (int, float, str, Tensor, list, dict, set, tuple, type(None))
+    return {
+        f"{kind.__name__}.{name}": copy.deepcopy(value)
+        for kind in type(learner).__mro__
+        for name, value in vars(kind).items()
+        if not name.startswith(("__", "_abc_")) and isinstance(value, kinds)
+    }
+
+
+def _clone(tree: Any) -> Any:
+    return tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, tree)
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Equality of trees, bitwise for tensors."""
+    ours, theirs = tree_leaves(a), tree_leaves(b)
+    return ours.keys() == theirs.keys() and all(_same(leaf, theirs[name]) for name, leaf in ours.items())
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.shape == b.shape and torch.equal(a, b)
+    return a is b or (type(a) is type(b) and bool(a == b))
