@@ -110,6 +110,17 @@ class Port(NamedTuple):
     measure: Measure
 
 
+def require_port(port: object, user: str) -> None:
+    """Refuse what is not the wires of a chip.
+
+    Raises:
+        TypeError: saying what came, and what to do where it is a chip.
+    """
+    if not isinstance(port, Port):
+        hint = "; give its wires, chip.port()" if callable(getattr(port, "port", None)) else ""
+        raise TypeError(f"{user}: port is a {type(port).__name__}, wanted a Port{hint}")
+
+
 Read = Callable[[Tensor, Probe, int, int], Reading]  # x, probe, first, last -> what the taps showed
 
 
@@ -155,9 +166,11 @@ def checked(port: Port) -> Port:
     A laboratory's instruments become a port so: `checked(Port(spec, dac.write, dac.pulse, adc.read))`.
 
     Raises:
+        TypeError: it is no port.
         BadInput: by the wires, for what is sent.
         BadReading: by `measure`, for an answer that has the wrong form or is not finite.
     """
+    require_port(port, "checked")
     spec = port.spec
 
     def program(knobs: Knobs) -> None:

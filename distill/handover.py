@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from analog.port import Port
+from analog.port import Port, require_port
 from analog.spec import Spec
 from analog.streams import stream
 from analog.tree import tree_map
 from learners.data.batches import batches, count_steps
-from learners.learner import Batch, Learner, Step, fit, for_steps, require_port
+from learners.learner import Batch, Learner, Step, fit, for_steps
 from learners.losses import Loss
 from learners.progress import progress_bar
 

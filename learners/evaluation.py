@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from analog.port import Port
+from analog.port import Port, require_port
 
-from .learner import Batch, require_port
+from .learner import Batch
 
 _PIECE = 2500  # examples that are measured at once, so that the taps fit in memory
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from torch import Generator, Tensor
 from typing_extensions import TypeVar
 
-from analog.port import Port, Reading
+from analog.port import Port, Reading, require_port
 from analog.spec import Spec
 
 from .access import require_access
@@ -115,17 +115,6 @@ def _fit(
     for batch in batches:
         current, step = learner.step(port, Batch(*batch), current, generator)
         yield current, step
-
-
-def require_port(port: object, user: str) -> None:
-    """Refuse what is not the wires of a chip.
-
-    Raises:
-        TypeError: saying what came, and what to do where it is a chip.
-    """
-    if not isinstance(port, Port):
-        hint = "; give its wires, chip.port()" if callable(getattr(port, "port", None)) else ""
-        raise TypeError(f"{user}: port is a {type(port).__name__}, wanted a Port{hint}")
 
 
 def require_generator(generator: object, user: str) -> None:

@@ -10,7 +10,7 @@ from zlib import crc32
 import torch
 from torch import Generator, Tensor
 
-from analog.port import Port
+from analog.port import Port, require_port
 from analog.streams import stream
 from analog.wires.metering import Ledger, metered
 
@@ -18,7 +18,7 @@ from .access import require_access
 from .data.batches import count_steps, take
 from .data.datasets import Dataset
 from .evaluation import evaluate, has_classes
-from .learner import Batch, Learner, for_steps, require_port
+from .learner import Batch, Learner, for_steps
 from .progress import progress_bar
 
 

@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor
 
-from ..port import Port, Probe, Reading, make_port
+from ..port import Port, Probe, Reading, make_port, require_port
 from ..rejection import Rejected
 from ..spec import Budget, Knobs
 from .metering import Ledger, metered
@@ -31,8 +31,10 @@ def budgeted(port: Port, ledger: Ledger, budget: Budget) -> Port:
     Limits are held against the whole ledger, whatever it has booked before.
 
     Raises:
+        TypeError: it is no port.
         ValueError: the ledger was opened for another datasheet.
     """
+    require_port(port, "budgeted")
     inner = metered(port, ledger)
     spec = port.spec
 

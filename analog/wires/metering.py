@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from ..port import Port, Probe, Reading, rewired
+from ..port import Port, Probe, Reading, require_port, rewired
 from ..rejection import Rejected
 from ..spec import Knobs, Spec
 
@@ -106,8 +106,10 @@ def metered(port: Port, ledger: Ledger) -> Port:
     whole.
 
     Raises:
+        TypeError: it is no port.
         ValueError: the ledger was opened for another datasheet.
     """
+    require_port(port, "metered")
     if ledger.spec != port.spec:
         raise ValueError("metered: this ledger was opened for another datasheet; use Ledger(port.spec)")
 

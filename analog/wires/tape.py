@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..contract import ContractError
-from ..port import Port, Probe, Reading, make_port, rewired
+from ..port import Port, Probe, Reading, make_port, require_port, rewired
 from ..spec import Knobs, Spec
 from ..tree import tree_leaves, tree_map
 
@@ -28,7 +28,12 @@ class ReplayMismatch(ContractError):
 
 
 def taped(port: Port, tape: Tape) -> Port:
-    """The same wires, recorded on `tape`."""
+    """The same wires, recorded on `tape`.
+
+    Raises:
+        TypeError: it is no port.
+    """
+    require_port(port, "taped")
 
     def exchange(wire: str, sent: Any, back: Reading | None = None) -> Reading | None:
         tape.events.append((wire, _copy(sent), _copy(back)))

@@ -10,7 +10,7 @@ from typing import Any, Final
 import zmq
 from torch import Tensor
 
-from ...port import Port, Probe, checked
+from ...port import Port, Probe, checked, require_port
 from ...spec import Spec
 from ..serialization import BadBlock, Header, layer_checksum, pack, unpack
 from .protocol import NAMED_ERRORS, Busy, RemoteError, entries, key
@@ -45,9 +45,7 @@ def serve(
         ValueError: the token is too short.
         TypeError: it is no port.
     """
-    if not isinstance(port, Port):
-        hint = "; give its wires, chip.port()" if callable(getattr(port, "port", None)) else ""
-        raise TypeError(f"serve: got {type(port).__name__}, wanted a Port{hint}")
+    require_port(port, "serve")
     bench = _Server(checked(port), limit, idle)
     with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
         socket.linger, socket.maxmsgsize, socket.rcvhwm = 0, limit, 16

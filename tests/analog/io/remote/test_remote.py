@@ -1,5 +1,6 @@
 """A chip in another process: the same results bitwise, through cut lines and beside hostile clients."""
 
+import importlib
 import pickle
 import socket
 import subprocess
@@ -14,12 +15,14 @@ import zmq
 
 from analog import (
     BadInput,
+    BadReading,
     Chip,
     Dead,
     Layer,
     Mismatched,
     Port,
     Probe,
+    Reading,
     Spec,
     conv2d,
     dense,
@@ -27,9 +30,10 @@ from analog import (
     stream,
     xray,
 )
-from analog.io.remote import BadToken, Busy, RemoteError, connect
+from analog.io.remote import BadToken, Busy, RemoteError, connect, serve, server
 from analog.io.remote.protocol import key
 from analog.io.serialization import pack
+from analog.port import make_port
 from learners import Batch, Descent, NodePerturbation, SquaredError, WeightPerturbation, adam, fit
 from tests.analog.io.remote.serving import TOKEN, cuttable, served
 
@@ -363,3 +367,80 @@ def test_what_does_not_fit_is_refused() -> None:
         connect("tcp://127.0.0.1:1", "short", DENSE),
     ):
         pass
+
+
+def test_an_answer_that_is_not_finite_keeps_its_error_across_the_wire() -> None:
+    spec = Spec((dense(2, 2, linear=True),))
+
+    def answer(x: torch.Tensor, probe: Probe, first: int, last: int) -> Reading:
+        return Reading((torch.full((len(x), 2), float("nan")),))
+
+    bench = make_port(spec, lambda knobs: None, lambda drive: None, answer)
+    with (
+        served(bench) as address,
+        connect(address, TOKEN, spec.layers) as port,
+        pytest.raises(BadReading, match="^layer 0: the chip's answer is NaN"),
+    ):
+        port.measure(torch.ones(1, 2))
+
+
+def test_only_a_port_is_served() -> None:
+    with pytest.raises(
+        TypeError, match=r"\Aserve: port is a Chip, wanted a Port; give its wires, chip.port\(\)\Z"
+    ):
+        serve(Chip(Mismatched(), DENSE), TOKEN)  # type: ignore[arg-type]
+
+
+def test_without_its_extra_the_package_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [n for n in sys.modules if n.startswith("analog.io.remote")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "zmq", None)
+    with pytest.raises(
+        ModuleNotFoundError, match=r'\Aanalog.io.remote needs pyzmq: pip install "mortal\[bench\]"\Z'
+    ):
+        importlib.import_module("analog.io.remote")
+
+
+class Recorded:
+    """A socket's address and its monitor, that may be full."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.refused = 0
+        self.full = False
+
+    def poll(self, timeout: int) -> int:
+        return self.refused
+
+    def recv_multipart(self) -> None:
+        self.refused -= 1
+
+    def unbind(self, endpoint: str) -> None:
+        self.done.append(f"unbind {endpoint}")
+
+    def bind(self, endpoint: str) -> None:
+        if self.full:
+            raise zmq.ZMQError(zmq.EMFILE if hasattr(zmq, "EMFILE") else 24)
+        self.done.append(f"bind {endpoint}")
+
+
+def test_a_door_is_shut_while_nobody_can_be_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for however many who could not, and is opened again when that is possible."""
+    now, bench = [100.0], Recorded()
+    monkeypatch.setattr(server.time, "monotonic", lambda: now[0])
+    door = server._Door(bench, bench, "here")
+    door.tend()
+    assert bench.done == []
+    bench.refused, bench.full = 3, True
+    for _ in range(5):
+        door.tend()
+    assert bench.done == ["unbind here"]
+    now[0] += 1.1
+    door.tend()  # still no file to open
+    bench.full = False
+    door.tend()
+    assert bench.done == ["unbind here"]
+    now[0] += 1.1
+    for _ in range(3):
+        door.tend()
+    assert bench.done == ["unbind here", "bind here"] and bench.refused == 0
