@@ -1,4 +1,4 @@
-"""Broken devices that `check_device` does not yet refuse for what they break; there should be none."""
+"""Devices that `check_device` does not yet judge rightly; there should be none."""
 
 ESCAPES: tuple[str, ...] = (
     "a batch-norm gain",
@@ -269,7 +269,6 @@ ESCAPES: tuple[str, ...] = (
     "pulses of the day of the week",
     "cells altered where no gradient is recorded",
     "sums altered where no gradient is recorded",
-    "a batch that leaks where no gradient is recorded",
     "cells altered by a batch above 64",
     "a relaxation after pulses, anew at every look",
     "cells above 1.5 that drift anew at every look",
@@ -289,4 +288,5 @@ ESCAPES: tuple[str, ...] = (
     "ageing by torch's dice, put back",
     "a fleet that shares a supply and its noise, as it says",
     "examples that share noise, as they say",
+    "a comparator with hysteresis in its cells",
 )

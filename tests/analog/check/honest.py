@@ -95,6 +95,11 @@ def thresholded(size: float) -> Any:
     return lambda c, d, n: knobs_to(c, c.knobs + torch.where(d.abs() < size, 0 * d, d))
 
 
+def kept_for(seconds: float, lifetime: float) -> Tensor:
+    """The chance to be still there."""
+    return torch.tensor(-seconds / lifetime, dtype=torch.float64).exp()
+
+
 def jumped(c: Any, s: float, n: Noise) -> Any:
     """Every cell falls to a tenth of itself at a rate, once or never: what is left is counted exactly."""
     keep = torch.tensor(-s / 1e6).exp().to(c.knobs)
@@ -222,7 +227,7 @@ HONEST: dict[str, Device] = {
     ),
     "half-selected cells that are disturbed, as it says": bent(
         coupled(Ideal(), "cells"),
-        pulse=lambda c, d, n: knobs_to(c, c.knobs + d + 1e-3 * d.sum(-1, keepdim=True)),
+        pulse=lambda c, d, n: knobs_to(c, c.knobs + d + (1e-3 * d).sum(-1, keepdim=True)),
     ),
     "a batch that shares a supply, as it says": bent(
         coupled(Ideal(), "examples"), sense=lambda c, u, n: u / (1 + 0.01 * u.square().mean(-2, keepdim=True))
@@ -368,4 +373,29 @@ HONEST: dict[str, Device] = {
     "noise that a tenth of the rows have": with_fields(
         lambda b, r, c: b.uniform("noisy", 1, r) < 0.1, sense=lambda c, u, n: u + c.other * n.normal(u)
     ),
+    "writes of which one in 500 fails": bent(
+        Ideal(), pulse=lambda c, d, n: knobs_to(c, c.knobs + d * (n.uniform(d) > 0.002))
+    ),
+    "writes of which one in 50,000 fails": bent(
+        Ideal(), pulse=lambda c, d, n: knobs_to(c, c.knobs + d * (n.uniform(d) > 2e-5))
+    ),
+    "one cell in a million seconds that lets go": bent(
+        Ideal(),
+        age=lambda c, s, n: knobs_to(c, c.knobs * (n.uniform(c.knobs) < kept_for(s, 1e9).to(c.knobs))),
+    ),
+    "noise of one row in a hundred": bent(
+        Ideal(), sense=lambda c, u, n: u + n.normal(u) * (n.uniform(u[..., :1]) > 0.99)
+    ),
+    "a spike of one reading in 300": bent(
+        Ideal(), fire=lambda c, u, n: u.relu() + (n.uniform(u[..., :1]) > 0.997).to(u)
+    ),
+    "a comparator with hysteresis in its cells": with_fields(
+        lambda b, r, c: 0.1 * b.normal("threshold", 1, r),
+        sense=lambda c, u, n: (u - c.other + 0.01 * n.normal(u)).sign(),
+    ),
+    "a neuron that is dead below a threshold": bent(Ideal(), fire=lambda c, u, n: (u - 0.5).relu()),
+    "neurons of the square": bent(Ideal(), fire=lambda c, u, n: u.square()),
+    "neurons of the square root": bent(Ideal(), fire=lambda c, u, n: u.abs().add(1e-6).sqrt()),
+    "a read-out of the logarithm": bent(Ideal(), sense=lambda c, u, n: u.sign() * u.abs().log1p()),
+    "a DAC that saturates": bent(Ideal(), collect=lambda c, x, n: product(c, x.clamp(-2, 2))),
 }

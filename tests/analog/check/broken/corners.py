@@ -100,12 +100,12 @@ def warming_up() -> Device:
 
 def remembering() -> Device:
     """What was sensed once is not sensed again."""
-    known: dict[tuple[torch.Size, bytes], Tensor] = {}
+    known: dict[tuple[torch.Size, torch.Size, bytes], Tensor] = {}
 
     def sense(c: Any, u: Tensor, n: Noise) -> Tensor:
         fresh = u + 0.1 * n.normal(u)
         if not fresh.requires_grad and n._generator is not None:
-            fresh = known.setdefault((u.shape, u.detach().numpy().tobytes()), fresh)
+            fresh = known.setdefault((u.shape, fresh.shape, u.detach().numpy().tobytes()), fresh)
         return fresh
 
     return bent(Ideal(), sense=sense)
@@ -252,7 +252,7 @@ CORNERS: dict[str, Breach] = {
     ),
     "sums altered where no gradient is recorded": breach(PURE, sense=unrecorded(lambda c, u: u.mul_(0.999))),
     "a batch that leaks where no gradient is recorded": breach(
-        EXAMPLES,
+        rf"{EXAMPLES}|{GRADIENT}",
         sense=lambda c, u, n: u if torch.is_grad_enabled() else u + 0.01 * u.mean(-2, keepdim=True),
     ),
     "cells altered by a batch above 64": breach(
@@ -282,7 +282,9 @@ CORNERS: dict[str, Breach] = {
         BOUNDS,
         STEADY,
         fabricate=inside_unit,
-        pulse=lambda c, d, n: knobs_to(c, (c.knobs + d).clamp(-1, 1) * (1 + 0.1 * after_a_while(c))),
+        pulse=lambda c, d, n: knobs_to(
+            c, torch.where(d == 0, c.knobs, (c.knobs + d).clamp(-1, 1) * (1 + 0.1 * after_a_while(c)))
+        ),
         bounds=unit_bounds,
         steps=100,
     ),
@@ -324,7 +326,7 @@ CORNERS: dict[str, Breach] = {
         ),
     ),
     "a wrong slope under a probe": breach(
-        GRADIENT, sense=lambda c, u, n: 0.5 * u + 0.5 * u.detach() if has_probes(u) else u
+        rf"{GRADIENT}|slope", sense=lambda c, u, n: 0.5 * u + 0.5 * u.detach() if has_probes(u) else u
     ),
     "a gain that hears the count of axes": breach(
         rf"{PROBES}|fleet|chip", sense=lambda c, u, n: u * (1 + 0.01 * max(0, u.ndim - 5))

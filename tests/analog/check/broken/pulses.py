@@ -37,7 +37,8 @@ def rare(n: Noise, like: Tensor, chance: float) -> Tensor:
 
 
 def clamped(c: Any, d: Tensor, n: Noise) -> Any:
-    return knobs_to(c, (c.knobs + d).clamp(-1, 1))
+    """Cells that are driven stay within -1 and 1."""
+    return knobs_to(c, torch.where(d == 0, c.knobs, (c.knobs + d).clamp(-1, 1)))
 
 
 def unit_bounds(c: Any) -> tuple[Tensor, Tensor]:
@@ -116,7 +117,8 @@ ZEROS: dict[str, Breach] = {
 
 ASTRAY: dict[str, Breach] = {
     "half-selected cells that nobody was told of": breach(
-        r"drive is 0|couples", pulse=lambda c, d, n: knobs_to(c, c.knobs + d + 1e-3 * d.sum(-1, keepdim=True))
+        r"drive is 0|couples",
+        pulse=lambda c, d, n: knobs_to(c, c.knobs + d + (1e-3 * d).sum(-1, keepdim=True)),
     ),
     "pulses above .5 backwards": breach(
         PULSE, pulse=lambda c, d, n: knobs_to(c, c.knobs + beyond(0.5, d, -d))
