@@ -8,11 +8,11 @@ import torch
 from torch import Generator, Tensor
 
 from analog.contract import ContractError, refuse_global_generators, reseed_global_generators
-from analog.port import Port
+from analog.port import Port, require_port
 from analog.tree import tree_leaves, tree_map
 from analog.wires.tape import ReplayMismatch, Tape, replayed, taped
 
-from ..learner import Batch, Learner, Step, fit, require_generator, require_port
+from ..learner import Batch, Learner, Step, fit, require_generator
 
 _REMEDY = "draw from the generator that `step` is handed"
 
