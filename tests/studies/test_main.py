@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,84 @@ def test_a_bad_table_is_named_on_the_command_line(
     assert command(monkeypatch, "calibrate", "--data", str(path), "--out", out) == 1
     assert "column reading, row 3: is NaN" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+INTERRUPTED = """
+import sys
+import studies.__main__
+from tests.studies import toy
+
+if __name__ == "__main__":
+    sys.argv = ["studies", "tests.studies.toy", "--wait", "0.3", "--threads", "1", *sys.argv[1:]]
+    sys.exit(studies.__main__.main())
+"""
+
+
+def test_an_interrupted_run_says_so_in_one_line_and_leaves_no_process(tmp_path: Path) -> None:
+    out, script = tmp_path / "out", tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    child = subprocess.Popen(
+        [sys.executable, str(script), "--workers", "2", "--out", str(out)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    give_up = time.monotonic() + 60
+    while not (out / "rows.jsonl").exists() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    os.killpg(child.pid, signal.SIGINT)  # as a terminal does, to workers as well
+    _, said = child.communicate(timeout=60)
+    message = "interrupted; finished trials are kept, and the same command goes on from them"
+    assert child.returncode == 130 and said.splitlines() == [message]
+    while (left := _is_alive(child.pid)) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert not left
+
+
+def _is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("heirs", "--data", "[/red]"),
+        ("[/red]",),
+        ("heirs", "--device", "tests.studies.odd_parts:Exits"),
+        ("heirs", "--device", "tests.studies.odd_parts:Raises"),
+        ("tests.studies.odd_parts_that_exit",),
+        ("towers", "--heights", "0"),
+        ("towers", "--factors"),
+        ("aging", "--moments", "nan"),
+    ],
+    ids=" ".join,
+)
+def test_whatever_is_wrong_is_said_in_one_line(
+    words: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command(monkeypatch, *words) in (1, 2)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_terminal_that_knows_ascii_alone_gets_the_table() -> None:
+    environment = {
+        **os.environ,
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "LC_ALL": "C",
+        "COLUMNS": "20",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "studies"], capture_output=True, env={**environment, "PYTHONIOENCODING": ""}
+    )
+    assert done.returncode == 0 and b"heirs" in done.stdout and done.stdout.isascii()

@@ -34,7 +34,9 @@ def dask_cluster(address: str, study: str, args: Any, digests: Mapping[str, str]
         from distributed import Client  # the extra "dask"
     except ModuleNotFoundError as error:
         raise WorkersLost("--cluster wants the extra dask: pip install '.[dask]'") from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said below
+    for name in [*logging.root.manager.loggerDict, "asyncio"]:
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters is said below
     try:
         client = Client(address, timeout=SCHEDULER_WITHIN)
     except Exception as error:  # whatever an address may be
@@ -68,8 +70,9 @@ def _lonely(address: str) -> str:
 
 def _require_code(client: Any, address: str, study: str, args: Any, digests: Mapping[str, str]) -> None:
     """Refuse workers on which trials could not run, or would give other rows."""
-    for worker, spec in client.run(importlib.util.find_spec, __name__.partition(".")[0]).items():
-        if spec is None:
+    package = __name__.partition(".")[0]
+    for worker, spec in client.run(importlib.util.find_spec, package, on_error="return").items():
+        if spec is None or isinstance(spec, Exception):
             raise WorkersLost(f"{address}: worker {worker} lacks this package; install it there")
     for worker, theirs in client.run(code_digests, study, args, on_error="return").items():
         if isinstance(theirs, Exception):

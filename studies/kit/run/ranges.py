@@ -30,7 +30,7 @@ class Range:
             return f"from {self.low:g} to {self.high:g}"
         if math.isfinite(self.low):
             return f"{'above' if self.above else 'of at least'} {self.low:g}"
-        return "finite"
+        return "that is finite"
 
 
 class _MayBeEmpty:

@@ -30,7 +30,7 @@ def trial_text(name: str, rows: Sequence[Row]) -> str:
     if not rows or any("trial" in row for row in rows):
         raise ValueError(f"trial {name!r}: a trial yields at least one row, and no row has a key 'trial'")
     lines = "".join(json.dumps({"trial": name, **row}) + "\n" for row in rows)
-    end = {_END: name, "rows": len(rows), "checksum": _checksum(lines.encode())}
+    end = {_END: name, "rows": len(rows), "checksum": _checksum(name, lines.encode())}
     return lines + json.dumps(end) + "\n"
 
 
@@ -59,7 +59,7 @@ def whole_trials(content: bytes, path: Path) -> dict[str, str]:
             continue
         count = record.get("rows")
         rows = b"".join(lines[max(0, number - count) : number]) if isinstance(count, int) else b""
-        if record.get("checksum") == _checksum(rows) and line.endswith(b"\n"):
+        if record.get("checksum") == _checksum(record[_END], rows) and line.endswith(b"\n"):
             whole[str(record[_END])] = (rows + line).decode()
     return whole
 
@@ -69,8 +69,8 @@ def rows_of(text: str) -> list[Row]:
     return [row for line in text.splitlines() if _END not in (row := json.loads(line)) or "trial" in row]
 
 
-def _checksum(lines: bytes) -> str:
-    return blake2b(lines, digest_size=8).hexdigest()
+def _checksum(name: object, lines: bytes) -> str:
+    return blake2b(f"{name}\n".encode() + lines, digest_size=8).hexdigest()
 
 
 def _require_json(where: str, row: object) -> None:

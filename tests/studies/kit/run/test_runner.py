@@ -1,6 +1,7 @@
 """Studies are resumable: killed for real, at any moment, they end with the rows of an uninterrupted run."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from studies.kit.run.results import Results, read_rows
+from studies.kit.run.executors import WorkersLost
+from studies.kit.run.results import read_rows
 from studies.kit.run.rows import ResultsError
 from studies.kit.run.runner import RunOptions, TrialFailed, run_study
+from studies.kit.run.study import Row
 from tests.studies import toy
 
 CHILD = """
@@ -190,7 +193,7 @@ def test_trials_run_on_a_cluster(tmp_path: Path, whole: Path) -> None:
     """A real dask scheduler with a worker process of its own, on this machine."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0", host="127.0.0.1"
     ) as cluster:
         args = toy.Args(trials=6, wait=0.05, uneven=True)
         folder = run_study(toy, args, RunOptions(tmp_path, threads=1, cluster=cluster.scheduler_address))
@@ -207,8 +210,24 @@ def test_what_finished_is_kept_when_another_trial_fails(tmp_path: Path) -> None:
         assert sorted(names) == kept
 
 
-@pytest.mark.parametrize("rows", [[], [{"trial": 1}]])
-def test_rows_that_could_not_be_found_again_are_refused(tmp_path: Path, rows: list[dict[str, int]]) -> None:
-    made = Results(tmp_path, {"made_by": {}}, ["a"])
-    with pytest.raises(ValueError, match="at least one row"):
-        made.keep(0, rows, 0.0)
+def test_a_killed_worker_is_told_and_nothing_is_lost(tmp_path: Path, whole: Path) -> None:
+    killed = []
+
+    def kill(name: str, row: Row) -> None:
+        if name == "toy 1" and not killed:
+            killed.append(multiprocessing.active_children()[0].pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    args = toy.Args(trials=6, wait=0.05, uneven=True)
+    with pytest.raises(WorkersLost, match="a worker process was killed"):
+        run_study(toy, args, RunOptions(tmp_path, workers=2, threads=1), kill)
+    assert multiprocessing.active_children() == []
+    run_study(toy, args, RunOptions(tmp_path, threads=1))
+    assert rows_text(tmp_path) == rows_text(whole)
+
+
+def test_the_environment_says_how_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for said, threads in (("3", 3), ("2,1", 2), ("", None), ("many", None)):
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+        assert RunOptions().worker_threads == (threads or os.cpu_count())
+    assert RunOptions(threads=5).worker_threads == 5
