@@ -1,6 +1,8 @@
 """Simulated analog hardware: devices, layers, chips, and the wires that leave them."""
 
 from . import xray
+from .certificate.certify import certify
+from .certificate.same_chip import same_chip
 from .check import check_device
 from .chip import Chip
 from .contract import ContractError
@@ -45,6 +47,7 @@ __all__ = [
     "Spec",
     "Tape",
     "budgeted",
+    "certify",
     "check_device",
     "checked",
     "conv2d",
@@ -55,6 +58,7 @@ __all__ = [
     "mlp",
     "patches",
     "replayed",
+    "same_chip",
     "save",
     "setting",
     "stream",

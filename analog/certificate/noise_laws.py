@@ -1,0 +1,171 @@
+"""Laws of reading noise: it is drawn anew for every example, node, probe, chip and call."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from .bench import ROWS, Bench, NotTried, Station
+from .probes import zero_probes
+from .statistics import Effect, is_noise, lags, noise_of, squared_size, variances
+
+CORRELATION = 0.2  # tolerated between readings that should be independent
+SIZE = 0.05  # tolerated change of a mean reading, in its root mean square over nodes
+VARIANCE = 0.25  # tolerated relative difference of variances, (a - b) / (a + b)
+PROBES = 5
+SIZES = (3, 12)  # batch sizes that are compared with single examples
+
+
+def noisy(bench: Bench, start: int, stop: int) -> Iterator[tuple[Station, Tensor]]:
+    """The stations that show noise, and the noise of repeated readings (replicates, ROWS, nodes)."""
+    for station in bench.stations:
+        noise = noise_of(bench.repeats(station, start, stop))
+        if is_noise(noise, bench.scale(station)):
+            yield station, noise
+
+
+def noise_of_examples(bench: Bench, start: int, stop: int) -> list[Effect]:
+    """Examples of one batch have independent noise."""
+    return [
+        effect
+        for station, noise in noisy(bench, start, stop)
+        for effect in lags(f"{station.name}, examples", noise, range(1, ROWS), CORRELATION)
+    ]
+
+
+def noise_of_nodes(bench: Bench, start: int, stop: int) -> list[Effect]:
+    """Nodes of one layer have independent noise."""
+    effects: list[Effect] = []
+    for station, noise in noisy(bench, start, stop):
+        if not station.alone:
+            continue
+        nodes = noise.unflatten(-1, (bench.chips, -1)).movedim(-1, 1)  # (n, features, ROWS, chips)
+        if nodes.shape[1] < 3:
+            continue
+        name = f"{station.name}, nodes"
+        effects += lags(name, nodes, (1, 2), CORRELATION)
+        total, spread = nodes.sum(1), nodes.square().mean((0, 2, 3)).sqrt()
+        pairs = (total.square() - nodes.square().sum(1)).mean((1, 2))
+        wanted = spread.sum() ** 2 - spread.square().sum()
+        effects.append(Effect(f"{name}, all pairs", pairs / wanted, "either", CORRELATION))
+    return effects
+
+
+def noise_of_chips(bench: Bench, start: int, stop: int) -> list[Effect]:
+    """Chips of a fleet have independent noise."""
+    if bench.chips < 2:
+        raise NotTried("there is one chip")
+    return [
+        effect
+        for station, noise in noisy(bench, start, stop)
+        for effect in lags(
+            f"{station.name}, chips",
+            noise.unflatten(-1, (bench.chips, -1)).movedim(-2, 1),
+            range(1, min(bench.chips, 4)),
+            CORRELATION,
+        )
+    ]
+
+
+def noise_of_calls(bench: Bench, start: int, stop: int) -> list[Effect]:
+    """Readings of one call do not repeat those of another, and their noise is independent."""
+    effects = []
+    for station in bench.stations:
+        calls = bench.repeats(station, start, stop)  # (n, ROWS, nodes)
+        apart = calls - calls.mean(1, keepdim=True)
+        if not is_noise(apart, bench.scale(station)):
+            continue
+        again = (calls[1:] == calls[:-1]).double().mean((1, 2))
+        within = (calls[:-1, 1:] == calls[:-1, :-1]).double().mean((1, 2))
+        effects.append(Effect(f"{station.name}, repeated bitwise", again - within, "above", CORRELATION))
+        a, b, c, d = ((calls - calls.mean(0)).unflatten(0, (-1, 4))).unbind(1)
+        noise = noise_of(calls)
+        if is_noise(noise, bench.scale(station)):
+            variance = float(noise.square().mean())
+            for name, other in (("next but one", c), ("third next", d)):
+                products = (a * (b - other)).mean((1, 2)) / variance
+                label = f"{station.name}, next call against {name}"
+                effects.append(Effect(label, products, "either", CORRELATION))
+    return effects
+
+
+def position(bench: Bench, start: int, stop: int) -> list[Effect]:
+    """What a reading shows does not depend on its position in the batch."""
+    effects = []
+    for station in bench.stations:
+        calls, scale = bench.repeats(station, start, stop), bench.scale(station)
+        apart = calls - calls.mean(1, keepdim=True)
+        effects.append(squared_size(f"{station.name}, mean reading", apart, scale, SIZE))
+        noise, half = noise_of(calls), ROWS // 2
+        if is_noise(noise, scale):
+            parts = (noise[:, :half], noise[:, half:]), (noise[:, ::2], noise[:, 1::2])
+            effects += [variances(f"{station.name}, noise", *pair, VARIANCE) for pair in parts]
+    return effects
+
+
+def batch_size(bench: Bench, start: int, stop: int) -> list[Effect]:
+    """What a reading shows does not depend on the size of its batch."""
+    effects = []
+    for station in bench.stations:
+        counts = (1, *SIZES)
+        shown: dict[int, list[Tensor]] = {count: [] for count in counts}
+        for _ in range(start, stop):
+            for count in counts:
+                shown[count].append(bench.read(station, bench.rows(station, count))[0, 0])
+        effects += compared(bench, station, shown[1], {f"a batch of {c}": shown[c] for c in SIZES})
+    return effects
+
+
+def noise_of_probes(bench: Bench, start: int, stop: int) -> list[Effect]:
+    """Probes of one measurement have independent noise."""
+    effects, refused = [], NotTried("there is no noise")
+    for station in bench.stations:
+        for name, x, probe in zero_probes(bench, station, PROBES):
+            try:
+                calls = torch.stack([bench.read(station, x, probe) for _ in range(start, stop)])
+            except NotTried as error:
+                refused = error
+                continue
+            noise = noise_of(calls)
+            if is_noise(noise, bench.scale(station)):
+                effects += lags(f"{station.name}, {name}", noise, range(1, PROBES), CORRELATION)
+    if not effects:
+        raise refused
+    return effects
+
+
+def zero_probe(bench: Bench, start: int, stop: int) -> list[Effect]:
+    """A probe of zero leaves a reading as it is, however many probes there are."""
+    effects, refused = [], NotTried("")
+    for station in bench.stations:
+        shown: dict[str, list[Tensor]] = {}
+        ways = [(f"{c} {name}", x, p) for c in (1, PROBES) for name, x, p in zero_probes(bench, station, c)]
+        without: list[Tensor] = []
+        for _ in range(start, stop):
+            without.append(bench.read(station)[0, 0])
+            for name, x, probe in ways:
+                try:
+                    shown.setdefault(name, []).append(bench.read(station, x, probe)[0, 0])
+                except NotTried as error:
+                    refused = error
+        complete = {name: readings for name, readings in shown.items() if len(readings) == len(without)}
+        effects += compared(bench, station, without, complete)
+    if not effects:
+        raise refused
+    return effects
+
+
+def compared(
+    bench: Bench, station: Station, without: Sequence[Tensor], others: Mapping[str, Sequence[Tensor]]
+) -> list[Effect]:
+    """Whether readings, (nodes,) each, have the mean and the variance of others taken meanwhile."""
+    base, scale = torch.stack(list(without)), bench.scale(station)
+    effects = []
+    for name, readings in others.items():
+        shown = torch.stack(list(readings))
+        label = f"{station.name}, {name}"
+        effects.append(squared_size(f"{label}, mean reading", shown - base, scale, SIZE))
+        pair = noise_of(shown), noise_of(base)
+        if any(is_noise(noise, scale) for noise in pair):
+            effects.append(variances(f"{label}, noise", *pair, VARIANCE))
+    return effects

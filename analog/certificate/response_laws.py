@@ -1,0 +1,99 @@
+"""Laws of response: small probes act linearly, as estimators take for granted; taps are passed on."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..port import Probe
+from ..tree import tree_map
+from .bench import Bench, NotTried
+from .noise_laws import SIZE, VARIANCE
+from .probes import Kind, signed_probe
+from .statistics import Effect, is_noise, noise_of, squared_size, variances
+
+NODE = 0.1  # size of a probe of nodes, V
+KNOB = 0.02  # size of a probe of knobs, full scale
+BENT = 0.4  # tolerated part of a response that is not odd, or not proportional, of the response
+MIXED = 0.2  # tolerated part of a response to probes together that they do not have alone
+BATCH = 5  # examples that taps are compared for
+
+
+def node_response(bench: Bench, start: int, stop: int) -> list[Effect]:
+    """A small probe of nodes acts linearly: odd, in proportion, and together as each alone."""
+    return _responses(bench, "nodes", NODE, stop - start)
+
+
+def knob_response(bench: Bench, start: int, stop: int) -> list[Effect]:
+    """A small probe of knobs acts linearly: odd, in proportion, and together as each alone."""
+    return _responses(bench, "knobs", KNOB, stop - start)
+
+
+def taps_passed_on(bench: Bench, start: int, stop: int) -> list[Effect]:
+    """A tap is what drives the next layer, and the last tap is the output, however a span is chosen."""
+    top = len(bench.spec.layers) - 1
+    if top == 0:
+        raise NotTried("there is one layer")
+    x = bench.rows(bench.stations[0], BATCH)
+    found: dict[str, list[tuple[Tensor, ...]]] = {}  # the whole chip's tap, and three times the span's
+    for _ in range(start, stop):
+        taps = bench.taps(x)
+        if len(taps) <= top:
+            raise NotTried("the port shows its last tap alone")
+        for k in range(top):
+            fed = taps[k][0] if bench.spec.fleet else taps[k][0, 0]
+            onward = [bench.taps(fed, first=k + 1)[-1] for _ in range(3)]
+            found.setdefault(f"tap {k} fed forward", []).append((taps[-1], *onward))
+            alone = [bench.taps(x, last=k)[-1] for _ in range(2)]
+            found.setdefault(f"tap {k} as the last", []).append((taps[k], *alone, alone[1]))
+    effects = []
+    for name, replicates in found.items():
+        whole, one, two, three = (torch.stack(part) for part in zip(*replicates, strict=True))
+        scale = max(float(whole.square().mean().sqrt()), 1e-12)
+        effects.append(squared_size(f"{name}, mean reading", whole - one, scale, SIZE))
+        # of one fed tap, noise of the layers above alone; of the first layers, all noise there is
+        pair = (whole - one, two - three) if "fed" in name else (noise_of(whole), noise_of(one))
+        if any(is_noise(noise, scale) for noise in pair):
+            effects.append(variances(f"{name}, noise", *pair, VARIANCE))
+    return effects
+
+
+def _responses(bench: Bench, kind: Kind, size: float, n: int) -> list[Effect]:
+    effects, refused = [], NotTried("no probe has an effect beyond the noise")
+    for station in bench.stations:
+        probes = _ways(bench, signed_probe(bench, station, kind, size, 1))
+        try:
+            shown = torch.stack([bench.read(station, None, probes)[:, 0] for _ in range(n)])
+        except NotTried as error:
+            refused = error
+            continue
+        none, up, down, *pairs = shown.unbind(1)  # (n, nodes) each
+        odd = (up - down) / 2
+        twice, half, other_half = ((pairs[k] - pairs[k + 1]) / 2 for k in (0, 2, 4))
+        products = (odd[0::2] * odd[1::2]).mean(1)
+        length, doubt = float(products.mean()), float(products.std()) / math.sqrt(len(products))
+        if length <= 4 * doubt:
+            continue
+        label, scale = f"{station.name}, probes of {kind}", math.sqrt(length)
+        effects += [
+            squared_size(f"{label}, even part", (up + down) / 2 - none, scale, BENT),
+            squared_size(f"{label}, twice the probe", twice - 2 * odd, 2 * scale, BENT),
+            squared_size(f"{label}, halves and whole", odd - half - other_half, scale, MIXED),
+        ]
+    if not effects:
+        raise refused
+    return effects
+
+
+def _ways(bench: Bench, probe: Probe) -> Probe:
+    """The probe at 0, +1, -1, +2, -2, and either half of it at +1, -1, stacked."""
+
+    def stacked(entry: Tensor) -> Tensor:  # (1, ...) -> (9, ...)
+        half = entry * (bench.signs("half", *entry.shape) + 1) / 2
+        other_half = entry - half
+        return torch.cat(
+            (0 * entry, entry, -entry, 2 * entry, -2 * entry, half, -half, other_half, -other_half)
+        )
+
+    stack: Probe = tree_map(stacked, probe)
+    return stack
