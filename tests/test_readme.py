@@ -1,4 +1,4 @@
-"""README and docs/your_own.md are true: their code runs as written, and what they promise exists."""
+"""README and the pages of docs are true: their code runs as written, and what they promise exists."""
 
 import importlib
 import re
@@ -29,6 +29,7 @@ def blocks(text: str) -> dict[str, str]:
 
 README = (ROOT / "README.md").read_text()
 YOUR_OWN = (ROOT / "docs/your_own.md").read_text()
+CERTIFICATES = (ROOT / "docs/certificates.md").read_text()
 BLOCKS, PARTS = blocks(README), blocks(YOUR_OWN)
 
 
@@ -163,6 +164,17 @@ def test_an_instrument_learns_within_its_budget_and_on_tape(monkeypatch: pytest.
     assert max(made["ledger"].reads) == 50 * 2 * 3
     with pytest.raises(BadInput):
         made["port"].measure(torch.zeros(3, 5))
+
+
+def test_a_lab_chip_is_certified_and_told_from_what_it_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(blocks(CERTIFICATES)["A certificate and a comparison"], "lab", monkeypatch)
+    assert made["comparison"].stages[-1] == "the far bound"
+    tried = {f.law for f in made["certificate"].findings}
+    said = set(
+        re.findall(r"[a-z ]+", "\n".join(re.findall(r"^\| ([a-z ,]+) \|", CERTIFICATES, re.MULTILINE)))
+    )
+    words = {word.strip() for word in said}
+    assert {law for law in tried if not law.startswith("noise of")} <= words
 
 
 def test_what_the_readme_names_is_there() -> None:

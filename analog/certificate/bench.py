@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from ..port import BadReading, Dead, Port, Probe, checked
+from ..port import BadReading, Dead, Port, Probe
 from ..spec import Budget, Knobs
 from ..streams import stream
 from ..wires.budget import OverBudget, budgeted
@@ -43,7 +43,7 @@ class Bench:
     """A port on the bench, metered, within its budget.
 
     Args:
-        port: anybody's; its answers are checked here.
+        port: anybody's.
         budget: of the whole session.
         wait: lets seconds pass, or None.
         seconds: how long it is asked to wait.
@@ -57,7 +57,7 @@ class Bench:
     ) -> None:
         self.spec, self.budget, self.wait, self.seconds = port.spec, budget, wait, seconds
         self.ledger = Ledger(port.spec)
-        self._port = budgeted(checked(port), self.ledger, budget)
+        self._port = budgeted(port, self.ledger, budget)  # which checks what is sent and what comes back
         self._repeats: dict[str, list[Tensor]] = {}
         self._scales: dict[str, float] = {}
         self.reference: list[list[Tensor]] = []  # of each checkpoint and tap, (REFERENCE, nodes)
@@ -81,7 +81,7 @@ class Bench:
     def taps(
         self, x: Tensor, probe: Probe = Probe(), first: int = 0, last: int | None = None
     ) -> tuple[Tensor, ...]:
-        """What one measurement shows.
+        """The taps of one measurement.
 
         Args:
             x: (batch, features_in) or (*probes, *fleet, batch, features_in).
@@ -100,7 +100,7 @@ class Bench:
         return taps
 
     def read(self, station: Station, x: Tensor | None = None, probe: Probe = Probe()) -> Tensor:
-        """What a station shows.
+        """The reading of a station.
 
         Args:
             x: (batch, features_in) or with probe and fleet axes; None is one example of its own input.

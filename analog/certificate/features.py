@@ -7,10 +7,13 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
+from ..spec import Costs
 from .scans import Scan
 from .statistics import tail
 
 QUANTILES: Final = (0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97)  # of both chips' cells together
+EARLIER: Final = 2  # scans before the last that it is compared with
+RESPONDS: Final = 0.25  # of the size that a tenth of the cells exceed: what is below does not respond
 SAME: Final = 0.05  # distance of one chip's responses from its own, in their root mean square, that is none
 ROUNDING: Final = 1e-5  # of the largest response: below it two numbers are one
 
@@ -30,7 +33,7 @@ class Contrast(NamedTuple):
 def contrasts(
     stage: str, layer: int, scans: Sequence[tuple[Scan, ...]], stages: Sequence[str]
 ) -> list[Contrast]:
-    """What the last scan of a layer and its differences from earlier ones tell of two chips.
+    """The contrasts of two chips by the last scan of a layer, and by its differences from earlier ones.
 
     Args:
         stage: what was done before the last scan.
@@ -42,15 +45,20 @@ def contrasts(
     found = _of_cells(f"{name}: reading noise", one.noise, two.noise, centered=True)
     found.append(_welch(f"{name}: at rest, mean over nodes", one.rest, two.rest))
     found.append(_welch(f"{name}: at rest, spread over nodes", *_apart(one.rest, two.rest)))
-    for parity, half in (("rising", slice(0, None, 2)), ("falling", slice(1, None, 2))):
-        found += _of_cells(f"{name} ({parity})", one.response[half], two.response[half])
-        for earlier, (before, before_two) in list(zip(stages, scans, strict=False))[:-1]:
-            found += _of_cells(
-                f"{name} ({parity}) less {earlier}",
-                (one.response - before.response)[half],
-                (two.response - before_two.response)[half],
-            )
+    for parity, signs in (("rising", (1, 0)), ("falling", (0, 1)), ("either way", (1, -1))):
+        a, b = (_columns_with_signs(scan.response, signs) for scan in (one, two))
+        found += _of_cells(f"{name} ({parity})", a, b)
+        for earlier, pair in list(zip(stages, scans, strict=False))[-1 - EARLIER : -1]:
+            before, before_two = (_columns_with_signs(scan.response, signs) for scan in pair)
+            found += _of_cells(f"{name} ({parity}) less {earlier}", a - before, b - before_two)
     return found
+
+
+def datasheet_contrasts(one: Costs, two: Costs) -> list[Contrast]:
+    """Whether two datasheets state the same knob change of one pulse, if both do."""
+    if one.step is None or two.step is None or one.step == two.step:
+        return []
+    return [Contrast("datasheet: knob change of one pulse", one.step, two.step, 0.0)]
 
 
 def paired_contrasts(
@@ -90,6 +98,9 @@ def _of_cells(name: str, one: Tensor, two: Tensor, *, centered: bool = False) ->
     summaries: dict[str, Callable[[Tensor], Tensor]] = {"spread over cells": _log_spread(ROUNDING * scale)}
     if not centered:
         summaries["mean over cells"] = lambda cells: cells.mean(0)
+        least = RESPONDS * float(together.abs().quantile(0.9))
+        summaries["share that responds"] = lambda cells: (cells.abs() > least).to(cells.dtype).mean(0)
+        summaries["spread over cells that respond"] = _log_spread_where(least, ROUNDING * scale)
         summaries["spread of the logarithm over cells"] = _log_spread_of_logarithm(scale)
     cuts = together.quantile(torch.tensor(QUANTILES, dtype=together.dtype)) if len(together) < 2**24 else ()
     for share, cut in zip(QUANTILES, cuts, strict=False):
@@ -107,6 +118,12 @@ def _of_cells(name: str, one: Tensor, two: Tensor, *, centered: bool = False) ->
     return found
 
 
+def _columns_with_signs(response: Tensor, signs: tuple[int, int]) -> Tensor:  # (inputs, ...) -> (some, ...)
+    """The columns that were driven upwards and those driven downwards, with these signs, or without them."""
+    parts = [sign * response[k::2] for k, sign in enumerate(signs) if sign]
+    return torch.cat(parts)
+
+
 def _nodes(cells: Tensor) -> Tensor:  # (inputs, nodes, any) -> (members, nodes)
     return cells.transpose(1, 2).flatten(0, 1)
 
@@ -117,6 +134,17 @@ def _columns(cells: Tensor) -> Tensor:  # (inputs, nodes, any) -> (members, inpu
 
 def _log_spread(floor: float) -> Callable[[Tensor], Tensor]:
     return lambda cells: cells.std(0).clamp(min=floor).log()
+
+
+def _log_spread_where(least: float, floor: float) -> Callable[[Tensor], Tensor]:
+    def summary(cells: Tensor) -> Tensor:  # (members, groups) -> (groups,)
+        chosen = (cells.abs() > least).to(cells.dtype)
+        count = chosen.sum(0).clamp(min=2)
+        mean = (chosen * cells).sum(0) / count
+        variance = (chosen * (cells - mean).square()).sum(0) / (count - 1)
+        return variance.sqrt().clamp(min=floor).log()
+
+    return summary
 
 
 def _log_spread_of_logarithm(scale: float) -> Callable[[Tensor], Tensor]:

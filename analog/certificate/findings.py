@@ -10,7 +10,7 @@ Status = Literal["held", "broken", "undecided", "not tried"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What a certificate says of one law."""
+    """The verdict on one law."""
 
     law: str  # its name
     says: str  # the law as a sentence
@@ -29,7 +29,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What was found of the laws of a port, and what finding it took; `print` shows it."""
+    """The findings on all laws of a port, and what it took to find them; `print` shows it."""
 
     findings: tuple[Finding, ...]
     reads: int  # of the most used layer

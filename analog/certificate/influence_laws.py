@@ -17,7 +17,11 @@ BATCH = 5  # examples, the middle one of which is watched
 
 
 def finite_readings(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """Readings are finite at rest and at full scale of either sign."""
+    """Readings are finite at rest and at full scale of either sign.
+
+    Raises:
+        BadReading: one is not.
+    """
     del start, stop  # once is enough
     for station in bench.stations:
         for name, level in (("rest", 0.0), ("full scale", 1.0), ("negative full scale", -1.0)):
@@ -59,7 +63,11 @@ def probes_apart(bench: Bench, start: int, stop: int) -> list[Effect]:
 
 
 def chips_apart(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """A probe of one chip of a fleet does not change what another shows."""
+    """A probe of one chip of a fleet does not change what another shows.
+
+    Raises:
+        NotTried: this port does not allow it, or shows nothing to judge.
+    """
     chips = bench.chips
     if chips < 2:
         raise NotTried("there is one chip")
@@ -74,7 +82,11 @@ def chips_apart(bench: Bench, start: int, stop: int) -> list[Effect]:
 
 
 def trace(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """A probe leaves no trace in later readings."""
+    """A probe leaves no trace in later readings.
+
+    Raises:
+        NotTried: this port does not allow it, or shows nothing to judge.
+    """
     effects, refused = [], NotTried("")
     for station in bench.stations:
         for kind in KINDS:

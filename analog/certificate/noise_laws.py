@@ -52,7 +52,11 @@ def noise_of_nodes(bench: Bench, start: int, stop: int) -> list[Effect]:
 
 
 def noise_of_chips(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """Chips of a fleet have independent noise."""
+    """Chips of a fleet have independent noise.
+
+    Raises:
+        NotTried: this port does not allow it, or shows nothing to judge.
+    """
     if bench.chips < 2:
         raise NotTried("there is one chip")
     return [
@@ -72,8 +76,8 @@ def noise_of_calls(bench: Bench, start: int, stop: int) -> list[Effect]:
     effects = []
     for station in bench.stations:
         calls = bench.repeats(station, start, stop)  # (n, ROWS, nodes)
-        apart = calls - calls.mean(1, keepdim=True)
-        if not is_noise(apart, bench.scale(station)):
+        offset = calls - calls.mean(1, keepdim=True)
+        if not is_noise(offset, bench.scale(station)):
             continue
         again = (calls[1:] == calls[:-1]).double().mean((1, 2))
         within = (calls[:-1, 1:] == calls[:-1, :-1]).double().mean((1, 2))
@@ -90,12 +94,12 @@ def noise_of_calls(bench: Bench, start: int, stop: int) -> list[Effect]:
 
 
 def position(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """What a reading shows does not depend on its position in the batch."""
+    """A reading does not depend on its position in the batch."""
     effects = []
     for station in bench.stations:
         calls, scale = bench.repeats(station, start, stop), bench.scale(station)
-        apart = calls - calls.mean(1, keepdim=True)
-        effects.append(squared_size(f"{station.name}, mean reading", apart, scale, SIZE))
+        offset = calls - calls.mean(1, keepdim=True)
+        effects.append(squared_size(f"{station.name}, mean reading", offset, scale, SIZE))
         noise, half = noise_of(calls), ROWS // 2
         if is_noise(noise, scale):
             parts = (noise[:, :half], noise[:, half:]), (noise[:, ::2], noise[:, 1::2])
@@ -104,7 +108,7 @@ def position(bench: Bench, start: int, stop: int) -> list[Effect]:
 
 
 def batch_size(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """What a reading shows does not depend on the size of its batch."""
+    """A reading does not depend on the size of its batch."""
     effects = []
     for station in bench.stations:
         counts = (1, *SIZES)
@@ -117,7 +121,11 @@ def batch_size(bench: Bench, start: int, stop: int) -> list[Effect]:
 
 
 def noise_of_probes(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """Probes of one measurement have independent noise."""
+    """Probes of one measurement have independent noise.
+
+    Raises:
+        NotTried: this port does not allow it, or shows nothing to judge.
+    """
     effects, refused = [], NotTried("there is no noise")
     for station in bench.stations:
         for name, x, probe in zero_probes(bench, station, PROBES):
@@ -135,7 +143,11 @@ def noise_of_probes(bench: Bench, start: int, stop: int) -> list[Effect]:
 
 
 def zero_probe(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """A probe of zero leaves a reading as it is, however many probes there are."""
+    """A probe of zero leaves a reading as it is, however many probes there are.
+
+    Raises:
+        NotTried: this port does not allow it, or shows nothing to judge.
+    """
     effects, refused = [], NotTried("")
     for station in bench.stations:
         shown: dict[str, list[Tensor]] = {}

@@ -29,7 +29,7 @@ def signed_probe(bench: Bench, station: Station, kind: Kind, size: float, count:
 
 
 def zero_probes(bench: Bench, station: Station, count: int) -> list[tuple[str, Tensor, Probe]]:
-    """Ways to send `count` probes of zero with one example: their name, x, and the probe."""
+    """Ways to send `count` probes of zero with one example: a name, x (..., 1, features_in), the probe."""
     span, x = bench.spec.span(station.first, station.last), bench.rows(station, 1)
     zeros = [tree_map(torch.zeros_like, signed_probe(bench, station, kind, 1.0, count)) for kind in KINDS]
     repeated = x.expand(count, *span.fleet, *x.shape)

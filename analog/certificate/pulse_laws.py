@@ -16,7 +16,11 @@ ROUNDS = 24  # of pulses up and down, at most
 
 
 def drift(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """The same reading shows the same at the end of the session as at its beginning."""
+    """The same reading shows the same at the end of the session as at its beginning.
+
+    Raises:
+        NotTried: this port does not allow it, or shows nothing to judge.
+    """
     del stop  # the reference readings were taken between the laws
     if start:
         raise NotTried("there are no further reference readings")
@@ -36,7 +40,11 @@ def drift(bench: Bench, start: int, stop: int) -> list[Effect]:
 
 
 def retention(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """A reading shows the same after a wait."""
+    """A reading shows the same after a wait.
+
+    Raises:
+        NotTried: this port does not allow it, or shows nothing to judge.
+    """
     if bench.wait is None:
         raise NotTried("no way to wait was given")
     n = stop - start
@@ -51,6 +59,8 @@ def retention(bench: Bench, start: int, stop: int) -> list[Effect]:
 
 def zero_pulse(bench: Bench, start: int, stop: int) -> list[Effect]:
     """A pulse of zero, of either sign, writes nothing."""
+    if bench.budget.pulses_per_cell == 0:
+        raise NotTried("the budget allows no pulses")
     n, zeros = stop - start, bench.spec.zeros()
     negative = tuple(-z for z in zeros)
     blocks: list[list[Tensor]] = []
@@ -66,7 +76,11 @@ def zero_pulse(bench: Bench, start: int, stop: int) -> list[Effect]:
 
 
 def pulse_direction(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """A pulse moves the response where a probe of the knobs moves it, and the pulse back moves it back."""
+    """A pulse moves the response where a probe of the knobs moves it, and the pulse back moves it back.
+
+    Raises:
+        NotTried: this port does not allow it, or shows nothing to judge.
+    """
     share = _share(bench)
     moved: dict[str, list[tuple[float, float]]] = {}
     for number in range(start, min(stop, ROUNDS)):

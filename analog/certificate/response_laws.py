@@ -30,7 +30,11 @@ def knob_response(bench: Bench, start: int, stop: int) -> list[Effect]:
 
 
 def taps_passed_on(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """A tap is what drives the next layer, and the last tap is the output, however a span is chosen."""
+    """A tap is what drives the next layer, and the last tap is the output, however a span is chosen.
+
+    Raises:
+        NotTried: this port does not allow it, or shows nothing to judge.
+    """
     top = len(bench.spec.layers) - 1
     if top == 0:
         raise NotTried("there is one layer")

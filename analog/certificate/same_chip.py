@@ -7,7 +7,7 @@ from typing import Final, Literal
 from ..port import Port
 from ..spec import BadInput, Budget
 from .bench import Bench, NotTried
-from .features import Contrast, contrasts, paired_contrasts
+from .features import Contrast, contrasts, datasheet_contrasts, paired_contrasts
 from .scans import Scan, layers_that_scan, scan, takes_push, uniform_drive
 
 WRITES: Final[
@@ -23,7 +23,7 @@ WRITES: Final[
     ("pulse", -0.2, "a pulse off the far bound"),
     ("pulse", -4.0, "the other bound"),
     ("pulse", 0.2, "a pulse off the other bound"),
-    ("program", 0.25, "a smaller write from blank"),
+    ("program", 0.9, "a larger write from blank"),
 )
 
 
@@ -190,7 +190,10 @@ class _Test:
 
     def _compare(self, stage: str) -> list[Contrast]:
         compare = paired_contrasts if self.identity else contrasts
-        return [c for layer, pairs in self.scans.items() for c in compare(stage, layer, pairs, self.stages)]
+        one, two = (bench.spec.costs for bench in self.benches)
+        return datasheet_contrasts(one, two) + [
+            c for layer, pairs in self.scans.items() for c in compare(stage, layer, pairs, self.stages)
+        ]
 
 
 def _nothing(number: int, bench: Bench) -> None:

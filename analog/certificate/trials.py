@@ -1,4 +1,4 @@
-"""The trial of one law: measured at more and more replicates until it is decided or the reads are spent."""
+"""The trial of one law: measured at more and more replicates until it is decided or the reads are taken."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +11,8 @@ from .bench import ROWS, Bench, NotTried
 from .findings import Finding
 from .statistics import Effect, judge, worst
 
-FIRST_LOOK: Final = 12  # replicates at the first look; each later look doubles them
+FIRST_LOOK: Final = 16  # replicates at the first look; each later look doubles them
 LOOKS: Final = 7
-COMPONENTS: Final = 100  # numbers that one law may bound, for which its error rate is shared out
 
 Law = Callable[[Bench, int, int], list[Effect]]  # bench, first and last replicate -> what they measured
 
@@ -28,7 +27,7 @@ class Trial:
 
     Args:
         law: what is tried.
-        level: probability with which any one look at any one number may call a law broken that is kept.
+        level: probability with which the law may be called broken although it is kept.
 
     Attributes:
         finding: as things stand.
@@ -39,6 +38,7 @@ class Trial:
         self._start, self._stop = 0, FIRST_LOOK
         self._measured: dict[str, list[Effect]] = {}
         self._reads = self._next_reads = 0
+        self.finding: Finding
         self.dismiss("the budget ended before it")
 
     @property
@@ -65,11 +65,11 @@ class Trial:
             except BadReading as error:
                 self._conclude("broken", str(error))
                 return
-            spent = bench.reads - before
-            self._reads += spent
-            self._next_reads = 2 * spent if spent else ROWS * (self._stop - self._start)
+            taken = bench.reads - before
+            self._reads += taken
+            self._next_reads = 2 * taken if taken else ROWS * (self._stop - self._start)
             self.finding = replace(self.finding, reads=self._reads)
-            reads -= spent
+            reads -= taken
             if not self.open:
                 return
 
@@ -84,7 +84,7 @@ class Trial:
         if not pooled:
             self._conclude("held", "nothing that could break it is seen")
             return
-        place = worst([judge(effect, self.level) for effect in pooled])
+        place = worst([judge(effect, self.level / LOOKS / len(pooled)) for effect in pooled])
         status = "broken" if place.broken else "held" if place.held else "undecided"
         self.finding = Finding(*self._words, status, place.name, place, self._reads)  # type: ignore[arg-type]
 
