@@ -46,11 +46,19 @@ def contrasts(
     found.append(_welch(f"{name}: at rest, mean over nodes", one.rest, two.rest))
     found.append(_welch(f"{name}: at rest, spread over nodes", *_apart(one.rest, two.rest)))
     for parity, signs in (("rising", (1, 0)), ("falling", (0, 1)), ("either way", (1, -1))):
-        a, b = (_columns_with_signs(scan.response, signs) for scan in (one, two))
-        found += _of_cells(f"{name} ({parity})", a, b)
-        for earlier, pair in list(zip(stages, scans, strict=False))[-1 - EARLIER : -1]:
-            before, before_two = (_columns_with_signs(scan.response, signs) for scan in pair)
-            found += _of_cells(f"{name} ({parity}) less {earlier}", a - before, b - before_two)
+        driven = [
+            (_columns_with_signs(a.response, signs), _columns_with_signs(b.response, signs)) for a, b in scans
+        ]
+        a, b = driven[-1]
+        compared = {f"{name} ({parity})": (a, b)}
+        for earlier, (before, before_two) in list(zip(stages, driven, strict=False))[-1 - EARLIER : -1]:
+            compared[f"{name} ({parity}) less {earlier}"] = (a - before, b - before_two)
+        for label, pair in compared.items():
+            found += _of_cells(label, *pair)
+        if len(scans) == 2:
+            compared[f"layer {layer}, {stages[0]} ({parity})"] = driven[0]
+        if len(scans) > 1:
+            found += [_relative_spread(label, *pair, *driven[1]) for label, pair in compared.items()]
     return found
 
 
@@ -83,6 +91,26 @@ def paired_contrasts(
     if float(distance.mean()) <= SAME**2:
         found = found._replace(p=1.0)
     return [found._replace(value=max(found.value, 0.0) ** 0.5, other=SAME)]
+
+
+def _relative_spread(name: str, one: Tensor, two: Tensor, write: Tensor, write_two: Tensor) -> Contrast:
+    """Spreads of cells in shares of what the same node's, or column's, cells showed after the first write.
+
+    What an amplifier does to all cells of a node is then gone.
+    """
+
+    def shares(group: Callable[[Tensor], Tensor], cells: Tensor, written: Tensor) -> Tensor:
+        mean = group(written).abs().mean(0)
+        return (group(cells).std(0).clamp(min=tiny) / mean.clamp(min=tiny)).log()
+
+    tiny = ROUNDING * max(float(t.abs().max()) for t in (one, two, write, write_two)) + 1e-30
+    label = f"{name}, spread in shares of the response to a write"
+    by_node, by_column = (
+        _welch(label, shares(group, one, write), shares(group, two, write_two))
+        for group in (_nodes, _columns)
+    )
+    surer = max(by_node, by_column, key=lambda c: c.p)
+    return surer._replace(value=math.exp(surer.value), other=math.exp(surer.other))
 
 
 def _of_cells(name: str, one: Tensor, two: Tensor, *, centered: bool = False) -> list[Contrast]:

@@ -100,7 +100,8 @@ def same_chip(
 
     Raises:
         BadInput: the ports have other layers.
-        ValueError: the false alarm rate is not between 0 and 1, or neither layer can be driven alone.
+        ValueError: the false alarm rate is not between 0 and 1, no layer can be driven alone, or the ports or
+            the budget refuse even the first stage.
     """
     if not 0 < false_alarm < 1:
         raise ValueError(f"same_chip: false_alarm is {false_alarm}; wanted a number between 0 and 1")
@@ -139,7 +140,11 @@ class _Test:
         self.tested = 0
 
     def run(self) -> Comparison:
-        """Go through the stages until a difference is found."""
+        """Go through the stages until a difference is found.
+
+        Raises:
+            ValueError: not even the first of them could be tried.
+        """
         found: list[Contrast] = []
         planned = len(WRITES) + 1
         for stage, act in self._stages():
@@ -157,6 +162,8 @@ class _Test:
             found = sorted((c for c in fresh if c.p < level), key=lambda c: c.p)
             if found:
                 break
+        if not self.stages:
+            raise ValueError(f"same_chip: nothing could be compared; {self.not_tried[0]}")
         reads, pulses = [b.reads for b in self.benches], [b.pulses_per_cell for b in self.benches]
         return Comparison(
             tuple(found),

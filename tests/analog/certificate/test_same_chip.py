@@ -100,6 +100,8 @@ def test_a_port_has_to_show_single_layers_and_the_same_wiring() -> None:
     assert all(c.what.startswith("layer 0") for c in comparison.differences) and not comparison.alike
     with pytest.raises(BadInput, match="layers differ, 40-40-10 and 4-3"):
         same_chip(inner, Chip(Mismatched(), mlp(4, 3)).port())
+    with pytest.raises(ValueError, match="nothing could be compared; blank cells: the budget of reads"):
+        same_chip(inner, inner, budget=Budget(reads=50))
     with pytest.raises(ValueError, match="false_alarm"):
         same_chip(inner, inner, false_alarm=1)
     assert torch.isfinite(torch.tensor(comparison.differences[0].p))
