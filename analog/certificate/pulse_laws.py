@@ -58,7 +58,11 @@ def retention(bench: Bench, start: int, stop: int) -> list[Effect]:
 
 
 def zero_pulse(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """A pulse of zero, of either sign, writes nothing."""
+    """A pulse of zero, of either sign, writes nothing.
+
+    Raises:
+        NotTried: the budget allows no pulses, or the port refuses them.
+    """
     if bench.budget.pulses_per_cell == 0:
         raise NotTried("the budget allows no pulses")
     n, zeros = stop - start, bench.spec.zeros()
