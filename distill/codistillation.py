@@ -21,7 +21,7 @@ from learners.learner import Batch, Learner, Step, fit
 from learners.losses import CrossEntropy, Loss, known_gradient
 
 from .communication import Accounting, CommunicationLog
-from .formats.answer_format import AnswerFormat, check_generator, check_integer, index_bits
+from .formats.answer_format import AnswerFormat, check_generator, check_integer, encode_checked, index_bits
 from .formats.soft_labels import SoftLabels
 from .shards import shard_indices, take_from_shards
 
@@ -158,7 +158,8 @@ def _rounds(
         senders = _draw_senders(chips, settings.peers, order)
         x, label = own.x[:, : settings.shared_examples], own.target[:, : settings.shared_examples]
         out = port.measure(x).out
-        answers = settings.answers.encode(out, label if settings.send_labels else None, answer_generator)
+        known = label if settings.send_labels else None
+        answers = encode_checked(settings.answers, out, known, answer_generator)
         accounting.book(indices[:, : settings.shared_examples], senders)
         deliver = partial(_deliver, senders=senders)
         lessons = tree_map(deliver, answers)

@@ -16,7 +16,7 @@ from learners.learner import Batch, Learner, Step, fit, for_steps
 from learners.losses import Loss
 from learners.progress import progress_bar
 
-from .formats.answer_format import AnswerFormat, check_generator
+from .formats.answer_format import AnswerFormat, check_generator, encode_checked
 from .formats.soft_labels import SoftLabels
 
 
@@ -62,7 +62,7 @@ def lessons(
         out = teacher.measure(x).out
         if traffic is not None:
             traffic.book(teacher.spec.vectors(out), answers.bits(out.shape[-1]))
-        yield Batch(x, answers.encode(out, label, generator))
+        yield Batch(x, encode_checked(answers, out, label, generator))
 
 
 def record(lessons: Iterable[Batch]) -> Batch:

@@ -7,8 +7,10 @@ among 1,024 classes is 10 bits, the teacher's distribution 1,023 numbers.
 
 from typing import Any, Protocol
 
+import torch
 from torch import Generator, Tensor
 
+from analog.tree import tree_leaves
 from learners.losses import Loss
 
 FLOAT_BITS = 32  # of a number that is not rounded: single precision
@@ -76,3 +78,33 @@ def check_integer(name: str, value: object, least: int = 1) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name} is {value!r}, wanted an integer of at least {least}")
+
+
+def encode_checked(
+    answers: AnswerFormat, out: Tensor, label: Tensor | None, generator: Generator | None
+) -> Any:
+    """Encode a teacher's outputs, and refuse targets that do not fit them.
+
+    Args:
+        answers: the format.
+        out: (..., batch, outputs), what was read of the teacher, in V.
+        label: (..., batch), int64, or None where nobody knows it.
+        generator: of a format that draws; None for others.
+
+    Returns:
+        The targets; a tensor whose leading axes are those of `out`, or a NamedTuple of such and Nones.
+
+    Raises:
+        ValueError: a target is no tensor, has other leading axes or is not finite.
+    """
+    target = answers.encode(out, label, generator)
+    for name, leaf in tree_leaves(target, "target").items():
+        if not isinstance(leaf, Tensor) or leaf.shape[: out.ndim - 1] != out.shape[:-1]:
+            came = tuple(leaf.shape) if isinstance(leaf, Tensor) else type(leaf).__name__
+            raise ValueError(
+                f"{answers}: {name} of outputs {tuple(out.shape)} is {came}, wanted the leading axes "
+                f"{tuple(out.shape[:-1])}"
+            )
+        if not bool(torch.isfinite(leaf).all()):
+            raise ValueError(f"{answers}: {name} has values that are NaN or infinite")
+    return target

@@ -1,14 +1,15 @@
 """The contract of an answer format, for users' own: `check_answer_format(MyFormat())`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from analog.contract import ContractError
+from analog.contract import ContractError, refuse_global_generators, reseed_global_generators
 from analog.streams import stream
 from analog.tree import tree_leaves
-from learners.losses import known_gradient
+from learners.losses import Loss
 
 from .answer_format import AnswerFormat
 
@@ -16,9 +17,9 @@ from .answer_format import AnswerFormat
 def check_answer_format(answers: AnswerFormat, outputs: int = 10) -> None:
     """Check that a format keeps its contract on made-up outputs of a fleet of two.
 
-    Targets have the outputs' leading axes; they depend on the outputs and on the format's generator alone,
-    which only a format that draws asks for; the loss has a gradient, which is that of automatic
-    differentiation; bits are a positive integer.
+    Targets are finite and have the outputs' leading axes; they depend on the outputs and on the format's
+    generator alone, which only a format that draws asks for, and the outputs are left as they are; the loss
+    has a gradient, which is that of automatic differentiation; bits are a positive integer.
 
     Args:
         answers: the format.
@@ -27,20 +28,50 @@ def check_answer_format(answers: AnswerFormat, outputs: int = 10) -> None:
     Raises:
         ContractError: saying which law the format breaks.
     """
+    if isinstance(answers, type):
+        raise ContractError(f"got the class {answers.__name__}, wanted a format: write {answers.__name__}()")
+    for name in ("loss", "needs_label", "draws", "encode", "bits"):
+        _require(hasattr(answers, name), answers, f"it has no {name}; see AnswerFormat")
+    for name in ("needs_label", "draws"):
+        _require(isinstance(getattr(answers, name), bool), answers, f"{name} is no bool")
+    is_loss = isinstance(answers.loss, Loss) and not isinstance(answers.loss, type)
+    _require(is_loss, answers, f"loss is {answers.loss!r}, wanted an instance of a subclass of learners.Loss")
+    with refuse_global_generators(str(answers), "draw from the one that `encode` is handed"):
+        _check(answers, outputs)
+
+
+def _check(answers: AnswerFormat, outputs: int) -> None:
     out = torch.randn(2, 6, outputs, generator=stream(0, "check", "out"), dtype=torch.float64)
     label = (torch.arange(6) % 2).expand(2, 6)
-    before = torch.get_rng_state()
-    target = answers.encode(out, label, _generator(answers))
-    _require(torch.equal(torch.get_rng_state(), before), answers, "encode drew from torch's global generator")
-    _check_shapes(answers, target, out)
-    again = answers.encode(out, label, _generator(answers))
+    before = out.clone()
+    targets = []
+    for seed in (1, 2):
+        with reseed_global_generators(seed), refuse_global_generators(str(answers), "draw from your own"):
+            targets.append(_call(answers, "encode", answers.encode, out, label, _generator(answers)))
+        _require(torch.equal(out, before), answers, "encode altered the outputs; work on a copy")
+        _check_shapes(answers, targets[-1], out)
+    target, again = targets
     _require(_equal(target, again), answers, "encode gave two targets for one state of the generator")
     if answers.draws:
         _check_refuses_no_generator(answers, out, label)
-    bits = answers.bits(outputs)
+    bits = _call(answers, "bits", answers.bits, outputs)
     is_count = isinstance(bits, int) and not isinstance(bits, bool) and bits > 0
     _require(is_count, answers, f"bits are {bits!r}, wanted a positive integer")
     _check_gradient(answers, target, out)
+
+
+def _call(answers: AnswerFormat, name: str, method: Callable[..., Any], *arguments: Any) -> Any:
+    """What a method gives; an error of its breaks the contract.
+
+    Raises:
+        ContractError: it raised something.
+    """
+    try:
+        return method(*arguments)
+    except ContractError:
+        raise
+    except Exception as error:
+        raise ContractError(f"{answers}: {name} raised {type(error).__name__}: {error}") from error
 
 
 def _generator(answers: AnswerFormat) -> Any:
@@ -54,6 +85,7 @@ def _check_shapes(answers: AnswerFormat, target: Any, out: Tensor) -> None:
         came = tuple(leaf.shape) if isinstance(leaf, Tensor) else type(leaf).__name__
         fits = isinstance(leaf, Tensor) and leaf.shape[: out.ndim - 1] == out.shape[:-1]
         _require(fits, answers, f"{name} is {came}, wanted the leading axes {tuple(out.shape[:-1])}")
+        _require(bool(torch.isfinite(leaf).all()), answers, f"{name} is not finite")
 
 
 def _check_refuses_no_generator(answers: AnswerFormat, out: Tensor, label: Tensor) -> None:
@@ -66,13 +98,20 @@ def _check_refuses_no_generator(answers: AnswerFormat, out: Tensor, label: Tenso
 
 def _check_gradient(answers: AnswerFormat, target: Any, out: Tensor) -> None:
     student = torch.randn(out.shape, generator=stream(0, "check", "student"), dtype=out.dtype)
-    losses = answers.loss(student, target)
+    losses = _call(answers, "loss", answers.loss, student, target)
     _require(
         losses.shape == out.shape[:-1], answers, f"losses are {tuple(losses.shape)}, wanted one an example"
     )
     live = student.clone().requires_grad_()
     (wanted,) = torch.autograd.grad(answers.loss(live, target).sum(), live)
-    gap = float((known_gradient(answers.loss, str(answers))(student, target) - wanted).abs().max())
+    if answers.loss.gradient is None:
+        raise ContractError(f"{answers}: {answers.loss!r} has no gradient, which the delta rule wants")
+    found = _call(answers, "the loss's gradient", answers.loss.gradient, student, target)
+    shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+    _require(
+        shape == tuple(wanted.shape), answers, f"the loss's gradient is {shape}, wanted {tuple(wanted.shape)}"
+    )
+    gap = float((found - wanted).abs().max())
     _require(
         gap < 1e-8 * (1 + float(wanted.abs().max())), answers, f"the loss's gradient is off by {gap:.2g}"
     )

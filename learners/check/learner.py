@@ -74,8 +74,9 @@ def check_learner(
             f"{name}: of two trainings by turns one is not what it was alone, so something is remembered "
             f"outside the state, on the learner, its class or its module ({error})"
         ) from error
-    for attribute, before in memory.items():
-        if not _alike(before, _class_memory(learner).get(attribute)):
+    after = _class_memory(learner)
+    for attribute in sorted(memory.keys() | after.keys()):
+        if attribute not in memory or not _alike(memory[attribute], after[attribute]):
             raise ContractError(
                 f"{attribute} changed while learning; what is remembered belongs into the state"
             )

@@ -1,5 +1,6 @@
 """The one path from probes to gradients: probe layers, take off what was predicted, tell the rest."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,7 +40,7 @@ class Baseline:
         """The losses of a reading of the same batch, (..., batch, parts).
 
         Raises:
-            ValueError: the loss gives something else.
+            ValueError: the loss gives something else, or numbers that are not finite.
         """
         out, losses = reading.out, self.loss.value(reading.out, self.target)
         wanted = (*out.shape[:-1], self.loss.parts)
@@ -47,6 +48,14 @@ class Baseline:
             raise ValueError(
                 f"{self.loss!r} gave {losses.dtype} {tuple(losses.shape)} for outputs {out.dtype} "
                 f"{tuple(out.shape)}; wanted {wanted}, a number for each part of each example, not averaged"
+            )
+        if not math.isfinite(losses.sum().item()) and not bool(torch.isfinite(losses).all()):
+            bad = int((~torch.isfinite(losses)).sum())
+            cause = (
+                "finite outputs" if bool(torch.isfinite(out).all()) else "a reading that is not finite itself"
+            )
+            raise ValueError(
+                f"{self.loss!r}: {bad} of {losses.numel()} losses are NaN or infinite, of {cause}"
             )
         return losses
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from analog import ContractError
+from analog import Chip, ContractError, Mismatched, dense, stream
 from distill import (
     AnswerFormat,
     HardCaptions,
@@ -17,8 +17,9 @@ from distill import (
     SoftCaptions,
     SoftLabels,
     check_answer_format,
+    lessons,
 )
-from learners import CrossEntropy, Loss, SquaredError
+from learners import Batch, CrossEntropy, Loss, SquaredError
 from studies.handing_on.bits import METHODS
 
 OURS: tuple[AnswerFormat, ...] = (
@@ -110,16 +111,72 @@ class Parts(Logits):
         return loss
 
 
+@dataclass(frozen=True)
+class NoLoss:
+    """Has no loss."""
+
+    needs_label = False
+    draws = False
+
+
+@dataclass(frozen=True)
+class LossClass(Logits):
+    """Gives the class of its loss."""
+
+    @property
+    def loss(self) -> Any:
+        return SquaredError
+
+
+@dataclass(frozen=True)
+class Curt(Logits):
+    """Takes the outputs alone."""
+
+    def encode(self, out: Tensor) -> Tensor:  # type: ignore[override]
+        return out
+
+
+@dataclass(frozen=True)
+class Infinite(Logits):
+    """Says the logarithm of what may be negative."""
+
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Tensor:
+        return out.log()
+
+
+@dataclass(frozen=True)
+class Greedily(Logits):
+    """Alters what was read."""
+
+    def encode(self, out: Tensor, label: Tensor | None, generator: Generator | None) -> Tensor:
+        return out.mul_(2)
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"), [(Infinite(), "NaN or infinite"), (OfAll(), "wanted the leading axes")], ids=str
+)
+def test_targets_that_do_not_fit_are_refused_where_they_are_given(answers: AnswerFormat, says: str) -> None:
+    teacher = Chip(Mismatched(), (dense(4, 3, linear=True),)).port()
+    with pytest.raises(ValueError, match=says):
+        list(lessons(teacher, [Batch(torch.randn(5, 4, generator=stream(0)))], answers))
+
+
 @pytest.mark.parametrize(
     ("answers", "law"),
     [
         (OfAll(), "target is .*, wanted the leading axes"),
-        (Global(), "global generator"),
+        (Global(), "global torch generator"),
         (Drifting(), "two targets for one state"),
         (Careless(), "does not refuse"),
         (Free(), "bits are 0"),
         (Wrong(), "gradient is off"),
         (Parts(), "wanted one an example"),
+        (NoLoss(), "it has no loss"),
+        (LossClass(), "loss is .*wanted an instance"),
+        (Curt(), "encode raised TypeError"),
+        (Infinite(), "target is not finite"),
+        (Greedily(), "encode altered the outputs"),
+        (SoftLabels, r"got the class SoftLabels, wanted a format: write SoftLabels\(\)"),
     ],
     ids=lambda part: type(part).__name__ if not isinstance(part, str) else "",
 )

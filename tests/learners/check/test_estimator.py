@@ -20,9 +20,10 @@ from learners import (
     check_estimator,
     gaussian,
     laws,
+    rademacher,
 )
 from learners.check import LinearChip
-from learners.estimators import knob_gradients
+from learners.estimators import ActiveNodePerturbation, Blocks, knob_gradients
 from learners.estimators.base import ProbeResult
 from studies.perturbation.laws import DISTRIBUTIONS, SCHEMES
 
@@ -32,7 +33,7 @@ PAIRS = list(itertools.product(DISTRIBUTIONS.values(), SCHEMES.values()))
 LAWFUL: list[Estimator] = [
     (NodePerturbation, WeightPerturbation)[i % 2](0.3, probes=3, distribution=law, scheme=scheme)
     for i, (law, scheme) in enumerate(PAIRS)
-]
+] + [ActiveNodePerturbation(1), ActiveNodePerturbation(3), WeightPerturbation(0.3, 6, Blocks(rademacher, 3))]
 
 
 @pytest.mark.parametrize("at", range(len(LAWFUL)))

@@ -1,0 +1,183 @@
+"""Learners that cheat within reach of an in-process check are caught, and what they did is named."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import pytest
+import torch
+
+from analog import Chip, ContractError, Mismatched, Port, dense, stream
+from analog.wires import ReplayMismatch
+from learners import Batch, CrossEntropy, Descent, NodePerturbation, Step, adam, check_learner
+
+LAYERS = (dense(4, 3), dense(3, 2, linear=True))
+_MODULE: list[float] = []
+
+
+def lessons() -> list[Batch]:
+    generator = stream(0, "lessons")
+    return [
+        Batch(torch.randn(3, 4, generator=generator), torch.randint(0, 2, (3,), generator=generator))
+        for _ in range(4)
+    ]
+
+
+class Plain:
+    """Pulses all knobs by a number that hangs on the reading, and on what a cheat adds."""
+
+    best: Any = 9.0
+
+    def __init__(self) -> None:
+        self.steps = 0.0
+
+    def extra(self, baseline: torch.Tensor) -> float:
+        return 0.0
+
+    def init(self, spec: object) -> int:
+        return 0
+
+    def step(self, port: Port, batch: Batch, state: int, generator: object) -> tuple[int, Step]:
+        baseline = port.measure(batch.x)
+        size = 0.01 * float(baseline.out.mean()) + self.extra(baseline.out)
+        port.pulse(tuple(torch.full_like(k, size) for k in port.spec.zeros()))
+        return state + 1, Step(baseline.out.mean(), baseline)
+
+
+class OnItself(Plain):
+    def extra(self, baseline: torch.Tensor) -> float:
+        self.steps += 0.001
+        return self.steps
+
+
+class OnItselfBegunAnew(OnItself):
+    def init(self, spec: object) -> int:
+        self.steps = 0.0
+        return 0
+
+
+class OnItsClass(Plain):
+    def init(self, spec: object) -> int:
+        type(self).best = 9.0
+        return 0
+
+    def extra(self, baseline: torch.Tensor) -> float:
+        type(self).best = min(self.best, float(baseline.mean()))
+        return 0.01 * float(self.best)
+
+
+class OnItsClassUnused(Plain):
+    """Keeps a record on its class that changes nothing, yet."""
+
+    record: Any = ()
+
+    def extra(self, baseline: torch.Tensor) -> float:
+        type(self).record = (*self.record, float(baseline.mean()))[-2:]
+        return 0.0
+
+
+class OnItsModule(Plain):
+    def init(self, spec: object) -> int:
+        _MODULE.clear()
+        return 0
+
+    def extra(self, baseline: torch.Tensor) -> float:
+        _MODULE.append(float(baseline.mean()))
+        return 0.001 * len(_MODULE)
+
+
+class TorchGlobal(Plain):
+    def extra(self, baseline: torch.Tensor) -> float:
+        return 0.01 * float(torch.rand(()))
+
+
+class TorchSeeded(TorchGlobal):
+    def init(self, spec: object) -> int:
+        torch.manual_seed(0)
+        return 0
+
+
+class TorchOnce(Plain):
+    """Draws for a tie that never comes."""
+
+    def extra(self, baseline: torch.Tensor) -> float:
+        return float(torch.rand(()) > 2)
+
+
+class TorchForked(Plain):
+    def extra(self, baseline: torch.Tensor) -> float:
+        with torch.random.fork_rng():
+            return 0.01 * float(torch.rand(()))
+
+
+class NumpyGlobal(Plain):
+    def extra(self, baseline: torch.Tensor) -> float:
+        return 0.01 * float(numpy.random.rand())
+
+
+class PythonGlobal(Plain):
+    def extra(self, baseline: torch.Tensor) -> float:
+        return 0.01 * random.random()
+
+
+class Entropy(Plain):
+    def extra(self, baseline: torch.Tensor) -> float:
+        return 0.01 * float(numpy.random.default_rng().normal())
+
+
+class AltersBatch(Plain):
+    def step(self, port: Port, batch: Batch, state: int, generator: object) -> tuple[int, Step]:
+        batch.x.mul_(1.5)
+        return super().step(port, batch, state, generator)
+
+
+CHEATS: dict[Callable[[], Any], tuple[type[Exception], str]] = {
+    OnItself: (ReplayMismatch, "what was sent differs"),
+    OnItselfBegunAnew: (ReplayMismatch, "of two trainings by turns .* remembered outside the state"),
+    OnItsClass: (ContractError, "of two trainings by turns|OnItsClass.best changed while learning"),
+    OnItsClassUnused: (ContractError, "OnItsClassUnused.record changed while learning"),
+    OnItsModule: (ReplayMismatch, "of two trainings by turns .* remembered outside the state"),
+    TorchGlobal: (ContractError, "the global torch generator"),
+    TorchSeeded: (ContractError, "the global torch generator"),
+    TorchOnce: (ContractError, "the global torch generator"),
+    TorchForked: (ReplayMismatch, "what was sent differs"),
+    NumpyGlobal: (ContractError, "the global numpy generator"),
+    PythonGlobal: (ContractError, "the global Python generator"),
+    Entropy: (ReplayMismatch, "what was sent differs"),
+    AltersBatch: (ContractError, "batch 0 was altered in place"),
+}
+
+
+@pytest.mark.parametrize("kind", CHEATS, ids=lambda kind: kind.__name__)
+def test_a_cheat_is_named(kind: Callable[[], Any]) -> None:
+    error, says = CHEATS[kind]
+    with pytest.raises(error, match=says):
+        check_learner(kind(), Chip(Mismatched(), LAYERS).port(), lessons(), lambda: stream(0, "probes"))
+
+
+def test_a_learner_that_keeps_to_its_wires_passes() -> None:
+    for learner in (Plain(), Descent(NodePerturbation(0.1), adam(0.01), CrossEntropy())):
+        check_learner(learner, Chip(Mismatched(), LAYERS).port(), lessons(), lambda: stream(0, "probes"))
+
+
+def test_slips_have_clear_errors() -> None:
+    chip = Chip(Mismatched(), LAYERS)
+    with pytest.raises(TypeError, match=r"give its wires, chip.port\(\)"):
+        check_learner(Plain(), chip, lessons(), lambda: stream(0))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="wanted a function that makes one"):
+        check_learner(Plain(), chip.port(), lessons(), stream(0))  # type: ignore[arg-type]
+
+
+def test_a_loss_that_is_not_finite_is_named_before_any_pulse() -> None:
+    class Logarithm(CrossEntropy):
+        def value(self, out: torch.Tensor, target: Any) -> torch.Tensor:
+            return (super().value(out, target) - 100).log()
+
+    chip = Chip(Mismatched(), LAYERS)
+    pulses: list[Any] = []
+    port = chip.port()._replace(pulse=pulses.append)
+    learner = Descent(NodePerturbation(0.1), adam(0.01), Logarithm())
+    with pytest.raises(ValueError, match="3 of 3 losses are NaN or infinite, of finite outputs"):
+        learner.step(port, lessons()[0], learner.init(chip.spec), stream(0))
+    assert not pulses
