@@ -8,10 +8,10 @@ feedback), and by the exact gradient. Three views of the same runs, over a sweep
     equal reads  the exact gradient makes 1 + probes times as many steps
     equal way    rate * steps is the same, so that the exact gradient comes about equally far at every rate:
                  how far the knobs are from where the exact gradient takes them at the same rate, in units of
-                 the way that it makes (`apart`)
+                 the way that it makes (`separation`)
 
-Were perturbation the exact gradient with independent noise, `apart` would fall with the root of the rate. A
-rate at which the loss of any chip of a fleet blows up (above 50 nats) is given up.
+Were it the exact gradient with independent noise, `separation` would fall with the root of the rate.
+A rate at which the loss of any chip of a fleet blows up (above 50 nats) is given up.
 
 Published beside ours: none; the sentence is of Hinton's talk "Mortal computers", without numbers.
 
@@ -82,7 +82,7 @@ def run(trial: Trial) -> Iterator[Row]:
     training = Training(trial, data)
     exact = trial.method == "exact gradient"
     steps = args.steps * (1 + args.probes if exact else 1)
-    apart = None if exact else _apart(trial, data)
+    separation = None if exact else _separation(trial, data)
     about = {"method": trial.method, "rate": trial.rate}
     pauses = {2**k for k in range(steps.bit_length())} | {args.steps, steps}
     for step in range(1, steps + 1):
@@ -96,7 +96,7 @@ def run(trial: Trial) -> Iterator[Row]:
                 "loss": loss,
                 "error": error,
                 "reads": max(training.ledger.reads),
-                "apart": apart,
+                "separation": separation,
                 "done": step / steps if finite else 1.0,
             }
         if not finite:
@@ -141,7 +141,7 @@ def _learner(trial: Trial, chip: Chip) -> Learner:
     return Descent(nodes, update, loss, delta_rule=False)
 
 
-def _apart(trial: Trial, data: Dataset) -> list[float] | None:
+def _separation(trial: Trial, data: Dataset) -> list[float] | None:
     """How far a method is from the exact gradient after the same way, of each chip; None if none was made."""
     args, steps = trial.args, max(1, round(trial.args.way / trial.rate))
     if steps > args.steps or steps * trial.rate > 1.5 * args.way:
@@ -200,7 +200,7 @@ def _line(rows: Sequence[Row], method: str, rate: float, step: int, reads: int) 
         "error %": shown(steps["error"], 100, 1),
         f"loss after {short_number(reads)} reads": shown(read["loss"]),
         "error there %": shown(read["error"], 100, 1),
-        "apart at equal way": "" if steps["apart"] is None else shown(steps["apart"]),
+        "separation at equal way": "" if steps["separation"] is None else shown(steps["separation"]),
     }
 
 
@@ -228,7 +228,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
         rates = sorted(rate for name, rate in _runs(rows) if name == method)
         at_steps = {rate: _at(rows, method, rate, step=step) for rate in rates}
         at_reads = {rate: _at(rows, method, rate, reads=reads) for rate in rates}
-        views = ((at_steps, "loss"), (at_reads, "loss"), (at_steps, "apart"))
+        views = ((at_steps, "loss"), (at_reads, "loss"), (at_steps, "separation"))
         for axis, (found, key) in zip(axes, views, strict=True):
             points = {rate: torch.tensor(r[key]) for rate, r in found.items() if r[key] is not None}
             means = [float(p.mean()) for p in points.values()]
@@ -236,7 +236,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
             lows, highs = [float(p.min()) for p in points.values()], [float(p.max()) for p in points.values()]
             axis.fill_between([*points], lows, highs, color=f"C{number}", alpha=0.2)
     titles = (f"after {step} steps", f"after {short_number(reads)} reads", "at equal rate * steps")
-    labels = ("loss, nats", "loss, nats", "apart from the exact gradient")
+    labels = ("loss, nats", "loss, nats", "separation from the exact gradient")
     for axis, title, label in zip(axes, titles, labels, strict=True):
         axis.set(title=title, xlabel="learning rate", ylabel=label, xscale="log", yscale="log")
         axis.grid(which="both", alpha=0.3)

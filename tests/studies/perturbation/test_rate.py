@@ -29,12 +29,14 @@ def test_a_rate_that_is_too_large_is_given_up_and_said_to_blow_up() -> None:
 def test_the_smaller_the_rate_the_nearer_perturbation_keeps_to_the_exact_gradient() -> None:
     """After the same way, on every chip; in the mean a sixteenth of the rate leaves about a quarter."""
     data, args = load_data("digits"), replace(ARGS, chips=6)
-    near, far = (rate._apart(rate.Trial(args, "node perturbation", r), data) for r in (1 / 64, 0.25))
+    near, far = (rate._separation(rate.Trial(args, "node perturbation", r), data) for r in (1 / 64, 0.25))
     assert near is not None and far is not None
     assert all(n < f for n, f in zip(near, far, strict=True)) and 2.5 < fmean(far) / fmean(near) < 8
 
 
 def test_a_way_that_is_not_made_is_not_compared() -> None:
     data = load_data("digits")
-    assert rate._apart(rate.Trial(ARGS, "node perturbation", 1 / 256), data) is None  # 256 steps of 64
-    assert rate._apart(rate.Trial(ARGS, "node perturbation", 4.0), data) is None  # the first step is past it
+    assert rate._separation(rate.Trial(ARGS, "node perturbation", 1 / 256), data) is None  # 256 steps of 64
+    assert (
+        rate._separation(rate.Trial(ARGS, "node perturbation", 4.0), data) is None
+    )  # the first step is past it
