@@ -20,8 +20,8 @@ class NotTried(Exception):
     """A law cannot be tried at this port; the message says why."""
 
 
-class NotFinite(NotTried):
-    """A reading was not finite, so that a law about other things cannot be tried."""
+class BadAnswer(NotTried):
+    """A reading was not finite or of a wrong form, so that a law about other things cannot be tried."""
 
 
 class Station(NamedTuple):
@@ -90,13 +90,11 @@ class Bench:
             Each tap that is shown, (probes, chips, batch, features), float64.
 
         Raises:
-            NotTried: the port refuses it, or the budget does, or a tap is not finite.
+            NotTried: the port refuses it, or the budget does, or it answers what is no reading.
         """
         sent = x.to(self.spec.on, self.spec.dtype)
         shown = self._ask(lambda: self._port.measure(sent, probe, first=first, last=last)).taps
         taps = tuple(t.detach().cpu().double().reshape(-1, self.chips, *t.shape[-2:]) for t in shown)
-        if not all(bool(torch.isfinite(t).all()) for t in taps):
-            raise NotFinite("a reading is not finite")
         return taps
 
     def read(self, station: Station, x: Tensor | None = None, probe: Probe = Probe()) -> Tensor:
@@ -189,7 +187,7 @@ class Bench:
             raise NotTried(f"the budget of {error.budget} does not reach") from None
         except Dead as error:
             raise NotTried(f"the chip has died: {error}") from None
-        except BadReading:
-            raise
+        except BadReading as error:
+            raise BadAnswer(str(error)) from None
         except Exception as error:  # whatever an instrument's driver raises is its refusal
             raise NotTried(f"the port refuses it: {type(error).__name__}: {error}") from None

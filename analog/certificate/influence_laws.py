@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..port import BadReading, Probe
 from ..tree import tree_map
-from .bench import Bench, NotFinite, NotTried, Station
+from .bench import BadAnswer, Bench, NotTried, Station
 from .noise_laws import SIZE, compared
 from .probes import KINDS, signed_probe
 from .statistics import Effect, squared_size
@@ -27,8 +27,8 @@ def finite_readings(bench: Bench, start: int, stop: int) -> list[Effect]:
         for name, level in (("rest", 0.0), ("full scale", 1.0), ("negative full scale", -1.0)):
             try:
                 bench.read(station, torch.full_like(bench.rows(station, 2), level))
-            except NotFinite:
-                raise BadReading(f"{station.name}: a reading at {name} is not finite") from None
+            except BadAnswer as error:
+                raise BadReading(f"{station.name} at {name}: {error}") from None
     return []
 
 
