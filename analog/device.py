@@ -54,6 +54,16 @@ class Device(Protocol[S]):
         """Seconds and joules per reading and per pulse."""
         return Costs()
 
+    @property
+    def couples(self) -> frozenset[str]:
+        """What the physics couples; by default nothing does, which `check_device` holds a device to.
+
+        Of "chips", "tiles", "probes", "examples" (of one measurement) and "cells": where one of these is
+        named, what one of them does may change what another shows (heat, a common supply, half-selected
+        cells in a write), and the laws that keep them apart are left out.
+        """
+        return frozenset()
+
     @abstractmethod
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> S:
         """Make one layer's cells as the factory delivers them (knobs not all equal, or nothing can learn).
@@ -75,7 +85,10 @@ class Device(Protocol[S]):
 
     @abstractmethod
     def pulse(self, cells: S, drive: Tensor, noise: Noise) -> S:
-        """Change the knobs by about `drive`; a cell whose drive is 0 stays as it is.
+        """Change the knobs by about `drive`; a cell whose drive is 0 keeps its knob, bitwise.
+
+        A device whose writes disturb cells that are not driven says so, `couples` naming "cells".
+        A device that states bounds keeps to them at any finite drive.
 
         Args:
             cells: one layer's.
@@ -116,6 +129,9 @@ class Device(Protocol[S]):
 
     def sense(self, cells: S, u: Tensor, noise: Noise) -> Tensor:
         """Carry the sums through amplifier and converter, which every layer has; by default a perfect one.
+
+        Without noise its derivative, and that of `collect`, is what a probe sees from afar: a converter
+        rounds by `noise.round_to_nearest`, or lets no slope through at all, as a comparator does.
 
         Args:
             cells: one layer's.

@@ -1,37 +1,60 @@
 """The contract every device must keep, ours and the user's: `check_device(MyDevice())`."""
 
+import secrets
 from collections.abc import Callable
-
-import torch
+from typing import Final
 
 from ..contract import ContractError
 from ..device import Device
 from ..layers.convolution import conv2d
 from ..layers.crossbar import Layer, dense, grouped
+from .aging import check_aging, check_aging_by_chance
 from .assertions import require
-from .cells import (
-    check_aging,
-    check_fabrication,
-    check_fleet_rows,
-    check_histories,
-    check_pulses,
-    check_purity,
+from .fabrication import check_fabrication, check_files, check_parameters
+from .independence import check_fresh_noise, check_noise_of_readings, check_noise_of_writes
+from .influence import check_chips_of_fleets, check_influence_in_cells, check_influence_in_readings
+from .pulses import check_histories, check_huge_pulses, check_probes, check_pulses, check_zero_pulses
+from .purity import check_purity
+from .repetition import check_repetition
+from .responses import (
+    check_finite_readings,
+    check_freshness,
+    check_gradients,
+    check_memory,
+    check_noiseless_slopes,
+    check_slopes_at_zero,
 )
-from .readings import check_examples, check_gradients, check_memory, check_noise
+from .surroundings import Generators
+from .trial import Trial
+from .watched import Watched
 
-_LAWS = (
+_LAWS: Final = (  # a law that says why others may look broken goes first
+    check_parameters,
     check_fabrication,
     check_purity,
-    check_fleet_rows,
+    check_repetition,
+    check_files,
+    check_finite_readings,
+    check_freshness,
+    check_probes,
+    check_fresh_noise,
+    check_influence_in_readings,
+    check_influence_in_cells,
+    check_huge_pulses,
     check_pulses,
+    check_zero_pulses,
+    check_chips_of_fleets,
     check_histories,
-    check_noise,
-    check_examples,
+    check_noise_of_readings,
+    check_noise_of_writes,
     check_memory,
     check_gradients,
+    check_slopes_at_zero,
+    check_noiseless_slopes,
     check_aging,
+    check_aging_by_chance,
 )
-_WIRINGS: tuple[tuple[Layer, ...], ...] = (
+_WIRINGS: Final[tuple[tuple[Layer, ...], ...]] = (
     (dense(5, 4), dense(4, 3, linear=True)),
     (conv2d((2, 4, 4), 4, 2, stride=2, groups=[[0], [1]]), grouped(16, 6, 2), dense(6, 3, linear=True)),
 )
@@ -44,21 +67,24 @@ def check_device(device: Device, *, steps: int = 200, fresh: bool = False) -> tu
         device: anybody's, e.g. `MyDevice()`.
         steps: of the lives that its chips live after that (program, pulse, probe, measure, span, wait, save,
             load, kill), about a second's worth; 0 leaves them out.
-        fresh: True for other lives at every call.
+        fresh: True for other numbers and other lives at every call.
 
     Returns:
-        The laws that were tried, each as a sentence.
+        The laws that were tried, each as a sentence; then one for each coupling that the device states, which
+        says what was left out for it.
 
     Raises:
         ContractError: a law is broken; the message says which, and by how much.
 
-    Laws: no function alters its arguments; shapes and dtype follow the input; outputs are finite; the
-    same identity with the same history is the same chip, bitwise, and another identity is another; a
-    fleet's row is the lone chip, bitwise at birth and to rounding in its noiseless response and pulses;
-    noise is drawn for each chip, probe and example; pulses move knobs the way they are told, a pulse of
-    zero not at all; a probe leaves no trace; nothing read or sent shares memory with cells; the exact
-    gradient agrees with central differences of the noiseless chip; aging for two times is aging for
-    their sum; the global generators are left alone.
+    Laws: no function alters its arguments, at any size; shapes and dtype follow the input; outputs are
+    finite, of zeros too; what a function gives depends on its arguments alone, not on a global generator, a
+    clock, or state kept elsewhere than in cells; the same identity is the same chip, bitwise, and another
+    identity is another. Examples, probes, tiles and chips do not influence each other, with noise or
+    without, and their noise is independent, judged by its values; what physics does couple, the device
+    names in `couples`. Pulses move knobs the way they are told, of zero not at all, however huge not beyond
+    the bounds that the device states. Amplifiers and neurons show the knobs as they are; nothing read or sent
+    shares memory with cells; the exact gradient agrees with central differences of the noiseless chip;
+    ageing for two times is ageing for their sum, also by chance.
 
     And at any point of any life: cells stay finite, of their shapes, and within the bounds if the device
     states them; two chips of one history are the same, one of them through files; the clock shows what
@@ -66,28 +92,35 @@ def check_device(device: Device, *, steps: int = 200, fresh: bool = False) -> tu
     """
     if isinstance(device, type):
         raise ContractError(f"got the class {device.__name__}, wanted a device: write {device.__name__}()")
-    state = torch.get_rng_state()
+    seed = secrets.randbits(32) if fresh else 0
     for law in _LAWS:
         for layers in _WIRINGS:
-            try:
-                law(device, layers)
-            except ContractError:
-                raise
-            except Exception as error:
-                message = f"{_sentence(law)} While checking this: {type(error).__name__}: {error}"
-                raise ContractError(message) from error
-            finally:  # this says why another law may look broken, so it goes first
-                require(
-                    torch.equal(state, torch.get_rng_state()),
-                    "the global torch generator was used; draw from `birth` and `noise` only",
-                )
+            _try(law, Trial(Watched(device), layers, seed))
     laws = tuple(map(_sentence, _LAWS))
+    left_out = tuple(
+        f"Left out: that {each} do not influence each other, nor share noise; the device couples them."
+        for each in sorted(device.couples)
+    )
     if not steps:
-        return laws
+        return (*laws, *left_out)
     from .life import check_lives  # brings hypothesis along, which nothing else here needs
 
-    check_lives(device, _WIRINGS, steps, fresh=fresh)
-    return (*laws, _sentence(check_lives))
+    check_lives(Watched(device), _WIRINGS, steps, fresh=fresh)
+    return (*laws, _sentence(check_lives), *left_out)
+
+
+def _try(law: Callable[[Trial], None], trial: Trial) -> None:
+    """Try a law; whatever goes wrong is told as a broken law."""
+    before = Generators()
+    try:
+        law(trial)
+    except ContractError:
+        raise
+    except Exception as error:
+        message = f"{_sentence(law)} While checking this: {type(error).__name__}: {error}"
+        raise ContractError(message) from error
+    used = before.used()
+    require(used is None, f"{used} was used; draw from `birth` and `noise` only")
 
 
 def _sentence(law: Callable[..., object]) -> str:

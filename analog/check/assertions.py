@@ -44,6 +44,7 @@ def require_equal(a: Tensor, b: Tensor, law: str) -> None:
     if a.shape != b.shape:
         raise ContractError(f"{law} ({tuple(a.shape)}, {tuple(b.shape)})")
     if not torch.equal(a, b):
+        a, b = (t if t.is_floating_point() or t.is_complex() else t.double() for t in (a, b))
         raise ContractError(f"{law} (by up to {(a - b).abs().max():.3g})")
 
 
@@ -53,7 +54,9 @@ def require_close(a: Tensor, b: Tensor, tolerance: float, law: str) -> None:
     Raises:
         ContractError: they differ by more.
     """
-    gap, scale = float((a - b).abs().max()), float(b.abs().max())
+    a, b = (t if t.is_floating_point() or t.is_complex() else t.double() for t in (a, b))
+    gap = float(torch.where(a == b, torch.zeros_like(b), a - b).abs().max())  # infinities may agree
+    scale = float(b.abs().max())
     if not gap <= tolerance * max(scale, 1e-3):
         raise ContractError(
             f"{law}: differs by {gap:.3g} at a scale of {scale:.3g}, tolerated {tolerance:g} of it"

@@ -108,6 +108,7 @@ class _Life(RuleBasedStateMachine):
             return ()
 
         drive = self._drive(here := self.here, size)
+        here.still("pulse 0")
         here.step(f"pulse {size}", act)
         self._bury(here)
 

@@ -63,15 +63,29 @@ class Replicas:
         alike = self.chip.alive == self.twin.alive
         self.require(alike, "of two chips of one history one died and the other did not")
 
+    def still(self, event: str) -> None:
+        """Require that a pulse of 0, and one of -0.0, changes nothing in the cells."""
+        self.history.append(event)
+        for i, cells in enumerate(self.twin._cells):
+            zero = torch.zeros_like(cells.knobs)
+            zero[..., ::2] = -0.0
+            after = tree_leaves(self._attempt(self.device.pulse, cells, zero, self._noise()))
+            for name, cell in tree_leaves(cells).items():
+                self.require(
+                    torch.equal(after[name], cell), f"layer {i}: a pulse of zero changed cells.{name}"
+                )
+        self.history.pop()
+
+    def _noise(self) -> Noise:
+        """The twin's noise, of which nothing is used up."""
+        return Noise(Generator(self.spec.on).set_state(self.twin._generators[0].get_state()))
+
     def probed(self, event: str, x: Tensor, probe: Probe) -> None:
         """Require that a probe leaves no trace in the cells; x is (batch, features_in)."""
         self.history.append(event)
-        cells, noise = (
-            self.twin._cells,
-            Generator(self.spec.on).set_state(self.twin._generators[0].get_state()),
-        )
+        cells = self.twin._cells
         before = clone_fields(tree_leaves(cells))
-        self._attempt(propagate, self.device, self.spec, cells, x, probe, Noise(noise))
+        self._attempt(propagate, self.device, self.spec, cells, x, probe, self._noise())
         for name, cell in tree_leaves(cells).items():
             law = f"{self._where(name)} was altered by a reading; device functions are pure"
             self.require(torch.equal(cell, before[name]), law)

@@ -28,7 +28,7 @@ from ..measurement import MeasurementPlan
 from ..randomness import Fabrication, Noise
 from ..settings import setting
 from ..spec import Costs
-from .pulsed import SMALLEST_SHARE
+from .pulsed import SMALLEST_SHARE, train_length
 from .trains import exponential
 
 
@@ -122,7 +122,9 @@ class PCMPair(Device[PairCells]):
         )
 
     def pulse(self, cells: PairCells, drive: Tensor, noise: Noise) -> PairCells:
-        count = noise.stochastic_round(drive.abs() / self.expected_step)  # a fraction is sent by chance
+        count = noise.stochastic_round(
+            train_length(drive, self.expected_step)
+        )  # a fraction is sent by chance
         erased = cells.knobs != cells.plus - cells.minus  # somebody set the knobs: one cell holds them
         plus = torch.where(erased, cells.knobs.clamp(min=0), cells.plus)
         minus = torch.where(erased, (-cells.knobs).clamp(min=0), cells.minus)
@@ -137,7 +139,7 @@ class PCMPair(Device[PairCells]):
         )
         grown = self._grow(start, count, step, w_max, noise.normal(drive))
         plus, minus = torch.where(rising, grown, plus), torch.where(rising, minus, grown)
-        plus, minus = self._refresh(cells, plus, minus, noise)
+        plus, minus = self._refresh(cells, plus, minus, drive != 0, noise)
         return cells._replace(knobs=plus - minus, plus=plus, minus=minus)
 
     def _grow(self, start: Tensor, count: Tensor, step: Tensor, w_max: Tensor, normals: Tensor) -> Tensor:
@@ -147,8 +149,10 @@ class PCMPair(Device[PairCells]):
         end = end + self.cycle_to_cycle_std * last * count.sqrt() * normals
         return torch.where(count > 0, end.clamp(min=0).minimum(w_max), start)
 
-    def _refresh(self, cells: PairCells, plus: Tensor, minus: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
-        """Pairs with a full cell, reset and written anew; the others as they are."""
+    def _refresh(
+        self, cells: PairCells, plus: Tensor, minus: Tensor, driven: Tensor, noise: Noise
+    ) -> tuple[Tensor, Tensor]:
+        """Pairs that were driven and have a full cell, reset and written anew; the others as they are."""
         saturated = (plus > self.refresh_above * cells.w_max_plus) | (
             minus > self.refresh_above * cells.w_max_minus
         )
@@ -164,7 +168,8 @@ class PCMPair(Device[PairCells]):
         reset = self.reset_mean * 2 * noise.uniform(plus)
         new_plus = reset + torch.where(rest > 0, written, torch.zeros_like(rest))
         new_minus = reset + torch.where(rest > 0, torch.zeros_like(rest), written)
-        return torch.where(saturated, new_plus, plus), torch.where(saturated, new_minus, minus)
+        renewed = saturated & driven
+        return torch.where(renewed, new_plus, plus), torch.where(renewed, new_minus, minus)
 
     def collect(self, cells: PairCells, x: Tensor, noise: Noise) -> Tensor:
         del noise  # enters once, at the amplifier

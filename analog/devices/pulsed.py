@@ -25,7 +25,13 @@ from ..settings import setting
 from ..spec import Costs
 from .trains import affine
 
+LONGEST_TRAIN = 1e9  # pulses; beyond any range of knobs, and short of where float32 has no number for noise
 SMALLEST_SHARE = 0.05  # of the mean: keeps a Gaussian tail from giving a cell no step or no range
+
+
+def train_length(drive: Tensor, step: float) -> Tensor:
+    """The pulses of each train, whole or not, for a drive of any shape and any finite size."""
+    return (drive.abs() / step).clamp(max=LONGEST_TRAIN)
 
 
 class PulsedCells(NamedTuple):
@@ -145,7 +151,7 @@ class Pulsed(Device[PulsedCells]):
         return affine(cells.knobs, count, step, torch.where(rising, cells.slope_up, cells.slope_down))
 
     def pulse(self, cells: PulsedCells, drive: Tensor, noise: Noise) -> PulsedCells:
-        count = noise.stochastic_round(drive.abs() / self.step)  # a fraction is sent by chance
+        count = noise.stochastic_round(train_length(drive, self.step))  # a fraction is sent by chance
         end, last = self.train_response(cells, count, drive > 0)
         end = end + self.cycle_to_cycle_std * last * count.sqrt() * noise.normal(drive)
         # A dead cell has coinciding bounds: clamping every cell holds it, even while others are erased.

@@ -69,3 +69,13 @@ class DifferentialPair(Effect[PairedCells[S], S]):
         return PairedCells(
             self.device.age(cells.plus, seconds, noise), self.device.age(cells.minus, seconds, noise)
         )
+
+    def bounds(self, cells: PairedCells[S]) -> tuple[Tensor, Tensor] | None:
+        plus, minus = self.device.bounds(cells.plus), self.device.bounds(cells.minus)
+        if plus is None or minus is None:
+            return None
+        return plus[0] - minus[1], plus[1] - minus[0]
+
+    def worn_out(self, cells: PairedCells[S]) -> Tensor | None:
+        plus, minus = self.device.worn_out(cells.plus), self.device.worn_out(cells.minus)
+        return plus if minus is None or plus is None else plus | minus

@@ -34,6 +34,10 @@ class Effect(Device[C], Generic[C, S]):
     def costs(self) -> Costs:
         return self.device.costs
 
+    @property
+    def couples(self) -> frozenset[str]:
+        return self.device.couples
+
     def pulse(self, cells: C, drive: Tensor, noise: Noise) -> C:
         return self.outer(cells, self.device.pulse(self.inner(cells), drive, noise))
 

@@ -21,6 +21,8 @@ from ..randomness import Fabrication, Noise
 from ..settings import setting
 from .effect import Effect
 
+MOST = 1e30  # pulses of a train; the largest drives would come to more than a number can say
+
 
 class EnduranceCells(NamedTuple, Generic[S]):
     inner: S  # the wrapped device's
@@ -60,7 +62,7 @@ class Endurance(Effect[EnduranceCells, Any]):
         return EnduranceCells(inner, drawn.new_zeros(drawn.shape), drawn.round().clamp(min=1))
 
     def pulse(self, cells: EnduranceCells, drive: Tensor, noise: Noise) -> EnduranceCells:
-        sent = self.costs.pulses(drive).double()
+        sent = self.costs.pulses(drive).double().clamp(max=MOST)
         left = (cells.endurance - cells.used).clamp(min=0)
         share = (left / sent.clamp(min=1e-9)).clamp(max=1)  # of the train that the cell can still take
         inner = self.device.pulse(cells.inner, drive * share.to(drive.dtype), noise)

@@ -82,6 +82,13 @@ class Tiled(Effect[TiledCells[S], S]):
         fired = self.device.fire(cells.cells, each, noise).unflatten(-3, (-1, down, across))
         return self._side_by_side(fired[..., 0, :, :], rows)
 
+    def bounds(self, cells: TiledCells[S]) -> tuple[Tensor, Tensor] | None:
+        parts = self.device.bounds(cells.cells)
+        if parts is None:
+            return None
+        low, high = (self._joined(bound, *cells.knobs.shape[-2:]) for bound in parts)
+        return low, high
+
     def _grid(self, rows: int, cols: int) -> tuple[int, int]:
         """Crossbars down and across."""
         return -(-rows // self.rows), -(-cols // self.cols)

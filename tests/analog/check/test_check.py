@@ -31,18 +31,17 @@ def test_our_devices_keep_the_contract(device: Device) -> None:
 
 def test_the_laws_that_were_tried_are_told() -> None:
     laws = check_device(Ideal(), steps=0)
-    assert len(laws) == 10 and all(law.endswith(".") for law in laws)
+    assert len(laws) == 24 and all(law.endswith(".") for law in laws)
     assert any("Exact gradients agree with central differences" in law for law in laws)
-    assert len(check_device(Ideal(), steps=30)) == 11
+    assert len(check_device(Ideal(), steps=30)) == 25
 
 
-def test_lives_are_part_of_the_contract() -> None:
+def test_bounds_are_kept_once_they_are_stated() -> None:
     """An ideal device states no bounds; one that does has to keep them."""
     check_device(Ideal())
     broken = Bent(bounds=lambda c: (-torch.ones_like(c.knobs), torch.ones_like(c.knobs)))
-    check_device(broken, steps=0)
     with pytest.raises(ContractError, match="outside the bounds that the device states"):
-        check_device(broken)
+        check_device(broken, steps=0)
 
 
 class Bent(Ideal):
@@ -112,13 +111,13 @@ BREACHES: list[tuple[str, Device, str]] = [
     (
         "neurons that leak between chips",
         Bent(fire=lambda c, u, n: u.relu() + 0.01 * u.sum() / u.numel()),
-        "does not respond as chip 3 alone",
+        r"influence each other",
     ),
     ("infinite outputs", Bent(sense=lambda c, u, n: u / 0), "not finite"),
     (
         "memory shared with the cells",
         Bent(sense=lambda c, u, n: c.knobs[..., :1, :1].expand_as(u)),
-        "layer 1: cells.knobs shares memory",
+        "cells.knobs shares memory",
     ),
     (
         "a drive kept as the knobs",
@@ -128,47 +127,47 @@ BREACHES: list[tuple[str, Device, str]] = [
     (
         "noise drawn once for all probes",
         Bent(sense=lambda c, u, n: u + n.normal(u[:1]) if u.ndim > 4 else u),
-        "layer 0: with a probe of .*, 3 probes of 2 chips share noise drawn as",
+        "probes influence|chips influence|share noise",
     ),
     (
         "noise drawn once for a fleet",
         Bent(collect=lambda c, x, n: x @ (c.knobs + n.normal(c.knobs[:1])).mT),
-        "layer 0: with a probe of .*, 3 probes of 2 chips share noise drawn as",
+        "probes influence|chips influence|share noise",
     ),
     (
         "write noise drawn once for a fleet",
         Bent(pulse=lambda c, d, n: IdealCells(c.knobs + d * (1 + 0.1 * n.normal(d[0])))),
-        "two chips of a fleet share write noise drawn as",
+        "when pulsed, with noise of its own for each chip, in cells.knobs: chips influence each other",
     ),
     (
         "an amplifier's noise drawn once for a batch",
         Bent(sense=lambda c, u, n: u + 0.1 * n.normal(u[..., :1, :])),
-        r"layer 0: sense draws noise as .* gives every example of a batch the same; draw it like the act",
+        r"layer 0: sense: examples.* share noise: correlation 1.00, .* draw it for each of them",
     ),
     (
         "a gain drawn once for a batch",
         Bent(sense=lambda c, u, n: u * (1 + 0.1 * n.normal(u[..., :1, :]))),
-        "layer 0: sense draws noise",
+        "layer 0: sense: examples.* share noise",
     ),
     (
         "a neuron's noise drawn once for a batch",
         Bent(fire=lambda c, u, n: (u + 0.1 * n.normal(u) + 0.1 * n.normal(u[..., :1, :])).relu()),
-        "layer 0: fire draws noise",
+        "layer 0: fire: examples.* share noise",
     ),
     (
         "synapses' noise drawn once for a batch",
         Bent(collect=lambda c, x, n: x @ c.knobs.mT + 0.1 * n.normal(c.knobs[..., :1].mT)),
-        "layer 0: collect draws noise",
+        "layer 0: collect: examples.* share noise",
     ),
     (
         "dithering drawn once for a batch",
         Bent(sense=lambda c, u, n: u + n.uniform(u[..., :1, :])),
-        "layer 0: sense draws noise",
+        "layer 0: sense: examples.* share noise",
     ),
     (
         "a drift that begins anew at every look",
         Bent(age=lambda c, s, n: IdealCells(c.knobs * (1 + s) ** -0.05)),
-        "ageing by 1000 s and then 3000 s is not ageing by 4000 s; keep the age in the cells",
+        "is not ageing by .* s, their sum; keep the age in the cells",
     ),
     (
         "a drift in no time",
@@ -178,19 +177,27 @@ BREACHES: list[tuple[str, Device, str]] = [
     (
         "a drift without end",
         Bent(age=lambda c, s, n: IdealCells(c.knobs * torch.tensor(s / 1e5).exp2())),
-        "after 1e9 s cells.knobs is not finite",
+        "age gave cells.knobs that is not finite",
     ),
-    ("a pulse that does nothing", Bent(pulse=lambda c, d, n: c), "moves the knobs by 0 of what it is told"),
-    ("a pulse backwards", Bent(pulse=lambda c, d, n: IdealCells(c.knobs - d)), "moves the knobs by -1"),
+    (
+        "a pulse that does nothing",
+        Bent(pulse=lambda c, d, n: c),
+        "move the knobs by 0, 0, 0 of what they are told",
+    ),
+    (
+        "a pulse backwards",
+        Bent(pulse=lambda c, d, n: IdealCells(c.knobs - d)),
+        "move the knobs by -1, -1, -1",
+    ),
     (
         "a pulse that leaks between chips",
         Bent(pulse=lambda c, d, n: IdealCells(c.knobs + d + 0.1 * d.sum())),
-        "row 3 does not move as chip 3 pulsed alone",
+        "when pulsed.* influence each other",
     ),
     (
         "a pulse with a generator of its own",
         Bent(pulse=lambda c, d, n: IdealCells(c.knobs + d * (1 + next(COUNT)))),
-        "differs between two chips of the same identity|does not move as chip 3",
+        "pulse gives something else the second time",
     ),
     (
         "a nudge backwards",
@@ -198,11 +205,11 @@ BREACHES: list[tuple[str, Device, str]] = [
         "perturb.* does not add the offset",
     ),
     ("readings of another dtype", Bent(sense=lambda c, u, n: u.double()), "sense gave torch.float64"),
-    ("a function left empty", Bent(fire=lambda c, u, n: None), "While checking this: AttributeError"),
+    ("a function left empty", Bent(fire=lambda c, u, n: None), "fire gave NoneType, wanted a tensor"),
     (
         "noise of a width of its own",
         Bent(sense=lambda c, u, n: u + n.normal(u)[..., :1]),
-        "While checking this: IndexError",
+        "sense raised IndexError: .*; without noise a draw is a scalar",
     ),
     ("a class", Mismatched, "got the class Mismatched"),  # type: ignore[list-item]
     (

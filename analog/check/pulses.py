@@ -1,0 +1,185 @@
+"""Laws of writing: pulses move knobs as told, those of zero not at all, and the hugest keep to the bounds."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from ..chip import Chip
+from ..randomness import Noise
+from ..tree import tree_leaves, tree_map
+from .assertions import cell_fields, require, require_close, require_equal
+from .trial import Bench, Trial
+
+_SIZES: Final = (0.05, 0.5, 2.0)  # of drives
+_OFFSETS: Final = (1e-3, 0.05, 3.0, 1e3)  # of probes
+_COPIES: Final = 500  # of a fleet, for what is rare
+_FEW: Final = 20  # of a chip, for a mean
+
+
+def check_probes(trial: Trial) -> None:
+    """A probe of the knobs adds what it is told, of any size, on every chip and each for itself."""
+    for bench in trial.benches(3):
+        knobs = bench.cells.knobs
+        direction = trial.draw("offset", 2, *knobs.shape)
+        alone = tree_map(lambda leaf: leaf[1], bench.cells)
+        for size in _OFFSETS:
+            law = (
+                f"{bench.name}: perturb(cells, offset) does not add the offset to the knobs, of size {size:g}"
+            )
+            offset = size * direction
+            for cells, told in (
+                (bench.cells, offset),
+                (bench.cells, offset[0]),
+                (alone, offset[:, 1]),
+                (bench.cells, offset.unsqueeze(0)),
+            ):
+                added = trial.device.perturb(cells, told).knobs - cells.knobs
+                require_close(added, told, 1e-9, law)
+
+
+def check_pulses(trial: Trial) -> None:
+    """Pulses move the knobs the way they are told, up and down, with noise and without, early and late."""
+    for bench in trial.benches(1):
+        copies = tree_map(lambda leaf: leaf.repeat(_FEW, *(1,) * (leaf.ndim - 1)), bench.cells)
+        aged = trial.device.age(copies, 1e5, trial.noise("aged"))
+        states = {
+            "": (bench.cells, Noise.none()),
+            ", with noise,": (copies, trial.noise("pulsed")),
+            ", after 1e5 s,": (aged, trial.noise("late")),
+        }
+        for when, (cells, noise) in states.items():
+            for way, sign in (("upwards", 1.0), ("downwards", -1.0)):
+                moved = [_share(trial, cells, size * sign, noise) for size in _SIZES]
+                shares = ", ".join(f"{share:.3g}" for share in moved)
+                sizes = ", ".join(map(str, _SIZES))
+                require(
+                    min(moved[1:]) > 0.01 and moved[0] > -0.01,
+                    f"{bench.name}: pulses {way} of {sizes}{when} move the knobs by {shares} of what "
+                    "they are told, on average; a pulse changes the knobs by about its drive",
+                )
+
+
+def _share(trial: Trial, cells: Any, size: float, noise: Noise) -> float:
+    """How much of a drive the knobs follow, on average."""
+    drive = size * trial.draw("drive", *cells.knobs.shape).abs()
+    pushed = trial.device.pulse(cells, drive, noise)
+    return float(((pushed.knobs - cells.knobs) * drive).sum() / drive.square().sum())
+
+
+def check_zero_pulses(trial: Trial) -> None:
+    """A pulse of 0, or of -0.0, changes nothing, and a cell that is not driven keeps its knob."""
+    for bench in trial.benches(2, torch.float32):
+        cells = tree_map(_copies, bench.cells)
+        zero = torch.zeros_like(cells.knobs)
+        zero[1::2] = -0.0
+        for k in range(2):
+            _still(trial, bench, cells, zero, trial.noise(f"zero {k}"))
+        noise = trial.noise("used")
+        far = trial.device.pulse(
+            bench.cells, 2 * trial.draw("far", *bench.cells.knobs.shape, dtype=zero.dtype), noise
+        )
+        for used in (far, trial.device.age(far, 3.0, noise), trial.device.age(far, 1e7, noise)):
+            _still(trial, bench, used, zero[: len(used.knobs)], noise)
+        if not trial.uncoupled("cells"):
+            continue
+        drive = 0.1 * trial.draw("drive", *cells.knobs.shape, dtype=torch.float32)
+        drive[:, :, ::2, 1::2] = 0.0
+        drive[::4] = -0.0
+        held = drive == 0
+        pulsed = trial.device.pulse(cells, drive, trial.noise("half zero"))
+        moved = (pulsed.knobs != cells.knobs) & held
+        require(
+            not bool(moved.any()),
+            f"{bench.name}: a pulse moved {int(moved.sum())} of {int(held.sum())} cells whose drive is 0, "
+            'beside others that were driven; if writes disturb their neighbors, let `couples` name "cells"',
+        )
+
+
+def _copies(leaf: Tensor) -> Tensor:
+    return leaf.repeat(_COPIES, *(1,) * (leaf.ndim - 1))
+
+
+def _still(trial: Trial, bench: Bench, cells: Any, zero: Tensor, noise: Noise) -> None:
+    after = tree_leaves(trial.device.pulse(cells, zero, noise))
+    for field, cell in tree_leaves(cells).items():
+        changed = ~((after[field] == cell) | ((after[field] != after[field]) & (cell != cell)))
+        count = int(changed.sum())
+        require(
+            count == 0,
+            f"{bench.name}: a pulse of zero changed cells.{field}, {count} of {cell.numel()}",
+        )
+
+
+def check_huge_pulses(trial: Trial) -> None:
+    """Bounds that are stated are kept, and cells stay numbers, whatever finite drives are sent."""
+    for dtype in (torch.float32, torch.float64):
+        for bench in (trial.bench(3, dtype),):
+            require_bounds(trial.device, bench.name, bench.cells, "at birth")
+            for seconds in (1e3, 1e8):
+                aged = trial.device.age(bench.cells, seconds, trial.noise("aged"))
+                require_bounds(trial.device, bench.name, aged, f"after {seconds:g} s")
+            cells, noise = bench.cells, trial.noise("huge")
+            for drive in _huge(trial, bench, torch.finfo(dtype).max):
+                after = (
+                    f"after a drive of {float(drive[0, 0, 0, 0]):.3g} in {str(dtype).removeprefix('torch.')}"
+                )
+                cells = trial.device.pulse(cells if _bounded(trial, bench) else bench.cells, drive, noise)
+                for field, cell in tree_leaves(cells).items():
+                    sound = torch.isfinite(cell) if _bounded(trial, bench) else ~torch.isnan(cell)
+                    law = f"{bench.name}: {after} cells.{field} is not finite"
+                    law += ", of a device that states bounds" if _bounded(trial, bench) else ""
+                    require(bool(sound.all()), law)
+                require_bounds(trial.device, bench.name, cells, after)
+
+
+def _bounded(trial: Trial, bench: Bench) -> bool:
+    bounds = trial.device.bounds(bench.cells)
+    return bounds is not None and all(bool(torch.isfinite(bound).all()) for bound in bounds)
+
+
+def _huge(trial: Trial, bench: Bench, largest: float) -> Iterator[Tensor]:
+    """Drives of any finite size: all alike, all different, and in stripes."""
+    sizes = (1.0, -30.0, 1e3, 1e12, -1e30, largest / 2, -largest / 2, -largest / 2, largest, -largest, 0.05)
+    for k, size in enumerate(sizes):
+        drive = torch.full_like(bench.cells.knobs, size)
+        drive[1] = size * trial.draw(f"drive {k}", *drive.shape[1:], dtype=drive.dtype).tanh()
+        drive[2, ..., ::2] *= -1
+        yield drive if _bounded(trial, bench) else drive.abs() * math.copysign(1.0, size)
+
+
+def require_bounds(device: Any, where: str, cells: Any, when: str) -> None:
+    """Pass on cells (*fleet, tiles, ...) whose knobs keep to the bounds that the device states, if any.
+
+    Raises:
+        ContractError: they do not.
+    """
+    bounds = device.bounds(cells)
+    if bounds is not None:
+        low, high = bounds
+        require(bool((low <= high).all()), f"{where}: bounds are no numbers, or upside down, {when}")
+        out = float(torch.maximum(low - cells.knobs, cells.knobs - high).max())
+        law = f"{where}: knobs are {out:.3g} outside the bounds that the device states {when}; clamp them"
+        require(out <= 1e-6 * float((high - low).max()), law)
+
+
+def check_histories(trial: Trial) -> None:
+    """The same chip, noise seed and history are bitwise the same; readings fit the wires."""
+    chips = [trial.chip(range(2), torch.float32) for _ in range(2)]
+    for chip in chips:
+        for name in ("first", "second"):
+            _pulse(trial, chip, name)
+        x = trial.draw("x", 6, trial.layers[0].features_in, dtype=torch.float32)
+        for tap in chip.port().measure(x).taps:
+            require(tap.dtype == chip.spec.dtype, f"a tap is {tap.dtype}, the wires carry {chip.spec.dtype}")
+    for i in range(len(trial.layers)):
+        for name, cell in cell_fields(chips[0], i).items():
+            law = f"layer {i}: cells.{name} differs between two chips of the same identity and history"
+            require_equal(cell_fields(chips[1], i)[name], cell, law)
+
+
+def _pulse(trial: Trial, chip: Chip, name: str) -> None:
+    shapes = enumerate(chip.spec.shapes)
+    chip.port().pulse(tuple(0.05 * trial.draw(f"{name} {i}", *s, dtype=torch.float32) for i, s in shapes))

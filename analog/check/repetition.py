@@ -1,0 +1,119 @@
+"""Laws of repetition: what a device does depends on its arguments alone, whatever goes on around it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..contract import ContractError
+from ..device import Device
+from ..randomness import Noise
+from ..streams import stream
+from ..tree import tree_leaves, tree_map
+from .assertions import require
+from .surroundings import GLOBAL_GENERATORS, Generators, moved_generator, watched_clocks
+from .trial import Bench, Trial
+
+Shown = list[tuple[str, dict[str, Tensor]]]  # what each function gave, in order
+_OUTSIDE = "a device keeps no state but its cells, and draws from `birth` and `noise` alone"
+
+
+def check_repetition(trial: Trial) -> None:
+    """A device's functions depend on their arguments alone: not on generators, clocks or state of its own."""
+    bench = trial.bench(2)
+    with watched_clocks(trial.device, moved=False) as clocks:
+        first = _history(trial, bench, guarded=True)
+        _compare(bench.name, first, _history(trial, bench), _again(clocks))
+    for law, world in _worlds(trial):
+        with world:
+            _compare(bench.name, first, _history(trial, bench), law)
+    law = f"keeps state in attributes of its tensors, or knows them again; {_OUTSIDE}"
+    _compare(bench.name, first, _history(trial, bench, kept=_cloned), law)
+    law = f"keeps state in the device or its module; {_OUTSIDE}"
+    _compare(bench.name, first, _history(trial, bench, device=deepcopy), law)
+    _compare(bench.name, first, _history(trial, bench, between=_other_use(trial, bench)), law)
+
+
+def _again(clocks: list[str]) -> str:
+    if clocks:
+        return f"reads the computer's clock ({clocks[0]}); time comes by `age` alone"
+    return (
+        "gives something else the second time: it keeps state outside its cells, or draws elsewhere; "
+        f"{_OUTSIDE}"
+    )
+
+
+def _worlds(trial: Trial) -> Iterator[tuple[str, AbstractContextManager[Any]]]:
+    """Worlds in which everything else than the arguments is another, and what it means if that shows."""
+    yield "reads the computer's clock; time comes by `age` alone", watched_clocks(trial.device, moved=True)
+    for which, name in GLOBAL_GENERATORS.items():
+        yield f"depends on {name}; draw from `birth` and `noise` only", moved_generator(which)
+
+
+def _cloned(cells: Any) -> Any:
+    return tree_map(lambda leaf: leaf.clone(), cells)
+
+
+def _other_use(trial: Trial, bench: Bench) -> Callable[[], None]:
+    """Use of other cells of the same device in between."""
+    cells = tree_map(lambda leaf: leaf.flip(0), bench.cells)
+    drive = 0.3 * trial.draw("other drive", *cells.knobs.shape)
+    x = trial.draw("other x", *cells.knobs.shape[:2], 5, bench.layer.cols)
+
+    def use() -> None:
+        noise = trial.noise("other")
+        pulsed = trial.device.age(trial.device.pulse(cells, drive, noise), 3.0, noise)
+        trial.device.sense(pulsed, trial.device.collect(pulsed, x, noise), noise)
+
+    return use
+
+
+def _history(
+    trial: Trial,
+    bench: Bench,
+    *,
+    kept: Callable[[Any], Any] = lambda cells: cells,
+    device: Callable[[Device], Device] = lambda device: device,
+    between: Callable[[], None] = lambda: None,
+    guarded: bool = False,
+) -> Shown:
+    """A history of one layer: written, read, aged, some of it several times; what every function gave.
+
+    Args:
+        kept: how cells are kept from use to use.
+        device: how the device is kept from use to use.
+        between: what is done between uses.
+        guarded: whether to look at the global generators at each use.
+    """
+    cells, noise, shown = _cloned(bench.cells), Noise(stream(trial.seed, "check history")), []
+    x = trial.draw("x", *cells.knobs.shape[:2], 4, bench.layer.cols)
+
+    def use(name: str, act: Callable[[Device], Any]) -> Any:
+        between()
+        before = Generators() if guarded else None
+        out = act(device(trial.device))
+        used = before.used() if before else None
+        require(used is None, f"{used} was used by {name}; draw from `birth` and `noise` only")
+        shown.append((name, {k: v.clone() for k, v in tree_leaves(out).items()}))
+        return out if isinstance(out, Tensor) else kept(out)
+
+    for k, (size, seconds) in enumerate(((0.05, 0.0), (0.5, 1e-3), (0.02, 2.0), (0.3, 1e5), (3.0, 1e-3))):
+        drive = size * trial.draw(f"drive {k}", *cells.knobs.shape)
+        cells = use("pulse", lambda d, c=cells, v=drive: d.pulse(c, v, noise))
+        cells = use("age", lambda d, c=cells, s=seconds: d.age(c, s, noise))
+        probed = use("perturb", lambda d, c=cells, v=drive: d.perturb(c, v))
+        for read in (cells, probed):
+            u = use("collect", lambda d, c=read: d.collect(c, x, noise))
+            u = use("sense", lambda d, c=read, u=u: d.sense(c, u, noise))
+            use("fire", lambda d, c=read, u=u: d.fire(c, u, noise))
+    return shown
+
+
+def _compare(where: str, first: Shown, again: Shown, law: str) -> None:
+    for (name, wanted), (_, found) in zip(first, again, strict=True):
+        for leaf, tensor in wanted.items():
+            if tensor.shape != found[leaf].shape or not torch.equal(tensor, found[leaf]):
+                raise ContractError(f"{where}: {name} {law}")

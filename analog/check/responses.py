@@ -1,0 +1,208 @@
+"""Laws of the response: fresh, finite, with the exact gradient that a probe sees, and nobody's memory."""
+
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from .. import xray
+from ..chip import Chip
+from ..port import Probe
+from ..randomness import Noise
+from ..tree import tree_map
+from .assertions import cell_fields, require, require_close
+from .trial import Bench, Trial, respond
+
+_STEP: Final = 1e-5  # of a central difference
+_LINE: Final = 201  # probes along a line from one side to the other
+_REACH: Final = 0.5  # of that line
+
+
+def check_freshness(trial: Trial) -> None:
+    """After a pulse, a program, a probe and ageing, amplifiers and neurons show the knobs as they are."""
+    device, none = trial.device, Noise.none()
+    for bench in trial.benches(2):
+        cells, shape = bench.cells, bench.cells.knobs.shape
+        small, large = (size * trial.draw(f"drive {size}", *shape) for size in (0.05, 0.5))
+        pulsed = device.pulse(cells, small, none)
+        aged = device.age(cells, 4e3, none)
+        noisy = trial.noise()
+        states = {
+            "a pulse": (pulsed, device.pulse(pulsed, large, none), device.pulse(aged, small, noisy)),
+            "a program": (device.pulse(device.perturb(cells, -cells.knobs), large, none),),
+            "ageing": (aged, device.age(pulsed, 1.0, none), device.age(aged, 1e7, noisy)),
+            "a probe": (device.perturb(cells, small), device.perturb(device.perturb(cells, small), large)),
+        }
+        x = trial.draw("x", *shape[:2], 6, bench.layer.cols)
+        for what, after in states.items():
+            for state in after:
+                fresh = device.perturb(state, torch.zeros_like(small))
+                law = f"{bench.name}: after {what} the response is stale; knobs moved, weights did not"
+                require_close(respond(device, state, x), respond(device, fresh, x), 1e-9, law)
+
+
+def check_finite_readings(trial: Trial) -> None:
+    """Inputs and sums of 0, of -0.0 and of 10,000 on either side give finite values, and finite slopes."""
+    for dtype in (torch.float32, torch.float64):
+        for bench in trial.benches(2, dtype) if dtype is torch.float32 else (trial.bench(2, dtype),):
+            knobs = bench.cells.knobs
+            offsets = {
+                "": None,
+                ", probed": 0.3 * trial.draw("offset", 2, *knobs.shape, dtype=dtype),
+                ", probed to a knob of 0": -knobs.expand(2, *knobs.shape),
+                ", probed by 100": 100 * trial.draw("far", 2, *knobs.shape, dtype=dtype).sign(),
+            }
+            for way, offset in offsets.items():
+                cells = bench.cells if offset is None else trial.device.perturb(bench.cells, offset)
+                for noise in (Noise.none(), trial.noise()):
+                    for value in (0.0, -0.0, 1e4, -1e4):
+                        _finite(trial, bench, cells, value, noise, way)
+
+
+def _finite(trial: Trial, bench: Bench, cells: Any, value: float, noise: Noise, way: str) -> None:
+    device, knobs = trial.device, cells.knobs
+    lead = tuple(knobs.shape[: knobs.ndim - 4])
+    noise = noise.with_probe_axes(lead, knobs.ndim)
+    x, u = (torch.full((*knobs.shape[:-2], 3, n), value, dtype=knobs.dtype) for n in knobs.shape[:-3:-1])
+    collected = device.collect(cells, x, noise)
+    sensed = device.sense(cells, collected, noise)
+    for what, out in (
+        (f"collect gave values that are not finite for x = {value:g}", collected),
+        (f"sense gave values that are not finite for x = {value:g}", sensed),
+        (f"fire gave values that are not finite for x = {value:g}", device.fire(cells, sensed, noise)),
+        (f"sense gave values that are not finite for u = {value:g}", device.sense(cells, u, noise)),
+        (f"fire gave values that are not finite for u = {value:g}", device.fire(cells, u, noise)),
+    ):
+        require(bool(torch.isfinite(out).all()), f"{bench.name}: {what}{way}")
+
+
+def check_slopes_at_zero(trial: Trial) -> None:
+    """Slopes at inputs and sums of 0 are finite."""
+    bench, none = trial.bench(2), Noise.none()
+    lead = bench.cells.knobs.shape[:2]
+    x, u = (
+        torch.zeros(*lead, 3, n, dtype=torch.float64, requires_grad=True)
+        for n in (bench.layer.cols, bench.layer.rows)
+    )
+    stages = {
+        "collect": (x, trial.device.collect(bench.cells, x, none)),
+        "sense": (u, trial.device.sense(bench.cells, u, none)),
+        "fire": (u, trial.device.fire(bench.cells, u, none)),
+    }
+    for name, (sent, out) in stages.items():
+        if out.requires_grad:
+            slope = torch.autograd.grad(out.sum(), sent, allow_unused=True, materialize_grads=True)[0]
+            finite = bool(torch.isfinite(slope).all())
+            require(finite, f"{bench.name}: the gradient of {name} is not finite at 0")
+
+
+def check_noiseless_slopes(trial: Trial) -> None:
+    """Without noise a read-out has the slope that a probe sees from afar, or none at all, as a comparator."""
+    for bench in trial.benches(1):
+        x = trial.draw("x", *bench.cells.knobs.shape[:2], 4, bench.layer.cols)
+        weights = trial.draw("weights", *x.shape[:-1], bench.layer.rows)
+        aim = trial.draw("aim", *bench.cells.knobs.shape)
+        push = trial.draw("push", *weights.shape)
+
+        def probed(t: Tensor, x: Tensor = x, aim: Tensor = aim, cells: Any = bench.cells) -> Tensor:
+            there = trial.device.perturb(cells, t * aim)
+            return trial.device.collect(there, x.expand(len(t), *x.shape), Noise.none())
+
+        def pushed(t: Tensor, x: Tensor = x, push: Tensor = push, cells: Any = bench.cells) -> Tensor:
+            return trial.device.collect(cells, x, Noise.none()) + t * push
+
+        for kind, line in (("nodes", pushed), ("knobs", probed)):
+            change, slopes = _along(trial, bench, line, weights)
+            if kind == "nodes" and not bool(slopes.any()):
+                break  # a comparator: nobody is told a slope
+            told = float((slopes[1:] + slopes[:-1]).sum()) / 2
+            most = float(slopes.abs().sum())
+            require(
+                abs(change - told) <= 0.05 * max(most, abs(change)) + 1e-9,
+                f"{bench.name}: without noise the read-out jumps: along probes of the {kind} it changes "
+                f"by {change:.3g} and its slopes add up to {told:.3g}; round by noise.round_to_nearest, "
+                "or let no slope through at all",
+            )
+
+
+def _along(trial: Trial, bench: Bench, line: Any, weights: Tensor) -> tuple[float, Tensor]:
+    """The change of a weighted reading along a line of probes, and its slopes times the steps on the way."""
+    t = torch.linspace(-_REACH, _REACH, _LINE, dtype=torch.float64).reshape(-1, 1, 1, 1, 1).requires_grad_()
+    sums = line(t)
+    shown = (trial.device.sense(bench.cells, sums, Noise.none()) * weights).flatten(1).sum(1)
+    slopes = torch.zeros_like(t)
+    if shown.requires_grad:
+        slopes = torch.autograd.grad(shown.sum(), t, allow_unused=True, materialize_grads=True)[0]
+    step = 2 * _REACH / (_LINE - 1)
+    return float((shown[-1] - shown[0]).detach()), step * slopes.flatten()
+
+
+def check_memory(trial: Trial) -> None:
+    """Editing what was read or sent must not reach the cells."""
+    chip = trial.chip(2, torch.float32)
+    port = chip.port()
+    drive = tuple(torch.full(s, 0.01, dtype=chip.spec.dtype) for s in chip.spec.shapes)
+    port.pulse(drive)
+    x = trial.draw("x", 6, trial.layers[0].features_in, dtype=torch.float32)
+    cells = {
+        cell.untyped_storage().data_ptr(): f"layer {i}: cells.{name}"
+        for i in range(len(trial.layers))
+        for name, cell in cell_fields(chip, i).items()
+    }
+    for tensor in (*drive, *port.measure(x).taps, x):
+        shared = cells.get(tensor.untyped_storage().data_ptr())
+        require(shared is None, f"{shared} shares memory with what went over the wires")
+        require(not tensor.requires_grad, "a wire returned something with a gradient")
+
+
+def check_gradients(trial: Trial) -> None:
+    """Exact gradients agree with central differences of the noiseless chip (or all are zero: a converter)."""
+    chip = trial.chip(5)
+    x = trial.draw("x", 3, trial.layers[0].features_in)
+    weights = trial.draw("target", 3, trial.layers[-1].features)
+    for kind, black in (
+        ("knobs", xray.knob_gradient(chip, 0 * x, weights, _weighted_sum)),
+        ("nodes", xray.node_gradient(chip, 0 * x, weights, _weighted_sum)),
+    ):
+        finite = all(bool(torch.isfinite(g).all()) for g in black)
+        require(finite, f"the exact gradient at {kind} is not finite for inputs of 0")
+    gradients = {
+        "knobs": tuple(3 * g for g in xray.knob_gradient(chip, x, weights, _weighted_sum)),  # over examples
+        "nodes": xray.node_gradient(chip, x, weights, _weighted_sum),
+    }
+    for kind, gradient in gradients.items():
+        require(
+            all(bool(torch.isfinite(g).all()) for g in gradient),
+            f"the exact gradient at {kind} is not finite",
+        )
+        for i, g in enumerate(gradient):
+            direction = trial.draw(f"{kind}{i}", *g.shape)
+            probe = Probe(**{kind: (direction,)}).padded(before=i, after=len(trial.layers) - 1 - i)
+            _check_gradient(
+                chip, (x, weights), probe, (g * direction).sum(), f"layer {i}: gradient at the {kind}"
+            )
+
+
+def _check_gradient(
+    chip: Chip, batch: tuple[Tensor, Tensor], probe: Probe, expected: Tensor, law: str
+) -> None:
+    """The loss changes along a probe as the gradient says."""
+
+    def difference(size: float) -> float:
+        """How far the loss under the probe times +size lies above that under -size."""
+        x, weights = batch
+        probes = (tree_map(lambda entry, s=s: s * entry, probe) for s in (size, -size))
+        high, low = (_weighted_sum(xray.respond(chip, x, p).out, weights).sum() for p in probes)
+        return float(high - low)
+
+    if bool(expected.any()):
+        slope = torch.tensor(difference(_STEP) / (2 * _STEP), dtype=torch.float64)
+        require_close(slope, expected, 1e-4, law)
+    else:  # a converter rounds: every gradient is zero, and only a finite probe shows an effect
+        require(difference(1e-9) == 0, f"{law} is zero by autograd, and is not by differences")
+        require(difference(1.0) != 0, f"{law}: a probe changes nothing, so nothing can be learned")
+
+
+def _weighted_sum(out: Tensor, weights: Tensor) -> Tensor:
+    """A loss whose gradient at the outputs is given: (..., batch, features) -> (..., batch)."""
+    return (out * weights).sum(-1)

@@ -1,0 +1,129 @@
+"""A device that is watched: what goes wrong in one of its functions is said of that function."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..contract import ContractError
+from ..device import Device
+from ..measurement import MeasurementPlan
+from ..randomness import Fabrication, Noise
+from ..spec import Costs
+from ..tree import tree_leaves
+from .assertions import require
+
+
+@dataclass(frozen=True)
+class Watched(Device[Any]):
+    """Any device; a function of it that raises, or gives no tensor of the wanted shape, is named."""
+
+    device: Device
+
+    @property
+    def costs(self) -> Costs:
+        return self.device.costs
+
+    @property
+    def couples(self) -> frozenset[str]:
+        return self.device.couples
+
+    def fabricate(self, rows: int, cols: int, birth: Fabrication) -> Any:
+        return _call("fabricate", self.device.fabricate, rows, cols, birth)
+
+    def pulse(self, cells: Any, drive: Tensor, noise: Noise) -> Any:
+        return _cells("pulse", _call("pulse", self.device.pulse, cells, drive, noise))
+
+    def perturb(self, cells: Any, offset: Tensor) -> Any:
+        return _cells("perturb", _call("perturb", self.device.perturb, cells, offset))
+
+    def collect(self, cells: Any, x: Tensor, noise: Noise) -> Tensor:
+        wanted = (*x.shape[:-1], cells.knobs.shape[-2])
+        return _form("collect", _call("collect", self.device.collect, cells, x, noise), wanted, x, noise)
+
+    def sense(self, cells: Any, u: Tensor, noise: Noise) -> Tensor:
+        return _form("sense", _call("sense", self.device.sense, cells, u, noise), tuple(u.shape), u, noise)
+
+    def fire(self, cells: Any, u: Tensor, noise: Noise) -> Tensor:
+        return _form("fire", _call("fire", self.device.fire, cells, u, noise), tuple(u.shape), u, noise)
+
+    def age(self, cells: Any, seconds: float, noise: Noise) -> Any:
+        return _cells("age", _call("age", self.device.age, cells, seconds, noise))
+
+    def worn_out(self, cells: Any) -> Tensor | None:
+        """Say which chips have come to their end, (*fleet,), as the device does.
+
+        Raises:
+            ContractError: its answer has not one entry for each chip.
+        """
+        end: Tensor | None = _call("worn_out", self.device.worn_out, cells)
+        fleet = tuple(cells.knobs.shape[:-3])
+        if end is not None and (not isinstance(end, Tensor) or tuple(end.shape) != fleet):
+            found = tuple(end.shape) if isinstance(end, Tensor) else type(end).__name__
+            raise ContractError(f"worn_out gave {found}, wanted {fleet}, one entry for each chip")
+        if end is not None:
+            require(end.dtype == torch.bool, f"worn_out gave {end.dtype}, wanted a dtype of torch.bool")
+        return end
+
+    def bounds(self, cells: Any) -> tuple[Tensor, Tensor] | None:
+        bounds: tuple[Tensor, Tensor] | None = _call("bounds", self.device.bounds, cells)
+        if bounds is None:
+            return None
+        for bound in bounds:
+            _form("bounds", bound, tuple(cells.knobs.shape), cells.knobs)
+        return bounds
+
+    def default_plan(self, cells: int = 500) -> MeasurementPlan:
+        return self.device.default_plan(cells)
+
+
+def _call(name: str, function: Callable[..., Any], *given: Any) -> Any:
+    before = _versions(given)
+    try:
+        out = function(*given)
+    except ContractError:
+        raise
+    except Exception as error:
+        raise ContractError(f"{name} raised {type(error).__name__}: {error}{_hint(error, given)}") from error
+    for field, version in _versions(given).items():
+        require(version == before[field], f"{name} altered {field}; device functions are pure")
+    return out
+
+
+def _versions(given: tuple[Any, ...]) -> dict[str, int]:
+    """How often each tensor among the arguments has been written to, which torch counts."""
+    cells = tree_leaves(given[0]) if hasattr(given[0], "_replace") else {}
+    sent = dict.fromkeys(("what was sent",), next((t for t in given[1:] if isinstance(t, Tensor)), None))
+    leaves = {**cells, **sent}
+    return {k: t._version for k, t in leaves.items() if isinstance(t, Tensor) and not t.is_inference()}
+
+
+def _hint(error: Exception, given: tuple[Any, ...]) -> str:
+    told = str(error)
+    if "dtype" in told or "scalar type" in told:
+        return "; a field of another dtype, or state that is kept outside the cells?"
+    if any(isinstance(each, Noise) and each._generator is None for each in given):
+        return "; without noise a draw is a scalar: write noise.normal(u), never index it"
+    return ""
+
+
+def _form(
+    name: str, out: object, wanted: tuple[int, ...], like: Tensor, noise: Noise | None = None
+) -> Tensor:
+    """Pass on a tensor of the wanted shape; noise may bring the probe axes that it lacks."""
+    if not isinstance(out, Tensor):
+        raise ContractError(f"{name} gave {type(out).__name__}, wanted a tensor")
+    shape = tuple(out.shape)
+    if noise is not None and shape != wanted and len(wanted) < noise._rank:
+        shape = shape if shape[: len(noise._lead)] != noise._lead else shape[len(noise._lead) :]
+    require(shape == wanted, f"{name} gave {shape}, wanted {wanted}")
+    require(out.dtype == like.dtype, f"{name} gave {out.dtype}, wanted {like.dtype}")
+    return out
+
+
+def _cells(name: str, cells: Any) -> Any:
+    if not hasattr(cells, "_replace") or not isinstance(getattr(cells, "knobs", None), Tensor):
+        raise ContractError(f"{name} gave {type(cells).__name__}, wanted cells: a NamedTuple with `knobs`")
+    return cells
