@@ -29,8 +29,9 @@ def blocks(text: str) -> dict[str, str]:
 
 README = (ROOT / "README.md").read_text()
 YOUR_OWN = (ROOT / "docs/your_own.md").read_text()
+GUIDE = (ROOT / "docs/guide.md").read_text()
 CERTIFICATES = (ROOT / "docs/certificates.md").read_text()
-BLOCKS, PARTS = blocks(README), blocks(YOUR_OWN)
+BLOCKS, PARTS = blocks(README) | blocks(GUIDE), blocks(YOUR_OWN)
 
 
 def run(code: str, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def test_the_custom_device_is_short_and_keeps_the_contract(monkeypatch: pytest.M
 
 
 def test_the_custom_learner_is_honest(monkeypatch: pytest.MonkeyPatch) -> None:
-    run(BLOCKS["A learner of your own"], "coin_flip", monkeypatch)
+    run(PARTS["A learner"], "coin_flip", monkeypatch)
 
 
 def test_a_device_comes_out_of_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +182,7 @@ def test_what_the_readme_names_is_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
         assert f"\n{target}:" in makefile
-    for page, folder in ((README, ROOT), (YOUR_OWN, ROOT / "docs")):
+    for page, folder in ((README, ROOT), (YOUR_OWN, ROOT / "docs"), (GUIDE, ROOT / "docs")):
         for link in re.findall(r"\]\(((?!https?:)[^)]+)\)", page):
             path, _, anchor = link.partition("#")
             assert (folder / path).exists(), link
