@@ -126,7 +126,7 @@ def noise_of_probes(bench: Bench, start: int, stop: int) -> list[Effect]:
     Raises:
         NotTried: this port does not allow it, or shows nothing to judge.
     """
-    effects, refused = [], NotTried("there is no noise")
+    effects, refused, read = [], NotTried(""), False
     for station in bench.stations:
         for name, x, probe in zero_probes(bench, station, PROBES):
             try:
@@ -134,10 +134,10 @@ def noise_of_probes(bench: Bench, start: int, stop: int) -> list[Effect]:
             except NotTried as error:
                 refused = error
                 continue
-            noise = noise_of(calls)
+            read, noise = True, noise_of(calls)
             if is_noise(noise, bench.scale(station)):
                 effects += lags(f"{station.name}, {name}", noise, range(1, PROBES), CORRELATION)
-    if not effects:
+    if not read:
         raise refused
     return effects
 
