@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -67,7 +68,7 @@ class MeasurementPlan:
         actions = column[:, None].repeat(1, len(seconds))
         return cls("target", actions, tuple(seconds), tuple(inputs), shown)
 
-    @property
+    @cached_property
     def histories(self) -> tuple[Tensor, Tensor]:
         """The different histories (histories, rows), and which of them each cell had (cells,)."""
         different, which = self.actions.unique(dim=0, return_inverse=True)

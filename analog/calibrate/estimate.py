@@ -4,34 +4,49 @@ Cells are independent; the readings of one cell are not. The estimate solves the
 device's mean and covariance of a cell's readings, which is unbiased whatever the distribution (Gourieroux,
 Monfort and Trognon, Econometrica 52 (1984) 681). Standard errors are a sandwich clustered by cell, and count
 the chance of simulated moments as 1 / copies of the table's own (McFadden, Econometrica 57 (1989) 995,
-https://doi.org/10.2307/1913621). Intervals are on the scale of the search, a logarithm for what has one sign,
-the plain value otherwise. Where few cells of a long tail decide, their width allows for the chance in the
-standard error itself, by Student's law with Satterthwaite's degrees of freedom, and their centre for the
-skewness: an estimate that such cells would raise is low, and so is its standard error, when they are absent
-(Hall, Journal of the Royal Statistical Society B 54 (1992) 221).
+https://doi.org/10.2307/1913621). Distributions are on the scale of the search, a logarithm for what has one
+sign, the plain value otherwise.
 
-What a table cannot tell (standard error expected of it, from the start, above `limit` of the value) is
-kept at the device's own value and named; the worst goes first, so that of two parameters that only show
-together one is left. Intervals take what is kept as true.
+What a table cannot tell is not held at a value that nobody measured: all parameters are searched at once,
+each with a wide Gaussian prior of the moments of its range, and what stays open of one is open for all that
+show together with it. Which distributions are not to be trusted stands beside each (`Parameter.doubts`), and
+simulation-based calibration holds the others to it (Talts et al., https://arxiv.org/abs/1804.06788):
+over truths drawn from all of their ranges, each lies below its p-quantile with probability p.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from scipy.special import stdtrit
+import torch
 from torch import Tensor
 
 from ..measurement import MeasurementTable
-from ..settings import Setting, settings
-from .identifiability import doubts, drop_unidentifiable
-from .moments import MomentModel, simulate_table, simulated_moments
+from ..settings import settings
+from .confidence import ConfidenceDistribution
+from .identifiability import UNTOLD, doubts, misfits, tied
+from .likelihood import ascend
+from .moments import AWAY, MomentModel, simulate_cells, simulate_table, simulated_moments
 from .parsing import BadTable
+from .prior import gaussian_prior
+from .profile import excess_moves
 from .report import Calibration, Parameter, diagnose
-from .scales import SearchScale, float_parameters, not_fitted, rebuild, search_coordinates, search_scale
-from .search import MomentMatching, SamplingError
+from .sampling import SamplingError, sampling_error
+from .scales import (
+    estimated_by_default,
+    float_parameters,
+    not_fitted,
+    rebuild,
+    search_coordinates,
+    search_scale,
+)
+from .search import MomentMatching
 
 COPIES = 20  # simulated cells for each measured one
+ROUGH = 4  # of them while the search is far
+AGAIN = 4  # of them anew, beside which residuals are laid
 APART = 2**39  # between seeds of simulated moments and those of their weights
+UNSETTLED = "the search did not settle; start from a device nearer to the table"
 BEYOND = 20.0  # times what a device shows: a reading beyond it is in another unit
 
 
@@ -45,14 +60,16 @@ def calibrate(
     copies: int = COPIES,
     seed: int = 0,
     limit: float = 0.2,
+    progress: Callable[[str], None] | None = None,
 ) -> Calibration:
     """Estimate the device's parameters from a table of measurements.
 
     Args:
-        device: where the search starts, e.g. the datasheet; what is not estimated stays as it is here.
+        device: where the search starts and the middle of what is expected, e.g. the datasheet; what is not
+            estimated stays as it is here.
         table: the measurements.
         free: the parameters to estimate; by default all float fields but those that are a choice of whoever
-            runs the device (`setting(..., fitted=False)`), less what the table cannot tell.
+            runs the device (`setting(..., fitted=False)`). Distributions take the others as true.
         model: (device, plan) -> Moments; by default the device lives through the plan. With a model of
             its own, `device` may be any frozen dataclass of parameters.
         weight_model: a model for weights and derivatives; by default the same, but simulated by another seed.
@@ -60,6 +77,7 @@ def calibrate(
         seed: of the simulated moments.
         limit: relative standard error beyond which a parameter of one sign counts as not identifiable;
             for one of either sign it is a standard error of .5.
+        progress: is called with a few words when a stage of the search begins.
 
     Returns:
         The parameters with intervals, the device rebuilt with them, and how well it explains the table.
@@ -70,27 +88,54 @@ def calibrate(
     """
     if model is None:
         require_plausible(device, table)
-        model, weight_model = simulated_moments(copies, seed), simulated_moments(copies, seed - APART)
+    tell = progress or (lambda stage: None)
     notes: list[str] = []
     scales = tuple(search_scale(device, name) for name in _candidates(device, free, notes))
-    problem = MomentMatching(device, table, scales, model, weight_model or model)
-    if free is None:
-        problem = drop_unidentifiable(problem, limit, notes)
-    linear, at, settled = problem.search(search_coordinates(device, problem.scales))
-    if not settled:
-        notes.append("the search did not settle; start from a device nearer to the table")
-    moments, sampling = problem.moments(at), problem.sampling_error(linear)
-    sampling = sampling._replace(covariance=sampling.covariance * (1 + 1 / moments.copies))
-    fitted = rebuild(device, problem.scales, at)
-    notes += doubts(problem.scales, sampling.covariance, limit)
-    estimated = {s.name for s in problem.scales}
+    models = _models(model, weight_model, copies, seed)
+    problem = MomentMatching(device, table, scales, *models, gaussian_prior(device, scales))
+    tell("climbing the likelihood from afar")
+    near = ascend(problem, search_coordinates(device, scales))
+    tell("solving the score")
+    linear, at, settled = problem.search(*near)
+    fitted, moments = rebuild(device, scales, at), problem.moments(at)
+    tell("taking errors and what is open")
+    simulated = None
+    if math.isfinite(moments.copies):
+        simulated = simulate_cells(fitted, table.plan, AGAIN, seed - 2 * AWAY, seed - 2 * AWAY)
+    diagnostics = diagnose(table, moments, simulated)
+    general = misfits(diagnostics.tests) + (() if settled else (UNSETTLED,))
+    sampling = sampling_error(problem, linear, moments.copies, simulated)
+    moves = excess_moves(problem, linear, at, sampling.covariance)
+    parameters = _parameters(problem, at, sampling, limit, general, moves)
     return Calibration(
         device=fitted,
-        parameters=_parameters(type(device), problem.scales, at, sampling),
-        fixed={n: getattr(device, n) for n in float_parameters(device) if n not in estimated},
-        warnings=tuple(notes),
-        diagnostics=diagnose(fitted, table, moments, seed),
+        parameters=parameters,
+        fixed={n: getattr(device, n) for n in float_parameters(device) if n not in {s.name for s in scales}},
+        warnings=(*general, *notes, *_warnings(type(device).__name__, parameters, general)),
+        diagnostics=diagnostics,
     )
+
+
+def _models(
+    model: MomentModel | None, weight_model: MomentModel | None, copies: int, seed: int
+) -> tuple[MomentModel, MomentModel, MomentModel]:
+    """The models of the moments that are matched, of their weights, and of the way there from afar."""
+    if model is not None:
+        return model, weight_model or model, model
+    rough = simulated_moments(min(copies, ROUGH), seed)
+    return simulated_moments(copies, seed), simulated_moments(copies, seed - APART), rough
+
+
+def _warnings(kind: str, parameters: Sequence[Parameter], general: tuple[str, ...]) -> list[str]:
+    """A line for each parameter that has doubts of its own; an error where the table tells none of them."""
+    own = {p.name: [why for why in p.doubts if why not in general] for p in parameters}
+    lines = [f"{name} is {' and '.join(found)}" for name, found in own.items() if found]
+    if all(any(why.startswith(UNTOLD) for why in found) for found in own.values()):
+        raise ValueError(
+            f"{kind}: no parameter is identifiable from this table; measure more, or name in `free` what is "
+            f"not known otherwise; {'; '.join(lines)}"
+        )
+    return lines
 
 
 def require_plausible(device: Any, table: MeasurementTable) -> None:
@@ -123,44 +168,34 @@ def _candidates(device: Any, free: Sequence[str] | None, notes: list[str]) -> tu
         if not free:
             raise ValueError(f"{kind}: free is empty; name at least one parameter")
         return tuple(free)
-    candidates = []
-    for name in present:
-        if name in not_fitted(device):
-            continue
-        try:
-            search_scale(device, name)
-        except ValueError:
-            notes.append(f"{name} is 0 in the device to start from, and was held there")
-            continue
-        candidates.append(name)
+    candidates = estimated_by_default(device)
+    held = set(present) - set(candidates) - set(not_fitted(device))
+    notes += [f"{n} is 0 in the device to start from, and was held there" for n in present if n in held]
     if not candidates:
         raise ValueError(f"{kind}: has no parameter to estimate")
-    return tuple(candidates)
+    return candidates
 
 
 def _parameters(
-    device: type[Any], scales: tuple[SearchScale, ...], at: Tensor, sampling: SamplingError
+    problem: MomentMatching,
+    at: Tensor,
+    sampling: SamplingError,
+    limit: float,
+    general: tuple[str, ...],
+    moves: Tensor,
 ) -> tuple[Parameter, ...]:
-    errors = sampling.covariance.diagonal().clamp(min=0).sqrt().tolist()
-    shapes = zip(sampling.skewness.tolist(), sampling.freedom.tolist(), strict=True)
-    known = settings(device)
-    return tuple(
-        _parameter(scale, known[scale.name], coordinate, error, _interval(*shape))
-        for scale, coordinate, error, shape in zip(scales, at.tolist(), errors, shapes, strict=True)
-    )
-
-
-def _interval(skewness: float, freedom: float) -> tuple[float, float]:
-    """The interval's ends in standard errors from the estimate; -1.96 and 1.96 for many Gaussian cells."""
-    half_width = float(stdtrit(max(freedom, 1.0), 0.975))
-    shift = min(max(skewness, -1.0), 1.0) * (2 * 1.959964**2 + 1) / 6
-    return shift - half_width, shift + half_width
-
-
-def _parameter(
-    scale: SearchScale, known: Setting, coordinate: float, error: float, ends: tuple[float, float]
-) -> Parameter:
-    low, high = sorted(scale.value(coordinate + end * error) for end in ends)
-    value = scale.value(coordinate)
-    width = error * (abs(value) if scale.sign else 1)
-    return Parameter(scale.name, known.meaning, known.unit, value, width, low, high)
+    errors = sampling.covariance.diagonal().clamp(min=1e-24).sqrt()
+    shares = torch.full_like(at, sampling.share)
+    shape = sampling.skewness, sampling.freedom.clamp(min=1), shares
+    columns = (at, errors, *shape, problem.prior.low, problem.prior.high)
+    known, found = settings(type(problem.device)), []
+    for k, (scale, *numbers) in enumerate(
+        zip(problem.scales, *(column.tolist() for column in columns), strict=True)
+    ):
+        law = ConfidenceDistribution(scale, *numbers)
+        value, about = scale.value(law.estimate), known[scale.name]
+        width = law.error * (abs(value) if scale.sign else 1)
+        low, high = law.quantile(0.025), law.quantile(0.975)
+        why = doubts(law, limit, float(problem.prior.sd[k])) + tied(moves[:, k], problem.scales) + general
+        found.append(Parameter(scale.name, about.meaning, about.unit, value, width, low, high, law, why))
+    return tuple(found)

@@ -1,80 +1,60 @@
-"""What a table can tell: parameters that its plan cannot identify are dropped first, or doubted later."""
+"""What a table cannot tell: reasons for which an estimate's distribution is not to be trusted."""
 
-import math
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
-from .scales import SearchScale, search_coordinates
-from .search import MomentMatching
+from .confidence import ConfidenceDistribution
+from .report import Diagnostic
+from .scales import SearchScale
 
+UNTOLD = "not identifiable from this table"  # how such a reason begins
 EITHER_SIGN = 0.5  # standard error beyond which a parameter of either sign counts as not identifiable
+MISFIT = 4.0  # standard errors of a property of the residuals
+FEW = 10.0  # degrees of freedom of a standard error
+TIED = 0.5  # standard errors that an estimate moves, beyond what these count, with an open parameter
+CLEAR = 3.0  # standard errors that an estimate keeps from an end of its range
 
 
-def drop_unidentifiable(problem: MomentMatching, limit: float, notes: list[str]) -> MomentMatching:
-    """The problem with only those parameters that its plan can tell at the start, to within `limit`.
-
-    Args:
-        problem: with all candidates.
-        limit: as `calibrate` has it.
-        notes: gets a line for each parameter that is dropped.
-
-    Raises:
-        ValueError: none is left.
-    """
-    scales = problem.scales
-    start = search_coordinates(problem.device, scales)
-    jacobian = problem.linearize_by_parameter(start).jacobian
-    left = list(range(len(scales)))
-    while left:
-        errors = [_expected_error(jacobian[:, left], j) for j in range(len(left))]
-        allowed = [allowed_error(scales[k], limit) for k in left]
-        worst = max(range(len(left)), key=lambda j: errors[j] / allowed[j])
-        if errors[worst] <= allowed[worst]:
-            break
-        scale = scales[left[worst]]
-        alone = float(jacobian[:, left[worst]].norm())
-        shows = alone > 0 and 1 / alone <= allowed[worst]
-        why = "it shows only together with others" if shows else "it hardly shows"
-        notes.append(
-            f"{scale.name} is not identifiable from this table ({why}; expected relative standard error "
-            f"{errors[worst]:.2g}); held at {getattr(problem.device, scale.name):g}"
-        )
-        del left[worst]
-    if not left:
-        name = type(problem.device).__name__
-        raise ValueError(f"{name}: no parameter is identifiable from this table; " + "; ".join(notes))
-    kept = tuple(scales[k] for k in left)
-    return MomentMatching(problem.device, problem.table, kept, problem.model, problem.weight_model)
-
-
-def allowed_error(scale: SearchScale, limit: float) -> float:
+def allowed_error(distribution: ConfidenceDistribution, limit: float) -> float:
     """The standard error beyond which a parameter counts as not identifiable."""
-    return limit if scale.sign else EITHER_SIGN
+    return limit if distribution.scale.sign else EITHER_SIGN
 
 
-def _expected_error(jacobian: Tensor, one: int) -> float:
-    """Standard error of one parameter, were readings Gaussian, by derivatives (moments, parameters)."""
-    column = jacobian[:, one]
-    others = torch.cat([jacobian[:, :one], jacobian[:, one + 1 :]], 1)
-    if others.shape[1]:
-        column = column - others @ torch.linalg.lstsq(others, column[:, None], driver="gelsd").solution[:, 0]
-    alone = float(column.norm())
-    return 1 / alone if alone > 1e-6 * float(jacobian[:, one].norm()) and alone > 0 else math.inf
-
-
-def doubts(scales: tuple[SearchScale, ...], covariance: Tensor, limit: float) -> list[str]:
-    """A line for each parameter that the estimate turned out not to tell, by its covariance.
+def doubts(distribution: ConfidenceDistribution, limit: float, prior_sd: float) -> tuple[str, ...]:
+    """Reasons not to trust an estimate, each in a few words.
 
     Args:
-        scales: of the parameters.
-        covariance: of the estimate, (parameters, parameters).
+        distribution: of the estimate.
         limit: as `calibrate` has it.
+        prior_sd: standard deviation of the parameter's prior, in search coordinates.
     """
-    errors = covariance.diagonal().clamp(min=0).sqrt().tolist()
-    return [
-        f"{s.name} is not identifiable from this table: relative standard error {e:.2g}; its interval is a "
-        "lower bound of what is not known"
-        for s, e in zip(scales, errors, strict=True)
-        if not 0 < e <= 1.5 * allowed_error(s, limit)
-    ]
+    found, error = [], distribution.error
+    kind = "relative standard error" if distribution.scale.sign else "standard error"
+    if not error <= min(allowed_error(distribution, limit), prior_sd / 2):
+        found.append(f"{UNTOLD} ({kind} {error:.2g})")
+    deciding = distribution.freedom * distribution.share
+    if deciding < FEW:
+        found.append(f"told by a few cells of a long tail ({deciding:.2g} degrees of freedom)")
+    for end in (distribution.low, distribution.high):
+        if abs(distribution.estimate - end) < CLEAR * error:
+            found.append(f"within {CLEAR:g} standard errors of the end of its range")
+    return tuple(found)
+
+
+def misfits(tests: Sequence[Diagnostic]) -> tuple[str, ...]:
+    """Properties of the residuals that the fitted device would not leave."""
+    return tuple(
+        f"residuals do not suit the device ({t.name}: z {t.z:+.1f})" for t in tests if abs(t.z) > MISFIT
+    )
+
+
+def tied(moves: Tensor, scales: Sequence[SearchScale]) -> tuple[str, ...]:
+    """Open parameters on which an estimate depends more than its standard error counts.
+
+    Args:
+        moves: of the estimate with each parameter, in its standard errors, (parameters,).
+        scales: of the parameters.
+    """
+    names = [scale.name for scale, move in zip(scales, moves.tolist(), strict=True) if move > TIED]
+    return (f"{UNTOLD} (it shows only together with {', '.join(names)})",) if names else ()

@@ -1,6 +1,5 @@
 """What a calibration found: parameters with errors, the rebuilt device, how well it explains a table."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +7,16 @@ import torch
 from torch import Tensor
 
 from ..measurement import MeasurementTable
-from .moments import AWAY, Moments, simulate_cells, whitened, whitening
+from .confidence import ConfidenceDistribution
+from .moments import Moments, whitened, whitening
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One estimated number; errors and intervals in its own unit, the interval 95 %."""
+    """One estimated number; errors and intervals in its own unit, the interval 95 %.
+
+    Where there are doubts its distribution is not to be trusted.
+    """
 
     name: str
     meaning: str  # as the device's `setting` states it
@@ -22,6 +25,8 @@ class Parameter:
     error: float  # standard error
     low: float
     high: float
+    distribution: ConfidenceDistribution  # of which the interval is one
+    doubts: tuple[str, ...] = ()  # why the distribution cannot be trusted; empty: it can
 
 
 @dataclass(frozen=True)
@@ -74,51 +79,55 @@ class Calibration:
         raise KeyError(f"{name} was not estimated; estimated: {', '.join(p.name for p in self.parameters)}")
 
 
-def diagnose(device: Any, table: MeasurementTable, moments: Moments, seed: int) -> Diagnostics:
+def diagnose(table: MeasurementTable, moments: Moments, simulated: Tensor | None) -> Diagnostics:
     """Compare residuals with those of cells simulated anew, or with Gaussian ones under a closed form.
 
     Args:
-        device: the one that was fitted.
-        table: what it was fitted to.
-        moments: of its readings, by the model that fitted it.
-        seed: of the cells simulated anew.
+        table: what the device was fitted to.
+        moments: of the fitted device's readings, by the model that fitted it.
+        simulated: readings of the fitted device, (copies, cells, rows), of draws of their own.
     """
     which = table.plan.histories[1]
     factors, fitted = whitening(moments.covariance), moments.mean[which]
     z = whitened(table.readings, which, moments.mean, factors)
-    observed, simulated = _properties(z, fitted), None
-    if math.isfinite(moments.copies):
-        readings = simulate_cells(device, table.plan, AGAIN, seed - 2 * AWAY, seed - 2 * AWAY)
-        again = whitened(readings, which, moments.mean, factors).flatten(0, 1)
-        simulated = _properties(again, fitted.repeat(AGAIN, 1))
+    observed, predicted = _properties(z, fitted), None
+    if simulated is not None:
+        others = whitened(simulated, which, moments.mean, factors).flatten(0, 1)
+        predicted = _properties(others, fitted.repeat(len(simulated), 1))
     tests = tuple(
-        _compare(name, gaussian, observed[:, i], None if simulated is None else simulated[:, i])
-        for i, (name, gaussian) in enumerate(_PROPERTIES)
+        _compare(name, gaussian, least / z.shape[1], observed[:, i], again)
+        for i, (name, gaussian, least) in enumerate(_PROPERTIES)
+        for again in [None if predicted is None else predicted[:, i]]
     )
     spread = moments.covariance.diagonal(dim1=-2, dim2=-1).sqrt()[which]
     return Diagnostics(tests, z, fitted, spread)
 
 
-def _compare(name: str, gaussian: float, observed: Tensor, simulated: Tensor | None) -> Diagnostic:
-    """One property of measured cells (cells,) beside that of simulated ones, or of Gaussian residuals."""
-    value, error = float(observed.mean()), float(observed.std()) / len(observed) ** 0.5
-    predicted, prediction_error = gaussian, 0.0
+def _compare(
+    name: str, gaussian: float, least: float, observed: Tensor, simulated: Tensor | None
+) -> Diagnostic:
+    """One property of measured cells (cells,) beside that of simulated ones, or of Gaussian residuals.
+
+    Its variance between cells is at least `least`: a table in which something rare is absent does not know
+    how rare it is.
+    """
+    value, variance, inverse = float(observed.mean()), max(least, float(observed.var())), 1 / len(observed)
+    predicted = gaussian
     if simulated is not None:
-        predicted = float(simulated.mean())
-        prediction_error = float(simulated.std()) / len(simulated) ** 0.5
-    z = (value - predicted) / max(error**2 + prediction_error**2, 1e-300) ** 0.5
-    return Diagnostic(name, value, predicted, z)
+        predicted, variance = float(simulated.mean()), max(variance, float(simulated.var()))
+        inverse += 1 / len(simulated)
+    return Diagnostic(name, value, predicted, (value - predicted) / max(variance * inverse, 1e-300) ** 0.5)
 
 
-AGAIN = 4  # simulated cells for each measured one, beside which residuals are laid
-_PROPERTIES = (
-    ("bias", 0.0),
-    ("variance", 1.0),
-    ("skewness", 0.0),
-    ("kurtosis", 3.0),
-    ("runs (product of neighbors in time)", 0.0),
-    ("heteroscedasticity (square against fitted)", 0.0),
-    ("share beyond 4", 6.3e-5),
+RARE = 6.3e-5  # of a Gaussian beyond 4
+_PROPERTIES = (  # name, its mean and least variance times rows under a Gaussian
+    ("bias", 0.0, 0.0),
+    ("variance", 1.0, 0.0),
+    ("skewness", 0.0, 0.0),
+    ("kurtosis", 3.0, 0.0),
+    ("runs (product of neighbors in time)", 0.0, 0.0),
+    ("heteroscedasticity (square against fitted)", 0.0, 0.0),
+    ("share beyond 4", RARE, RARE),
 )
 
 

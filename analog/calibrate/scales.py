@@ -38,6 +38,18 @@ def not_fitted(device: Any) -> tuple[str, ...]:
     return tuple(name for name, known in settings(type(device)).items() if not known.fitted)
 
 
+def estimated_by_default(device: Any) -> tuple[str, ...]:
+    """The names of the parameters that are estimated unless others are named: no choice, no zero scale."""
+    names = []
+    for name in float_parameters(device):
+        try:
+            search_scale(device, name)
+        except ValueError:
+            continue
+        names.append(name)
+    return tuple(name for name in names if name not in not_fitted(device))
+
+
 def search_scale(device: Any, name: str) -> SearchScale:
     """The scale of one parameter; which signs it may have is asked of the device.
 

@@ -5,12 +5,14 @@ Without --coverage: one table (--data FILE.csv, by default the example beside th
 The table gives each parameter with its standard error and 95 % interval, what the table cannot tell, and
 whether the residuals are such as the fitted device would leave; the figure shows data, fit and residuals.
 With --coverage N: for every device, N tables are simulated along `device.default_plan()`, each
-is calibrated, and the true parameters should lie within their intervals in 95 % of the repeats.
+is calibrated, and the true parameters should lie within their intervals in 95 % of the repeats. The truth is
+there the device itself; the study `coverage` draws truths from all over the parameters' ranges.
 
 Beside ours: we know of no public simulator of analog hardware that says how well its parameters are known.
 """
 
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +24,7 @@ from matplotlib.figure import Figure
 
 from analog import Mismatched
 from analog.calibrate import Calibration, calibrate, read_table, simulate_table, simulated_moments
+from analog.calibrate.identifiability import UNTOLD
 from analog.devices import ZOO, SoftBoundsRRAM
 from analog.settings import settings
 
@@ -79,7 +82,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def _calibrate(args: Args) -> Iterator[Row]:
     table = read_table(args.data or EXAMPLE)
-    fit = calibrate(args.device, table, copies=args.copies, seed=args.seed)
+    fit = calibrate(args.device, table, copies=args.copies, seed=args.seed, progress=_say)
     known = settings(type(args.device))
     for p in fit.parameters:
         numbers = {"value": p.value, "error": p.error, "low": p.low, "high": p.high}
@@ -90,6 +93,12 @@ def _calibrate(args: Args) -> Iterator[Row]:
         yield {"what": "residuals", "name": t.name, "value": t.value, "predicted": t.predicted, "z": t.z}
     yield from _picture(fit, table.readings, table.plan.histories[1])
     yield {"what": "device", "comment": reference(fit.device), "done": 1.0}
+
+
+def _say(stage: str) -> None:
+    """Tell somebody who waits at a terminal; a pipe gets the table alone."""
+    if sys.stderr.isatty():
+        print(f"calibrate: {stage}", file=sys.stderr)
 
 
 def _picture(fit: Calibration, readings: torch.Tensor, which: torch.Tensor) -> Iterator[Row]:
@@ -118,7 +127,7 @@ def _names(args: Args, device: Any) -> tuple[str, ...]:
     """What such tables can tell, which does not depend on their readings."""
     table = simulate_table(device, device.default_plan(args.cells), args.seed, args.seed)
     fit = calibrate(device, table, copies=args.copies, seed=args.seed)
-    return tuple(p.name for p in fit.parameters)
+    return tuple(p.name for p in fit.parameters if not any(d.startswith(UNTOLD) for d in p.doubts))
 
 
 def _cover(args: Args, device: Any, first: int, last: int) -> Iterator[Row]:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from analog import Device, Fabrication, MeasurementPlan, MeasurementTable, Noise, setting, stream
 from analog.calibrate import Moments, calibrate, simulate_table, simulated_moments
-from analog.calibrate.estimate import _interval
 from analog.calibrate.scales import float_parameters
 from analog.devices import ZOO, LinearECRAM, ModulatorBank, SoftBoundsRRAM, UnknownNeurons, WanRRAM
 from analog.devices.pulsed import Pulsed
@@ -188,14 +187,6 @@ def test_a_start_at_the_truth_is_left_as_any_other() -> None:
     for one, other in zip(at.parameters, off.parameters, strict=True):
         assert one.value != getattr(device, one.name)
         assert abs(one.value - other.value) < 0.5 * one.error
-
-
-def test_ends_of_intervals() -> None:
-    """Many Gaussian cells: 1.96. Few: Student's. Skewed: shifted to the tail by 1.447 of the skewness."""
-    assert _interval(0.0, 1e9) == pytest.approx((-1.959964, 1.959964), abs=1e-5)
-    assert _interval(0.0, 10.0) == pytest.approx((-2.228139, 2.228139), abs=1e-5)
-    low, high = _interval(0.2, 1e9)
-    assert (low + high) / 2 == pytest.approx(0.2 * 8.682918 / 6, abs=1e-5)
 
 
 def test_a_device_that_does_not_suit_the_table_is_seen() -> None:

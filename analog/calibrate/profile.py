@@ -1,0 +1,59 @@
+"""What an open parameter leaves open of the others, beyond what derivatives at the estimate say.
+
+Of two parameters that show only together, such as the gains of cells and of their amplifier, the likelihood
+has a curved ridge, and its tangent at the estimate misleads: on the ridge's far side one of them may be
+anything. So each parameter that a table hardly tells is held at a few values that its prior and the table
+allow, the others are estimated again, and what they move beyond the tangent is the least that is not known
+of them (a profile likelihood, as of Raue et al., https://doi.org/10.1093/bioinformatics/btp358).
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from .likelihood import loss
+from .search import Linearization, MomentMatching
+
+OPEN = 0.3  # standard error, in units of the prior's, beyond which a parameter is open
+PLACES = (-1.5, -0.75, 0.75, 1.5)  # at which it is held, in standard errors
+ALLOWED = 3.0  # loss of log-likelihood at which a place is still possible
+
+
+def excess_moves(problem: MomentMatching, linear: Linearization, at: Tensor, covariance: Tensor) -> Tensor:
+    """How far each estimate moves beyond its tangent when another, open one is held elsewhere.
+
+    Args:
+        problem: of the estimate.
+        linear: weights and derivatives near it.
+        at: the estimate, search coordinates, (parameters,).
+        covariance: of the estimate, (parameters, parameters).
+
+    Returns:
+        The furthest of allowed moves, in standard errors of the estimate that moves: (open one, moved one),
+        (parameters, parameters).
+    """
+    errors = covariance.diagonal().sqrt()
+    least = loss(problem, problem.moments(at), at)
+    moves = torch.zeros_like(covariance)
+    for k in (errors > OPEN * problem.prior.sd).nonzero()[:, 0].tolist():
+        tangent = covariance[:, k] / covariance[k, k]
+        for place in PLACES:
+            step = float(place * errors[k])
+            if not float(problem.prior.low[k]) < float(at[k]) + step < float(problem.prior.high[k]):
+                continue
+            held = problem.held(k, float(at[k]) + step)
+            moved = held.solve(linear._replace(at=held.within(at + tangent * step)))
+            height = _height(problem, moved)
+            if height - least < ALLOWED:
+                excess = ((moved - at - tangent * step) / errors).abs()
+                excess[k] = 0.0
+                moves[k] = torch.maximum(moves[k], excess)
+    return moves
+
+
+def _height(problem: MomentMatching, at: Tensor) -> float:
+    try:
+        return loss(problem, problem.moments(at), at)
+    except (ValueError, RuntimeError):
+        return math.inf

@@ -1,0 +1,178 @@
+"""What a calibration says of parameters holds wherever in their ranges the truth lies, or it says so.
+
+Simulation-based calibration (Talts et al., https://arxiv.org/abs/1804.06788): devices are drawn over the
+whole range that stands beside each of their parameters (`analog.calibrate.prior`), a table of each is
+simulated along the plan that one would make knowing only the datasheet, and `calibrate` starts from that
+datasheet. The probability that it then gives to values below the truth must be uniform over truths. A fit
+that cannot keep this names its doubts; what is counted are the parameters that it vouches for, and how many
+these are.
+
+`within bands`: the empirical distribution of these probabilities lies within simultaneous bands (Säilynoja,
+Bürkner and Vehtari, https://arxiv.org/abs/2103.10522) at 95 % for all parameters of a device together.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from analog import Mismatched, stream
+from analog.calibrate import Calibration, calibrate, draw_device, simulate_table
+from analog.calibrate.scales import estimated_by_default
+from analog.devices import ZOO, WanRRAM
+
+from ..kit.metrics.uniformity import uniformity_band, uniformity_p
+from ..kit.run.arguments import AnyDevice
+from ..kit.run.references import reference
+from ..kit.run.study import Row
+
+BLOCK = 5  # truths of one trial
+LEVEL = 0.95  # of the bands, over all parameters of a device
+INTERVALS = (50, 90, 95)  # per cent
+ACROSS = 4  # panels of the figure
+
+
+@dataclass(frozen=True)
+class Args:
+    devices: tuple[AnyDevice, ...] = (Mismatched(), *ZOO)
+    truths: int = 100  # of each device
+    cells: int = 500  # of each table
+    copies: int = 10  # simulated cells for each measured one
+    factor: float = 4.0  # how far from the datasheet a parameter lies whose range has no end
+    seed: int = 0  # of truths, tables and simulated moments
+
+
+TOY = Args(devices=(WanRRAM(),), truths=2, cells=50, copies=2)
+
+
+@dataclass(frozen=True)
+class Trial:
+    args: Args
+    device: AnyDevice
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        return f"{reference(self.device)}, truths {self.first} to {self.last}"
+
+
+def plan(args: Args) -> list[Trial]:
+    if min(args.truths, args.cells, args.copies) < 1 or args.factor <= 1:
+        raise ValueError("truths, cells and copies are at least 1, factor above 1")
+    blocks = [(first, min(first + BLOCK, args.truths) - 1) for first in range(0, args.truths, BLOCK)]
+    return [Trial(args, device, *block) for block in blocks for device in args.devices]
+
+
+def run(trial: Trial) -> Iterator[Row]:
+    args, datasheet = trial.args, trial.device
+    protocol = datasheet.default_plan(args.cells)
+    for truth in range(trial.first, trial.last + 1):
+        device = draw_device(datasheet, stream(args.seed, "coverage", truth), args.factor)
+        identity = args.seed + 1 + truth
+        table = simulate_table(device, protocol, identity, identity)
+        common = {"what": "truth", "device": reference(datasheet).rpartition(":")[2], "truth": truth}
+        done = {"done": (truth + 1 - trial.first) / (trial.last + 1 - trial.first)}
+        try:
+            found = calibrate(datasheet, table, copies=args.copies, seed=identity)
+        except ValueError as error:  # it says so of all parameters at once
+            for name in estimated_by_default(datasheet):
+                lost = {"value": getattr(device, name), "doubts": f"refused: {error}"[:200], "vouched": False}
+                yield {**common, "name": name, **lost, **done}
+            continue
+        yield from ({**common, **row, **done} for row in _compare(found, device))
+
+
+def _compare(found: Calibration, truth: Any) -> Iterator[Row]:
+    for p in found.parameters:
+        value, law = getattr(truth, p.name), p.distribution
+        yield {
+            "name": p.name,
+            "value": value,
+            "estimate": p.value,
+            "error": law.error,
+            "below": law.cdf(value),
+            "vouched": not p.doubts,
+            "doubts": "; ".join(p.doubts),
+        }
+
+
+def table(rows: Sequence[Row]) -> list[Row]:
+    lines = []
+    for device in _names(rows, "device"):
+        own = [r for r in rows if r["device"] == device]
+        names = _names(own, "name")
+        lines += [_line(device, name, [r for r in own if r["name"] == name], len(names)) for name in names]
+    return lines
+
+
+def _line(device: str, name: str, rows: Sequence[Row], parameters: int) -> Row:
+    below = vouched(rows)
+    line: Row = {
+        "device": device,
+        "parameter": name,
+        "truths": len(rows),
+        "vouched for": len(below),
+    }
+    for percent in INTERVALS:
+        inside = np.abs(below - 0.5) <= percent / 200
+        line[f"in {percent} %"] = f"{100 * inside.mean():.0f}" if len(below) else "-"
+    p = uniformity_p(below) if len(below) else 1.0
+    line["p"] = f"{p:.2g}" if len(below) else "-"
+    line["within bands"] = ("yes" if p > (1 - LEVEL) / parameters else "NO") if len(below) else "-"
+    doubts = Counter(d.split(" (")[0][:40] for r in rows for d in r["doubts"].split("; ")[:1] if d)
+    line["most doubts"] = ", ".join(f"{d} {count}" for d, count in doubts.most_common(1))
+    return line
+
+
+def vouched(rows: Sequence[Row]) -> NDArray[np.float64]:
+    """The probabilities below the truth, of those estimates that the fit vouches for, (estimates,)."""
+    return np.array([r["below"] for r in rows if r["vouched"]], dtype=np.float64)
+
+
+def _names(rows: Sequence[Row], key: str) -> list[str]:
+    return list(dict.fromkeys(r[key] for r in rows))
+
+
+def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    devices = _names(rows, "device")
+    down = -(-len(devices) // ACROSS)
+    figure = Figure(figsize=(3.2 * ACROSS, 2.4 * down), layout="constrained")
+    panels = figure.subplots(down, ACROSS, squeeze=False).flatten()
+    for panel in panels[len(devices) :]:
+        panel.set_axis_off()
+    for panel, device in zip(panels, devices, strict=False):
+        _draw(panel, device, [r for r in rows if r["device"] == device])
+    path = folder / "coverage.png"
+    figure.savefig(path, dpi=130)
+    return [path]
+
+
+def _draw(panel: Axes, device: str, rows: Sequence[Row]) -> None:
+    """Empirical distributions of the probabilities below the truth, less what they should be."""
+    names, most = _names(rows, "name"), 0
+    for color, name in enumerate(names):
+        below = np.sort(vouched([r for r in rows if r["name"] == name]))
+        if len(below) < 2:
+            continue
+        most = max(most, len(below))
+        points = np.linspace(0, 1, 201)
+        share = np.searchsorted(below, points, side="right") / len(below)
+        label = f"{name} ({len(below)})"
+        panel.plot(points, share - points, color=f"C{color % 10}", linewidth=0.8, label=label)
+    if most:
+        points, low, high = uniformity_band(most, 1 - (1 - LEVEL) / len(names))
+        panel.fill_between(points, low - points, high - points, color="gray", alpha=0.25, linewidth=0)
+        panel.legend(fontsize=4, ncols=2, loc="lower center")
+    panel.axhline(0, color="black", linewidth=0.5)
+    panel.set_title(device, fontsize=7)
+    panel.set(xlabel="probability below the truth", ylabel="share of truths, less it", ylim=(-0.4, 0.4))
+    panel.xaxis.label.set_fontsize(6)
+    panel.yaxis.label.set_fontsize(6)
+    panel.tick_params(labelsize=6)
