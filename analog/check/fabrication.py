@@ -33,12 +33,12 @@ def check_parameters(trial: Trial) -> None:
 
 
 def _check_fields(device: Any) -> None:
-    name = type(device).__name__
+    kind: Any = type(device)
+    name = kind.__name__
     if not dataclasses.is_dataclass(device):
         return
-    frozen = type(device).__dataclass_params__.frozen  # type: ignore[attr-defined]
-    require(frozen, f"{name} can be altered; write @dataclass(frozen=True)")
-    for field, known in settings(type(device)).items():
+    require(kind.__dataclass_params__.frozen, f"{name} can be altered; write @dataclass(frozen=True)")
+    for field, known in settings(kind).items():
         value = getattr(device, field)
         if hasattr(value, "fabricate"):
             _check_fields(value)

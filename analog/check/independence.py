@@ -9,7 +9,7 @@ probe or example shows is one product: its rows, and its tiles, may share noise 
 
 from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -41,9 +41,7 @@ def check_fresh_noise(trial: Trial) -> None:
             alike = ("chips", "probes") if stage == "collect" else ("chips", "probes", "examples")
             _require_fresh(trial, f"{bench.name}: {stage}{way}", "reading", use.read, alike)
     for what, act in _changes(trial, bench).items():
-        _require_fresh(
-            trial, f"{bench.name}: {what}", what, lambda noise, act=act: _fields(act(noise)), ("chips",)
-        )
+        _require_fresh(trial, f"{bench.name}: {what}", what, _fields_after(act), ("chips",))
 
 
 def check_noise_of_readings(trial: Trial) -> None:
@@ -91,7 +89,7 @@ def check_noise_of_writes(trial: Trial) -> None:
     bench = trial.bench(chips=6)
     for what, act in _changes(trial, bench).items():
         noise = trial.noise(what)
-        if not _noisy(lambda noise, act=act: _fields(act(noise)), noise):  # type: ignore[misc]
+        if not _noisy(_fields_after(act), noise):
             continue
         pairs = [(act(noise), act(noise)) for _ in range(_WRITES)]
         for form, axis in ((_fields, "chips"), (_knobs, "tiles")):
@@ -105,20 +103,26 @@ def _changes(trial: Trial, bench: Bench) -> dict[str, Callable[[Noise], object]]
     """A pulse, and waits, of twin chips that are driven alike."""
     cells = tree_map(lambda leaf: leaf[:1].expand_as(leaf).clone(), bench.cells)
     drive = 0.1 * trial.draw("drive", *cells.knobs.shape[1:]).expand_as(cells.knobs).clone()
+
+    def wait(seconds: float) -> Callable[[Noise], object]:
+        return lambda noise: trial.device.age(cells, seconds, noise)
+
     return {
         "pulse": lambda noise: trial.device.pulse(cells, drive, noise),
-        **{
-            f"wait of {seconds:g} s": lambda noise, s=seconds: trial.device.age(cells, s, noise)  # type: ignore[misc]
-            for seconds in _WAITS
-        },
+        **{f"wait of {seconds:g} s": wait(seconds) for seconds in _WAITS},
     }
 
 
-def _knobs(cells: object) -> Tensor:  # (1, chips, tiles, 1, cells)
-    return cells.knobs.flatten(-2)[None, :, :, None]  # type: ignore[attr-defined,no-any-return]
+def _fields_after(act: Callable[[Noise], object]) -> Callable[[Noise], Tensor]:
+    return lambda noise: _fields(act(noise))
 
 
-def _fields(cells: object) -> Tensor:  # (1, chips, 1, 1, everything)
+def _knobs(cells: Any) -> Tensor:  # (1, chips, tiles, 1, cells)
+    knobs: Tensor = cells.knobs
+    return knobs.flatten(-2)[None, :, :, None]
+
+
+def _fields(cells: Any) -> Tensor:  # (1, chips, 1, 1, everything)
     leaves = [leaf.double().flatten(1) for leaf in tree_leaves(cells).values()]
     return torch.cat(leaves, -1)[None, :, None, None]
 
@@ -193,26 +197,22 @@ def _all_pairs(trial: Trial, d: Tensor, axes: list[str]) -> Iterator[_Shared]:
         inner = unit if axis == "tiles" else whole
         a, b = torch.triu_indices(d.shape[place], d.shape[place], 1)
         products = d.index_select(place, a) * d.index_select(place, b)
-        yield _shared(
-            products.sum(inner, keepdim=True),
-            place,
-            lambda k, axis=axis, a=a, b=b: f"{axis} {a[k]} and {b[k]}",
-        )  # type: ignore[misc]
+        who = [f"{axis} {i} and {j}" for i, j in zip(a.tolist(), b.tolist(), strict=True)]
+        yield _shared(products.sum(inner, keepdim=True), place, who)
     free = [_DIMS.index(axis) for axis in axes if axis != "tiles"]
     for step in product(*(range(min(d.shape[i], 3)) for i in free)):
         if any(step):
             one, other = d, d
             for i, by in zip(free, step, strict=True):
                 one, other = one.narrow(i, 0, d.shape[i] - by), other.narrow(i, by, d.shape[i] - by)
-            who = " of other ".join(_DIMS[i] for i, by in zip(free, step, strict=True) if by)
-            total = (one * other).sum(whole)
-            yield _shared(total.reshape(-1, 1), 1, lambda k, who=who: who)  # type: ignore[misc]
+            pair = " of other ".join(_DIMS[i] for i, by in zip(free, step, strict=True) if by)
+            yield _shared((one * other).sum(whole).reshape(-1, 1), 1, [pair])
 
 
-def _shared(products: Tensor, place: int, who: Callable[[int], str]) -> _Shared:
+def _shared(products: Tensor, place: int, who: list[str]) -> _Shared:
     """The largest T along an axis of products, whose other axes are tries."""
     tries = products.movedim(place, 0).flatten(1)
     t = tries.sum(1).abs() / tries.square().sum(1).sqrt().clamp(min=1e-300)
     k = int(t.argmax())
     correlation = float(tries[k].sum().abs() / tries[k].abs().sum().clamp(min=1e-300))
-    return _Shared(float(t[k]), correlation, who(k))
+    return _Shared(float(t[k]), correlation, who[k])

@@ -134,8 +134,8 @@ def _same_cells(trial: Trial, where: str, part: Any, whole: Any, x: Tensor, axis
     if axis == "chips":
         return _same_fields(where, part, whole, how)
     _same(part.knobs, whole.knobs, f"{where}, in the knobs", axis, how)
-    shown = (respond(trial.device, cells, x) for cells in (part, whole))
-    _same(*shown, f"{where}, in readings", axis, how)
+    shown, wanted = (respond(trial.device, cells, x) for cells in (part, whole))
+    _same(shown, wanted, f"{where}, in readings", axis, how)
 
 
 def check_chips_of_fleets(trial: Trial) -> None:

@@ -91,10 +91,10 @@ def _history(
     cells, noise, shown = _cloned(bench.cells), Noise(stream(trial.seed, "check history")), []
     x = trial.draw("x", *cells.knobs.shape[:2], 4, bench.layer.cols)
 
-    def use(name: str, act: Callable[[Device], Any]) -> Any:
+    def use(name: str, *given: Any) -> Any:
         between()
         before = Generators() if guarded else None
-        out = act(device(trial.device))
+        out = getattr(device(trial.device), name)(*given)
         used = before.used() if before else None
         require(used is None, f"{used} was used by {name}; draw from `birth` and `noise` only")
         shown.append((name, {k: v.clone() for k, v in tree_leaves(out).items()}))
@@ -102,13 +102,13 @@ def _history(
 
     for k, (size, seconds) in enumerate(((0.05, 0.0), (0.5, 1e-3), (0.02, 2.0), (0.3, 1e5), (3.0, 1e-3))):
         drive = size * trial.draw(f"drive {k}", *cells.knobs.shape)
-        cells = use("pulse", lambda d, c=cells, v=drive: d.pulse(c, v, noise))
-        cells = use("age", lambda d, c=cells, s=seconds: d.age(c, s, noise))
-        probed = use("perturb", lambda d, c=cells, v=drive: d.perturb(c, v))
+        cells = use("pulse", cells, drive, noise)
+        cells = use("age", cells, seconds, noise)
+        probed = use("perturb", cells, drive)
         for read in (cells, probed):
-            u = use("collect", lambda d, c=read: d.collect(c, x, noise))
-            u = use("sense", lambda d, c=read, u=u: d.sense(c, u, noise))
-            use("fire", lambda d, c=read, u=u: d.fire(c, u, noise))
+            u = use("collect", read, x, noise)
+            u = use("sense", read, u, noise)
+            use("fire", read, u, noise)
     return shown
 
 
