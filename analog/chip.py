@@ -11,9 +11,10 @@ from torch import Generator, Tensor
 
 from .device import Device, S
 from .identity import device_summary, identity_summary, integers, noise_generators
+from .inputs import check_drive, examine
 from .layers.crossbar import Layer
 from .port import Dead, Port, Probe, Reading, make_port
-from .propagation import propagate, require_finite_cells
+from .propagation import propagate, require_finite_cells, require_finite_clock
 from .randomness import Fabrication, Noise
 from .spec import Costs, Knobs, Spec
 from .tree import tree_map
@@ -127,8 +128,11 @@ class Chip(Generic[S]):
 
             return guarded
 
-        wires = make_port(self.spec, self._program, self._pulse, self._measure)
-        return Port(self.spec, alive(wires.program), alive(wires.pulse), alive(wires.measure))
+        def pulse(drive: Knobs) -> None:
+            self._pulse(*examine("pulse: drive", check_drive, self.spec, drive))
+
+        wires = make_port(self.spec, self._program, pulse, self._measure)
+        return Port(self.spec, alive(wires.program), alive(pulse), alive(wires.measure))
 
     def pulse_within(self, drive: Knobs, seconds: float) -> None:
         """Pulse the knobs in a time slot of given length, whatever the longest pulse train takes.
@@ -236,20 +240,25 @@ class Chip(Generic[S]):
         blank = [self.device.perturb(c, -c.knobs) for c in self._cells]
         self._push(blank, knobs, self.spec.costs.pulsing_seconds(knobs))
 
-    def _pulse(self, drive: Knobs) -> None:
-        self._push(self._cells, drive, self.spec.costs.pulsing_seconds(drive))
+    def _pulse(self, drive: Knobs, ordinary: bool) -> None:
+        self._push(self._cells, drive, self.spec.costs.pulsing_seconds(drive), ordinary)
 
-    def _push(self, cells: Sequence[S], drive: Knobs, seconds: float) -> None:
-        """Pulse cells and let time pass, all of it or, where that fails, none."""
+    def _push(self, cells: Sequence[S], drive: Knobs, seconds: float, ordinary: bool = False) -> None:
+        """Pulse cells and let time pass, all of it or, where that fails, none.
+
+        Cells are looked through for what is not finite unless the drive is an ordinary one: to do so at
+        every pulse would make a step of a small chip longer by a sixth, and a reading finds it too.
+        """
         before = [generator.get_state() for generator in self._generators]
         try:
             living = self._without_dead(drive, axis=-4)
             pulsed = [
-                self.device.pulse(c, d.detach().clone(), self._noise)
-                for c, d in zip(cells, living, strict=True)
+                self.device.pulse(c, d.clone(), self._noise) for c, d in zip(cells, living, strict=True)
             ]
             aged = tuple(self.device.age(c, seconds, self._noise) for c in pulsed)
-            require_finite_cells(cells, aged, self._clock + seconds)
+            require_finite_clock(self._clock + seconds)
+            if not ordinary:
+                require_finite_cells(cells, aged)
         except BaseException:
             for generator, state in zip(self._generators, before, strict=True):
                 generator.set_state(state)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from .spec import BadInput, Knobs, Spec
 
+ORDINARY = 64.0  # full scales; a law with exponentials or powers up to the twentieth stays finite up to here
+
 
 def examine(name: str, check: Callable[..., Any], *sent: Any) -> Any:
     """Run a check on what was sent; whatever cannot even be looked at is bad input too.
@@ -31,6 +33,14 @@ def check_knobs(spec: Spec, name: str, value: object) -> Knobs:
     Raises:
         BadInput: it is not.
     """
+    knobs = _unexamined_knobs(spec, name, value)
+    for i, entry in enumerate(knobs):
+        _require_finite(f"layer {i}: {name}", entry)
+    return knobs
+
+
+def _unexamined_knobs(spec: Spec, name: str, value: object) -> Knobs:
+    """A tensor of the right form for every layer; its numbers may be anything."""
     if not isinstance(value, tuple | list) or len(value) != len(spec.layers):
         count = len(value) if isinstance(value, tuple | list) else type(value).__name__
         raise BadInput(f"{name}: got {count}, wanted a tuple of {len(spec.layers)} tensors, one per layer")
@@ -40,11 +50,32 @@ def check_knobs(spec: Spec, name: str, value: object) -> Knobs:
     )
 
 
+def check_drive(spec: Spec, value: object) -> tuple[Knobs, bool]:
+    """A drive for every layer, if that is what was sent, and whether it is an ordinary one.
+
+    Every entry of an ordinary drive is at most `ORDINARY` in size. That takes no pass of its own: the sum of
+    squares bounds the largest, and tells as well as a plain sum whether all numbers are finite.
+
+    Raises:
+        BadInput: it is no drive.
+    """
+    knobs = _unexamined_knobs(spec, "pulse: drive", value)
+    squares = [_sum_of_squares(f"layer {i}: pulse: drive", entry) for i, entry in enumerate(knobs)]
+    return knobs, max(squares) <= ORDINARY**2
+
+
+def _sum_of_squares(name: str, tensor: Tensor) -> float:
+    flat = tensor.reshape(-1)
+    squares = torch.dot(flat, flat).item()
+    if not math.isfinite(squares):  # or it overflowed honestly
+        _require_finite(name, tensor)
+    return squares
+
+
 def _entry(spec: Spec, name: str, entry: object, shape: tuple[int, ...]) -> Tensor:
     tensor = _tensor(spec, name, entry)
     if tuple(tensor.shape) != shape:
         raise BadInput(f"{name} is {tuple(tensor.shape)}, knobs are {shape}{_hint(spec, shape, tensor)}")
-    _require_finite(name, tensor)
     return tensor
 
 

@@ -2,7 +2,7 @@
 
 import cmath
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -52,35 +52,41 @@ def propagate(
     return tuple(taps)
 
 
-def require_finite_cells(before: Sequence[Any], after: Sequence[Any], clock: float) -> None:
-    """Pass on the cells that a pulse would leave, if they and the clock are finite.
+def require_finite_clock(clock: float) -> None:
+    """Pass on the time after a pulse, s, if it is finite.
+
+    Raises:
+        BadInput: it is not.
+    """
+    if not math.isfinite(clock):
+        raise BadInput("pulse: a train that would never end; send a smaller drive; the chip is as it was")
+
+
+def require_finite_cells(before: Sequence[Any], after: Sequence[Any]) -> None:
+    """Pass on the cells that a pulse would leave, if they are finite.
 
     Args:
         before: the cells of each layer.
         after: likewise, after the pulse; a tensor that both share is not looked at.
-        clock: s.
 
     Raises:
         BadInput: they are not.
     """
-    if not math.isfinite(clock):
-        raise BadInput("pulse: a train that would never end; send a smaller drive; the chip is as it was")
     for i, (old, new) in enumerate(zip(before, after, strict=True)):
-        for leaf in _changed(old, new):
-            if not cmath.isfinite(leaf.sum().item()) and not torch.isfinite(leaf).all():
-                raise BadInput(
-                    f"layer {i}: pulse: refused, and the chip is as it was; send a smaller drive, for after "
-                    "this one a cell is not finite"
-                )
+        if not _changed_is_finite(old, new):
+            raise BadInput(
+                f"layer {i}: pulse: refused, and the chip is as it was; send a smaller drive, for after "
+                "this one a cell is not finite"
+            )
 
 
-def _changed(old: Any, new: Any) -> Iterator[Tensor]:
-    """The tensors of numbers with a fraction in a tree that are not the same objects in another."""
-    if new is old or new is None:
-        return
+def _changed_is_finite(old: Any, new: Any) -> bool:
+    """Whether the tensors in a tree that are not the same objects in another hold finite numbers."""
     if isinstance(new, Tensor):
-        if new.is_floating_point() or new.is_complex():
-            yield new
-        return
-    for one, other in zip(old, new, strict=True):
-        yield from _changed(one, other)
+        if not (new.is_floating_point() or new.is_complex()):
+            return True
+        return cmath.isfinite(new.sum().item()) or bool(torch.isfinite(new).all())
+    if new is None:
+        return True
+    # What is shared is passed over here and not by a further call: every pulse of every chip comes this way.
+    return all(one is other or _changed_is_finite(one, other) for one, other in zip(old, new, strict=True))

@@ -55,24 +55,24 @@ class Mismatched(Device[MismatchedCells]):
 
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> MismatchedCells:
         s = self.severity
-        return _with_weights(
-            MismatchedCells(
-                knobs=birth.normal("knobs", rows, cols) / cols**0.5,
-                weights=torch.empty(0),
-                gain=(s * self.gain_dtod * birth.normal("gain", rows, cols)).exp(),
-                offset=s * self.offset_dtod * birth.normal("offset", rows, cols),
-                amplifier_gain=(s * self.amplifier_gain_dtod * birth.normal("amp", 1, rows)).exp(),
-                amplifier_offset=s * self.amplifier_offset_dtod * birth.normal("zero", 1, rows),
-                curvature=-s * self.mean_curvature * torch.log1p(-birth.uniform("bend", 1, rows)),
-            )
+        knobs = birth.normal("knobs", rows, cols) / cols**0.5
+        cells = MismatchedCells(
+            knobs=knobs,
+            weights=knobs,  # until it is known what they come to
+            gain=(s * self.gain_dtod * birth.normal("gain", rows, cols)).exp(),
+            offset=s * self.offset_dtod * birth.normal("offset", rows, cols),
+            amplifier_gain=(s * self.amplifier_gain_dtod * birth.normal("amp", 1, rows)).exp(),
+            amplifier_offset=s * self.amplifier_offset_dtod * birth.normal("zero", 1, rows),
+            curvature=-s * self.mean_curvature * torch.log1p(-birth.uniform("bend", 1, rows)),
         )
+        return _with_knobs(cells, knobs)
 
     def pulse(self, cells: MismatchedCells, drive: Tensor, noise: Noise) -> MismatchedCells:
         actual = torch.addcmul(drive, drive, noise.normal(drive), value=self.write_noise)
-        return _with_weights(cells._replace(knobs=cells.knobs + actual))
+        return _with_knobs(cells, cells.knobs + actual)
 
     def perturb(self, cells: MismatchedCells, offset: Tensor) -> MismatchedCells:
-        return _with_weights(cells._replace(knobs=cells.knobs + offset))
+        return _with_knobs(cells, cells.knobs + offset)
 
     def collect(self, cells: MismatchedCells, x: Tensor, noise: Noise) -> Tensor:
         del noise  # enters once, at the amplifier
@@ -89,6 +89,6 @@ class Mismatched(Device[MismatchedCells]):
         return v / torch.addcmul(v.new_ones(()), v, cells.curvature)
 
 
-def _with_weights(cells: MismatchedCells) -> MismatchedCells:
-    """The cells with the weights that knobs come to, so that a reading is one product."""
-    return cells._replace(weights=torch.addcmul(cells.offset, cells.gain, cells.knobs.tanh()))
+def _with_knobs(cells: MismatchedCells, knobs: Tensor) -> MismatchedCells:
+    """The cells with other knobs, and the weights that these come to, so that a reading is one product."""
+    return cells._replace(knobs=knobs, weights=torch.addcmul(cells.offset, cells.gain, knobs.tanh()))

@@ -283,6 +283,29 @@ def test_a_drive_that_would_leave_cells_that_are_not_finite_is_refused(wire: str
         assert torch.equal(mine.get_state(), its.get_state())
 
 
+@dataclass(frozen=True)
+class Exponential(Ideal):
+    """Knobs grow by the exponential of a drive."""
+
+    def pulse(self, cells: IdealCells, drive: torch.Tensor, noise: Noise) -> IdealCells:
+        return IdealCells(cells.knobs + drive.exp())
+
+
+@pytest.mark.parametrize("place", [0, -1], ids=["first layer", "last layer"])
+def test_exponential_cells_stay_finite_or_the_drive_is_refused(place: int) -> None:
+    """One large entry among small ones is found, in any layer, and an ordinary drive needs no looking."""
+    for size in (0.1, 60.0, 64.0, 65.0, 88.0, 89.0, 500.0, 1e20):
+        chip = Chip(Exponential(), LAYERS, 1)
+        drive = [torch.full(s, 0.1) for s in chip.spec.shapes]
+        drive[place].view(-1)[-1] = size
+        if size > 88.0:
+            with pytest.raises(BadInput, match="after this one a cell is not finite"):
+                chip.port().pulse(drive)
+        else:
+            chip.port().pulse(drive)
+        assert all(bool(torch.isfinite(cells.knobs).all()) for cells in chip._cells)
+
+
 def test_a_device_that_fails_in_a_pulse_leaves_the_chip_as_it_was() -> None:
     class Fails(Squares):
         def age(self, cells: IdealCells, seconds: float, noise: Noise) -> IdealCells:
