@@ -11,16 +11,14 @@ one, and how the public re-implementations are scored).
 
 Published (Hinton, https://arxiv.org/abs/2212.13345), MNIST, four layers of 2,000: 1.36 % by labels (60
 epochs), 1.37 % by hybrids (100 epochs), 0.64 % with jitter (500 epochs); public re-implementations 1.45 and
-6.84 %. Ours, with `--data mnist --devices analog:Ideal --methods labels --chips 1 --threads 1`, three layers
-of 800, 30 epochs, seed 0: 2.06 % by goodness and 2.29 % by read-out (2.03 at epoch 18, so it overfits), in 9
-minutes of one core; with `--shifts 1`, 1.60 % and 1.88 % in as long. Shifts are the published jitter; they
-were not chosen on held-out data, where short trainings showed no gain. A noisy Mismatched chip, `--shifts 1
---epochs 8`: 1.95 % and 1.42 %.
+6.84 %. On chips: arrays of 8,064 HfOx cells, single pulses, four classes, forward-forward 89.5 %, a
+competitive rule of one pass 89.6 %, backprop 90.0 % right (https://arxiv.org/abs/2601.09903). These networks,
+data and epochs are not ours: four layers of 2,000 there, three of 800 here, and on chips other classes.
 
-Ours on digits (defaults, two chips, seed 0; by goodness, by read-out): Ideal 3.6, 3.1 %, Mismatched 4.4, 3.1
-%, SoftBoundsRRAM 14.3, 10.6 %; with goodness perturbed 11.9, 6.2 %, 11.8, 6.8 % and 16.0, 14.0 %; hybrids
-3.6, 5.3 and 81 %. UnknownNeurons on held-out digits: 9.1, 3.8 % with derivatives taken as 1, 4.7, 3.0 % with
-derivatives measured.
+What was chosen how: sizes, rates and thresholds by short trainings on held-out parts of the training images.
+Shifts are the published jitter. Short trainings showed no gain by them, so that they are off by default and
+whether they pay is measured at full length on held-out images: `--held-out --shifts 0 1` keeps a fifth of the
+training images from all and judges by those; only what wins there may be quoted on test images.
 
 Open questions: hybrids and cells that blur on MNIST; why hybrids fail on cells that blur when written.
 """
@@ -51,7 +49,7 @@ from learners import (
     linear_decay,
     momentum,
 )
-from learners.data import Dataset, batches, count_steps, load_data
+from learners.data import Dataset, batches, count_steps, held_out, load_data
 from learners.learner import Learner
 from learners.local import (
     ForwardForward,
@@ -69,7 +67,7 @@ from learners.recipes import PROBE_SIZE
 
 from ..kit.recipes.published_learner import WRITE_THRESHOLD
 from ..kit.recipes.training_size import is_large, size_overrides
-from ..kit.report.tables import low_high, percent, short_number
+from ..kit.report.tables import percent_with_interval, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, CountOrZero, Positive, Range
 from ..kit.run.references import reference
@@ -102,14 +100,16 @@ class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM(), UnknownNeurons())
     methods: tuple[Method, ...] = get_args(Method)  # of each device
-    chips: Count = 2  # identities, as one fleet
+    chips: Count = 5  # identities, as one fleet
     layers: Annotated[int, Range(2)] | None = None  # by default 3
     width: Count | None = None  # neurons a layer; by default 100, or 800 on large data
     epochs: Positive | None = None  # by default 40, or 30 on large data
-    shifts: CountOrZero = 0  # pixels by which the images of a batch are moved at most, another way each batch
+    # pixels by which the images of a batch are moved at most, another way each batch; each a trial
+    shifts: tuple[CountOrZero, ...] = (0,)
+    held_out: bool = False  # judge by a fifth of the training images, kept from all, and not by the test's
 
 
-TOY = Args(devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3, shifts=1)
+TOY = Args(devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3, shifts=(1,), chips=2)
 
 
 @dataclass(frozen=True)
@@ -117,21 +117,25 @@ class Trial:
     args: Args = Args()
     device: AnyDevice = Ideal()
     method: Method = "labels"
+    shifts: int = 0
 
     @property
     def name(self) -> str:
-        return f"{reference(self.device)}, {self.method}"
+        shifted = f", shifts {self.shifts}" if self.shifts else ""
+        return f"{reference(self.device)}, {self.method}{shifted}"
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, d, m) for d in args.devices for m in args.methods]
+    return [Trial(args, d, m, s) for d in args.devices for m in args.methods for s in args.shifts]
 
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = _size(args, data)
+    data = held_out(data) if args.held_out else data
     training = Training(trial, data, size)
-    about = {"device": reference(trial.device), "method": trial.method}
+    about = {"device": reference(trial.device), "method": trial.method, "shifts": trial.shifts}
+    about |= {"measured on": "held-out images" if args.held_out else "test images"}
     total = count_steps(data.train, size.batch, size.epochs)
     pauses = {max(1, round(total * share)) for share in POINTS}
     for number, _ in enumerate(training.steps(), 1):
@@ -197,7 +201,7 @@ class Training:
         state, readout_state = learner.init(self.chip.spec), readout_learner.init(self.readout.spec)
         order, probes = (stream(args.seed, "forward_forward", what) for what in ("data", "probes"))
         for images in batches(self.data.train, self.size.batch, self.size.epochs, order):
-            batch = images._replace(x=shift_images(images.x, args.shifts, order))
+            batch = images._replace(x=shift_images(images.x, self.trial.shifts, order))
             state, step = learner.step(self.wires, batch, state, probes)
             if self.unlabeled:
                 reals = [tap[..., : len(batch.x), :] for tap in step.baseline.taps]
@@ -245,22 +249,17 @@ def table(rows: Sequence[Row]) -> list[Row]:
         {
             "device": end["device"].rpartition(":")[2],
             "method": end["method"],
-            "error % by goodness": _mean_and_range(end["goodness"]),
-            "by read-out": _mean_and_range(end["readout"]),
+            "shifts": end["shifts"],
+            "measured on": end["measured on"],
+            "chips": len(end["readout"]),
+            "error % by goodness": percent_with_interval(end["goodness"] or ()),
+            "by read-out": percent_with_interval(end["readout"]),
             "knobs": short_number(end["knobs"], 3),
             "reads": short_number(end["reads"]),
         }
         for end in rows
         if end["what"] == "end"
     ]
-
-
-def _mean_and_range(shares: Sequence[float] | None) -> str:
-    """The mean over chips in percent, and from which to which."""
-    if shares is None:
-        return ""
-    span = f" ({low_high([100 * share for share in shares])})" if len(shares) > 1 else ""
-    return f"{percent(fmean(shares))}{span}"
 
 
 PUBLISHED = (1.36, 1.45, 6.84)  # %, MNIST: Hinton 2022, and public re-implementations
@@ -275,16 +274,21 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
         for error in PUBLISHED:
             axis.axhline(error, color="lightgray", lw=0.8, zorder=0)
         curves = [r for r in rows if r["what"] == "curve" and r["device"] == device]
-        for method in dict.fromkeys(r["method"] for r in curves):
-            points = [r for r in curves if r["method"] == method]
+        for method, shifts in dict.fromkeys((r["method"], r["shifts"]) for r in curves):
+            points = [r for r in curves if (r["method"], r["shifts"]) == (method, shifts)]
+            width = 1.5 + shifts  # the wider, the more the images were moved
+            label = f"{method}, shifts {shifts}" if shifts else method
             epochs = [p["epoch"] for p in points]
             by_readout = [100 * fmean(p["readout"]) for p in points]
-            axis.plot(epochs, by_readout, color=colors[method], label=method)
+            axis.plot(epochs, by_readout, color=colors[method], label=label, lw=width)
             if points[0]["goodness"] is not None:
-                axis.plot(epochs, [100 * fmean(p["goodness"]) for p in points], ":", color=colors[method])
+                by_goodness = [100 * fmean(p["goodness"]) for p in points]
+                axis.plot(epochs, by_goodness, ":", color=colors[method], lw=width)
         axis.set(title=device.rpartition(":")[2], xlabel="epoch", xscale="log", yscale="log")
         axis.grid(which="both", alpha=0.3)
-    axes[0].set(ylabel="test error % (dotted: by goodness; gray: published, MNIST)")
+    axes[0].set(ylabel="error % (dotted: by goodness; gray: published, MNIST)")
+    (end, *_) = (r for r in rows if r["what"] == "end")
+    figure.suptitle(f"mean of {len(end['readout'])} chips, {end['measured on']}", fontsize=9)
     axes[0].legend()
     path = folder / "forward_forward.png"
     figure.savefig(path, dpi=130)

@@ -6,7 +6,7 @@ deviation. Where we differ: both ways, and all directions, meet the same chips w
 numbers, so that only the weights make a difference.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -56,21 +56,35 @@ class LearnedUpdate:
         return torch.cat([drive.squeeze(1).tanh(), self.probe], -1).numpy()
 
 
-def train_chips(
-    chips: MortalChips, update: LearnedUpdate, seeds: list[int], steps: int
-) -> tuple[Any, dict[str, Any]]:
-    """Let a learned update train chips: the return of each episode, and the last observation."""
-    observation, _ = chips.reset(seed=seeds)
+class Episodes(NamedTuple):
+    """What came of episodes played side by side, one on each chip."""
+
+    returns: Any  # (chips,)
+    observation: dict[str, Any]  # the last
+    reads: Any  # (chips,), of the whole episode
+
+
+def train_chips(chips: MortalChips, update: LearnedUpdate, seeds: list[int], steps: int) -> Episodes:
+    """Let a learned update train chips, an episode of so many steps on each."""
+    observation, infos = chips.reset(seed=seeds)
     returns = np.zeros(chips.num_envs)
     for _ in range(steps):
-        observation, reward, *_ = chips.step(update.act(observation))
+        observation, reward, _, _, infos = chips.step(update.act(observation))
         returns += reward
-    return returns, observation
+    return Episodes(returns, observation, infos["reads"])
+
+
+class SearchStep(NamedTuple):
+    """What a step of the search comes to."""
+
+    weights: Tensor  # (WEIGHT_COUNT,)
+    mean_return: float
+    reads: int  # of all chips together
 
 
 def search_step(
     weights: Tensor, chips: MortalChips, steps: int, learning_rate: float, generator: Generator
-) -> tuple[Tensor, float]:
+) -> SearchStep:
     """Take one step of augmented random search: every direction both ways, on the same new chips."""
     directions = chips.num_envs // (2 * CHIPS_PER_DIRECTION)
     noise = torch.randn((directions, len(weights)), generator=generator)
@@ -78,7 +92,9 @@ def search_step(
     rows = both.repeat_interleave(CHIPS_PER_DIRECTION, 0)
     seeds = torch.randint(2**40, (CHIPS_PER_DIRECTION,), generator=generator).tolist() * (2 * directions)
     update = LearnedUpdate(rows, generator, CHIPS_PER_DIRECTION, chips.knobs)
-    returns = torch.from_numpy(train_chips(chips, update, seeds, steps)[0]).float()
+    episodes = train_chips(chips, update, seeds, steps)
+    returns = torch.from_numpy(episodes.returns).float()
     up, down = returns.view(2, directions, CHIPS_PER_DIRECTION).mean(-1)
     scale = float(torch.cat([up, down]).std()) + 1e-6
-    return weights + learning_rate / (directions * scale) * ((up - down) @ noise), float(returns.mean())
+    weights = weights + learning_rate / (directions * scale) * ((up - down) @ noise)
+    return SearchStep(weights, float(returns.mean()), int(episodes.reads.sum()))

@@ -39,6 +39,26 @@ def mean_with_interval(values: Sequence[float], digits: int = 2) -> str:
     return plus_minus(*mean_interval(values), digits)
 
 
+def percent_with_interval(shares: Sequence[float], digits: int = 2) -> str:
+    """The mean of shares, 0..1, one of each chip, in percent and with its 95 % interval."""
+    return mean_with_interval([100 * share for share in shares], digits)
+
+
+def points_between(shares: Sequence[float], others: Sequence[float], digits: int = 2) -> str:
+    """The mean of paired differences of shares, in points and with its 95 % interval.
+
+    Args:
+        shares: 0..1, one of each chip.
+        others: those that the same chips have by what stands beside it.
+        digits: behind the point.
+
+    Raises:
+        ValueError: they are not of as many chips.
+    """
+    pairs = zip(shares, others, strict=True)
+    return mean_with_interval([100 * (share - other) for share, other in pairs], digits)
+
+
 def mean_sd(values: Sequence[float], digits: int = 2) -> str:
     """Mean and standard deviation; the mean alone of a single value."""
     mean = fmean(values)

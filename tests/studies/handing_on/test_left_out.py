@@ -9,6 +9,7 @@ from analog import stream
 from learners import Batch
 from learners.data import draw_batches, held_out, load_data
 from studies.handing_on import left_out, stimuli
+from studies.kit.run.runner import plan_trials
 
 
 @pytest.mark.parametrize("words", ["", "x", "3,3", "10", "-1", "0,1,2,3,4,5,6,7,8,9"])
@@ -79,6 +80,7 @@ def test_every_kind_reads_the_teacher_as_often() -> None:
 
 
 def test_bad_plans_are_refused() -> None:
-    for args in (stimuli.Args(candidates=0), stimuli.Args(reads=(0.0,))):
-        with pytest.raises(ValueError, match="candidates at least 1"):
-            stimuli.plan(args)
+    with pytest.raises(ValueError, match="--candidates is 0; wanted a whole number of at least 1"):
+        plan_trials(stimuli, stimuli.Args(candidates=0))
+    with pytest.raises(ValueError, match=r"--reads is 0.0; wanted a number above 0"):
+        plan_trials(stimuli, stimuli.Args(reads=(0.0,)))

@@ -6,9 +6,11 @@ from torch.nn.functional import one_hot
 
 from analog import stream
 from distill import DistillationLoss, TeacherTarget, soften
+from distill.formats.answer_format import encode_checked
 from learners import CrossEntropy
 from studies.handing_on import lineage
 from studies.handing_on.lineage import RehearsalLoss, RehearsalTarget, SoftLabelsWithRehearsal
+from studies.kit.run.runner import plan_trials
 
 OUT, SAID = (torch.randn(6, 4, generator=stream(0, "lineage", i), dtype=torch.float64) for i in range(2))
 ANSWER = TeacherTarget(soften(SAID, 3.0))
@@ -56,15 +58,22 @@ def test_the_interval_is_students_over_paired_lineages() -> None:
 
 
 @pytest.mark.parametrize(
-    "args",
+    ("args", "problem"),
     [
-        lineage.Args(lineages=1),
-        lineage.Args(generations=0),
-        lineage.Args(rehearsal=(-1,)),
-        lineage.Args(rehearsal=()),
+        (lineage.Args(lineages=1), "--lineages is 1; wanted a whole number of at least 2"),
+        (lineage.Args(generations=0), "--generations is 0; wanted a whole number of at least 1"),
+        (lineage.Args(rehearsal=(-1,)), "--rehearsal is -1; wanted a whole number of at least 0"),
+        (lineage.Args(rehearsal=()), "--rehearsal is empty; wanted at least one"),
     ],
     ids=str,
 )
-def test_what_cannot_be_a_lineage_is_refused(args: lineage.Args) -> None:
-    with pytest.raises(ValueError, match="lineages >= 2"):
-        lineage.plan(args)
+def test_what_cannot_be_a_lineage_is_refused(args: lineage.Args, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        plan_trials(lineage, args)
+
+
+def test_a_fleet_of_teachers_and_labels_that_it_shares_make_targets_of_every_chip() -> None:
+    """Outputs of five chips, labels of nobody in particular: each chip gets the same ones."""
+    out, label = torch.zeros(5, 6, 4), one_hot(CLASSES, 4)
+    target = encode_checked(SoftLabelsWithRehearsal(3.0), out, label, None)
+    assert target.label.shape == out.shape and bool((target.label == label).all())

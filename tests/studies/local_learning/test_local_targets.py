@@ -63,8 +63,8 @@ def test_the_table_counts_chips_that_are_ahead() -> None:
         {**common, "method": "LocoProp", "gamma": 0.1, "loss": [11.0, 13.5]},
     ]
     plain, loco = table(rows)
-    assert plain["excess nats"] == "2.500" and plain["ahead"] == ""
-    assert loco["ahead"] == "0.250" and loco["chips ahead"] == "1"
+    assert plain["excess nats"] == "2.500 +- 6.353" and plain["ahead"] == ""  # t(0.975, 1) = 12.706
+    assert loco["ahead"] == "0.250 +- 9.530" and loco["chips ahead"] == "1"
 
 
 def test_no_answer_is_below_the_floor() -> None:

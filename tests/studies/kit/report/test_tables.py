@@ -1,6 +1,18 @@
 """Numbers in closing tables."""
 
-from studies.kit.report.tables import fixed, low_high, mean_of, mean_sd, percent, round_count, short_number
+import pytest
+
+from studies.kit.report.tables import (
+    fixed,
+    low_high,
+    mean_of,
+    mean_sd,
+    percent,
+    percent_with_interval,
+    points_between,
+    round_count,
+    short_number,
+)
 
 
 def test_numbers_show_as_many_digits_as_asked_for() -> None:
@@ -22,3 +34,16 @@ def test_means_are_over_the_rows_that_have_the_field() -> None:
 def test_the_spread_of_values_stands_beside_their_mean() -> None:
     assert (mean_sd([1.0, 3.0]), mean_sd([1.0])) == ("2.00 +- 1.41", "1.00")
     assert low_high([3.0, 1.0, 2.0], 1) == "1.0 3.0"
+
+
+def test_shares_stand_with_the_interval_of_student() -> None:
+    """Two values 2 points apart: t(0.975, 1) = 12.706 times 1; one value, or none, has no interval."""
+    assert percent_with_interval([0.90, 0.92]) == "91.00 +- 12.71"
+    assert (percent_with_interval([0.9]), percent_with_interval([])) == ("90.00", "")
+
+
+def test_differences_are_paired_chip_by_chip() -> None:
+    """Chips that are far apart, but all by as much behind, are behind without doubt."""
+    assert points_between([0.5, 0.7, 0.9], [0.4, 0.6, 0.8], 1) == "10.0 +- 0.0"
+    with pytest.raises(ValueError, match="zip"):
+        points_between([0.5], [0.4, 0.6])
