@@ -158,7 +158,7 @@ def run(trial: Trial) -> Iterator[Row]:
     data = load_data(trial.args.data)
     data = held_out(data) if trial.args.held_out else data
     kind = {"digital": _digital, "chips": _on_chips, "overhead": _overhead}[trial.where]
-    about = {"where": trial.where, "optimizer": trial.optimizer, "height": trial.height}
+    about: Row = {"where": trial.where, "optimizer": trial.optimizer, "height": trial.height}
     about["tuned by"] = trial.algorithm if trial.height > 1 else "nothing"
     for row in kind(trial, data):
         yield {**about, **row}
