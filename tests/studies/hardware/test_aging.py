@@ -99,7 +99,7 @@ def test_the_dead_know_nothing() -> None:
 
 
 def test_a_remedy_fails_where_two_points_are_lost() -> None:
-    about = {"device": "a:B", "method": "nothing"}
+    about = {"device": "a:B", "method": "nothing", "chip": 0}
     course = {0.0: 0.9, 60.0: 0.885, 3600.0: 0.87, 3.156e7: 0.1}
     rows = [{**about, "seconds": s, "before": a, "after": a} for s, a in course.items()]
     (line,) = aging.table(rows)
