@@ -6,6 +6,7 @@ from .certificate.same_chip import same_chip
 from .check import check_device
 from .chip import Chip
 from .contract import ContractError
+from .costs import Costs
 from .device import Device
 from .devices.ideal import Ideal
 from .devices.mismatched import Mismatched
@@ -16,7 +17,7 @@ from .measurement import MeasurementPlan, MeasurementTable
 from .port import BadReading, Dead, Port, Probe, Reading, checked
 from .randomness import Fabrication, Noise
 from .settings import setting
-from .spec import BadInput, Budget, Costs, Knobs, Spec
+from .spec import BadInput, Budget, Knobs, Spec
 from .streams import stream
 from .wires.budget import OverBudget, budgeted
 from .wires.metering import Ledger, metered

@@ -9,6 +9,7 @@ from typing import Any, Generic
 import torch
 from torch import Generator, Tensor
 
+from .costs import Costs
 from .device import Device, S
 from .identity import device_summary, identity_summary, integers, noise_generators
 from .inputs import check_drive, examine
@@ -16,7 +17,7 @@ from .layers.crossbar import Layer
 from .port import Dead, Port, Probe, Reading, make_port
 from .propagation import propagate, require_finite_cells, require_finite_clock
 from .randomness import Fabrication, Noise
-from .spec import Costs, Knobs, Spec
+from .spec import Knobs, Spec
 from .tree import tree_map
 
 

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 from torch import Tensor
 from typing_extensions import TypeVar
 
+from .costs import Costs
 from .measurement import MeasurementPlan
 from .randomness import Fabrication, Noise
 from .settings import check_settings
-from .spec import Costs
 
 
 class Cells(Protocol):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .access import Access
+from .costs import Costs
 from .layers.crossbar import Layer
 from .rejection import Rejected
 from .streams import require_place
@@ -17,44 +18,6 @@ Knobs = tuple[Tensor, ...]  # one per layer: (*fleet, tiles, rows, cols)
 
 class BadInput(Rejected, ValueError):
     """Something sent into a port has the wrong form; the chip did not see it."""
-
-
-@dataclass(frozen=True)
-class Costs:
-    """The time and energy that one use of the hardware costs.
-
-    The defaults are a guess: round figures of analog in-memory computing (10 fJ per multiply, 100 ns per
-    conversion), not a measured device.
-
-    Raises:
-        ValueError: a cost is negative or not finite, or the step is not above 0.
-    """
-
-    read_seconds: float = 100e-9  # s, one vector through one layer
-    read_joules: float = 10e-15  # J per cell, one vector
-    pulse_seconds: float = 100e-9  # s, one pulse; all cells of a chip are pulsed side by side
-    pulse_joules: float = 100e-15  # J, one pulse on one cell
-    step: float | None = None  # knob change of one pulse; None: one shaped pulse makes any change
-
-    def __post_init__(self) -> None:
-        each = (self.read_seconds, self.read_joules, self.pulse_seconds, self.pulse_joules)
-        if not all(0 <= c < math.inf for c in each) or not (self.step is None or 0 < self.step < math.inf):
-            raise ValueError(f"costs are finite and at least 0, a step above 0; got {self}")
-
-    def pulses(self, drive: Tensor) -> Tensor:
-        """Pulses sent to each cell for a drive, of its shape (*fleet, tiles, rows, cols).
-
-        The mean number, where the last one is sent by chance.
-        """
-        return (drive != 0).to(drive.dtype) if self.step is None else drive.abs() / self.step
-
-    def pulsing_seconds(self, drive: Knobs) -> float:
-        """The longest pulse train on any cell of any chip, at least one pulse."""
-        if self.step is None:
-            return self.pulse_seconds
-        extremes = (torch.aminmax(d) for d in drive)  # a tenth of the time of a maximum norm
-        longest = max(max(-low.item(), high.item()) for low, high in extremes)
-        return self.pulse_seconds * max(1.0, longest / self.step)
 
 
 @dataclass(frozen=True)
@@ -87,7 +50,7 @@ class Budget:
         """
         prices = {
             "reads": 1.0,
-            "joules": spec.costs.read_joules * sum(la.features * la.cols for la in spec.layers),
+            "joules": spec.costs.read_joules(spec.layers),
             "seconds": spec.costs.read_seconds * len(spec.layers),
         }
         fitting = [

@@ -13,6 +13,7 @@ from tests.source import imports, modules
 ACROSS = {
     "analog.access",
     "analog.contract",
+    "analog.costs",
     "analog.port",
     "analog.spec",
     "analog.layers",
@@ -20,7 +21,7 @@ ACROSS = {
     "analog.streams",
     "analog.tree",
 }
-_SPEC = {"analog.spec", "analog.layers", "analog.access", "analog.rejection"}
+_SPEC = {"analog.spec", "analog.costs", "analog.layers", "analog.access", "analog.rejection"}
 _PORT = {"analog.port", "analog.inputs", *_SPEC}
 _BELOW_DEVICE = {"analog.randomness", "analog.settings", "analog.measurement"}
 _DEVICE = {"analog.device", "analog.tree", *_BELOW_DEVICE, *_PORT}
@@ -33,7 +34,8 @@ MAY: dict[str, set[str]] = {  # module or package -> what it may import beside i
     "analog.identity": {"analog.streams"},
     "analog.contract": set(),
     "analog.rejection": set(),
-    "analog.spec": {"analog.access", "analog.layers", "analog.rejection", "analog.streams"},
+    "analog.costs": {"analog.layers"},
+    "analog.spec": {"analog.access", "analog.costs", "analog.layers", "analog.rejection", "analog.streams"},
     "analog.inputs": _SPEC,
     "analog.port": {"analog.inputs", *_SPEC},
     "analog.wires": _PORT | {"analog.contract", "analog.tree"},

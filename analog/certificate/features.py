@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from ..spec import Costs
+from ..costs import Costs
 from .scans import Scan
 from .statistics import tail
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ..chip import Chip
 from ..contract import ContractError
+from ..costs import Costs
 from ..io.store import load, save
 from ..settings import Setting, settings
-from ..spec import Costs
 from .assertions import cell_fields, require, require_equal
 from .surroundings import GLOBAL_GENERATORS, Generators, moved_generator, watched_clocks
 from .trial import AXES, Trial

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from ..contract import ContractError
+from ..costs import Costs
 from ..device import Device
 from ..measurement import MeasurementPlan
 from ..randomness import Fabrication, Noise
-from ..spec import Costs
 from ..tree import tree_leaves
 from .assertions import require
 

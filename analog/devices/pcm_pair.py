@@ -23,11 +23,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..costs import Costs
 from ..device import Device
 from ..measurement import MeasurementPlan
 from ..randomness import Fabrication, Noise
 from ..settings import setting
-from ..spec import Costs
 from .pulsed import SMALLEST_SHARE, train_length
 from .trains import exponential
 

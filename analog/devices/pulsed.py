@@ -18,11 +18,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..costs import Costs
 from ..device import Device
 from ..measurement import MeasurementPlan
 from ..randomness import Fabrication, Noise
 from ..settings import setting
-from ..spec import Costs
 from .trains import affine
 
 LONGEST_TRAIN = 1e9  # pulses; beyond any range of knobs, and short of where float32 has no number for noise

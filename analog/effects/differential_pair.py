@@ -4,14 +4,14 @@ Law: weight = plus - minus; a drive moves one by half of it and the other by min
 Both are cells of their own, born, pulsed and aged apart; the amplifier and the neuron are those of the first.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, NamedTuple
 
 from torch import Tensor
 
+from ..costs import Costs
 from ..device import Device, S
 from ..randomness import Fabrication, Noise
-from ..spec import Costs
 from .effect import Effect
 
 
@@ -33,13 +33,9 @@ class DifferentialPair(Effect[PairedCells[S], S]):
     @property
     def costs(self) -> Costs:
         one = self.device.costs
-        return Costs(
-            one.read_seconds,
-            2 * one.read_joules,
-            one.pulse_seconds,
-            one.pulse_joules if one.step else 2 * one.pulse_joules,  # a shaped pulse on each of two cells
-            one.step,
-        )
+        # a difference is taken before it is converted, so converters are not doubled
+        writes = one.pulse_joules if one.step else 2 * one.pulse_joules  # a shaped pulse on each of two cells
+        return replace(one, array_joules=2 * one.array_joules, pulse_joules=writes)
 
     def inner(self, cells: PairedCells[S]) -> S:
         return cells.plus

@@ -5,10 +5,10 @@ from typing import Generic, TypeVar
 
 from torch import Tensor
 
+from ..costs import Costs
 from ..device import Cells, Device, S
 from ..measurement import MeasurementPlan
 from ..randomness import Fabrication, Noise
-from ..spec import Costs
 
 C = TypeVar("C", bound=Cells)
 

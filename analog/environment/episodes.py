@@ -213,11 +213,10 @@ class Episodes:
 def _prices(spec: Spec, stimuli: int, settings: EnvSettings) -> tuple[Tensor, Tensor]:  # (budgets,) each
     """What one reading costs, waiting for it included, and what the time slot of one pulse does."""
     costs, vectors = spec.costs, stimuli * (2 if settings.act == "probe" else 1)
-    driven = sum(la.features * la.cols for la in spec.layers)  # cells that one vector drives
-    joules = vectors * driven * costs.read_joules
+    joules = vectors * costs.read_joules(spec.layers)
     seconds = settings.wait + vectors * len(spec.layers) * costs.read_seconds
-    trains = 1.0 if costs.step is None else max(1.0, settings.pulse_scale / costs.step)
-    return _row((vectors, 0.0, joules, seconds)), _row((0.0, 0.0, 0.0, costs.pulse_seconds * trains))
+    slot = costs.longest_seconds(spec.layers, settings.pulse_scale)
+    return _row((vectors, 0.0, joules, seconds)), _row((0.0, 0.0, 0.0, slot))
 
 
 def _row(values: Sequence[float | None]) -> Tensor:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from ..costs import Costs, Energy
 from ..port import Port, Probe, Reading, require_port, rewired
 from ..rejection import Rejected
 from ..spec import Knobs, Spec
@@ -38,8 +39,16 @@ class Ledger:
 
     @property
     def joules(self) -> Tensor:  # (*fleet,)
-        """Energy of all reads and pulses of each chip, J."""
-        return self._energy(self.reads, self._sent)
+        """Energy of all reads and pulses of each chip, J; by its parts, see `energy`."""
+        return self._energy(self.reads, self._sent, self.spec.costs).total
+
+    def energy(self, costs: Costs | None = None) -> Energy:
+        """Energy of all reads and pulses of each chip, J, by where it went, (*fleet,) each.
+
+        Args:
+            costs: other prices than the datasheet's, for the same use; of pulses as they were counted.
+        """
+        return self._energy(self.reads, self._sent, costs or self.spec.costs)
 
     @property
     def pulses_per_cell(self) -> Tensor:  # (*fleet,)
@@ -75,14 +84,16 @@ class Ledger:
         return {
             "reads": max(reads),
             "pulses_per_cell": float(sent.max()) / sum(self._cells),
-            "joules": float(self._energy(reads, sent).max()),
+            "joules": float(self._energy(reads, sent, self.spec.costs).total.max()),
             "seconds": seconds,
         }
 
-    def _energy(self, reads: list[int], sent: Tensor) -> Tensor:  # (*fleet,)
-        sites = [la.features // (la.tiles * la.rows) for la in self.spec.layers]
-        driven = sum(n * c * s for n, c, s in zip(reads, self._cells, sites, strict=True))
-        return sent * self.spec.costs.pulse_joules + driven * self.spec.costs.read_joules
+    def _energy(self, reads: list[int], sent: Tensor, costs: Costs) -> Energy:  # (*fleet,) each
+        vectors = [costs.vector_energy(layer) for layer in self.spec.layers]
+        array = sum(n * one.array for n, one in zip(reads, vectors, strict=True))
+        converters = sum(n * one.converters for n, one in zip(reads, vectors, strict=True))
+        same = torch.ones_like(sent)
+        return Energy(same * array, same * converters, sent * costs.pulse_joules, same * 0)
 
     @property
     def _cells(self) -> list[int]:

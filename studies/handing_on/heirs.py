@@ -226,7 +226,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
                 "agrees %": percent_with_interval([r["agreement"] for r in of_kind if "agreement" in r]),
                 "reads": short_number(mean_of(of_kind, "reads")),
                 "pulses": short_number(mean_of(of_kind, "pulses_per_cell")),
-                "chip joules": short_number(mean_of(of_kind, "joules")),
+                "chip J, by guessed Costs": short_number(mean_of(of_kind, "joules")),
                 "chip s": short_number(mean_of(of_kind, "seconds")),
             }
         )

@@ -279,7 +279,7 @@ def _line(device: str, method: str, rows: Sequence[Row]) -> Row:
         "unmoved %": percent(mean_of(bench, "unmoved")),
         "reads": short_number(mean_of(ends, "reads")),
         "pulses/cell": short_number(mean_of(ends, "pulses_per_cell")),
-        "chip joules": short_number(mean_of(ends, "joules")),
+        "chip J, by guessed Costs": short_number(mean_of(ends, "joules")),
         "chip s": short_number(mean_of(ends, "seconds")),
         "access": ends[0]["access"],
     }

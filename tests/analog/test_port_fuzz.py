@@ -49,7 +49,7 @@ class Bench:
     def __init__(self, lots: random.Random) -> None:
         self.chip = Chip(lots.choice(DEVICES), LAYERS, lots.choice(IDENTITIES))
         self.ledger, self.tape = Ledger(self.chip.spec), Tape(self.chip.spec)
-        port, budget = self.chip.port(), Budget(reads=20, joules=1e-9)
+        port, budget = self.chip.port(), Budget(reads=20, joules=5e-8)
         wrapped: list[Callable[[], Port]] = [
             lambda: port,
             lambda: checked(port),

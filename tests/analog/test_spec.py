@@ -35,9 +35,9 @@ def test_a_limit_that_is_none_is_refused(limit: float) -> None:
 
 
 def test_the_scarcest_limit_says_how_many_reads_fit() -> None:
-    read_joules, cells = SPEC.costs.read_joules, 4 * 7 + 3 * 5
+    read_joules = SPEC.costs.read_joules(SPEC.layers)
     assert Budget(reads=9).max_reads(SPEC) == 9
-    assert Budget(reads=9, joules=3 * cells * read_joules).max_reads(SPEC) == 3
+    assert Budget(reads=9, joules=3 * read_joules).max_reads(SPEC) == 3
     assert Budget(seconds=5 * 2 * SPEC.costs.read_seconds, joules=1.0).max_reads(SPEC) == 5
     for idle in (Budget(), Budget(pulses_per_cell=1.0)):
         with pytest.raises(ValueError, match="does not limit the reads"):

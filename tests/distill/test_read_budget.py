@@ -153,7 +153,7 @@ def test_faint_answers_are_heard_at_full_voice() -> None:
 
 def test_a_budget_of_any_kind_is_so_many_reads() -> None:
     """By the spec's costs, and as the budget on the same wires counts them: no more, no less."""
-    for budget in (Budget(seconds=0.9e-6), Budget(joules=2e-11), Budget(reads=17.0)):
+    for budget in (Budget(seconds=0.9e-6), Budget(joules=2e-8), Budget(reads=17.0)):
         chip = Chip(Mismatched(), LAYERS, 1)
         count = budget.max_reads(chip.spec)
         port = budgeted(chip.port(), Ledger(chip.spec), budget)

@@ -13,9 +13,10 @@ from torch import Tensor
 from zmq.utils.monitor import recv_monitor_message
 
 from ...access import Access
+from ...costs import Costs
 from ...layers.crossbar import Layer
 from ...port import Port, Probe, Reading, make_port
-from ...spec import BadInput, Costs, Knobs, Spec
+from ...spec import BadInput, Knobs, Spec
 from ..serialization import Header, layer_checksum, pack, unpack
 from .protocol import NAMED_ERRORS, BadToken, RemoteError, key, named
 

@@ -208,7 +208,7 @@ def test_death_terminates_and_the_dead_tell_nothing_new() -> None:
 
 @pytest.mark.parametrize(
     "limit",
-    [{"reads": 42}, {"pulses_per_cell": 9.5}, {"joules": 2e-11}, {"seconds": 9e-6}],
+    [{"reads": 42}, {"pulses_per_cell": 9.5}, {"joules": 6e-9}, {"seconds": 9e-6}],
     ids=lambda limit: next(iter(limit)),
 )
 def test_a_budget_truncates_and_is_kept(limit: dict[str, float]) -> None:

@@ -46,8 +46,17 @@ def test_the_ledger_counts_what_was_driven() -> None:
     assert float(ledger.pulses[1].sum()) == 0
     assert ledger.pulses_per_cell.tolist() == pytest.approx([0, 2 / (28 + 15)])
     costs = chip.spec.costs
-    read = costs.read_joules * (20 * 28 + 25 * 15)
+    array = costs.array_joules * (20 * 28 + 25 * 15)
+    converters = costs.dac_joules * (20 * 7 + 25 * 5) + costs.adc_joules * (20 * 4 + 25 * 3)
+    read, energy = array + converters, ledger.energy()
     assert ledger.joules.tolist() == pytest.approx([read, read + 2 * costs.pulse_joules])
+    assert energy.array.tolist() == pytest.approx([array] * 2)
+    assert energy.converters.tolist() == pytest.approx([converters] * 2)
+    assert energy.writes.tolist() == pytest.approx([0, 2 * costs.pulse_joules])
+    dearer = ledger.energy(dataclasses.replace(costs, array_joules=0.0, adc_bits=costs.adc_bits + 1))
+    assert dearer.array.tolist() == [0, 0]
+    more = dearer.converters - energy.converters
+    assert more.tolist() == pytest.approx([costs.adc_joules * (20 * 4 + 25 * 3)] * 2)
     assert ledger.seconds == pytest.approx(chip.clock)  # the ledger's time is the chip's
 
 
@@ -66,7 +75,11 @@ def test_a_layer_used_at_many_sites_costs_as_many_readings_of_energy() -> None:
     chip = Chip(Ideal(), (conv2d((1, 4, 4), 2, 2, stride=2),))
     ledger = Ledger(chip.spec)
     metered(chip.port(), ledger).measure(torch.ones(3, 16))
-    assert float(ledger.joules) == pytest.approx(chip.spec.costs.read_joules * 3 * 4 * 2 * 5)
+    costs = chip.spec.costs  # 3 vectors, 4 sites, each of 5 lines (one is always on), 10 cells, 2 outputs
+    assert float(ledger.energy().array) == pytest.approx(costs.array_joules * 3 * 4 * 10)
+    assert float(ledger.energy().converters) == pytest.approx(
+        3 * 4 * (5 * costs.dac_joules + 2 * costs.adc_joules)
+    )
 
 
 def test_what_was_refused_is_not_booked() -> None:
