@@ -20,7 +20,7 @@ from learners import Batch
 from studies.hardware import aging
 from studies.kit.recipes import maintenance
 from studies.kit.recipes.training_size import SMALL
-from studies.kit.run.runner import RunOptions, run_study
+from studies.kit.run.runner import RunOptions, plan_trials, run_study
 
 LAYERS = (dense(64, 8), dense(8, 10, linear=True))
 SHORT = aging.Args(
@@ -107,10 +107,18 @@ def test_a_remedy_fails_where_two_points_are_lost() -> None:
     assert aging.table(rows[:2])[0]["fails at"] == "not yet"
 
 
-@pytest.mark.parametrize("moments", [(), (0.0, 1.0), (2.0, 1.0), (1.0, 1.0)])
-def test_moments_that_do_not_rise_are_refused(moments: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match="rise"):
-        aging.plan(aging.Args(moments=moments))
+@pytest.mark.parametrize(
+    ("moments", "problem"),
+    [
+        ((), "--moments is empty; wanted at least one"),
+        ((0.0, 1.0), "--moments is 0.0; wanted a number above 0"),
+        ((2.0, 1.0), "moments rise"),
+        ((1.0, 1.0), "moments rise"),
+    ],
+)
+def test_moments_that_do_not_rise_are_refused(moments: tuple[float, ...], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        plan_trials(aging, aging.Args(moments=moments))
 
 
 CHILD = """
