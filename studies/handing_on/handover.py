@@ -293,7 +293,7 @@ def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
         above.set(title=f"read after {age:g} s", xscale="log")
         below.set(xscale="log", xlabel="reads left", ylim=(0, 100))
     axes[0, 0].set(ylabel="heirs, test accuracy %")
-    axes[1, 0].set(ylabel="answers of the teacher lost by heirs of the planner, %")
+    axes[1, 0].set(ylabel="planner: answers lost, %")
     teachers = len({r["teacher"] for r in rows})
     figure.suptitle(f"mean of {teachers} teachers and their heirs", fontsize=9)
     for row in axes:

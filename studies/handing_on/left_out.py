@@ -2,8 +2,8 @@
 
 A teacher chip learns from all labels, in place. Fresh chips learn what it answers to images without a class
 (or with 7s and 8s only), as many lessons as if nothing were left out, by learned feedback
-(node perturbation that teaches a backward model). Then a digital
-bias of each left-out class is added to their outputs, so that its mean probability meets a prior:
+(node perturbation that teaches a backward model). Then a digital bias of each left-out class is added to
+their outputs, so that its mean probability meets a prior:
 - by frequency: how often the class came among the teacher's labels, over all training images, without
   labels: the student is read for them, and learns nothing. `all by frequency` does so with every class.
 - by the teacher: the teacher's mean probability of it, over the very images that the student was taught
