@@ -4,8 +4,9 @@ The studentized estimate t = (estimate - truth) / standard error is skewed where
 decide. With skewness s of the estimate, t + b t^2 / 3 + b^2 t^3 / 27 + s / 6 is free of it and grows with t
 everywhere, where b = s when the standard error is the table's own, since an estimate that missing cells would
 raise is low and so is its standard error (Hall's monotone cubic, J. R. Stat. Soc. B 54 (1992) 221).
-When only a share w of it is, the same expansion gives b = s (3 w - 1) / 2. Its chance in the standard error
-is Student's. What lies beyond the device's range is cut off.
+When only a share w of it is, the same expansion gives b = s (3 w - 1) / 2. What a truth t away would change,
+t - q t^2 in place of t (`analog.calibrate.curvature`), adds -3 q to b. The chance of the standard error is
+Student's. What lies beyond the device's range is cut off.
 """
 
 import math
@@ -31,6 +32,7 @@ class ConfidenceDistribution:
     share: float = 1.0  # of the table's own cells in the standard error
     low: float = -math.inf  # end of the device's range
     high: float = math.inf
+    bend: float = 0.0  # q of the studentized distance s + q s^2 to a truth s standard errors above
 
     def cdf(self, value: float) -> float:
         """The probability that the parameter is at most `value`."""
@@ -78,4 +80,5 @@ class ConfidenceDistribution:
     @property
     def _bends(self) -> tuple[float, float]:
         s = min(max(self.skewness, -STEEPEST), STEEPEST)
-        return s, s * (3 * self.share - 1) / 2
+        b = s * (3 * self.share - 1) / 2 - 3 * self.bend
+        return s, min(max(b, -STEEPEST), STEEPEST)

@@ -24,6 +24,7 @@ from torch import Tensor
 from ..measurement import MeasurementTable
 from ..settings import settings
 from .confidence import ConfidenceDistribution
+from .curvature import bends
 from .identifiability import UNTOLD, doubts, misfits, tied
 from .likelihood import ascend
 from .moments import AWAY, MomentModel, simulate_cells, simulate_table, simulated_moments
@@ -40,12 +41,14 @@ from .scales import (
     search_coordinates,
     search_scale,
 )
-from .search import MomentMatching
+from .search import Linearization, MomentMatching
 
 COPIES = 20  # simulated cells for each measured one
 ROUGH = 4  # of them while the search is far
 AGAIN = 4  # of them anew, beside which residuals are laid
 APART = 2**39  # between seeds of simulated moments and those of their weights
+SURER = 0.5  # of the standard error that Gaussian readings would leave: derivatives must be noise
+NOISY = "surer of itself than Gaussian readings would let it be; give it more copies"
 UNSETTLED = "the search did not settle; start from a device nearer to the table"
 BEYOND = 20.0  # times what a device shows: a reading beyond it is in another unit
 
@@ -105,8 +108,12 @@ def calibrate(
     diagnostics = diagnose(table, moments, simulated)
     general = misfits(diagnostics.tests) + (() if settled else (UNSETTLED,))
     sampling = sampling_error(problem, linear, moments.copies, simulated)
-    moves = excess_moves(problem, linear, at, sampling.covariance)
-    parameters = _parameters(problem, at, sampling, limit, general, moves)
+    moves, bend = torch.zeros_like(sampling.covariance), torch.zeros_like(at)
+    if not general:  # else nothing is vouched for anyway
+        moves = excess_moves(problem, linear, at, sampling.covariance)
+        told = sampling.covariance.diagonal().sqrt() < problem.prior.sd / 2
+        bend = bends(problem, linear, at, sampling, told)
+    parameters = _parameters(problem, linear, at, sampling, limit, general, moves, bend)
     return Calibration(
         device=fitted,
         parameters=parameters,
@@ -178,17 +185,20 @@ def _candidates(device: Any, free: Sequence[str] | None, notes: list[str]) -> tu
 
 def _parameters(
     problem: MomentMatching,
+    linear: Linearization,
     at: Tensor,
     sampling: SamplingError,
     limit: float,
     general: tuple[str, ...],
     moves: Tensor,
+    bend: Tensor,
 ) -> tuple[Parameter, ...]:
     errors = sampling.covariance.diagonal().clamp(min=1e-24).sqrt()
     shares = torch.full_like(at, sampling.share)
     shape = sampling.skewness, sampling.freedom.clamp(min=1), shares
-    columns = (at, errors, *shape, problem.prior.low, problem.prior.high)
+    columns = (at, errors, *shape, problem.prior.low, problem.prior.high, bend)
     known, found = settings(type(problem.device)), []
+    weak = linear.covariance.diagonal() * SURER**2 > errors**2
     for k, (scale, *numbers) in enumerate(
         zip(problem.scales, *(column.tolist() for column in columns), strict=True)
     ):
@@ -197,5 +207,6 @@ def _parameters(
         width = law.error * (abs(value) if scale.sign else 1)
         low, high = law.quantile(0.025), law.quantile(0.975)
         why = doubts(law, limit, float(problem.prior.sd[k])) + tied(moves[:, k], problem.scales) + general
+        why += (NOISY,) if bool(weak[k]) else ()
         found.append(Parameter(scale.name, about.meaning, about.unit, value, width, low, high, law, why))
     return tuple(found)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from .confidence import ConfidenceDistribution
+from .confidence import STEEPEST, ConfidenceDistribution
 from .report import Diagnostic
 from .scales import SearchScale
 
@@ -36,6 +36,8 @@ def doubts(distribution: ConfidenceDistribution, limit: float, prior_sd: float) 
     deciding = distribution.freedom * distribution.share
     if deciding < FEW:
         found.append(f"told by a few cells of a long tail ({deciding:.2g} degrees of freedom)")
+    if 3 * abs(distribution.bend) > STEEPEST:
+        found.append(f"curved within its standard error ({distribution.bend:+.2g})")
     for end in (distribution.low, distribution.high):
         if abs(distribution.estimate - end) < CLEAR * error:
             found.append(f"within {CLEAR:g} standard errors of the end of its range")

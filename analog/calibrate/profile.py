@@ -16,7 +16,8 @@ from .likelihood import loss
 from .search import Linearization, MomentMatching
 
 OPEN = 0.3  # standard error, in units of the prior's, beyond which a parameter is open
-PLACES = (-1.5, -0.75, 0.75, 1.5)  # at which it is held, in standard errors
+PLACES = (1.5, 0.75)  # standard errors to either side at which it is held: nearer only if not farther
+EVALUATIONS = 7  # of the moments at each, which need not be exact
 ALLOWED = 3.0  # loss of log-likelihood at which a place is still possible
 
 
@@ -38,17 +39,18 @@ def excess_moves(problem: MomentMatching, linear: Linearization, at: Tensor, cov
     moves = torch.zeros_like(covariance)
     for k in (errors > OPEN * problem.prior.sd).nonzero()[:, 0].tolist():
         tangent = covariance[:, k] / covariance[k, k]
-        for place in PLACES:
-            step = float(place * errors[k])
-            if not float(problem.prior.low[k]) < float(at[k]) + step < float(problem.prior.high[k]):
-                continue
-            held = problem.held(k, float(at[k]) + step)
-            moved = held.solve(linear._replace(at=held.within(at + tangent * step)))
-            height = _height(problem, moved)
-            if height - least < ALLOWED:
-                excess = ((moved - at - tangent * step) / errors).abs()
-                excess[k] = 0.0
-                moves[k] = torch.maximum(moves[k], excess)
+        for side in (-1, 1):
+            for place in PLACES:
+                step = float(side * place * errors[k])
+                if not float(problem.prior.low[k]) < float(at[k]) + step < float(problem.prior.high[k]):
+                    continue
+                held = problem.held(k, float(at[k]) + step)
+                moved = held.solve(linear._replace(at=held.within(at + tangent * step)), EVALUATIONS)
+                if _height(problem, moved) - least < ALLOWED:
+                    excess = ((moved - at - tangent * step) / errors).abs()
+                    excess[k] = 0.0
+                    moves[k] = torch.maximum(moves[k], excess)
+                    break
     return moves
 
 

@@ -22,6 +22,7 @@ class SamplingError(NamedTuple):
     # (parameters,), degrees of freedom of its standard error: 2 / its square's relative variance
     freedom: Tensor
     share: float  # of the table's own cells in the standard error
+    bread: Tensor  # (parameters, parameters), from the score to the estimate
 
 
 def sampling_error(
@@ -51,7 +52,7 @@ def sampling_error(
     fourth = (influences**4).sum(0) / square**2
     freedom = 2 / (fourth - 1 / len(influences)).clamp(min=1e-9)
     freedom = freedom * (whole.diagonal() / square) ** 2  # the rest of it is known
-    return SamplingError(whole, skewness, freedom.clamp(max=1e9), share)
+    return SamplingError(whole, skewness, freedom.clamp(max=1e9), share, bread)
 
 
 def _scores(problem: MomentMatching, linear: Linearization, readings: Tensor) -> Tensor:

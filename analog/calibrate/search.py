@@ -176,11 +176,15 @@ class MomentMatching:
             linear = self.linearize_by_axis(at, linear.covariance)
         return linear, at, False
 
-    def solve(self, linear: Linearization) -> Tensor:
+    def solve(self, linear: Linearization, evaluations: int = 15) -> Tensor:
         """Where the derivatives see nothing of the gap between the table's moments and the device's.
 
         As many equations as parameters, and as many of the prior: the gap itself is mostly what no parameter
         can mend.
+
+        Args:
+            linear: weights and derivatives, and where to start.
+            evaluations: of the moments, at most.
 
         Returns:
             Search coordinates, (parameters,).
@@ -206,7 +210,8 @@ class MomentMatching:
             return torch.cat([jacobian, precision]).numpy()
 
         start, box = self.within(linear.at).numpy(), [end.numpy() for end in self.box]
+        bounds, most = (box[0], box[1]), evaluations
         found = least_squares(
-            gap, start, derivatives, bounds=(box[0], box[1]), x_scale="jac", ftol=1e-5, xtol=1e-5, max_nfev=15
+            gap, start, derivatives, bounds=bounds, x_scale="jac", ftol=1e-5, xtol=1e-5, max_nfev=most
         )
         return torch.as_tensor(found.x)

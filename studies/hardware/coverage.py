@@ -5,12 +5,14 @@ whole range that stands beside each of their parameters (`analog.calibrate.prior
 simulated along the plan that one would make knowing only the datasheet, and `calibrate` starts from that
 datasheet. The probability that it then gives to values below the truth must be uniform over truths. A fit
 that cannot keep this names its doubts; what is counted are the parameters that it vouches for, and how many
-these are.
+these are. The table has one line for each device with its worst parameter, and a line for each parameter
+behind these.
 
 `within bands`: the empirical distribution of these probabilities lies within simultaneous bands (Säilynoja,
 Bürkner and Vehtari, https://arxiv.org/abs/2103.10522) at 95 % for all parameters of a device together.
 """
 
+import inspect
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -29,12 +32,13 @@ from analog.devices import ZOO, WanRRAM
 
 from ..kit.metrics.uniformity import uniformity_band, uniformity_p
 from ..kit.run.arguments import AnyDevice
-from ..kit.run.references import reference
+from ..kit.run.references import public_reference, reference, short_reference
 from ..kit.run.study import Row
 
 BLOCK = 5  # truths of one trial
 LEVEL = 0.95  # of the bands, over all parameters of a device
 INTERVALS = (50, 90, 95)  # per cent
+IDENTITIES = 2**38  # of tables; simulated moments have theirs apart
 ACROSS = 4  # panels of the figure
 
 
@@ -74,10 +78,12 @@ def run(trial: Trial) -> Iterator[Row]:
     args, datasheet = trial.args, trial.device
     protocol = datasheet.default_plan(args.cells)
     for truth in range(trial.first, trial.last + 1):
-        device = draw_device(datasheet, stream(args.seed, "coverage", truth), args.factor)
-        identity = args.seed + 1 + truth
+        # of each device its own, so that one unlucky draw is not counted once for each of them
+        chance = stream(args.seed, "coverage", reference(datasheet), truth)
+        device = draw_device(datasheet, chance, args.factor)
+        identity = int(torch.randint(IDENTITIES, (), generator=chance))
         table = simulate_table(device, protocol, identity, identity)
-        common = {"what": "truth", "device": reference(datasheet).rpartition(":")[2], "truth": truth}
+        common = {"what": "truth", "device": device_name(datasheet), "truth": truth}
         done = {"done": (truth + 1 - trial.first) / (trial.last + 1 - trial.first)}
         try:
             found = calibrate(datasheet, table, copies=args.copies, seed=identity)
@@ -103,13 +109,44 @@ def _compare(found: Calibration, truth: Any) -> Iterator[Row]:
         }
 
 
+def device_name(device: Any) -> str:
+    """A device as a reader knows it: by the class method that makes it, or by its reference."""
+    kind = type(device)
+    for name, member in vars(kind).items():
+        makes = isinstance(member, classmethod) and not name.startswith("_")
+        if makes and _makes_itself(getattr(kind, name)) and getattr(kind, name)() == device:
+            return f"{kind.__name__}.{name}"
+    return public_reference(device)
+
+
+def _makes_itself(method: Any) -> bool:
+    """Whether a class method says that it makes one of its class, of nothing."""
+    about = inspect.signature(method)
+    return not about.parameters and getattr(about.return_annotation, "__name__", "") == "Self"
+
+
+def short_names(devices: Sequence[str]) -> dict[str, str]:
+    """A short name for each of several devices; those that would share one are numbered."""
+    short, seen = {}, Counter[str]()
+    for device in devices:
+        name = short_reference(device)
+        seen[name] += 1
+        short[device] = f"{name} ({seen[name]})" if seen[name] > 1 else name
+    return short
+
+
 def table(rows: Sequence[Row]) -> list[Row]:
-    lines = []
-    for device in _names(rows, "device"):
+    whole, details = [], []
+    for device, short in short_names(_names(rows, "device")).items():
         own = [r for r in rows if r["device"] == device]
         names = _names(own, "name")
-        lines += [_line(device, name, [r for r in own if r["name"] == name], len(names)) for name in names]
-    return lines
+        lines = [_line(short, name, [r for r in own if r["name"] == name], len(names)) for name in names]
+        worst = min(lines, key=lambda line: 2.0 if line["p"] == "-" else float(line["p"]))
+        all_of_them = _line(short, "all", own, 1)
+        bands = {"p": worst["p"], "within bands": worst["within bands"], "worst": worst["parameter"]}
+        whole.append({**all_of_them, **bands})
+        details += lines
+    return whole + details
 
 
 def _line(device: str, name: str, rows: Sequence[Row], parameters: int) -> Row:
@@ -117,7 +154,9 @@ def _line(device: str, name: str, rows: Sequence[Row], parameters: int) -> Row:
     line: Row = {
         "device": device,
         "parameter": name,
-        "truths": len(rows),
+        "worst": "",
+        "truths": len({r["truth"] for r in rows}),
+        "estimates": len(rows),
         "vouched for": len(below),
     }
     for percent in INTERVALS:
@@ -141,14 +180,14 @@ def _names(rows: Sequence[Row], key: str) -> list[str]:
 
 
 def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    devices = _names(rows, "device")
+    devices = short_names(_names(rows, "device"))
     down = -(-len(devices) // ACROSS)
     figure = Figure(figsize=(3.2 * ACROSS, 2.4 * down), layout="constrained")
     panels = figure.subplots(down, ACROSS, squeeze=False).flatten()
     for panel in panels[len(devices) :]:
         panel.set_axis_off()
-    for panel, device in zip(panels, devices, strict=False):
-        _draw(panel, device, [r for r in rows if r["device"] == device])
+    for panel, (device, short) in zip(panels, devices.items(), strict=False):
+        _draw(panel, short, [r for r in rows if r["device"] == device])
     path = folder / "coverage.png"
     figure.savefig(path, dpi=130)
     return [path]
