@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor
 
+from .identifiability import TIED
 from .likelihood import loss
 from .search import Linearization, MomentMatching
 
@@ -32,12 +33,15 @@ def excess_moves(problem: MomentMatching, linear: Linearization, at: Tensor, cov
 
     Returns:
         The furthest of allowed moves, in standard errors of the estimate that moves: (open one, moved one),
-        (parameters, parameters).
+        (parameters, parameters). Once every estimate that could be vouched for moves too far, the rest are 0.
     """
     errors = covariance.diagonal().sqrt()
     least = loss(problem, problem.moments(at), at)
     moves = torch.zeros_like(covariance)
+    told = errors <= problem.prior.sd / 2
     for k in (errors > OPEN * problem.prior.sd).nonzero()[:, 0].tolist():
+        if bool((moves.amax(0) > TIED)[told].all()):  # nothing is left to be vouched for
+            break
         tangent = covariance[:, k] / covariance[k, k]
         for side in (-1, 1):
             for place in PLACES:
