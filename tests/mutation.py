@@ -36,12 +36,7 @@ from tests.mutants import Mutant, mutants
 
 ROOT = Path(__file__).resolve().parent.parent
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
-LEARNERS = (
-    "tests/learners/estimators",
-    "tests/learners/theory",
-    "tests/learners/check",
-    "tests/learners/test_mutants.py",
-)
+LEARNERS = ("tests/learners/estimators", "tests/learners/theory", "tests/learners/test_mutants.py")
 
 
 def _all(folder: str) -> list[str]:
@@ -228,7 +223,7 @@ def _functions(files: set[str]) -> dict[tuple[str, str, int], list[FunctionType]
     """All functions that these files define, by file, qualified name and first line."""
     found: dict[tuple[str, str, int], list[FunctionType]] = {}
     for each in gc.get_objects():
-        if isinstance(each, FunctionType) and each.__code__.co_filename in files:
+        if type(each) is FunctionType and each.__code__.co_filename in files:
             code = each.__code__
             found.setdefault((code.co_filename, code.co_qualname, code.co_firstlineno), []).append(each)
     return found
