@@ -78,7 +78,7 @@ class Orthogonal(ProbeDistribution):
         flat = g.flatten()
         self.require_directions(count, len(flat))
         total = self.order(len(flat))
-        return self.single(flat) * ((total - count) / (count * (total - 1)) if total > 1 else 0.0)
+        return self.single(flat) * ((total - count) / (count * max(1, total - 1)))
 
     def leave_one_out_covariance(self, g: Tensor, count: int) -> Tensor:
         require_two(self, count)

@@ -1,5 +1,7 @@
 """What both estimators have in common: probes add up, losses scale and shift, bad settings are refused."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +12,7 @@ from learners import (
     CrossEntropy,
     Estimator,
     NodePerturbation,
+    ProbeResult,
     WeightPerturbation,
     antithetic,
     gaussian,
@@ -18,7 +21,8 @@ from learners import (
     rademacher,
 )
 from learners.estimators import Blocks, Flipout, Scheme, rank_one
-from tests.estimates import estimated_by
+from learners.estimators.base import ProbingEstimator
+from tests.estimates import estimated, estimated_by
 
 F64 = torch.float64
 NOTHING = Reading(())
@@ -137,3 +141,37 @@ def test_the_first_layer_may_be_left_alone_too_and_nothing_asked_tells_nothing()
         assert float(told[0].abs().sum()) == 0 and float(told[1].abs().sum()) > 0
         none = estimated_by(estimator, spec, Probe(), x, Reading(taps), losses, losses[0] * 0)
         assert all(float(t.abs().sum()) == 0 for t in none)
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_the_result_at_one_layer_is_what_drove_and_what_left_it_with_its_parts_added_up(at: int) -> None:
+    generator = stream(0, "one layer")
+    x, low, losses = (torch.randn(*s, 4, generator=generator) for s in ((2, 5), (2, 5), (3, 2, 5)))
+    taps = tuple(torch.randn(2, 5, 4, generator=generator) for _ in range(3))
+    probed = tuple(torch.randn(3, 2, 5, 4, generator=generator) for _ in range(3))
+    pushes = tuple(torch.randn(3, 2, 5, 4, generator=generator) for _ in range(3))
+    whole = ProbeResult(x, Reading(taps), low, Probe(nodes=pushes), Reading(probed), losses)
+    assert whole.layer(at, 4).losses.equal(losses) and whole.layer(at, 4).baseline_losses.equal(low)
+    one = whole.layer(at, 2)
+    assert one.x is (x, *taps)[at] and one.inputs[0] is one.x
+    assert one.baseline == Reading((taps[at],)) and one.probed == Reading((probed[at],))
+    assert one.probe == Probe(nodes=(pushes[at],))
+    torch.testing.assert_close(one.losses[..., 0], losses[..., 0] + losses[..., 1])
+    torch.testing.assert_close(one.losses[..., 1], losses[..., 2] + losses[..., 3])
+    torch.testing.assert_close(one.baseline_losses[..., 0], low[..., 0] + low[..., 1])
+    torch.testing.assert_close(one.baseline_losses[..., 1], low[..., 2] + low[..., 3])
+
+
+@pytest.mark.parametrize("kind", [NodePerturbation, WeightPerturbation, Flipout])
+def test_examples_share_directions_just_where_only_their_mean_loss_counts(
+    kind: Callable[[float, int], ProbingEstimator],
+) -> None:
+    chip, estimator = Chip(Ideal(), (dense(3, 4), dense(4, 2, linear=True)), dtype=F64), kind(0.1, 2)
+    x = torch.randn(3, 3, generator=stream(0, "shared"), dtype=F64)
+    baseline = xray.respond(chip, x)
+    probe, memo = estimator.ask(chip.spec, x, baseline, stream(0, "directions"))
+    losses = torch.randn(2, 3, 1, generator=stream(0, "losses"), dtype=F64)
+    result = ProbeResult(x, baseline, losses[0] * 0, probe, baseline, losses, memo)
+    moved = result._replace(losses=losses.roll(1, 1))
+    pairs = zip(estimated(estimator, chip.spec, result), estimated(estimator, chip.spec, moved), strict=True)
+    assert all(torch.allclose(a, b) is estimator.shared_over_batch for a, b in pairs)

@@ -1,13 +1,16 @@
 """Every probe distribution against its stated moments: sampled by the two-stage rule, 3,000 means in all."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Generator, Tensor
 
 from analog import stream
-from learners import rademacher
-from learners.estimators import Blocks, coordinates, haar, rank_one, sparse
+from learners import gaussian, rademacher
+from learners.estimators import Blocks, ProbeDistribution, coordinates, haar, rank_one, sparse, uniform
 from studies.perturbation.laws import DISTRIBUTIONS
+from tests.quadrature import cubic, hermite
 from tests.twostage import kept
 
 from .directions import SPEC, directions
@@ -117,3 +120,53 @@ def test_laws_that_do_not_fit_are_refused() -> None:
         rank_one.draw(1, (), [(8,)], SPEC, stream(0))
     with pytest.raises(ValueError, match="one tile"):
         rank_one.covariance(torch.ones(4), 1)
+
+
+def test_a_name_tells_what_it_is_and_no_function() -> None:
+    assert repr(rademacher) == "Independent(name='rademacher', moments=(1.0,))"
+    assert repr(coordinates) == "Orthogonal(name='coordinates')"
+    assert not any("<" in repr(distribution) for distribution in DISTRIBUTIONS.values())
+
+
+def test_a_distribution_that_only_draws_knows_no_closed_form() -> None:
+    class Drawn(ProbeDistribution):
+        def draw(self, *asked: Any) -> tuple[Tensor, ...]:
+            return gaussian.draw(*asked)
+
+    class Apart(Drawn):
+        directions_independent = True
+
+    g, eye, third = torch.ones(2).double(), torch.eye(2).double(), torch.zeros(2, 2, 2).double()
+    drawn, apart = Drawn(), Apart()
+    for question, what in (
+        (lambda: drawn.covariance(g, 2), "covariance"),
+        (lambda: drawn.leave_one_out_covariance(g, 2), "covariance under leave-one-out"),
+        (lambda: apart.leave_one_out_covariance(g, 2), "covariance"),
+        (lambda: drawn.curvature(eye, 2), "curvature"),
+        (lambda: apart.curvature(eye, 2), "curvature"),
+        (lambda: drawn.leave_one_out_curvature(eye, 2), "curvature"),
+        (lambda: drawn.bias(third), "bias"),
+        (lambda: drawn.pair_error(g, third, 2), "error of pairs"),
+        (lambda: uniform.pair_error(g, third, 2), "error of pairs"),
+    ):
+        with pytest.raises(ValueError, match=f"no closed form is known for the {what}"):
+            question()
+    assert drawn.multiple == 1 and drawn.kurtosis is None and not drawn.needs_columns
+    with pytest.raises(ValueError, match="leave-one-out wants at least 2"):
+        gaussian.leave_one_out_covariance(g, 1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_pairs_err_on_a_cubic_loss_as_the_law_says(count: int) -> None:
+    """Gaussian directions on a grid: E |ghat - g|^2 = tr cov + a s^2 + b s^4."""
+    size = 2 if count < 3 else 1
+    g = torch.tensor([0.7, -1.2], dtype=torch.float64)[:size]
+    third = cubic(torch.sin(torch.arange(1.0, size**3 + 1).double() * 2).view(size, size, size).tolist())
+    points, chance = hermite(5, count * size)
+    v = points.view(-1, count, size).transpose(0, 1)
+    a, b = gaussian.pair_error(g, third, count)
+    for s in (0.5, 1.5):
+        slopes = v @ g + torch.einsum("ijk,...i,...j,...k->...", third, v, v, v) * s**2 / 6
+        error = chance @ ((slopes.unsqueeze(-1) * v).mean(0) - g).square().sum(-1)
+        plain = float(gaussian.covariance(g, count).trace())
+        assert float(error) == pytest.approx(plain + a * s**2 + b * s**4, rel=1e-9)

@@ -5,7 +5,7 @@ import torch
 from torch import Generator, Tensor
 
 from analog import Spec, dense, stream
-from learners.estimators import ProbeDistribution, hadamard
+from learners.estimators import ProbeDistribution, hadamard, sphere
 from studies.perturbation.laws import DISTRIBUTIONS
 
 SPEC = Spec((dense(2, 2),), dtype=torch.float64)
@@ -43,3 +43,9 @@ def test_a_padded_hadamard_set_is_not_exact_and_says_so() -> None:
     g = torch.tensor([1.0, -0.5, 0.25, 2.0, 0.7], dtype=torch.float64)
     wanted = 4 * 3 / (7 * 5) * float(g.square().sum())
     assert float(hadamard.covariance(g, 5).trace()) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 6])
+def test_directions_on_the_sphere_have_the_length_of_a_sign_vector(size: int) -> None:
+    v = directions(sphere, 3, size, 4, stream(0, "length", size))
+    torch.testing.assert_close(v.square().sum(-1), torch.full((3, 4), float(size), dtype=torch.float64))

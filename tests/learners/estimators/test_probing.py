@@ -12,6 +12,7 @@ from learners import (
     Batch,
     Descent,
     Feedback,
+    Gradient,
     Loss,
     NodePerturbation,
     SquaredError,
@@ -19,7 +20,9 @@ from learners import (
     fit,
     sgd,
 )
-from learners.estimators import ProbeDistribution
+from learners.estimators import Flipout, ProbeDistribution, RunningMean
+from learners.estimators.estimate import judge_baseline
+from learners.estimators.probing import Probing
 from tests.signs import moments, signs
 
 WIRINGS = {
@@ -134,3 +137,95 @@ def test_a_loss_that_is_not_per_example_is_refused(value: Any, kind: Any) -> Non
     with pytest.raises(ValueError, match=r"wanted .*, 4, 1\), a number for each part of each example"):
         list(fit(Descent(kind(0.1, probes=4), sgd(0.1), loss), chip.port(), lessons(1, 4), stream(0)))
     assert all(torch.equal(a, b) for a, b in zip(before, xray.knobs(chip), strict=True))
+
+
+@dataclass(frozen=True)
+class TwoHalves(Loss):
+    """The squares of either half of the outputs, each weighed."""
+
+    weights: tuple[float, float] = (1.0, 1.0)
+    parts = 2
+
+    def value(self, out: torch.Tensor, target: object) -> torch.Tensor:
+        squares = out.square().unflatten(-1, (2, -1)).sum(-1)
+        return squares * torch.tensor(self.weights, dtype=out.dtype)
+
+    def gradient(self, out: torch.Tensor, target: object) -> torch.Tensor:
+        return 2 * out * torch.tensor(self.weights, dtype=out.dtype).repeat_interleave(2)
+
+
+DEEP = (dense(3, 4), dense(4, 4), dense(4, 4), dense(4, 4, linear=True))
+
+
+def gradients(probing: Probing, layers: Any = DEEP) -> tuple[torch.Tensor, ...]:
+    """The estimated gradient at the knobs of all layers of a chip without noise."""
+    port = Chip(Ideal(), layers, 3, dtype=torch.float64).port()
+    x = torch.randn(5, 3, generator=stream(0, "x"), dtype=torch.float64)
+    baseline = judge_baseline(probing.loss, x, None, port.measure(x))
+    found, _ = probing.estimates(port, baseline, probing.init(port.spec), stream(0, "probes"))
+    return tuple(knobs for one in found for knobs in one.at_knobs())
+
+
+@pytest.mark.parametrize("in_turn", [True, False])
+@pytest.mark.parametrize("kind", [NodePerturbation, WeightPerturbation])
+def test_each_layer_answers_to_as_many_parts_as_it_was_given(kind: Any, in_turn: bool) -> None:
+    """Where the second part weighs more, only nodes that answer to it learn otherwise."""
+    counts = (1, 2, 2, 1)
+
+    def learned(*weights: float) -> tuple[torch.Tensor, ...]:
+        loss = TwoHalves(weights)  # type: ignore[arg-type]
+        return gradients(Probing(kind(0.01, 3), loss, False, in_turn, parts_per_layer=counts))
+
+    for count, one, other in zip(counts, learned(1.0, 1.0), learned(1.0, 5.0), strict=True):
+        assert torch.equal(one[0, :2], other[0, :2]) is (count == 2)
+        assert not torch.equal(one[0, 2:], other[0, 2:])
+    plain = gradients(Probing(kind(0.01, 3), TwoHalves(), False, in_turn))
+    for one, other in zip(
+        plain, gradients(Probing(kind(0.01, 3), TwoHalves(), False, in_turn, None, (2,) * 4)), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_the_delta_rule_tells_the_exact_gradient_of_a_read_out_on_taps_or_on_the_input() -> None:
+    x = torch.randn(5, 3, generator=stream(0, "x"), dtype=torch.float64)
+    for layers in ((dense(3, 4, linear=True),), (dense(3, 4), dense(4, 4, linear=True))):
+        chip = Chip(Ideal(), layers, 3, dtype=torch.float64)
+        told = gradients(Probing(NodePerturbation(0.01), TwoHalves((1.0, 2.0))), layers)
+        exact = xray.knob_gradient(chip, x, None, TwoHalves((1.0, 2.0)))
+        assert len(told) == len(layers)
+        torch.testing.assert_close(told[-1], exact[-1])
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    nodes, loss = NodePerturbation(0.1), TwoHalves()
+    for counts in ((3, 1, 1), (0, 1, 1), (2, 2, -1)):
+        with pytest.raises(ValueError, match="do not divide 2 parts"):
+            Probing(nodes, loss, parts_per_layer=counts)
+    with pytest.raises(ValueError, match="parts_per_layer is set"):
+        Probing(nodes, loss, control_variate=Feedback(), parts_per_layer=(1, 1, 1))
+    with pytest.raises(ValueError, match="cannot tell layers one by one"):
+        Probing(Flipout(0.1), loss, parts_per_layer=(1, 1, 1))
+    deep, flat = (Chip(Ideal(), layers).spec for layers in (DEEP, (dense(3, 4, linear=True),)))
+    Probing(nodes, loss, parts_per_layer=(1, 1, 2)).init(deep)
+    Probing(nodes, loss, parts_per_layer=()).init(flat)
+    for spec, counts, says in ((deep, (1, 1), "has 2 entries, 3"), (flat, (1,), "has 1 entries, 0")):
+        with pytest.raises(ValueError, match=f"{says} layers are probed"):
+            Probing(nodes, loss, parts_per_layer=counts).init(spec)
+
+
+def test_a_control_variate_is_told_the_gradient_at_the_outputs_just_where_it_asks_for_it() -> None:
+    given: list[torch.Tensor | None] = []
+
+    class Asking(RunningMean):
+        needs_output_gradient = True
+
+        def predict(self, state: Any, spec: Any, result: Any, output_gradient: Any) -> Gradient:
+            given.append(output_gradient)
+            return super().predict(state, spec, result, output_gradient)
+
+    class Content(Asking):
+        needs_output_gradient = False
+
+    for kind in (Asking, Content):
+        gradients(Probing(WeightPerturbation(0.1), TwoHalves(), control_variate=kind()))
+    assert given[0] is not None and given[0].shape == (5, 4) and given[1] is None
