@@ -23,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -77,6 +78,7 @@ ROOMS: dict[str, tuple[list[str], tuple[str, ...]]] = {  # room: its modules, th
 }
 SURVIVED, NOTICED = 0, 1  # exit statuses of a fork; pytest's own for "all passed" and "some failed"
 NOT_IMPORTED = 2  # pytest's own
+BROKEN = 70  # the harness itself
 
 
 class Reach(NamedTuple):
@@ -115,13 +117,14 @@ def forked(work: Callable[[], int], cpu_limit: float, limit: float) -> int:
     if not child:
         os.setpgid(0, 0)
         resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_limit) + 1, int(cpu_limit) + 9))
-        quiet = os.open(os.devnull, os.O_RDWR)
+        errors, quiet = os.dup(2), os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(quiet, stream)
         try:
             os._exit(work())
-        finally:
-            os._exit(70)
+        except BaseException:
+            os.write(errors, traceback.format_exc().encode())
+            os._exit(BROKEN)
     end = time.monotonic() + limit
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
