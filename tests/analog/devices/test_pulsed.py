@@ -194,3 +194,48 @@ def test_soft_bounds_are_reached_from_far() -> None:
     device = still(SoftBoundsRRAM())
     end = device.pulse(at(device, 0.0), torch.full((1, 1, 1), -1e3, dtype=torch.float64), Noise.none())
     assert float(end.knobs) == pytest.approx(device.w_min)
+
+
+def test_no_cell_has_less_than_a_twentieth_of_the_mean_step_or_range() -> None:
+    device = dataclasses.replace(SoftBoundsRRAM(), step_dtod=3.0, w_max_dtod=3.0, w_min_dtod=3.0)
+    cells = many(device, 2000)
+    assert float(cells.w_max.min()) == pytest.approx(0.05 * device.w_max)
+    assert float(cells.w_min.max()) == pytest.approx(0.05 * device.w_min)
+    assert float((cells.step_up + cells.step_down).min()) == pytest.approx(2 * 0.05 * device.step)
+    assert bool(((cells.w_min <= cells.knobs) & (cells.knobs <= cells.w_max)).all())
+
+
+@pytest.mark.parametrize("write_noise", [0.0, 2.0])
+def test_a_train_shows_a_fresh_offset_and_other_cells_stay_as_they_were(write_noise: float) -> None:
+    """Sds of thousands of cells to a tenth, over six standard errors."""
+    device = still(SoftBoundsRRAM(), write_noise=write_noise)
+    cells = many(device, 4000)
+    drive = torch.zeros_like(cells.knobs)
+    drive[:, ::2] = 3 * device.step
+    after = device.pulse(cells, drive, Noise(stream(0, "shown")))
+    for before, now in ((cells.knobs, after.knobs), (cells.weights, after.weights)):
+        assert torch.equal(now[:, 1::2], before[:, 1::2])
+    first, fresh = (((c.weights - c.knobs) / device.step)[:, ::2].flatten() for c in (cells, after))
+    for shown in (first, fresh):
+        assert float(shown.std()) == pytest.approx(write_noise, rel=0.1)
+        assert abs(float(shown.mean())) <= 0.12 * write_noise
+    assert abs(float((first * fresh).mean())) <= 0.12 * write_noise**2
+
+
+def test_trains_are_counted_in_crossings_of_the_range() -> None:
+    """At a constant step one crossing leads from bound to bound, to half a pulse, and the plan to both."""
+    device = still(ConstantStep(), up_down=0.0)
+    (count,) = device.pulses_of_range((1.0,))
+    cells = at(device, device.w_min)
+    end = device.pulse(cells, torch.full_like(cells.knobs, (count - 1) * device.step), Noise.none())
+    assert 0.4 * device.step < device.w_max - float(end.knobs) < 1.6 * device.step
+    whole = (0.0, 1.0, 2.0, -2.0)
+    assert device.pulses_of_range(whole) == pytest.approx([part * count for part in whole], abs=1)
+
+
+def test_a_step_above_half_the_range_is_refused() -> None:
+    device = ConstantStep()
+    half = 0.5 * (device.w_max - device.w_min)
+    dataclasses.replace(device, step=half)
+    with pytest.raises(ValueError, match="wanted up to half the range"):
+        dataclasses.replace(device, step=1.001 * half)

@@ -19,7 +19,7 @@ from learners import (
     fit,
     sgd,
 )
-from learners.estimators import RunningMean, WeightMirrors
+from learners.estimators import KnobFeedback, RunningMean, WeightMirrors
 from learners.estimators.control_variates import ControlVariate
 from tests.learners.estimators.still_chips import F64, lessons, trained
 from tests.signs import signs
@@ -95,3 +95,65 @@ def test_misfits_are_refused() -> None:
             kind(decay=1.0)
         with pytest.raises(ValueError, match="estimate_weight is 1.5"):
             kind(estimate_weight=1.5)
+
+
+def step(batch: int = 5, probes: int = 3) -> tuple[Spec, ProbeResult, Tensor]:
+    """Two layers of 4 nodes and what one step of probes showed of them, all of it drawn."""
+    spec, generator = Spec((dense(2, 4), dense(4, 4)), dtype=F64), stream(0, "step")
+    x, out = (torch.randn(batch, n, generator=generator, dtype=F64) for n in (2, 4))
+    taps, moved, pushes = (
+        tuple(torch.randn(*lead, batch, 4, generator=generator, dtype=F64) for _ in spec.layers)
+        for lead in ((), (probes,), (probes,))
+    )
+    low, losses = (torch.rand(*lead, batch, 1, generator=generator, dtype=F64) for lead in ((), (probes,)))
+    return spec, ProbeResult(x, Reading(taps), low, Probe(nodes=pushes), Reading(moved), losses), out
+
+
+@pytest.mark.parametrize("kind", [Feedback, WeightMirrors], ids=str)
+def test_what_is_remembered_fades_by_the_decay_with_every_step(kind: Any) -> None:
+    """After a second step like the first, sums are 1 + decay times those of one; of a layer left alone 1."""
+    spec, result, out = step()
+    variate = kind(0.75)
+    nothing = Gradient(nodes=tuple(torch.zeros_like(tap) for tap in result.baseline.taps))
+
+    def after(state: Any, result: ProbeResult) -> Any:
+        return variate.observe(state, spec, nothing, result, out, nothing)
+
+    once = after(variate.init(spec, spec), result)
+    twice = after(once, result)
+    for one, two in zip(once, twice, strict=True):
+        for name in set(one._fields) - {"back"}:
+            if getattr(one, name) is not None:
+                assert float(getattr(one, name).abs().max()) > 0
+                torch.testing.assert_close(getattr(two, name), 1.75 * getattr(one, name))
+    alone = result._replace(probe=Probe(nodes=(None, result.probe.nodes[1])))  # type: ignore[index]
+    assert after(once, alone)[0] is once[0] and after(once, alone)[1] is not once[1]
+    if kind is Feedback:
+        assert all(float(path.samples) == 5 * 3 for path in once)
+
+
+def test_a_running_mean_keeps_what_was_not_probed() -> None:
+    spec, result, _ = step()
+    before = tuple(torch.rand(shape, dtype=F64, generator=stream(0, "mean")) for shape in spec.shapes)
+    for estimate in (Gradient(), Gradient(knobs=(None, None))):
+        after = RunningMean(0.5).observe(before, spec, Gradient(knobs=before), result, None, estimate)
+        torch.testing.assert_close(after, before)
+    nothing = RunningMean(0.5).init(spec, spec)
+    assert all(float(mean.abs().max()) == 0 for mean in nothing)
+
+
+def test_settings_out_of_range_are_refused_and_their_ends_are_not() -> None:
+    for kind in (Feedback, KnobFeedback, RunningMean, WeightMirrors):
+        for decay, weight in ((0.0, 0.0), (0.0, 1.0), (0.999, 0.5)):
+            kind(decay, weight)
+        for decay, weight in ((-0.1, 1.0), (1.0, 1.0), (0.5, -0.1), (0.5, 1.1), (float("nan"), 1.0)):
+            with pytest.raises(ValueError, match=f"^{kind.__name__}: "):
+                kind(decay, weight)
+    for groups, patches in ((0, 1), (1, 0), (-1, 2)):
+        with pytest.raises(ValueError, match="wanted at least 1"):
+            WeightMirrors(groups=groups, patches=patches)
+    spec = Spec((dense(2, 4), dense(4, 6)), dtype=F64)
+    WeightMirrors(groups=2).init(spec, spec)
+    for groups, patches in ((4, 1), (1, 4), (2, 2), (3, 1)):
+        with pytest.raises(ValueError, match="do not divide layers"):
+            WeightMirrors(groups=groups, patches=patches).init(spec, spec)
