@@ -192,7 +192,7 @@ class _Session:
 
 
 def _run(session: pytest.Session, items: list[pytest.Item]) -> int:
-    for item, after in zip(items, [*items[1:], None], strict=True):
+    for item, after in zip(items, [*items, None][1:], strict=True):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
         if session.testsfailed:
             return NOTICED
