@@ -273,7 +273,7 @@ def main() -> None:
     for heavy in ("torch", "scipy.stats", "hypothesis", "gymnasium", "matplotlib.pyplot", "sklearn.datasets"):
         importlib.import_module(heavy)  # once, here, not in every fork
     lines = EQUIVALENT.read_text().splitlines() if EQUIVALENT.exists() else []
-    equivalent = {line.split("  # ")[0].strip() for line in lines}
+    equivalent = {line.rsplit("  # ", 1)[0] for line in lines}
     by_tests: dict[tuple[str, ...], list[str]] = {}
     for room in args.rooms or ROOMS:
         by_tests.setdefault(tuple(args.tests or ROOMS[room][1]), []).append(room)
