@@ -4,6 +4,7 @@ from .actions import ActionSelector, Argmax, SoftmaxSampling, TanhSquashed
 from .normalizer import ObservationNormalizer
 from .random_search import AugmentedRandomSearch, centered_ranks, standardized
 from .reinforce import NodePerturbationReinforce
+from .restarts import Restarts, RestartState
 from .rollout import EpisodeStats, Transition, VectorEnv, episode_stats, rollout
 from .training import PolicyLearner, Progress, Round, train_policy
 
@@ -16,6 +17,8 @@ __all__ = [
     "ObservationNormalizer",
     "PolicyLearner",
     "Progress",
+    "RestartState",
+    "Restarts",
     "Round",
     "SoftmaxSampling",
     "TanhSquashed",

@@ -37,7 +37,7 @@ from torch import Generator, Tensor
 
 from analog import Chip, Ideal, Mismatched, stream
 from analog.devices import CapacitorCell
-from learners.rl import ObservationNormalizer, PolicyLearner, rollout
+from learners.rl import ObservationNormalizer, PolicyLearner, rollout, train_policy
 
 from ..kit.metrics.mean_interval import mean_interval
 from ..kit.report.film_strip import draw_film_strip
@@ -47,6 +47,7 @@ from ..kit.rl.tasks import (
     RL_TASKS,
     RLTask,
     fresh_policies,
+    make_env,
     mean_returns,
     random_search_learner,
     reinforce_learner,
@@ -144,7 +145,7 @@ def run(trial: Trial) -> Iterator[Row]:
     assert state is not None  # a budget is at least one step
     yield from _score_rows(trial, "trained", chip, state)
     yield {"what": "film", **_about(trial), "frames": _film(trial, chip, state.progress.normalizer)}
-    yield from _hardships(trial, chip, learner, state)
+    yield from _hardships(trial, chip, learner, state.present.learner)
 
 
 def _hardships(trial: Trial, chip: Chip, learner: Any, state: Any) -> Iterator[Row]:
@@ -162,7 +163,8 @@ def _hardships(trial: Trial, chip: Chip, learner: Any, state: Any) -> Iterator[R
         max_env_steps=max(1, rl_task.max_env_steps // 5 - rl_task.max_env_steps + learner.max_env_steps),
     )
     fresh = state._replace(progress=state.progress._replace(steps=torch.zeros_like(state.progress.steps)))
-    *_, (state, _) = train_on_task(rl_task, share, chip, chip.port(), trial.generator("again"), fresh)
+    env = make_env(rl_task, share, len(chip.identities))
+    *_, (state, _) = train_policy(share, chip.port(), env, trial.generator("again"), fresh)
     yield from _score_rows(trial, "trained again", chip, state, {"done": 1.0})
 
 

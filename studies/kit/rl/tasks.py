@@ -1,12 +1,13 @@
 """What studies of acting share: settings that suit each task, training on it, and mean returns."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from analog import Chip, Device, Layer, Port, dense, stream
+from analog.spec import Knobs, Spec
 from learners import NodePerturbation, WeightPerturbation, adam, antithetic, gaussian, sgd
 from learners.rl import (
     ActionSelector,
@@ -15,6 +16,8 @@ from learners.rl import (
     NodePerturbationReinforce,
     ObservationNormalizer,
     PolicyLearner,
+    Restarts,
+    RestartState,
     Round,
     TanhSquashed,
     episode_stats,
@@ -39,6 +42,8 @@ class RLTask(NamedTuple):
     learning_rate: float  # step size, in the paper's sense
     top_directions: int | None = None  # those used; None: all
     final_scale: float = 0.1  # share of the learning rate left at the end
+    starts: int = 0  # tried one after another on the same chip; 0: what it holds is the only one
+    trial_share: float = 0.1  # of the environment steps, that each of several starts is given
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -104,15 +109,13 @@ def make_env(rl_task: RLTask, learner: PolicyLearner, chips: int) -> ClassicCont
 
 
 def train_on_task(
-    rl_task: RLTask,
-    learner: PolicyLearner,
-    chip: Chip,
-    port: Port,
-    generator: Generator,
-    state: Any = None,  # to go on from
-) -> Iterator[tuple[Any, Round]]:
-    """Train the policy of chips on a task, a round at a time."""
-    return train_policy(learner, port, make_env(rl_task, learner, len(chip.identities)), generator, state)
+    rl_task: RLTask, learner: PolicyLearner, chip: Chip, port: Port, generator: Generator
+) -> Iterator[tuple[RestartState, Round]]:
+    """Train the policy of chips on a task, from as many starts as suit it, a round at a time."""
+    trial = int(rl_task.trial_share * (learner.max_env_steps or 0))
+    starts = rl_task.starts if trial else 0  # a toy's steps are too few to share out
+    restarts = Restarts(learner, starts, max(1, trial), first_knobs)
+    return train_policy(restarts, port, make_env(rl_task, learner, len(chip.identities)), generator)
 
 
 def mean_returns(
@@ -129,8 +132,12 @@ def mean_returns(
 def fresh_policies(device: Device, rl_task: RLTask, who: int | Sequence[int], noise_seed: int) -> Chip:
     """Fresh chips wired for a task, the read-out blank, so that a probe decides what they do."""
     chip = Chip(device, rl_task.layers, who, noise_seed=noise_seed)
-    generator = stream(noise_seed, "skills", rl_task.task)
-    *hidden, out = chip.spec.zeros()
-    weights = (torch.randn(k.shape, generator=generator, dtype=k.dtype) / k.shape[-1] ** 0.5 for k in hidden)
-    chip.port().program((*weights, out))
+    chip.port().program(first_knobs(chip.spec, stream(noise_seed, "skills", rl_task.task)))
     return chip
+
+
+def first_knobs(spec: Spec, generator: Generator) -> Knobs:
+    """Knobs to begin with: hidden layers random, the read-out blank."""
+    *hidden, out = spec.zeros()
+    weights = (torch.randn(k.shape, generator=generator, dtype=k.dtype) / k.shape[-1] ** 0.5 for k in hidden)
+    return (*weights, out)
