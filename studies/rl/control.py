@@ -54,7 +54,7 @@ from ..kit.rl.tasks import (
     train_on_task,
 )
 from ..kit.run.arguments import AnyDevice, SeededChips
-from ..kit.run.ranges import MAY_BE_EMPTY, Count, NonNegative
+from ..kit.run.ranges import MAY_BE_EMPTY, Count, CountOrZero, NonNegative
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
@@ -90,6 +90,8 @@ class Args(SeededChips):
     chips: Count = 10  # each with seeds of its own
     episodes: Count = 100  # fresh ones, of each score
     steps: Count | None = None  # environment steps of each chip; by default as many as suits the task
+    # tried on each chip for a share of the steps each; the best is gone on with; by default as suits the task
+    starts: CountOrZero | None = None
     knock: NonNegative = 1.0  # full scale, sd of the pulses that knock knobs off
     wait: NonNegative = 3.0  # s that a leaking chip is left alone
 
@@ -110,8 +112,8 @@ class Trial:
 
     @property
     def rl_task(self) -> RLTask:
-        rl_task = RL_TASKS[self.task]
-        return rl_task if self.args.steps is None else rl_task._replace(max_env_steps=self.args.steps)
+        rl_task, asked = RL_TASKS[self.task], {"max_env_steps": self.args.steps, "starts": self.args.starts}
+        return rl_task._replace(**{name: value for name, value in asked.items() if value is not None})
 
     def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "control", self.name, *path)

@@ -15,3 +15,9 @@ def test_every_task_is_drawn_and_has_a_published_score(task: str) -> None:
 def test_unknown_tasks_are_named() -> None:
     with pytest.raises(ValueError, match="Tetris"):
         control.plan(control.Args(tasks=("Tetris",)))
+
+
+def test_starts_that_are_asked_for_are_tried_in_place_of_the_task_s() -> None:
+    asked = control.Trial(control.Args(starts=3), "Pendulum-v1").rl_task
+    assert asked == RL_TASKS["Pendulum-v1"]._replace(starts=3)
+    assert control.Trial(control.Args(), "Pendulum-v1").rl_task == RL_TASKS["Pendulum-v1"]
