@@ -112,8 +112,11 @@ class Trial:
 
     @property
     def rl_task(self) -> RLTask:
-        rl_task, asked = RL_TASKS[self.task], {"max_env_steps": self.args.steps, "starts": self.args.starts}
-        return rl_task._replace(**{name: value for name, value in asked.items() if value is not None})
+        rl_task, args = RL_TASKS[self.task], self.args
+        return rl_task._replace(
+            max_env_steps=rl_task.max_env_steps if args.steps is None else args.steps,
+            starts=rl_task.starts if args.starts is None else args.starts,
+        )
 
     def generator(self, *path: str | int) -> Generator:
         return stream(self.args.seed, "control", self.name, *path)
