@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
+import torch
+
 from ..contract import ContractError
 from ..device import Device
 from ..layers.convolution import conv2d
@@ -15,7 +17,7 @@ from .independence import check_fresh_noise, check_noise_of_readings, check_nois
 from .influence import check_chips_of_fleets, check_influence_in_cells, check_influence_in_readings
 from .pulses import check_histories, check_huge_pulses, check_probes, check_pulses, check_zero_pulses
 from .purity import check_purity
-from .repetition import check_repetition
+from .repetition import check_first_uses, check_repetition
 from .responses import (
     check_finite_readings,
     check_freshness,
@@ -31,6 +33,7 @@ from .watched import Watched
 _LAWS: Final = (  # a law that says why others may look broken goes first
     check_parameters,
     check_fabrication,
+    check_first_uses,
     check_purity,
     check_repetition,
     check_files,
@@ -58,6 +61,7 @@ _WIRINGS: Final[tuple[tuple[Layer, ...], ...]] = (
     (dense(5, 4), dense(4, 3, linear=True)),
     (conv2d((2, 4, 4), 4, 2, stride=2, groups=[[0], [1]]), grouped(16, 6, 2), dense(6, 3, linear=True)),
 )
+_NOISY_DTYPES: Final = (torch.float64, torch.float32)  # of the chips of each wiring whose noise is judged
 
 
 def check_device(device: Device, *, steps: int = 200, fresh: bool = False) -> tuple[str, ...]:
@@ -89,13 +93,18 @@ def check_device(device: Device, *, steps: int = 200, fresh: bool = False) -> tu
     And at any point of any life: cells stay finite, of their shapes, and within the bounds if the device
     states them; two chips of one history are the same, one of them through files; the clock shows what
     uses and waits took; dead is `Dead`, always.
+
+    What it cannot see: a law broken where nobody looks, at one value, size, count or moment among all that
+    there are (batches of more than 320 examples, a clock that decides once a month, a cell in 10,000); a
+    device that looks for the check itself, among its callers or its memory; parameters, costs and bounds
+    that are lawful and wrong.
     """
     if isinstance(device, type):
         raise ContractError(f"got the class {device.__name__}, wanted a device: write {device.__name__}()")
     seed = secrets.randbits(32) if fresh else 0
     for law in _LAWS:
-        for layers in _WIRINGS:
-            _try(law, Trial(Watched(device), layers, seed))
+        for layers, dtype in zip(_WIRINGS, _NOISY_DTYPES, strict=True):
+            _try(law, Trial(Watched(device), layers, seed, dtype))
     laws = tuple(map(_sentence, _LAWS))
     left_out = tuple(
         f"Left out: that {each} do not influence each other, nor share noise; the device couples them."

@@ -13,14 +13,14 @@ from .trial import Bench, FrozenNoise, Trial, respond
 
 _SCALES: Final = tuple(1.3 * 10.0**k for k in range(-6, 10, 3))  # s
 _PAIRS: Final = 250  # of chips that age in one wait and in many
-_LIMIT: Final = 8.0  # 3e-14 a test, see `independence`
+_LIMIT: Final = 8.0  # 3e-14 a test, see `shared_noise`
 
 
 def check_aging(trial: Trial) -> None:
     """Ageing runs along the clock: many short waits are one long one, and no time changes nothing."""
     for bench in trial.benches(2):
         _no_time(trial, bench)
-    bench = trial.bench(2)
+    bench = _used(trial)
     for scale in _SCALES:
         waits = _short_and_long(scale)
         for name, cell in tree_leaves(_aged(trial, bench.cells, [sum(waits)], trial.noise())).items():
@@ -36,6 +36,14 @@ def check_aging(trial: Trial) -> None:
         )
         for one, many in zip(_states(trial, bench, once), _states(trial, bench, often), strict=True):
             require_close(many, one, 1e-6, law)
+
+
+def _used(trial: Trial) -> Bench:
+    """A layer of chips of which one is fresh, one was pulsed a little, and one far."""
+    bench = trial.bench(3)
+    sizes = torch.tensor([0.0, 0.5, 3.0], dtype=torch.float64).reshape(-1, 1, 1, 1)
+    drive = sizes * trial.draw("used", *bench.cells.knobs.shape)
+    return bench._replace(cells=trial.device.pulse(bench.cells, drive, Noise.none()))
 
 
 def _short_and_long(scale: float) -> list[float]:

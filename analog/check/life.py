@@ -1,11 +1,13 @@
 """Laws of a whole life, as a state machine: program, pulse, probe, measure, span, wait, save, load, kill."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import torch
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, currently_in_test_context, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -53,13 +55,21 @@ def check_lives(
         phases=(Phase.generate, Phase.shrink),
     )
     try:
-        run_state_machine_as_test(machine, settings=lives)
+        _in_its_own_thread(lambda: run_state_machine_as_test(machine, settings=lives))
     except Flaky as error:
         raise ContractError(
             "the same life, lived twice, kept a law and broke it; a device keeps no state but its cells, "
             "and draws from `birth` and `noise` alone"
         ) from error
     return len(taken)
+
+
+def _in_its_own_thread(run: Callable[[], None]) -> None:
+    """Run in a thread of its own within somebody's property test, for hypothesis nests none in a thread."""
+    if not currently_in_test_context():
+        return run()
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(run).result()
 
 
 class _Life(RuleBasedStateMachine):

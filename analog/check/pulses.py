@@ -20,28 +20,36 @@ _FEW: Final = 20  # of a chip, for a mean
 
 
 def check_probes(trial: Trial) -> None:
-    """A probe of the knobs adds what it is told, of any size, on every chip and each for itself."""
+    """A probe of the knobs adds what it is told, of any size and at any age, on every chip for itself."""
     for bench in trial.benches(3):
-        knobs = bench.cells.knobs
-        direction = trial.draw("offset", 2, *knobs.shape)
-        alone = tree_map(lambda leaf: leaf[1], bench.cells)
-        for size in _OFFSETS:
-            law = (
-                f"{bench.name}: perturb(cells, offset) does not add the offset to the knobs, of size {size:g}"
-            )
-            offset = size * direction
-            for cells, told in (
-                (bench.cells, offset),
-                (bench.cells, offset[0]),
-                (alone, offset[:, 1]),
-                (bench.cells, offset.unsqueeze(0)),
-            ):
-                added = trial.device.perturb(cells, told).knobs - cells.knobs
-                require_close(added, told, 1e-9, law)
+        _probed(trial, f"{bench.name}: perturb(cells, offset)", bench.cells)
+        drive = 2 * trial.draw("drive", *bench.cells.knobs.shape)
+        used = trial.device.pulse(bench.cells, drive, trial.noise("used"))
+        late = trial.device.age(used, 1e5, trial.noise("aged"))
+        _probed(trial, f"{bench.name}: after a pulse and 1e5 s perturb(cells, offset)", late)
+
+
+def _probed(trial: Trial, where: str, cells: Any) -> None:
+    direction = trial.draw("offset", 2, *cells.knobs.shape)
+    alone = tree_map(lambda leaf: leaf[1], cells)
+    for size in _OFFSETS:
+        law = f"{where} does not add the offset to the knobs, of size {size:g}"
+        offset = size * direction
+        for probed, told in (
+            (cells, offset),
+            (cells, offset[0]),
+            (alone, offset[:, 1]),
+            (cells, offset.unsqueeze(0)),
+        ):
+            added = trial.device.perturb(probed, told).knobs - probed.knobs
+            require_close(added, told, 1e-9, law)
 
 
 def check_pulses(trial: Trial) -> None:
-    """Pulses move the knobs the way they are told, up and down, with noise and without, early and late."""
+    """Pulses move the knobs the way they are told, with noise and without, early and late.
+
+    One way they may do nothing, as where a cell is only ever set.
+    """
     for bench in trial.benches(1):
         copies = tree_map(lambda leaf: leaf.repeat(_FEW, *(1,) * (leaf.ndim - 1)), bench.cells)
         aged = trial.device.age(copies, 1e5, trial.noise("aged"))
@@ -51,12 +59,16 @@ def check_pulses(trial: Trial) -> None:
             ", after 1e5 s,": (aged, trial.noise("late")),
         }
         for when, (cells, noise) in states.items():
-            for way, sign in (("upwards", 1.0), ("downwards", -1.0)):
-                moved = [_share(trial, cells, size * sign, noise) for size in _SIZES]
-                shares = ", ".join(f"{share:.3g}" for share in moved)
-                sizes = ", ".join(map(str, _SIZES))
+            up, down = ([_share(trial, cells, sign * s, noise) for s in _SIZES] for sign in (1.0, -1.0))
+            both = [(one + other) / 2 for one, other in zip(up, down, strict=True)]
+            for way, moved, least in (
+                ("upwards", up, -0.01),
+                ("downwards", down, -0.01),
+                ("both ways", both, 0.01),
+            ):
+                shares, sizes = ", ".join(f"{share:.3g}" for share in moved), ", ".join(map(str, _SIZES))
                 require(
-                    min(moved[1:]) > 0.01 and moved[0] > -0.01,
+                    min(moved[1:]) > least and moved[0] > -0.01,
                     f"{bench.name}: pulses {way} of {sizes}{when} move the knobs by {shares} of what "
                     "they are told, on average; a pulse changes the knobs by about its drive",
                 )
@@ -71,6 +83,11 @@ def _share(trial: Trial, cells: Any, size: float, noise: Noise) -> float:
 
 def check_zero_pulses(trial: Trial) -> None:
     """A pulse of 0, or of -0.0, changes nothing, and a cell that is not driven keeps its knob."""
+    for dtype in (torch.float32, torch.float64):
+        for bench in trial.benches(2, dtype):
+            for cells in (bench.cells, tree_map(lambda leaf: leaf[0], bench.cells)):
+                for noise in (Noise.none(), trial.noise("zero")):
+                    _still(trial, bench, cells, torch.zeros_like(cells.knobs), noise)
     for bench in trial.benches(2, torch.float32):
         cells = tree_map(_copies, bench.cells)
         zero = torch.zeros_like(cells.knobs)

@@ -17,6 +17,7 @@ from .assertions import require
 from .surroundings import GLOBAL_GENERATORS, Generators, moved_generator, watched_clocks
 from .trial import Bench, Trial
 
+_FIRST = 12  # readings of a device that has not been used yet
 Shown = list[tuple[str, dict[str, Tensor]]]  # what each function gave, in order
 _OUTSIDE = "a device keeps no state but its cells, and draws from `birth` and `noise` alone"
 
@@ -35,6 +36,29 @@ def check_repetition(trial: Trial) -> None:
     law = f"keeps state in the device or its module; {_OUTSIDE}"
     _compare(bench.name, first, _history(trial, bench, device=deepcopy), law)
     _compare(bench.name, first, _history(trial, bench, between=_other_use(trial, bench)), law)
+
+
+def check_first_uses(trial: Trial) -> None:
+    """The first uses of a device are like later ones, of which none leaves a trace outside the cells."""
+    bench = trial.bench(2, torch.float32)
+    x = trial.draw("x", *bench.cells.knobs.shape[:2], 4, bench.layer.cols, dtype=torch.float32)
+    drive = 0.1 * trial.draw("drive", *bench.cells.knobs.shape, dtype=torch.float32)
+
+    def use() -> Shown:
+        cells, noise = _cloned(bench.cells), trial.noise("first")
+        sensed = trial.device.sense(cells, trial.device.collect(cells, x.clone(), noise), noise)
+        fired = trial.device.fire(cells, sensed.clone(), noise)
+        pulsed = trial.device.pulse(cells, drive.clone(), noise)
+        found = {"sense": sensed, "fire": fired, "pulse": pulsed.knobs}
+        return [(name, {"": shown.nan_to_num()}) for name, shown in found.items()]
+
+    first = use()
+    for _ in range(_FIRST):
+        try:
+            _compare(bench.name, first, use(), _again([]))
+        except ContractError:
+            check_repetition(trial)  # may know better why
+            raise
 
 
 def _again(clocks: list[str]) -> str:
@@ -109,11 +133,13 @@ def _history(
             u = use("collect", read, x, noise)
             u = use("sense", read, u, noise)
             use("fire", read, u, noise)
+        for ask in ("bounds", "worn_out"):
+            use(ask, cells)
     return shown
 
 
 def _compare(where: str, first: Shown, again: Shown, law: str) -> None:
     for (name, wanted), (_, found) in zip(first, again, strict=True):
         for leaf, tensor in wanted.items():
-            if tensor.shape != found[leaf].shape or not torch.equal(tensor, found[leaf]):
+            if leaf not in found or tensor.shape != found[leaf].shape or not torch.equal(tensor, found[leaf]):
                 raise ContractError(f"{where}: {name} {law}")

@@ -14,6 +14,7 @@ from .assertions import cell_fields, require, require_close
 from .trial import Bench, Trial, respond
 
 _STEP: Final = 1e-5  # of a central difference
+_LARGE: Final = 20.0  # times ordinary inputs
 _LINE: Final = 201  # probes along a line from one side to the other
 _REACH: Final = 0.5  # of that line
 
@@ -42,7 +43,7 @@ def check_freshness(trial: Trial) -> None:
 
 
 def check_finite_readings(trial: Trial) -> None:
-    """Inputs and sums of 0, of -0.0 and of 10,000 on either side give finite values, and finite slopes."""
+    """Inputs and sums of 0, of -0.0, of next to nothing and of 10,000 on either side give finite values."""
     for dtype in (torch.float32, torch.float64):
         for bench in trial.benches(2, dtype) if dtype is torch.float32 else (trial.bench(2, dtype),):
             knobs = bench.cells.knobs
@@ -55,7 +56,7 @@ def check_finite_readings(trial: Trial) -> None:
             for way, offset in offsets.items():
                 cells = bench.cells if offset is None else trial.device.perturb(bench.cells, offset)
                 for noise in (Noise.none(), trial.noise()):
-                    for value in (0.0, -0.0, 1e4, -1e4):
+                    for value in (0.0, -0.0, torch.finfo(dtype).tiny ** 0.8, 1e4, -1e4):
                         _finite(trial, bench, cells, value, noise, way)
 
 
@@ -166,6 +167,11 @@ def check_gradients(trial: Trial) -> None:
     ):
         finite = all(bool(torch.isfinite(g).all()) for g in black)
         require(finite, f"the exact gradient at {kind} is not finite for inputs of 0")
+    _check_slopes(trial, chip, x, weights)
+    _check_slopes(trial, chip, _LARGE * x, weights, f", of inputs {_LARGE:g} times as large")
+
+
+def _check_slopes(trial: Trial, chip: Chip, x: Tensor, weights: Tensor, how: str = "") -> None:
     gradients = {
         "knobs": tuple(3 * g for g in xray.knob_gradient(chip, x, weights, _weighted_sum)),  # over examples
         "nodes": xray.node_gradient(chip, x, weights, _weighted_sum),
@@ -173,20 +179,19 @@ def check_gradients(trial: Trial) -> None:
     for kind, gradient in gradients.items():
         require(
             all(bool(torch.isfinite(g).all()) for g in gradient),
-            f"the exact gradient at {kind} is not finite",
+            f"the exact gradient at {kind} is not finite{how}",
         )
         for i, g in enumerate(gradient):
             direction = trial.draw(f"{kind}{i}", *g.shape)
             probe = Probe(**{kind: (direction,)}).padded(before=i, after=len(trial.layers) - 1 - i)
-            _check_gradient(
-                chip, (x, weights), probe, (g * direction).sum(), f"layer {i}: gradient at the {kind}"
-            )
+            law = f"layer {i}: gradient at the {kind}{how}"
+            _check_gradient(chip, (x, weights), probe, (g * direction).sum(), law, alive=not how)
 
 
 def _check_gradient(
-    chip: Chip, batch: tuple[Tensor, Tensor], probe: Probe, expected: Tensor, law: str
+    chip: Chip, batch: tuple[Tensor, Tensor], probe: Probe, expected: Tensor, law: str, *, alive: bool
 ) -> None:
-    """The loss changes along a probe as the gradient says."""
+    """The loss changes along a probe as the gradient says; if `alive`, a large probe changes it at all."""
 
     def difference(size: float) -> float:
         """How far the loss under the probe times +size lies above that under -size."""
@@ -200,7 +205,8 @@ def _check_gradient(
         require_close(slope, expected, 1e-4, law)
     else:  # a converter rounds: every gradient is zero, and only a finite probe shows an effect
         require(difference(1e-9) == 0, f"{law} is zero by autograd, and is not by differences")
-        require(difference(1.0) != 0, f"{law}: a probe changes nothing, so nothing can be learned")
+        shows = not alive or any(difference(size) != 0 for size in (1.0, 5.0, 30.0))
+        require(shows, f"{law}: a probe changes nothing, so nothing can be learned")
 
 
 def _weighted_sum(out: Tensor, weights: Tensor) -> Tensor:

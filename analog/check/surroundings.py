@@ -15,6 +15,7 @@ import numpy
 import torch
 
 _CLOCKS: Final = ("time", "perf_counter", "monotonic", "process_time", "thread_time")
+_CALENDARS: Final = ("gmtime", "localtime", "ctime", "asctime", "strftime")  # of now, if no time is given
 GLOBAL_GENERATORS: Final = {
     "torch": "the global torch generator",
     "numpy": "numpy's global generator",
@@ -100,7 +101,22 @@ def watched_clocks(device: object, *, moved: bool) -> Iterator[list[str]]:
             heard.append("datetime.utcnow")
             return cls.now(datetime.UTC).replace(tzinfo=None)
 
+    def calendar(name: str, clock: Callable[..., Any], now: Callable[[], float]) -> Callable[..., Any]:
+        moment = time.localtime  # the real one, whatever stands there meanwhile
+
+        def read(*given: Any) -> Any:
+            given = tuple(each for each in given if each is not None)
+            if len(given) == (name == "strftime") and threading.get_ident() == here:
+                heard.append(f"time.{name}")
+                shown = now() + _SHIFT * moved
+                given = (*given, moment(shown) if name in ("asctime", "strftime") else shown)
+            return clock(*given)
+
+        return read
+
     replaced: dict[Any, Any] = {_TODAY: Calendar}
+    for name in _CALENDARS:
+        replaced[getattr(time, name)] = calendar(name, getattr(time, name), time.time)
     for name in _CLOCKS:
         for full, unit in ((name, 1.0), (f"{name}_ns", 1e9)):
             replaced[getattr(time, full)] = watched(full, getattr(time, full), unit)

@@ -33,6 +33,7 @@ class Trial:
     device: Device
     layers: tuple[Layer, ...]
     seed: int = 0
+    noisy_dtype: torch.dtype = torch.float64  # of the cells whose noise is judged
 
     def chip(self, who: Any, dtype: torch.dtype = torch.float64) -> Chip:
         """Fabricate a chip or a fleet."""

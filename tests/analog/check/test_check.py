@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from analog import ContractError, Costs, Device, Fabrication, Ideal, Mismatched, Noise, check_device
@@ -31,9 +33,16 @@ def test_our_devices_keep_the_contract(device: Device) -> None:
 
 def test_the_laws_that_were_tried_are_told() -> None:
     laws = check_device(Ideal(), steps=0)
-    assert len(laws) == 24 and all(law.endswith(".") for law in laws)
+    assert len(laws) == 25 and all(law.endswith(".") for law in laws)
     assert any("Exact gradients agree with central differences" in law for law in laws)
-    assert len(check_device(Ideal(), steps=30)) == 25
+    assert len(check_device(Ideal(), steps=30)) == 26
+
+
+@given(severity=st.floats(0.0, 2.0), read_noise=st.floats(0.0, 0.2))
+@settings(max_examples=3)
+@pytest.mark.filterwarnings("error")
+def test_it_runs_inside_a_property_test_of_ones_own(severity: float, read_noise: float) -> None:
+    check_device(Mismatched(severity=severity, read_noise=read_noise), steps=25)
 
 
 def test_bounds_are_kept_once_they_are_stated() -> None:

@@ -1,0 +1,28 @@
+"""Tests of the laws that refuse responses that are stale, not finite, or have another gradient."""
+
+import pytest
+
+from analog.check.responses import (
+    check_finite_readings,
+    check_freshness,
+    check_gradients,
+    check_memory,
+    check_noiseless_slopes,
+)
+from tests.analog.check.judging import Law, require_judged
+
+
+@pytest.mark.parametrize(
+    ("law", "fault"),
+    [
+        (check_freshness, "weights stale after a pulse"),
+        (check_finite_readings, "no number for an input of 0"),
+        (check_finite_readings, "no number for inputs of 1e-30"),
+        (check_gradients, "a straight-through slope"),
+        (check_gradients, "a wrong slope above ten volts"),
+        (check_noiseless_slopes, "a wrong slope under a probe"),
+        (check_memory, "a reading that shares the cells' memory"),
+    ],
+)
+def test_a_sound_device_keeps_the_law_and_a_faulty_one_does_not(law: Law, fault: str) -> None:
+    require_judged(law, fault)
