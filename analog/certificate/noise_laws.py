@@ -1,5 +1,6 @@
-"""Laws of reading noise: it is drawn anew for every example, node, probe, chip and call."""
+"""Laws of reading noise: it is drawn anew for every example, probe, chip and call; nodes may share it."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
@@ -7,9 +8,11 @@ from torch import Tensor
 
 from .bench import ROWS, Bench, NotTried, Station
 from .probes import zero_probes
-from .statistics import Effect, is_noise, lags, noise_of, squared_size, variances
+from .statistics import Effect, Kind, is_noise, lags, noise_of, squared_size, variances
 
 CORRELATION = 0.2  # tolerated between readings that should be independent
+BIAS = 2.0  # times one cell's share of a node's noise, tolerated besides: all examples drive the bias alike
+AGAINST = 0.4  # of the noise of half a batch, tolerated with its sign turned in the other half
 SIZE = 0.05  # tolerated change of a mean reading, in its root mean square over nodes
 VARIANCE = 0.25  # tolerated relative difference of variances, (a - b) / (a + b)
 PROBES = 5
@@ -25,29 +28,33 @@ def noisy(bench: Bench, start: int, stop: int) -> Iterator[tuple[Station, Tensor
 
 
 def noise_of_examples(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """Examples of one batch have independent noise."""
-    return [
-        effect
-        for station, noise in noisy(bench, start, stop)
-        for effect in lags(f"{station.name}, examples", noise, range(1, ROWS), CORRELATION)
-    ]
+    """Examples of one batch have independent noise, but for that of cells which they both drive.
 
-
-def noise_of_nodes(bench: Bench, start: int, stop: int) -> list[Effect]:
-    """Nodes of one layer have independent noise."""
+    Every example drives all inputs with random signs, drawn anew for every two readings, so that what two
+    examples hear of one cell's noise has no mean product; the bias drives its cells alike for all. Behind a
+    hidden layer inputs are alike anyhow, so that there noise in common breaks nothing.
+    """
     effects: list[Effect] = []
-    for station, noise in noisy(bench, start, stop):
-        if not station.alone:
+    for station in bench.stations:
+        width = bench.spec.layers[station.first].features_in
+        noise = torch.stack(
+            [
+                bench.read(station, x)[0] - bench.read(station, x)[0]
+                for k in range(start // 2, stop // 2)
+                for x in [bench.signs(f"examples {station.first} {k}", ROWS, width)]
+            ]
+        ) / math.sqrt(2)
+        if not is_noise(noise, bench.scale(station)):
             continue
-        nodes = noise.unflatten(-1, (bench.chips, -1)).movedim(-1, 1)  # (n, features, ROWS, chips)
-        if nodes.shape[1] < 3:
-            continue
-        name = f"{station.name}, nodes"
-        effects += lags(name, nodes, (1, 2), CORRELATION)
-        total, spread = nodes.sum(1), nodes.square().mean((0, 2, 3)).sqrt()
-        pairs = (total.square() - nodes.square().sum(1)).mean((1, 2))
-        wanted = spread.sum() ** 2 - spread.square().sum()
-        effects.append(Effect(f"{name}, all pairs", pairs / wanted, "either", CORRELATION))
+        name = f"{station.name}, examples"
+        kind: Kind = "either" if station.alone else "seen"
+        tolerance = CORRELATION + BIAS / bench.spec.layers[station.first].cols
+        effects += lags(name, noise, range(1, ROWS), tolerance, kind)
+        if station.alone:
+            one, other = noise.unflatten(1, (2, -1)).sum(2).unbind(1)
+            against = -(one * other).mean(1) / (ROWS // 2 * float(noise.square().mean()))
+            label = f"{name}, half of them against the other half"
+            effects.append(Effect(label, against, "above", AGAINST, symmetric=True))
     return effects
 
 

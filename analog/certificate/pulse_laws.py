@@ -24,13 +24,14 @@ def drift(bench: Bench, start: int, stop: int) -> list[Effect]:
     del stop  # the reference readings were taken between the laws
     if start:
         raise NotTried("there are no further reference readings")
-    count = len(bench.reference) // 3
-    if not count:
+    whole = len(bench.reference)
+    count = max(1, whole // 4)  # at either end, and about the middle
+    if whole < 3:
         raise NotTried("the session was too short for three reference readings")
     effects = []
     for k, readings in enumerate(zip(*bench.reference, strict=True)):
         early, middle, late = (
-            torch.cat(part) for part in (readings[:count], readings[count : 2 * count], readings[-count:])
+            torch.cat(readings[first : first + count]) for first in (0, (whole - count) // 2, whole - count)
         )
         scale = max(float(early.mean(0).square().mean().sqrt()), 1e-12)
         name = f"tap {k + len(bench.spec.layers) - len(bench.reference[0])}"

@@ -8,7 +8,7 @@ import torch
 from scipy.special import stdtr, stdtrit
 from torch import Tensor
 
-Kind = Literal["size", "either", "above"]
+Kind = Literal["size", "either", "above", "seen"]
 
 
 class Effect(NamedTuple):
@@ -16,13 +16,14 @@ class Effect(NamedTuple):
 
     A "size" is measured by products of two independent measurements of a vector, whose mean is its squared
     length: noise adds nothing to it. "either" must not be beyond the tolerance on either side of 0, "above"
-    not above it.
+    not above it; "seen" is as "either", but what goes beyond may have a lawful cause and breaks nothing.
     """
 
     name: str
     values: Tensor  # (n,), float64; of a "size" its square
     kind: Kind
     tolerance: float
+    symmetric: bool = False  # without an effect each value has either sign by the throw of a coin
 
 
 class Judgement(NamedTuple):
@@ -45,6 +46,10 @@ class Judgement(NamedTuple):
 def judge(effect: Effect, level: float) -> Judgement:
     """Judge an effect by its measurements.
 
+    Of symmetric values the sum exceeds t times the root of the sum of their squares with probability
+    2 exp(-t^2 / 2) at most, whatever their distribution (Hoeffding 1963,
+    https://doi.org/10.1080/01621459.1963.10500830), so that rare and discrete noise raises no alarm.
+
     Args:
         level: probability with which an effect within the tolerance may be called broken.
     """
@@ -61,7 +66,11 @@ def judge(effect: Effect, level: float) -> Judgement:
         bounds, broken = (mean, mean - wide, mean + wide), mean - sure > tolerance
     else:
         bounds, broken = (mean, mean - wide, mean + wide), abs(mean) - sure > tolerance
-    held = bounds[2] <= tolerance and (effect.kind != "either" or bounds[1] >= -tolerance)
+    if effect.symmetric:
+        fair = math.sqrt(2 * math.log(2 / level) * float(effect.values.square().sum()))
+        broken = broken and abs(float(effect.values.sum())) > fair
+    broken = broken and effect.kind != "seen"
+    held = bounds[2] <= tolerance and (effect.kind in ("size", "above") or bounds[1] >= -tolerance)
     return Judgement(effect.name, *bounds, tolerance, broken, held)
 
 
@@ -90,24 +99,32 @@ def is_noise(noise: Tensor, scale: float) -> bool:
     return float(noise.square().mean()) > (1e-6 * scale) ** 2
 
 
-def lags(name: str, noise: Tensor, lengths: Sequence[int], tolerance: float) -> list[Effect]:
+def lags(
+    name: str, noise: Tensor, lengths: Sequence[int], tolerance: float, kind: Kind = "either"
+) -> list[Effect]:
     """Correlations of noise between neighbors on its second axis, and of its size.
 
+    Noise is a difference of readings alike, and its size is compared with that of the next difference, so
+    both are symmetric about 0; if neighbors are independent, so is every product of two of them.
+
     Args:
-        noise: (n, along, ...)
+        noise: (n, along, ...), n even.
         lengths: how far neighbors are apart.
+        kind: of the effects.
     """
     noise = noise.flatten(2)
-    power = noise.square() - noise.square().mean((0, 1))
+    sizes = noise[0::2].square() - noise[1::2].square()
     effects = []
     for what, series, allowed in (
         ("noise", noise, tolerance),
-        ("size of the noise", power, 2 * tolerance),
+        ("size of the noise", sizes, 2 * tolerance),
     ):
         variance = float(series.square().mean())
+        if not variance:  # noise of one size
+            continue
         for lag in lengths:
-            products = (series[:, lag:] * series[:, :-lag]).mean((1, 2))
-            effects.append(Effect(f"{name}, {what} {lag} apart", products / variance, "either", allowed))
+            products = (series[:, lag:] * series[:, :-lag]).mean(2).flatten() / variance
+            effects.append(Effect(f"{name}, {what} {lag} apart", products, kind, allowed, symmetric=True))
     return effects
 
 

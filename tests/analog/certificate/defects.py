@@ -40,6 +40,14 @@ def shared(axis: int) -> Port:
     return noisy(lambda u, noise: u + 0.02 * noise.normal(u.narrow(axis, 0, 1)))
 
 
+def centered() -> Port:
+    def disturb(u: Tensor, noise: Noise) -> Tensor:
+        drawn = 0.02 * noise.normal(u)
+        return u + drawn - drawn.mean(-2, keepdim=True)
+
+    return noisy(disturb)
+
+
 def stuck_seed() -> Port:
     return noisy(lambda u, noise: u + 0.02 * torch.randn(u.shape, generator=stream(0, "stuck")))
 
@@ -186,7 +194,7 @@ def fleet_shares_probes() -> Port:
 
 DEFECTS: dict[str, tuple[Callable[[], Port], str]] = {  # what is wrong, and the law that it breaks
     "noise shared over examples": (lambda: shared(-2), "noise of examples"),
-    "noise shared over nodes": (lambda: shared(-1), "noise of nodes"),
+    "noise that adds up to nothing over a batch": (centered, "noise of examples"),
     "noise of a stuck seed": (stuck_seed, "noise of calls"),
     "gain by the index of an example": (gain_by_index, "position"),
     "noise that grows with the batch": (louder_in_large_batches, "batch size"),

@@ -1,16 +1,21 @@
 """A certificate names what is broken and nothing else, within its budget, whatever a port allows."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import Tensor
 
-from analog import Budget, Chip, Ideal, Mismatched, Probe, Reading, certify, mlp, xray
+from analog import Budget, Chip, Ideal, Mismatched, Noise, Port, Probe, Reading, certify, dense, mlp, xray
 from analog.certificate.certify import LATER_LAWS, READING_LAWS
 from analog.devices import CapacitorCell
+from analog.devices.ideal import IdealCells
 from analog.port import make_port
-from tests.analog.certificate.defects import DEEP, DEFECTS, LAYERS, healthy
+from tests.analog.certificate.defects import DEEP, DEFECTS, LAYERS, healthy, noisy, shared
 
 BUDGET = Budget(reads=5_000, pulses_per_cell=50)
+SMALL = (dense(8, 8), dense(8, 6, linear=True))
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
@@ -30,6 +35,44 @@ def test_healthy_chips_pass(device: Ideal) -> None:
     certificate = certify(Chip(device, mlp(24, 24), 3).port(), budget=BUDGET)
     assert not certificate.broken, certificate
     assert len(certificate.held) > 12 and "pulse direction" in certificate.held
+
+
+@dataclass(frozen=True)
+class NoisyCells(Ideal):
+    """Every cell's noise is drawn once a reading, so that all examples of a batch hear the same."""
+
+    def collect(self, cells: IdealCells, x: Tensor, noise: Noise) -> Tensor:
+        return x @ (cells.knobs + 0.1 * noise.normal(cells.knobs)).mT
+
+
+@dataclass(frozen=True)
+class Comparators(Ideal):
+    """Neurons of two values that flip by chance where their input is about 0."""
+
+    def fire(self, cells: IdealCells, u: Tensor, noise: Noise) -> Tensor:
+        return (u + 0.1 * noise.normal(u)).sign()
+
+
+def weakly_correlated(u: Tensor, noise: Noise) -> Tensor:
+    """A tenth of each example's noise is heard by the next one."""
+    drawn = 0.02 * noise.normal(u)
+    return u + drawn + (0.1 * drawn.roll(1, -2) if drawn.ndim > 1 else 0.0)
+
+
+UNCOMMON: dict[str, Callable[[], Port]] = {
+    "noise of cells": lambda: Chip(NoisyCells(), SMALL, (3, 4, 5)).port(),
+    "comparators": lambda: Chip(Comparators(), SMALL, (3, 4, 5)).port(),
+    "a wire's noise, common to the nodes": lambda: shared(-1),
+    "examples that hear a tenth of each other's noise": lambda: noisy(weakly_correlated),
+    "one reading in a hundred with a spike": lambda: noisy(lambda u, n: u + (n.uniform(u) > 0.99).to(u)),
+    "noise of one size": lambda: noisy(lambda u, n: u + 0.02 * (n.uniform(u) - 0.5).sign()),
+}
+
+
+@pytest.mark.parametrize("name", UNCOMMON)
+def test_what_the_contract_of_devices_allows_is_not_called_broken(name: str) -> None:
+    certificate = certify(UNCOMMON[name](), budget=BUDGET)
+    assert not certificate.broken, certificate
 
 
 def test_a_budget_is_kept_and_without_pulses_the_cells_stay_bitwise_as_they_were() -> None:

@@ -42,6 +42,17 @@ def test_an_effect_is_held_broken_or_neither_by_its_interval() -> None:
     assert exact.broken and exact.low == exact.high == 2
 
 
+def test_rare_noise_of_one_size_is_no_effect() -> None:
+    """Products of which one or two are not 0, or eight alike, prove nothing at a level of 1e-6."""
+    for values in ([1.0] * 8, [0.0] * 60 + [5.0, 5.0], [-0.8] * 20):
+        alike = torch.tensor(values, dtype=torch.float64)
+        assert not judge(Effect("", alike, "either", 0.01, symmetric=True), 1e-6).broken
+    sure = judge(Effect("", torch.full((40,), 0.5, dtype=torch.float64), "either", 0.2, symmetric=True), 1e-6)
+    assert sure.broken
+    assert not judge(sure_but_seen := Effect("", torch.full((40,), 0.5), "seen", 0.2), 1e-6).broken
+    assert not judge(sure_but_seen, 1e-6).held
+
+
 def test_correlations_and_variances_are_what_they_are() -> None:
     drawn = torch.randn(2000, 6, 10, generator=stream(0, "correlated"), dtype=torch.float64)
     shared = (drawn + 2 * drawn[:, :1].flip(-1)) / math.sqrt(5)  # correlation .8 but with the first
