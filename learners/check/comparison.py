@@ -1,5 +1,7 @@
 """Comparisons of trees of tensors, for the checks of all contracts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -38,6 +40,32 @@ def require(kept: bool, statement: str) -> None:
     """
     if not kept:
         raise ContractError(statement)
+
+
+@contextmanager
+def refuse_changed_modes(user: str) -> Iterator[None]:
+    """Refuse whatever leaves torch's gradient mode or its default dtype other than it found them.
+
+    They are left as they were. What fails for another reason fails for that.
+
+    Args:
+        user: who is watched, as the message says it.
+
+    Raises:
+        ContractError: one was changed.
+    """
+    gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    changed = ""
+    try:
+        yield
+    finally:
+        if torch.is_grad_enabled() != gradients:
+            torch.set_grad_enabled(gradients)
+            changed = "gradient mode"
+        if torch.get_default_dtype() != dtype:
+            torch.set_default_dtype(dtype)
+            changed = "default dtype"
+    require(not changed, f"{user}: torch's {changed} was left changed; change it in a with block")
 
 
 def require_close(found: Tensor, wanted: Tensor, rounding: float, statement: str) -> None:

@@ -12,10 +12,11 @@ from analog.tree import tree_map
 
 from ..estimators.base import Estimator, ProbeResult
 from ..estimators.gradient import Gradient
-from .forms import at_knobs, check_ask, check_tell, fail, tell
+from .forms import at_knobs, blame, check_ask, check_tell, fail, tell
 from .linear_chip import Asked, LinearChip
 
 _ORDER = (3, 0, 4, 2, 1)
+_TWICE = (0, 1, 2, 3, 4, 0, 1, 2, 3, 4)
 
 
 def check_exactly(estimator: Estimator, chip: LinearChip, fleet: int | None, generator: Generator) -> None:
@@ -35,11 +36,33 @@ def check_exactly(estimator: Estimator, chip: LinearChip, fleet: int | None, gen
     laws.require("a constant added to all losses changes nothing", chip.result(spec, asked, shift=10.0))
     laws.check_sum(result)
     if fleet is not None:
+        x = result.x.expand(*spec.fleet, *result.x.shape).clone()
+        laws.require("an x for each chip, though all alike, changes nothing", result._replace(x=x))
+        with blame("ask raised, given an x for each chip of a fleet"):
+            estimator.ask(spec, x, chip.baseline(spec), generator)
+    if fleet is not None:
         laws.check_chips_apart(result)
     if asked.memo is None:  # the order of a memo is its estimator's business
-        laws.require("the order of the examples changes nothing", reordered(result), order=_ORDER)
+        order = chosen_examples(result, _ORDER)
+        laws.require("the order of the examples changes nothing", order, order=_ORDER)
     if asked.memo is None and fleet is not None:
         laws.check_lone(result)
+
+
+def check_batches(estimator: Estimator, chip: LinearChip, generator: Generator) -> None:
+    """What is told of an example is the same in a batch of one and in one of twice the size.
+
+    Raises:
+        ContractError: it is not; an estimator with a memo is not tried.
+    """
+    spec = chip.spec(3)
+    asked = chip.ask(estimator, spec, generator)
+    if asked.memo is not None:  # which examples it remembers is its own business
+        return
+    result = chip.result(spec, asked)
+    laws = _Laws(estimator, chip, spec, asked, tell(estimator, spec, result))
+    laws.require("examples that come twice change nothing", chosen_examples(result, _TWICE), order=_TWICE)
+    laws.check_single_examples(result)
 
 
 class _Laws:
@@ -83,6 +106,16 @@ class _Laws:
         )
         told = tell(self.estimator, self.spec, second)
         self.require("estimates of two losses add up to that of their sum", both, plus=told)
+
+    def check_single_examples(self, result: ProbeResult) -> None:
+        """What is told of a batch is what is told of its examples one by one, side by side or on average."""
+        each = [
+            tell(self.estimator, self.spec, chosen_examples(result, (k,))) for k in range(self.chip.examples)
+        ]
+        for i, (parts, wanted) in enumerate(zip(zip(*each, strict=True), self.plain, strict=True)):
+            nodes = self.estimator.gradient_at == "nodes"
+            found = torch.cat(parts, -2) if nodes else torch.stack(parts).mean(0)
+            self.require_close(found, wanted, f"layer {i}: an example's part is the same in a batch of one")
 
     def check_chips_apart(self, result: ProbeResult) -> None:
         """Nothing that was measured of other chips enters the first chip's estimate."""
@@ -174,11 +207,11 @@ def uses_probed_taps(estimator: Estimator, chip: LinearChip, generator: Generato
     return any(not torch.allclose(a, b) for a, b in zip(straight, bent, strict=True))
 
 
-def reordered(result: ProbeResult) -> ProbeResult:
-    """The same result with its examples in another order; of an estimator that has no memo."""
+def chosen_examples(result: ProbeResult, order: tuple[int, ...]) -> ProbeResult:
+    """The same result of some of its examples, in this order; of an estimator that has no memo."""
 
     def move(t: Tensor) -> Tensor:
-        return t[..., list(_ORDER), :]
+        return t[..., list(order), :]
 
     nodes = result.probe.nodes
     moved = None if nodes is None else tuple(None if p is None else move(p) for p in nodes)

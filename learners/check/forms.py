@@ -14,7 +14,7 @@ from analog.tree import tree_leaves, tree_map
 
 from ..estimators.base import Estimator, ProbeResult
 from ..estimators.gradient import Gradient, knob_gradients
-from .comparison import equal_trees
+from .comparison import equal_trees, refuse_changed_modes
 from .linear_chip import Asked, LinearChip
 
 REMEDY = "draw from the one that `ask` is handed"
@@ -57,7 +57,12 @@ def _ask(
     x, baseline = chip.x.clone(), chip.baseline(spec)
     generator.set_state(state)
     name = type(estimator).__name__
-    with reseed_global_generators(seed), refuse_global_generators(name, REMEDY), blame("ask raised"):
+    with (
+        refuse_changed_modes(f"{name}: ask"),
+        reseed_global_generators(seed),
+        refuse_global_generators(name, REMEDY),
+        blame("ask raised"),
+    ):
         asked = estimator.ask(spec, x, baseline, generator)
     if not torch.equal(x, chip.x) or not same(baseline, chip.baseline(spec)):
         fail("ask altered what it was given")
@@ -74,7 +79,12 @@ def check_tell(estimator: Estimator, spec: Spec, result: ProbeResult) -> tuple[T
     gradients = []
     for seed in (1, 2):
         name = type(estimator).__name__
-        with reseed_global_generators(seed), refuse_global_generators(name, REMEDY), blame("tell raised"):
+        with (
+            refuse_changed_modes(f"{name}: tell"),
+            reseed_global_generators(seed),
+            refuse_global_generators(name, REMEDY),
+            blame("tell raised"),
+        ):
             gradients.append(estimator.tell(spec, result))
         _require_form(estimator, spec, gradients[-1])
         if not same(copy, result._replace(memo=None)):

@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from analog.contract import ContractError
+from analog.tree import tree_leaves
 
 from ..estimators.base import Estimator, ProbingEstimator
 from .linear_chip import LinearChip
@@ -23,6 +24,9 @@ _ASKED = 100  # small fleets
 _LARGE = 2400  # chips of one large fleet, compared within groups of `_FLEET`
 _CLOSELY = 12  # units whose every coordinate is compared with every other
 _COORDINATES = 24  # of a unit that are looked at
+_BATCH = 48  # examples of one large batch, every pair of which is compared
+_STEPS = 300  # steps, no two of which are alike: of 2000 different ones some would be, but once in 1e9 calls
+_COPIES = 24  # steps in which two chips of a large fleet are alike before one is called a copy
 
 
 def check_probes(estimator: Estimator, chip: LinearChip, generator: Generator) -> None:
@@ -39,6 +43,63 @@ def check_probes(estimator: Estimator, chip: LinearChip, generator: Generator) -
         if first is not None and bool(first.any()):
             _check_pairs(estimator, chip, (name, at), generator)
             _check_mean(estimator, chip, (name, at), generator)
+            _check_large_batch(estimator, chip, (name, at), generator)
+    _check_repeated(estimator, chip, generator)
+
+
+def _check_large_batch(
+    estimator: Estimator, chip: LinearChip, place: tuple[str, int], generator: Generator
+) -> None:
+    """Examples far apart in a batch are probed independently too."""
+    if place[0] != "nodes":
+        return
+    wide, tie = LinearChip(chip.layers, chip.dtype, _BATCH), None
+    for _ in range(RUNS):
+        entry = _entry(estimator, wide, *place, 300, generator)
+        assert entry is not None
+        tie = _tie(entry.movedim((1, 2), (0, 1)).flatten(2).double())
+        if tie is None:
+            return
+    assert tie is not None
+    (a, b), z = tie
+    raise ContractError(
+        f"probes of nodes of layer {place[1]} of two examples hang together: {a} and {b} of a batch of "
+        f"{_BATCH}; |z| = {z:.1f}"
+    )
+
+
+def _check_repeated(estimator: Estimator, chip: LinearChip, generator: Generator) -> None:
+    """No step is that of another time, nor does a chip copy another's probes, however far apart they are."""
+    for _ in range(RUNS):
+        steps = torch.stack([_prints(estimator, chip, 24, generator) for _ in range(_STEPS)])
+        repeated = _STEPS - len(torch.unique(steps, dim=0))
+        if not repeated:
+            break
+    if repeated:
+        raise ContractError(
+            f"{repeated} of {_STEPS} steps had the probes of another; draw them from the generator that "
+            "`ask` is handed, not from one that it starts from a small number of seeds"
+        )
+    fleets = torch.stack([_prints(estimator, chip, _LARGE, generator) for _ in range(_COPIES)])
+    _, owner, count = torch.unique(fleets, dim=1, return_inverse=True, return_counts=True)
+    copied = (count[owner] > 1).nonzero().flatten().tolist()
+    if copied:
+        pair = [k for k in copied if owner[k] == owner[copied[0]]][:2]
+        raise ContractError(
+            f"probes of two chips of a fleet hang together: {pair[0]} and {pair[1]} of {_LARGE} are alike"
+        )
+
+
+def _prints(estimator: Estimator, chip: LinearChip, n: int, generator: Generator) -> Tensor:
+    """A number for the probes of each of n chips, whatever their sign, (n,)."""
+    spec = chip.spec(n)
+    probe, _ = estimator.ask(spec, chip.x, chip.baseline(spec), generator)
+    total = torch.zeros(n, dtype=torch.float64)
+    for place, entry in enumerate(tree_leaves(probe).values()):
+        own = entry.double().movedim(1, 0).flatten(1)
+        weight = (torch.arange(1, own.shape[1] + 1, dtype=torch.float64) * (2 + place)).sqrt()
+        total = total + (own * (weight % 1 + 0.1)).sum(1)
+    return (total.abs() * 1e9).round()
 
 
 def _check_mean(estimator: Estimator, chip: LinearChip, place: tuple[str, int], generator: Generator) -> None:

@@ -8,11 +8,12 @@ import torch
 from torch import Generator, Tensor
 
 from analog.contract import ContractError, refuse_global_generators, reseed_global_generators
-from analog.port import Port, require_port
+from analog.port import Port, Probe, Reading, require_port
 from analog.tree import tree_leaves, tree_map
 from analog.wires.tape import ReplayMismatch, Tape, replayed, taped
 
 from ..learner import Batch, Learner, Step, fit, require_generator
+from .comparison import refuse_changed_modes
 
 _REMEDY = "draw from the generator that `step` is handed"
 
@@ -24,13 +25,16 @@ def check_learner(
 
     Every measurement asked for and every pulse sent must be bitwise the same: once with the global generators
     (torch's, numpy's, Python's) seeded otherwise, and in two trainings that take turns, half-way through by a
-    copy of the learner as it was before the first; batches and global generators are left as they were. So
-    what is remembered stands in the state that `step` hands on, not on the learner, its class or its module.
+    copy of the learner as it was before the first, and one of them with other objects for its port, generator
+    and state at every step. Batches, states, global generators, torch's gradient mode and default dtype are
+    left as they were. So what is remembered stands in the state that `step` hands on: not on the learner, its
+    class or its module, by the port's or the generator's identity, or on the state's tensors.
 
     What a check within one process cannot see: a learner that finds the chip by the garbage collector, by the
     frames of its callers or by the closures of the port, and reads there what never changes or what it knows
-    to be a replay; a clock that decides only now and then. A chip in another process leaves nothing to find:
-    train such a learner on a port of `analog.io.remote`, which is what closes the wall.
+    to be a replay; a clock that decides only now and then; what differs between processes alone, as their
+    number and hashes of strings; memory by the identity of a batch. A chip in another process leaves nothing
+    to find: train such a learner on a port of `analog.io.remote`, which is what closes the wall.
 
     Args:
         learner: the learner under test.
@@ -57,7 +61,7 @@ def check_learner(
     name, pristine = type(learner).__name__, _copied(learner)
     kept, memory = _clone(examples), _class_memory(learner)
     live = Tape(port.spec)
-    with refuse_global_generators(name, _REMEDY):
+    with refuse_changed_modes(name), refuse_global_generators(name, _REMEDY):
         for _, step in fit(learner, taped(port, live), examples, generator()):
             if not isinstance(step, Step):
                 raise TypeError(
@@ -101,15 +105,44 @@ def _by_turns(
     ports = [taped(replayed(live), tape) for tape in tapes]
     generators, half = [generator(), generator()], len(examples) // 2
     states: list[Any] = [None, None]
+    name = type(learner).__name__
+    name = type(learner).__name__
+    alive: list[Any] = []  # so that nothing else is found at the place of what was used
     for turn in range(len(examples) + 1):
         for who, at in enumerate((turn, turn - 1)):
             if 0 <= at < len(examples):
                 actor = learner if at < half else pristine
                 if at == 0:
                     states[who] = actor.init(live.spec)
-                states[who], _ = actor.step(ports[who], examples[at], states[who], generators[who])
+                port, state, drawn = ports[who], states[who], generators[who]
+                if who == 1:
+                    port, state, drawn = _another(port), _clone(state), _copy_of(drawn)
+                before = _clone(state)
+                alive.append((port, states[who], state, generators[who]))
+                states[who], _ = actor.step(port, examples[at], state, drawn)
+                generators[who] = drawn
+                if not _alike(state, before):
+                    raise ContractError(f"{name}: step altered the state that it was handed")
     for tape in tapes:
         _require_whole(tape, live)
+
+
+def _another(port: Port) -> Port:
+    """The same wires behind other functions, so that nothing can be remembered by them."""
+
+    def measure(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+        return port.measure(x, probe, first=first, last=last)
+
+    return port._replace(
+        program=lambda knobs: port.program(knobs), pulse=lambda drive: port.pulse(drive), measure=measure
+    )
+
+
+def _copy_of(generator: Generator) -> Generator:
+    """Another generator that goes on with the same numbers."""
+    copied = Generator(generator.device)
+    copied.set_state(generator.get_state())
+    return copied
 
 
 def _require_whole(again: Tape, live: Tape) -> None:

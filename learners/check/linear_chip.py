@@ -16,6 +16,7 @@ from ..estimators.base import Estimator, ProbeResult
 from ..estimators.gradient import Gradient, knob_gradient
 
 EXAMPLES = 5
+DEEP: tuple[Layer, ...] = (dense(2, 3), dense(3, 2), dense(2, 2), dense(2, 2, linear=True))
 DENSE: tuple[Layer, ...] = (dense(3, 4), dense(4, 2, linear=True))
 CONVOLUTION: tuple[Layer, ...] = (conv2d((1, 2, 3), 2, 2), dense(4, 4, linear=True))
 
@@ -26,28 +27,30 @@ class Asked(NamedTuple):
     probe: Probe
     memo: Any
     knobs: tuple[Tensor | None, ...]  # what was added at the knobs, (probes, *fleet, tiles, rows, cols)
-    changes: tuple[Tensor | None, ...]  # what that adds at the nodes, (probes, *fleet, 5, features)
+    changes: tuple[Tensor | None, ...]  # what that adds at the nodes, (probes, *fleet, examples, features)
 
 
 class LinearChip:
-    """Two layers, five examples, and a loss that is linear in what is added at nodes and knobs.
+    """Layers, examples, and a loss that is linear in what is added at nodes and knobs.
 
-    `node_gradients` (5, features) are the exact gradients of each example's loss at the nodes of each layer,
-    `gathered` (tiles, 5 * sites, cols) what drives its tiles, `gradient` (tiles, rows, cols) the mean loss's
-    at its knobs. The dense one is 3 -> 4 -> 2.
+    By default two layers, 3 -> 4 -> 2, and five examples. `node_gradients` (examples, features) are the exact
+    gradients of each example's loss at the nodes of each layer, `gathered` (tiles, examples * sites, cols)
+    what drives its tiles, `gradient` (tiles, rows, cols) the mean loss's at its knobs.
     """
 
-    def __init__(self, layers: tuple[Layer, ...] = DENSE, dtype: torch.dtype = torch.float64) -> None:
-        self.layers, self.dtype = layers, dtype
-        first, second = layers
-        self.x = 0.5 + _waves(3, EXAMPLES, first.features_in).to(dtype)
-        self.taps = (
-            0.3 + _waves(7, EXAMPLES, first.features).to(dtype),
-            _waves(5, EXAMPLES, second.features).to(dtype),
-        )
+    def __init__(
+        self,
+        layers: tuple[Layer, ...] = DENSE,
+        dtype: torch.dtype = torch.float64,
+        examples: int = EXAMPLES,
+    ) -> None:
+        self.layers, self.dtype, self.examples = layers, dtype, examples
+        self.x = 0.5 + _waves(3, examples, layers[0].features_in).to(dtype)
+        taps = zip((7, 5, 13, 6), (0.3,) * (len(layers) - 1) + (0.0,), layers, strict=False)
+        self.taps = tuple(rise + _waves(rate, examples, la.features).to(dtype) for rate, rise, la in taps)
         self.node_gradients = tuple(
-            _waves(rate, EXAMPLES, layer.features).to(dtype)
-            for rate, layer in zip((11, 9), layers, strict=True)
+            _waves(rate, examples, layer.features).to(dtype)
+            for rate, layer in zip((11, 9, 8, 12), layers, strict=False)
         )
         self.gathered = tuple(la.gather(x) for la, x in zip(layers, self.inputs, strict=True))
         rows = zip(layers, self.node_gradients, self.inputs, strict=True)
@@ -82,7 +85,7 @@ class LinearChip:
         acting, none = probe, (None,) * len(self.layers)
         if estimator.probes_at is None:
             count = next(iter(tree_leaves(probe).values())).shape[0]
-            shapes = [(count, *spec.fleet, EXAMPLES, la.features) for la in self.layers]
+            shapes = [(count, *spec.fleet, self.examples, la.features) for la in self.layers]
             acting = Probe(nodes=tuple(torch.randn(s, generator=generator, dtype=self.dtype) for s in shapes))
         offsets = acting.knobs or none
         rows = zip(self.layers, acting.nodes or none, offsets, self.gathered, strict=True)
@@ -104,21 +107,21 @@ class LinearChip:
         """The result of probing these chips.
 
         Args:
-            gradient: of the loss, at nodes (5, features) of each example's or at knobs (tiles, rows, cols) of
-                the mean loss; None: the chip's own.
+            gradient: of the loss, at nodes (examples, features) of each example's or at knobs (tiles, rows,
+                cols) of the mean loss; None: the chip's own.
             scale: of all losses.
             shift: a constant added to all losses.
             bend: how far taps rise under a probe, whatever its sign, as those of rectifiers do.
         """
         baseline = self.baseline(spec)
-        low = torch.full((*spec.fleet, EXAMPLES, 1), 0.3 * scale + shift, dtype=self.dtype)
+        low = torch.full((*spec.fleet, self.examples, 1), 0.3 * scale + shift, dtype=self.dtype)
         taps = zip(baseline.taps, asked.changes, strict=True)
         probed = Reading(tuple(tap if c is None else tap + c + bend * _risen(c) for tap, c in taps))
         losses = scale * self.losses(asked, gradient) + shift
         return ProbeResult(self.x, baseline, low, asked.probe, probed, losses, asked.memo)
 
     def losses(self, asked: Asked, gradient: Gradient | None = None) -> Tensor:
-        """The loss of each example under a probe, (probes, *fleet, 5, 1); its gradient is as for `result`."""
+        """The loss of each example under a probe, (probes, *fleet, examples, 1); gradient as for `result`."""
         total = torch.full((), 0.3, dtype=self.dtype)
         at = Gradient(nodes=self.node_gradients) if gradient is None else gradient
         for d, change in zip(at.nodes or (), asked.changes, strict=False):
@@ -126,7 +129,9 @@ class LinearChip:
                 total = total + (change * d).sum(-1)
         for g, offset in zip(at.knobs or (), asked.knobs, strict=False):
             if g is not None and offset is not None:
-                total = total + (offset * g).sum((-3, -2, -1)).unsqueeze(-1) * _shares(self.dtype)
+                total = total + (offset * g).sum((-3, -2, -1)).unsqueeze(-1) * _shares(
+                    self.dtype, self.examples
+                )
         lead = next(change for change in asked.changes if change is not None).shape[:-1]
         return total.expand(lead).unsqueeze(-1)
 
@@ -151,7 +156,9 @@ class LinearChip:
     def _told(self, estimator: Estimator, parts: Knobs, at_knobs: bool) -> tuple[Gradient, Tensor]:
         if at_knobs:
             return Gradient(knobs=parts), concatenate(parts)
-        nodes = tuple(_signed(self.dtype).unsqueeze(-1) * part for part in parts)  # (5, features) each
+        nodes = tuple(
+            _signed(self.dtype, self.examples).unsqueeze(-1) * part for part in parts
+        )  # (examples, features) each
         if estimator.gradient_at == "nodes":
             return Gradient(nodes=nodes), concatenate(nodes)
         rows = zip(self.layers, nodes, self.inputs, strict=True)
@@ -176,14 +183,19 @@ def _waves(rate: int, rows: int, cols: int) -> Tensor:
     return (rate * grid).sin().view(rows, cols)
 
 
-def _shares(dtype: torch.dtype) -> Tensor:
+def _shares(dtype: torch.dtype, examples: int) -> Tensor:
     """By what the examples share in the mean loss; their mean is 1."""
-    return torch.tensor([1.5, 0.5, 2.0, -0.25, 1.25], dtype=dtype)
+    shares = _cycled([1.5, 0.5, 2.0, -0.25, 1.25], examples)
+    return (shares / shares.mean()).to(dtype)
 
 
-def _signed(dtype: torch.dtype) -> Tensor:
-    """How strongly each example's loss depends on a node: never alike, so that none stands in for another."""
-    return torch.tensor([1.0, -1.2, 0.8, 1.4, -0.9], dtype=dtype)
+def _signed(dtype: torch.dtype, examples: int) -> Tensor:
+    """How strongly each example's loss depends on a node: neighbors never alike, lest one stand in."""
+    return _cycled([1.0, -1.2, 0.8, 1.4, -0.9], examples).to(dtype)
+
+
+def _cycled(numbers: list[float], count: int) -> Tensor:
+    return torch.tensor([numbers[k % len(numbers)] for k in range(count)], dtype=torch.float64)
 
 
 def _risen(change: Tensor) -> Tensor:

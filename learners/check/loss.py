@@ -11,20 +11,36 @@ from analog.streams import stream
 from analog.tree import tree_leaves, tree_map
 
 from ..losses import Loss
-from .comparison import clone_tree, equal_trees, finite, multiple, require, require_close
+from .comparison import (
+    clone_tree,
+    equal_trees,
+    finite,
+    multiple,
+    refuse_changed_modes,
+    require,
+    require_close,
+)
 
 _BATCH = 6
 _STEP = 1e-5
+_BATCHES = ((2,), (4, 1), (3, 0, 4, 5, 1), (5, 4, 3, 2, 1, 0, 0, 1, 2, 3, 4, 5))  # examples, by number
 
 
 def check_loss(loss: Loss, target: Any = None, *, outputs: int = 6) -> None:
     """Check that a loss keeps its contract on made-up outputs of six examples.
 
     Every part of every example has a number, of the dtype of the outputs, and the call is their sum; it is
-    finite, is the same at every call, alters nothing, and hangs on no other example, whatever the leading
-    axes (probes, fleet), in float32 and float64. `freeze` gives one target for a fleet and for its chips
-    alone, and what it gives is a constant. The gradient, if the loss knows one, is that of central
-    differences; a kink that happens to lie within 1e-5 of an output would be taken for an error.
+    finite for outputs up to 1e4 and where they are the target, is the same at every call, with gradients
+    recorded or not, alters nothing, and hangs on no other example, whatever the leading axes (none to three:
+    probes, fleet), in float32 and float64. `freeze` gives one target for a fleet and for its chips alone, and
+    what it gives is a constant. Where it leaves the target as it is and each tensor of that has six rows, an
+    example's loss and gradient are also the same in batches of 1, 2, 5 and 12 and in another order. The
+    gradient, if the loss knows one, is that of central differences at outputs of size 1, 30 and 1e3; a kink
+    that happens to lie within 1e-5 of an output would be taken for an error. With no `target` another count
+    of outputs is tried too, if the loss takes it.
+
+    Not seen: what happens at other batch sizes, counts of outputs or sizes than these alone, and a dependence
+    on the others' outputs that a target settled by `freeze` carries.
 
     Args:
         loss: anybody's.
@@ -48,6 +64,19 @@ def check_loss(loss: Loss, target: Any = None, *, outputs: int = 6) -> None:
     chosen = _target(loss, out[0, 0], outputs) if target is None else target
     for dtype in (torch.float64, torch.float32):
         _Trial(loss, out.to(dtype), _cast(chosen, dtype)).check()
+    if target is None:
+        _check_wider(loss, 2 * outputs + parts)
+
+
+def _check_wider(loss: Loss, outputs: int) -> None:
+    """Try another count of outputs, if the loss takes it."""
+    generator = stream(0, "check", "wider loss")
+    out = torch.randn(2, 3, _BATCH, outputs, generator=generator, dtype=torch.float64)
+    try:
+        target = _target(loss, out[0, 0], outputs)
+    except ValueError:  # it is made for one count of outputs
+        return
+    _Trial(loss, out, target).check()
 
 
 def _target(loss: Loss, out: Tensor, outputs: int) -> Any:
@@ -90,19 +119,24 @@ class _Trial:
         self._check_leading_axes()
         if self.loss.gradient is not None:
             self._check_gradient(self.loss.gradient)
+        self._check_batches()
+        self._check_fitted()
 
     def call(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """What a method gives, twice the same, of arguments that it leaves as they are."""
         kept, found = clone_tree(arguments), []
         for seed in (1, 2):
             with (
+                torch.set_grad_enabled(seed == 1 or name == "gradient"),  # which may use autograd itself
+                refuse_changed_modes(f"{self.loss!r}: {name}"),
                 reseed_global_generators(seed),
                 refuse_global_generators(f"{self.loss!r}", "a loss draws nothing"),
             ):
                 try:
                     found.append(function(*arguments))
                 except Exception as error:
-                    where = f"{name} of outputs {tuple(self.out.shape)} {self.out.dtype}"
+                    shapes = [tuple(a.shape) for a in arguments[:1] if isinstance(a, Tensor)]
+                    where = f"{name} of outputs {shapes} {self.out.dtype}"
                     raise ContractError(
                         f"{self.loss!r}: {where} raised {type(error).__name__}: {error}"
                     ) from error
@@ -145,10 +179,12 @@ class _Trial:
         fits = isinstance(total, Tensor) and total.shape == value.shape[:-1]
         self._require(fits, "the call is one number for each example; do not override it")
         self._close(total, value.sum(-1), "the call is the sum of the parts; do not override it")
-        for size in (0.0, 50.0):
-            self._require(
-                finite(self.value(size * self.out, self.target)), f"value is not finite at {size:g} times"
-            )
+        for size in (0.0, 30.0, 1e3, 4e3):
+            large = size * self.out
+            self._require(finite(self.value(large, self.target)), f"value is not finite at {size:g} times")
+            if self.loss.gradient is not None:
+                found = self.call("gradient", self.loss.gradient, large, self.target)
+                self._require(finite(found), f"gradient is not finite at {size:g} times")
 
     def _check_examples(self) -> None:
         """With the target settled, an example's loss and gradient hang on its own outputs alone."""
@@ -167,6 +203,47 @@ class _Trial:
         for probe, out in enumerate(self.out):
             statement = "the loss is the same for each probe alone and all together"
             self._close(self.value(out, self.target), whole[probe], statement)
+        several = self.value(self.out.unsqueeze(0), self.target)
+        self._close(several, whole.unsqueeze(0), "the loss is the same under two axes of probes")
+        lone = self.call("freeze", self.loss.freeze, self.fleet[0], self.given)
+        self._close(
+            self.value(self.out[0, 0], lone),
+            whole[0, 0],
+            "the loss is the same for a lone chip without probes, whose outputs are (batch, features)",
+        )
+        if self.loss.gradient is not None:
+            gradient = self.call("gradient", self.loss.gradient, self.out, self.target)
+            found = self.call("gradient", self.loss.gradient, self.out[0, 0], lone)
+            self._close(found, gradient[0, 0], "the gradient is the same for a lone chip without probes")
+
+    def _check_batches(self) -> None:
+        """An example's loss and gradient are the same in a batch of another size or in another order."""
+        rows = {leaf.shape[:1] for leaf in tree_leaves(self.given).values() if isinstance(leaf, Tensor)}
+        if rows != {(_BATCH,)} or not equal_trees(self.target, self.given):
+            return
+        for chosen in _BATCHES:
+            place = list(chosen)
+            target = tree_map(lambda t, p=place: t[p] if isinstance(t, Tensor) else t, self.given)
+            for name, function in (("loss", self.value), ("gradient", self.loss.gradient)):
+                if function is not None:
+                    whole = function(self.out, self.target)[..., place, :]
+                    for out, wanted in ((self.out, whole), (self.out[0, 0], whole[0, 0])):
+                        found = self.call(name, function, out[..., place, :], target)
+                        statement = f"the {name} of an example is the same in a batch of {len(place)}"
+                        self._close(found, wanted, f"{statement}, whatever its place there")
+
+    def _check_fitted(self) -> None:
+        """Loss and gradient are finite where the outputs are what the target says."""
+        for name, leaf in tree_leaves(self.given, "target").items():
+            if not isinstance(leaf, Tensor) or leaf.dtype != self.out.dtype:
+                continue
+            if leaf.shape != self.out.shape[-2:]:
+                continue
+            fitted = leaf.expand(self.out.shape).clone()
+            self._require(finite(self.value(fitted, self.target)), f"value is not finite at out == {name}")
+            if self.loss.gradient is not None:
+                found = self.call("gradient", self.loss.gradient, fitted, self.target)
+                self._require(finite(found), f"gradient is not finite at out == {name}")
 
     def _check_gradient(self, gradient: Callable[[Tensor, Any], Tensor]) -> None:
         found = self.call("gradient", gradient, self.out, self.target)
@@ -178,20 +255,24 @@ class _Trial:
         self._require(bool(torch.isfinite(found).all()), "gradient is not finite")
         if self.out.dtype != torch.float64:
             return  # differences tell little there
-        wanted = self._differences()
-        gap = float((found - wanted).abs().max())
-        self._require(
-            gap <= 1e-6 * (float(wanted.abs().max()) + 1e-3),
-            f"gradient is {multiple(found, wanted):.3g} times that of central differences along it, and "
-            f"off by up to {gap:.3g} of {float(wanted.abs().max()):.3g}",
-        )
+        for size in (1.0, 30.0, 1e3):
+            out = size * self.out
+            found, wanted = gradient(out, self.target), self._differences(out)
+            gap, largest = float((found - wanted).abs().max()), float(wanted.abs().max())
+            rounding = 1e-15 / _STEP * float(self.loss.value(out, self.target).abs().max())
+            where = "" if size == 1 else f" at outputs {size:g} times as large"
+            self._require(
+                gap <= 1e-6 * (largest + 1e-3) + rounding,
+                f"gradient is {multiple(found, wanted):.3g} times that of central differences along it, and "
+                f"off by up to {gap:.3g} of {largest:.3g}{where}",
+            )
 
-    def _differences(self) -> Tensor:
+    def _differences(self, out: Tensor) -> Tensor:
         """The gradient of each example's loss by central differences, of the shape of the outputs."""
-        steps = _STEP * torch.eye(self.out.shape[-1], dtype=self.out.dtype)
+        steps = _STEP * torch.eye(out.shape[-1], dtype=out.dtype)
 
         def along(step: Tensor) -> Tensor:
-            up, down = (self.loss.value(self.out + s * step, self.target).sum(-1) for s in (1, -1))
+            up, down = (self.loss.value(out + s * step, self.target).sum(-1) for s in (1, -1))
             return (up - down) / (2 * _STEP)
 
         return torch.stack([along(step) for step in steps], -1)

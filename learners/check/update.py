@@ -1,5 +1,6 @@
 """The contract of updates: `check_update(my_update(1e-2))`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,10 +16,20 @@ from analog.tree import tree_leaves, tree_unflatten
 
 from ..updates.record import Rule, TakenStep, Update
 from ..updates.sensitivity import sensitivities
-from .comparison import clone_tree, equal_trees, finite, multiple, require, require_close
+from .comparison import (
+    clone_tree,
+    equal_trees,
+    finite,
+    multiple,
+    refuse_changed_modes,
+    require,
+    require_close,
+)
 
 _SHAPES = ((1, 4, 3), (2, 2, 5))  # (tiles, rows, cols) of two layers
 _STEPS = 6
+_LONG = 200  # steps of a long run
+_SLOPE = 0.1  # of the gradient then
 _FILLED = 4  # steps after which nothing of a state is yet to come, in updates tuned three times over
 
 
@@ -29,9 +40,14 @@ def check_update(update: Update, *, fleet: int = 3) -> None:
     finite, of the gradient's shapes and dtype, also where a gradient is 0 or large. The state is a tree of
     tensors and numbers whose structure, shapes and dtypes stay as they are once it is filled (tuned updates
     take a step a level), and a training that goes on from its file is bitwise the one that was never stopped.
-    Chips of a fleet are independent: what is sent to one hangs on its own gradients. Where another update may
-    tune it, the sensitivity of its drive to each hyper-parameter is that of central differences, as is the
-    claim that the drive is proportional to a learning rate.
+    Chips of a fleet are independent: what is sent to one hangs on its own gradients, and is the
+    same in a fleet of another size and alone, without a fleet's axis, unless the update has numbers of its
+    own for each chip. Over 200 steps of one gradient the drives sum up to a way down it in every layer of
+    every chip, or to nothing, and all stays finite. Where another update may tune it, the sensitivity of its
+    drive to each hyper-parameter is that of central differences, as is the claim that the drive is
+    proportional to a learning rate.
+
+    Not seen: what happens only after 200 steps, or at gradients of sizes between 0, .1, 1, 1e4 and 1e15.
 
     Args:
         update: anybody's.
@@ -42,8 +58,10 @@ def check_update(update: Update, *, fleet: int = 3) -> None:
     """
     if not isinstance(update, Update):
         raise ContractError(f"got {update!r}, wanted an Update such as adam(1e-2)")
-    for dtype in (torch.float64, torch.float32):
-        _Trial(update, fleet, dtype).check()
+    trials = [_Trial(update, fleet, dtype) for dtype in (torch.float64, torch.float32)]
+    for trial in trials:
+        trial.check()
+    trials[-1].check_descent()
     if update.rule is not None:
         _check_sensitivities(update, update.rule, fleet)
 
@@ -74,9 +92,13 @@ class _Trial:
         self._require(same, "two runs by turns of one update differ; keep what is remembered in the state")
         self._check_files(states, drives)
         self._check_chips(drives)
-        for size in (0.0, 1e4):
+        for size in (0.0, 1e4, 1e15):
             extreme = [tuple(size * g for g in gradient) for gradient in self.gradients]
-            self._run(extreme, f" where gradients are {size:g} times as large")
+            _, driven = self._run(extreme, f" where gradients are {size:g} times as large")
+            if size == 1e4:
+                self._check_chips(driven, size)
+        if not self._has_numbers_of_chips():
+            self._check_other_fleets(drives)
 
     def _run(self, gradients: list[Knobs], where: str = "") -> tuple[list[Any], list[Knobs]]:
         """The states before and after each step, and its drives."""
@@ -94,6 +116,8 @@ class _Trial:
         kept, found = clone_tree(arguments), []
         for seed in (1, 2):
             with (
+                torch.set_grad_enabled(seed == 1),
+                refuse_changed_modes(f"{self.update}: {name}"),
                 reseed_global_generators(seed),
                 refuse_global_generators(f"{self.update}", "an update draws nothing"),
             ):
@@ -149,11 +173,50 @@ class _Trial:
                 equal_trees(drive, drives[at]), "a training that goes on from its file is another one"
             )
 
-    def _check_chips(self, drives: list[Knobs]) -> None:
+    def _has_numbers_of_chips(self) -> bool:
+        """Whether the update wants this fleet and no other, having a number for each of its chips."""
+        rule = self.update.rule
+        values = () if rule is None else [h.value for h in rule.hyperparameters.values()]
+        return any(isinstance(value, Tensor) and value.ndim > 0 for value in values)
+
+    def _check_other_fleets(self, drives: list[Knobs]) -> None:
+        """The first chip is sent the same in a fleet of two, and alone."""
+        ways: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
+            ("in a fleet of another size", lambda t: t[:2]),
+            ("alone, without a fleet's axis", lambda t: t[0]),
+        )
+        for name, part in ways:
+            state = self._call("init", tuple(map(part, self.zeros)))
+            for gradient, wanted in zip(self.gradients, drives, strict=True):
+                found, state = self._call("step", tuple(map(part, gradient)), state)
+                self._check_drive(tuple(map(part, gradient)), found, f" for a chip {name}")
+                for layer, (a, b) in enumerate(zip(found, map(part, wanted), strict=True)):
+                    statement = f"layer {layer}: a chip is sent the same {name}"
+                    require_close(a, b, self.rounding, f"{self.update}: {statement}")
+
+    def check_descent(self) -> None:
+        """Over many steps of one gradient the drives sum up to a way down it, and nothing runs away."""
+        gradient = tuple(g.sign() * _SLOPE for g in self.gradients[0])
+        state, form = self.update.init(self.zeros), None
+        total = [torch.zeros_like(g) for g in gradient]
+        for step in range(_LONG):
+            drive, state = self.update.step(gradient, state)
+            self._require(finite((drive, state)), f"drive or state is not finite at step {step + 1}")
+            total = [t + d for t, d in zip(total, drive, strict=True)]
+            leaves = {name: _form(leaf) for name, leaf in tree_leaves(state).items()}
+            form = leaves if step < _FILLED else form
+            self._require(leaves == form, f"the state changes in structure at step {step + 1}")
+        for layer, (moved, g) in enumerate(zip(total, gradient, strict=True)):
+            along = float((moved * g).flatten(1).sum(1).max())
+            self._require(
+                along <= 0, f"layer {layer}: the drives of {_LONG} steps sum up to a way up their gradient"
+            )
+
+    def _check_chips(self, drives: list[Knobs], size: float = 1.0) -> None:
         """What is sent to the first chip hangs on its own gradients."""
 
         def elsewhere(g: Tensor) -> Tensor:
-            return torch.cat((g[:1], g[1:] * -2.3 + 0.7))
+            return size * torch.cat((g[:1], g[1:] * -2.3 + 0.7))
 
         _, others = self._run([tuple(map(elsewhere, step)) for step in self.gradients])
         for one, other in zip(drives, others, strict=True):

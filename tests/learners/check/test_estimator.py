@@ -26,6 +26,7 @@ from learners.check import LinearChip
 from learners.estimators import ActiveNodePerturbation, Blocks, knob_gradients
 from learners.estimators.base import ProbeResult
 from studies.perturbation.laws import DISTRIBUTIONS, SCHEMES
+from tests.learners.check.sampled import sampled
 
 PAIRS = list(itertools.product(DISTRIBUTIONS.values(), SCHEMES.values()))
 
@@ -36,7 +37,7 @@ LAWFUL: list[Estimator] = [
 ] + [ActiveNodePerturbation(1), ActiveNodePerturbation(3), WeightPerturbation(0.3, 6, Blocks(rademacher, 3))]
 
 
-@pytest.mark.parametrize("at", range(len(LAWFUL)))
+@pytest.mark.parametrize("at", sampled(range(len(LAWFUL)), 4))
 def test_our_estimators_are_lawful(at: int) -> None:
     check_estimator(LAWFUL[at], stream(0, "lawful", at))
 
@@ -127,7 +128,9 @@ DEFECTS: list[tuple[Defect, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("defect", "says"), DEFECTS, ids=[f"{d.what}, {type(d.inner).__name__}" for d, _ in DEFECTS]
+    ("defect", "says"),
+    sampled(DEFECTS, 4),
+    ids=[f"{d.what}, {type(d.inner).__name__}" for d, _ in sampled(DEFECTS, 4)],
 )
 def test_every_defect_is_caught(defect: Defect, says: str) -> None:
     with pytest.raises(ContractError, match=says):
@@ -287,7 +290,7 @@ SPREAD: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("at", range(len(SPREAD)))
+@pytest.mark.parametrize("at", sampled(range(len(SPREAD)), 4))
 def test_our_estimators_vary_as_predicted(at: int) -> None:
     check_estimator(SPREAD[at], stream(0, "spread", at), variance=predicted_by(SPREAD[at]))
 

@@ -27,6 +27,7 @@ from learners import (
 from learners.estimators import ProbeDistribution, coordinates, haar, knob_gradients, sphere
 from learners.estimators.base import ProbeResult
 from learners.estimators.distributions import Independent
+from tests.learners.check.sampled import sampled
 
 NODES, WEIGHTS = NodePerturbation(0.3, probes=2), WeightPerturbation(0.3, probes=2)
 
@@ -309,7 +310,74 @@ HIDDEN: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", HIDDEN)
+def in_the_middle(found: Gradient, spec: Spec, result: ProbeResult) -> Gradient:
+    top = len(spec.layers) - 1
+    return Gradient(
+        nodes=tuple(t if t is None or i in (0, top) else 2 * t for i, t in enumerate(found.nodes or ()))
+    )
+
+
+def by_seeds(count: int) -> Any:
+    @dataclass(frozen=True)
+    class FewSeeds(NodePerturbation):
+        """Starts a generator of its own from one of a few seeds."""
+
+        def ask(self, spec: Spec, x: Tensor, baseline: Reading, generator: Generator) -> tuple[Probe, None]:
+            seed = int(torch.randint(count, (), generator=generator))
+            return super().ask(spec, x, baseline, stream(seed, "few"))
+
+    return FewSeeds(0.3, 2)
+
+
+def copied_from(axis: int, by: int) -> Callable[[Tensor], Tensor]:
+    """Every unit along an axis is probed as the one that many before it."""
+    return lambda p: p.index_select(axis, torch.arange(p.shape[axis]) % by) if p.ndim > -axis else p
+
+
+def gradients_off(probe: Probe, memo: Any, generator: Generator) -> tuple[Probe, Any]:
+    torch.set_grad_enabled(False)
+    return probe, memo
+
+
+def float64_by_default(probe: Probe, memo: Any, generator: Generator) -> tuple[Probe, Any]:
+    torch.set_default_dtype(torch.float64)
+    return probe, memo
+
+
+SCOPE: dict[str, tuple[Any, str]] = {  # right where a narrower check would look
+    "layers between": (Defective(NODES, change_tell=in_the_middle), f"{MEAN}: .* 2 times in layer 1 .*four"),
+    "batches of five": (
+        Defective(NODES, change_tell=lambda f, s, r: tree_map(lambda t: t * 5 / r.x.shape[-2], f)),
+        "examples that come twice change nothing",
+    ),
+    "batches above one": (
+        Defective(WEIGHTS, change_tell=lambda f, s, r: tree_map(lambda t: t * (1 + (r.x.shape[-2] < 2)), f)),
+        "the same in a batch of one",
+    ),
+    "an x for all chips": (
+        Defective(NODES, change_tell=lambda f, s, r: tree_map(lambda t: t * (r.x.ndim - 1), f)),
+        "an x for each chip, though all alike, changes nothing",
+    ),
+    "256 seeds": (by_seeds(256), "of 300 steps had the probes of another"),
+    "2000 seeds": (by_seeds(2000), "of 300 steps had the probes of another"),
+    "chips 1200 apart": (asked(copied_from(-3, 1200), NODES), "two chips .* 0 and 1200 of 2400 are alike"),
+    "chips 700 apart, of knobs": (asked(copied_from(-4, 700), WEIGHTS), "two chips of a fleet hang together"),
+    "examples 8 apart": (asked(copied_from(-2, 8), NODES), "two examples hang together: 0 and 8"),
+    "examples 40 apart": (asked(copied_from(-2, 40), NODES), "two examples hang together: 0 and 40"),
+    "gradients off": (Defective(NODES, gradients_off), "ask: torch's gradient mode was left changed"),
+    "float64 for good": (Defective(NODES, float64_by_default), "ask: torch's default dtype was left changed"),
+}
+
+
+@pytest.mark.parametrize("name", sampled(SCOPE, 2))
+def test_what_is_wrong_at_other_sizes_is_named_too(name: str) -> None:
+    estimator, says = SCOPE[name]
+    with pytest.raises(ContractError, match=says):
+        check_estimator(estimator, stream(0, "scope", name))
+    assert torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize("name", sampled(HIDDEN, 4))
 def test_a_hidden_defect_is_named(name: str) -> None:
     estimator, says = HIDDEN[name]
     with pytest.raises(ContractError, match=says):
@@ -328,12 +396,15 @@ def test_the_global_generators_are_left_as_they_were() -> None:
 
 @pytest.mark.parametrize(
     ("estimator", "factor"),
-    [
-        (scaled(1.01, NodePerturbation(0.3, 1, gaussian)), 1.01),
-        (scaled(0.99, WeightPerturbation(0.3, 2, gaussian, antithetic)), 0.99),
-        (scaled(1.01, WeightPerturbation(0.3, 20, gaussian)), 1.01),
-    ],
-    ids=["nodes, 1 probe, +1 %", "weights, 2 pairs, -1 %", "weights, 20 probes, +1 %"],
+    sampled(
+        [
+            (scaled(1.01, NodePerturbation(0.3, 1, gaussian)), 1.01),
+            (scaled(0.99, WeightPerturbation(0.3, 2, gaussian, antithetic)), 0.99),
+            (scaled(1.01, WeightPerturbation(0.3, 20, gaussian)), 1.01),
+        ],
+        3,
+    ),
+    ids=sampled(["nodes, 1 probe, +1 %", "weights, 2 pairs, -1 %", "weights, 20 probes, +1 %"], 3),
 )
 def test_an_error_of_scale_of_one_percent_is_found(estimator: Any, factor: float) -> None:
     """Gaussian probes; missed with probability .001 by design, as `python -m tests.power` shows."""

@@ -132,6 +132,39 @@ class AltersBatch(Plain):
         return super().step(port, batch, state, generator)
 
 
+_BY_IDENTITY: dict[int, int] = {}
+
+
+class ByItsPort(Plain):
+    def step(self, port: Port, batch: Batch, state: int, generator: object) -> tuple[int, Step]:
+        _BY_IDENTITY[id(port.measure)] = seen = _BY_IDENTITY.get(id(port.measure), 0) + 1
+        self.seen = seen
+        return super().step(port, batch, state, generator)
+
+    def extra(self, baseline: torch.Tensor) -> float:
+        return 0.001 * self.seen
+
+
+class ByItsGenerator(ByItsPort):
+    def step(self, port: Port, batch: Batch, state: int, generator: object) -> tuple[int, Step]:
+        _BY_IDENTITY[id(generator)] = self.seen = _BY_IDENTITY.get(id(generator), 0) + 1
+        return Plain.step(self, port, batch, state, generator)
+
+
+class StateInPlace(Plain):
+    def init(self, spec: object) -> Any:
+        return torch.zeros(())
+
+    def step(self, port: Port, batch: Batch, state: Any, generator: object) -> tuple[Any, Step]:
+        return state.add_(1), super().step(port, batch, 0, generator)[1]
+
+
+class GradientsOff(Plain):
+    def extra(self, baseline: torch.Tensor) -> float:
+        torch.set_grad_enabled(False)
+        return 0.0
+
+
 CHEATS: dict[Callable[[], Any], tuple[type[Exception], str]] = {
     OnItself: (ReplayMismatch, "what was sent differs"),
     OnItselfBegunAnew: (ReplayMismatch, "of two trainings by turns .* remembered outside the state"),
@@ -145,6 +178,10 @@ CHEATS: dict[Callable[[], Any], tuple[type[Exception], str]] = {
     NumpyGlobal: (ContractError, "the global numpy generator"),
     PythonGlobal: (ContractError, "the global Python generator"),
     Entropy: (ReplayMismatch, "what was sent differs"),
+    ByItsPort: (ReplayMismatch, "of two trainings by turns .* remembered outside the state"),
+    ByItsGenerator: (ReplayMismatch, "of two trainings by turns .* remembered outside the state"),
+    StateInPlace: (ContractError, "StateInPlace: step altered the state that it was handed"),
+    GradientsOff: (ContractError, "GradientsOff: torch's gradient mode was left changed"),
     AltersBatch: (ContractError, "batch 0 was altered in place"),
 }
 

@@ -79,6 +79,17 @@ class Broken(SquaredError):
             "infinite at 0": lambda: value / out.square().sum(-1, keepdim=True),
             "draws": lambda: value + 0 * torch.rand(()).to(value),
             "remembers": lambda: value + next(_COUNT),
+            "six examples": lambda: value * 6 / out.shape[-2],
+            "a batch of one swallowed": lambda: value.squeeze(-2),
+            "two axes of probes": lambda: value * (1 if out.ndim < 5 else 2),
+            "no lone chip": lambda: value + 0 * out.select(-3, 0).mean(),
+            "by place": lambda: value * (1 + torch.arange(out.shape[-2]).to(out).unsqueeze(-1)),
+            "not finite above 1e3": lambda: (
+                value + 0 * torch.where(out.abs() > 1e3, torch.inf, 0.0).sum(-1, True)
+            ),
+            "not finite where it fits": lambda: value / (out - target).norm(dim=-1, keepdim=True),
+            "asks for a graph": lambda: value * (1 + torch.is_grad_enabled()),
+            "saturated": lambda: value.clamp(max=300),
             "alters": lambda: value + out.mul_(2).sum(-1, keepdim=True),
         }
         return changes.get(self.what, lambda: value)()
@@ -121,6 +132,15 @@ BREACHES = {
     "infinite at 0": "value is not finite at 0 times",
     "draws": "global torch generator",
     "remembers": "value gave two answers",
+    "six examples": "central differences|in a batch of 1",
+    "a batch of one swallowed": "in a batch of 1|value gave .* wanted",
+    "two axes of probes": "under two axes of probes",
+    "no lone chip": r"value of outputs \[\(6, 6\)\] .* raised IndexError",
+    "by place": "central differences|in a batch of 1",
+    "not finite above 1e3": "value is not finite at 1000 times",
+    "not finite where it fits": "not finite at out == target|central differences",
+    "asks for a graph": "two answers",
+    "saturated": "central differences .* at outputs 30 times as large",
     "alters": "value altered what it was given",
     "negated": "gradient is -1 times",
     "half": "gradient is 0.5 times",

@@ -23,6 +23,7 @@ from learners import (
     update_rule,
     with_schedule,
 )
+from tests.learners.check.sampled import sampled
 
 OURS = [
     sgd(0.1),
@@ -43,9 +44,18 @@ OURS = [
 ]
 
 
-@pytest.mark.parametrize("update", OURS, ids=lambda update: str(update)[:50])
+@pytest.mark.parametrize("update", sampled(OURS, 4), ids=lambda update: str(update)[:50])
 def test_our_updates_keep_their_contract(update: Update) -> None:
     check_update(update)
+
+
+def downhill(tuple_of: Any) -> Any:
+    return tuple(-each for each in tuple_of)
+
+
+def clipped(gradient: Any, most: float) -> Any:
+    norm = torch.stack([g.norm() for g in gradient]).norm()
+    return tuple(-g * (most / norm.clamp(min=most)) for g in gradient)
 
 
 def halved(tuple_of: Any) -> Any:
@@ -141,6 +151,42 @@ BROKEN: dict[str, tuple[Update, str]] = {
             {"rate": Hyperparameter.learning_rate(0.1)},
         ),
         "sensitivity of the drive to rate is 0.5 times .* proportional to it",
+    ),
+    "clipped at a norm of the whole fleet": (
+        Update(nothing, lambda g, s: (clipped(g, 100.0), s)),
+        "hangs on the gradients of other chips",
+    ),
+    "divided by the number of chips": (
+        Update(nothing, lambda g, s: (tuple(-x / len(x) for x in g), s)),
+        "a chip is sent the same in a fleet of another size",
+    ),
+    "wants a fleet": (
+        Update(nothing, lambda g, s: (tuple(-x.permute(0, 1, 2, 3) for x in g), s)),
+        "step raised RuntimeError",
+    ),
+    "no number from the 90th step on": (
+        Update(lambda k: 0, lambda g, s: (tuple(-x * (1 if s < 90 else float("nan")) for x in g), s + 1)),
+        "not finite at step 91",
+    ),
+    "a state that grows from the 30th step on": (
+        Update(lambda k: (0.0,), lambda g, s: (halved(downhill(g)), (s[0] + 1, *[0.0] * (s[0] > 30)))),
+        "the state changes in structure at step 32",
+    ),
+    "up the gradient in one layer": (
+        Update(nothing, lambda g, s: ((-g[0], g[1]), s)),
+        "layer 1: the drives of 200 steps sum up to a way up their gradient",
+    ),
+    "up the gradient of one chip": (
+        Update(nothing, lambda g, s: (tuple(-x * (1 - 2 * (x.sum((-3, -2, -1), True) > 0)) for x in g), s)),
+        "sum up to a way up their gradient",
+    ),
+    "no number at a large gradient": (
+        Update(nothing, lambda g, s: (tuple(-x * x * x / (1 + x * x) for x in g), s)),
+        "not finite where gradients are 1e.15 times",
+    ),
+    "asks whether gradients are recorded": (
+        Update(nothing, lambda g, s: (tuple(-x * (1 + torch.is_grad_enabled()) for x in g), s)),
+        "step gave two answers",
     ),
     "raises": (Update(nothing, lambda g, s: (g + 1, s)), "step raised TypeError"),
 }
