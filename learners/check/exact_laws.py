@@ -50,7 +50,7 @@ def check_exactly(estimator: Estimator, chip: LinearChip, fleet: int | None, gen
 
 
 def check_batches(estimator: Estimator, chip: LinearChip, generator: Generator) -> None:
-    """What is told of an example is the same in a batch of one and in one of twice the size.
+    """An estimator tells the same of an example in a batch of one and in one of twice the size.
 
     Raises:
         ContractError: it is not; an estimator with a memo is not tried.
