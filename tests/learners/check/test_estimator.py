@@ -37,7 +37,7 @@ LAWFUL: list[Estimator] = [
 ] + [ActiveNodePerturbation(1), ActiveNodePerturbation(3), WeightPerturbation(0.3, 6, Blocks(rademacher, 3))]
 
 
-@pytest.mark.parametrize("at", sampled(range(len(LAWFUL)), 4))
+@pytest.mark.parametrize("at", sampled(range(len(LAWFUL)), 9))
 def test_our_estimators_are_lawful(at: int) -> None:
     check_estimator(LAWFUL[at], stream(0, "lawful", at))
 
@@ -290,7 +290,7 @@ SPREAD: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("at", sampled(range(len(SPREAD)), 4))
+@pytest.mark.parametrize("at", sampled(range(len(SPREAD)), 8))
 def test_our_estimators_vary_as_predicted(at: int) -> None:
     check_estimator(SPREAD[at], stream(0, "spread", at), variance=predicted_by(SPREAD[at]))
 
