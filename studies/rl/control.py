@@ -21,8 +21,8 @@ and after a fifth of the steps: CartPole 284 and 436, Acrobot -311 and -133, Mou
 80, Pendulum -1243 and -445; leaking for 3 s 423 and 489. Node perturbation:
 CartPole 285 +- 131 (Ideal 273 +- 139). Unmeasured: Ideal chips in the last three tasks.
 
-Open questions: what a critic on the same chip would save; node perturbation in the tasks with sparse
-rewards.
+Open questions: what a critic on the same chip would save; whether several starts at equal environment steps
+(`--starts`) free the stuck chips, not yet measured over ten; node perturbation where rewards are sparse.
 """
 
 from collections.abc import Iterator, Sequence
