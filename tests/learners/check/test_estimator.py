@@ -290,7 +290,7 @@ SPREAD: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("at", sampled(range(len(SPREAD)), 8))
+@pytest.mark.parametrize("at", sampled(range(len(SPREAD)), 9))
 def test_our_estimators_vary_as_predicted(at: int) -> None:
     check_estimator(SPREAD[at], stream(0, "spread", at), variance=predicted_by(SPREAD[at]))
 

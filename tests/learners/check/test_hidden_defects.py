@@ -369,7 +369,7 @@ SCOPE: dict[str, tuple[Any, str]] = {  # right where a narrower check would look
 }
 
 
-@pytest.mark.parametrize("name", sampled(SCOPE, 2))
+@pytest.mark.parametrize("name", sampled(SCOPE, 3))
 def test_what_is_wrong_at_other_sizes_is_named_too(name: str) -> None:
     estimator, says = SCOPE[name]
     with pytest.raises(ContractError, match=says):
