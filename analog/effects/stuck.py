@@ -64,7 +64,9 @@ class Stuck(Effect[StuckCells[S], S]):
     def _restore(self, cells: StuckCells[S]) -> StuckCells[S]:
         """Put dead cells back where they are stuck, if somebody erased them or they leaked."""
         knobs = cells.cells.knobs
-        if torch.equal(torch.where(cells.dead, cells.stuck_at, knobs), knobs):
-            return cells
         gone = torch.where(cells.dead, cells.stuck_at - knobs, torch.zeros_like(knobs))
+        rounding = 4 * torch.finfo(knobs.dtype).eps * torch.maximum(knobs.abs(), cells.stuck_at.abs())
+        gone = torch.where(gone.abs() > rounding, gone, torch.zeros_like(gone))
+        if not bool(gone.any()):
+            return cells
         return self.outer(cells, self.device.perturb(cells.cells, gone))

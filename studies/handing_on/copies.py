@@ -43,6 +43,7 @@ from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import LayerMeter, Trim, fit_trims, repeat_knobs, trimmed, write_and_verify
 from ..kit.report.tables import mean_of, percent, plus_minus, round_count
 from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.ranges import Count, Positive
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
@@ -80,11 +81,11 @@ class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = tuple(Mismatched(severity=s) for s in SEVERITIES)  # each with teachers
     methods: tuple[Method, ...] = METHODS  # how a fresh chip gets what the teacher knows
-    teachers: int = 2  # of each device
-    chips: int = 5  # fresh ones for each teacher and method
-    hidden: int | None = None  # hidden neurons; by default 64, or 256 on large data
-    epochs: float | None = None  # of the teacher and of every training; by default 45, or 15 on large data
-    temperature: float = 4.0  # of the answers that lessons give
+    teachers: Count = 2  # of each device
+    chips: Count = 5  # fresh ones for each teacher and method
+    hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
+    epochs: Positive | None = None  # of the teacher and of every training; by default 45, or 15 on large data
+    temperature: Positive = 4.0  # of the answers that lessons give
 
 
 TOY = Args(devices=(Mismatched(),), teachers=1, chips=2, hidden=8, epochs=0.3)

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from analog.devices import ZOO, WanRRAM
 
 from ..kit.metrics.uniformity import uniformity_band, uniformity_p
 from ..kit.run.arguments import AnyDevice
+from ..kit.run.ranges import Count, Range
 from ..kit.run.references import public_reference, reference, short_reference
 from ..kit.run.study import Row
 
@@ -45,10 +46,12 @@ ACROSS = 4  # panels of the figure
 @dataclass(frozen=True)
 class Args:
     devices: tuple[AnyDevice, ...] = (Mismatched(), *ZOO)
-    truths: int = 100  # of each device
-    cells: int = 500  # of each table
-    copies: int = 10  # simulated cells for each measured one
-    factor: float = 4.0  # how far from the datasheet a parameter lies whose range has no end
+    truths: Count = 100  # of each device
+    cells: Count = 500  # of each table
+    copies: Count = 10  # simulated cells for each measured one
+    factor: Annotated[float, Range(1, above=True)] = (
+        4.0  # how far from the datasheet a parameter lies whose range has no end
+    )
     seed: int = 0  # of truths, tables and simulated moments
 
 
@@ -66,8 +69,6 @@ class Trial:
     def name(self) -> str:
         return f"{reference(self.device)}, truths {self.first} to {self.last}"
 
-
-def plan(args: Args) -> list[Trial]:
     if min(args.truths, args.cells, args.copies) < 1 or args.factor <= 1:
         raise ValueError("truths, cells and copies are at least 1, factor above 1")
     blocks = [(first, min(first + BLOCK, args.truths) - 1) for first in range(0, args.truths, BLOCK)]
