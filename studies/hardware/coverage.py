@@ -69,8 +69,8 @@ class Trial:
     def name(self) -> str:
         return f"{reference(self.device)}, truths {self.first} to {self.last}"
 
-    if min(args.truths, args.cells, args.copies) < 1 or args.factor <= 1:
-        raise ValueError("truths, cells and copies are at least 1, factor above 1")
+
+def plan(args: Args) -> list[Trial]:
     blocks = [(first, min(first + BLOCK, args.truths) - 1) for first in range(0, args.truths, BLOCK)]
     return [Trial(args, device, *block) for block in blocks for device in args.devices]
 

@@ -1,6 +1,5 @@
 """Every effect around every device, and effects around effects."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from analog import Chip, ContractError, Device, Ideal, Mismatched, check_device, conv2d, dense, stream, xray
 from analog.devices import PCM, ZOO, CapacitorCell, PCMPair
 from analog.effects import Clipped, Converters, DifferentialPair, IRDrop, Stuck, Temperature, Tiled, Wafer
+from tests.sampled import sampled
 
 Wrap = Callable[[Device], Device]
 
@@ -25,8 +25,6 @@ EFFECTS: dict[str, Wrap] = {
     "differential pair": DifferentialPair,
 }
 
-EVERY = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"  # `make fuzz` has the time for all
-
 NOTHING: dict[str, Wrap] = {  # effects in the limit in which they do nothing
     "converters": lambda d: Converters(d, None, 1e6, None, 1e6),
     "clipped": lambda d: Clipped(d, limit=1e6),
@@ -41,9 +39,9 @@ NOTHING: dict[str, Wrap] = {  # effects in the limit in which they do nothing
 @pytest.mark.parametrize("effect", EFFECTS)
 def test_effects_keep_the_contract(effect: str) -> None:
     """Around plain, strange, leaking, paired and drifting devices: one of them each, by turns, or all."""
-    devices = (Ideal(), Mismatched(), CapacitorCell(), PCMPair(), PCM())
+    devices = [Ideal(), Mismatched(), CapacitorCell(), PCMPair(), PCM()]
     turn = [*EFFECTS].index(effect) % len(devices)
-    for device in devices if EVERY else devices[turn : turn + 1]:
+    for device in sampled(devices[turn:] + devices[:turn], len(devices)):
         check_device(EFFECTS[effect](device), steps=0)
 
 

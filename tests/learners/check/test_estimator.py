@@ -26,7 +26,7 @@ from learners.check import LinearChip
 from learners.estimators import ActiveNodePerturbation, Blocks, knob_gradients
 from learners.estimators.base import ProbeResult
 from studies.perturbation.laws import DISTRIBUTIONS, SCHEMES
-from tests.learners.check.sampled import sampled
+from tests.sampled import sampled
 
 PAIRS = list(itertools.product(DISTRIBUTIONS.values(), SCHEMES.values()))
 

@@ -27,7 +27,7 @@ from learners import (
 from learners.estimators import ProbeDistribution, coordinates, haar, knob_gradients, sphere
 from learners.estimators.base import ProbeResult
 from learners.estimators.distributions import Independent
-from tests.learners.check.sampled import sampled
+from tests.sampled import sampled
 
 NODES, WEIGHTS = NodePerturbation(0.3, probes=2), WeightPerturbation(0.3, probes=2)
 

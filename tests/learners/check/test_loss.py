@@ -22,7 +22,7 @@ from learners.local.contrastive import InfoNCE, PatchInfoNCE
 from learners.local.goodness import GoodnessLoss
 from learners.local.groups import PerGroupLoss
 from studies.handing_on.lineage import RehearsalLoss, RehearsalTarget
-from tests.learners.check.sampled import sampled
+from tests.sampled import sampled
 
 F64 = torch.float64
 LABELS = torch.tensor([0, 2, 1, 1, 0, 2])

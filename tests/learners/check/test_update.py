@@ -23,7 +23,7 @@ from learners import (
     update_rule,
     with_schedule,
 )
-from tests.learners.check.sampled import sampled
+from tests.sampled import sampled
 
 OURS = [
     sgd(0.1),
