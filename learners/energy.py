@@ -55,7 +55,7 @@ class DigitalCosts:
 
 
 CHEAP = DigitalCosts(0.2e-12, 0.03e-12, 1.75e-12)  # 8 bits: arithmetic at 45 nm, memory at 7 nm
-DEAR = DigitalCosts(3.7e-12, 0.9e-12, 50e-12)  # floats at 45 nm
+DEAR = DigitalCosts(3.7e-12, 0.9e-12, 50e-12)  # floats at 45 nm; the word of memory is a guess
 
 
 ADAM = Operations(
