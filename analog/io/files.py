@@ -44,7 +44,7 @@ def _part(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
         part = target.with_name(f"{_prefix(target)}{uuid.uuid4().hex}")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             try:
-                _lock(file.fileno())
+                _lock(file.fileno(), wait=True)
                 if os.fstat(file.fileno()).st_nlink:  # else swept away before it was locked
                     yield part, file
                     return
@@ -63,12 +63,12 @@ def _sweep(target: Path) -> None:
                     target.with_name(name).unlink()
 
 
-def _lock(descriptor: int) -> bool:
+def _lock(descriptor: int, wait: bool = False) -> bool:
     """Lock a file for as long as it is open; whether that was possible."""
     if fcntl is None:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
         return False
     return True

@@ -83,3 +83,25 @@ def test_a_name_may_be_as_long_as_names_may_be(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 255)
     replace_file(path, b"new")
     assert path.read_bytes() == b"new"
+
+
+def test_a_file_that_is_swept_away_before_it_is_locked_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, sweepers, create = tmp_path / "chip", [], os.open
+
+    def meets_a_sweeper(part: Path, flags: int, mode: int) -> int:
+        """The first part is locked by a sweeper that removes it a moment later."""
+        descriptor = create(part, flags, mode)
+        if not sweepers:
+            held = part.open("rb")
+            assert files._lock(held.fileno())
+            sweepers.append(threading.Timer(0.05, lambda: (part.unlink(), held.close())))
+            sweepers[0].start()
+        return descriptor
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "open", meets_a_sweeper)
+        replace_file(path, b"whole")
+    sweepers[0].join()
+    assert path.read_bytes() == b"whole" and [entry.name for entry in tmp_path.iterdir()] == ["chip"]
