@@ -90,7 +90,11 @@ def run(trial: Trial) -> Iterator[Row]:
             found = calibrate(datasheet, table, copies=args.copies, seed=identity)
         except ValueError as error:  # it says so of all parameters at once
             for name in estimated_by_default(datasheet):
-                lost = {"value": getattr(device, name), "doubts": f"refused: {error}"[:200], "vouched": False}
+                lost = {
+                    "value": _short(getattr(device, name)),
+                    "doubts": f"refused: {error}"[:200],
+                    "vouched": False,
+                }
                 yield {**common, "name": name, **lost, **done}
             continue
         yield from ({**common, **row, **done} for row in _compare(found, device))
@@ -101,13 +105,18 @@ def _compare(found: Calibration, truth: Any) -> Iterator[Row]:
         value, law = getattr(truth, p.name), p.distribution
         yield {
             "name": p.name,
-            "value": value,
-            "estimate": p.value,
-            "error": law.error,
-            "below": law.cdf(value),
+            "value": _short(value),
+            "estimate": _short(p.value),
+            "error": _short(law.error),
+            "below": _short(law.cdf(value)),
             "vouched": not p.doubts,
-            "doubts": "; ".join(p.doubts),
+            "doubts": "; ".join(doubt.split(" (")[0] for doubt in p.doubts),
         }
+
+
+def _short(value: float) -> float:
+    """A number with as many digits as these rows have a use for; there are very many of them."""
+    return float(f"{value:.4g}")
 
 
 def device_name(device: Any) -> str:
