@@ -3,11 +3,12 @@
 Reward: by how much the loss fell since the reading before (as read, noise and all), so the return of an
 episode is the first loss less the last. Terminated: the chip is dead; of its last step the wires tell nothing
 new and the reward is 0. Truncated: a budget does not allow another step, or did not allow this one.
-Info: reads, pulses_per_cell, joules and seconds since the episode began.
+Info: reads, pulses_per_cell, joules and seconds since the episode began. With `render_mode="rgb_array"`
+a picture shows what went through the wires: drives, taps, and the loss of the episode so far.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import gymnasium
 import numpy as np
@@ -16,9 +17,12 @@ from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from .episodes import Episodes
+from .pictures import draw
 from .settings import EnvSettings
 
 _mode: Any = getattr(gymnasium.vector, "AutoresetMode", str)  # gymnasium 1.0 has no name for what it does
+RGB_ARRAY: Final = "rgb_array"
+FRAMES_PER_SECOND: Final = 10
 NEXT_STEP, SAME_STEP, DISABLED = (_mode(word) for word in ("NextStep", "SameStep", "Disabled"))
 
 
@@ -27,18 +31,21 @@ class MortalChip(gymnasium.Env[dict[str, Any], Any]):
 
     Args:
         identity: who the chip is, reborn in every episode; None: in each somebody nobody has met.
-        render_mode: None; there is nothing to look at.
+        render_mode: "rgb_array" for pictures by `render`, uint8 (360, 480, 3); None for none.
         settings: those of `EnvSettings`.
 
     Raises:
-        TypeError: a picture is asked for.
+        TypeError: another kind of picture is asked for.
         ValueError: a setting makes no sense.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012
+    metadata = {"render_modes": [RGB_ARRAY], "render_fps": FRAMES_PER_SECOND}  # noqa: RUF012
 
-    def __init__(self, *, identity: int | None = None, render_mode: None = None, **settings: Any) -> None:
-        _require_no_rendering(render_mode)
+    def __init__(
+        self, *, identity: int | None = None, render_mode: str | None = None, **settings: Any
+    ) -> None:
+        self.render_mode = _render_mode(render_mode)
+        self._losses: list[float] = []  # of the episode, where somebody wants pictures
         self._identity = identity
         self._episodes = Episodes(EnvSettings(**settings), 1)
         self.knobs = self._episodes.knobs  # how many a chip has
@@ -50,12 +57,23 @@ class MortalChip(gymnasium.Env[dict[str, Any], Any]):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         super().reset(seed=seed, options=options)
         self._episodes.begin([0], [_key(self.np_random)], [self._identity])
+        self._losses = self._episodes.losses
         return _row(self._episodes.observation(), 0), _info(self._episodes.usage())
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         result = self._episodes.step(np.asarray(action)[None])
+        if self.render_mode:
+            self._losses += self._episodes.losses
         ends = bool(result.terminated[0]), bool(result.truncated[0])
         return _row(result.observation, 0), float(result.reward[0]), *ends, _info(result.usage)
+
+    def render(self) -> Any:
+        """A picture of what went through the wires, uint8 (360, 480, 3); None without a render mode.
+
+        Raises:
+            ResetNeeded: there is no chip yet.
+        """
+        return draw(self._episodes.view(0, self._losses)) if self.render_mode else None
 
 
 class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
@@ -67,14 +85,15 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
     Args:
         identity: who the chips are, one for all or one for each; None: in each episode somebody new.
         autoreset_mode: gymnasium's `AutoresetMode`, or its value as a string.
+        render_mode: "rgb_array" for a picture of each chip by `render`; None for none.
         settings: those of `EnvSettings`.
 
     Raises:
-        TypeError: a picture is asked for.
+        TypeError: another kind of picture is asked for.
         ValueError: there is no place, identities do not fit them, or a setting makes no sense.
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": NEXT_STEP}  # noqa: RUF012
+    metadata: dict[str, Any] = {**MortalChip.metadata, "autoreset_mode": NEXT_STEP}  # noqa: RUF012
 
     def __init__(
         self,
@@ -82,10 +101,11 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
         *,
         identity: int | Sequence[int] | None = None,
         autoreset_mode: Any = NEXT_STEP,
-        render_mode: None = None,
+        render_mode: str | None = None,
         **settings: Any,
     ) -> None:
-        _require_no_rendering(render_mode)
+        self.render_mode = _render_mode(render_mode)
+        self._losses: list[list[float]] = [[] for _ in range(num_envs)]  # where somebody wants pictures
         self.num_envs = num_envs
         self._identities = _each(identity, num_envs)
         self._episodes = Episodes(EnvSettings(**settings), num_envs)
@@ -135,6 +155,9 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
             raise ValueError(f"MortalChip: episodes {self._done.nonzero()[0]} are over; reset them first")
         fresh, everyone = self._done.copy(), np.ones(self.num_envs, bool)
         result = self._episodes.step(actions)
+        if self.render_mode:
+            for losses, latest in zip(self._losses, self._episodes.losses, strict=True):
+                losses.append(latest)
         reward, terminated, truncated = (np.where(fresh, 0, each) for each in result[1:4])
         done = (terminated | truncated).astype(bool)
         infos: dict[str, Any] = {}
@@ -147,11 +170,25 @@ class MortalChips(VectorEnv[dict[str, Any], Any, Any]):
         infos |= self._infos(self._episodes.usage(), everyone)
         return self._episodes.observation(), reward, terminated.astype(bool), truncated.astype(bool), infos
 
+    def render(self) -> Any:
+        """A picture of each chip, as `MortalChip.render` gives it, in a tuple; None without a render mode.
+
+        Raises:
+            ResetNeeded: there are no chips yet.
+        """
+        if not self.render_mode:
+            return None
+        views = (self._episodes.view(place, losses) for place, losses in enumerate(self._losses))
+        return tuple(map(draw, views))
+
     def _begin(self, mask: Any) -> None:
         places = [int(place) for place in mask.nonzero()[0]]
         keys = [_key(self._generators[place]) for place in places]
         self._episodes.begin(places, keys, [self._identities[place] for place in places])
         self._done[mask] = False
+        latest = self._episodes.losses
+        for place in places:
+            self._losses[place] = [latest[place]]
 
     def _infos(self, usage: dict[str, Any], mask: Any) -> dict[str, Any]:
         """As gymnasium has it: beside each key, under `_key`, in which places it is meant."""
@@ -189,7 +226,12 @@ def _each(identity: int | Sequence[int] | None, num_envs: int) -> tuple[int | No
     return identities
 
 
-def _require_no_rendering(render_mode: None) -> None:
-    if render_mode is not None:
-        # a TypeError, on which libraries that ask for pictures first try again without
-        raise TypeError(f"MortalChip: render_mode is {render_mode!r}; a chip shows nothing, wanted None")
+def _render_mode(mode: str | None) -> str | None:
+    """Pass on a render mode that there is.
+
+    Raises:
+        TypeError: there is none of that name; libraries that ask for pictures try again without on this.
+    """
+    if mode not in (None, RGB_ARRAY):
+        raise TypeError(f"MortalChip: render_mode is {mode!r}, wanted {RGB_ARRAY!r} or None")
+    return mode

@@ -20,6 +20,7 @@ from ..chip import Chip
 from ..port import Probe
 from ..spec import BadInput, Budget, Knobs, Spec
 from ..streams import stream
+from .pictures import View
 from .settings import EnvSettings, xor
 
 _COUNTED: Final = tuple(field.name for field in fields(Budget))
@@ -73,6 +74,7 @@ class Episodes:
             if name != "left"
         }
         self._loss = torch.zeros(places, dtype=torch.float64)
+        self._sent = torch.zeros(places, self.knobs, device=settings.on)  # the sum of all drives
 
     @property
     def action_space(self) -> spaces.Box:
@@ -110,7 +112,7 @@ class Episodes:
         if self._chip is None and list(places) != list(range(self.places)):
             raise ValueError(f"MortalChip: got chips for places {list(places)}; first fill all {self.places}")
         chips = Chip(self.settings.device, self._spec.layers, who, noise_seed=seeds, on=self.settings.on)
-        self._used[list(places)] = self._read_price
+        self._used[list(places)], self._sent[list(places)] = self._read_price, 0.0
         self._show(chips, chips.spec.zeros(), places, torch.ones(len(places), dtype=torch.bool))
         if self._chip is None:
             self._chip = chips
@@ -135,6 +137,7 @@ class Episodes:
         if self._chip.alive:
             allowed = tuple(d * ~refused.to(d.device)[:, None, None, None] for d in drive)
             self._chip.pulse_within(allowed, float(self._slot_price[-1]))
+            self._sent += torch.cat([d.flatten(1) for d in allowed], -1)
         dead, before = self._chip.dead.cpu(), self._loss.clone()
         self._used += (price + self._read_price * ~dead[:, None]) * ~refused[:, None]
         if self._chip.alive:
@@ -154,6 +157,31 @@ class Episodes:
         """The reads, pulses and seconds of each chip in its episode, as arrays of the caller's own."""
         used = {name: self._used[:, column].numpy().copy() for column, name in enumerate(_COUNTED)}
         return {**used, "reads": used["reads"].astype(np.int64)}
+
+    @property
+    def losses(self) -> list[float]:
+        """The latest loss in each place, as the agent is shown it."""
+        return [float(loss) for loss in self._shown["loss"][:, 0]]
+
+    def view(self, place: int, losses: Sequence[float]) -> View:
+        """The wires of the chip in one place.
+
+        Args:
+            place: where the chip is.
+            losses: of each reading of its episode.
+
+        Raises:
+            ResetNeeded: there are no chips yet.
+        """
+        if self._chip is None:
+            raise ResetNeeded("MortalChip: there is no chip yet; call reset() first")
+        layers, stimuli = self._spec.layers, len(self._x)
+        sent = [k[0].flatten(0, 1).cpu().numpy() for k in self._knobs(self._sent[place, None])]
+        ends = np.cumsum([stimuli * layer.features for layer in layers])[:-1]
+        taps = [t.reshape(stimuli, -1) for t in np.split(self._shown["taps"][place], ends)]
+        left = float((1 - self._used[place] / self._limits).min().clamp(0, 1))
+        reads, alive = int(self._used[place, 0]), not bool(self._chip.dead[place])
+        return View(sent, taps, tuple(losses), reads, left, alive)
 
     def _over(self, price: Tensor) -> Tensor:  # (places,) bool
         """Whether pulses of that price and a reading would go over a budget."""
