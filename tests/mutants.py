@@ -1,7 +1,8 @@
 """Mutants: small faults planted in a module's text, one at a time.
 
 A mutant swaps an operator, a comparison or a reduction, moves a constant, drops a statement, a sign, a branch
-or a raise.
+or a raise. Messages, annotations and `__all__` are left alone, and so is the `strict` of a `zip`: it asserts
+that lengths are equal, and where they are, nothing depends on it.
 """
 
 import ast
@@ -102,6 +103,8 @@ def _sites(node: ast.AST, path: Path) -> Iterator[tuple[Path, ast.AST]]:
         return
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "decorator_list", "ctx", "bases", "type_params"):
+            continue
+        if field == "keywords" and isinstance(node, ast.Call) and ast.unparse(node.func) == "zip":
             continue
         if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant) and field == "target":
             continue

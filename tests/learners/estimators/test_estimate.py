@@ -13,15 +13,17 @@ from torch import Tensor
 from analog import Probe, Reading, Spec, dense
 from learners import (
     Gradient,
+    Loss,
     NodePerturbation,
     ProbeResult,
+    SquaredError,
     WeightPerturbation,
     antithetic,
     leave_one_out,
     one_sided,
 )
 from learners.estimators.control_variates import ControlVariate
-from learners.estimators.estimate import estimate
+from learners.estimators.estimate import estimate, judge_baseline
 from tests.signs import moments, signs
 
 F64 = torch.float64
@@ -122,3 +124,38 @@ def test_the_loss_of_every_part_is_predicted_by_what_its_own_nodes_are_sent(d: o
     torch.testing.assert_close(mean, slope, rtol=0, atol=5e-13)
     wanted = torch.block_diag(spread(slope[:2] - known[:2]), spread(slope[2:] - known[2:]))
     torch.testing.assert_close(covariance, wanted, rtol=0, atol=5e-12)
+
+
+class Inverse(Loss):
+    """1/out, infinite at 0, whose gradient nobody wrote."""
+
+    def value(self, out: Tensor, target: object) -> Tensor:
+        return 1 / out
+
+
+def test_a_baseline_knows_the_gradient_at_the_outputs_just_where_its_loss_does() -> None:
+    x, out = torch.ones(2, 1), torch.full((2, 1), 2.0)
+    assert judge_baseline(Inverse(), x, None, Reading((out,))).output_gradient is None
+    known = judge_baseline(SquaredError(), x, torch.zeros(2, 1), Reading((out,)))
+    assert known.output_gradient is not None
+    assert torch.equal(known.output_gradient, SquaredError().gradient(out, torch.zeros(2, 1)))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "says"),
+    [
+        ([1.0, 0.0, 2.0], "1 of 3 losses are NaN or infinite, of finite outputs"),
+        ([float("nan"), 0.0, 2.0], "2 of 3 losses are NaN or infinite, of a reading that is not finite"),
+    ],
+)
+def test_a_loss_that_is_not_finite_is_counted_and_laid_to_itself_or_to_the_reading(
+    outputs: list[float], says: str
+) -> None:
+    reading = Reading((torch.tensor(outputs).unsqueeze(-1),))
+    with pytest.raises(ValueError, match=says):
+        _ = judge_baseline(Inverse(), torch.ones(3, 1), None, reading).losses
+
+
+def test_finite_losses_whose_sum_overflows_are_taken() -> None:
+    huge = judge_baseline(Inverse(), torch.ones(4, 1), None, Reading((torch.full((4, 1), 5e-39),)))
+    assert not torch.isfinite(huge.losses.sum()) and torch.isfinite(huge.losses).all()

@@ -55,6 +55,8 @@ def test_rank_one_directions_are_outer_products_of_fair_signs() -> None:
 
     (v,) = rank_one.draw(2, (5,), [(2, 4, 3)], SPEC, stream(0, "rank"))
     assert bool((v.abs() == 1).all()) and int(torch.linalg.matrix_rank(v).max()) == 1
+    (lone,) = rank_one.draw(2, (5,), [(4, 3)], SPEC, stream(0, "rank"))  # one tile, as `covariance` takes it
+    assert lone.shape == (2, 5, 4, 3) and int(torch.linalg.matrix_rank(lone).max()) == 1
     wanted = torch.cat((torch.zeros(6), torch.eye(6).flatten())).double()
     assert kept(sample, wanted, 4000, "rank one")
 

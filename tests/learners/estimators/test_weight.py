@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from analog import Reading, dense, stream
-from learners import WeightPerturbation, antithetic, one_sided
-from tests.estimates import Dealt, estimated_by, fleet_spec, sign_covariance
+from analog import Chip, Ideal, Layer, Reading, conv2d, dense, grouped, stream
+from learners import ProbeResult, WeightPerturbation, antithetic, one_sided
+from tests.estimates import Dealt, estimated, estimated_by, fleet_spec, sign_covariance
 from tests.signs import moments, signs
 
 F64 = torch.float64
@@ -62,3 +62,20 @@ def test_weight_perturbation_of_a_quadratic_loss(g: object, h: object, size: flo
         curved = hessian.trace() ** 2 + 2 * (hessian.square().sum() - hessian.diagonal().square().sum())
         added = size**2 / 4 * 6 * curved if scheme is one_sided else 0.0
         assert float(covariance.trace()) == pytest.approx(float(linear + added), rel=1e-10, abs=1e-11)
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+@pytest.mark.parametrize("layer", [grouped(6, 8, 2), conv2d((1, 4, 4), 2, 2, stride=2)], ids=str)
+def test_knobs_are_laid_the_losses_of_just_the_parts_that_they_drive(layer: Layer, parts: int) -> None:
+    spec, generator = Chip(Ideal(), (layer,), dtype=F64).spec, stream(0, "parts")
+    x = torch.ones(1, spec.layers[0].features_in, dtype=F64)
+    estimator = WeightPerturbation(0.1)
+    probe, _ = estimator.ask(spec, x, NOTHING, generator)
+    for part in range(parts):
+        losses = torch.zeros(1, 1, parts, dtype=F64)
+        losses[..., part] = 1.0
+        result = ProbeResult(x, NOTHING, 0 * losses[0], probe, NOTHING, losses)
+        (told,) = estimated(estimator, spec, result)
+        nodes = torch.arange(layer.features) * parts // layer.features == part
+        driving = layer.unscatter(nodes.to(F64).unsqueeze(0)).sum(-2) > 0  # (tiles, rows)
+        assert torch.equal((told != 0).all(-1), driving) and torch.equal((told != 0).any(-1), driving)

@@ -1,0 +1,52 @@
+"""The mutation score's own tool: faults in what import runs are judged by the tests that meet them."""
+
+import ast
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests import mutation
+from tests.mutation import NOTICED, SURVIVED, forked, planted
+
+MODULE = """
+def ratio(x, by=2, unused=5):
+    return x / by
+"""
+TESTS = """
+from room import ratio
+
+def test_nothing():
+    assert True
+
+def test_ratio():
+    assert ratio(6) == 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        (("unused=5", "unused=6"), SURVIVED),
+        (("by=2", "by=3"), NOTICED),
+        (("unused=5", "unused=[][0]"), NOTICED),
+    ],
+    ids=["unseen", "seen", "not imported"],
+)
+def test_a_fault_in_what_import_runs_is_noticed_just_where_a_test_sees_it(
+    fault: tuple[str, str], outcome: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "room.py").write_text(MODULE)
+    (tmp_path / "test_room.py").write_text(TESTS)
+    monkeypatch.setattr(mutation, "ROOT", tmp_path)
+    tests = [f"{tmp_path}/test_room.py::{name}" for name in ("test_nothing", "test_ratio")]
+    work = partial(planted, "room.py", ast.parse(MODULE.replace(*fault)), tests)
+    assert forked(work, 60, 600) == outcome
+
+
+def test_work_that_does_not_end_counts_as_noticed() -> None:
+    def forever() -> int:
+        while True:
+            pass
+
+    assert forked(forever, 60, 0.05) == NOTICED and forked(lambda: SURVIVED, 60, 600) == SURVIVED
