@@ -16,7 +16,7 @@ from analog.wires.metering import Ledger, metered
 
 from .access import require_access
 from .data.batches import count_steps, take
-from .data.datasets import Dataset
+from .data.dataset import Dataset
 from .evaluation import evaluate, has_classes
 from .learner import Batch, Learner, for_steps
 from .progress import progress_bar

@@ -1,8 +1,9 @@
-"""Data sets and batches: digits, MNIST, any four IDX files, your own, cut and shuffled into batches."""
+"""Data sets and batches: digits, MNIST, pictures, arrays and torch data sets of your own, in batches."""
 
+from .bad_data import BadData
 from .batches import batches, count_steps, draw_batches, take
-from .datasets import Dataset, held_out, load_data
-from .idx import BadData
+from .dataset import Dataset
+from .loading import held_out, load_data
 
 __all__ = [
     "BadData",

@@ -15,13 +15,16 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from .bad_data import BadData, describe_error
+
 _DEFLATE: Final = 1032  # the highest factor by which gzip packs, https://www.zlib.net/zlib_tech.html
-_IMAGES, _LABELS = 0x803, 0x801  # IDX magic numbers: unsigned bytes in 3 and in 1 dimensions
-_FILES: Final = {
-    "train images": ("train-images-idx3-ubyte", _IMAGES),
-    "train labels": ("train-labels-idx1-ubyte", _LABELS),
-    "test images": ("t10k-images-idx3-ubyte", _IMAGES),
-    "test labels": ("t10k-labels-idx1-ubyte", _LABELS),
+_BYTES: Final = 0x800  # IDX magic number of unsigned bytes, to which the number of dimensions is added
+_LABELS: Final = 0x801
+_FILES: Final = {  # the name that MNIST's file has; the digit is the number of dimensions
+    "train images": "train-images-idx3-ubyte",
+    "train labels": "train-labels-idx1-ubyte",
+    "test images": "t10k-images-idx3-ubyte",
+    "test labels": "t10k-labels-idx1-ubyte",
 }
 _MNIST_MD5: Final = (  # of the uncompressed files, in the order above
     "6bbc9ace898e44ae57da46a324031adb",
@@ -51,10 +54,6 @@ SOURCES: Final = {  # base address, MD5 of the four compressed files
 }
 
 
-class BadData(ValueError):
-    """A data file is missing, truncated, swapped or corrupt."""
-
-
 def read_named(name: str) -> dict[str, Tensor]:
     """The parts of a data set of `SOURCES`, from $MORTAL_DATA/NAME if it exists, else downloaded once.
 
@@ -75,7 +74,7 @@ def _download(name: str) -> Path:
 
     base, sums = SOURCES[name]
     folder = Path(pooch.os_cache("mortal")) / name
-    for (file, _), md5 in zip(_FILES.values(), sums, strict=True):
+    for file, md5 in zip(_FILES.values(), sums, strict=True):
         try:
             pooch.retrieve(f"{base}{file}.gz", known_hash=f"md5:{md5}", fname=f"{file}.gz", path=folder)
         except (OSError, ValueError) as error:
@@ -91,19 +90,19 @@ def read_folder(name: str, folder: Path, sums: tuple[str, ...] | None = None) ->
 
     Args:
         name: of the data set, for messages.
-        folder: where the files lie, under MNIST's names.
+        folder: where the files lie, under MNIST's names, but for the number of dimensions in them.
         sums: MD5 of the four uncompressed files; None takes any.
 
     Returns:
-        uint8: "train images" and "test images" (examples, rows, columns), "train labels" and "test labels"
-        (examples,).
+        uint8: "train images" and "test images" (examples, rows, columns), or with one or more axes of any
+        sizes behind that of the examples; "train labels" and "test labels" (examples,).
 
     Raises:
         BadData: naming the file, what was found and what was wanted.
     """
     parts = {}
-    for i, (what, (file, magic)) in enumerate(_FILES.items()):
-        content, sizes, path = _read(folder, file, magic)
+    for i, (what, file) in enumerate(_FILES.items()):
+        content, sizes, path = _read(_find(folder, file), labels="labels" in what)
         if sums and hashlib.md5(content, usedforsecurity=False).hexdigest() != sums[i]:
             raise BadData(f"{path}: not the original {name} {what}: its MD5 should be {sums[i]}")
         offset = len(content) - prod(sizes)
@@ -121,6 +120,11 @@ def read_folder(name: str, folder: Path, sums: tuple[str, ...] | None = None) ->
     return parts
 
 
+def has_idx(folder: Path) -> bool:
+    """Whether any of the four files lies in a folder, gzipped or not."""
+    return any(_matches(folder, file) for file in _FILES.values())
+
+
 def is_folder(path: Path) -> bool:
     """Whether there is a folder that may be looked into.
 
@@ -130,44 +134,60 @@ def is_folder(path: Path) -> bool:
     try:
         return path.expanduser().is_dir()
     except (OSError, RuntimeError, ValueError) as error:
-        raise BadData(f"data: {path}: {_reason(error)}") from error
+        raise BadData(f"data: {path}: {describe_error(error)}") from error
 
 
-def _read(folder: Path, file: str, magic: int) -> tuple[bytes, list[int], Path]:
+def _matches(folder: Path, file: str) -> list[Path]:
+    """The files of such a name, with any number of dimensions in it, those that are not gzipped first."""
+    pattern = f"{file[:-7]}[0-9]{file[-6:]}"
+    return [path for end in ("", ".gz") for path in sorted(folder.glob(pattern + end)) if path.is_file()]
+
+
+def _find(folder: Path, file: str) -> Path:
+    found = _matches(folder, file)
+    if not found:
+        raise BadData(f"{folder}: has neither {file} nor {file}.gz")
+    return found[0]
+
+
+def _read(path: Path, *, labels: bool) -> tuple[bytes, list[int], Path]:
     """A file's content up to the end that its header states, and the sizes in its header."""
-    path = folder / file
+    packed = path.suffix == ".gz"
     try:
-        packed = not path.is_file()
-        path = folder / f"{file}.gz" if packed else path
-        if not path.is_file():
-            raise BadData(f"{folder}: has neither {file} nor {file}.gz")
         with gzip.open(path) if packed else path.open("rb") as stream:
-            header = stream.read(4 + 4 * (magic & 0xFF))
-            sizes = _sizes(path, header, magic)
+            start = stream.read(4)
+            header = start + stream.read(4 * _dimensions(path, start, labels=labels))
+            sizes = _sizes(path, header)
             wanted, room = prod(sizes), path.stat().st_size
             room = _DEFLATE * room if packed else room - len(header)  # what the file may hold at most
             content = stream.read(wanted + 1) if wanted <= room else b""
     except (OSError, EOFError, zlib.error) as error:
-        raise BadData(f"{path}: cannot be read: {_reason(error)}") from error
+        raise BadData(f"{path}: cannot be read: {describe_error(error)}") from error
     if len(content) != wanted:
         there = f"at most {room}" if wanted > room else len(content) if len(content) < wanted else "more"
         raise BadData(f"{path}: header promises {sizes}, {wanted} bytes, the file has {there}")
     return header + content, sizes, path
 
 
-def _sizes(path: Path, header: bytes, magic: int) -> list[int]:
+def _dimensions(path: Path, start: bytes, *, labels: bool) -> int:
+    """How many dimensions the first four bytes of a file state."""
+    if len(start) < 4:
+        raise BadData(f"{path}: {len(start)} bytes, too short for an IDX header")
+    found = int.from_bytes(start, "big")
+    dimensions = found - _BYTES
+    if dimensions == 1 if labels else 2 <= dimensions <= 255:
+        return dimensions
+    swapped = "; are images and labels swapped?" if 1 <= dimensions <= 255 else ""
+    wanted = f"{_LABELS:#x}" if labels else "0x803, or another number of dimensions (0x802 and above)"
+    raise BadData(f"{path}: magic number is {found:#x}, wanted {wanted}{swapped}")
+
+
+def _sizes(path: Path, header: bytes) -> list[int]:
     """How many examples, rows and columns a header states."""
-    wanted = 4 + 4 * (magic & 0xFF)
+    wanted = 4 + 4 * (header[3])
     if len(header) < wanted:
         raise BadData(f"{path}: {len(header)} bytes, too short for an IDX header of {wanted}")
-    found, *sizes = [int.from_bytes(header[i : i + 4], "big") for i in range(0, wanted, 4)]
-    if found != magic:
-        swapped = "; are images and labels swapped?" if found in (_IMAGES, _LABELS) else ""
-        raise BadData(f"{path}: magic number is {found:#x}, wanted {magic:#x}{swapped}")
+    sizes = [int.from_bytes(header[i : i + 4], "big") for i in range(4, wanted, 4)]
     if prod(sizes) == 0:
         raise BadData(f"{path}: header promises {sizes}, no example at all")
     return sizes
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)

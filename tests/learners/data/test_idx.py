@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 def test_idx_is_read_gzipped_or_not(folder: Path) -> None:
     plain = load_data(str(folder))
     assert plain.train.x.shape == (30, 12) and plain.test.x.shape == (12, 12)
-    assert plain.classes == 5 and plain.features == 12
+    assert plain.classes == 5 and plain.features == 12 and plain.shape == (1, 4, 3)
     raw = torch.frombuffer(bytearray((folder / NAMES[0]).read_bytes()[16:]), dtype=torch.uint8)
     assert torch.equal((plain.train.x * 255).round().to(torch.uint8).flatten(), raw)
     assert plain.train.target.tolist() == [i % 5 for i in range(30)]
@@ -51,6 +51,17 @@ def test_idx_is_read_gzipped_or_not(folder: Path) -> None:
         (folder / f"{name}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
         (folder / name).unlink()
     assert load_data(str(folder)).checksum == plain.checksum
+
+
+@pytest.mark.parametrize("sizes", [(7,), (2, 4, 3), (2, 1, 4, 3)])
+def test_idx_of_any_rank_is_read(folder: Path, sizes: tuple[int, ...]) -> None:
+    generator, rank = stream(0, "rank"), len(sizes) + 1
+    for name, count in ((NAMES[0], 30), (NAMES[2], 12)):
+        images = torch.randint(0, 256, (count, *sizes), generator=generator)
+        (folder / name).unlink()
+        (folder / name.replace("idx3", f"idx{rank}")).write_bytes(idx(images))
+    data = load_data(str(folder))
+    assert data.shape == sizes and torch.equal(data.test.x, images.flatten(1).float() / 255)
 
 
 def cut(name: str, size: int) -> Callable[[Path], None]:
@@ -104,7 +115,8 @@ def test_bad_files_are_named_and_refused(folder: Path, harm: Callable[[Path], No
 
 def test_a_place_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(
-        BadData, match="is no folder, nor one of digits, mnist, fashion-mnist, nor module:attribute"
+        BadData,
+        match="is no folder, nor .zip or .npz, nor one of digits, mnist, fashion-mnist, nor module:attribute",
     ):
         load_data(str(tmp_path / "nowhere"))
 

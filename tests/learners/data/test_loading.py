@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.data import TensorDataset
 
 from learners import Batch
 from learners.data import BadData, Dataset, load_data
@@ -30,12 +31,21 @@ def test_a_data_set_of_ones_own_is_named_by_module_and_attribute(name: str) -> N
     assert data.train.unlabeled.target is None and data.train.unlabeled.x is data.train.x
 
 
+def torch_halves() -> tuple[TensorDataset, TensorDataset]:
+    return TensorDataset(DOTS.train.x, DOTS.train.target), TensorDataset(DOTS.test.x, DOTS.test.target)
+
+
+def test_torch_data_sets_of_ones_own_are_named_likewise() -> None:
+    data = load_data(f"{__name__}:torch_halves")
+    assert data.checksum == DOTS.checksum and data.name == "torch_halves"
+
+
 @pytest.mark.parametrize(
     ("where", "says"),
     [
         ("no_such_module:data", "No module named 'no_such_module'"),
         ("math:data", "has no attribute 'data'"),
-        ("math:pi", "is float, wanted a learners.data.Dataset"),
+        ("math:pi", "is float, wanted a learners.data.Dataset, a torch data set of pairs"),
     ],
 )
 def test_a_module_without_a_data_set_is_refused(where: str, says: str) -> None:

@@ -1,0 +1,115 @@
+"""The record of a data set: examples to learn from and examples to judge by."""
+
+import hashlib
+from collections.abc import Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..learner import Batch
+from .bad_data import BadData
+from .examples import read_examples
+from .split import split
+
+
+class Dataset(NamedTuple):
+    """Examples to learn from and examples to judge by: rows of numbers, and class numbers as targets."""
+
+    name: str
+    train: Batch  # x (examples, features) float32, target (examples,) int64
+    test: Batch
+    classes: int
+    checksum: str  # MD5 over all numbers
+    shape: tuple[int, ...] = ()  # of an example before it became a row: (planes, height, width) of an image
+    class_names: tuple[str, ...] = ()  # of class 0, 1, ..., where they have names
+    split_seed: int | None = None  # by which test examples were held out; None: they came apart
+
+    @property
+    def features(self) -> int:
+        """How many numbers an example has."""
+        return self.train.x.shape[-1]
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.shape or (self.features,)))
+        split = "" if self.split_seed is None else f", held out of all by seed {self.split_seed}"
+        return (
+            f"Dataset({self.name}, {len(self.train.x):,} examples of {shape} to learn from, "
+            f"{len(self.test.x):,} to judge by{split}, {self.classes} classes)"
+        )
+
+    @classmethod
+    def from_batches(
+        cls, name: str, train: Batch, test: Batch, *, class_names: Sequence[str] = ()
+    ) -> "Dataset":
+        """Make a data set of two halves, with a checksum over all that they hold.
+
+        Args:
+            name: what tables and files call it.
+            train: x (examples, features), or (examples, planes, height, width), which become rows; target
+                (examples,) int64.
+            test: likewise.
+            class_names: of class 0, 1, ..., where they have names.
+
+        Raises:
+            BadData: the halves differ in the shape of examples, or have no or too few targets.
+        """
+        shape = tuple(train.x.shape[1:])
+        for part in (train, test):
+            _require_pairs(name, part, shape)
+        train, test = (Batch(part.x.flatten(1), part.target) for part in (train, test))
+        digest = hashlib.md5(usedforsecurity=False)
+        for tensor in (train.x, train.target, test.x, test.target):
+            digest.update(tensor.contiguous().numpy().data)
+        classes = int(train.target.max()) + 1
+        return cls(name, train, test, classes, digest.hexdigest(), shape, tuple(class_names))
+
+    @classmethod
+    def from_torch(cls, name: str, train: Any, test: Any = None, *, seed: int = 0) -> "Dataset":
+        """Read torch data sets of pairs (example, class number) into memory.
+
+        Args:
+            name: what tables and files call it.
+            train: a `torch.utils.data.Dataset` or a `DataLoader`, of whose data set everything is read.
+                Examples are tensors, arrays or pictures, all of one shape; bytes become numbers from 0 to 1.
+            test: likewise; None holds a fifth of every class out of `train`.
+            seed: by which it is chosen; it stands in `split_seed`.
+
+        Raises:
+            BadData: saying which example is no such pair.
+        """
+        halves = read_examples(f"{name}: train", train), None
+        if test is not None:
+            return cls.from_batches(name, halves[0], read_examples(f"{name}: test", test))
+        return cls.from_split(name, halves[0], seed=seed)
+
+    @classmethod
+    def from_split(
+        cls, name: str, examples: Batch, *, seed: int = 0, class_names: Sequence[str] = ()
+    ) -> "Dataset":
+        """Make a data set by holding a fifth of every class out of the examples, to judge by.
+
+        Args:
+            name: what tables and files call it.
+            examples: as `from_batches` takes them.
+            seed: by which they are chosen; it stands in `split_seed`.
+            class_names: of class 0, 1, ..., where they have names.
+
+        Raises:
+            BadData: a class has one example only.
+        """
+        train, test = split(name, examples, seed, class_names)
+        return cls.from_batches(name, train, test, class_names=class_names)._replace(split_seed=seed)
+
+
+def _require_pairs(name: str, part: Batch, shape: tuple[int, ...]) -> None:
+    """Refuse a half that has not a class number for each example, or examples of another shape."""
+    target = part.target
+    if not isinstance(target, Tensor) or target.dtype != torch.int64 or target.shape != part.x.shape[:1]:
+        came = f"{target.dtype} {tuple(target.shape)}" if isinstance(target, Tensor) else repr(target)
+        raise BadData(f"{name}: target is {came}, wanted int64 class numbers ({len(part.x)},)")
+    if tuple(part.x.shape[1:]) != shape or not prod(part.x.shape):
+        raise BadData(f"{name}: examples are {tuple(part.x.shape)} here and (..., {shape}) there")
+    if int(target.min()) < 0:
+        raise BadData(f"{name}: the class number {int(target.min())} is negative; they begin at 0")

@@ -1,0 +1,194 @@
+"""Pictures in class folders, or in a zip of such: CLASS/*.png, or train/CLASS/*.png and test/CLASS/*.png."""
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..learner import Batch
+from .bad_data import BadData, describe_error
+
+_PICTURES: Final = frozenset(
+    (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+)
+_TESTS: Final = ("test", "val", "validation")  # what the folder of the test examples may be called
+_GRAY: Final = ("1", "L", "LA")
+_DEEP: Final = ("F", "I", "I;16", "I;16B", "I;16L")  # more than 8 bits a pixel
+
+
+class Pictures(NamedTuple):
+    """Pictures as read: bytes of each half, and what their class folders are called."""
+
+    train: Batch  # x (examples, planes, height, width) uint8, target (examples,) int64
+    test: Batch | None  # likewise; None where they lie in class folders that are not split
+    class_names: tuple[str, ...]
+
+
+class _Place(NamedTuple):
+    """The files of a folder or of a zip, by their paths within it."""
+
+    where: Path
+    pictures: list[tuple[str, ...]]
+    folders: set[tuple[str, ...]]
+    read: Callable[[tuple[str, ...]], bytes]
+
+    def below(self, *parts: str) -> "_Place":
+        """The files of a folder in it."""
+        cut = len(parts)
+
+        def inside(paths: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+            return [path[cut:] for path in paths if path[:cut] == parts and len(path) > cut]
+
+        return _Place(
+            self.where.joinpath(*parts),
+            inside(self.pictures),
+            set(inside([*self.folders])),
+            lambda path: self.read((*parts, *path)),
+        )
+
+
+def read_pictures(where: Path) -> Pictures:
+    """Read the pictures that lie in class folders, all of one size.
+
+    The folders' names, sorted, are classes 0, 1, ...; what is no picture by its name is passed over. Pictures
+    that are all gray have one plane, else all have three, red, green and blue; transparency is dropped.
+
+    Args:
+        where: a folder or a zip with train/CLASS/... and test/CLASS/... (or val/), or CLASS/... alone.
+
+    Raises:
+        BadData: naming the picture or folder, what was found and what was wanted.
+    """
+    with _opened(where) as place:
+        place = _unwrapped(place)
+        tops = {path[0] for path in place.folders}
+        ends = [name for name in _TESTS if name in tops]
+        if "train" in tops and ends:
+            train, test = place.below("train"), place.below(ends[0])
+        elif ends and "train" not in tops and tops <= set(_TESTS):
+            raise BadData(f"{where}: has a folder {ends[0]} but no folder train")
+        else:
+            train, test = place.below("train") if "train" in tops else place, None
+        names = _classes(train)
+        halves = [_decoded(half, names) for half in (train, test) if half is not None]
+        if test is not None:
+            _require_same_classes(test, names)
+        sizes = {size for _, _, size in halves}
+        if len(sizes) > 1:
+            raise BadData(f"{where}: train and test pictures differ in size: {' and '.join(map(str, sizes))}")
+    planes = 3 if any(colored for _, colored, _ in halves) else 1
+    batches = [batch._replace(x=batch.x[:, :planes]) for batch, _, _ in halves]
+    return Pictures(batches[0], batches[1] if test is not None else None, names)
+
+
+def has_pictures(where: Path) -> bool:
+    """Whether a folder has folders in it, in which pictures may lie."""
+    return any(path.is_dir() for path in where.iterdir())
+
+
+@contextmanager
+def _opened(where: Path) -> Iterator[_Place]:
+    if where.is_dir():
+        found = [(path.relative_to(where).parts, path.is_dir()) for path in sorted(where.rglob("*"))]
+        yield _place(where, found, lambda path: where.joinpath(*path).read_bytes())
+        return
+    try:
+        with zipfile.ZipFile(where) as archive:
+            entries = {tuple(i.filename.strip("/").split("/")): i for i in archive.infolist()}
+            found = [(path, entry.is_dir()) for path, entry in sorted(entries.items())]
+            yield _place(where, found, lambda path: archive.read(entries[path]))
+    except (zipfile.BadZipFile, OSError) as error:
+        raise BadData(f"{where}: cannot be read: {describe_error(error)}") from error
+
+
+def _place(
+    where: Path, found: list[tuple[tuple[str, ...], bool]], read: Callable[[tuple[str, ...]], bytes]
+) -> _Place:
+    """The place without hidden files, and with the folders that a zip need not list."""
+    seen = [(path, folder) for path, folder in found if not any(p.startswith((".", "__")) for p in path)]
+    pictures = [path for path, folder in seen if not folder and Path(path[-1]).suffix.lower() in _PICTURES]
+    folders = {path for path, folder in seen if folder}
+    folders |= {path[:depth] for path in pictures for depth in range(1, len(path))}
+    return _Place(where, pictures, folders, read)
+
+
+def _unwrapped(place: _Place) -> _Place:
+    """What lies in the one folder around everything, where there is one."""
+    tops = {path[0] for path in (*place.pictures, *place.folders)}
+    deep = any(len(path) > 1 for path in place.folders)
+    wrapped = len(tops) == 1 and deep and not tops & {"train", *_TESTS}
+    return _unwrapped(place.below(*tops)) if wrapped else place
+
+
+def _classes(place: _Place) -> tuple[str, ...]:
+    """The names of the class folders, sorted; none of them is empty."""
+    loose = [path[0] for path in place.pictures if len(path) == 1]
+    if loose:
+        raise BadData(f"{place.where}: {loose[0]} lies in no class folder; wanted CLASS/*.png")
+    names = sorted({path[0] for path in place.folders})
+    filled = {path[0] for path in place.pictures}
+    empty = [name for name in names if name not in filled]
+    if empty or not names:
+        raise BadData(f"{place.where.joinpath(*empty[:1])}: has no picture in it (.png, .jpg, ...)")
+    if len(names) < 2:
+        raise BadData(f"{place.where}: has the one class folder {names[0]}, wanted two or more")
+    return tuple(names)
+
+
+def _require_same_classes(test: _Place, names: tuple[str, ...]) -> None:
+    found = _classes(test)
+    for here, there, half in ((names, found, test.where), (found, names, test.where.with_name("train"))):
+        lacking = [name for name in here if name not in there]
+        if lacking:
+            raise BadData(f"{half}: has no pictures of class {', '.join(lacking)}")
+
+
+def _decoded(place: _Place, names: tuple[str, ...]) -> tuple[Batch, bool, str]:
+    """The pictures of a half with three planes, whether any has colors, and their size in words."""
+    numbers = {name: number for number, name in enumerate(names)}
+    pictures = [path for path in place.pictures if path[0] in numbers]
+    first, _ = _pixels(place, pictures[0])
+    x, colored = np.empty((len(pictures), *first.shape), np.uint8), False
+    for i, path in enumerate(pictures):
+        pixels, has_colors = _pixels(place, path)
+        if pixels.shape != first.shape:
+            one, other = (place.where.joinpath(*p) for p in (path, pictures[0]))
+            raise BadData(
+                f"{one}: is {_size(pixels)} pixels, {other.name} is {_size(first)}; "
+                "make all pictures of one size"
+            )
+        x[i] = pixels
+        colored |= has_colors
+    planes_first = torch.from_numpy(x).permute(0, 3, 1, 2)
+    return Batch(planes_first, _numbers(pictures, numbers)), colored, _size(first)
+
+
+def _size(pixels: NDArray[np.uint8]) -> str:
+    return f"{pixels.shape[1]} x {pixels.shape[0]}"
+
+
+def _numbers(pictures: Sequence[tuple[str, ...]], numbers: dict[str, int]) -> Tensor:
+    return torch.tensor([numbers[path[0]] for path in pictures], dtype=torch.int64)
+
+
+def _pixels(place: _Place, path: tuple[str, ...]) -> tuple[NDArray[np.uint8], bool]:
+    """One picture as (height, width, 3), and whether it has colors."""
+    from PIL.Image import open as open_picture  # slow to import
+
+    try:
+        with open_picture(io.BytesIO(place.read(path))) as picture:
+            mode, pixels = picture.mode, np.array(picture.convert("RGB"))
+    except Exception as error:  # whatever a decoder makes of bytes that are no picture
+        name = place.where.joinpath(*path)
+        raise BadData(f"{name}: is no picture that can be read: {describe_error(error)}") from error
+    if mode in _DEEP:
+        name = place.where.joinpath(*path)
+        raise BadData(f"{name}: has more than 8 bits a pixel (mode {mode}); convert it to 8")
+    return pixels, mode not in _GRAY
