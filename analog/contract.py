@@ -1,9 +1,10 @@
-"""The error that every check of a contract raises, and the watch over global generators."""
+"""Laws of contracts, the error that a broken one raises, and the watch over global generators."""
 
 import random
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 import torch
@@ -11,6 +12,46 @@ import torch
 
 class ContractError(AssertionError):
     """A part breaks the contract of its protocol; the message says which law, and by how much."""
+
+
+class Law(NamedTuple):
+    """A law of a contract: a sentence, and the check that raises ContractError of a part that breaks it."""
+
+    sentence: str
+    check: Callable[..., Any]
+
+
+def first_sentence(check: Callable[..., object]) -> str:
+    """The first line of a docstring, which of the check of a law says the law."""
+    return (check.__doc__ or "").strip().partition("\n")[0]
+
+
+class LawTests(ABC):
+    """A test class for pytest in which every law of a contract is a test of its own, named by its sentence.
+
+    It needs no import of pytest, which calls `pytest_generate_tests` by its name.
+    """
+
+    @abstractmethod
+    def laws(self) -> Sequence[Law]:
+        """The laws, in the order in which they are tried."""
+        ...
+
+    def part(self, name: str) -> Any:
+        """The part that is tested, which the test class has under that name.
+
+        Raises:
+            ContractError: it has none.
+        """
+        part = getattr(self, name)
+        if part is None:
+            raise ContractError(f"{type(self).__name__} has no {name}; write {name} = ... in its body")
+        return part
+
+    def pytest_generate_tests(self, metafunc: Any) -> None:
+        """Tell pytest that each law is a test, called by its sentence."""
+        if "law" in metafunc.fixturenames:
+            metafunc.parametrize("law", self.laws(), ids=[law.sentence for law in self.laws()])
 
 
 @contextmanager

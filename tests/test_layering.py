@@ -61,6 +61,8 @@ MAY: dict[str, set[str]] = {  # module or package -> what it may import beside i
         *_PORT,
     },  # of any hardware: wires alone
     "analog.environment": {"analog.devices", *_CHIP},
+    "analog.testing": {"analog.check", "analog.contract", *_CHIP},
+    "analog.plots": {"analog.xray", *_CHIP},
     "analog.calibrate": {"analog.streams", *_DEVICE},
     "analog.__init__": {"analog"},
     "learners": ACROSS,

@@ -2,11 +2,12 @@
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import torch
 
-from ..contract import ContractError
+from ..contract import ContractError, Law, first_sentence
 from ..device import Device
 from ..layers.convolution import conv2d
 from ..layers.crossbar import Layer, dense, grouped
@@ -99,41 +100,61 @@ def check_device(device: Device, *, steps: int = 200, fresh: bool = False) -> tu
     device that looks for the check itself, among its callers or its memory; parameters, costs and bounds
     that are lawful and wrong.
     """
-    if isinstance(device, type):
-        raise ContractError(f"got the class {device.__name__}, wanted a device: write {device.__name__}()")
-    seed = secrets.randbits(32) if fresh else 0
-    for law in _LAWS:
-        for layers, dtype in zip(_WIRINGS, _NOISY_DTYPES, strict=True):
-            _try(law, Trial(Watched(device), layers, seed, dtype))
-    laws = tuple(map(_sentence, _LAWS))
+    laws = device_laws(steps, fresh=fresh)
+    for law in laws:
+        law.check(device)
     left_out = tuple(
         f"Left out: that {each} do not influence each other, nor share noise; the device couples them."
         for each in sorted(device.couples)
     )
-    if not steps:
-        return (*laws, *left_out)
+    return (*(law.sentence for law in laws), *left_out)
+
+
+def device_laws(steps: int = 200, *, fresh: bool = False) -> tuple[Law, ...]:
+    """The laws of the Device protocol, each of which may be tried by itself: `law.check(device)`.
+
+    Args:
+        steps: of the lives that the last law has chips live; 0 leaves it out.
+        fresh: True for other numbers and other lives, at every call of this function.
+    """
+    seed = secrets.randbits(32) if fresh else 0
+    laws = tuple(Law(first_sentence(check), partial(_try, check, seed)) for check in _LAWS)
+    return (*laws, *((_law_of_lives(steps, fresh),) if steps else ()))
+
+
+def _law_of_lives(steps: int, fresh: bool) -> Law:
     from .life import check_lives  # brings hypothesis along, which nothing else here needs
 
-    check_lives(Watched(device), _WIRINGS, steps, fresh=fresh)
-    return (*laws, _sentence(check_lives), *left_out)
+    def check(device: Device) -> None:
+        check_lives(Watched(_made(device)), _WIRINGS, steps, fresh=fresh)
+
+    return Law(first_sentence(check_lives), check)
 
 
-def _try(law: Callable[[Trial], None], trial: Trial) -> None:
-    """Try a law; whatever goes wrong is told as a broken law."""
-    before = Generators()
-    try:
-        law(trial)
-    except ContractError:
-        raise
-    except Exception as error:
-        message = f"{_sentence(law)} While checking this: {type(error).__name__}: {error}"
-        raise ContractError(message) from error
-    used = before.used()
-    require(used is None, f"{used} was used; draw from `birth` and `noise` only")
+def _made(device: Device) -> Device:
+    """Pass on a device that was made.
+
+    Raises:
+        ContractError: it is a class.
+    """
+    if isinstance(device, type):
+        raise ContractError(f"got the class {device.__name__}, wanted a device: write {device.__name__}()")
+    return device
 
 
-def _sentence(law: Callable[..., object]) -> str:
-    return (law.__doc__ or "").strip().splitlines()[0]
+def _try(check: Callable[[Trial], None], seed: int, device: Device) -> None:
+    """Try a law on chips of each wiring; whatever goes wrong is told as a broken law."""
+    for layers, dtype in zip(_WIRINGS, _NOISY_DTYPES, strict=True):
+        trial, before = Trial(Watched(_made(device)), layers, seed, dtype), Generators()
+        try:
+            check(trial)
+        except ContractError:
+            raise
+        except Exception as error:
+            message = f"{first_sentence(check)} While checking this: {type(error).__name__}: {error}"
+            raise ContractError(message) from error
+        used = before.used()
+        require(used is None, f"{used} was used; draw from `birth` and `noise` only")
 
 
 __all__: list[str] = []  # `check_device` is exported by `analog`
