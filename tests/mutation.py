@@ -5,8 +5,9 @@
 The tests are collected once, and run once without a fault to see which functions each of them calls. A
 mutant of a function's body is put in its place in a fork, where the tests that call it run, the quickest
 first, up to the first failure. What runs at import (defaults, constants) is planted before anything is
-imported, and meets all tests. One that hangs counts as noticed. Mutants that change no behavior are listed by
-their text in equivalent_mutants.txt, each with its reason, and are left out of the score.
+imported, and meets the tests that call any function of its module. One that hangs counts as noticed. Mutants
+that change no behavior are listed by their text in equivalent_mutants.txt, each with its reason, and are left
+out of the score.
 """
 
 import argparse
@@ -90,6 +91,11 @@ class Reach(NamedTuple):
 
     seconds: dict[str, float]
     called: dict[str, set[tuple[str, int]]]  # test: files and first lines
+
+    def meeting(self, path: str) -> list[str]:
+        """The tests that call any function of a file, the quickest first; all of them where none does."""
+        met = [test for test, calls in self.called.items() if any(file == path for file, _ in calls)]
+        return sorted(met or self.seconds, key=lambda test: self.seconds[test])
 
 
 class _Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -315,12 +321,13 @@ def _score(rooms: list[str], tests: tuple[str, ...], args: argparse.Namespace, e
         if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
             raise SystemExit("the tests could not be run against mutants")
         reach, outcomes = pickle.loads(record.read_bytes())
-    quickest = sorted(reach.seconds, key=lambda test: reach.seconds[test])
     for room, sample in samples.items():
         for k, (module, mutant) in enumerate(sample):
             if mutant.function is None:
-                work = partial(planted, module, mutant.tree, quickest)
-                outcomes[room, k] = forked(work, 60 + 5 * sum(reach.seconds.values()), args.limit)
+                met = reach.meeting(str(ROOT / module))
+                work = partial(planted, module, mutant.tree, met)
+                cpu_limit = 60 + 5 * sum(reach.seconds[test] for test in met)
+                outcomes[room, k] = forked(work, cpu_limit, args.limit)
                 _tell(room, k, outcomes[room, k], module, mutant)
         noticed = sum(outcomes[room, k] != SURVIVED for k in range(len(sample)))
         low, high = binomtest(noticed, len(sample)).proportion_ci(method="exact")

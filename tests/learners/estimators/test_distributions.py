@@ -111,6 +111,20 @@ def test_bad_rarity_is_refused(rarity: float) -> None:
         sparse(rarity)
 
 
+def test_sparse_directions_of_rarity_1_are_signs() -> None:
+    (v,) = sparse(1.0).draw(2, (3,), [(50,)], SPEC, stream(0, "rarity"))
+    assert torch.equal(v.abs(), torch.ones(2, 3, 50).double()) and sparse(1.0).kurtosis == 1
+
+
+@pytest.mark.parametrize("distribution", [*DISTRIBUTIONS.values(), Blocks(rademacher, 1)], ids=repr)
+def test_one_direction_cannot_be_compared_with_others(distribution: ProbeDistribution) -> None:
+    refused = "leave-one-out wants at least 2|no closed form"
+    with pytest.raises(ValueError, match=refused):
+        distribution.leave_one_out_covariance(torch.ones(2, 2).double(), 1)
+    with pytest.raises(ValueError, match=refused):
+        distribution.leave_one_out_curvature(torch.eye(4).double(), 1)
+
+
 def test_laws_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of 2"):
         Blocks(rademacher, 2).draw(3, (), [(8,)], SPEC, stream(0))
