@@ -12,7 +12,7 @@ from analog import Noise, stream
 from analog.devices import PCM, SONOS, CMOHfOxRRAM, MiloRRAM, WanRRAM, cmo_hfox_rram, milo_rram, sonos
 from analog.devices.programmed import one_sided_pair
 from tests.twostage import kept
-from tests.zoo import PROGRAMMED, many, name
+from tests.zoo import PROGRAMMED, birth, many, name
 
 
 def written(device: Any, target: float, noise: Noise, count: int) -> Any:
@@ -206,4 +206,46 @@ def test_both_sides_of_a_pair_are_written_with_an_error_of_their_own_and_hold_no
             (held - right).flatten() for held, right in zip((cells.plus, cells.minus), wanted, strict=True)
         ]
         assert all(float(side.std()) > 0 for side in off)
+        for side, right in zip(off, wanted, strict=True):
+            error = device.programming_error(right).flatten()
+            high = right.flatten() > 5 * error  # where nothing is cut at 0
+            z = side[high] / error[high]
+            assert len(z) > 1000 and abs(float(z.mean())) < 5 / len(z) ** 0.5
+            assert float(z.square().mean()) == pytest.approx(1, abs=5 * (2 / len(z)) ** 0.5)
         assert abs(float(torch.corrcoef(torch.stack(off))[0, 1])) < 5 / 4000**0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Told(WanRRAM):
+    """Writes down what it is told of the time."""
+
+    told: list[tuple[Tensor, Tensor, float]] = dataclasses.field(default_factory=list)
+    aging_interval = 10.0
+
+    def evolve(self, cells: Any, before: Tensor, after: Tensor, seconds: float, noise: Noise) -> Any:
+        self.told.append((before, after, seconds))
+        return super().evolve(cells, before, after, seconds, noise)
+
+
+def test_time_gathers_and_each_cell_is_told_what_has_passed_since_its_own_write() -> None:
+    """Seconds that were gathered before a cell was written are not its own."""
+    device, noise = Told(), Noise.none()
+    cells = device.age(many(device, 4), 4.0, noise)
+    drive = torch.zeros_like(cells.knobs)
+    drive[:, :2] = 0.1
+    cells = device.age(device.pulse(cells, drive, noise), 5.9, noise)
+    assert not device.told
+    cells = device.age(cells, 0.1, noise)
+    device.age(cells, 20.0, noise)
+    first, then = [6.0, 6.0, 10.0, 10.0], [26.0, 26.0, 30.0, 30.0]
+    for (*told, _), wanted in zip(device.told, (([0.0] * 4, first), (first, then)), strict=True):
+        for seconds, right in zip(told, wanted, strict=True):
+            assert seconds.flatten().tolist() == pytest.approx(right)
+    assert [seconds for *_, seconds in device.told] == pytest.approx([10.0, 20.0])
+
+
+@pytest.mark.parametrize("device", PROGRAMMED, ids=name)
+def test_newborn_targets_scatter_by_one_over_a_row(device: Any) -> None:
+    cells = device.fabricate(100, 100, birth())
+    assert float(cells.target.std()) == pytest.approx(0.1, rel=0.05)  # 10,000 cells, seven standard errors
+    assert torch.equal(cells.knobs, cells.target)

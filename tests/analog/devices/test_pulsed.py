@@ -18,7 +18,7 @@ from analog.devices import (
 )
 from analog.devices.trains import affine, exponential
 from tests.twostage import kept
-from tests.zoo import PULSED, many, name
+from tests.zoo import PULSED, birth, many, name
 
 
 def still(device: Any, **changes: float) -> Any:
@@ -239,3 +239,40 @@ def test_a_step_above_half_the_range_is_refused() -> None:
     dataclasses.replace(device, step=half)
     with pytest.raises(ValueError, match="wanted up to half the range"):
         dataclasses.replace(device, step=1.001 * half)
+
+
+def test_the_first_pulse_is_exact_and_the_last_step_is_taken_where_the_pulse_before_it_led() -> None:
+    start = torch.linspace(-0.9, 0.9, 200, dtype=torch.float64)
+    for sign in (1.0, -1.0):
+        law = [torch.tensor(v, dtype=torch.float64) for v in (sign * 0.01, 0.8, -sign * 1.5, 0.2)]
+        step, height, rate, zero = law
+        first, size = exponential(start, torch.ones_like(start), *law)
+        assert torch.equal(first, torch.addcmul(start, size, torch.ones_like(start)))
+        for count in (2.0, 7.0, 40.0):
+            before, _ = exponential(start, torch.full_like(start, count - 1), *law)
+            _, last = exponential(start, torch.full_like(start, count), *law)
+            torch.testing.assert_close(last, step * (1 + height * (rate * (before - zero)).exp()))
+
+
+def test_the_default_plan_sends_every_train_both_ways_and_ends_them_in_the_bounds() -> None:
+    """Trains that double within the range, and one beyond it, each answered by its mirror; rests between."""
+    device = still(ConstantStep(), up_down=0.0)
+    plan = device.default_plan(3)
+    trains = [int(n) for n in plan.actions[0]]
+    rest = [k for k, n in enumerate(trains) if n == 0]
+    groups = [trains[a + 1 : b] for a, b in zip(rest, [*rest[1:], len(trains)], strict=True)]
+    assert [len(group) for group in groups] == [3, 1, 3, 1, 3] and rest[0] == 0
+    for group, answer in zip(groups, groups[2:], strict=False):
+        assert answer == [-n for n in group]
+    one, two, three = groups[0]
+    (crossing,) = device.pulses_of_range((1.0,))
+    assert two == pytest.approx(2 * one, abs=1) and three == pytest.approx(2 * two, abs=1)
+    assert 0 < sum(groups[0]) < crossing < groups[1][0] < 2.1 * crossing
+
+
+@pytest.mark.parametrize("device", PULSED, ids=name)
+def test_newborn_knobs_scatter_by_one_over_a_row(device: Device) -> None:
+    """Sd 1/sqrt(columns) within the bounds; 10,000 cells, to seven standard errors."""
+    cells: Any = device.fabricate(100, 100, birth())
+    assert float(cells.knobs[cells.w_max > cells.w_min].std()) == pytest.approx(0.1, rel=0.05)
+    assert bool(((cells.w_min <= cells.knobs) & (cells.knobs <= cells.w_max)).all())
