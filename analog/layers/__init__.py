@@ -3,6 +3,7 @@
 from .convolution import Sites
 from .crossbar import Dense
 from .mixer import Averaged, Normalized, Prepared, channel_mixing, local_mixer, prepared, token_mixing
+from .wrapped import Wrapped
 
 __all__ = [
     "Averaged",
@@ -10,6 +11,7 @@ __all__ = [
     "Normalized",
     "Prepared",
     "Sites",
+    "Wrapped",
     "channel_mixing",
     "local_mixer",
     "prepared",

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .convolution import Sites, patches
 from .crossbar import Dense, Layer, dense
+from .wrapped import Wrapped
 
 
 class Preparation(Protocol):
@@ -88,10 +89,9 @@ class Averaged:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Prepared(Wrapped):
     """A layer driven with what preparations make of the activity, in their order."""
 
-    layer: Layer
     preparations: tuple[Preparation, ...]
 
     def __post_init__(self) -> None:
@@ -104,36 +104,10 @@ class Prepared:
             features = preparation.features_in(features)
         return features
 
-    @property
-    def tiles(self) -> int:
-        return self.layer.tiles
-
-    @property
-    def rows(self) -> int:
-        return self.layer.rows
-
-    @property
-    def cols(self) -> int:
-        return self.layer.cols
-
-    @property
-    def features(self) -> int:
-        return self.layer.features
-
-    @property
-    def linear(self) -> bool:
-        return self.layer.linear
-
     def gather(self, x: Tensor) -> Tensor:
         for preparation in self.preparations:
             x = preparation(x)
         return self.layer.gather(x)
-
-    def scatter(self, u: Tensor) -> Tensor:
-        return self.layer.scatter(u)
-
-    def unscatter(self, y: Tensor) -> Tensor:
-        return self.layer.unscatter(y)
 
 
 def prepared(layer: Layer, *preparations: Preparation) -> Prepared:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..access import Access, NoAccess
-from ..layers.crossbar import Layer
+from ..layers.wrapped import Wrapped
 from ..port import Port, Probe, Reading, make_port
 from ..spec import BadInput
 
@@ -99,41 +99,14 @@ def _split_target(x: Tensor, target_features: int | None) -> tuple[Tensor, Tenso
 
 
 @dataclass(frozen=True)
-class _TargetBehind:
+class _TargetBehind(Wrapped):
     """A first layer whose examples have their target behind them; the cells do not see it."""
 
-    layer: Layer
     target_features: int
-
-    @property
-    def tiles(self) -> int:
-        return self.layer.tiles
-
-    @property
-    def rows(self) -> int:
-        return self.layer.rows
-
-    @property
-    def cols(self) -> int:
-        return self.layer.cols
 
     @property
     def features_in(self) -> int:
         return self.layer.features_in + self.target_features
 
-    @property
-    def features(self) -> int:
-        return self.layer.features
-
-    @property
-    def linear(self) -> bool:
-        return self.layer.linear
-
     def gather(self, x: Tensor) -> Tensor:
         return self.layer.gather(x[..., : -self.target_features])
-
-    def scatter(self, u: Tensor) -> Tensor:
-        return self.layer.scatter(u)
-
-    def unscatter(self, y: Tensor) -> Tensor:
-        return self.layer.unscatter(y)

@@ -1,0 +1,47 @@
+"""A layer within another, which changes only what drives it."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .crossbar import Layer
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A layer that is all of its inner layer, but for what a subclass says otherwise."""
+
+    layer: Layer
+
+    @property
+    def tiles(self) -> int:
+        return self.layer.tiles
+
+    @property
+    def rows(self) -> int:
+        return self.layer.rows
+
+    @property
+    def cols(self) -> int:
+        return self.layer.cols
+
+    @property
+    def features_in(self) -> int:
+        return self.layer.features_in
+
+    @property
+    def features(self) -> int:
+        return self.layer.features
+
+    @property
+    def linear(self) -> bool:
+        return self.layer.linear
+
+    def gather(self, x: Tensor) -> Tensor:
+        return self.layer.gather(x)
+
+    def scatter(self, u: Tensor) -> Tensor:
+        return self.layer.scatter(u)
+
+    def unscatter(self, y: Tensor) -> Tensor:
+        return self.layer.unscatter(y)
