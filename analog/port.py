@@ -35,6 +35,14 @@ class Probe(NamedTuple):
     knobs: tuple[Tensor | None, ...] | None = None  # (*probes, *fleet, tiles, rows, cols)
     nodes: tuple[Tensor | None, ...] | None = None  # (*probes, *fleet, batch, features)
 
+    def __repr__(self) -> str:
+        parts = [
+            f"{place} {', '.join('None' if e is None else str(tuple(e.shape)) for e in entries)}"
+            for place, entries in zip(self._fields, self, strict=True)
+            if entries is not None
+        ]
+        return f"Probe({'; '.join(parts)})"
+
     def part(self, first: int, last: int | None = None) -> "Probe":
         """The entries for driven layers first..last (inclusive, counted from the first driven layer).
 
@@ -74,6 +82,9 @@ class Reading(NamedTuple):
         """The last driven layer's output, (*probes, *fleet, batch, features)."""
         return self.taps[-1]
 
+    def __repr__(self) -> str:
+        return f"Reading(taps {', '.join(str(tuple(tap.shape)) for tap in self.taps)})"
+
 
 class Measure(Protocol):
     """The wire that reads a chip."""
@@ -109,15 +120,23 @@ class Port(NamedTuple):
     pulse: Callable[[Knobs], None]  # change the knobs, relatively and imprecisely
     measure: Measure
 
+    def __repr__(self) -> str:
+        spec = self.spec
+        chips = f" x {math.prod(spec.fleet)} chips" if spec.fleet else ""
+        dtype = str(spec.dtype).removeprefix("torch.")
+        return f"Port({spec.sizes}{chips}, shows {spec.access}, {dtype} on {spec.on})"
+
 
 def require_port(port: object, user: str) -> None:
     """Refuse what is not the wires of a chip.
 
     Raises:
-        TypeError: saying what came, and what to do where it is a chip.
+        TypeError: saying what came, and what to do where it is a chip or a network.
     """
     if not isinstance(port, Port):
         hint = "; give its wires, chip.port()" if callable(getattr(port, "port", None)) else ""
+        if isinstance(port, torch.nn.Module):
+            hint = "; a network answers as learners.interop.port_of(network, features_in=...)"
         raise TypeError(f"{user}: port is a {type(port).__name__}, wanted a Port{hint}")
 
 

@@ -1,7 +1,7 @@
 """Distillation hands a teacher's knowledge to fresh hardware as lessons: stimuli with their answers."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +12,7 @@ from analog.spec import Spec
 from analog.streams import stream
 from analog.tree import tree_map
 from learners.data.batches import batches, count_steps
+from learners.flattening import flatten_examples
 from learners.learner import Batch, Learner, Step, fit, for_steps
 from learners.losses import Loss
 from learners.progress import progress_bar
@@ -101,7 +102,7 @@ def distill(
         teacher: one chip, or a fleet of as many as students.
         student: one chip, or a fleet.
         recipe: makes a learner from a loss, such as `learners.recipes.learned_feedback`.
-        stimuli: x (examples, features_in); labels are needed only by answers that weigh them in.
+        stimuli: x (examples, ...), which become rows; labels are needed only by answers that weigh them in.
         temperature: V, short for answers=SoftLabels(temperature).
         answers: the form in which the teacher answers.
         epochs: how often every stimulus is shown.
@@ -114,6 +115,7 @@ def distill(
 
     Raises:
         TypeError: if what came is no port, no recipe or no batch.
+        BadInput: if stimuli have not as many numbers as the students want.
         ValueError: if both or none of temperature and answers are given, or teacher and student do not fit.
         analog.Dead: if teacher or student dies.
     """
@@ -121,7 +123,10 @@ def distill(
         raise TypeError(
             f"distill: stimuli are a {type(stimuli).__name__}, wanted a Batch, such as data.train.unlabeled"
         )
+    require_port(student, "distill")
     _require_recipe(recipe)
+    alone = replace(student.spec, fleet=())  # every student is shown the same
+    stimuli = stimuli._replace(x=flatten_examples(stimuli.x, stimuli.target, alone, "distill"))
     traffic, losses = Traffic(), list[Tensor]()
     total = count_steps(stimuli, batch_size, epochs)
     steps = distillation_steps(

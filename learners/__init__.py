@@ -21,7 +21,8 @@ from .losses import BinaryCrossEntropy, CrossEntropy, Loss, MeasuredLoss, Square
 from .measured_feedback import MeasuredFeedback
 from .theory import laws
 from .theory.tuning import tune_probe_size
-from .training import Run, train
+from .training import train
+from .training_state import Run
 from .updates.basic import adagrad, adam, momentum, rmsprop, sgd
 from .updates.hyperparameter import Hyperparameter
 from .updates.record import Tuner, Update

@@ -19,7 +19,7 @@ from analog.port import Port
 from analog.tree import tree_leaves
 
 from .learner import Learner, for_steps
-from .training import Arguments, TrainingState, begin
+from .training_state import Arguments, TrainingState, begin
 
 
 class BadState(ValueError):

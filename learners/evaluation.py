@@ -1,10 +1,16 @@
 """What a chip that classifies is worth: the share of examples that it names rightly."""
 
+from dataclasses import replace
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from analog.port import Port, require_port
 
+from .data.sources import Source, as_source, in_pieces
+from .flattening import flatten_examples
 from .learner import Batch
 
 _PIECE = 2500  # examples that are measured at once, so that the taps fit in memory
@@ -23,30 +29,45 @@ def predict(port: Port, x: Tensor) -> Tensor:
     return torch.cat([port.measure(chunk).out for chunk in x.split(_PIECE)], -2)
 
 
-def evaluate(port: Port, batch: Batch) -> Tensor:
+def evaluate(port: Port, data: "Batch | DataLoader[Any]") -> Tensor:
     """The accuracy of a chip, or of each chip of a fleet: the share of examples whose class it names.
 
     Args:
         port: one chip, or a fleet.
-        batch: x (examples, features_in), target (examples,) int64.
+        data: x (examples, ...), target (examples,) int64, or a DataLoader of such; of an order that is drawn,
+            nothing depends on it.
 
     Returns:
         (*fleet,), float64.
 
     Raises:
-        TypeError: what came is no port.
-        ValueError: the target holds no class numbers.
+        TypeError: what came is no port, or neither batch nor loader.
+        ValueError: the target holds no class numbers, or the loader has a sampler of its own.
     """
     require_port(port, "evaluate")
-    target = batch.target
-    if not has_classes(batch):
-        came = (
-            f"{target.dtype} {tuple(target.shape)}" if isinstance(target, Tensor) else type(target).__name__
-        )
-        raise ValueError(f"evaluate: target is {came}, wanted int64 class numbers ({len(batch.x)},)")
-    on = port.spec.on
-    named = predict(port, batch.x.to(on, port.spec.dtype)).argmax(-1)
-    return (named == target.to(on)).double().mean(-1)
+    return evaluate_source(port, as_source(data, "evaluate"))
+
+
+def evaluate_source(port: Port, source: Source) -> Tensor:
+    """The accuracy (*fleet,) on all examples of a source, float64, as `evaluate` says.
+
+    Raises:
+        ValueError: the target holds no class numbers.
+    """
+    spec, right = port.spec, torch.zeros((), dtype=torch.int64)
+    for piece in in_pieces(source, _PIECE):
+        if not has_classes(piece):
+            raise ValueError(
+                f"evaluate: target is {_words(piece.target)}, wanted int64 class numbers ({source.count},)"
+            )
+        x = flatten_examples(piece.x, piece.target, replace(spec, fleet=()), "evaluate")
+        named = port.measure(x.to(spec.on, spec.dtype)).out.argmax(-1)
+        right = right.to(spec.on) + (named == piece.target.to(spec.on)).sum(-1)
+    return right.double() / source.count
+
+
+def _words(target: Any) -> str:
+    return f"{target.dtype} {tuple(target.shape)}" if isinstance(target, Tensor) else type(target).__name__
 
 
 def has_classes(batch: Batch) -> bool:

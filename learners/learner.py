@@ -8,8 +8,10 @@ from typing_extensions import TypeVar
 
 from analog.port import Port, Reading, require_port
 from analog.spec import Spec
+from analog.tree import tree_map
 
 from .access import require_access
+from .flattening import as_pair, flatten_examples
 
 L = TypeVar("L", default=Any)
 
@@ -25,12 +27,20 @@ class Batch(NamedTuple):
         """The examples without their target, as stimuli for a teacher."""
         return self._replace(target=None)
 
+    def __repr__(self) -> str:
+        return f"Batch(x {_form(self.x)}, target {_form(self.target)})"
+
 
 class Step(NamedTuple):
     """The result of one learning step: its loss and its baseline reading."""
 
     loss: Tensor  # (*fleet,), mean loss of the baseline reading
     baseline: Reading  # taps (*fleet, batch, features)
+
+    def __repr__(self) -> str:
+        count = self.loss.numel()
+        mean = f", mean of {count} chips" if count > 1 else ""
+        return f"Step(loss={float(self.loss.mean()):.4g}{mean}, baseline={self.baseline!r})"
 
 
 class Learner(Protocol[L]):
@@ -91,7 +101,8 @@ def fit(
     Args:
         learner: what turns batches into pulses.
         port: the wires of the chips that learn.
-        batches: pairs (x, target), such as `Batch` or what a `torch.utils.data.DataLoader` yields.
+        batches: pairs (x, target), such as `Batch` or what a `torch.utils.data.DataLoader` yields. Images
+            (batch, planes, height, width) become rows, and all goes to where the chip is.
         generator: of the probes.
         state: to go on from, as an earlier fit left it; None begins anew.
 
@@ -99,7 +110,8 @@ def fit(
         An iterator over pairs: the learner's state after a step, and what the step showed.
 
     Raises:
-        TypeError: what came is no port, or no generator.
+        TypeError: what came is no port, or no generator; a batch is no pair.
+        BadInput: examples have not as many numbers as the chip wants.
         NoAccess: the learner needs more than these wires show.
     """
     require_port(port, "fit")
@@ -113,8 +125,38 @@ def _fit(
 ) -> Iterator[tuple[L, Step]]:
     current = learner.init(port.spec) if state is None else state
     for batch in batches:
-        current, step = learner.step(port, Batch(*batch), current, generator)
+        current, step = learner.step(port, as_batch(batch, port.spec, "fit"), current, generator)
         yield current, step
+
+
+def as_batch(batch: Any, spec: Spec, user: str) -> Batch:
+    """The batch of rows, where the chip is, that a learner is handed.
+
+    Args:
+        batch: a pair (x, target) as a user or a DataLoader gives it, x (batch, ...) or (*fleet, batch, ...).
+        spec: the datasheet of the chip.
+        user: whom messages name.
+
+    Raises:
+        TypeError: it is no pair.
+        BadInput: examples have not as many numbers as the chip wants.
+    """
+    x, target = as_pair(batch, user)
+    x = flatten_examples(x, target, spec, user)
+    return Batch(*(tree_map(lambda part: _moved(part, spec), part) for part in (x, target)))
+
+
+def _moved(part: Any, spec: Spec) -> Any:
+    return part.to(spec.place) if isinstance(part, Tensor) else part
+
+
+def _form(part: Any) -> str:
+    """The shape and type of a tensor, or of each part of a target that has several."""
+    if isinstance(part, Tensor):
+        return f"{tuple(part.shape)} {str(part.dtype).removeprefix('torch.')}"
+    if isinstance(part, tuple | list):
+        return f"[{', '.join(map(_form, part))}]"
+    return "None" if part is None else type(part).__name__
 
 
 def require_generator(generator: object, user: str) -> None:

@@ -1,109 +1,60 @@
 """Training of chips on a data set: batches, progress, evaluation, early stopping, and going on later."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from re import sub
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
 
 import torch
 from torch import Generator, Tensor
+from torch.utils.data import DataLoader
 
 from analog.port import Port, require_port
 from analog.streams import stream
 from analog.wires.metering import Ledger, metered
 
 from .access import require_access
-from .data.batches import count_steps, take
+from .callbacks import Callback
+from .data.batches import count_batches
 from .data.dataset import Dataset
-from .evaluation import evaluate, has_classes
-from .learner import Batch, Learner, for_steps
+from .data.sources import Source, as_source, in_pieces
+from .evaluation import evaluate_source, has_classes
+from .learner import Learner, Step, as_batch, for_steps
 from .progress import progress_bar
+from .training_state import Arguments, Run, TrainingState, begin
 
-
-class Arguments(NamedTuple):
-    """The arguments of a training by which all its steps are determined, beside the chip and the data."""
-
-    epochs: float
-    seed: int
-    batch_size: int
-    learner: int  # a checksum of its repr
-
-
-class TrainingState(NamedTuple):
-    """Where a training stands: all that going on bitwise takes, beside the chip itself."""
-
-    steps: int  # made so far
-    learner: Any  # the learner's own state
-    order: Tensor  # state of the generator of the order of examples, when this epoch began
-    probes: Tensor  # state of the generator of the probes
-    reads: int  # vectors driven through the chip by learning so far
-    best: float  # mean accuracy at the best evaluation so far
-    waited: int  # evaluations since
-    arguments: Arguments  # of the training
-
-    def __repr__(self) -> str:
-        return f"TrainingState(steps={self.steps}, reads={self.reads})"
-
-
-@dataclass(frozen=True)
-class Run:
-    """The result of training.
-
-    accuracy: (*fleet,) float64, on the test examples at the last evaluation; None where there was none, or
-        where targets are no class numbers.
-    losses: (steps of this call, *fleet), mean loss of each step's baseline reading.
-    curve: (steps made, accuracy) at each evaluation of this call.
-    reads: vectors driven through the chip by learning; evaluation is not counted.
-    state: to go on from with `train(..., state=run.state)`.
-    """
-
-    accuracy: Tensor | None
-    losses: Tensor
-    curve: tuple[tuple[int, Tensor], ...]
-    reads: int
-    state: TrainingState
-
-    def __repr__(self) -> str:
-        accuracy = "None"
-        if self.accuracy is not None:
-            count = self.accuracy.numel()
-            accuracy = f"{float(self.accuracy.mean()):.4f}{f', mean of {count} chips' if count > 1 else ''}"
-        return f"Run(accuracy={accuracy}, steps={self.state.steps}, reads={self.reads})"
-
-
-def begin(learner: Learner, port: Port, arguments: Arguments) -> TrainingState:
-    """The state of a training before its first step; nothing is sent to the chip."""
-    order = stream(arguments.seed, "train", "order").get_state()
-    probes = stream(arguments.seed, "train", "probes", on=port.spec.on).get_state()
-    return TrainingState(0, learner.init(port.spec), order, probes, 0, -1.0, 0, arguments)
+_BATCH_SIZE = 64  # where nobody says
 
 
 def train(
     port: Port,
     learner: Learner,
-    data: Dataset,
+    data: "Dataset | DataLoader[Any] | tuple[DataLoader[Any], DataLoader[Any]]",
     *,
     epochs: float,
     seed: int,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     evaluate_every: float | None = None,
     patience: int | None = None,
     max_steps: int | None = None,
     state: TrainingState | None = None,
     progress: bool = True,
-    on_evaluation: Callable[[Run], object] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Train a chip, or a fleet side by side, on a data set, and evaluate it on the test examples.
 
     Args:
         port: the wires of the chips that learn.
         learner: what turns batches into pulses, such as `recipes.learned_feedback(CrossEntropy())`.
-        data: what to learn from, and what to be judged by.
+        data: what to learn from, and what to be judged by: a data set, or a pair of DataLoaders, or one, and
+            then nothing is judged. Of a loader its data set is taken, with its batch size, collation and
+            workers; the order is drawn from `seed`, or nothing could go on bitwise. Images become rows.
         epochs: how often every example is shown.
         seed: of the order of examples and of the probes.
-        batch_size: examples of each step; the published tables have 64 on digits and 256 on MNIST.
+        batch_size: examples of each step; None: those of the loader, or 64. The published tables have 64 on
+            digits and 256 on MNIST.
         evaluate_every: epochs between evaluations; None evaluates once, when the training has ended. An
             evaluation reads the chip, so it draws of the chip's noise and passes time: a training that is
             evaluated at other steps goes on with other noise.
@@ -115,46 +66,52 @@ def train(
             never stopped, provided that the chip is as it was then: another chip, or a fresh one, is not
             noticed. None begins.
         progress: show a bar with the time left, if the output is a terminal.
-        on_evaluation: called with the run so far after every evaluation, to save it or to plot it.
+        callbacks: called after every step and evaluation, to save, to log or to plot; see
+            `learners.callbacks`.
 
     Returns:
         The accuracy, what it took, and the state to go on from.
 
     Raises:
-        TypeError: what came is no port, no learner or no data set.
+        TypeError: what came is no port, no learner, no data set or no callback.
         ValueError: settings that make no sense, or `state` is of a training with other arguments.
+        BadInput: examples have not as many numbers as the chip wants.
         NoAccess: the learner needs more than these wires show.
         analog.Dead: the chip died.
     """
     require_port(port, "train")
     _require_learner(learner)
-    _require_dataset(data)
+    examples, tests = _halves(data)
+    _require_callbacks(callbacks)
     _require_positive(evaluate_every=evaluate_every, patience=patience, max_steps=max_steps)
-    total = count_steps(data.train, batch_size, epochs)
-    course = _Course(port, for_steps(learner, total), data.train, batch_size)
+    size = batch_size if batch_size is not None else examples.batch_size or _BATCH_SIZE
+    total = count_batches(examples.count, size, epochs)
+    course = _Course(port, for_steps(learner, total), examples, size, seed)
     require_access(course.learner, port, "train")
-    judged = has_classes(data.test)
+    judged = tests is not None and has_classes(next(in_pieces(tests, 1)))
     every = None if evaluate_every is None else max(1, round(evaluate_every * course.per_epoch))
     if patience is not None and (every is None or not judged):
         raise ValueError("train: patience wants evaluate_every, and class numbers as targets")
-    arguments = Arguments(float(epochs), seed, batch_size, _checksum(course.learner))
+    arguments = Arguments(float(epochs), seed, size, _checksum(course.learner))
     now = begin(course.learner, port, arguments) if state is None else state
     _require_same(now.arguments, arguments)
     end = total if max_steps is None else min(total, now.steps + max_steps)
     losses: list[Tensor] = []
     curve: list[tuple[int, Tensor]] = []
     with progress_bar(progress, now.steps, end, course.per_epoch) as advance:
-        for after, loss in course.steps(now, end):
+        for after, step in course.steps(now, end):
             now = after._replace(best=now.best, waited=now.waited)
-            losses.append(loss)
-            advance(now.steps, float(loss.mean()))
-            if not judged or (now.steps < total and (every is None or now.steps % every)):
+            losses.append(step.loss)
+            advance(now.steps, float(step.loss.mean()))
+            for callback in callbacks:
+                callback.on_step(now, step)
+            if tests is None or not judged or (now.steps < total and (every is None or now.steps % every)):
                 continue
-            accuracy = evaluate(port, data.test)
+            accuracy = evaluate_source(port, tests)
             curve.append((now.steps, accuracy))
             now = _judged(now, float(accuracy.mean()))
-            if on_evaluation is not None:
-                on_evaluation(_run(port, now, losses, curve))
+            for callback in callbacks:
+                callback.on_evaluation(_run(port, now, losses, curve))
             if patience is not None and now.waited >= patience:
                 break
     return _run(port, now, losses, curve)
@@ -178,16 +135,17 @@ class _Course:
 
     port: Port
     learner: Learner
-    data: Batch
+    data: Source
     batch_size: int
+    seed: int
 
     @property
     def per_epoch(self) -> int:
         """Steps of an epoch."""
-        return len(self.data.x) // min(self.batch_size, len(self.data.x))
+        return self.data.count // min(self.batch_size, self.data.count)
 
-    def steps(self, state: TrainingState, end: int) -> Iterator[tuple[TrainingState, Tensor]]:
-        """Step until `end` steps are made; yields the state after each step, and its loss (*fleet,)."""
+    def steps(self, state: TrainingState, end: int) -> Iterator[tuple[TrainingState, Step]]:
+        """Step until `end` steps are made; yields the state after each step, and what it showed."""
         order, probes, spec = Generator(), Generator(self.port.spec.on), self.port.spec
         order.set_state(state.order)
         probes.set_state(state.probes)
@@ -195,9 +153,12 @@ class _Course:
         wires, learner, made = metered(self.port, ledger), state.learner, state.steps
         while made < end:
             epoch = order.get_state()
-            for batch in self._epoch(order)[made % self.per_epoch :][: end - made]:
-                moved = Batch(batch.x.to(spec.on, spec.dtype), _moved(batch.target, spec.on))
-                learner, step = self.learner.step(wires, moved, learner, probes)
+            picks = self._picks(order)[made % self.per_epoch :][: end - made]
+            loading = stream(self.seed, "train", "loading", made // self.per_epoch)
+            for given in self.data.batches(picks, loading):
+                batch = as_batch(given, spec, "train")
+                batch = batch._replace(x=batch.x.to(spec.dtype))
+                learner, step = self.learner.step(wires, batch, learner, probes)
                 made += 1
                 begun = epoch if made % self.per_epoch else order.get_state()
                 reads = state.reads + max(ledger.reads)
@@ -205,17 +166,13 @@ class _Course:
                     state._replace(
                         steps=made, learner=learner, order=begun, probes=probes.get_state(), reads=reads
                     ),
-                    step.loss,
+                    step,
                 )
 
-    def _epoch(self, order: Generator) -> list[Batch]:
-        count, size = len(self.data.x), min(self.batch_size, len(self.data.x))
+    def _picks(self, order: Generator) -> list[Tensor]:  # (batch,) each
+        count, size = self.data.count, min(self.batch_size, self.data.count)
         permutation = torch.randperm(count, generator=order)
-        return [take(self.data, which) for which in permutation[: count - count % size].split(size)]
-
-
-def _moved(target: Any, on: str) -> Any:
-    return target.to(on) if isinstance(target, Tensor) else target
+        return [*permutation[: count - count % size].split(size)]
 
 
 def _checksum(learner: Learner) -> int:
@@ -242,10 +199,32 @@ def _require_learner(learner: object) -> None:
         raise TypeError(f"train: learner is {learner!r}, wanted a Learner{hint if callable(learner) else ''}")
 
 
-def _require_dataset(data: object) -> None:
-    if not isinstance(data, Dataset):
-        hint = "load_data(...) or Dataset.from_batches(...); a learner steps through a DataLoader by `fit`"
-        raise TypeError(f"train: data is a {type(data).__name__}, wanted a Dataset: {hint}")
+def _halves(data: Any) -> tuple[Source, Source | None]:
+    """What to learn from, and what to be judged by, of all that `train` takes as data."""
+    if isinstance(data, Dataset):
+        return as_source(data.train, "train"), as_source(data.test, "train")
+    loaders = data if type(data) is tuple else (data,)
+    if not 1 <= len(loaders) <= 2 or not all(isinstance(loader, DataLoader) for loader in loaders):
+        raise TypeError(
+            f"train: data is a {type(data).__name__}, wanted a Dataset, as load_data(...) or "
+            "Dataset.from_batches(...) give it, or a DataLoader, or two"
+        )
+    sources = [as_source(loader, "train") for loader in loaders]
+    return sources[0], sources[1] if len(sources) > 1 else None
+
+
+def _require_callbacks(callbacks: Any) -> None:
+    listed = isinstance(callbacks, Sequence)
+    wrong = (
+        [c for c in callbacks if isinstance(c, type) or not isinstance(c, Callback)]
+        if listed
+        else [callbacks]
+    )
+    if wrong:
+        raise TypeError(
+            f"train: callbacks has {wrong[0]!r}, wanted a list of instances of subclasses of "
+            "learners.callbacks.Callback"
+        )
 
 
 def _require_positive(**settings: float | None) -> None:

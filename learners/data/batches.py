@@ -43,11 +43,24 @@ def count_steps(data: Batch, size: int, epochs: float) -> int:
     Raises:
         ValueError: a size below 1, or epochs that are not above 0 and finite.
     """
+    return count_batches(len(data.x), size, epochs)
+
+
+def count_batches(count: int, size: int, epochs: float) -> int:
+    """How many batches of so many examples there are in so many epochs.
+
+    Args:
+        count: of all examples.
+        size: of a batch.
+        epochs: how often every example is shown, about.
+
+    Raises:
+        ValueError: a size below 1, or epochs that are not above 0 and finite.
+    """
     if size < 1 or not 0 < epochs < float("inf"):
         raise ValueError(
             f"batches: size is at least 1 and epochs above 0 and finite, got {size} and {epochs}"
         )
-    count = data.x.shape[0]
     return max(1, round(epochs * (count // min(size, count))))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from analog.spec import Knobs
@@ -40,7 +41,11 @@ def require_update(update: object, name: str) -> None:
         TypeError: it is a learning rate, a function that makes updates, or an optimizer of torch.
     """
     if not isinstance(update, Update):
-        raise TypeError(f"{name} is {update!r}, wanted an Update such as adam(1e-2)")
+        optimizer = update if isinstance(update, type) else type(update)
+        torchs = issubclass(optimizer, torch.optim.Optimizer)
+        hint = f" or learners.interop.from_torch({optimizer.__name__}, lr=1e-2)" if torchs else ""
+        words = f"an optimizer {optimizer.__name__}" if torchs else repr(update)
+        raise TypeError(f"{name} is {words}, wanted an Update such as adam(1e-2){hint}")
 
 
 @dataclass(frozen=True)

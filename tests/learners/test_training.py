@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
 
-from analog import Budget, Chip, Ledger, Mismatched, OverBudget, budgeted, metered, mlp, xray
+from analog import BadInput, Budget, Chip, Ledger, Mismatched, OverBudget, budgeted, metered, mlp, xray
 from learners import (
     Batch,
     CrossEntropy,
@@ -21,7 +21,19 @@ from learners import (
     recipes,
     train,
 )
+from learners.callbacks import Callback
 from learners.data import Dataset, load_data
+
+
+class Kept(Callback):
+    """Keeps every run that it is shown."""
+
+    def __init__(self, runs: list[Run]) -> None:
+        self.runs = runs
+
+    def on_evaluation(self, run: Run) -> None:
+        self.runs.append(run)
+
 
 DATA = load_data("digits")
 RECIPE = recipes.learned_feedback(CrossEntropy())
@@ -83,7 +95,7 @@ def test_it_stops_early_when_nothing_gets_better() -> None:
         seed=0,
         evaluate_every=0.25,
         patience=3,
-        on_evaluation=seen.append,
+        callbacks=[Kept(seen)],
     )
     assert len(run.curve) == 4 and run.state.steps == 4 * 6 and run.state.waited == 3
     assert [len(r.curve) for r in seen] == [1, 2, 3, 4] and seen[-1].state.steps == run.state.steps
@@ -124,17 +136,57 @@ def test_a_bar_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> N
         train(chip().port(), RECIPE, DATA, epochs=0.1, seed=0, progress=False)
 
 
+def loaders() -> tuple[DataLoader[Any], DataLoader[Any]]:
+    """The digits as torch keeps them: bytes, as images, batched and shuffled by a loader."""
+    halves = (DATA.train, DATA.test)
+    images = [TensorDataset((h.x * 16).to(torch.uint8).view(-1, 1, 8, 8), h.target) for h in halves]
+    return DataLoader(images[0], 32, shuffle=True), DataLoader(images[1], 100)
+
+
+def test_a_loader_is_trained_like_a_data_set_of_its_batch_size() -> None:
+    """Bytes become numbers from 0 to 1, here sixteenths of 255; a loader's order is not asked for."""
+    scaled = [h._replace(x=(h.x * 16).div(255)) for h in (DATA.train, DATA.test)]
+    data, one, other = Dataset.from_batches("dark", *scaled), chip(), chip()
+    by_set = train(one.port(), RECIPE, data, epochs=0.6, seed=2, batch_size=32)
+    by_loader = train(other.port(), RECIPE, loaders(), epochs=0.6, seed=2)
+    assert same(one, other) and torch.equal(by_set.losses, by_loader.losses)
+    assert by_set.accuracy is not None and by_set.accuracy == by_loader.accuracy
+    assert by_set.accuracy == evaluate(one.port(), loaders()[1])
+
+
+def test_a_training_by_loaders_goes_on_bitwise_and_is_judged_by_the_second_alone() -> None:
+    whole, parted = chip(), chip()
+    settings: dict[str, Any] = {"epochs": 0.5, "seed": 5, "learner": RECIPE}
+    at_once = train(whole.port(), data=loaders()[0], **settings)
+    first = train(parted.port(), data=loaders()[0], max_steps=9, **settings)
+    train(parted.port(), data=loaders()[0], state=first.state, **settings)
+    assert same(whole, parted) and at_once.accuracy is None and len(at_once.losses) == 22
+
+
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
         ({"port": chip()}, TypeError, r"train: port is a Chip, wanted a Port; give its wires, chip.port\(\)"),
         ({"learner": recipes.learned_feedback}, TypeError, r"wanted a Learner; call it with a loss, as in"),
         ({"learner": 3}, TypeError, r"train: learner is 3, wanted a Learner$"),
-        ({"data": DATA.train}, TypeError, r"train: data is a Batch, wanted a Dataset: load_data"),
+        ({"data": DATA.train}, TypeError, r"train: data is a Batch, wanted a Dataset, as load_data"),
+        ({"data": (DataLoader([1]), DATA)}, TypeError, r"train: data is a tuple, wanted a Dataset, .*or two"),
         (
-            {"data": DataLoader([1])},
+            {"data": DataLoader([1], sampler=WeightedRandomSampler([1.0], 1))},
+            ValueError,
+            r"this DataLoader has an order of its own .*; step through it by `fit`",
+        ),
+        ({"callbacks": Kept}, TypeError, r"train: callbacks has <class .*Kept'>, wanted a list of instances"),
+        (
+            {"callbacks": [Kept]},
             TypeError,
-            r"data is a DataLoader, .*steps through a DataLoader by `fit`",
+            r"train: callbacks has <class .*Kept'>, wanted a list of instances",
+        ),
+        ({"callbacks": [print]}, TypeError, r"train: callbacks has <built-in function print>, wanted a list"),
+        (
+            {"data": Dataset.from_batches("wide", *[Batch(torch.zeros(2, 3, 8, 8), torch.arange(2))] * 2)},
+            BadInput,
+            r"measure: x is \(2, 192\), layer 0 wants \(..., batch, 64\)",
         ),
         ({"seed": 0.5}, ValueError, r"a seed is an integer, got 0.5"),
         ({"epochs": 0}, ValueError, r"epochs above 0"),
