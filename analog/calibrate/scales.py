@@ -10,6 +10,8 @@ from torch import Tensor
 
 from ..settings import settings
 
+LARGEST = 1e34  # of a value that a search tries; devices compute in single precision
+
 
 @dataclass(frozen=True)
 class SearchScale:
@@ -24,8 +26,10 @@ class SearchScale:
         return math.log(self.sign * value) if self.sign else value
 
     def value(self, coordinate: float) -> float:
-        """The value at a search coordinate."""
-        return self.sign * math.exp(min(coordinate, 300.0)) if self.sign else coordinate
+        """The value at a search coordinate; beyond what single precision holds, the largest that it does."""
+        if self.sign:
+            return self.sign * math.exp(min(coordinate, math.log(LARGEST)))
+        return min(max(coordinate, -LARGEST), LARGEST)
 
 
 def float_parameters(device: Any) -> tuple[str, ...]:
