@@ -80,7 +80,7 @@ def tune_probe_size(
         batch: as large as those to be learned from; 64 examples or more tell signal from noise.
         loss: per example, as the learner's.
         generator: of the probes.
-        max_probes: upper limit of the number of probes.
+        max_probes: upper limit of the number of probes, unless fewer are not allowed by the distribution.
         last: the last layer to be probed, where a learner spares the read-out; None probes all.
 
     Returns:
@@ -103,7 +103,8 @@ def tune_probe_size(
     if others > 0:
         reads = scheme.reads(trial.probes + 1) - scheme.reads(trial.probes)  # of one more probe
         best = best_settings.best_probes(perturbation, others, reads)
-    probes = multiple * max(1, round(min(max(best, scheme.min_directions), max_probes) / multiple))
+    wanted = min(max(best, scheme.min_directions), max_probes) / multiple
+    probes = multiple * max(1, min(round(wanted), max_probes // multiple))
     report = Tuning(noise, derivative, signal, minibatch, perturbation, size, probes, bench.reads)
     return _replace(estimator, size=size, probes=probes), report
 

@@ -108,3 +108,31 @@ def test_what_has_no_best_size_says_so() -> None:
     for law, third in ((gaussian, None), (rademacher, torch.zeros(3, 3, 3))):
         with pytest.raises(ValueError, match="pairs"):
             best_settings.best_size(law, antithetic, eye[0], probes=2, reading_noise=0.1, third=third)
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, float("inf"), float("nan")])
+def test_numbers_by_which_nothing_is_the_best_are_refused_by_name(bad: float) -> None:
+    for name, ask in {
+        "noise": lambda: best_settings.size_from_curvature(one_sided, 1, bad, 1.0),
+        "second": lambda: best_settings.size_from_curvature(one_sided, 1, 1.0, bad),
+        "third": lambda: best_settings.size_from_third_derivative(1.0, bad),
+        "others": lambda: best_settings.best_probes(1.0, bad),
+        "reads": lambda: best_settings.best_probes(1.0, 1.0, bad),
+        "curvature": lambda: best_settings.best_learning_rate(gaussian, 1, 4, bad),
+    }.items():
+        with pytest.raises(ValueError, match=f": {name} is {bad}"):
+            ask()
+    with pytest.raises(ValueError, match="noise is"):
+        best_settings.size_from_third_derivative(bad, 1.0)
+    if bad:
+        with pytest.raises(ValueError, match="perturbation is"):
+            best_settings.best_probes(bad, 1.0)
+
+
+def test_the_fewest_probes_of_a_scheme_have_a_best_size_and_fewer_have_none() -> None:
+    for scheme, least in ((one_sided, 1), (leave_one_out, 2)):
+        assert best_settings.size_from_curvature(scheme, least, 0.1, 1.0) > 0
+        for probes in (least - 1, True, 2.5):
+            with pytest.raises(ValueError, match="wants"):
+                best_settings.size_from_curvature(scheme, probes, 0.1, 1.0)  # type: ignore[arg-type]
+    assert best_settings.best_probes(0.0, 1.0) == 0

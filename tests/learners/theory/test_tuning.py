@@ -25,7 +25,7 @@ from learners import (
     tune_probe_size,
 )
 from learners.estimators import Blocks, Flipout, OneSided, paired_baseline
-from learners.theory import best_settings
+from learners.theory import best_settings, tuning
 from tests.users_parts import HalfOfTheNodes, Richardson, Thirds
 
 F64 = torch.float64
@@ -168,3 +168,35 @@ def test_flipout_which_remembers_its_flips_is_tuned_alike() -> None:
     assert flips.signal == pytest.approx(nodes.signal, rel=0.35)
     ratio = flips.perturbation / nodes.perturbation
     assert ratio == pytest.approx((12 * 11 - 1) / (12 - 1), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "squares", "scale"),
+    [(one_sided, 6, 0.1**2), (leave_one_out, 2, 0.1**2), (antithetic, 10, 2 * 0.1**3)],
+    ids=str,
+)
+def test_what_noise_can_hide_is_two_standard_errors_of_its_mean_square(
+    scheme: Any, squares: int, scale: float
+) -> None:
+    """Of a loss that does not bend: differences of so many readings each, of 8 probes and 50 examples."""
+    noise = READ_NOISE * 6**0.5
+    bench = tuning._Bench(
+        noisy(4, 6).port(),
+        examples(50, 4, 6),
+        lambda out, target: out.sum(-1, keepdim=True),  # type: ignore[arg-type]
+        stream(0, "hidden"),
+        0,
+    )
+    found, hidden = bench.derivative(NodePerturbation(0.1, 2, scheme=scheme), noise)
+    assert hidden and found == pytest.approx(2 * squares * noise**2 * (2 / 400) ** 0.5 / scale**2)
+    known, hidden = bench.derivative(NodePerturbation(0.1, 2, scheme=scheme), 1e-3 * noise)
+    assert not hidden and known == pytest.approx(squares * noise**2 / scale**2, rel=0.4)
+
+
+@pytest.mark.parametrize(("limit", "probes"), [(1, 3), (7, 6), (11, 9)])
+def test_probes_keep_to_the_limit_in_multiples_that_the_distribution_allows(limit: int, probes: int) -> None:
+    start, batch = WeightPerturbation(0.01, 3, Blocks(rademacher, 3)), examples(16, 6, 9)
+    tuned, _ = tune_probe_size(
+        start, noisy(6, 20, 9).port(), batch, SquaredError(), stream(0, "limit"), max_probes=limit
+    )
+    assert tuned.probes == probes
