@@ -47,14 +47,23 @@ _NAMES |= {new: old for old, new in _NAMES.items() if new not in _NAMES}
 
 
 class Mutant(NamedTuple):
-    """One fault: where it is, what stood there, what stands there now, and the whole module with it."""
+    """One fault: where it is, what stood there, and what stands there now."""
 
     number: int  # of the line
     line: str
     before: str
     after: str
     function: tuple[str, int] | None  # qualified name and first line of what changed; None: what import runs
-    tree: ast.Module
+    module: ast.Module  # without the fault
+    path: Path
+    changed: ast.AST
+
+    @property
+    def tree(self) -> ast.Module:
+        """The whole module with the fault, made when it is asked for."""
+        whole = copy.deepcopy(self.module)
+        _replace(whole, self.path, self.changed)
+        return ast.fix_missing_locations(whole)
 
     def __str__(self) -> str:
         return f"{self.line} | {self.before} -> {self.after}"
@@ -65,16 +74,13 @@ def mutants(source: str) -> list[Mutant]:
     tree, lines, found = ast.parse(source), source.splitlines(), []
     for path, node in _sites(tree, ()):
         for changed in _changes(node):
-            whole = copy.deepcopy(tree)
-            _replace(whole, path, ast.copy_location(changed, node))
-            before, after = (
-                " ".join(ast.unparse(n).split())[:160] for n in (node, ast.fix_missing_locations(changed))
-            )
-            number = node.lineno
-            ast.fix_missing_locations(whole)
-            found.append(
-                Mutant(number, lines[number - 1].strip(), before, after, _function(tree, path), whole)
-            )
+            changed = ast.fix_missing_locations(
+                ast.copy_location(copy.copy(changed), node)
+            )  # may stand in it
+            before, after = (" ".join(ast.unparse(n).split())[:160] for n in (node, changed))
+            line = lines[node.lineno - 1].strip()
+            function = _function(tree, path)
+            found.append(Mutant(node.lineno, line, before, after, function, tree, path, changed))
     return found
 
 
