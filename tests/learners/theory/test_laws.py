@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
+from analog import stream
 from learners import (
     NodePerturbation,
     WeightPerturbation,
@@ -362,3 +363,14 @@ def test_curvature_of_a_sparse_distribution_of_the_same_kurtosis_is_not_that_of_
     unknown = Independent("of unknown sixth moment", gaussian.coordinate, (3.0,))
     with pytest.raises(ValueError, match="no closed form is known for the curvature"):
         unknown.curvature(one, 1)
+
+
+def test_a_batch_of_one_is_one_example_after_another() -> None:
+    """Perturbation as of each example's own gradient, on average; beside it they scatter."""
+    gradients = torch.randn(3, 4, generator=stream(0, "batch of one"), dtype=F64)
+    told = laws.weights(WeightPerturbation(0.1, 2), gradients, 1)
+    torch.testing.assert_close(
+        told.perturbation, torch.stack([rademacher.covariance(g, 2) for g in gradients]).mean(0)
+    )
+    torch.testing.assert_close(told.minibatch, gradients.T.cov(correction=0))
+    torch.testing.assert_close(told.mean, gradients.mean(0))
