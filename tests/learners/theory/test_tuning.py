@@ -179,18 +179,32 @@ def test_what_noise_can_hide_is_two_standard_errors_of_its_mean_square(
     scheme: Any, squares: int, scale: float
 ) -> None:
     """Of a loss that does not bend: differences of so many readings each, of 8 probes and 50 examples."""
+    error = squares * (2 / 400) ** 0.5
+
+    def derivative(noise: float) -> tuple[float, bool]:
+        bench = bench_of(noisy(4, 6), examples(50, 4, 6), stream(0, "hidden"))
+        return bench.derivative(NodePerturbation(0.1, 2, scheme=scheme), noise)
+
     noise = READ_NOISE * 6**0.5
-    bench = tuning._Bench(
-        noisy(4, 6).port(),
-        examples(50, 4, 6),
-        lambda out, target: out.sum(-1, keepdim=True),  # type: ignore[arg-type]
-        stream(0, "hidden"),
-        0,
-    )
-    found, hidden = bench.derivative(NodePerturbation(0.1, 2, scheme=scheme), noise)
-    assert hidden and found == pytest.approx(2 * squares * noise**2 * (2 / 400) ** 0.5 / scale**2)
-    known, hidden = bench.derivative(NodePerturbation(0.1, 2, scheme=scheme), 1e-3 * noise)
-    assert not hidden and known == pytest.approx(squares * noise**2 / scale**2, rel=0.4)
+    assert derivative(noise) == (pytest.approx(2 * error * noise**2 / scale**2), True)
+    whole, hidden = derivative(1e-6)
+    assert not hidden and whole == pytest.approx(squares * noise**2 / scale**2, rel=0.4)
+    for errors, hidden in ((2.5, False), (1.5, True)):  # so many stand out where noise is smaller
+        small = (whole * scale**2 / (squares + errors * error)) ** 0.5
+        told = max(errors, 2.0) * error * small**2 / scale**2
+        assert derivative(small) == (pytest.approx(told, rel=1e-4), hidden)
+
+
+def bench_of(chip: Chip, batch: Batch, generator: torch.Generator) -> tuning._Bench:
+    """A bench whose loss is the sum of the outputs."""
+    return tuning._Bench(chip.port(), batch, lambda out, target: out.sum(-1), generator, 0)  # type: ignore
+
+
+def test_the_noise_of_a_fleet_is_that_of_its_chips_each_of_a_batch_of_its_own() -> None:
+    device, layers = Mismatched(0.0, read_noise=READ_NOISE, write_noise=0.0), (dense(4, 6, linear=True),)
+    bench = bench_of(Chip(device, layers, range(3), dtype=F64), examples(50, 4, 6), stream(0))
+    assert bench.noise(False) == pytest.approx(READ_NOISE * 6**0.5, rel=0.05)
+    assert bench.noise(True) == pytest.approx(READ_NOISE * 6**0.5 / 50**0.5, rel=0.4)
 
 
 @pytest.mark.parametrize(("limit", "probes"), [(1, 3), (7, 6), (11, 9)])
