@@ -21,6 +21,7 @@ from learners import (
 )
 from learners.estimators import KnobFeedback, RunningMean, WeightMirrors
 from learners.estimators.control_variates import ControlVariate
+from learners.estimators.feedback import reliability
 from tests.learners.estimators.still_chips import F64, lessons, trained
 from tests.signs import signs
 
@@ -130,6 +131,20 @@ def test_what_is_remembered_fades_by_the_decay_with_every_step(kind: Any) -> Non
     assert after(once, alone)[0] is once[0] and after(once, alone)[1] is not once[1]
     if kind is Feedback:
         assert all(float(path.samples) == 5 * 3 for path in once)
+
+
+def test_the_way_back_is_a_ridge_regression_whose_ridge_is_the_variance_of_the_probes() -> None:
+    """It is the mean square at the outputs times units times outputs over samples, of every unit its own."""
+    spec, result, out = step(batch=7)
+    nothing = Gradient(nodes=tuple(torch.zeros_like(tap) for tap in result.baseline.taps))
+    variate, weight = Feedback(0.75), reliability(result.losses - result.baseline_losses, out)
+    for path in variate.observe(variate.init(spec, spec), spec, nothing, result, out, nothing):
+        outer = torch.einsum("bi,bj->ij", weight * out, out)  # all units were active
+        torch.testing.assert_close(path.square, outer.expand(4, 4, 4))
+        mean_square = path.square.diagonal(dim1=-2, dim2=-1).mean(-1)
+        ridge = mean_square * 4 * 4 / (7 * 3)
+        left = path.square + torch.einsum("...u,ij->...uij", ridge, torch.eye(4, dtype=F64))
+        torch.testing.assert_close(torch.einsum("...uij,...uj->...ui", left, path.back), path.product)
 
 
 def test_a_running_mean_keeps_what_was_not_probed() -> None:

@@ -2,13 +2,14 @@
 
 import itertools
 
+import pytest
 import torch
 
 from analog import Chip, Ideal, Probe, Reading, dense, grouped, stream, xray
 from learners import CrossEntropy, Descent, ProbeResult, WeightPerturbation, sgd
 from learners.estimators import KnobFeedback
 from learners.estimators.estimate import estimate
-from learners.estimators.knob_feedback import node_push
+from learners.estimators.knob_feedback import _evened, node_push
 from learners.losses import Loss
 from tests.learners.estimators.still_chips import F64, lessons, trained
 
@@ -74,3 +75,13 @@ def test_whatever_it_predicts_the_mean_estimate_stays_the_gradient() -> None:
     (true,) = xray.knob_gradient(chip, x, target, loss)
     torch.testing.assert_close(torch.stack(found).mean(0), true, rtol=1e-9, atol=1e-9)
     assert float(torch.stack(found).var(0).mean()) > 1e-3  # it is by their mean that they agree
+
+
+def test_pushes_are_evened_so_that_each_example_is_divided_by_its_own_power() -> None:
+    """`Feedback` divides by the mean power of all; of every chip and example the share is the same."""
+    push = torch.randn(3, 2, 5, 4, generator=stream(0, "evened"), dtype=F64)
+    push = push * torch.tensor([0.5, 1.0, 2.0, 3.0, 4.0], dtype=F64).unsqueeze(-1)
+    even = _evened(push)
+    share = (even * push).mean((0, -1))
+    torch.testing.assert_close(share, share.mean().expand(2, 5), rtol=2e-3, atol=0.0)
+    assert float((even / push).mean()) == pytest.approx(1)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip, Ideal, Layer, dense, grouped, stream, xray
+from analog import Chip, Ideal, Layer, Probe, Reading, dense, grouped, stream, xray
 from analog.layers import channel_mixing
-from learners import NodePerturbation
+from learners import Gradient, NodePerturbation, ProbeResult
 from learners.estimators import WeightMirrors
 from learners.estimators.weight_mirrors import MirrorState
 from learners.local import ReplicatedHeads
@@ -90,3 +90,47 @@ def test_mirrors_serve_all_patches() -> None:
     )
     changed, exact = moved(learner, layers, mirrors=images)
     torch.testing.assert_close(changed, exact, atol=1e-5, rtol=1e-4)
+
+
+def test_predictions_go_back_through_what_the_mirrors_show() -> None:
+    """At the last nodes the gradient times their slope, below it the gradient above through the wiring."""
+    layers, generator = (dense(3, 6), dense(6, 4), dense(4, 2)), stream(0, "shown")
+    spec, variate = Chip(Ideal(), layers, 1, dtype=F64).spec, WeightMirrors()
+
+    def drawn(like: torch.Tensor | None) -> Any:
+        return None if like is None else torch.rand(like.shape, generator=generator, dtype=F64) + 0.5
+
+    state = tuple(MirrorState(*map(drawn, mirror)) for mirror in variate.init(spec, spec))
+    x, *taps = (torch.rand(5, n, generator=generator, dtype=F64) + 0.1 for n in (3, 6, 4, 2))
+    taps[0][0, 1] = 0.0  # a neuron that is inactive
+    out = torch.randn(5, 2, generator=generator, dtype=F64)
+    reading, none = Reading(tuple(taps)), torch.zeros(5, 1, dtype=F64)
+    result = ProbeResult(x, reading, none, Probe(), reading, none)
+    found = variate.predict(state, spec, result, out).nodes
+    assert found is not None
+    slope = [(m.own / m.own_power).flatten() for m in state]
+    wiring = [(m.next / m.next_power)[0] for m in state[:-1] if m.next is not None]
+    middle = out @ wiring[1].mT
+    first = (middle / slope[1]) @ wiring[0].mT * (taps[0] != 0)
+    for told, right in zip(found, (first, middle, slope[2] * out), strict=True):
+        torch.testing.assert_close(told, right)
+
+
+def test_mirrors_see_how_taps_move_and_not_where_they_are() -> None:
+    layers, generator = (dense(3, 4), dense(4, 4)), stream(0, "moves")
+    spec, variate = Chip(Ideal(), layers, 1, dtype=F64).spec, WeightMirrors()
+    x, *taps = (torch.rand(5, n, generator=generator, dtype=F64) + 1 for n in (3, 4, 4))
+    pushes, moved = (
+        tuple(torch.randn(3, 5, 4, generator=generator, dtype=F64) for _ in layers) for _ in range(2)
+    )
+    none = torch.zeros(5, 1, dtype=F64)
+
+    def seen(offset: float) -> list[torch.Tensor]:
+        before = Reading(tuple(tap + offset for tap in taps))
+        after = Reading(tuple(tap + offset + move for tap, move in zip(taps, moved, strict=True)))
+        result = ProbeResult(x, before, none, Probe(nodes=pushes), after, none)
+        state = variate.observe(variate.init(spec, spec), spec, Gradient(), result, none, Gradient())
+        return [field for mirror in state for field in mirror if field is not None]
+
+    for here, there in zip(seen(0.0), seen(7.0), strict=True):
+        torch.testing.assert_close(here, there)
