@@ -1,5 +1,6 @@
 """What is done to cells at the bench, and what they showed: plans of measurements and their tables."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,6 +8,31 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A scale of conductances or currents: that of knob 0, and the difference that counts as full scale.
+
+    Raises:
+        ValueError: a number is not finite, or the full scale not above 0.
+    """
+
+    zero: float  # S or A
+    full_scale: float  # S or A
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.zero) or not 0 < self.full_scale < math.inf:
+            raise ValueError(f"{self}: wanted a finite zero, and a full scale above 0")
+
+    @classmethod
+    def of_range(cls, values: Sequence[float]) -> "Scale":
+        """The scale on which values go from -1 to 1."""
+        return cls((max(values) + min(values)) / 2, (max(values) - min(values)) / 2)
+
+    def in_full_scales(self, value: float) -> float:
+        """A conductance or current in full scales."""
+        return (value - self.zero) / self.full_scale
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,10 +23,12 @@ start from stays there. The neurons' curvature shows in a table of `activity`. W
 otherwise, name the others in `free`: two gains that multiply show only together, and neither is vouched for.
 """
 
+from ..measurement import Scale
+from .columns import BadTable
 from .confidence import ConfidenceDistribution
 from .estimate import calibrate
 from .moments import MomentModel, Moments, simulate_table, simulated_moments
-from .parsing import BadTable, read_table, table_from_columns, write_table
+from .parsing import read_table, table_from_columns, write_table
 from .prior import Prior, draw_device, prior
 from .report import Calibration, Diagnostic, Diagnostics, Parameter
 
@@ -40,6 +42,7 @@ __all__ = [
     "Moments",
     "Parameter",
     "Prior",
+    "Scale",
     "calibrate",
     "draw_device",
     "prior",

@@ -23,12 +23,12 @@ from torch import Tensor
 
 from ..measurement import MeasurementTable
 from ..settings import settings
+from .columns import BadTable
 from .confidence import ConfidenceDistribution
 from .curvature import bends
 from .identifiability import UNTOLD, doubts, misfits, tied
 from .likelihood import ascend
 from .moments import AWAY, MomentModel, simulate_cells, simulate_table, simulated_moments
-from .parsing import BadTable
 from .prior import gaussian_prior
 from .profile import excess_moves
 from .report import Calibration, Parameter, diagnose
@@ -40,6 +40,7 @@ from .scales import (
     rebuild,
     search_coordinates,
     search_scale,
+    whole_parameters,
 )
 from .search import Linearization, MomentMatching
 
@@ -117,7 +118,11 @@ def calibrate(
     return Calibration(
         device=fitted,
         parameters=parameters,
-        fixed={n: getattr(device, n) for n in float_parameters(device) if n not in {s.name for s in scales}},
+        fixed={
+            n: getattr(device, n)
+            for n in (*float_parameters(device), *whole_parameters(device))
+            if n not in {s.name for s in scales}
+        },
         warnings=(*general, *notes, *_warnings(type(device).__name__, parameters, general)),
         diagnostics=diagnostics,
     )
@@ -178,6 +183,7 @@ def _candidates(device: Any, free: Sequence[str] | None, notes: list[str]) -> tu
     candidates = estimated_by_default(device)
     held = set(present) - set(candidates) - set(not_fitted(device))
     notes += [f"{n} is 0 in the device to start from, and was held there" for n in present if n in held]
+    notes += [f"{n} is a whole number, and was held at {v}" for n, v in whole_parameters(device).items()]
     if not candidates:
         raise ValueError(f"{kind}: has no parameter to estimate")
     return candidates

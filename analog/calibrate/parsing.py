@@ -7,30 +7,39 @@ A file has one row for each reading, in the order in which a cell's were taken, 
 `seconds`  with `target`: since the last write (where it does not grow, the cell was written again); with
            `pulses`: on the clock, never going back, and may be left out;
 `input`    what the cell's wire carried during the reading, 1 if left out;
-`reading`  the summing node behind its amplifier, full scale; or instead `activity`, behind the neuron.
+`reading`  the summing node behind its amplifier, full scale; or instead `activity`, behind the neuron; or
+           instead `conductance` (S) or `current` (A), with another unit in brackets, as `conductance [uS]`,
+           and a `Scale` that says which is knob 0 and which difference is full scale.
 Cells begin blank (knob 0), as `program` has them. All go through the same number of rows at the same times
 and inputs; pulses and targets may differ from cell to cell.
 """
 
 import csv
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from ..measurement import MeasurementPlan, MeasurementTable
+from ..measurement import MeasurementPlan, MeasurementTable, Scale
+from .columns import BadTable, in_full_scales, parse_number
 
 FEWEST = 20  # cells for each history: below it, no variance between cells is worth its name
+FORMAT = (
+    "columns are cell, pulses (or target), seconds, input, and reading (or activity, conductance, current); "
+    "help(analog.calibrate.parsing) describes them"
+)
+CURVE = "one digitised curve of a cell goes to analog.devices.tabulate_curve"
 
 
-class BadTable(ValueError):
-    """A table that cannot be used; says which column and row, and what was wanted."""
-
-
-def read_table(path: Path | str) -> MeasurementTable:
+def read_table(path: Path | str, *, scale: Scale | None = None, fewest: int = FEWEST) -> MeasurementTable:
     """A table from a CSV file.
+
+    Args:
+        path: of the file.
+        scale: of conductances or currents, where the file has them.
+        fewest: cells for each history. Calibration wants no fewer than by default; `tabulate_steps` of
+            `analog.devices` takes a single one.
 
     Raises:
         BadTable: it is not what the head of this module describes; the message names column and row.
@@ -47,11 +56,18 @@ def read_table(path: Path | str) -> MeasurementTable:
         if None in row or None in row.values():
             raise BadTable(f"{path}, row {number}: wanted {len(names)} values, one for each column")
     columns = {n: [row[k] for row in rows] for n, k in zip(names, rows[0] if rows else (), strict=False)}
-    return table_from_columns(columns or {n: [] for n in names}, str(path), first=2)
+    return table_from_columns(
+        columns or {n: [] for n in names}, str(path), first=2, scale=scale, fewest=fewest
+    )
 
 
 def table_from_columns(
-    columns: Mapping[str, Sequence[object]], where: str = "table", *, first: int = 0
+    columns: Mapping[str, Sequence[object]],
+    where: str = "table",
+    *,
+    first: int = 0,
+    scale: Scale | None = None,
+    fewest: int = FEWEST,
 ) -> MeasurementTable:
     """A table from columns of equal length.
 
@@ -59,10 +75,16 @@ def table_from_columns(
         columns: by the names that the head of this module lists.
         where: what errors call the table.
         first: the number by which errors call the first row.
+        scale: of conductances or currents, where there are such.
+        fewest: cells for each history.
 
     Raises:
         BadTable: they are not what the head of this module describes; the message names column and row.
     """
+    if "cell" not in columns:
+        present = ", ".join(columns) or "no columns"
+        raise BadTable(f"{where}: column cell is missing; there are {present}; {FORMAT}; {CURVE}")
+    columns = in_full_scales(columns, where, first, scale)
     kind, shown = _kinds(columns, where)
     count = len(columns["cell"])
     if any(len(c) != count for c in columns.values()):
@@ -73,7 +95,8 @@ def table_from_columns(
         if values is None:
             return [fallback] * count
         return [
-            _number(v, f"{where}, column {name}, row {i}", fits, wanted) for i, v in enumerate(values, first)
+            parse_number(v, f"{where}, column {name}, row {i}", fits, wanted)
+            for i, v in enumerate(values, first)
         ]
 
     if kind == "pulses":
@@ -96,7 +119,7 @@ def table_from_columns(
         tuple(inputs[i] for i in histories[0]),
         shown,
     )
-    _consistent(plan, list(cells), histories, where, first)
+    _consistent(plan, list(cells), histories, where, first, fewest)
     return MeasurementTable(plan, _stack(readings, histories))
 
 
@@ -131,11 +154,11 @@ def _kinds(
     columns: Mapping[str, Sequence[object]], where: str
 ) -> tuple[Literal["pulses", "target"], Literal["reading", "activity"]]:
     present = ", ".join(columns) or "no columns"
-    if "cell" not in columns:
-        raise BadTable(f"{where}: column cell is missing; there are {present}")
     for one, other in (("pulses", "target"), ("reading", "activity")):
         if (one in columns) == (other in columns):
-            raise BadTable(f"{where}: wanted column {one} or else column {other}; there are {present}")
+            raise BadTable(
+                f"{where}: wanted column {one} or else column {other}; there are {present}; {FORMAT}"
+            )
     unknown = [c for c in columns if c not in _KNOWN]
     if unknown:
         raise BadTable(f"{where}: column {unknown[0]} is unknown; wanted some of {', '.join(_KNOWN)}")
@@ -147,16 +170,6 @@ def _kinds(
 
 
 _KNOWN = ("cell", "pulses", "target", "seconds", "input", "reading", "activity")
-
-
-def _number(value: object, where: str, fits: Callable[[float], bool], wanted: str) -> float:
-    try:
-        number = float(str(value))
-    except ValueError:
-        raise BadTable(f"{where}: {value!r} is not a number; wanted {wanted}") from None
-    if not math.isfinite(number) or not fits(number):
-        raise BadTable(f"{where}: is {value}; wanted {wanted}")
-    return number
 
 
 def _same_schedule(
@@ -180,7 +193,12 @@ def _same_schedule(
 
 
 def _consistent(
-    plan: MeasurementPlan, names: list[object], rows: list[list[int]], where: str, first: int
+    plan: MeasurementPlan,
+    names: list[object],
+    rows: list[list[int]],
+    where: str,
+    first: int,
+    fewest: int,
 ) -> None:
     for k in range(1, len(plan.seconds)):
         row = rows[0][k] + first
@@ -199,9 +217,10 @@ def _consistent(
                 )
     different, which = plan.histories
     count = which.bincount(minlength=len(different))
-    if int(count.min()) < FEWEST:
+    if int(count.min()) < fewest:
         cell = int((which == int(count.argmin())).nonzero()[0])
         raise BadTable(
             f"{where}: {int(count.min())} cells have the history of cell {names[cell]} (row "
-            f"{rows[cell][0] + first}); too few rows, wanted at least {FEWEST} cells for each history"
+            f"{rows[cell][0] + first}); too few rows, wanted at least {fewest} cells for each history; "
+            "of fewer, read_table(..., fewest=1) and analog.devices.tabulate_steps make a device by means"
         )

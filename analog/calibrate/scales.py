@@ -37,6 +37,12 @@ def float_parameters(device: Any) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(device) if isinstance(getattr(device, f.name), float))
 
 
+def whole_parameters(device: Any) -> dict[str, int]:
+    """The parameters that are whole numbers, which no search moves, but for what users choose."""
+    values = {name: getattr(device, name) for name, known in settings(type(device)).items() if known.fitted}
+    return {name: value for name, value in values.items() if type(value) is int}
+
+
 def not_fitted(device: Any) -> tuple[str, ...]:
     """The names of the parameters that are never estimated: choices of whoever runs the device."""
     return tuple(name for name, known in settings(type(device)).items() if not known.fitted)

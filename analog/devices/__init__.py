@@ -15,6 +15,8 @@ from .pcm_pair import PCMPair
 from .rram_array import RRAMArray
 from .soft_bounds_rram import SoftBoundsRRAM
 from .sonos import SONOS
+from .tabulated import Tabulated
+from .tabulation import Tabulation, tabulate_curve, tabulate_steps
 from .unknown_neurons import UnknownNeurons
 from .wan_rram import WanRRAM
 
@@ -54,6 +56,10 @@ __all__ = [
     "PCMPair",
     "RRAMArray",
     "SoftBoundsRRAM",
+    "Tabulated",
+    "Tabulation",
     "UnknownNeurons",
     "WanRRAM",
+    "tabulate_curve",
+    "tabulate_steps",
 ]

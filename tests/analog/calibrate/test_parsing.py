@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from analog import Mismatched
-from analog.calibrate import BadTable, calibrate, read_table, simulate_table, table_from_columns, write_table
+from analog.calibrate import (
+    BadTable,
+    Scale,
+    calibrate,
+    read_table,
+    simulate_table,
+    table_from_columns,
+    write_table,
+)
 from analog.devices import LinearECRAM, UnknownNeurons, WanRRAM
 
 
@@ -162,3 +170,73 @@ def test_readings_that_no_such_device_shows_are_refused() -> None:
 def test_pulses_need_a_device_that_knows_its_step() -> None:
     with pytest.raises(ValueError, match="Mismatched does not say how far one pulse goes"):
         calibrate(Mismatched(), table_from_columns(good()))
+
+
+def test_conductances_and_currents_come_into_full_scales(tmp_path: Path) -> None:
+    """In S or A, or in the unit that the column's name has in brackets."""
+    columns = good()
+    plain = table_from_columns(columns).readings
+    for name, size in (
+        ("conductance", 1.0),
+        ("conductance [uS]", 1e6),
+        ("conductance(mS)", 1e3),
+        ("current [nA]", 1e9),
+    ):
+        physical = {n: c for n, c in columns.items() if n != "reading"}
+        physical[name] = [size * (5e-6 + 2e-6 * value) for value in columns["reading"]]
+        found = table_from_columns(physical, scale=Scale(zero=5e-6, full_scale=2e-6))
+        assert torch.allclose(found.readings, plain, atol=1e-9)
+    path = tmp_path / "measured.csv"
+    rows = zip(*physical.values(), strict=True)
+    path.write_text("\n".join(map(",".join, [tuple(physical), *(tuple(map(str, row)) for row in rows)])))
+    assert torch.allclose(read_table(path, scale=Scale(5e-6, 2e-6)).readings, plain, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("columns", "scale", "message"),
+    [
+        (
+            {"conductance": [1e-6, 3e-6]},
+            None,
+            r"wanted scale=.* on Scale\(zero=2e-06, full_scale=1e-06\) this table",
+        ),
+        (
+            {"current [uA]": [1.0, 1.0]},
+            None,
+            r"the current of knob 0 .* on Scale\(zero=..., full_scale=...\)",
+        ),
+        ({"conductance [uA]": [1.0, 3.0]}, Scale(0, 1), "is in A; wanted S"),
+        ({"conductance": ["x", 3.0]}, Scale(0, 1), "column conductance, row 0: 'x' is not a number"),
+        (
+            {"conductance": [1.0, 3.0], "reading": [1, 1]},
+            Scale(0, 1),
+            "wanted one column of conductance, reading",
+        ),
+        (
+            {"reading": [1.0, 3.0]},
+            Scale(0, 1),
+            "scale is of columns conductance or current, and there are none",
+        ),
+    ],
+)
+def test_a_conductance_wants_a_scale(columns: Any, scale: Any, message: str) -> None:
+    cells = [*range(20), *range(20)]
+    table = {"cell": cells, "pulses": [0] * 40, **{n: c * 20 for n, c in columns.items()}}
+    with pytest.raises(BadTable, match=message):
+        table_from_columns(table, scale=scale)
+
+
+def test_whoever_has_a_curve_is_told_where_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("pulse,conductance\n0,1e-6\n1,2e-6\n")
+    with pytest.raises(
+        BadTable, match=r"column cell is missing; .* columns are cell, pulses \(or target\).*tabulate_curve"
+    ):
+        read_table(path)
+
+
+def test_a_single_cell_is_read_by_who_asks_for_it() -> None:
+    columns = {"cell": ["a"] * 3, "pulses": [0, 1, 1], "reading": [0.0, 0.1, 0.2]}
+    assert table_from_columns(columns, fewest=1).readings.tolist() == [[0.0, 0.1, 0.2]]
+    with pytest.raises(BadTable, match=r"at least 20 cells for each history; .*tabulate_steps"):
+        table_from_columns(columns)

@@ -1,9 +1,13 @@
 """Scales of the search are asked of the device."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
-from analog.calibrate.scales import search_scale
+from analog import setting
+from analog.calibrate.estimate import _candidates
+from analog.calibrate.scales import search_scale, whole_parameters
 from analog.devices import SoftBoundsRRAM
 
 
@@ -23,3 +27,19 @@ def test_a_search_that_runs_away_tries_nothing_that_overflows(coordinate: float)
         value = search_scale(device, name).value(coordinate)
         assert bool(torch.tensor(value, dtype=torch.float32).isfinite())
         torch.ones(1).mul_(value)  # torch refuses a scalar that overflows
+
+
+def test_whole_numbers_are_told_apart_from_what_users_choose() -> None:
+    """A search moves none of them; calibration says which it held."""
+
+    @dataclass(frozen=True)
+    class Levels:
+        levels: int = setting(32, "states of a cell", range=(2, 1000))
+        bits: int = setting(8, "of the converter", range=(1, 16), fitted=False)
+        dead: bool = setting(False, "whether it works")
+        gain: float = setting(1.0, "of a cell", range=(0, 2))
+
+    assert whole_parameters(Levels()) == {"levels": 32}
+    notes: list[str] = []
+    assert _candidates(Levels(), None, notes) == ("gain",)
+    assert notes == ["levels is a whole number, and was held at 32"]
