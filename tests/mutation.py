@@ -44,6 +44,13 @@ LEARNERS = (
     "tests/learners/test_access.py",
     "tests/learners/test_mutants.py",
 )
+LAWS = ("aging", "fabrication", "independence", "influence", "pulses", "purity", "repetition", "responses")
+DEVICE_CHECK = (  # each law alone; devices that all laws judge one after another would take hours
+    *(f"tests/analog/check/test_{name}.py" for name in (*LAWS, "shared_noise")),
+    *(f"tests/analog/check/test_{name}.py::test_every_breach_is_caught" for name in ("check", "life")),
+    "tests/analog/check/test_life.py::test_laws_of_the_chip_are_caught_too",
+    "tests/analog/check/test_life.py::test_a_file_that_forgets_is_caught",
+)
 
 
 def _all(folder: str) -> list[str]:
@@ -75,7 +82,7 @@ ROOMS: dict[str, tuple[list[str], tuple[str, ...]]] = {  # room: its modules, th
         _estimators("control_variates", "feedback", "knob_feedback", "weight_mirrors"),
         LEARNERS,
     ),
-    "device check": (_all("analog/check"), ("tests/analog/check",)),
+    "device check": (_all("analog/check"), DEVICE_CHECK),
     "learner check": (_all("learners/check"), ("tests/learners/check", "tests/learners/test_mutants.py")),
     "devices": (
         [f"analog/devices/{name}.py" for name in ("pulsed", "programmed", "trains")],

@@ -22,7 +22,7 @@ from learners import (
 )
 from learners.access import needed_access
 from learners.data import Dataset
-from learners.estimators import ActiveNodePerturbation, Flipout, RunningMean
+from learners.estimators import ActiveNodePerturbation, Flipout, KnobFeedback, RunningMean
 from learners.local import Block, Greedy, LocoProp, PerturbedNodeGradients, TargetPropagation
 from learners.wiring import Decorrelated
 
@@ -49,6 +49,12 @@ CASES: list[
     (
         "weights, mean",
         Descent(WeightPerturbation(0.01), UPDATE, LOSS, control_variate=RunningMean()),
+        TAPS,
+        OUTPUTS,
+    ),
+    (
+        "weights, feedback",
+        Descent(WeightPerturbation(0.01), UPDATE, LOSS, delta_rule=False, control_variate=KnobFeedback()),
         TAPS,
         OUTPUTS,
     ),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from analog import Chip, Mismatched, Reading, Spec, dense, stream, xray
+from analog import Chip, Mismatched, Probe, Reading, Spec, dense, stream, xray
 from learners import CrossEntropy, Descent, Feedback, ProbeResult, sgd
 from learners.estimators import ActiveNodePerturbation
 from tests.estimates import estimated
@@ -103,3 +103,18 @@ def test_misuse_is_refused() -> None:
         ActiveNodePerturbation(0)
     with pytest.raises(ValueError, match="probes is True"):
         ActiveNodePerturbation(True)
+
+
+@pytest.mark.parametrize(("features", "batch", "fits"), [(4, 3, True), (3, 4, False)])
+def test_losses_of_parts_divide_the_nodes_and_not_the_examples(features: int, batch: int, fits: bool) -> None:
+    spec = Spec((dense(2, features),), dtype=F64)
+    before, after = torch.zeros(batch, features, dtype=F64), torch.ones(1, batch, features, dtype=F64)
+    low, losses = torch.zeros(batch, 2, dtype=F64), torch.ones(1, batch, 2, dtype=F64)
+    x = torch.ones(batch, 2, dtype=F64)
+    result = ProbeResult(x, Reading((before,)), low, Probe(), Reading((after,)), losses)
+    if fits:
+        (told,) = ActiveNodePerturbation().tell(spec, result).nodes or ()
+        assert told is not None and told.shape == (batch, features)
+    else:
+        with pytest.raises(ValueError, match="2 parts do not divide a layer of 3 nodes"):
+            ActiveNodePerturbation().tell(spec, result)

@@ -175,3 +175,11 @@ def test_examples_share_directions_just_where_only_their_mean_loss_counts(
     moved = result._replace(losses=losses.roll(1, 1))
     pairs = zip(estimated(estimator, chip.spec, result), estimated(estimator, chip.spec, moved), strict=True)
     assert all(torch.allclose(a, b) is estimator.shared_over_batch for a, b in pairs)
+
+
+@pytest.mark.parametrize(("kind", "shared"), [(NodePerturbation, False), (WeightPerturbation, True)])
+def test_directions_are_shared_over_the_batch_at_knobs_unless_an_estimator_says_otherwise(
+    kind: type, shared: bool
+) -> None:
+    silent = type("Silent", (kind,), {"shared_over_batch": ProbingEstimator.shared_over_batch})
+    assert silent(0.1).shared_over_batch is shared
