@@ -69,11 +69,16 @@ class Mutant(NamedTuple):
         return f"{self.line} | {self.before} -> {self.after}"
 
 
-def mutants(source: str) -> list[Mutant]:
-    """Every mutant of a module, in the order of its text."""
+def mutants(source: str, sizes: bool = True) -> list[Mutant]:
+    """Every mutant of a module, in the order of its text.
+
+    Args:
+        source: the module's text.
+        sizes: whether numbers are moved too that say how much or how many: all but the integers 0 and 1.
+    """
     tree, lines, found = ast.parse(source), source.splitlines(), []
     for path, node in _sites(tree, ()):
-        for changed in _changes(node):
+        for changed in _changes(node, sizes):
             changed = ast.fix_missing_locations(
                 ast.copy_location(copy.copy(changed), node)
             )  # may stand in it
@@ -122,7 +127,7 @@ def _sites(node: ast.AST, path: Path) -> Iterator[tuple[Path, ast.AST]]:
                 yield from _sites(child, (*path, (field, i)))
 
 
-def _changes(node: ast.AST) -> Iterator[ast.AST]:
+def _changes(node: ast.AST, sizes: bool) -> Iterator[ast.AST]:
     if isinstance(node, ast.BinOp) and type(node.op) in _BINARY and not _is_text(node):
         yield ast.BinOp(node.left, _BINARY[type(node.op)](), node.right)
     elif isinstance(node, ast.AugAssign) and type(node.op) in _BINARY:
@@ -146,7 +151,8 @@ def _changes(node: ast.AST) -> Iterator[ast.AST]:
     ):
         yield ast.Pass()
     elif isinstance(node, ast.Constant):
-        yield from _constants(node.value)
+        if sizes or (isinstance(node.value, int) and node.value in (0, 1)):
+            yield from _constants(node.value)
     elif isinstance(node, ast.Attribute) and node.attr in _NAMES:
         yield ast.Attribute(node.value, _NAMES[node.attr], node.ctx)
     elif (

@@ -41,3 +41,11 @@ def test_what_import_runs_is_told_from_what_a_function_runs() -> None:
     assert sum(text.endswith("-> pass") for text in whole) == 1  # the raise, but nothing in its message
     assert not any(text.startswith("True") for text in whole)  # the zip's strict
     assert {"-x -> x", "max -> min", "not inner(x) -> inner(x)"} <= set(whole)
+
+
+def test_sizes_are_moved_only_if_they_are_asked_for() -> None:
+    source = "a, b, c, d = x[0], 1, 2.0, 1.0\nflag, many = True, 30\n"
+    moved = {f"{m.before} -> {m.after}" for m in mutants(source)}
+    kept = {f"{m.before} -> {m.after}" for m in mutants(source, sizes=False)}
+    assert kept == {"0 -> 1", "1 -> 2", "True -> False"}
+    assert moved - kept == {"2.0 -> 4.0", "1.0 -> 2.0", "30 -> 31"}

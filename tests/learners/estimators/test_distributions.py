@@ -125,6 +125,15 @@ def test_one_direction_cannot_be_compared_with_others(distribution: ProbeDistrib
         distribution.leave_one_out_curvature(torch.eye(4).double(), 1)
 
 
+@pytest.mark.parametrize("distribution", [*DISTRIBUTIONS.values(), Blocks(rademacher, 2)], ids=repr)
+@pytest.mark.parametrize("count", [0, -2, True, 1.5])
+def test_no_law_is_told_of_a_number_of_directions_that_no_step_has(
+    distribution: ProbeDistribution, count: int
+) -> None:
+    with pytest.raises(ValueError, match="directions in 4 coordinates; wanted at least 1"):
+        distribution.covariance(torch.ones(2, 2).double(), count)
+
+
 def test_laws_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of 2"):
         Blocks(rademacher, 2).draw(3, (), [(8,)], SPEC, stream(0))
