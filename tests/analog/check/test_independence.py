@@ -15,6 +15,9 @@ from tests.analog.check.judging import Law, require_judged
         (check_noise_of_readings, "noise shared by batches above 64"),
         (check_noise_of_writes, "write noise antithetic over chips"),
         (check_noise_of_writes, "random drift of an hour shared by the fleet"),
+        (check_noise_of_readings, "noise shared by fleets above eight"),
+        (check_noise_of_readings, "noise of negative sums shared by the batch"),
+        (check_noise_of_writes, "write noise, the first chip's given to all"),
     ],
 )
 def test_a_sound_device_keeps_the_law_and_a_faulty_one_does_not(law: Law, fault: str) -> None:

@@ -20,6 +20,8 @@ from tests.analog.check.judging import Law, require_judged
         (check_influence_in_cells, "ageing pulls to the mean of the fleet"),
         (check_influence_in_cells, "pulses scaled by the largest of all tiles"),
         (check_chips_of_fleets, "one worn-out chip ends the fleet"),
+        (check_influence_in_readings, "a crosstalk between examples above 30 volts"),
+        (check_influence_in_readings, "a gain by the number of the probe"),
     ],
 )
 def test_a_sound_device_keeps_the_law_and_a_faulty_one_does_not(law: Law, fault: str) -> None:

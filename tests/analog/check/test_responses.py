@@ -22,6 +22,11 @@ from tests.analog.check.judging import Law, require_judged
         (check_gradients, "a wrong slope above ten volts"),
         (check_noiseless_slopes, "a wrong slope under a probe"),
         (check_memory, "a reading that shares the cells' memory"),
+        (check_finite_readings, "no number for a sum of 0 in fire"),
+        (check_finite_readings, "no number when there is noise"),
+        (check_gradients, "half of the slope detached"),
+        (check_freshness, "an amplifier stale after a pulse with noise"),
+        (check_freshness, "weights that do not drift with the knobs"),
     ],
 )
 def test_a_sound_device_keeps_the_law_and_a_faulty_one_does_not(law: Law, fault: str) -> None:

@@ -134,6 +134,17 @@ def test_no_law_is_told_of_a_number_of_directions_that_no_step_has(
         distribution.covariance(torch.ones(2, 2).double(), count)
 
 
+@pytest.mark.parametrize("axes", [(0, 1), (0, 2), (1, 2)])
+def test_third_derivatives_are_symmetric_in_any_two_indices_or_refused(axes: tuple[int, int]) -> None:
+    """Symmetric in two indices and not in the third: no derivatives of any loss."""
+    (other,) = {0, 1, 2} - {*axes}
+    matrix, vector = torch.eye(3).double(), torch.arange(3).double()
+    third = torch.einsum("ij,k->ijk", matrix, vector).movedim((0, 1, 2), (*axes, other))
+    with pytest.raises(ValueError, match="not symmetric"):
+        gaussian.bias(third)
+    gaussian.bias(cubic(third.tolist()))
+
+
 def test_laws_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of 2"):
         Blocks(rademacher, 2).draw(3, (), [(8,)], SPEC, stream(0))

@@ -49,3 +49,10 @@ def test_a_padded_hadamard_set_is_not_exact_and_says_so() -> None:
 def test_directions_on_the_sphere_have_the_length_of_a_sign_vector(size: int) -> None:
     v = directions(sphere, 3, size, 4, stream(0, "length", size))
     torch.testing.assert_close(v.square().sum(-1), torch.full((3, 4), float(size), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("bits", [4, 5, 6, 9, 13, 17])
+def test_rows_of_large_hadamard_matrices_are_orthogonal(bits: int) -> None:
+    size = 2**bits
+    (v,) = hadamard.draw(16, (), [(size,)], SPEC, stream(0, "large", bits))
+    torch.testing.assert_close(v @ v.mT, size * torch.eye(16, dtype=torch.float64))
