@@ -55,14 +55,14 @@ def evaluate_source(port: Port, source: Source) -> Tensor:
         ValueError: the target holds no class numbers.
     """
     spec, right = port.spec, torch.zeros((), dtype=torch.int64)
-    for piece in in_pieces(source, _PIECE):
-        if not has_classes(piece):
+    for chunk in in_pieces(source, _PIECE):
+        if not has_classes(chunk):
             raise ValueError(
-                f"evaluate: target is {_words(piece.target)}, wanted int64 class numbers ({source.count},)"
+                f"evaluate: target is {_words(chunk.target)}, wanted int64 class numbers ({source.count},)"
             )
-        x = flatten_examples(piece.x, piece.target, replace(spec, fleet=()), "evaluate")
+        x = flatten_examples(chunk.x, chunk.target, replace(spec, fleet=()), "evaluate")
         named = port.measure(x.to(spec.on, spec.dtype)).out.argmax(-1)
-        right = right.to(spec.on) + (named == piece.target.to(spec.on)).sum(-1)
+        right = right.to(spec.on) + (named == chunk.target.to(spec.on)).sum(-1)
     return right.double() / source.count
 
 

@@ -66,6 +66,12 @@ MAY: dict[str, set[str]] = {  # module or package -> what it may import beside i
     "analog.calibrate": {"analog.streams", *_DEVICE},
     "analog.__init__": {"analog"},
     "learners": ACROSS,
+    "learners.interop": {
+        "learners",
+        "analog.device",
+        "analog.randomness",
+        *ACROSS,
+    },  # no learner comes by here
     "distill": {"analog.contract", "analog.port", "analog.spec", "analog.streams", "analog.tree", "learners"},
     "studies.kit": {"analog", "learners", "distill"},
     "studies": {"analog", "learners", "distill"},
@@ -123,6 +129,12 @@ def test_nobody_climbs_the_wall(name: str) -> None:
 )
 def test_every_climb_is_seen(name: str, code: str) -> None:
     assert breaches(name, ast.parse(code))
+
+
+def test_no_learner_reaches_devices_by_a_bridge() -> None:
+    """What makes layers of networks knows devices; nothing that learns imports it."""
+    outside = {n: t for n, t in modules().items() if not within(n, "learners.interop")}
+    assert {n for n, t in outside.items() for i in imports(n, t) if within(i, "learners.interop")} == set()
 
 
 def test_there_is_no_circle() -> None:
