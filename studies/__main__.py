@@ -9,7 +9,9 @@ from io import TextIOWrapper
 
 OTHER_COMMANDS = """\
 python -m studies PACKAGE.MODULE    run a study of your own
-python -m studies draw FOLDER       draw the figures of results again
+python -m studies report FOLDER     write the report of results again, with table and figures
+python -m studies list [FOLDER]     list results: of which study, when, how far, with which arguments
+python -m studies compare ONE TWO   compare two runs of one study
 python -m studies archive FOLDER    keep results in docs/archive, also those of an unfinished run
 python -m studies restore ARCHIVE   unpack them, so that the run can go on
 python -m studies results           write docs/results.md from docs/archive"""

@@ -20,7 +20,6 @@ Open questions: how few lessons suffice; whether the apprentices' own returns co
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 import torch
@@ -34,6 +33,7 @@ from learners.rl import ObservationNormalizer, TanhSquashed, rollout
 
 from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.weight_copies import repeat_knobs
+from ..kit.report.figures import INTERVAL, chip_dots, looks, note, panels
 from ..kit.report.tables import fixed, mean_with_interval, percent_with_interval
 from ..kit.rl.classic_control import ClassicControl
 from ..kit.rl.tasks import (
@@ -236,17 +236,17 @@ def table(rows: Sequence[Row]) -> list[Row]:
 _NAMES = {"teacher": "teacher", "copy": "blind copies", "apprentice": "apprentices"}
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     tasks = list(dict.fromkeys(r["task"] for r in rows))
-    figure = Figure(figsize=(3 * len(tasks), 3.4), layout="constrained")
-    colors = {"teacher": "tab:blue", "copy": "tab:red", "apprentice": "tab:green"}
-    for axis, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
-        for place, (what, color) in enumerate(colors.items()):
+    figure, axes = panels(len(tasks), width=2.8)
+    kinds = {"teacher": "teachers", "copy": "blind\ncopies", "apprentice": "appren-\ntices"}
+    for axis, task in zip(axes, tasks, strict=False):
+        for place, (what, look) in enumerate(looks(kinds).items()):
             scores = [r["score"] for r in rows if r["task"] == task and r["what"] == what]
-            spread = [place + 0.3 * (i / max(1, len(scores) - 1) - 0.5) for i in range(len(scores))]
-            axis.plot(spread, scores, "o", alpha=0.6, color=color)
-        axis.set_xticks(range(len(colors)), ["teachers", "blind copies", "apprentices"])
-        axis.set(title=task, ylabel="mean return of fresh episodes, each chip")
-    path = folder / "apprentice.png"
-    figure.savefig(path, dpi=120)
-    return [path]
+            chip_dots(axis, place, scores, **look)
+        axis.set_xticks(range(len(kinds)), [*kinds.values()])
+        axis.set(title=task)
+    for axis in axes:
+        axis.set(ylabel="mean return of fresh episodes")
+    note(figure, f"each chip a dot; bars: {INTERVAL} over chips")
+    return {"apprentice": figure}

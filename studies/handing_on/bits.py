@@ -29,7 +29,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -63,6 +62,7 @@ from ..kit.recipes.published_learner import decaying_adam, learned_feedback, pub
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
+from ..kit.report.figures import legend, looks, note, panels
 from ..kit.report.tables import percent_with_interval, round_count
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import MAY_BE_EMPTY, Count, Positive
@@ -322,18 +322,21 @@ def _first_and_last(costs: Sequence[float | None]) -> str:
     return f"{round_count(min(paid))} {round_count(max(paid))}{never}"
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axis = figure.subplots()
-    for k, method in enumerate(dict.fromkeys(r["method"] for r in rows)):
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, (axis,) = panels(width=5, height=4)
+    look = looks(r["method"] for r in rows)
+    for method, shown in look.items():
         points = course(rows, method)
         across, up = [b for _, b, _ in points], [100 * s for *_, s in points]
-        axis.plot(across, up, "os^"[k // 10] + "-", color=f"C{k % 10}", ms=3, lw=1.0, label=method)
-    teachers = len({r["trial"] for r in rows if r["method"] == rows[0]["method"]})
+        trials = dict.fromkeys(r["trial"] for r in rows if r["method"] == method)
+        every = [course([r for r in rows if r["trial"] == trial], method) for trial in trials]
+        if len(every) > 1 and all([b for _, b, _ in one] == across for one in every):
+            scores = [[100 * s for *_, s in one] for one in every]
+            low, high = ([pick(column) for column in zip(*scores, strict=True)] for pick in (min, max))
+            axis.fill_between(across, low, high, color=shown["color"], alpha=0.12, lw=0)
+        axis.plot(across, up, lw=1.0, label=method, **shown)
     axis.set(xscale="log", xlabel="bits sent to each heir", ylabel="test accuracy of heirs, %")
-    axis.set_title(f"mean of {teachers} teachers' heirs", fontsize=9)
-    axis.grid(which="both", alpha=0.3)
-    axis.legend(fontsize=7, ncols=2)
-    path = folder / "bits.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    legend(figure)
+    teachers = len({r["trial"] for r in rows})
+    note(figure, f"mean of {teachers} teachers' heirs; bands: from the worst teacher's to the best one's")
+    return {"bits": figure}

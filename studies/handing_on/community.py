@@ -27,7 +27,6 @@ instead of hearing a new one.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Final, Literal, get_args
 
@@ -49,6 +48,7 @@ from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
+from ..kit.report.figures import INTERVAL, course, has_data, legend, looks, note, panels
 from ..kit.report.tables import mean_of, percent, percent_with_interval, points_between, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -251,40 +251,28 @@ def _beside(ours: Sequence[Row], others: Sequence[Row]) -> str:
     return points_between([scores[n] for n in both], [other_scores[n] for n in both])
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    styles: Final = {
-        "everything": ("-", "black", "one chip that saw everything"),
-        "alone": ("v:", "tab:gray", "mortal, alone on a shard"),
-        "community": ("o-", "tab:green", "mortal, sharing by distillation"),
-        "gradients": ("s--", "tab:red", "digital, averaging gradients"),
-        "weights": ("^--", "tab:orange", "digital, averaging weights"),
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, (left, right) = panels(2, width=3.6, height=3.2)
+    labels = {
+        "everything": "one chip that saw everything",
+        "alone": "mortal, alone on a shard",
+        "community": "mortal, sharing by distillation",
+        "gradients": "digital, averaging gradients",
+        "weights": "digital, averaging weights",
     }
-    for method, (style, color, label) in styles.items():
-        sizes = [n for n in _sizes(rows) if _ends(rows, method, n)]
-        scores = [[r["accuracy"] for r in _ends(rows, method, n)] for n in sizes]
-        if not sizes:
-            continue
-        left.plot(sizes, [100 * fmean(s) for s in scores], style, color=color, label=label)
-        left.fill_between(
-            sizes, [100 * min(s) for s in scores], [100 * max(s) for s in scores], color=color, alpha=0.15
-        )
-        bits = [(n, fmean(r["bits"] for r in _ends(rows, method, n)) / 1e6) for n in sizes]
-        if sent := [(n, b) for n, b in bits if b > 0]:
-            right.plot(*zip(*sent, strict=True), style, color=color, label=label)
-    left.set(xscale="log", xlabel="chips N, each with 1/N of the labeled images", ylabel="test accuracy %")
-    right.set(
-        xscale="log", yscale="log", xlabel="chips N", ylabel="Mbit through each chip's wires, both ways"
-    )
+    for method, look in looks(labels).items():
+        ends = {n: _ends(rows, method, n) for n in _sizes(rows)}
+        right_of = {n: [100 * r["accuracy"] for r in of_size] for n, of_size in ends.items()}
+        course(left, right_of, label=labels[method], **look)
+        sent = {n: [r["bits"] / 1e6 for r in of_size if r["bits"]] for n, of_size in ends.items()}
+        course(right, sent, **look)
+    left.set(xlabel="chips N, each with 1/N of the labeled images", ylabel="test accuracy, %", xscale="log")
+    right.set(xlabel="chips N", ylabel="sent through each chip's wires, Mbit", xscale="log")
+    if has_data(right):
+        right.set_yscale("log")
     for axis in (left, right):
         axis.set_xticks(_sizes(rows), [str(n) for n in _sizes(rows)])
         axis.minorticks_off()
-        axis.grid(alpha=0.3)
-        if axis.get_legend_handles_labels()[0]:
-            axis.legend(fontsize=8)
-    count = len({r["community"] for r in rows})
-    figure.suptitle(f"mean of {count} communities; bands from the lowest to the highest", fontsize=9)
-    path = folder / "community.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    legend(figure)
+    note(figure, f"mean of {len({r['community'] for r in rows})} communities; bands: {INTERVAL}")
+    return {"community": figure}

@@ -22,12 +22,12 @@ not searched.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isinf
-from pathlib import Path
 from statistics import fmean
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import SymmetricalLogLocator
 from torch import Generator, Tensor
 
 from analog import Chip, Device, Ideal, Knobs, Ledger, Mismatched, Port, metered, stream, xray
@@ -43,6 +43,7 @@ from ..kit.recipes.published_learner import accumulating_adam, decaying_adam, le
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import LayerMeter, Trim, fit_trims, repeat_knobs, trimmed, write_and_verify
+from ..kit.report.figures import GRAY, INTERVAL, legend, looks, note, panels
 from ..kit.report.tables import mean_of, percent, plus_minus, round_count
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -306,33 +307,35 @@ def _reads_until(rows: Sequence[Row], method: str, teachers: dict[int, float]) -
     return min((reads for reads, lost in points.items() if fmean(lost) <= 0.005), default=None)
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     devices = [*dict.fromkeys(r["device"] for r in rows)]
-    figure = Figure(figsize=(5.2 * min(3, len(devices)), 3.8 * -(-len(devices) // 3)), layout="constrained")
-    axes = figure.subplots(-(-len(devices) // 3), min(3, len(devices)), squeeze=False, sharey=True)
-    for axis, device in zip(axes.flat, devices, strict=False):
-        _draw(axis, [r for r in rows if r["device"] == device])
-        axis.set(
-            title=short_reference(device), xlabel="reads on the fresh chip (0 at the left)", xscale="symlog"
-        )
-    axes.flat[0].set_ylabel("right, % of test images")
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
-    figure.savefig(path := folder / "copies.png", dpi=120)
-    return [path]
+    across = min(3, max(1, len(devices)))
+    figure, axes = panels(across, -(-len(devices) // across), width=3.6, sharey=True)
+    look = looks(r["method"] for r in rows if r["method"] != "teacher")
+    for axis in axes[max(1, len(devices)) :]:
+        axis.set_axis_off()
+    for axis, device in zip(axes, devices, strict=False):
+        _draw(axis, [r for r in rows if r["device"] == device], look)
+        axis.set(title=short_reference(device))
+        axis.set_xscale("symlog", linthresh=100)
+        axis.xaxis.set_major_locator(SymmetricalLogLocator(base=100, linthresh=100))
+    for axis in axes:
+        axis.set(xlabel="reads on the fresh chip", ylabel="right, % of test images")
+    legend(figure)
+    note(figure, f"copies are dots, trainings are lines; bars: {INTERVAL} over chips")
+    return {"copies": figure}
 
 
-def _draw(axis: Axes, rows: Sequence[Row]) -> None:
+def _draw(axis: Axes, rows: Sequence[Row], look: dict[str, dict[str, Any]]) -> None:
     """Copies are dots, trainings are lines; bars are 95 % intervals of the mean over chips."""
-    teacher = fmean(r["accuracy"] for r in rows if r["method"] == "teacher")
-    axis.axhline(100 * teacher, color="black", linewidth=0.8, label="teacher")
-    for number, method in enumerate(dict.fromkeys(r["method"] for r in rows if r["method"] != "teacher")):
+    if teachers := [r["accuracy"] for r in rows if r["method"] == "teacher"]:
+        axis.axhline(100 * fmean(teachers), color=GRAY, lw=0.8, ls="--", label="teacher")
+    for method in dict.fromkeys(r["method"] for r in rows if r["method"] != "teacher"):
         points: dict[int, list[float]] = {}
         for r in rows:
             if r["method"] == method:
                 points.setdefault(r["reads"], []).append(r["accuracy"])
         means = [mean_interval(values) for values in points.values()]
         bars = [0 if isinf(m.half_width) else 100 * m.half_width for m in means]
-        marker = "o" if method in get_args(Copy) else "-"
-        heights = [100 * m.mean for m in means]
-        axis.errorbar([*points], heights, bars, fmt=marker, color=f"C{number % 10}", label=method, capsize=2)
+        shown = {**look[method], "ls": ""} if method in get_args(Copy) else look[method]
+        axis.errorbar([*points], [100 * m.mean for m in means], bars, label=method, capsize=2, **shown)

@@ -24,9 +24,8 @@ import math
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Final, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 import torch
 from matplotlib.figure import Figure
@@ -56,6 +55,7 @@ from ..kit.metrics.accuracy import predicted_classes, share_right
 from ..kit.recipes.published_learner import accumulating_adam, learned_feedback
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import run_until_death
+from ..kit.report.figures import GRAY, INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import mean_of, percent, percent_with_interval, points_between
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, NonNegative, Positive, Range
@@ -275,32 +275,38 @@ def _mean(rows: Sequence[Row], method: str, key: str) -> float | None:
     return mean_of([r for r in rows if r["method"] == method], key)
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     ages = list(dict.fromkeys(r["age"] for r in rows))
-    figure = Figure(figsize=(4 * len(ages), 6.5), layout="constrained")
-    axes = figure.subplots(2, len(ages), squeeze=False, sharey="row")
-    for above, below, age in zip(axes[0], axes[1], ages, strict=True):
+    figure, axes = panels(len(ages), 2)
+    look = looks(get_args(Method))
+    above, below = axes[: max(1, len(ages))], axes[max(1, len(ages)) :]
+    for upper, lower, age in zip(above, below, ages, strict=False):
         of_age = [r for r in rows if r["age"] == age and r["what"] == "heirs"]
-        teacher = fmean(r["accuracy"] for r in rows if r["age"] == age and r["what"] == "teacher")
+        teachers = [r["accuracy"] for r in rows if r["age"] == age and r["what"] == "teacher"]
         for method in get_args(Method):
-            above.plot(*_course(of_age, method, "accuracy"), "o-", ms=3, label=method)
-        above.axhline(100 * teacher, color="gray", lw=0.8, label="teacher")
-        below.plot(*_course(of_age, "planner", "lost"), "o-", ms=3, label="measured")
+            course(upper, _values(of_age, method, "accuracy"), label=method, **look[method])
+        if teachers:
+            upper.axhline(100 * fmean(teachers), color=GRAY, lw=0.8, ls="--", label="teacher")
+        course(lower, _values(of_age, "planner", "lost"), label="answers lost: measured", **look["planner"])
         budgets, error = _course(of_age, "planner", "error")
+        predicted = _course(of_age, "planner", "forecast")[1]
         if budgets:
-            predicted = _course(of_age, "planner", "forecast")[1]
-            below.errorbar(budgets, predicted, error, fmt="x", color="black", label="forecast")
-        above.set(title=f"read after {age:g} s", xscale="log")
-        below.set(xscale="log", xlabel="reads left", ylim=(0, 100))
-    axes[0, 0].set(ylabel="heirs, test accuracy %")
-    axes[1, 0].set(ylabel="planner: answers lost, %")
-    teachers = len({r["teacher"] for r in rows})
-    figure.suptitle(f"mean of {teachers} teachers and their heirs", fontsize=9)
-    for row in axes:
-        row[0].legend(fontsize=8)
-    path = folder / "handover.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+            style: dict[str, Any] = {"fmt": "x", "color": "black", "label": "answers lost: forecast"}
+            lower.errorbar(budgets, predicted, error, capsize=2, **style)
+        upper.set(title=f"read after {age:g} s", xscale="log")
+        lower.set(xscale="log", ylim=(0, 100))
+    for upper, lower in zip(above, below, strict=True):
+        upper.set(xlabel="reads left", ylabel="heirs, test accuracy, %")
+        lower.set(xlabel="reads left", ylabel="planner: answers lost, %")
+    legend(figure)
+    note(figure, f"mean of {len({r['teacher'] for r in rows})} teachers and their heirs; bands: {INTERVAL}")
+    return {"handover": figure}
+
+
+def _values(rows: Sequence[Row], method: str, key: str) -> dict[float, list[float]]:
+    """What is known by budget, in percent."""
+    known = [r for r in rows if r["method"] == method and r.get(key) is not None]
+    return {b: [100 * r[key] for r in known if r["budget"] == b] for b in {r["budget"] for r in known}}
 
 
 def _course(rows: Sequence[Row], method: str, key: str) -> tuple[list[int], list[float]]:

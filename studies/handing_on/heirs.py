@@ -18,7 +18,6 @@ Open questions: how the temperature matters to a noisy student.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -35,6 +34,7 @@ from ..kit.recipes.published_learner import decaying_adam, learned_feedback
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
+from ..kit.report.figures import INTERVAL, chip_dots, legend, looks, note, panels
 from ..kit.report.tables import mean_of, percent_with_interval, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -233,28 +233,28 @@ def table(rows: Sequence[Row]) -> list[Row]:
     return lines
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    colors = {"teacher": "tab:blue", "heirs": "tab:green", "heir": "tab:green", "copy": "tab:red"}
-    for who in ("teacher", "heirs"):
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, (left, right) = panels(2, width=3.8, height=3.2)
+    look = looks(("teacher", "copy", "heir before", "heir"))
+    labels = {"teacher": "teacher, from labels", "heirs": "heirs, from its answers"}
+    for who, label in labels.items():
         for number, trial in enumerate(dict.fromkeys(r["trial"] for r in rows)):
             points = [r for r in rows if r["what"] == "curve" and r["who"] == who and r["trial"] == trial]
-            label = (
-                None if number else "teacher, from labels" if who == "teacher" else "heirs, from its answers"
-            )
             errors = [100 * (1 - p["accuracy"]) for p in points]
-            left.plot([p["step"] for p in points], errors, "o-", color=colors[who], label=label)
-    left.set(xlabel="step", ylabel="test error %", xscale="log", yscale="log", title="learning in place")
-    left.grid(which="both", alpha=0.3)
-    left.legend()
-    kinds = ("teacher", "copy", "heir before", "heir")
-    for place, what in enumerate(kinds):
-        scores = [100 * r["accuracy"] for r in rows if r["what"] == what]
-        spread = [place + 0.3 * (i / max(1, len(scores) - 1) - 0.5) for i in range(len(scores))]
-        right.plot(spread, scores, "o", alpha=0.6, color=colors.get(what, "tab:gray"))
-    right.set_xticks(range(len(kinds)), ["teacher", "blind copies", "heirs, fresh", "heirs, taught"])
-    right.set(ylabel="test accuracy %", title="what survives the teacher's death", ylim=(0, 100))
-    path = folder / "heirs.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+            shown = look["teacher" if who == "teacher" else "heir"]
+            left.plot([p["step"] for p in points], errors, label=None if number else label, **shown)
+    left.set(xlabel="steps", ylabel="test error, %", xscale="log", yscale="log", title="learning in place")
+    names = ("teacher", "blind\ncopies", "heirs,\nfresh", "heirs,\ntaught")
+    for place, (what, shown) in enumerate(look.items()):
+        chip_dots(right, place, [100 * r["accuracy"] for r in rows if r["what"] == what], **shown)
+    right.set_xticks(range(len(names)), names)
+    right.set(ylabel="test accuracy, %", title="what survives the teacher's death", ylim=(0, 100))
+    legend(figure)
+    heirs = sum(r["what"] == "heir" for r in rows)
+    teachers = len({r["trial"] for r in rows})
+    note(
+        figure,
+        f"right: each of {teachers} teachers and {heirs} heirs a dot; bars: {INTERVAL}; "
+        "left: a line for each teacher, and for the mean of its heirs",
+    )
+    return {"heirs": figure}

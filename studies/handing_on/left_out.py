@@ -24,7 +24,6 @@ Open questions: whether fewer unlabeled images would do.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Final
 
@@ -42,6 +41,7 @@ from learners.evaluation import predict
 from ..kit.metrics.accuracy import predicted_classes
 from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.training_size import training_size
+from ..kit.report.figures import legend, looks, note, panels
 from ..kit.report.tables import percent_with_interval, points_between
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -195,21 +195,20 @@ def _right(rows: Sequence[Row]) -> float:
     return 1 - sum(r["wrong_left_out"] for r in rows) / max(1, sum(r["left_out_images"] for r in rows))
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     every = list(dict.fromkeys(r["left_out"] for r in rows))
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
-    marks = dict(zip(("teacher", *METHODS), ("k|", "ro", "gs", "b^", "mx"), strict=True))
-    for what, mark in marks.items():
-        cases = [[r for r in rows if (r["left_out"], r["what"]) == (w, what)] for w in every]
-        left.plot([100 * _wrong(c) for c in cases], range(len(every)), mark, label=what, alpha=0.7)
-        right.plot([100 * _right(c) for c in cases], range(len(every)), mark, alpha=0.7)
-    left.set_yticks(range(len(every)), [f"without {w}" for w in every], fontsize=8)
+    figure, (left, right) = panels(2, width=3.6, height=1 + 0.3 * len(every), sharey=True)
+    for number, (what, look) in enumerate(looks(("teacher", *METHODS)).items()):
+        groups = [[r for r in rows if (r["left_out"], r["what"]) == (w, what)] for w in every]
+        cases = [(place, group) for place, group in enumerate(groups) if group]
+        places = [place + 0.12 * (number - 2) for place, _ in cases]
+        dots = {**look, "ls": ""}
+        left.plot([100 * _wrong(group) for _, group in cases], places, label=what, **dots)
+        right.plot([100 * _right(group) for _, group in cases], places, **dots)
+    left.set_yticks(range(len(every)), [f"without {w}" for w in every])
     left.set(xlabel="wrong of all test images, %", xscale="log")
     right.set(xlabel="right of the classes left out, %")
-    left.legend(fontsize=8)
+    legend(figure)
     chips = len({r["chip"] for r in rows if r["what"] == "teacher"})
-    figure.suptitle(f"mean of {chips} teachers (black) and of their students", fontsize=9)
-    path = folder / "left_out.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    note(figure, f"mean of {chips} teachers and of their students; intervals: in the table")
+    return {"left_out": figure}

@@ -18,7 +18,7 @@ Open questions: what is kept on devices whose cells have few levels.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from math import isinf
 from statistics import fmean
 from typing import Annotated, NamedTuple
 
@@ -37,6 +37,7 @@ from ..kit.metrics.mean_interval import MeanInterval, mean_interval
 from ..kit.recipes.published_learner import published_learner
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import train_from_labels
+from ..kit.report.figures import INTERVAL, legend, looks, note, panels
 from ..kit.report.tables import percent, plus_minus
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, CountOrZero, Positive, Range
@@ -257,22 +258,21 @@ def _course(rows: Sequence[Row], key: str) -> dict[int, MeanInterval]:
     return {generation: mean_interval(v) for generation, v in values.items()}
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(10, 3.8), layout="constrained")
-    axes = figure.subplots(1, 2)
-    panels = {"accuracy": "test accuracy %", "agreement": "agrees with the founder %"}
-    for axis, (key, words) in zip(axes, panels.items(), strict=True):
-        for rehearsal in dict.fromkeys(r["rehearsal"] for r in rows):
-            course = _course([r for r in rows if r["rehearsal"] == rehearsal], key)
-            mean, half = zip(*course.values(), strict=True)
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, axes = panels(2, width=3.8, height=3.2)
+    kinds = {"accuracy": "test accuracy, %", "agreement": "agrees with the founder, %"}
+    look = looks(r["rehearsal"] for r in rows)
+    for axis, (key, words) in zip(axes, kinds.items(), strict=True):
+        for rehearsal, shown in look.items():
+            means = _course([r for r in rows if r["rehearsal"] == rehearsal], key)
+            places, mean = [*means], [interval.mean for interval in means.values()]
             label = f"{rehearsal} labeled examples rehearsed" if rehearsal else "no label after the founder"
-            (line,) = axis.plot(list(course), mean, "o-", ms=3, label=label)
-            low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
-            axis.fill_between(list(course), low, high, color=line.get_color(), alpha=0.2, lw=0)
-        lineages = len({r["lineage"] for r in rows if r["what"] == "generation"})
-        axis.set(xlabel="generation", ylabel=words, title=f"mean and 95 % interval of {lineages} lineages")
-        axis.grid(alpha=0.3)
-    axes[0].legend()
-    path = folder / "lineage.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+            axis.plot(places, mean, label=label, **shown)
+            halves = [0.0 if isinf(i.half_width) else i.half_width for i in means.values()]
+            low, high = ([m + sign * h for m, h in zip(mean, halves, strict=True)] for sign in (-1, 1))
+            axis.fill_between(places, low, high, color=shown["color"], alpha=0.2, lw=0)
+        axis.set(xlabel="generation", ylabel=words)
+    legend(figure)
+    lineages = len({r["lineage"] for r in rows if r["what"] == "generation"})
+    note(figure, f"mean of {lineages} lineages; bands: {INTERVAL}")
+    return {"lineage": figure}

@@ -24,8 +24,6 @@ Open questions: whether stopping early, which a mortal teacher may have to, woul
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import fmean
 from typing import NamedTuple
 
 import torch
@@ -42,6 +40,7 @@ from learners.evaluation import predict
 from ..kit.metrics.likeness import likeness_row
 from ..kit.recipes.published_learner import published_learner
 from ..kit.recipes.training_size import TrainingSize, network, training_size
+from ..kit.report.figures import GRAY, INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import (
     fixed,
     mean_with_interval,
@@ -199,21 +198,19 @@ def _line(row: Row, of_share: dict[str, Row]) -> Row:
     }
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for kind in dict.fromkeys(r["targets"] for r in rows):
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, (left, right) = panels(2, width=3.6, height=3.2)
+    for kind, look in looks(r["targets"] for r in rows).items():
         of_kind = [r for r in rows if r["targets"] == kind]
-        shares = [100 * r["share"] for r in of_kind]
-        left.plot(shares, [100 * fmean(r["accuracy"]) for r in of_kind], "o-", ms=4, label=kind)
-        repeated = [100 * r["repeated"] if r["repeated"] is not None else float("nan") for r in of_kind]
-        right.plot(shares, repeated, "o-", ms=4, label=kind)
-    left.plot(shares, [100 * r["labels_right"] for r in of_kind], ":", color="gray", label="the bad labels")
-    left.set(xlabel="random labels %", ylabel="test accuracy %", title="how well they do")
-    right.set(xlabel="random labels %", ylabel="% repeated", title="of the teacher's mistakes")
-    left.legend(fontsize=8)
-    pairs = max(len(r["accuracy"]) for r in rows)
-    figure.suptitle(f"mean of {pairs} pairs of teacher and student", fontsize=9)
-    path = folder / "mistakes.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+        scores = {100 * r["share"]: [100 * a for a in r["accuracy"]] for r in of_kind}
+        course(left, scores, label=kind, **look)
+        known = [r for r in of_kind if r["repeated"] is not None]
+        right.plot([100 * r["share"] for r in known], [100 * r["repeated"] for r in known], **look)
+    labels = {100 * r["share"]: 100 * r["labels_right"] for r in rows}
+    left.plot([*labels], [*labels.values()], ":", color=GRAY, label="the bad labels")
+    left.set(xlabel="random labels, %", ylabel="test accuracy, %")
+    right.set(xlabel="random labels, %", ylabel="of the teacher's mistakes repeated, %")
+    legend(figure)
+    pairs = max((len(r["accuracy"]) for r in rows), default=0)
+    note(figure, f"mean of {pairs} pairs of teacher and student; bands: {INTERVAL}")
+    return {"mistakes": figure}

@@ -20,7 +20,6 @@ teaches less than noise; whether one rate is fair to all kinds.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -36,6 +35,7 @@ from learners.data import draw_batches, load_data
 from ..kit.metrics.accuracy import predicted_classes, share_right
 from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.training_size import training_size
+from ..kit.report.figures import GRAY, INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import mean_of, percent, percent_with_interval, points_between, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -181,7 +181,9 @@ def table(rows: Sequence[Row]) -> list[Row]:
         _line(kind, [r for r in rows if r["what"] == kind], real) for kind in dict.fromkeys(_kinds(rows))
     ]
     scores = [r["accuracy"] for r in rows if r["what"] == "teacher"]
-    right = dict.fromkeys((k for k in lines[0] if k.endswith(" reads %")), percent_with_interval(scores))
+    right = dict.fromkeys(
+        (k for line in lines[:1] for k in line if k.endswith(" reads %")), percent_with_interval(scores)
+    )
     return [{"stimuli": "(the teacher)", "teachers": len(scores), **right}, *lines]
 
 
@@ -210,22 +212,19 @@ def _kinds(rows: Sequence[Row]) -> list[str]:
     return [r["what"] for r in rows if r["what"] != "teacher"]
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(6.5, 4), layout="constrained")
-    axis = figure.subplots()
-    for kind in dict.fromkeys(_kinds(rows)):
-        of_kind = [r for r in rows if r["what"] == kind]
-        budgets = sorted({r["reads"] for r in of_kind})
-        errors = [100 * fmean(1 - r["accuracy"] for r in of_kind if r["reads"] == b) for b in budgets]
-        axis.plot(budgets, errors, "o-", label=kind)
-    of_teacher = fmean(r["accuracy"] for r in rows if r["what"] == "teacher")
-    axis.axhline(100 * (1 - of_teacher), color="black", lw=0.8, label="teacher")
-    teachers = len({r["chip"] for r in rows if r["what"] == "teacher"})
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, (axis,) = panels(width=4.6, height=3.6)
+    for kind, look in looks(_kinds(rows)).items():
+        scores = _by_teacher([r for r in rows if r["what"] == kind])
+        errors: dict[float, list[float]] = {}
+        for (reads, _), score in scores.items():
+            errors.setdefault(reads, []).append(100 * (1 - score))
+        course(axis, errors, label=kind, **look)
+    teachers = [r["accuracy"] for r in rows if r["what"] == "teacher"]
+    if teachers:
+        axis.axhline(100 * (1 - fmean(teachers)), color=GRAY, lw=0.8, ls="--", label="teacher")
     axis.set(xscale="log", yscale="log", xlabel="reads of the teacher, for each training image")
-    axis.set_title(f"mean of {teachers} teachers' heirs", fontsize=9)
     axis.set_ylabel("test error of heirs, %")
-    axis.grid(which="both", alpha=0.3)
-    axis.legend(fontsize=8)
-    path = folder / "stimuli.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    legend(figure)
+    note(figure, f"mean of {len(teachers)} teachers' heirs; bands: {INTERVAL} over teachers")
+    return {"stimuli": figure}

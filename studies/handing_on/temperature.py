@@ -27,7 +27,6 @@ Open questions: a temperature that falls while the student learns.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -47,6 +46,7 @@ from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.recipes.published_learner import decaying_adam, published_learner
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import train_from_labels
+from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import (
     fixed,
     mean_with_interval,
@@ -250,36 +250,28 @@ _CASE = ("read_noise", "size", "targets")
 _PARTS = ("minibatch", "answers", "probes", "readings")
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    cases = list(dict.fromkeys((r["read_noise"], r["size"]) for r in rows))
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
-    for number, case in enumerate(cases):
-        of_case = [r for r in rows if r["what"] == "student" and (r["read_noise"], r["size"]) == case]
-        soft = [(float(r["targets"][2:]), r) for r in of_case if r["targets"].startswith("T ")]
-        (control,) = [r for r in of_case if r["targets"] == "labels"]
-        look = {"color": f"C{number}", "label": f"teacher {case[0]:g} V, size {case[1]:g}"}
-        for axis, of in ((left, _error), (middle, lambda r: r["divergence"])):
-            axis.plot([t for t, _ in soft], [of(r) for _, r in soft], "o-", ms=3, **look)
-            axis.axhline(of(control), color=f"C{number}", ls=":", lw=0.8)
-        spread = [r for r in rows if r["what"] == "variance" and (r["read_noise"], r["size"]) == case]
-        spread = [r for r in spread if r["moment"] == spread[0]["moment"]]
-        totals = [(float(r["targets"][2:]), r["total"]) for r in spread if r["targets"].startswith("T ")]
-        right.plot(*zip(*totals, strict=True), "o-", ms=3, **look)
-        right.axhline(spread[0]["total"], color=f"C{number}", ls=":", lw=0.8)
-    for axis, what in (
-        (left, "test error of students, %"),
-        (middle, "KL(teacher || student), nats"),
-        (right, "variance of the gradient / its square"),
-    ):
-        axis.set(xscale="log", yscale="log", xlabel="temperature (dotted: labels)", ylabel=what)
-    left.legend(fontsize=7)
-    pairs = max(len(r["accuracy"]) for r in rows if r["what"] == "student")
-    figure.suptitle(f"mean of {pairs} pairs of teacher and student", fontsize=9)
-    path = folder / "temperature.png"
-    figure.savefig(path, dpi=130)
-    return [path]
-
-
-def _error(row: Row) -> float:
-    return 100 * (1 - fmean(row["accuracy"]))
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, axes = panels(3)
+    what = (
+        "test error of students, %",
+        "KL(teacher || student), nats",
+        "variance of the gradient / its square",
+    )
+    for axis, words in zip(axes, what, strict=True):
+        axis.set(xscale="log", yscale="log", xlabel="temperature (dotted: labels)", ylabel=words)
+    for case, look in looks((r["read_noise"], r["size"]) for r in rows).items():
+        of_case = [r for r in rows if (r["read_noise"], r["size"]) == case]
+        students = {r["targets"]: r for r in of_case if r["what"] == "student"}
+        spread = [r for r in of_case if r["what"] == "variance"]
+        totals = {r["targets"]: [r["total"]] for r in spread if r["moment"] == spread[0]["moment"]}
+        errors = {t: [100 - 100 * a for a in r["accuracy"]] for t, r in students.items()}
+        divergences = {t: r["divergences"] for t, r in students.items()}
+        for axis, values in zip(axes, (errors, divergences, totals), strict=True):
+            soft = {float(t[2:]): v for t, v in values.items() if t.startswith("T ")}
+            course(axis, soft, label=f"teacher {case[0]:g} V, size {case[1]:g}", **look)
+            if "labels" in values:
+                axis.axhline(fmean(values["labels"]), color=look["color"], ls=":", lw=0.8)
+    legend(figure)
+    pairs = max((len(r["accuracy"]) for r in rows if r["what"] == "student"), default=0)
+    note(figure, f"mean of {pairs} pairs of teacher and student; bands: {INTERVAL}")
+    return {"temperature": figure}

@@ -25,7 +25,6 @@ extrapolated (see their files).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Final, get_args
 
@@ -41,6 +40,7 @@ from ..kit.recipes.maintenance import METHODS, ChipInUse, Context, Method
 from ..kit.recipes.published_learner import accumulating_adam, learned_feedback
 from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import run_until_death
+from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import percent_with_interval, points_between
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -161,24 +161,27 @@ def words(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds else "fresh"
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
-    figure = Figure(figsize=(4 * len(devices), 3.6), layout="constrained")
-    axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    colors = dict(zip(get_args(Method), ("tab:gray", "tab:orange", "tab:blue", "tab:green"), strict=True))
-    for axis, device in zip(axes, devices, strict=True):
-        for method in dict.fromkeys(r["method"] for r in rows if r["device"] == device):
-            treated = [r for r in rows if (r["device"], r["method"]) == (device, method)]
-            before, after = _mean_by_time(treated, "before"), _mean_by_time(treated, "after")
-            times = [s for s in after if s > 0]
-            line = [(s, 100 - 100 * course[s]) for s in times for course in (before, after)]
-            axis.plot(*zip(*line, strict=True), color=colors[method], label=method, lw=1.2)
-            axis.plot(times, [100 - 100 * after[s] for s in times], "o", color=colors[method], ms=3)
-        axis.set(title=short_reference(device), xlabel="time since training, s", xscale="log", yscale="log")
-        axis.grid(which="both", alpha=0.3)
-    axes[0].set(ylabel="test error, %, before and after care")
-    axes[0].legend()
-    figure.suptitle(f"mean of {len({r['chip'] for r in rows})} chips", fontsize=9)
-    path = folder / "aging.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    figure, axes = panels(len(devices), sharey=True)
+    look = looks(get_args(Method))
+    for axis, device in zip(axes, devices, strict=False):
+        for number, method in enumerate(dict.fromkeys(r["method"] for r in rows if r["device"] == device)):
+            treated = [r for r in rows if (r["device"], r["method"]) == (device, method) and r["seconds"] > 0]
+            times = sorted({r["seconds"] for r in treated})
+            aside = 1.12**number  # so that moments of several methods do not hide each other
+            before, after = (
+                {s * aside: [100 - 100 * r[key] for r in treated if r["seconds"] == s] for s in times}
+                for key in ("before", "after")
+            )
+            course(axis, after, label=method, **look[method])
+            falls = [fmean(values) for values in before.values()]
+            hollow = {**look[method], "ls": "", "mfc": "none"}
+            axis.plot([*before], falls, label=f"{method}, before care", **hollow)
+        axis.set(title=short_reference(device), xscale="log", yscale="log")
+    for axis in axes:
+        axis.set(xlabel="time since training, s", ylabel="test error, %")
+    legend(figure)
+    chips = len({r["chip"] for r in rows})
+    note(figure, f"mean of {chips} chips; bands: {INTERVAL}; methods side by side at each moment")
+    return {"aging": figure}

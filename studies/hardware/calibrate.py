@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analog import Mismatched
 from analog.calibrate import Calibration, calibrate, read_table, simulate_table, simulated_moments
@@ -28,6 +29,7 @@ from analog.calibrate.identifiability import UNTOLD
 from analog.devices import ZOO, SoftBoundsRRAM
 from analog.settings import settings
 
+from ..kit.report.figures import GRAY, PALETTE, legend, looks, note, panels
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.ranges import Count
 from ..kit.run.references import reference
@@ -209,47 +211,47 @@ def _share(rows: Sequence[Row]) -> float:
     return sum(r["within"] for r in rows) / sum(r["repeats"] for r in rows)
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(11, 4), layout="constrained")
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     coverage = [r for r in rows if r["what"] == "coverage"]
-    if coverage:
-        _draw_coverage(figure, coverage)
-    else:
-        _draw_fit(figure, rows)
-    path = folder / "calibrate.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    return {"calibrate": _draw_coverage(coverage) if coverage else _draw_fit(rows)}
 
 
-def _draw_coverage(figure: Figure, rows: Sequence[Row]) -> None:
-    axis = figure.subplots()
+def _draw_coverage(rows: Sequence[Row]) -> Figure:
     devices = list(dict.fromkeys(r["device"] for r in rows))
+    figure, (axis,) = panels(width=4.5, height=1 + 0.3 * len(devices))
     for place, device in enumerate(devices):
         repeats = [r for r in rows if r["device"] == device]
-        each = [
-            _share([r for r in repeats if r["name"] == n]) for n in dict.fromkeys(r["name"] for r in repeats)
-        ]
-        axis.plot([100 * e for e in each], [place] * len(each), "o", ms=3, color="tab:gray")
-        axis.plot([100 * _share(repeats)], [place], "D", ms=6, color="tab:blue")
-    axis.set_yticks(range(len(devices)), devices, fontsize=7)
-    axis.axvspan(93, 97, color="tab:green", alpha=0.2)
-    axis.set(xlabel="true value within the 95 % interval, % (gray: each parameter; blue: all)")
+        names = dict.fromkeys(r["name"] for r in repeats)
+        each = [100 * _share([r for r in repeats if r["name"] == n]) for n in names]
+        label = (None, None) if place else ("each parameter", "all of them")
+        axis.plot(each, [place] * len(each), "o", ms=3, color=GRAY, label=label[0])
+        axis.plot([100 * _share(repeats)], [place], "D", ms=6, color=PALETTE[0], label=label[1])
+    axis.set_yticks(range(len(devices)), devices)
+    axis.axvspan(93, 97, color=PALETTE[2], alpha=0.2)
+    axis.set(xlabel="true value within the 95 % interval, %")
     axis.invert_yaxis()
+    legend(figure)
+    note(figure, "the band: from 93 to 97 %")
+    return figure
 
 
-def _draw_fit(figure: Figure, rows: Sequence[Row]) -> None:
-    left, middle, right = figure.subplots(1, 3)
+def _draw_fit(rows: Sequence[Row]) -> Figure:
+    figure, (left, middle, right) = panels(3)
     history_rows = [r for r in rows if r["what"] == "row"]
-    for history in sorted({r["history"] for r in history_rows}):
+    for history, look in looks(sorted({r["history"] for r in history_rows})).items():
         points = [r for r in history_rows if r["history"] == history]
-        steps, color = [r["row"] for r in points], f"C{history}"
+        steps, label = [r["row"] for r in points], f"history {history}"
         for axis, measured, fitted in ((left, "mean", "fitted"), (middle, "sd", "fitted_sd")):
-            axis.plot(steps, [r[measured] for r in points], "o", ms=4, color=color)
-            axis.plot(steps, [r[fitted] for r in points], color=color, linewidth=1)
-    left.set(xlabel="row of the history", title="mean over cells (line: fit)")
-    middle.set(xlabel="row of the history", title="sd between cells (line: fit)")
+            axis.plot(steps, [r[measured] for r in points], **{**look, "ls": ""}, label=label)
+            axis.plot(steps, [r[fitted] for r in points], color=look["color"], lw=1)
+    for axis, what in ((left, "mean of the readings of cells"), (middle, "sd between cells")):
+        axis.set(xlabel="reading of the history, number", ylabel=f"{what}, of full scale")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     quantiles = [r for r in rows if r["what"] == "quantile"]
     normal = [r["normal"] for r in quantiles]
-    right.plot(normal, [r["residual"] for r in quantiles], ".", color="tab:blue")
-    right.plot(normal, normal, color="black", linewidth=0.8)
-    right.set(xlabel="normal quantile", title="whitened residuals")
+    right.plot(normal, [r["residual"] for r in quantiles], "o", ms=2, color=PALETTE[0])
+    right.plot(normal, normal, color="black", lw=0.8)
+    right.set(xlabel="normal quantile, sd", ylabel="whitened residual, sd")
+    legend(figure)
+    note(figure, "dots: measured; lines: fitted; right: on the line if residuals are as the fit predicts")
+    return figure

@@ -16,7 +16,6 @@ import inspect
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from analog.calibrate.scales import estimated_by_default
 from analog.devices import ZOO, WanRRAM
 
 from ..kit.metrics.uniformity import uniformity_band, uniformity_p
+from ..kit.report.figures import GRAY, looks, note, panels
 from ..kit.run.arguments import AnyDevice
 from ..kit.run.ranges import Count, Range
 from ..kit.run.references import public_reference, reference, short_reference
@@ -189,24 +189,27 @@ def _names(rows: Sequence[Row], key: str) -> list[str]:
     return list(dict.fromkeys(r[key] for r in rows))
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     devices = short_names(_names(rows, "device"))
-    down = -(-len(devices) // ACROSS)
-    figure = Figure(figsize=(3.2 * ACROSS, 2.4 * down), layout="constrained")
-    panels = figure.subplots(down, ACROSS, squeeze=False).flatten()
-    for panel in panels[len(devices) :]:
-        panel.set_axis_off()
-    for panel, (device, short) in zip(panels, devices.items(), strict=False):
-        _draw(panel, short, [r for r in rows if r["device"] == device])
-    path = folder / "coverage.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    figure, axes = panels(min(ACROSS, len(devices)), -(-len(devices) // ACROSS), width=3.4, height=2.6)
+    for axis in axes[max(1, len(devices)) :]:
+        axis.set_axis_off()
+    for axis in axes:
+        axis.set(xlabel="probability below the truth", ylabel="share of truths, less it")
+    for axis, (device, short) in zip(axes, devices.items(), strict=False):
+        _draw(axis, short, [r for r in rows if r["device"] == device])
+    note(
+        figure,
+        "a line for each parameter, with how many estimates are vouched for; bands: where all of a "
+        f"device's lines lie in {LEVEL:.0%} of studies if intervals are right",
+    )
+    return {"coverage": figure}
 
 
-def _draw(panel: Axes, device: str, rows: Sequence[Row]) -> None:
+def _draw(axis: Axes, device: str, rows: Sequence[Row]) -> None:
     """Empirical distributions of the probabilities below the truth, less what they should be."""
     names, most = _names(rows, "name"), 0
-    for color, name in enumerate(names):
+    for name, look in looks(names).items():
         below = np.sort(vouched([r for r in rows if r["name"] == name]))
         if len(below) < 2:
             continue
@@ -214,14 +217,10 @@ def _draw(panel: Axes, device: str, rows: Sequence[Row]) -> None:
         points = np.linspace(0, 1, 201)
         share = np.searchsorted(below, points, side="right") / len(below)
         label = f"{name} ({len(below)})"
-        panel.plot(points, share - points, color=f"C{color % 10}", linewidth=0.8, label=label)
+        axis.plot(points, share - points, markevery=20, ms=2, lw=0.8, label=label, **look)
     if most:
         points, low, high = uniformity_band(most, 1 - (1 - LEVEL) / len(names))
-        panel.fill_between(points, low - points, high - points, color="gray", alpha=0.25, linewidth=0)
-        panel.legend(fontsize=4, ncols=2, loc="lower center")
-    panel.axhline(0, color="black", linewidth=0.5)
-    panel.set_title(device, fontsize=7)
-    panel.set(xlabel="probability below the truth", ylabel="share of truths, less it", ylim=(-0.4, 0.4))
-    panel.xaxis.label.set_fontsize(6)
-    panel.yaxis.label.set_fontsize(6)
-    panel.tick_params(labelsize=6)
+        axis.fill_between(points, low - points, high - points, color=GRAY, alpha=0.25, linewidth=0)
+        axis.legend(fontsize=5, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.25))
+    axis.axhline(0, color="black", linewidth=0.5)
+    axis.set(title=device, ylim=(-0.4, 0.4))

@@ -20,7 +20,7 @@ Open questions: what the digital side costs with few bits, and with optimizers t
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
@@ -37,6 +37,7 @@ from learners.operations import OperationCounter, Operations
 from ..kit.recipes.methods import AnyMethod, Setup, make_learner, method_name
 from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.training_size import TrainingSize, network, training_size
+from ..kit.report.figures import PALETTE, legend, note, panels
 from ..kit.report.tables import percent, round_count, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -169,20 +170,20 @@ def table(rows: Sequence[Row]) -> list[Row]:
     return lines
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    panels = figure.subplots(1, len(prices(Costs())), sharey=True)
-    for panel, level in zip(panels, prices(Costs()), strict=True):
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    levels = prices(Costs())
+    figure, axes = panels(len(levels), width=2.6, height=3.2, sharey=True)
+    hatches = ("", "//", "..", "xx", "--")
+    for axis, level in zip(axes, levels, strict=True):
         bars = [r for r in rows if r["prices"] == level]
         bottom = [0.0] * len(bars)
-        for part in PARTS:
+        for number, part in enumerate(PARTS):
             heights = [r[part] for r in bars]
-            panel.bar(range(len(bars)), heights, bottom=bottom, label=part)
+            look: dict[str, Any] = {"color": PALETTE[number], "hatch": hatches[number], "edgecolor": "white"}
+            axis.bar(range(len(bars)), heights, bottom=bottom, label=part, **look)
             bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
-        panel.set_xticks(range(len(bars)), [r["method"] for r in bars], rotation=90, fontsize=7)
-        panel.set_title(f"{level} prices", fontsize=8)
-    panels[0].set(ylabel=f"J, training {rows[0]['sizes']}")
-    panels[0].legend(fontsize="x-small")
-    path = folder / "energy.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+        axis.set_xticks(range(len(bars)), [r["method"] for r in bars], rotation=90)
+        axis.set(title=f"{level} prices", ylabel="energy of a training, J")
+    legend(figure)
+    note(figure, f"network {rows[0]['sizes'] if rows else ''}; prices are assumed, see analog/costs.py")
+    return {"energy": figure}

@@ -25,7 +25,6 @@ Open questions: whether pairs of cells, or more of them, would lift cells of few
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from statistics import fmean
 
 import torch
@@ -50,6 +49,7 @@ from ..kit.recipes.published_learner import (
 )
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import run_until_death
+from ..kit.report.figures import GRAY, legend, looks, note, panels
 from ..kit.report.tables import fixed, mean_of, mean_with_interval, percent, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, CountOrZero, Positive
@@ -289,25 +289,23 @@ def _devices(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(r["device"] for r in rows))
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     taught = [r for r in rows if "in_place" in r]
     devices = list(dict.fromkeys(r["device"] for r in taught))
-    figure = Figure(figsize=(8, 1.5 + 0.3 * len(devices)), layout="constrained")
-    axis = figure.subplots()
-    kinds: dict[str, tuple[str, str]] = {"exact gradient": ("|", "black"), "heir": ("x", "tab:green")}
-    for number, method in enumerate(dict.fromkeys(r["what"] for r in taught)):
-        kinds[method] = ("o^sDv<>"[number % 7], f"C{number % 10}")
-    for what, (mark, color) in kinds.items():
+    figure, (axis,) = panels(width=5, height=1.2 + 0.34 * len(devices))
+    kinds = [*dict.fromkeys(r["what"] for r in taught), "heir", "exact gradient"]
+    for number, (what, look) in enumerate(looks(kinds).items()):
         scored = [r for r in rows if r["what"] == what and r["accuracy"] is not None]
         errors = [max(100 * (1 - r["accuracy"]), 0.1) for r in scored]
-        places = [devices.index(r["device"]) for r in scored]
-        axis.plot(errors, places, mark, color=color, label=what, alpha=0.7)
-    digital = [r["accuracy"] for r in rows if r["what"] == "digital"]
-    axis.axvline(max(100 * (1 - fmean(digital)), 0.1), color="gray", lw=0.8, label="digital network")
-    axis.set_yticks(range(len(devices)), [short_reference(d) for d in devices], fontsize=8)
-    axis.set(xscale="log", xlabel="test error %")
+        aside = 0.5 * (number / len(kinds) - 0.4)
+        places = [devices.index(r["device"]) + aside for r in scored if r["device"] in devices]
+        axis.plot(errors[: len(places)], places, **{**look, "ls": "", "alpha": 0.7}, label=what)
+    if digital := [r["accuracy"] for r in rows if r["what"] == "digital"]:
+        error = max(100 * (1 - fmean(digital)), 0.1)
+        axis.axvline(error, color=GRAY, lw=0.8, ls="--", label="digital network")
+    axis.set_yticks(range(len(devices)), [short_reference(d) for d in devices])
+    axis.set(xscale="log", xlabel="test error, %")
     axis.invert_yaxis()
-    axis.legend(fontsize="x-small")
-    path = folder / "zoo.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    legend(figure)
+    note(figure, "each chip a mark; errors below 0.1 % stand there")
+    return {"zoo": figure}

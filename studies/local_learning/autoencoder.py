@@ -32,7 +32,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import get_args
 
 from matplotlib.figure import Figure
@@ -51,6 +50,7 @@ from ..kit.digital.autoencoders import (
     train_epochs,
 )
 from ..kit.digital.baselines import missing_package
+from ..kit.report.figures import legend, looks, note, panels
 from ..kit.report.tables import low_high, mean_with_interval, short_number
 from ..kit.run.ranges import Count, Positive
 from ..kit.run.study import Row
@@ -200,31 +200,19 @@ def _line(method: Method, epoch: int, rows: Sequence[Row]) -> Row:
     }
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     rows = [r for r in rows if r["what"] == "curve"]
-    figure = Figure(figsize=(12, 4.5), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    for number, method in enumerate(dict.fromkeys(r["method"] for r in rows)):
+    figure, axes = panels(2, width=3.8, height=3.6, sharey=True)
+    for method, look in looks(r["method"] for r in rows).items():
         for axis, along in zip(axes, ("epoch", "work"), strict=True):
-            points = [
-                r for r in rows if r["method"] == method and r[along] is not None and r["train"] is not None
-            ]
-            for seed in dict.fromkeys(r["seed"] for r in points):
+            points = [r for r in rows if r["method"] == method and None not in (r[along], r["train"])]
+            for number, seed in enumerate(dict.fromkeys(r["seed"] for r in points)):
                 line = [(r[along], r["train"]) for r in points if r["seed"] == seed]
-                axis.plot(
-                    *zip(*line, strict=True),
-                    color=f"C{number % 10}",
-                    ls="-" if number < 10 else "--",
-                    label=method if seed == points[0]["seed"] else None,
-                )
+                axis.plot(*zip(*line, strict=True), label=None if number else method, **look)
     if any(as_published(r["method"]) for r in rows):
-        axes[0].plot(list(PUBLISHED), [t for t, _ in PUBLISHED.values()], "k+", label="published log")
-    for axis, along in zip(axes, ("epoch", "work, in epochs of backprop"), strict=True):
-        axis.set(
-            xlabel=along, ylabel="training loss, nats an image; a line a seed", xscale="log", yscale="log"
-        )
-        axis.grid(which="both", alpha=0.3)
-    axes[0].legend(fontsize=7)
-    path = folder / "autoencoder.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+        axes[0].plot(list(PUBLISHED), [t for t, _ in PUBLISHED.values()], "k+", ms=8, label="published log")
+    for axis, along in zip(axes, ("epochs", "work, epochs of backprop"), strict=True):
+        axis.set(xlabel=along, ylabel="training loss, nats an image", xscale="log", yscale="log")
+    legend(figure)
+    note(figure, f"a line for each of {len({r['seed'] for r in rows})} seeds")
+    return {"autoencoder": figure}

@@ -23,7 +23,6 @@ two views do; what deeper levels add; how much the choice of views is a label in
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt
-from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
@@ -57,6 +56,7 @@ from ..kit.metrics.linear_probe import logistic, representations, sample_per_cla
 from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.recipes.published_learner import learned_feedback
 from ..kit.recipes.training_size import is_large, network, size_overrides
+from ..kit.report.figures import GRAY, INTERVAL, PALETTE, course, legend, note, panels
 from ..kit.report.tables import percent_with_interval, points_between, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import MAY_BE_EMPTY, Count
@@ -283,32 +283,27 @@ def _same_case(one: Row, other: Row) -> bool:
     return all(one[key] == other[key] for key in ("device", "objective", "labels"))
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     ends = [r for r in rows if r["what"] == "end"]
     devices = list(dict.fromkeys(r["device"] for r in ends))
-    figure = Figure(figsize=(4.8 * len(devices), 4.2), layout="constrained")
-    axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    colors = {"two views": "tab:green", "other patches": "tab:blue", "none": "tab:red"}
-    styles = {"untrained": ":", "perturbation": "-", "exact gradient": "--", "labels": "-"}
+    figure, axes = panels(len(devices), width=3.6, height=3.2, sharey=True)
+    colors = {"two views": PALETTE[0], "other patches": PALETTE[1], "none": "black"}
+    styles = {"untrained": (":", "o"), "perturbation": ("-", "s"), "exact gradient": ("--", "D")}
+    styles["labels"] = ("-", "^")
     rightmost = 10 * max([r["labels"] for r in ends if r["labels"]], default=1)  # where "all" is drawn
-    for axis, device in zip(axes, devices, strict=True):
+    for axis, device in zip(axes, devices, strict=False):
         of_device = [r for r in ends if r["device"] == device]
         for objective, method in dict.fromkeys((r["objective"], r["method"]) for r in of_device):
             points = [r for r in of_device if (r["objective"], r["method"]) == (objective, method)]
-            axis.loglog(
-                [p["labels"] or rightmost for p in points],
-                [100 - 100 * fmean(p["accuracy"]) for p in points],
-                styles[method],
-                marker=".",
-                color=colors[objective],
-                label=method if objective == "none" else f"{objective}, {method}",
-            )
-        axis.set(title=device.rpartition(":")[2], xlabel="labels (rightmost: all)")
-        axis.set(ylabel="test error of a linear read-out, %")
-        axis.grid(which="both", alpha=0.3)
-        axis.legend(fontsize="small")
-    chips = max(len(r["accuracy"]) for r in ends)
-    figure.suptitle(f"mean of {chips} chips", fontsize=9)
-    path = folder / "contrastive.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+            errors = {p["labels"] or rightmost: [100 - 100 * a for a in p["accuracy"]] for p in points}
+            line, marker = styles[method]
+            label = method if objective == "none" else f"{objective}, {method}"
+            course(axis, errors, color=colors[objective], ls=line, marker=marker, label=label)
+        axis.set(title=device.rpartition(":")[2], xscale="log", yscale="log")
+        axis.axvline(rightmost, color=GRAY, lw=0.6, ls=":")
+    for axis in axes:
+        axis.set(xlabel="labels (dotted: all)", ylabel="test error of a linear read-out, %")
+    legend(figure)
+    chips = max((len(r["accuracy"]) for r in ends), default=0)
+    note(figure, f"mean of {chips} chips; bands: {INTERVAL}")
+    return {"contrastive": figure}

@@ -31,7 +31,6 @@ would help; whether blocks that overlap need fewer.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from statistics import fmean
 from typing import Any, Final, Literal, cast, get_args
 
@@ -53,10 +52,11 @@ from ..kit.data import lecun1989
 from ..kit.metrics.accuracy import predicted_classes, share_right
 from ..kit.recipes.best_rate import best_exact_rate
 from ..kit.recipes.methods import MethodName, Setup, make_learner
+from ..kit.report.figures import GRAY, INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import fixed, mean_with_interval, percent, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
-from ..kit.run.references import reference
+from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 Blockwise = Literal["greedy + learned feedback", "greedy"]
@@ -212,25 +212,20 @@ def table(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
-    figure = Figure(figsize=(5 * len(devices), 4), layout="constrained")
-    axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    colors = {method: f"C{n % 10}" for n, method in enumerate(dict.fromkeys(r["method"] for r in rows))}
-    for axis, device in zip(axes, devices, strict=True):
+    figure, axes = panels(len(devices), width=3.6, height=3.2, sharey=True)
+    look = looks(r["method"] for r in rows)
+    for axis, device in zip(axes, devices, strict=False):
         for trial in dict.fromkeys(r["trial"] for r in rows if r["device"] == device):
             points = [r for r in rows if r["trial"] == trial]
-            method, done = points[0]["method"], [r["done"] for r in points]
-            errors = [[100 * e for e in r["test"]] for r in points]
-            lows, highs = [min(e) for e in errors], [max(e) for e in errors]
-            axis.plot(done, [fmean(e) for e in errors], color=colors[method], label=method)
-            axis.fill_between(done, lows, highs, color=colors[method], alpha=0.2)
-        axis.axhline(5.0, color="black", lw=0.8, ls="--", label="1989, backprop")
-        axis.set(
-            title=device.rpartition(":")[2], xlabel="share of training", ylabel="test error %", yscale="log"
-        )
-        axis.grid(which="both", alpha=0.3)
-        axis.legend(fontsize="x-small")
-    path = folder / "convolution.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+            errors = {100 * r["done"]: [100 * e for e in r["test"]] for r in points}
+            course(axis, errors, label=points[0]["method"], **look[points[0]["method"]])
+        axis.axhline(5.0, color=GRAY, lw=0.8, ls="--", label="1989, backprop")
+        axis.set(title=short_reference(device), yscale="log")
+    for axis in axes:
+        axis.set(xlabel="part of the training, %", ylabel="test error, %")
+    legend(figure)
+    chips = max((len(r["test"]) for r in rows), default=0)
+    note(figure, f"mean of {chips} chips; bands: {INTERVAL}")
+    return {"convolution": figure}

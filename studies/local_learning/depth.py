@@ -58,7 +58,6 @@ objectives would tell.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Final, Literal, cast, get_args
 
@@ -86,6 +85,7 @@ from ..kit.recipes.deep_chips import (
 )
 from ..kit.recipes.methods import MethodName, Setup, make_learner
 from ..kit.recipes.training_size import TrainingSize, training_size
+from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import fixed, mean_with_interval, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -296,29 +296,20 @@ def _alignments(rows: Sequence[Row], method: str, depth: int, moment: str) -> li
     return list(alignment)
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, (left, right) = panels(2, width=3.6, height=3.2)
     ends = [r for r in rows if r["what"] == "end"]
-    colors = {method: f"C{n % 10}" for n, method in enumerate(dict.fromkeys(r["method"] for r in ends))}
-    for method in dict.fromkeys(r["method"] for r in ends):
+    for method, look in looks(r["method"] for r in ends).items():
         points = [r for r in ends if r["method"] == method]
-        depths = [r["depth"] for r in points]
-        errors = [[100 - 100 * a for a in r["accuracy"]] for r in points]
-        lows, highs = [min(e) for e in errors], [max(e) for e in errors]
-        left.plot(depths, [fmean(e) for e in errors], "o-", ms=4, color=colors[method], label=method)
-        left.fill_between(depths, lows, highs, color=colors[method], alpha=0.2)
-        for moment, style in (("early", "o-"), ("end", "o:")) if method != "exact gradient" else ():
-            alignments = [fmean(_alignments(rows, method, d, moment)) for d in depths]
-            label = method if moment == "early" else None
-            right.plot(depths, alignments, style, ms=4, color=colors[method], label=label)
-    left.set(xlabel="hidden layers", ylabel="test error %", yscale="log", title="chips: mean and range")
-    right.set(
-        xlabel="hidden layers", ylabel="cosine with the exact gradient", title="early; dotted: at the end"
-    )
-    for axis in (left, right):
-        axis.grid(which="both", alpha=0.3)
-        axis.legend(fontsize="x-small")
-    path = folder / "depth.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+        errors = {r["depth"]: [100 - 100 * a for a in r["accuracy"]] for r in points}
+        course(left, errors, label=method, **look)
+        for moment, style in (("early", "-"), ("end", ":")) if method != "exact gradient" else ():
+            cosines = {r["depth"]: _alignments(rows, method, r["depth"], moment) for r in points}
+            course(right, cosines, **{**look, "ls": style})
+    left.set(xlabel="hidden layers", ylabel="test error, %", yscale="log")
+    right.set(xlabel="hidden layers", ylabel="cosine with the exact gradient")
+    right.set(title="early; dotted: at the end")
+    legend(figure)
+    chips = max((len(r["accuracy"]) for r in ends), default=0)
+    note(figure, f"mean of {chips} chips; bands: {INTERVAL}")
+    return {"depth": figure}

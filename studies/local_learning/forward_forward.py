@@ -27,8 +27,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from statistics import fmean
 from typing import Annotated, Literal, NamedTuple, get_args
 
 import torch
@@ -67,10 +65,11 @@ from learners.recipes import PROBE_SIZE
 
 from ..kit.recipes.published_learner import WRITE_THRESHOLD
 from ..kit.recipes.training_size import is_large, size_overrides
+from ..kit.report.figures import GRAY, INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import percent_with_interval, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, CountOrZero, Positive, Range
-from ..kit.run.references import reference
+from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 Method = Literal["labels", "labels, derivatives measured", "labels, goodness perturbed", "hybrids"]
@@ -265,31 +264,27 @@ def table(rows: Sequence[Row]) -> list[Row]:
 PUBLISHED = (1.36, 1.45, 6.84)  # %, MNIST: Hinton 2022, and public re-implementations
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    devices = list(dict.fromkeys(r["device"] for r in rows))
-    figure = Figure(figsize=(4.5 * len(devices), 4), layout="constrained")
-    axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    colors = dict(zip(get_args(Method), ("tab:green", "tab:blue", "tab:red", "tab:orange"), strict=True))
-    for axis, device in zip(axes, devices, strict=True):
-        for error in PUBLISHED:
-            axis.axhline(error, color="lightgray", lw=0.8, zorder=0)
-        curves = [r for r in rows if r["what"] == "curve" and r["device"] == device]
-        for method, shifts in dict.fromkeys((r["method"], r["shifts"]) for r in curves):
-            points = [r for r in curves if (r["method"], r["shifts"]) == (method, shifts)]
-            width = 1.5 + shifts  # the wider, the more the images were moved
-            label = f"{method}, shifts {shifts}" if shifts else method
-            epochs = [p["epoch"] for p in points]
-            by_readout = [100 * fmean(p["readout"]) for p in points]
-            axis.plot(epochs, by_readout, color=colors[method], label=label, lw=width)
-            if points[0]["goodness"] is not None:
-                by_goodness = [100 * fmean(p["goodness"]) for p in points]
-                axis.plot(epochs, by_goodness, ":", color=colors[method], lw=width)
-        axis.set(title=device.rpartition(":")[2], xlabel="epoch", xscale="log", yscale="log")
-        axis.grid(which="both", alpha=0.3)
-    axes[0].set(ylabel="error % (dotted: by goodness; gray: published, MNIST)")
-    (end, *_) = (r for r in rows if r["what"] == "end")
-    figure.suptitle(f"mean of {len(end['readout'])} chips, {end['measured on']}", fontsize=9)
-    axes[0].legend()
-    path = folder / "forward_forward.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    curves = [r for r in rows if r["what"] == "curve"]
+    devices = list(dict.fromkeys(r["device"] for r in curves))
+    figure, axes = panels(len(devices), width=3.6, height=3.2, sharey=True)
+    look = looks((r["method"], r["shifts"]) for r in curves)
+    for axis, device in zip(axes, devices, strict=False):
+        for number, error in enumerate(PUBLISHED):
+            label = None if number else "published, MNIST"
+            axis.axhline(error, color=GRAY, lw=0.8, ls="-.", zorder=0, label=label)
+        of_device = [r for r in curves if r["device"] == device]
+        for method, shifts in dict.fromkeys((r["method"], r["shifts"]) for r in of_device):
+            points = [r for r in of_device if (r["method"], r["shifts"]) == (method, shifts)]
+            label, shown = f"{method}, shifts {shifts}" if shifts else method, look[method, shifts]
+            by_readout = {p["epoch"]: [100 * e for e in p["readout"]] for p in points}
+            course(axis, by_readout, label=label, **shown)
+            by_goodness = {p["epoch"]: [100 * e for e in p["goodness"] or ()] for p in points}
+            course(axis, by_goodness, **{**shown, "ls": ":"}, label=f"{label}, by goodness")
+        axis.set(title=short_reference(device), xscale="log", yscale="log")
+    for axis in axes:
+        axis.set(xlabel="epochs", ylabel="error, %")
+    legend(figure)
+    chips = max((len(r["readout"]) for r in curves), default=0)
+    note(figure, f"mean of {chips} chips; bands: {INTERVAL}; on {curves[0]['measured on'] if curves else ''}")
+    return {"forward_forward": figure}

@@ -38,8 +38,6 @@ Open questions: other sizes and groups' own heads on MNIST, which were not measu
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from statistics import fmean
 from typing import Final, get_args
 
 from matplotlib.figure import Figure
@@ -58,6 +56,7 @@ from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.ren2023 import Method, write_threshold
 from ..kit.recipes.training_size import is_large, training_size
 from ..kit.recipes.trainings import log_spaced
+from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import low_high, mean_with_interval, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -196,22 +195,20 @@ def _line(end: Row) -> Row:
     }
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
-    figure = Figure(figsize=(4.5 * len(devices), 4), layout="constrained")
-    axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    colors = dict(zip(get_args(Method), (f"C{i % 10}" for i in range(20)), strict=False))
-    for axis, device in zip(axes, devices, strict=True):
+    figure, axes = panels(len(devices), width=3.4, height=3.2, sharey=True)
+    look = looks([*get_args(Method), *(r["method"] for r in rows)])
+    for axis, device in zip(axes, devices, strict=False):
         of_device = [r for r in rows if r["device"] == device]
         for method in dict.fromkeys(r["method"] for r in of_device):
             points = [r for r in of_device if r["method"] == method]
-            errors = [100 * (1 - fmean(p["accuracy"])) for p in points]
-            style = "--" if method.endswith("BP") else "-"
-            axis.plot([p["reads"] for p in points], errors, style, color=colors[method], label=method)
-        axis.set(title=short_reference(device), xlabel="reads", ylabel="test error %", xscale="log")
-        axis.set_yscale("log")
-        axis.grid(which="both", alpha=0.3)
-        axis.legend(fontsize="small")
-    path = folder / "local.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+            errors = {p["reads"]: [100 * (1 - a) for a in p["accuracy"]] for p in points}
+            course(axis, errors, label=method, **look[method])
+        axis.set(title=short_reference(device), xscale="log", yscale="log")
+    for axis in axes:
+        axis.set(xlabel="reads of each chip", ylabel="test error, %")
+    legend(figure)
+    chips = max((len(r["accuracy"]) for r in rows), default=0)
+    note(figure, f"mean of {chips} chips; bands: {INTERVAL}")
+    return {"local": figure}

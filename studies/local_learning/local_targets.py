@@ -19,7 +19,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from matplotlib.figure import Figure
@@ -38,6 +37,7 @@ from learners.recipes import FEEDBACK, PROBE_SIZE
 from ..kit.digital.autoencoders import layers
 from ..kit.recipes.published_learner import WRITE_THRESHOLD
 from ..kit.recipes.trainings import log_spaced
+from ..kit.report.figures import legend, looks, note, panels
 from ..kit.report.tables import low_high, mean_with_interval, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, NonNegative, Positive
@@ -205,25 +205,20 @@ def _line(end: Row, plain: Row | None) -> Row:
     }
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
-    figure = Figure(figsize=(4.2 * len(devices), 4), layout="constrained")
-    for axis, device in zip(figure.subplots(1, len(devices), squeeze=False)[0], devices, strict=True):
-        for color, method in zip(("tab:red", "tab:blue"), get_args(Method), strict=True):
+    figure, axes = panels(len(devices), width=3.4, height=3.2, sharey=True)
+    look = looks(get_args(Method))
+    for axis, device in zip(axes, devices, strict=False):
+        for method in dict.fromkeys(r["method"] for r in rows if r["device"] == device):
             points = [r for r in rows if r["device"] == device and r["method"] == method]
-            for chip in range(len(points[0]["loss"]) if points else 0):
-                axis.loglog(
-                    [p["reads"] for p in points],
-                    [p["loss"][chip] - p["floor"] for p in points],
-                    color=color,
-                    label=None if chip else method,
-                )
-        axis.set(
-            title=short_reference(device), xlabel="reads", ylabel="test loss over the floor, nats an image"
-        )
-        axis.grid(which="both", alpha=0.3)
-        axis.legend()
-    figure.suptitle("a line a chip", fontsize=9)
-    path = folder / "local_targets.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+            for chip in range(len(points[0]["loss"])):
+                losses = [p["loss"][chip] - p["floor"] for p in points]
+                label = None if chip else method
+                axis.plot([p["reads"] for p in points], losses, label=label, **look[method])
+        axis.set(title=short_reference(device), xscale="log", yscale="log")
+    for axis in axes:
+        axis.set(xlabel="reads of each chip", ylabel="test loss over the floor, nats an image")
+    legend(figure)
+    note(figure, "a line for each chip")
+    return {"local_targets": figure}

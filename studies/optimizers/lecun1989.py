@@ -29,7 +29,6 @@ Open questions: what averaging would bring to chips, which cannot read their wei
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any, Final, Literal, NamedTuple, get_args
 
@@ -43,6 +42,7 @@ from learners.data import Dataset, load_data
 
 from ..kit.data import lecun1989
 from ..kit.digital.lecun1989 import Copies, NetworkKind, kernel_patches
+from ..kit.report.figures import GRAY, PALETTE, legend, note, panels
 from ..kit.report.tables import fixed, percent_with_interval
 from ..kit.run.ranges import Count
 from ..kit.run.study import Row
@@ -247,28 +247,24 @@ def table(rows: Sequence[Row]) -> list[Row]:
     return lines
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     ends = [r for r in rows if r["what"] == "end"]
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axis = figure.subplots()
+    figure, (axis,) = panels(width=5.6, height=3.6)
     for place, row in enumerate(ends):
-        axis.plot(
-            [place] * len(row["test"]), [100 * e for e in row["test"]], "o", color="tab:green", alpha=0.5
-        )
-        axis.plot([place], [100 * fmean(row["whole test"])], "_", color="tab:blue", ms=24, mew=2)
+        errors = [100 * e for e in row["test"]]
+        axis.plot([place] * len(errors), errors, "o", color=PALETTE[0], alpha=0.5)
+        axis.plot([place], [100 * fmean(row["whole test"])], "_", color=PALETTE[1], ms=24, mew=2)
         if published := LADDER[row["rung"]].published:
-            axis.plot([place], [published[1]], "x", color="black", ms=9)
-    axis.axhline(5.0, color="tab:gray", lw=0.8, ls="--", label="paper, 1989")
+            axis.plot([place], [published[1]], "x", color="black", ms=8)
+    axis.axhline(5.0, color=GRAY, lw=0.8, ls="--", label="paper, 1989")
     for marker, color, label in (
-        ("o", "tab:green", "ours, each seed, a part of the test images"),
-        ("_", "tab:blue", "ours, mean of seeds, all test images"),
+        ("o", PALETTE[0], "ours, each seed, a part of the test images"),
+        ("_", PALETTE[1], "ours, mean of seeds, all test images"),
         ("x", "black", "published 2022, one seed, another part"),
     ):
         axis.plot([], [], marker, color=color, label=label)
-    axis.set(ylabel="test error %", ylim=(0, None), title="the network of 1989, rung by rung")
+    axis.set(ylabel="test error, %", ylim=(0, None))
     axis.set_xticks(range(len(ends)), [r["rung"] for r in ends], rotation=15)
-    axis.grid(axis="y", alpha=0.3)
-    axis.legend()
-    path = folder / "lecun1989.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    legend(figure)
+    note(figure, f"{max((len(r['test']) for r in ends), default=0)} seeds")
+    return {"lecun1989": figure}

@@ -33,8 +33,7 @@ for a rate that becomes unstable after the warm-up.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 from time import perf_counter
 from typing import Final, Literal, get_args
 
@@ -63,6 +62,7 @@ from learners.updates import current_hyperparameters
 
 from ..kit.digital.mlps import Sizes, error_rates, gradient, initial_knobs, seed_batches
 from ..kit.recipes.training_size import network, training_size
+from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import percent_with_interval
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, NonNegative, Positive, Share
@@ -260,29 +260,23 @@ def table(rows: Sequence[Row]) -> list[Row]:
 _CASE = ("where", "optimizer", "height", "tuned by")
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     ends = [r for r in rows if r["what"] == "end"]
-    panels = list(dict.fromkeys((r["where"], r["optimizer"]) for r in ends))
-    if not panels:
-        return []
-    figure = Figure(figsize=(3.6 * len(panels), 4), layout="constrained")
-    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axis, (where, optimizer) in zip(axes, panels, strict=True):
+    cases = list(dict.fromkeys((r["where"], r["optimizer"]) for r in ends))
+    figure, axes = panels(len(cases), sharey=True)
+    look = looks((r["height"], r["tuned by"]) for r in ends)
+    for axis, (where, optimizer) in zip(axes, cases, strict=False):
         of_panel = [r for r in ends if (r["where"], r["optimizer"]) == (where, optimizer)]
         for height, tuned_by in dict.fromkeys((r["height"], r["tuned by"]) for r in of_panel):
             of_curve = [r for r in of_panel if (r["height"], r["tuned by"]) == (height, tuned_by)]
             starts = sorted({r["start"] for r in of_curve})
-            scores = [[100 * r["error"] for r in of_curve if r["start"] == s] for s in starts]
+            errors = {s: [100 * r["error"] for r in of_curve if r["start"] == s] for s in starts}
             label = f"height {height}, {tuned_by}" if height > 1 else "alone"
-            style = "o--" if tuned_by == "greedy, as published" else "o-"
-            axis.plot(starts, [fmean(s) for s in scores], style, ms=3, label=label)
-            axis.fill_between(starts, [min(s) for s in scores], [max(s) for s in scores], alpha=0.2)
-        axis.set(title=f"{where}, {optimizer}", xlabel="rate at the start", xscale="log", yscale="log")
-        axis.grid(which="both", alpha=0.3)
-    axes[0].set(ylabel="test error %")
-    axes[0].legend(fontsize=7)
+            course(axis, errors, label=label, **look[height, tuned_by])
+        axis.set(title=f"{where}, {optimizer}", xscale="log", yscale="log")
+    for axis in axes:
+        axis.set(xlabel="learning rate at the start", ylabel="test error, %")
+    legend(figure)
     count = len({r["seed"] for r in ends})
-    figure.suptitle(f"mean of {count} networks or chips; bands from the lowest to the highest", fontsize=9)
-    path = folder / "towers.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    note(figure, f"mean of {count} networks or chips; bands: {INTERVAL}")
+    return {"towers": figure}

@@ -28,7 +28,7 @@ Methods of one's own are recipes by reference: `--methods learners.recipes:measu
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
+from statistics import fmean
 from typing import Any, get_args
 
 from matplotlib.figure import Figure
@@ -46,10 +46,11 @@ from ..kit.recipes.methods import PROBED_NODES, AnyMethod, MethodName, Setup, ma
 from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
+from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import mean_of, mean_with_interval, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
-from ..kit.run.references import reference
+from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 
@@ -113,6 +114,7 @@ def run(trial: Trial) -> Iterator[Row]:
             "what": "curve",
             **about,
             "step": step,
+            "reads": max(ledger.reads),
             "accuracy": round(score, 6),
             "done": round(step / total, 4),
         }
@@ -186,28 +188,22 @@ def table(rows: Sequence[Row]) -> list[Row]:
     return lines
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
-    figure = Figure(figsize=(4.5 * len(devices), 4), layout="constrained")
-    axes = figure.subplots(1, len(devices), sharey=True, squeeze=False)[0]
-    methods = dict.fromkeys(r["method"] for r in rows)
-    colors = {method: f"C{number % 10}" for number, method in enumerate(methods)}
-    for axis, device in zip(axes, devices, strict=True):
-        for trial in dict.fromkeys(r["trial"] for r in rows if r["device"] == device):
-            points = [r for r in rows if r["trial"] == trial and r["what"] == "curve"]
-            first = points[0]["chip"] == min(r["chip"] for r in rows)
-            method = points[0]["method"]
-            axis.plot(
-                [p["step"] for p in points],
-                [100 * (1 - p["accuracy"]) for p in points],
-                color=colors[method],
-                label=method if first else None,
-            )
-        axis.set(
-            title=device.rpartition(":")[2], xlabel="step", ylabel="test error %", xscale="log", yscale="log"
-        )
-        axis.grid(which="both", alpha=0.3)
-        axis.legend(fontsize="x-small")
-    path = folder / "in_place.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    figure, axes = panels(len(devices), sharey=True)
+    look = looks(r["method"] for r in rows)
+    for axis, device in zip(axes, devices, strict=False):
+        curves = [r for r in rows if r["what"] == "curve" and r["device"] == device]
+        for method in dict.fromkeys(r["method"] for r in curves):
+            of_method = [r for r in curves if r["method"] == method]
+            steps = sorted({r["step"] for r in of_method})
+            points = [[r for r in of_method if r["step"] == step] for step in steps]
+            errors = {fmean(r["reads"] for r in p): [100 * (1 - r["accuracy"]) for r in p] for p in points}
+            course(axis, errors, label=method, **look[method])
+        axis.set(title=short_reference(device), xscale="log", yscale="log")
+    for axis in axes:
+        axis.set(xlabel="reads of each chip", ylabel="test error, %")
+    legend(figure)
+    chips = len({r["chip"] for r in rows})
+    note(figure, f"mean of {chips} chips; bands: {INTERVAL}")
+    return {"in_place": figure}

@@ -10,7 +10,6 @@ Beside ours: no public project tests the variance of its perturbation estimators
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
@@ -32,6 +31,7 @@ from learners.estimators import (
     uniform,
 )
 
+from ..kit.report.figures import legend, looks, note, panels
 from ..kit.report.tables import percent
 from ..kit.run.ranges import Count
 from ..kit.run.study import Row
@@ -167,27 +167,29 @@ def table(rows: Sequence[Row]) -> list[Row]:
     return lines
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(5.5, 5), layout="constrained")
-    axis = figure.subplots()
-    for distribution in dict.fromkeys(r["distribution"] for r in rows):
-        of_line = [r for r in rows if r["distribution"] == distribution and r["predicted"] > 1e-9]
-        axis.loglog(
-            [r["predicted"] for r in of_line],
-            [r["measured"] for r in of_line],
-            "o",
-            ms=4,
-            label=distribution,
-            alpha=0.7,
-        )
-    ends = [min(r["predicted"] for r in rows if r["predicted"] > 1e-9), max(r["predicted"] for r in rows)]
-    axis.plot(ends, ends, color="black", linewidth=0.8)
-    axis.set(
-        xlabel="predicted total variance",
-        ylabel="measured",
-        title="every distribution x scheme x D x K x size x noise",
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, (above, below) = panels(1, 2, width=4.6)
+    look = looks(r["distribution"] for r in rows)
+    for distribution, shown in look.items():
+        points = [r for r in rows if r["distribution"] == distribution and r["predicted"] > 1e-9]
+        predicted = [r["predicted"] for r in points]
+        bars = [1.96 * r["standard_error"] for r in points]
+        style = {"color": shown["color"], "marker": shown["marker"], "ls": "", "alpha": 0.7, "ms": 3}
+        above.errorbar(predicted, [r["measured"] for r in points], bars, label=distribution, **style)
+        ratios = [r["measured"] / r["predicted"] for r in points]
+        relative = [bar / p for bar, p in zip(bars, predicted, strict=True)]
+        below.errorbar(predicted, ratios, relative, **style)
+    ends = [r["predicted"] for r in rows if r["predicted"] > 1e-9]
+    if ends:
+        above.plot([min(ends), max(ends)], [min(ends), max(ends)], color="black", lw=0.8)
+        below.axhline(1.0, color="black", lw=0.8)
+    variance = "total variance of the estimate, of g^2"
+    above.set(xlabel=f"predicted {variance}", ylabel=f"measured {variance}", xscale="log", yscale="log")
+    below.set(xlabel=f"predicted {variance}", ylabel="measured / predicted", xscale="log")
+    legend(figure)
+    note(
+        figure,
+        "a dot for each scheme, number of coordinates and of probes, probe size and reading noise;\n"
+        "bars: 95 % of the sampling error",
     )
-    axis.legend(fontsize=8)
-    path = folder / "laws.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    return {"laws": figure}

@@ -10,8 +10,6 @@ win (D - K)/(D - 1) of it, which is little while probes are far fewer than nodes
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import fmean
 from typing import Annotated
 
 from matplotlib.figure import Figure
@@ -24,6 +22,7 @@ from learners.data import batches, load_data
 from ..kit.metrics.mean_interval import mean_interval
 from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import train_within_budget
+from ..kit.report.figures import INTERVAL, PALETTE, chip_dots, note, panels
 from ..kit.report.tables import fixed, mean_of, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import MAY_BE_EMPTY, Count, Positive
@@ -138,24 +137,18 @@ def table(rows: Sequence[Row]) -> list[Row]:
     return sorted(lines, key=lambda line: (line["device"], -float(line["accuracy %"])))
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     devices = list(dict.fromkeys(r["device"] for r in rows))
-    figure = Figure(figsize=(5 * len(devices), 4.5), layout="constrained")
-    for axis, device in zip(figure.subplots(1, len(devices), squeeze=False)[0], devices, strict=True):
-        names = list(dict.fromkeys((r["distribution"], r["scheme"]) for r in rows))
+    names = list(dict.fromkeys((r["distribution"], r["scheme"]) for r in rows))
+    figure, axes = panels(len(devices), width=4.2, height=1 + 0.28 * len(names), sharey=True)
+    for axis, device in zip(axes, devices, strict=False):
         for place, name in enumerate(names):
-            scores = [
-                100 * r["accuracy"]
-                for r in rows
-                if r["device"] == device and (r["distribution"], r["scheme"]) == name
-            ]
-            axis.plot(scores, [place] * len(scores), "o", color="tab:gray", ms=4, alpha=0.6)
-            axis.plot(fmean(scores), place, "|", color="black", ms=14)
-        axis.set_yticks(
-            range(len(names)), [f"{distribution}, {scheme}" for distribution, scheme in names], fontsize=8
-        )
-        axis.set(xlabel="test accuracy %", title=device.rpartition(":")[2])
-        axis.grid(axis="x", alpha=0.3)
-    path = folder / "probes.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+            of_name = [r for r in rows if (r["distribution"], r["scheme"]) == name]
+            scores = [100 * r["accuracy"] for r in of_name if r["device"] == device]
+            chip_dots(axis, place, scores, sideways=True, color=PALETTE[0], marker="o")
+        axis.set(title=device.rpartition(":")[2])
+    for axis in axes:
+        axis.set(xlabel="test accuracy, %")
+    axes[0].set_yticks(range(len(names)), [", ".join(name) for name in names])
+    note(figure, f"each chip a dot; bars: {INTERVAL}")
+    return {"probes": figure}

@@ -20,7 +20,6 @@ Open questions: momentum and Adam, whose steps have a size of their own.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal, get_args
 
 import torch
@@ -34,6 +33,7 @@ from learners.learner import Learner
 
 from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.recipes.training_size import network
+from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import mean_with_interval, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -183,6 +183,8 @@ def _at(
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
+    if not rows:
+        return []
     step, reads = _common(rows)
     return [_line(rows, method, rate, step, reads) for method, rate in _runs(rows)]
 
@@ -220,27 +222,26 @@ def _common(rows: Sequence[Row]) -> tuple[int, int]:
     return min(r["step"] for r in longest.values()), min(r["reads"] for r in longest.values())
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, axes = panels(3)
+    labels = ("training loss, nats", "training loss, nats", "separation from the exact gradient, of its way")
+    for axis, label in zip(axes, labels, strict=True):
+        axis.set(xlabel="learning rate", ylabel=label)
+    if not any(r["loss"] for r in rows):
+        return {"rate": figure}
     step, reads = _common(rows)
-    figure = Figure(figsize=(13, 4), layout="constrained")
-    axes = figure.subplots(1, 3)
-    for number, method in enumerate(dict.fromkeys(r["method"] for r in rows)):
+    titles = (f"after {step} steps", f"after {short_number(reads)} reads", "at equal rate * steps")
+    for axis, title in zip(axes, titles, strict=True):
+        axis.set(title=title, xscale="log", yscale="log")
+    for method, look in looks(r["method"] for r in rows).items():
         rates = sorted(rate for name, rate in _runs(rows) if name == method)
         at_steps = {rate: _at(rows, method, rate, step=step) for rate in rates}
         at_reads = {rate: _at(rows, method, rate, reads=reads) for rate in rates}
         views = ((at_steps, "loss"), (at_reads, "loss"), (at_steps, "separation"))
         for axis, (found, key) in zip(axes, views, strict=True):
-            points = {rate: torch.tensor(r[key]) for rate, r in found.items() if r[key] is not None}
-            means = [float(p.mean()) for p in points.values()]
-            axis.plot([*points], means, "o-", ms=4, color=f"C{number}", label=method)
-            lows, highs = [float(p.min()) for p in points.values()], [float(p.max()) for p in points.values()]
-            axis.fill_between([*points], lows, highs, color=f"C{number}", alpha=0.2)
-    titles = (f"after {step} steps", f"after {short_number(reads)} reads", "at equal rate * steps")
-    labels = ("loss, nats", "loss, nats", "separation from the exact gradient")
-    for axis, title, label in zip(axes, titles, labels, strict=True):
-        axis.set(title=title, xlabel="learning rate", ylabel=label, xscale="log", yscale="log")
-        axis.grid(which="both", alpha=0.3)
-        axis.legend(fontsize="small")
-    path = folder / "rate.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+            points = {rate: r[key] for rate, r in found.items() if r[key] is not None}
+            course(axis, points, label=method, **look)
+    legend(figure)
+    chips = max(len(r["loss"]) for r in rows if r["loss"])
+    note(figure, f"mean of {chips} chips; bands: {INTERVAL}; rates that are missing blew up")
+    return {"rate": figure}

@@ -16,7 +16,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from statistics import fmean
 from typing import Literal, get_args
 
@@ -32,6 +31,7 @@ from learners.data import load_data
 from learners.learner import Learner
 
 from ..kit.recipes.exact_gradient import ExactGradient
+from ..kit.report.figures import legend, looks, note, panels
 from ..kit.report.tables import plus_minus
 from ..kit.run.arguments import SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -222,25 +222,17 @@ def _power(rows: Sequence[Row], what: str) -> str:
     return plus_minus(line.slope, half_width)
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(6, 4.5), layout="constrained")
-    axis = figure.subplots()
-    for color, method in zip(("tab:red", "tab:green", "tab:blue", "tab:gray"), get_args(Method), strict=True):
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, (axis,) = panels(width=4.2, height=3.4)
+    for method, look in looks(get_args(Method)).items():
         of_method = sorted((r for r in rows if r["method"] == method), key=lambda r: r["weights"])
         arrived = [r for r in of_method if r["reads"]]
-        axis.loglog(
-            [r["weights"] for r in arrived],
-            [r["reads"] for r in arrived],
-            "o",
-            color=color,
-            label=method,
-        )
+        dots = {**look, "ls": "", "alpha": 0.7}
+        axis.plot([r["weights"] for r in arrived], [r["reads"] for r in arrived], label=method, **dots)
         sizes = sorted({r["weights"] for r in of_method})
         predicted = [fmean(r["predicted"] for r in of_method if r["weights"] == w) for w in sizes]
-        axis.loglog(sizes, predicted, color=color, lw=0.8)
-    axis.set(xlabel="weights", ylabel="reads to reach the loss", title="lines: predicted by the laws")
-    axis.grid(which="both", alpha=0.3)
-    axis.legend()
-    path = folder / "scaling.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+        axis.plot(sizes, predicted, color=look["color"], lw=0.8)
+    axis.set(xlabel="weights of the network", ylabel="reads to reach the loss", xscale="log", yscale="log")
+    legend(figure)
+    note(figure, "each chip a dot; lines: predicted by the laws")
+    return {"scaling": figure}

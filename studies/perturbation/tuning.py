@@ -11,8 +11,8 @@ Open questions: whether it pays to tune again as the chip learns.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from matplotlib.figure import Figure
 from torch import Generator
@@ -23,6 +23,7 @@ from learners.data import batches, load_data
 
 from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import train_within_budget
+from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import fixed, low_high, percent, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -131,23 +132,19 @@ def _span(values: Sequence[float]) -> str:
     return low if min(values) == max(values) else f"{low} to {high}"
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(6, 4.2), layout="constrained")
-    axis = figure.subplots()
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, (axis,) = panels(width=4.2, height=3.4)
     grid = [r for r in rows if r["chosen_by"] == "grid"]
-    for probes in sorted({r["probes"] for r in grid}):
-        sizes = sorted({r["size"] for r in grid})
-        mean = [
-            100 - 100 * fmean(r["accuracy"] for r in grid if (r["size"], r["probes"]) == (s, probes))
-            for s in sizes
-        ]
-        axis.plot(sizes, mean, "o-", ms=4, label=f"{probes} probes")
-    for r in rows:
-        if r["chosen_by"] == "tuning":
-            axis.plot(r["size"], 100 - 100 * r["accuracy"], "k*", ms=12)
-    axis.set(xscale="log", yscale="log", xlabel="probe size, V", ylabel="test error %", title="stars: tuned")
-    axis.grid(which="both", alpha=0.3)
-    axis.legend()
-    path = folder / "tuning.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+    for probes, look in looks(sorted({r["probes"] for r in grid})).items():
+        of_probes = [r for r in grid if r["probes"] == probes]
+        sizes = sorted({r["size"] for r in of_probes})
+        errors = {s: [100 - 100 * r["accuracy"] for r in of_probes if r["size"] == s] for s in sizes}
+        course(axis, errors, label=f"{probes} probes", **look)
+    tuned = [r for r in rows if r["chosen_by"] == "tuning"]
+    errors_tuned = [100 - 100 * r["accuracy"] for r in tuned]
+    stars: dict[str, Any] = {"ls": "", "marker": "*", "color": "black", "ms": 10}
+    axis.plot([r["size"] for r in tuned], errors_tuned, label="tuned, each chip", **stars)
+    axis.set(xscale="log", yscale="log", xlabel="probe size, V", ylabel="test error, %")
+    legend(figure)
+    note(figure, f"lines: mean over chips; bands: {INTERVAL}")
+    return {"tuning": figure}

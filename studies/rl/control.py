@@ -29,7 +29,6 @@ in the tasks with sparse rewards.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -42,7 +41,8 @@ from analog.devices import CapacitorCell
 from learners.rl import ObservationNormalizer, PolicyLearner, rollout, train_policy
 
 from ..kit.metrics.mean_interval import mean_interval
-from ..kit.report.film_strip import draw_film_strip
+from ..kit.report.figures import GRAY, legend, looks, note, panels
+from ..kit.report.film_strip import film_strip
 from ..kit.report.tables import fixed, plus_minus
 from ..kit.rl.classic_control import ClassicControl
 from ..kit.rl.tasks import (
@@ -237,22 +237,26 @@ def table(rows: Sequence[Row]) -> list[Row]:
     return lines
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     tasks = list(dict.fromkeys(r["task"] for r in rows))
-    figure = Figure(figsize=(4 * len(tasks), 3.6), layout="constrained")
-    for axis, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
+    figure, axes = panels(len(tasks))
+    look = looks((r["device"], r["method"]) for r in rows)
+    for axis, task in zip(axes, tasks, strict=False):
         for trial in dict.fromkeys(r["trial"] for r in rows if r["task"] == task):
             points = [r for r in rows if r["trial"] == trial and r["what"] == "curve"]
-            steps = [p["steps"] for p in points]
-            nodes = points[0]["method"] == "steps"
-            label = short_reference(points[0]["device"]) + (", nodes" if nodes else "")
-            (line,) = axis.plot(steps, [p["score"] for p in points], "--" if nodes else "-", label=label)
+            if not points:
+                continue
+            device, method = points[0]["device"], points[0]["method"]
+            label = short_reference(device) + (", probes at nodes" if method == "steps" else "")
+            shown, steps = look[device, method], [p["steps"] for p in points]
+            axis.plot(steps, [p["score"] for p in points], label=label, **shown)
             low, high = ([p["score"] + sign * p["half_width"] for p in points] for sign in (-1, 1))
-            axis.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, lw=0)
-        axis.axhline(PUBLISHED[task].wanted, color="black", lw=0.6)
-        axis.set(title=task, xlabel="environment steps", ylabel="return while probed")
-        axis.legend(fontsize=7)
-    path = folder / "control.png"
-    figure.savefig(path, dpi=120)
+            axis.fill_between(steps, low, high, color=shown["color"], alpha=0.2, lw=0)
+        axis.axhline(PUBLISHED[task].wanted, color=GRAY, lw=0.8, ls="--", label="counts as solved")
+        axis.set(title=task)
+    for axis in axes:
+        axis.set(xlabel="environment steps of each chip", ylabel="return while probed")
+    legend(figure)
+    note(figure, "mean over chips; bands: 95 % interval")
     films = {r["task"]: r for r in rows if r["what"] == "film" and r["method"] == "episodes"}
-    return [path, draw_film_strip(list(films.values()), folder / "film.png")]
+    return {"control": figure} | ({"film": film_strip([*films.values()])} if films else {})

@@ -25,7 +25,6 @@ Open questions: an agent that chooses its probes too; more knobs; longer lives t
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -61,6 +60,7 @@ from ..kit.recipes.learned_update import (
     search_step,
     train_chips,
 )
+from ..kit.report.figures import legend, looks, note, panels
 from ..kit.report.tables import mean_of, percent, plus_minus, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -273,26 +273,22 @@ def _interval(losses: Sequence[float]) -> str:
     return plus_minus(*mean_interval(losses, NORMAL_QUANTILE), digits=3)
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for name in dict.fromkeys(r["trial"] for r in rows if r["what"] == "curve"):
-        curve = [r for r in rows if r["what"] == "curve" and r["trial"] == name]
-        left.plot([r["step"] for r in curve], [r["return"] for r in curve], label=name)
-    left.set(
-        xlabel="generation",
-        ylabel="return: fall of the loss in a life",
-        title="an agent learns to train chips",
-    )
+def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    figure, (left, right) = panels(2, width=3.8, height=3.2)
+    curves = [r for r in rows if r["what"] == "curve"]
+    for name, look in looks(r["trial"] for r in curves).items():
+        curve = [r for r in curves if r["trial"] == name]
+        left.plot([r["step"] for r in curve], [r["return"] for r in curve], label=name, **look)
+    left.set(xlabel="generation", ylabel="return: fall of the loss in a life, nats")
+    left.set(title="an agent learns to train chips")
     scores = [r for r in rows if r["what"] == "chip"]
-    first = scores[0]["device"]
-    for method in dict.fromkeys(r["method"] for r in scores):
+    first = scores[0]["device"] if scores else ""
+    for method, look in looks(r["method"] for r in scores).items():
         losses = sorted(r["loss"] for r in scores if r["method"] == method and r["device"] == first)
-        right.plot(losses, np.linspace(0, 1, len(losses)), label=method)
-    right.set(xscale="log", xlabel="loss", ylabel="share of unmet chips below", title=short_reference(first))
-    for axis in (left, right):
-        axis.grid(alpha=0.3)
-        axis.legend()
-    path = folder / "meta.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+        shares = 100 * np.linspace(0, 1, len(losses))
+        right.plot(losses, shares, label=method, **{**look, "marker": None})
+    right.set(xscale="log", xlabel="loss, nats", ylabel="unmet chips below it, %")
+    right.set(title=short_reference(first))
+    legend(figure)
+    note(figure, f"right: every one of {len({r['chip'] for r in scores})} chips counts")
+    return {"meta": figure}

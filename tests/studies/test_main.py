@@ -35,17 +35,17 @@ def test_the_command_line_runs_reports_and_refuses(
     words += ["--device", "analog:Mismatched(severity=0.5)"]
     assert command(monkeypatch, *words) == 0
     shown = capsys.readouterr().out
-    assert "heirs.png" in shown
+    assert "heirs.png" in shown and "report.html" in shown
     table = shown[shown.index("┏") :]
-    (tmp_path / "heirs.png").unlink()
-    assert command(monkeypatch, "draw", str(tmp_path)) == 0
-    assert capsys.readouterr().out == table and (tmp_path / "heirs.png").exists()
+    (tmp_path / "report.html").unlink()
+    assert command(monkeypatch, "report", str(tmp_path)) == 0
+    assert capsys.readouterr().out == table and (tmp_path / "report.html").exists()
     for refused, status, said in (
         ((*words, "--seed", "1"), 1, "other arguments"),
         (("heirs", "--data", str(tmp_path)), 1, "BadData"),
         (("heirz",), 2, "no study is called 'heirz'; perhaps you meant heirs"),
         (("zoo", "--devices", "fefet.py:FeFET"), 2, "fefet.py:FeFET: for a file write fefet:FeFET"),
-        (("draw", str(tmp_path / "nowhere")), 1, "not a results folder"),
+        (("report", str(tmp_path / "nowhere")), 1, "not a results folder"),
     ):
         assert command(monkeypatch, *refused) == status
         (line,) = capsys.readouterr().err.splitlines()
@@ -107,7 +107,7 @@ def test_archived_results_go_on_elsewhere(
     place = folder.relative_to(tmp_path) / "traceback.txt"
     assert line == f"ArithmeticError: broken on purpose, raised by trial 'toy 1'; see {place}"
     assert "tests/studies/toy.py" in place.read_text()
-    assert command(monkeypatch, "draw", str(folder)) == 0
+    assert command(monkeypatch, "report", str(folder)) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "unfinished: 1 of 2 trials"
     assert command(monkeypatch, "archive", str(folder)) == 1
     assert "docs/archive: there is no such folder here" in capsys.readouterr().err

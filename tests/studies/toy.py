@@ -6,7 +6,7 @@ Kept beside the tests and importable, because worker processes import it by name
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -54,6 +54,6 @@ def table(rows: Sequence[Row]) -> list[Row]:
     return [{"rows": len(rows)}]
 
 
-def figures(rows: Sequence[Row], folder: Path) -> list[Path]:
-    (folder / "drawn.txt").write_text(str(len(rows)))
-    return [folder / "drawn.txt"]
+def figures(rows: Sequence[Row]) -> dict[str, Any]:
+    del rows  # what figures are like is tested elsewhere
+    return {}

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..run.archive import Archive, read_archive
 from ..run.catalog import catalog, study_of
-from ..run.study import Row, claim, short_name
+from ..run.study import claim, short_name
+from .markdown import markdown_table
 
 _HEAD = """\
 # Results
@@ -56,20 +56,3 @@ def _origin(kept: Archive, folder: Path) -> str:
     of_commit = f", of commit {', '.join(sorted(commits))}" if commits else ""
     place = kept.place.relative_to(folder).as_posix()
     return f"{trials}{of_commit}; rows: [{place}]({folder.name}/{place})."
-
-
-def markdown_table(rows: Sequence[Row]) -> list[str]:
-    """The lines of a table with all keys of the rows as columns; none of no rows."""
-    keys = [*dict.fromkeys(key for row in rows for key in row)]
-    if not keys:
-        return []
-    cells = [[_cell(row.get(key, "")) for key in keys] for row in rows]
-    return [_line([_cell(key) for key in keys]), _line(["---"] * len(keys)), *map(_line, cells)]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("+-", "±").replace("\n", " ")

@@ -1,4 +1,4 @@
-"""The commands of `python -m studies`: run a study, draw its figures again, archive and restore results."""
+"""The commands of `python -m studies`: run a study; report, list, compare, archive and restore results."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import tyro
 
+from ..report.comparison import compared_tables, differing_arguments, differing_trials
+from ..report.report import REPORT, write_report
 from ..report.results_page import results_page
 from ..report.terminal import plain_console, print_rows, progress_of
 from . import archive as archiving
@@ -16,9 +18,11 @@ from .archive import ARCHIVES
 from .catalog import UnknownStudy, import_study, study_of
 from .executors import WorkersLost
 from .references import BadReference, one_line
-from .results import read_manifest, read_rows
+from .results import operating_errors, read_rows
 from .rows import ResultsError
 from .runner import RunOptions, TrialFailed, plan_trials, run_study
+from .stored_runs import StoredRun, is_archive, list_runs, read_run
+from .study import Row
 
 
 def execute(words: Sequence[str]) -> int:
@@ -70,22 +74,59 @@ def run(name: str, words: Sequence[str]) -> None:
     )
     with progress_of(plain_console(), len(plan_trials(study, parsed.args))) as show:
         folder = run_study(study, parsed.args, parsed.options, show)
-    _print_results(study, folder)
+    _print_results(study, read_rows(folder), folder)
 
 
-def draw(folder: tyro.conf.Positional[Path]) -> None:
-    """Draw the figures of a results folder again from its rows, and print its table.
+def report(folder: tyro.conf.Positional[Path], out: Path | None = None) -> None:
+    """Write the report of a run again from its rows, with its table and figures, and print where it is.
 
     Args:
-        folder: results of a study, finished or not.
+        folder: results of a study, finished or not, or an archive.
+        out: where to write; by default the results folder, and of an archive reports/STUDY-HASH.
     """
-    manifest, rows = read_manifest(folder), read_rows(folder)
-    study = study_of(manifest)
-    study.figures(rows, folder)
-    _print_results(study, folder)
-    finished, planned = len({row["trial"] for row in rows}), len(manifest["seeds"]["trials"])
-    if finished < planned:
-        plain_console().print(f"unfinished: {finished} of {planned} trials")
+    run = read_run(folder)
+    study = study_of(run.manifest)
+    place = out or (Path(f"reports/{run.study}-{folder.name}") if is_archive(folder) else folder)
+    with operating_errors(place):
+        place.mkdir(parents=True, exist_ok=True)
+        write_report(study, run.manifest, run.rows, place)
+    _print_results(study, run.rows, place)
+    if len(run.trials) < run.planned:
+        plain_console().print(f"unfinished: {len(run.trials)} of {run.planned} trials")
+
+
+def list_results(root: tyro.conf.Positional[Path] = Path("results")) -> None:
+    """List the runs in a folder: study, when it began, how far it has come, arguments that are not defaults.
+
+    Args:
+        root: results, or archives.
+    """
+    print_rows(plain_console(), list_runs(root))
+
+
+def compare(first: tyro.conf.Positional[Path], second: tyro.conf.Positional[Path]) -> None:
+    """Compare two runs of one study: arguments that differ, and the closing tables side by side.
+
+    Args:
+        first: results of a study, finished or not, or an archive.
+        second: others of the same study; differences are these less the first.
+    """
+    runs, console = [read_run(place) for place in (first, second)], plain_console()
+    if runs[0].study != runs[1].study:
+        raise ResultsError(f"{first} is of {runs[0].study}, {second} of {runs[1].study}; wanted one study")
+    one, other = (run.manifest for run in runs)
+    print_rows(console, differing_arguments(one, other) or [{"of": "nothing", "first": "", "second": ""}])
+    for line in (differing_trials(one, other), *map(_unfinished, runs)):
+        if line:
+            console.print(line, soft_wrap=True)
+    study = study_of(one)
+    print_rows(console, compared_tables(*(study.table(run.rows) for run in runs)))
+
+
+def _unfinished(run: StoredRun) -> str:
+    """How far a run has come, if it is not finished."""
+    done = len(run.trials)
+    return f"{run.place}: unfinished, {done} of {run.planned} trials" if done < run.planned else ""
 
 
 def archive(folder: tyro.conf.Positional[Path], into: Path | None = None) -> None:
@@ -124,17 +165,22 @@ def results(archives: Path = ARCHIVES, out: Path | None = None) -> None:
     plain_console().print(f"page: {page}", soft_wrap=True)
 
 
-def _print_results(study: Any, folder: Path) -> None:
-    """The table of a results folder, and where its figures and rows are."""
+def _print_results(study: Any, rows: Sequence[Row], folder: Path) -> None:
+    """The table of a run, and where its figures, rows and report are."""
     console = plain_console()
-    print_rows(console, study.table(read_rows(folder)))
+    with suppress(Exception):  # of some trials alone a study may not be able to make one
+        print_rows(console, study.table(rows))
     for path in sorted(folder.glob("*.png")):
         console.print(f"picture: {path.resolve()}", soft_wrap=True)
-    console.print(f"rows:    {(folder / 'rows.jsonl').resolve()}", soft_wrap=True)
+    if (folder / "rows.jsonl").exists():
+        console.print(f"rows:    {(folder / 'rows.jsonl').resolve()}", soft_wrap=True)
+    console.print(f"report:  {(folder / REPORT).resolve()}", soft_wrap=True)
 
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
-    "draw": draw,
+    "report": report,
+    "list": list_results,
+    "compare": compare,
     "archive": archive,
     "restore": restore,
     "results": results,

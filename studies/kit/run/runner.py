@@ -12,11 +12,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ..report.report import write_report
 from .cluster import dask_cluster
 from .executors import Workers, deaf_to_interrupts, processes
 from .manifest import identity, manifest
 from .ranges import Count, check_arguments
-from .results import Results, operating_errors, read_rows
+from .results import Results, operating_errors, read_manifest, read_rows
 from .rows import ResultsError
 from .study import Row, Show, Study, Trial, short_name
 from .worker import run_in_worker, run_trial
@@ -61,8 +62,9 @@ def run_study(
 ) -> Path:
     """Run what is missing of a study.
 
-    The folder gets `manifest.json`, `rows.jsonl` (in plan order, whole trials), `times.jsonl` and
-    figures. A run that was killed goes on with the missing trials; its rows end up the same.
+    The folder gets `manifest.json`, `rows.jsonl` (in plan order, whole trials), `times.jsonl`, figures as
+    PNG and SVG, `table.csv`, `table.md` and `report.html`. A run that was killed goes on with the missing
+    trials; its rows end up the same.
 
     Args:
         args: an instance of `study.Args`.
@@ -101,7 +103,7 @@ def run_study(
         results.close()
         with operating_errors(folder):
             (folder / _TRACEBACK).unlink(missing_ok=True)
-            study.figures(read_rows(folder), folder)
+            write_report(study, read_manifest(folder), read_rows(folder), folder)
     return folder
 
 

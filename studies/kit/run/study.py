@@ -1,8 +1,10 @@
 """What a study is: a module with one claim, a plan of trials, rows, a table and figures."""
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:  # the list of studies waits for no matplotlib
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]  # flat and JSON-able; "done" (0..1) says how far its trial has come
 Show = Callable[[str, Row], None]  # called with a trial's name and each row as it comes
@@ -41,8 +43,8 @@ class Study(Protocol):
         ...
 
     @staticmethod
-    def figures(rows: Sequence[Row], folder: Path) -> Sequence[Path]:
-        """Draw the figures in a folder, and return their paths."""
+    def figures(rows: Sequence[Row]) -> Mapping[str, "Figure"]:
+        """The figures by name, each kept as NAME.png and NAME.svg; of no rows too, or of some trials."""
         ...
 
 

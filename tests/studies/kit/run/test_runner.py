@@ -70,7 +70,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_rows(tmp_path: Path, whole:
     subprocess.run(command, env=environment, check=True)
     assert rows_text(folder) == rows_text(whole)
     assert not (folder / "spool").exists()
-    assert (folder / "drawn.txt").read_text() == "24"
+    assert (folder / "table.csv").read_text() == "rows\n24\n"
 
 
 def _wait_for_orphans(mark: str) -> None:
