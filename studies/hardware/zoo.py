@@ -40,7 +40,7 @@ from learners.data import Dataset, batches, count_steps, load_data
 
 from ..kit.recipes.best_rate import best_exact_rate
 from ..kit.recipes.exact_gradient import ExactGradient
-from ..kit.recipes.methods import AnyMethod, Setup, make_learner, method_name
+from ..kit.recipes.methods import AnyLearner, Setup, make_learner, method_name
 from ..kit.recipes.published_learner import (
     WRITE_THRESHOLD,
     accumulating_adam,
@@ -61,7 +61,7 @@ from ..kit.run.study import Row
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = ZOO  # package.module:Class or package.module:Class(word=value), each
-    methods: tuple[AnyMethod, ...] = (  # what teaches each; the first makes the teacher of heirs
+    learners: tuple[AnyLearner, ...] = (  # what teaches each; the first makes the teacher of heirs
         "learned feedback",
         "node perturbation",
         "learned feedback alone",
@@ -77,7 +77,7 @@ class Args(SeededChips):
 
 TOY = Args(
     devices=(SoftBoundsRRAM(), SONOS()),
-    methods=("learned feedback", "measured feedback"),
+    learners=("learned feedback", "measured feedback"),
     chips=1,
     heirs=1,
     budget=3,
@@ -131,10 +131,11 @@ def run(trial: Trial) -> Iterator[Row]:
         "chip": trial.identity,
         **bench(trial.device, trial.identity),
     }
-    trainings, teacher = len(args.methods) + 2, None
-    for number, method in enumerate(args.methods, 1):
+    steps = count_steps(data.train, size.batch, size.epochs)
+    trainings, teacher = len(args.learners) + 2, None
+    for number, method in enumerate(args.learners, 1):
         chip = _chip(trial, trial.device, data, size)
-        learner = make_learner(method, Setup(chip, accumulating_adam(data, size), size.probes))
+        learner = make_learner(method, Setup(chip, accumulating_adam(data, size), size.probes, steps=steps))
         row = _train(trial, method_name(method), chip, data, size, learner)
         yield {**row, "in_place": True, "done": number / trainings}
         teacher = chip if teacher is None else teacher

@@ -32,7 +32,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean
-from typing import Any, Final, Literal, cast, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 import torch
 from matplotlib.figure import Figure
@@ -51,7 +51,7 @@ from learners.wiring import DigitalReadout
 from ..kit.data import lecun1989
 from ..kit.metrics.accuracy import predicted_classes, share_right
 from ..kit.recipes.best_rate import best_exact_rate
-from ..kit.recipes.methods import MethodName, Setup, make_learner
+from ..kit.recipes.methods import MethodName, Recipe, Setup, learner_by_name, make_learner, method_name
 from ..kit.report.figures import GRAY, INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import fixed, mean_with_interval, percent, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
@@ -69,6 +69,7 @@ METHODS: Final[tuple[Method, ...]] = (
     "measured feedback",
     "exact gradient",
 )
+AnyLearner = Annotated[Method | Recipe | Learner, learner_by_name(METHODS)]
 BLOCKWISE: Final = get_args(Blockwise)  # methods of which every block has a read-out of its own
 BATCH: Final = 64
 PROBES: Final = 4
@@ -79,7 +80,7 @@ CURVE: Final = 8  # points
 class Args(SeededChips):
     data: str = "digits"  # mnist for the claim; digits, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())
-    methods: tuple[Method, ...] = METHODS
+    learners: tuple[AnyLearner, ...] = METHODS
     chips: Count = 3  # identities, one fleet
     passes: Positive = 40  # over the training images
     learning_rate: Positive = 6e-3  # of Adam, falling linearly to zero
@@ -87,7 +88,7 @@ class Args(SeededChips):
 
 
 TOY = Args(
-    devices=(Mismatched(),), methods=("greedy + learned feedback", "measured feedback"), chips=1, passes=0.1
+    devices=(Mismatched(),), learners=("greedy + learned feedback", "measured feedback"), chips=1, passes=0.1
 )
 
 
@@ -95,15 +96,15 @@ TOY = Args(
 class Trial:
     args: Args = Args()
     device: AnyDevice = Mismatched()
-    method: Method = "greedy + learned feedback"
+    method: AnyLearner = "greedy + learned feedback"
 
     @property
     def name(self) -> str:
-        return f"{reference(self.device)}, {self.method}"
+        return f"{reference(self.device)}, {method_name(self.method)}"
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, device, method) for device in args.devices for method in args.methods]
+    return [Trial(args, device, method) for device in args.devices for method in args.learners]
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -114,11 +115,11 @@ def run(trial: Trial) -> Iterator[Row]:
     steps = count_steps(data.train, BATCH, args.passes)
     exact = trial.method == "exact gradient"
     rate = args.learning_rate * (_best_rate(trial) if exact else 1.0)
-    taught_by = learner(trial.method, chip, linear_decay(adam(rate), steps))
+    taught_by = learner(trial.method, chip, linear_decay(adam(rate), steps), steps)
     state = taught_by.init(chip.spec)
     probes, shifts = (stream(args.seed, "convolution", what) for what in ("probes", "shifts"))
     batches = draw_batches(data.train, BATCH, steps, stream(args.seed, "convolution", "data"))
-    about = {"device": reference(trial.device), "method": trial.method}
+    about = {"device": reference(trial.device), "method": method_name(trial.method)}
     for number, batch in enumerate(batches, 1):
         batch = batch._replace(x=shift_images(batch.x, shifts)) if args.shifts else batch
         state, _ = taught_by.step(wires, batch, state, probes)
@@ -143,10 +144,10 @@ def run(trial: Trial) -> Iterator[Row]:
     }
 
 
-def learner(method: Method, chip: Chip, update: Update) -> Learner:
+def learner(method: AnyLearner, chip: Chip, update: Update, steps: int | None = None) -> Learner:
     """The learner of the chip's blocks, each taught by itself; or of the whole."""
     if method not in BLOCKWISE:
-        return make_learner(cast(MethodName, method), Setup(chip, update, PROBES))
+        return make_learner(method, Setup(chip, update, PROBES, steps=steps))
     feedback = FEEDBACK if method == "greedy + learned feedback" else None
     estimator = NodePerturbation(PROBE_SIZE, PROBES)
     descent = Descent(estimator, update, CrossEntropy(), control_variate=feedback)

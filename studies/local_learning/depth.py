@@ -44,7 +44,7 @@ greedy is clearly ahead. Alignments are taken where each method's rate has led i
 ahead at 3 layers (7.5 against 8.2) and far behind at 6 (28.0 against 11.0): layers so taught wait for those
 below.
 
-With learned feedback in both methods (`--chips 10 --depths 3 4 6 8 --methods "learned feedback" "greedy +
+With learned feedback in both methods (`--chips 10 --depths 3 4 6 8 --learners "learned feedback" "greedy +
 learned feedback"`; mean of 10 chips) greedy is ahead at each of these depths: 3.1 against 3.7 %, 3.4 against
 3.9, 3.4 against 4.1, 3.4 against 5.6. The gradient of a layer right below its head has the very form that
 feedback predicts; deeper ones have not. On MNIST (`--data mnist --epochs 4 --tuning-chips 1 --learning-rates
@@ -59,7 +59,7 @@ objectives would tell.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Final, Literal, cast, get_args
+from typing import Annotated, Final, Literal, get_args
 
 import torch
 from matplotlib.figure import Figure
@@ -83,7 +83,15 @@ from ..kit.recipes.deep_chips import (
     scaled_per_chip,
     signal_and_noise,
 )
-from ..kit.recipes.methods import MethodName, Setup, make_learner
+from ..kit.recipes.methods import (
+    MethodName,
+    Recipe,
+    Setup,
+    learner_by_name,
+    make_learner,
+    method_name,
+    takes_update,
+)
 from ..kit.recipes.training_size import TrainingSize, training_size
 from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import fixed, mean_with_interval, short_number
@@ -102,6 +110,8 @@ METHODS: Final[tuple[Method, ...]] = (
     "measured feedback",
     "exact gradient",
 )
+AnyLearner = Annotated[Method | Recipe | Learner, learner_by_name(METHODS)]
+GREEDY: Final = ("greedy", "greedy + learned feedback")
 DECORRELATION: Final = 1e-3  # rate of the matrices; best of 1e-2, 1e-3 and 1e-4 on held-out digits
 ALIGNED: Final = 8  # batches over which an alignment is averaged
 
@@ -110,7 +120,7 @@ ALIGNED: Final = 8  # batches over which an alignment is averaged
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()
-    methods: tuple[Method, ...] = METHODS
+    learners: tuple[AnyLearner, ...] = METHODS
     depths: tuple[Count, ...] = (1, 2, 3, 4, 6, 8)  # hidden layers
     chips: Count = 3  # identities, one fleet
     tuning_chips: Count = 2  # other identities, on which each rate is tried
@@ -121,7 +131,7 @@ class Args(SeededChips):
 
 
 TOY = Args(
-    methods=("node perturbation", "decorrelated", "greedy", "measured feedback"),
+    learners=("node perturbation", "decorrelated", "greedy", "measured feedback"),
     depths=(1, 2),
     chips=2,
     tuning_chips=1,
@@ -134,27 +144,29 @@ TOY = Args(
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
-    method: Method = "node perturbation"
+    method: AnyLearner = "node perturbation"
     depth: int = 3
 
     @property
     def name(self) -> str:
-        return f"{self.method}, {self.depth} deep"
+        return f"{method_name(self.method)}, {self.depth} deep"
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, method, depth) for depth in args.depths for method in args.methods]
+    return [Trial(args, method, depth) for depth in args.depths for method in args.learners]
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, about = trial.args, {"method": trial.method, "depth": trial.depth}
+    args, about = trial.args, {"method": method_name(trial.method), "depth": trial.depth}
     data, rates = load_data(args.data), torch.tensor(args.learning_rates)
     first = args.first_identity()
     others = [first + args.chips + k for k in range(args.tuning_chips)]
+    if not takes_update(trial.method):  # it has rates of its own
+        rates = torch.ones(1)
     search = Training(trial, held_out(data), others * len(rates), rates.repeat_interleave(len(others)))
     search.continue_to(search.steps)
     scores = evaluate(search.wires(), search.data.test).view(len(rates), -1).mean(-1)
-    for rate, score in zip(args.learning_rates, scores.tolist(), strict=True):
+    for rate, score in zip(rates.tolist(), scores.tolist(), strict=True):
         yield {"what": "rate", **about, "learning_rate": rate, "accuracy": round(score, 6)}
     best = int(scores.argmax())
     training = Training(trial, data, args.identities(args.chips), rates[best].expand(args.chips))
@@ -167,7 +179,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "what": "end",
         **about,
         "accuracy": [round(a, 6) for a in evaluate(training.wires(), data.test).tolist()],
-        "learning_rate": args.learning_rates[best],
+        "learning_rate": args.learning_rates[best] if takes_update(trial.method) else None,
         "steps": training.steps,
         "layer_reads": sum(training.ledger.reads),
         "access": "x-ray" if trial.method == "exact gradient" else str(training.access),
@@ -190,7 +202,7 @@ class Training:
         self.port = metered(self.chip.port(), self.ledger)
         self.steps = count_trial_steps(trial, data, self.size)
         update = scaled_per_chip(linear_decay(adam(1.0), self.steps), rates)
-        self.learner = learner(trial, self.chip, self.size, update)
+        self.learner = learner(trial, self.chip, self.size, update, self.steps)
         self.state = self.learner.init(self.chip.spec)
         self.done = 0
         self._batches = draw_batches(data.train, self.size.batch, self.steps, self._generator("data"))
@@ -220,6 +232,8 @@ class Training:
         """The alignment of each chip's estimated gradient with the exact one, over some batches."""
         if self.trial.method == "exact gradient":
             return [1.0] * self.trial.args.chips
+        if not takes_update(self.trial.method):  # what it pulses is no gradient
+            return []
         estimating = learner(self.trial, self.chip, self.size, sgd(1.0))
         cosines = []
         for batch in draw_batches(self.data.train, self.size.batch, ALIGNED, self._generator("aims")):
@@ -231,7 +245,7 @@ class Training:
 
     def _exact_gradient(self, batch: Batch) -> Knobs:
         """The exact gradient of the method's own objective, at the hidden layers."""
-        if self.trial.method.startswith("greedy"):
+        if self.trial.method in GREEDY:
             head = readout_layer(self.data, self.size.hidden)
             heads = [block.head for block in self.state.blocks[:-1]]
             return gradient_alignment.local_gradient(self.chip, batch, head, heads)
@@ -253,11 +267,13 @@ def count_trial_steps(trial: Trial, data: Dataset, size: TrainingSize) -> int:
     return max(1, round(count_steps(data.train, size.batch, size.epochs) * plain / cost))
 
 
-def learner(trial: Trial, chip: Chip, size: TrainingSize, update: Update) -> Learner:
+def learner(
+    trial: Trial, chip: Chip, size: TrainingSize, update: Update, steps: int | None = None
+) -> Learner:
     """The learner of a trial's method."""
     method, probes = trial.method, count_probes(trial, size)
     if method not in get_args(Layerwise):
-        return make_learner(cast(MethodName, method), Setup(chip, update, probes))
+        return make_learner(method, Setup(chip, update, probes, steps=steps))
     feedback = FEEDBACK if method == "greedy + learned feedback" else None
     estimator = NodePerturbation(PROBE_SIZE, probes)
     in_turn = method == "in turn"
@@ -280,7 +296,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
                 "hidden layers": end["depth"],
                 "method": end["method"],
                 "error %": mean_with_interval([100 - 100 * a for a in end["accuracy"]]),
-                "alignment": fixed(fmean(alignments)),
+                "alignment": fixed(fmean(alignments) if alignments else None),
                 "rate": short_number(end["learning_rate"]),
                 "layer reads": short_number(end["layer_reads"]),
                 "access": end["access"],

@@ -19,7 +19,7 @@ Hinton (ICLR 2023, https://arxiv.org/abs/2210.03310; noiseless exact directional
     ours      1.57  1.57  as L   6.57  4.85  5.05     2.32     1.65
     theirs    2.41  2.16  2.81   8.56  3.76  5.66     2.55
 
-Three chips (`--chips 3 --methods LG-FG-A FG-W`): LG-FG-A 2.37 (2.38, 2.26, 2.46), FG-W 6.27 (6.1, 6.47,
+Three chips (`--chips 3 --learners LG-FG-A FG-W`): LG-FG-A 2.37 (2.38, 2.26, 2.46), FG-W 6.27 (6.1, 6.47,
 6.24), 2.6 times. In 4 epochs (`--devices analog.devices:SoftBoundsRRAM analog:Ideal --epochs 4`; LG-FG-A,
 with mirrors, FG-W, BP): SoftBoundsRRAM 6.11, 3.84, 13.81, 5.12; Ideal 3.08, 1.89, 6.74, 1.76.
 
@@ -38,7 +38,7 @@ Open questions: other sizes and groups' own heads on MNIST, which were not measu
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, get_args
+from typing import Annotated, Final, get_args
 
 from matplotlib.figure import Figure
 from torch import Generator
@@ -46,12 +46,14 @@ from torch import Generator
 from analog import Chip, Ideal, Layer, Ledger, Mismatched, metered, stream
 from analog.devices import SoftBoundsRRAM
 from analog.layers import local_mixer
-from learners import evaluate, fit
+from learners import Update, evaluate, fit
 from learners.access import needed_access
 from learners.data import Dataset, batches, count_steps, load_data
+from learners.learner import Learner
 
 from ..kit.recipes import ren2023
 from ..kit.recipes.best_rate import best_exact_rate
+from ..kit.recipes.methods import Recipe, Setup, learner_by_name, make_learner, method_name
 from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.ren2023 import Method, write_threshold
 from ..kit.recipes.training_size import is_large, training_size
@@ -63,6 +65,8 @@ from ..kit.run.ranges import Count, Positive
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
+AnyLearner = Annotated[Method | Recipe | Learner, learner_by_name(get_args(Method))]
+EXACT: Final = ("BP", "L-BP", "LG-BP")
 PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
     (256, 1): {"BP": 2.66, "L-BP": 2.38, "LG-BP": 2.43, "FG-W": 9.25, "FG-A": 3.24}
     | {"LG-FG-W": 9.25, "LG-FG-A": 3.24},
@@ -75,7 +79,7 @@ PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each, by every method
-    methods: tuple[Method, ...] = get_args(Method)  # rows of the grid
+    learners: tuple[AnyLearner, ...] = get_args(Method)  # rows of the grid
     chips: Count = 3  # identities, one fleet
     channels: Count | None = None  # of both hidden layers; by default 64, or 512 on large data
     groups: Count | None = None  # of channels; by default 4, or 16 on large data
@@ -92,15 +96,15 @@ TOY = Args(devices=(Mismatched(),), chips=2, channels=8, groups=2, epochs=0.3, o
 class Trial:
     args: Args = Args()
     device: AnyDevice = Mismatched()
-    method: Method = "LG-FG-A"
+    method: AnyLearner = "LG-FG-A"
 
     @property
     def name(self) -> str:
-        return f"{reference(self.device)}, {self.method}"
+        return f"{reference(self.device)}, {method_name(self.method)}"
 
 
 def plan(args: Args) -> list[Trial]:
-    rows = [m for m in args.methods if m != "LG-BP" or args.own_heads]
+    rows = [m for m in args.learners if m != "LG-BP" or args.own_heads]
     return [Trial(args, d, m) for d in args.devices for m in rows]
 
 
@@ -119,12 +123,11 @@ def run(trial: Trial) -> Iterator[Row]:
     training_batches = batches(data.train, size.batch, size.epochs, generator("data"))
     rate = size.learning_rate * (_best_rate(trial) if trial.method == "BP" else 1.0)
     update = decaying_adam(data, size.batch, size.epochs, rate)
-    recipe = ren2023.Recipe(trial.method, size.probes, update, groups, args.own_heads)
-    learner = recipe.learner(chip)
-    learning = fit(learner, wires, training_batches, generator("probes"))
     total = count_steps(data.train, size.batch, size.epochs)
-    about: Row = {"device": reference(trial.device), "method": trial.method, "data": data.name}
-    about |= {"access": "x-ray" if trial.method.endswith("BP") else str(needed_access(learner, chip.spec))}
+    learner = _learner(trial, chip, update, size.probes, total)
+    learning = fit(learner, wires, training_batches, generator("probes"))
+    about: Row = {"device": reference(trial.device), "method": method_name(trial.method), "data": data.name}
+    about |= {"access": "x-ray" if trial.method in EXACT else str(needed_access(learner, chip.spec))}
     about |= {"channels": channels, "groups": groups, "own_heads": args.own_heads}
     for step in log_spaced(learning, total):
         scores = evaluate(chip.port(), data.test).tolist()
@@ -143,6 +146,14 @@ def _layers(data: Dataset, args: Args) -> tuple[Layer, ...]:
     return local_mixer(
         _image(data), data.classes, channels=channels, groups=groups, normalized=args.normalized
     )
+
+
+def _learner(trial: Trial, chip: Chip, update: Update, probes: int, steps: int) -> Learner:
+    """A row of the grid, or a learner of one's own on the same chip."""
+    method, (_, groups) = trial.method, _network(load_data(trial.args.data), trial.args)
+    if not isinstance(method, str):
+        return make_learner(method, Setup(chip, update, probes, steps=steps))
+    return ren2023.Recipe(method, probes, update, groups, trial.args.own_heads).learner(chip)
 
 
 @lru_cache

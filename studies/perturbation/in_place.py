@@ -22,7 +22,7 @@ Published in-place results beside ours: active node perturbation 92.9 % (two lay
 perturbation 96.4 % (three of 1024), weight-perturbation forward gradient 90.9 %; other networks and other
 optimizers, noiseless, one perturbation, no feedback and no delta rule: they belong beside the plain rows.
 
-Methods of one's own are recipes by reference: `--methods learners.recipes:measured_feedback mine:my_recipe`.
+Learners of one's own stand beside them: `--learners "mine:MyLearner(size=0.1)" "learned feedback"`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +42,7 @@ from learners.learner import Learner
 from learners.recipes import PROBE_SIZE
 
 from ..kit.recipes.best_rate import best_exact_rate
-from ..kit.recipes.methods import PROBED_NODES, AnyMethod, MethodName, Setup, make_learner, method_name
+from ..kit.recipes.methods import PROBED_NODES, AnyLearner, MethodName, Setup, make_learner, method_name
 from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
@@ -58,7 +58,7 @@ from ..kit.run.study import Row
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each, by every method
-    methods: tuple[AnyMethod, ...] = get_args(MethodName)  # what trains the chips; or module:recipe
+    learners: tuple[AnyLearner, ...] = get_args(MethodName)  # what trains the chips
     chips: Count = 3  # identities, each a trial of its own
     hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: Positive | None = None  # by default 45, or 15 on large data
@@ -73,7 +73,7 @@ TOY = Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8)
 class Trial:
     args: Args = Args()
     device: AnyDevice = Mismatched()
-    method: AnyMethod = "learned feedback"
+    method: AnyLearner = "learned feedback"
     chip: int = 0
 
     @property
@@ -86,7 +86,7 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, d, m, c) for d in args.devices for m in args.methods for c in range(args.chips)]
+    return [Trial(args, d, m, c) for d in args.devices for m in args.learners for c in range(args.chips)]
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -148,8 +148,9 @@ def _learner(
     trial: Trial, chip: Chip, data: Dataset, size: TrainingSize, rate: float, probe_size: float | None
 ) -> Learner:
     update = decaying_adam(data, size.batch, size.epochs, rate * size.learning_rate)
+    steps = count_steps(data.train, size.batch, size.epochs)
     nodes = PROBE_SIZE if probe_size is None else probe_size
-    return make_learner(trial.method, Setup(chip, update, size.probes, nodes))
+    return make_learner(trial.method, Setup(chip, update, size.probes, nodes, steps=steps))
 
 
 @lru_cache

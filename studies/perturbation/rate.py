@@ -20,7 +20,7 @@ Open questions: momentum and Adam, whose steps have a size of their own.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
 import torch
 from matplotlib.figure import Figure
@@ -32,6 +32,7 @@ from learners.data import Dataset, draw_batches, load_data
 from learners.learner import Learner
 
 from ..kit.recipes.exact_gradient import ExactGradient
+from ..kit.recipes.methods import Recipe, Setup, learner_by_name, make_learner, method_name
 from ..kit.recipes.training_size import network
 from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import mean_with_interval, short_number
@@ -40,6 +41,7 @@ from ..kit.run.ranges import Count, Positive
 from ..kit.run.study import Row
 
 Method = Literal["weight perturbation", "node perturbation", "exact gradient"]
+AnyLearner = Annotated[Method | Recipe | Learner, learner_by_name(get_args(Method))]
 BATCH: Final = 64
 JUDGED: Final = 512  # training examples on which the loss is measured
 BLOWN_UP: Final = 50.0  # nats
@@ -49,7 +51,7 @@ BLOWN_UP: Final = 50.0  # nats
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Ideal()  # noiseless, so that what is noisy is the estimate
-    methods: tuple[Method, ...] = get_args(Method)
+    learners: tuple[AnyLearner, ...] = get_args(Method)  # one's own descends by update=, if it takes it
     rates: tuple[Positive, ...] = tuple(4.0**-k for k in range(-1, 8))  # of gradient descent
     chips: Count = 5  # identities, one fleet
     hidden: Count = 32  # neurons
@@ -65,16 +67,16 @@ TOY = Args(rates=(0.25, 0.0625), chips=2, hidden=4, steps=16)
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
-    method: Method = "node perturbation"
+    method: AnyLearner = "node perturbation"
     rate: float = 0.25
 
     @property
     def name(self) -> str:
-        return f"{self.method}, rate {self.rate:.4g}"
+        return f"{method_name(self.method)}, rate {self.rate:.4g}"
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, method, rate) for method in args.methods for rate in args.rates]
+    return [Trial(args, method, rate) for method in args.learners for rate in args.rates]
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -83,7 +85,7 @@ def run(trial: Trial) -> Iterator[Row]:
     exact = trial.method == "exact gradient"
     steps = args.steps * (1 + args.probes if exact else 1)
     separation = None if exact else _separation(trial, data)
-    about = {"method": trial.method, "rate": trial.rate}
+    about = {"method": method_name(trial.method), "rate": trial.rate}
     pauses = {2**k for k in range(steps.bit_length())} | {args.steps, steps}
     for step in range(1, steps + 1):
         finite = training.step()
@@ -133,6 +135,8 @@ class Training:
 
 def _learner(trial: Trial, chip: Chip) -> Learner:
     args, update, loss = trial.args, sgd(trial.rate), CrossEntropy()
+    if not isinstance(trial.method, str):
+        return make_learner(trial.method, Setup(chip, update, args.probes, steps=args.steps))
     if trial.method == "exact gradient":
         return ExactGradient(chip, update, loss)
     if trial.method == "weight perturbation":

@@ -8,7 +8,9 @@ from distill import AnswerFormat
 from ..run.arguments import by_reference
 from ..run.references import reference
 
-AnyAnswerFormat = Annotated[AnswerFormat, by_reference("answer format", has="bits")]  # words can encode, too
+AnyAnswerFormat = Annotated[
+    AnswerFormat, by_reference("answer format", has="bits", homes=("distill", "distill.formats"))
+]
 
 
 def name_of(answers: AnswerFormat) -> str:

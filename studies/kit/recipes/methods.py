@@ -1,19 +1,26 @@
-"""What teaches a chip in place, under the names that rows have: recipes, and one's own by reference.
+"""What teaches a chip in place, under the names that rows have: recipes, and learners of one's own.
+
+One's own is named by reference, as in `mine:MyLearner(size=0.1)`. What is named is called with its arguments
+and then with the loss of the task, and gives a learner; if the loss is its first argument, with both at once;
+and what has `init` and `step` then is a learner as it is. One that takes `update=`, and was not given it or a
+learning rate, gets the study's, so that it descends as ours do.
 
 What each needs of the wires says `learners.access.needed_access`; feedback is a backward model, learned
 from probes or measured through spans, and its rows say so.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Final, Literal, NamedTuple
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 from analog import Chip
 from learners import CrossEntropy, Feedback, Loss, Update, recipes
 from learners.estimators import KnobFeedback
-from learners.learner import Learner
+from learners.learner import Learner, for_steps
 
-from ..run.arguments import by_reference
-from ..run.references import public_reference
+from ..run.arguments import by_name
+from ..run.references import BadReference, public_reference, resolve
 from .exact_gradient import ExactGradient
 
 MethodName = Literal[
@@ -27,8 +34,28 @@ MethodName = Literal[
     "measured feedback",  # a backward model read through spans; no probes
     "exact gradient",  # by x-ray, which no real hardware allows
 ]
-Recipe = Callable[..., Learner]  # a loss and `update=` in, a learner out
-AnyMethod = MethodName | Annotated[Recipe, by_reference("recipe", has="__call__")]
+HOMES: Final = ("learners.recipes", "learners")
+Recipe = Callable[..., Learner]  # a loss in, a learner out
+
+
+def read_learner(reference: str) -> Any:
+    """Import what a reference names: a learner, or what gives one when it is called with a loss.
+
+    Raises:
+        BadReference: in one line, what was wrong.
+    """
+    part = resolve(reference, takes=1)
+    if not (_is_learner(part) or callable(part)):
+        raise BadReference(f"{reference}: is no learner, and cannot be called with a loss to give one")
+    return part
+
+
+def learner_by_name(names: Sequence[str]) -> Any:
+    """How the command line reads a learner: one of these names, or one's own by reference."""
+    return by_name("learner", names, read_learner, HOMES)
+
+
+AnyLearner = Annotated[MethodName | Recipe | Learner, learner_by_name(get_args(MethodName))]
 PROBED_NODES: Final[frozenset[MethodName]] = frozenset(  # methods whose probe size is in V
     {
         "node perturbation",
@@ -47,18 +74,49 @@ class Setup(NamedTuple):
     probes: int = recipes.PROBES
     probe_size: float = recipes.PROBE_SIZE  # V, at the summing nodes
     loss: Loss = CrossEntropy()
+    steps: int | None = None  # of the training, for learners that ask how many
 
 
-def method_name(method: AnyMethod) -> str:
-    """What rows call a method."""
+def method_name(method: Any) -> str:
+    """What rows call a learner: ours by its name, others by their reference."""
     return method if isinstance(method, str) else public_reference(method)
 
 
-def make_learner(method: AnyMethod, setup: Setup) -> Learner:
-    """The learner of a method; a recipe by reference is called with a loss and an update."""
+def make_learner(method: Any, setup: Setup) -> Learner:
+    """The learner of a name of ours, or of one's own.
+
+    Args:
+        method: the name, a learner, or what gives one when it is called with a loss.
+        setup: what it is made with.
+
+    Raises:
+        ValueError: what was called gave no learner.
+    """
     if isinstance(method, str):
-        return METHODS[method](setup)
-    return method(setup.loss, update=setup.update)
+        return METHODS[method](setup)  # type: ignore[index]  # other names are the studies' own
+    made: Any = method
+    if takes_update(method):
+        made = method(setup.loss, update=setup.update)
+    elif not _is_learner(method):
+        made = method(setup.loss)
+    if not _is_learner(made):
+        kind = type(made).__name__
+        raise ValueError(f"{method_name(method)}: gave a {kind} of the loss; wanted a learner, init and step")
+    return made if setup.steps is None else for_steps(made, setup.steps)
+
+
+def takes_update(method: Any) -> bool:
+    """Whether a learner descends by the update that it is given; all of ours do."""
+    if isinstance(method, str):
+        return True
+    if _is_learner(method):
+        return False
+    given = {*method.keywords} if isinstance(method, partial) else set()
+    return "update" in inspect.signature(method).parameters and not given & {"update", "learning_rate"}
+
+
+def _is_learner(part: Any) -> bool:
+    return hasattr(part, "init") and hasattr(part, "step") and not isinstance(part, type)
 
 
 def _feedback(estimate_weight: float) -> Callable[[Setup], Learner]:

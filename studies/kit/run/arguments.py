@@ -1,8 +1,12 @@
 """Arguments of studies on the command line: parts named by reference, and the command for given arguments."""
 
 import dataclasses
+import importlib
 import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,14 +17,20 @@ from analog import Device
 from .references import BadReference, argument_text, default_of, public_reference, resolve
 
 
-def by_reference(kind: str, has: str) -> PrimitiveConstructorSpec[Any]:
+def by_reference(kind: str, has: str, homes: Sequence[str] = ()) -> PrimitiveConstructorSpec[Any]:
     """How tyro reads a part of some kind, told by a method or property that it has.
+
+    Args:
+        kind: of part, for messages.
+        has: what it must have.
+        homes: packages in which somebody who gives no module may have meant a part.
 
     With `AnyDevice = Annotated[Device, by_reference("device", has="fabricate")]`, a field `device: AnyDevice`
     is named by reference on the command line; in a union the literal words come first.
     """
 
     def read(words: list[str]) -> Any:
+        require_module(words[0], kind, homes)
         part = resolve(words[0])
         if not _is_suitable(part):
             raise BadReference(f"{words[0]}: is not {_article(kind)}; it has no {has!r}")
@@ -36,6 +46,55 @@ def by_reference(kind: str, has: str) -> PrimitiveConstructorSpec[Any]:
         is_instance=_is_suitable,
         str_from_instance=lambda part: [public_reference(part)],
     )
+
+
+def by_name(
+    kind: str, names: Sequence[str], read: Callable[[str], Any], homes: Sequence[str] = ()
+) -> PrimitiveConstructorSpec[Any]:
+    """How tyro reads what is called by a name of ours, or else is named by reference.
+
+    Args:
+        kind: of what is named, for messages.
+        names: ours.
+        read: makes it of a reference.
+        homes: packages in which somebody who gives no module may have meant one.
+    """
+
+    def instance(words: list[str]) -> Any:
+        if words[0] in names:
+            return words[0]
+        require_module(words[0], kind, homes, names)
+        return read(words[0])
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{" + ",".join(names) + "}|MODULE:NAME",
+        instance_from_str=instance,
+        is_instance=lambda part: part in names if isinstance(part, str) else True,
+        str_from_instance=lambda part: [part if isinstance(part, str) else public_reference(part)],
+    )
+
+
+def require_module(word: str, kind: str, homes: Sequence[str], names: Sequence[str] = ()) -> None:
+    """Refuse a word that names no module, with what may have been meant.
+
+    Args:
+        word: from the command line.
+        kind: of what it should name.
+        homes: packages in which there are such parts.
+        names: that are known without a module.
+
+    Raises:
+        BadReference: it has no colon.
+    """
+    if ":" in word or word.partition("(")[0].endswith(".py"):
+        return
+    bare, bracket, arguments = word.partition("(")
+    known = {name: f"{home}:{name}" for home in homes[::-1] for name in dir(importlib.import_module(home))}
+    near = get_close_matches(bare, [*names, *(name for name in known if name[0] != "_")], 1)
+    meant = [known.get(name, name) + (bracket + arguments if name in known else "") for name in near]
+    perhaps = f"perhaps {meant[0]!r}; " if meant else ""
+    raise BadReference(f"{word}: no {kind} is called so; {perhaps}one's own is named as module:name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +121,8 @@ class SeededChips:
         return range(first, first + count)
 
 
-AnyDevice = Annotated[Device, by_reference("device", has="fabricate")]
+DEVICES = ("analog", "analog.devices", "analog.effects")
+AnyDevice = Annotated[Device, by_reference("device", has="fabricate", homes=DEVICES)]
 
 
 def command(study: str, args: Any) -> str:
@@ -87,7 +147,9 @@ def _word(value: Any) -> str:
     """A value on the command line."""
     if isinstance(value, str | Path):
         return str(value)
-    return public_reference(value) if dataclasses.is_dataclass(value) else argument_text(value)
+    if dataclasses.is_dataclass(value) or isinstance(value, partial) or callable(value):
+        return public_reference(value)
+    return argument_text(value)
 
 
 def _article(kind: str) -> str:

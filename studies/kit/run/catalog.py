@@ -4,7 +4,7 @@ import ast
 import importlib
 import importlib.util
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,8 +37,12 @@ def catalog() -> dict[str, Entry]:
     }
 
 
-def import_study(name: str) -> Any:
+def import_study(name: str, commands: Sequence[str] = ()) -> Any:
     """Import a study of ours by its name, or another as `package.module`.
+
+    Args:
+        name: of the study.
+        commands: other words that may have been meant.
 
     Raises:
         UnknownStudy: in one line, what was found instead.
@@ -50,7 +54,7 @@ def import_study(name: str) -> Any:
         module = name.removeprefix("./").removesuffix(".py").replace("/", ".")
         raise UnknownStudy(f"{name}: for a file write {module}")
     if not _exists(name):
-        near = get_close_matches(name, known, 3)
+        near = get_close_matches(name, [*known, *commands], 3)
         there_are = f"perhaps you meant {' or '.join(near)}" if near else f"there are {', '.join(known)}"
         raise UnknownStudy(
             f"no study is called {name!r}; {there_are}; one of your own is named as module or "

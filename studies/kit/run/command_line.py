@@ -21,6 +21,7 @@ from .references import BadReference, one_line
 from .results import operating_errors, read_rows
 from .rows import ResultsError
 from .runner import RunOptions, TrialFailed, plan_trials, run_study
+from .spelling import require_known_words
 from .stored_runs import StoredRun, is_archive, list_runs, read_run
 from .study import Row
 
@@ -64,7 +65,8 @@ def _refuse(message: str, status: int) -> int:
 
 def run(name: str, words: Sequence[str]) -> None:
     """Run a study with the arguments that its flags name, and print its table."""
-    study = import_study(name)
+    study = import_study(name, [*COMMANDS])
+    require_known_words(name, words, study.Args, RunOptions)
     parsed: Any = tyro.cli(
         make_dataclass("Arguments", [("args", study.Args), ("options", RunOptions)], frozen=True),
         prog=f"python -m studies {name}",

@@ -10,7 +10,10 @@ import dataclasses
 import importlib
 import inspect
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import partial
+from pkgutil import iter_modules
 from typing import Any
 
 _NAME = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
@@ -24,12 +27,15 @@ class BadReference(Exception):
     """A name on the command line under which nothing suitable could be imported."""
 
 
-def resolve(reference: str) -> Any:
+def resolve(reference: str, *, takes: int = 0) -> Any:
     """Import the object that a reference names, and call it if it has arguments or is a class.
 
     Args:
         reference: `module:name`, or `module:name(...)` with numbers, strings, tuples, lists, dictionaries,
             None and further references as arguments.
+        takes: how many positional arguments the caller has for what is named, such as a loss for a recipe.
+            What wants them before those in the reference is not called yet: it is given back as a function
+            of them.
 
     Raises:
         BadReference: in one line, what was wrong.
@@ -50,7 +56,7 @@ def resolve(reference: str) -> Any:
         node = ast.parse(expression, mode="eval").body
         if not isinstance(node.func if isinstance(node, ast.Call) else node, ast.Name):
             raise ValueError(f"wanted module:name or module:name(word=value), {_EXAMPLES}")
-        return _evaluated(node, references)
+        return _evaluated(node, references, takes)
     except SyntaxError as error:
         problem = f"{error.msg}; wanted module:name(word=value), {_EXAMPLES}"
     except (ImportError, ValueError, TypeError, AttributeError) as error:
@@ -68,6 +74,9 @@ def reference(part: Any) -> str:
     Args:
         part: a dataclass whose fields are such parts or numbers, strings, tuples; or a function or class.
     """
+    if isinstance(part, partial):
+        arguments = [f"{name}={argument_text(value)}" for name, value in part.keywords.items()]
+        return f"{reference(part.func)}({', '.join(arguments)})"
     kind = part if isinstance(part, type) or hasattr(part, "__qualname__") else type(part)
     place = f"{kind.__module__}:{kind.__qualname__}"
     if kind is part or not dataclasses.is_dataclass(part):
@@ -112,13 +121,15 @@ def one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _evaluated(node: ast.expr, references: dict[str, str]) -> Any:
+def _evaluated(node: ast.expr, references: dict[str, str], takes: int = 0) -> Any:
     match node:
         case ast.Name(id=word) if word in references:
             imported = _imported(references[word])
-            return imported() if isinstance(imported, type) else imported
+            if isinstance(imported, type) and not _wants(imported, takes, (), {}):
+                return imported()
+            return imported
         case ast.Call(func=ast.Name(id=word)) if word in references:
-            return _called(references[word], node, references)
+            return _called(references[word], node, references, takes)
         case ast.Tuple(elts=items):
             return tuple(_evaluated(item, references) for item in items)
         case ast.List(elts=items):
@@ -130,7 +141,7 @@ def _evaluated(node: ast.expr, references: dict[str, str]) -> Any:
         raise ValueError(f"{ast.unparse(node)} is no value; {wanted}") from None
 
 
-def _called(place: str, call: ast.Call, references: dict[str, str]) -> Any:
+def _called(place: str, call: ast.Call, references: dict[str, str], takes: int) -> Any:
     imported = _imported(place)
     if any(k.arg is None for k in call.keywords):
         raise ValueError("wanted module:name(word=value)")
@@ -140,7 +151,24 @@ def _called(place: str, call: ast.Call, references: dict[str, str]) -> Any:
     unknown = [word for word in keywords if word not in words]
     if unknown and all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in words.values()):
         raise ValueError(f"{place.partition(':')[2]} has no {unknown[0]!r}{_perhaps(unknown[0], words)}")
+    if _wants(imported, takes, positional, keywords):
+        given = inspect.signature(imported).bind(*[None] * takes, *positional, **keywords).arguments
+        return partial(imported, **dict([*given.items()][takes:]))
     return imported(*positional, **keywords)
+
+
+def _wants(function: Any, takes: int, positional: Iterable[Any], keywords: dict[str, Any]) -> bool:
+    """Whether a function cannot be called with these arguments, but with so many more before them."""
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*positional, **keywords)
+    except TypeError:
+        try:
+            signature.bind(*[None] * takes, *positional, **keywords)
+        except TypeError:
+            return False
+        return takes > 0
+    return False
 
 
 def _has(module: str, name: str, imported: Any) -> bool:
@@ -152,7 +180,10 @@ def _has(module: str, name: str, imported: Any) -> bool:
 
 def _imported(place: str) -> Any:
     name, _, path = place.partition(":")
-    imported: Any = importlib.import_module(name)
+    try:
+        imported: Any = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error}{_perhaps_module(str(error.name))}") from error
     for word in path.split("."):
         if not hasattr(imported, word):
             raise ValueError(f"{name} has no {word!r}{_perhaps(word, dir(imported))}")
@@ -167,9 +198,20 @@ def _perhaps(word: str, known: Any) -> str:
     return f", perhaps {near[0]!r}" if near else f"; it has {', '.join(public)}" if len(public) <= 30 else ""
 
 
+def _perhaps_module(missing: str) -> str:
+    """The nearest module that there is beside a missing one."""
+    package, _, name = missing.rpartition(".")
+    try:
+        paths = importlib.import_module(package).__path__ if package else None
+    except (ImportError, AttributeError):
+        return ""
+    near = get_close_matches(name, [module.name for module in iter_modules(paths)], 1)
+    return f", perhaps {'.'.join([package, near[0]] if package else near)!r}" if near else ""
+
+
 def argument_text(value: Any) -> str:
     """A value as an argument in a reference."""
-    if dataclasses.is_dataclass(value) or hasattr(value, "__qualname__"):
+    if dataclasses.is_dataclass(value) or isinstance(value, partial) or hasattr(value, "__qualname__"):
         return reference(value)
     if isinstance(value, tuple):
         return f"({', '.join(map(argument_text, value))}{',' if len(value) == 1 else ''})"

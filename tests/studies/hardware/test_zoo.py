@@ -45,7 +45,7 @@ def test_dead_cells_do_not_move_and_silent_ones_have_no_end_of_levels() -> None:
 def test_a_chip_that_dies_of_learning_is_told_of() -> None:
     args = zoo.Args(
         devices=(Endurance(Mismatched(), pulses=1, pulses_dtod=0),),
-        methods=("learned feedback",),
+        learners=("learned feedback",),
         chips=1,
         budget=45,
         hidden=8,

@@ -1,18 +1,35 @@
 """Methods under the names of rows: what each is, what it needs, and one's own by reference."""
 
+import json
+import pickle
+import re
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+import tyro
 
 from analog import Chip, Mismatched, mlp, stream, xray
 from analog.wires import Access
-from learners import Batch, CrossEntropy, adam, fit, recipes, sgd
+from learners import Batch, CrossEntropy, adam, fit, linear_decay, recipes, sgd
 from learners.access import needed_access
 from learners.data import load_data
 from studies.kit.recipes.best_rate import best_exact_rate
-from studies.kit.recipes.methods import METHODS, PROBED_NODES, Setup, make_learner, method_name
-from studies.kit.run.references import resolve
+from studies.kit.recipes.methods import (
+    METHODS,
+    PROBED_NODES,
+    AnyLearner,
+    Setup,
+    make_learner,
+    method_name,
+    read_learner,
+    takes_update,
+)
+from studies.kit.run.manifest import to_json
+from studies.kit.run.provenance import code_digests
+from studies.kit.run.references import BadReference, resolve
 
 NEEDS = {
     "weight perturbation": Access("outputs", node_probes=False),
@@ -60,6 +77,101 @@ def test_a_recipe_by_reference_is_that_recipe() -> None:
     ours, theirs = chip(), chip()
     by_name = taught(make_learner(recipe, Setup(ours, sgd(0.1))), ours)
     assert same(by_name, taught(recipes.measured_feedback(CrossEntropy(), update=sgd(0.1)), theirs))
+
+
+class Coin:
+    """A learner that pulses nothing."""
+
+    def __init__(self, loss: Any = None, *, size: float = 1.0) -> None:
+        self.loss, self.size = loss, size
+
+    def init(self, spec: Any) -> None:
+        del spec
+
+    def step(self, port: Any, batch: Any, state: None, generator: Any) -> Any:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Arguments first, then the loss."""
+
+    size: float
+
+    def __call__(self, loss: Any) -> Coin:
+        return Coin(loss, size=self.size)
+
+
+def wants_loss(loss: Any, size: float, *, steps: int | None = None) -> Coin:
+    return Coin(loss, size=size)
+
+
+HERE = "tests.studies.kit.recipes.test_methods"
+
+
+@pytest.mark.parametrize("word", ["Maker(0.5)", "Maker(size=0.5)", "wants_loss(0.5)", "wants_loss(size=0.5)"])
+def test_what_is_named_is_called_with_its_arguments_and_then_with_the_loss(word: str) -> None:
+    method = read_learner(f"{HERE}:{word}")
+    loss = CrossEntropy()
+    made: Any = make_learner(method, Setup(chip(), sgd(0.1), loss=loss))
+    assert made.loss is loss and made.size == 0.5
+    again: Any = make_learner(read_learner(method_name(method)), Setup(chip(), sgd(0.1)))
+    assert again.size == 0.5
+    assert pickle.loads(pickle.dumps(method))(loss).size == 0.5
+    assert "0.5" in json.dumps(to_json(method)) and HERE in code_digests(HERE, Holder(method))
+
+
+@dataclass(frozen=True)
+class Holder:
+    learner: Any
+
+
+def test_what_is_a_learner_already_is_taken_as_it_is() -> None:
+    method = read_learner(f"{HERE}:Coin(size=2.0)")
+    assert make_learner(method, Setup(chip(), sgd(0.1))) is method and not takes_update(method)
+
+
+def test_our_recipes_by_reference_learn_the_length_of_the_training_and_take_the_update() -> None:
+    plain = read_learner("learners.recipes:node_perturbation")
+    slow = read_learner("learners.recipes:node_perturbation(learning_rate=0.003)")
+    assert takes_update(plain) and not takes_update(slow)
+    ours, theirs = chip(), chip()
+    by_name = taught(make_learner("node perturbation", Setup(ours, sgd(0.1))), ours)
+    assert same(by_name, taught(make_learner(plain, Setup(theirs, sgd(0.1))), theirs))
+    update = linear_decay(adam(0.003), 4)
+    ours, theirs = chip(), chip()
+    by_hand = taught(recipes.node_perturbation(CrossEntropy(), update=update), ours)
+    assert same(by_hand, taught(make_learner(slow, Setup(theirs, sgd(0.1), steps=4)), theirs))
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("node pertubation", "perhaps 'node perturbation'"),
+        ("node_perturbation(size=1)", "perhaps 'learners.recipes:node_perturbation(size=1)'"),
+        ("learners.recipies:node_perturbation", "perhaps 'learners.recipes'"),
+        ("learners.recipes:node_pertubation", "perhaps 'node_perturbation'"),
+        ("learners.recipes:node_perturbation(sise=1)", "perhaps 'size'"),
+        ("learners.recipes:PROBES", "is no learner"),
+    ],
+)
+def test_a_misspelt_learner_is_answered_with_the_nearest(word: str, said: str) -> None:
+    with pytest.raises(BadReference, match=re.escape(said)):
+        tyro.cli(OneLearner, args=["--learner", word])
+
+
+@dataclass(frozen=True)
+class OneLearner:
+    learner: AnyLearner = "learned feedback"
+
+
+def gives_the_loss(loss: Any) -> Any:
+    return loss
+
+
+def test_what_gives_no_learner_is_refused_by_its_name() -> None:
+    with pytest.raises(ValueError, match="gives_the_loss.*: gave a CrossEntropy of the loss"):
+        make_learner(partial(gives_the_loss), Setup(chip(), sgd(0.1)))
 
 
 def test_the_best_of_three_rates_is_neither_too_small_nor_too_large() -> None:
