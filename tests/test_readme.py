@@ -143,15 +143,19 @@ def test_a_study_of_ones_own_runs_and_its_results_know_its_code(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     code = PARTS["A study"]
-    words = ["--reads", "2000", "--threads", "1"]
-    for version in (code, code.replace("right, %", "correct, %"), code.replace("adam(1e-2)", "adam(2e-2)")):
+    assert len([line for line in code.splitlines() if line.strip()]) <= 40
+    words = ["--reads", "2000", "--threads", "1", "--chips", "2"]
+    other_table = code.replace("return learner_table(rows)", "return learner_table(rows)[::-1]")
+    other_rate = code.replace("adam(1e-2)", "adam(2e-2)")
+    assert len({code, other_table, other_rate}) == 3
+    for version, folders in ((code, 1), (other_table, 1), (other_rate, 2)):
         Path("mystudy.py").write_text(version)
         monkeypatch.delitem(sys.modules, "mystudy", raising=False)
         importlib.invalidate_caches()
         assert execute(["mystudy", *words]) == 0
-        assert len([*Path("results").iterdir()]) == 1 + (version != code and "right, %" in version)
+        assert len([*Path("results").iterdir()]) == folders
     (folder, *_) = Path("results").iterdir()
-    assert execute(["draw", str(folder)]) == 0 and "4 probes" in capsys.readouterr().out
+    assert execute(["report", str(folder)]) == 0 and "mystudy:mine" in capsys.readouterr().out
     Path("docs/archive").mkdir(parents=True)
     assert execute(["archive", str(folder)]) == 0
     (archive,) = Path("docs/archive/mystudy").iterdir()

@@ -67,10 +67,14 @@ def test_help_shows_each_flag_with_its_meaning(
 
 
 def test_a_study_of_ones_own_runs_from_its_folder(tmp_path: Path) -> None:
-    """With workers, which import it too; an edit of a learning rate is another run."""
-    study = tmp_path / "mine" / "study.py"
+    """With workers, which import it too; an edit of a number in what it imports is another run."""
+    study, helper = tmp_path / "mine" / "study.py", tmp_path / "mine" / "numbers_of_mine.py"
     study.parent.mkdir()
-    study.write_text((Path(__file__).parent / "toy.py").read_text())
+    helper.write_text("COUNT = 4\n")
+    toy = (Path(__file__).parent / "toy.py").read_text()
+    assert "range(4)" in toy and "import torch\n" in toy
+    toy = toy.replace("import torch\n", "import torch\nfrom mine.numbers_of_mine import COUNT\n")
+    study.write_text(toy.replace("range(4)", "range(COUNT)"))
     command = [
         sys.executable,
         "-m",
@@ -89,11 +93,10 @@ def test_a_study_of_ones_own_runs_from_its_folder(tmp_path: Path) -> None:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stdout + done.stderr
         assert len([*(tmp_path / "results").iterdir()]) == folders
-        if folders == 1:
-            text = study.read_text()
-            study.write_text(
-                text + "# seen\n" if "# seen" not in text else text.replace("range(4)", "range(3)")
-            )
+        if "# seen" not in helper.read_text():
+            helper.write_text("COUNT = 4\n# seen\n")
+        else:
+            helper.write_text("COUNT = 3\n")
 
 
 def test_archived_results_go_on_elsewhere(

@@ -2,7 +2,8 @@
 
 A module counts if it lies outside the standard library and site-packages, or belongs to this toolkit or to
 a package named by the caller, wherever that is installed. Modules are followed whole, function bodies
-included. Only packages of this toolkit whose `__init__` does nothing but pass names on are read by name:
+included. Only packages of this toolkit whose `__init__` does nothing but pass names on (those of
+`studies.kit` once they are asked for) are read by name:
 `from analog import Chip` leads to `analog.chip` and not to all of analog. (Importing a module of ours does
 nothing to any other module, which a test holds.)
 """
@@ -123,15 +124,21 @@ class ImportGraph:
         """Whether a module is a package of ours whose `__init__` is imports and `__all__` alone."""
         if _top(name) not in TOOLKIT or path.name != "__init__.py":
             return False
-        return all(
-            isinstance(s, ast.Import | ast.ImportFrom)
-            or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
-            or (
-                isinstance(s, ast.Assign)
-                and all(isinstance(t, ast.Name) and t.id == "__all__" for t in s.targets)
-            )
-            for s in self._parse(path).body
-        )
+        return all(map(_only_passes_on, self._parse(path).body))
+
+
+def _only_passes_on(statement: ast.stmt) -> bool:
+    """Whether a statement imports names or lists them, or does so once they are asked for."""
+    match statement:
+        case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Assign(targets=[ast.Name(id="__all__")]):
+            return True
+        case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=[]):
+            return all(map(_only_passes_on, statement.body))
+        case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=ast.Name(id="TYPE_CHECKING")), orelse=[]):
+            return {getattr(s, "name", None) for s in statement.body} <= {"__getattr__", "__dir__"}
+    return False
 
 
 def locate(name: str) -> Path | None:
