@@ -34,7 +34,7 @@ from learners.energy import CHEAP, DEAR, DigitalCosts, training_energy
 from learners.learner import Learner
 from learners.operations import OperationCounter, Operations
 
-from ..kit.recipes.methods import AnyMethod, Setup, make_learner, method_name
+from ..kit.recipes.methods import AnyLearner, Setup, make_learner, method_name
 from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.report.figures import PALETTE, legend, note, panels
@@ -46,7 +46,7 @@ from ..kit.run.study import Row
 
 PARTS = ("array", "converters", "writes", "arithmetic", "memory")
 DIGITAL = "digital backpropagation"  # what stands beside the methods
-IN_PLACE: tuple[AnyMethod, ...] = (
+IN_PLACE: tuple[AnyLearner, ...] = (
     "node perturbation",
     "learned feedback",
     "weight perturbation",
@@ -58,7 +58,7 @@ IN_PLACE: tuple[AnyMethod, ...] = (
 class Args(SeededChips):
     data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder of IDX files
     device: AnyDevice = Mismatched()  # what learns; its own prices are the middle ones
-    methods: tuple[AnyMethod, ...] = IN_PLACE  # what trains the chip; or module:recipe
+    learners: tuple[AnyLearner, ...] = IN_PLACE  # what trains the chip
     hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: Positive | None = None  # by default 45, or 15 on large data
     steps: Count = 20  # that are measured
@@ -70,7 +70,7 @@ TOY = Args(data="digits", hidden=8, epochs=0.3, steps=2)
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
-    method: AnyMethod | None = None  # none: a digital network
+    method: AnyLearner | None = None  # none: a digital network
 
     @property
     def name(self) -> str:
@@ -82,7 +82,7 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args, method) for method in (*args.methods, None)]
+    return [Trial(args, method) for method in (*args.learners, None)]
 
 
 def prices(middle: Costs) -> dict[str, tuple[Costs, DigitalCosts]]:
@@ -107,7 +107,7 @@ def run(trial: Trial) -> Iterator[Row]:
         counted, steps = _backpropagation(data, size, examples, args.seed)
     else:
         update = decaying_adam(data, size.batch, size.epochs, size.learning_rate)
-        learner = make_learner(trial.method, Setup(chip, update))
+        learner = make_learner(trial.method, Setup(chip, update, steps=total))
         ledger, counted, steps = _in_place(chip, learner, examples, stream(args.seed, "energy", "probes"))
     whole = total / steps
     about: Row = {"method": trial.label, "sizes": chip.spec.sizes, "steps": total}
