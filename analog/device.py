@@ -10,7 +10,8 @@ from typing_extensions import TypeVar
 from .costs import Costs
 from .measurement import MeasurementPlan
 from .randomness import Fabrication, Noise
-from .settings import check_settings
+from .settings import check_settings, settings
+from .tables import html_table
 
 
 class Cells(Protocol):
@@ -48,6 +49,11 @@ class Device(Protocol[S]):
             ValueError: names the device, the parameter, its value and what was wanted.
         """
         check_settings(self)
+
+    def _repr_html_(self) -> str:
+        """A notebook's view: each setting with its value, unit and meaning."""
+        rows = [(n, getattr(self, n), known.unit, known.meaning) for n, known in settings(type(self)).items()]
+        return html_table(type(self).__name__, ("setting", "value", "unit", "meaning"), rows)
 
     @property
     def costs(self) -> Costs:

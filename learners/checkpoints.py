@@ -1,7 +1,7 @@
-"""The state of a training in a file, and back: tensors and numbers, never a pickle.
+"""The state of a training in a file, and back: tensors, numbers and generators, never a pickle.
 
-A file names no types: those are of the state that the same learner begins with. The chip is saved beside it
-(`analog.save`), at the same moment.
+A file names no types: those are of the state that the same training begins with. The chip is saved beside it
+(`analog.save`), at the same moment. `load_state` is for `train`, `restore_state` for a loop of one's own.
 """
 
 import json
@@ -13,10 +13,10 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.port import Port
-from analog.tree import tree_leaves
+from analog.tree import tree_leaves, tree_map
 
 from .learner import Learner, for_steps
 from .training_state import Arguments, TrainingState, begin
@@ -26,17 +26,23 @@ class BadState(ValueError):
     """A file is no whole state of a training by this learner on such a chip."""
 
 
-def save_state(state: TrainingState, path: str | Path) -> None:
+def save_state(state: Any, path: str | Path) -> None:
     """Write the state of a training to a file, at once or not at all.
 
+    Args:
+        state: `run.state` of `train`, or in a loop of your own a tuple of what it takes to go on: the
+            learner's state, the generators, and how many steps have been made.
+        path: of the file.
+
     Raises:
-        TypeError: the learner's state holds something that is neither a tensor nor a number.
+        TypeError: it holds something that is neither a tensor, nor a number, nor a generator.
     """
+    state = tree_map(lambda leaf: leaf.get_state() if isinstance(leaf, Generator) else leaf, state)
     leaves = tree_leaves(state)
     tensors = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, Tensor)}
     numbers = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, int | float)}
     for name in leaves.keys() - tensors.keys() - numbers.keys():
-        raise TypeError(f"save_state: {name} is {leaves[name]!r}, wanted a tensor or a number")
+        raise TypeError(f"save_state: {name} is {leaves[name]!r}, wanted a tensor, a number or a generator")
     orders = {name: _memory_order(leaf) for name, leaf in tensors.items()}
     words = {"numbers": numbers, "orders": orders, "outline": _outline(state)}
     content = {
@@ -60,6 +66,28 @@ def load_state(path: str | Path, learner: Learner, port: Port) -> TrainingState:
     Raises:
         BadState: the file is missing or damaged, or of another learner or another chip.
     """
+    start = begin(for_steps(learner, 1), port, Arguments(1.0, 0, 1, 0))
+    state: TrainingState = restore_state(path, start, on=port.spec.on)
+    return state._replace(order=state.order.cpu(), probes=state.probes.cpu())
+
+
+def restore_state(path: str | Path, start: Any, *, on: str = "cpu") -> Any:
+    """Read the state of a loop of your own, of the structure that it starts with.
+
+        start = (0, learner.init(port.spec), stream(0, "order"), stream(0, "probes"))
+        made, state, order, probes = restore_state("state", start)
+
+    Args:
+        path: what `save_state` wrote.
+        start: the state with which the loop begins; where it has a generator, so has what is restored.
+        on: where tensors go.
+
+    Returns:
+        The saved state; `start` is left as it is.
+
+    Raises:
+        BadState: the file is missing or damaged, or of another structure.
+    """
     try:
         with safetensors.safe_open(path, "pt") as file:
             words = {name: json.loads(word) for name, word in file.metadata().items()}
@@ -70,12 +98,10 @@ def load_state(path: str | Path, learner: Learner, port: Port) -> TrainingState:
         leaves |= words["numbers"]
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadState(f"{path}: no whole state of a training: {error}") from None
-    start = begin(for_steps(learner, 1), port, Arguments(1.0, 0, 1, 0))
     try:
-        state: TrainingState = _restore(words["outline"], start, leaves, port.spec.on)
-    except (KeyError, ValueError):
+        return _restore(words["outline"], start, leaves, on)
+    except (KeyError, ValueError, RuntimeError):
         raise BadState(f"{path}: the state of another learner, or of a chip of another shape") from None
-    return state._replace(order=state.order.cpu(), probes=state.probes.cpu())
 
 
 def _memory_order(tensor: Tensor) -> list[int]:
@@ -97,6 +123,7 @@ def _restore(outline: Any, start: Any, leaves: Mapping[str, Any], on: str, name:
     Raises:
         KeyError: a leaf is lacking.
         ValueError: it is another tree than `start`, or a leaf has another shape.
+        RuntimeError: a generator cannot have such a state.
     """
     if outline is None and start is None:
         return None
@@ -104,6 +131,8 @@ def _restore(outline: Any, start: Any, leaves: Mapping[str, Any], on: str, name:
         raise ValueError(name)
     if not isinstance(outline, list):
         leaf = leaves[name]
+        if isinstance(start, Generator):
+            return _generator(start, leaf)
         if start is not None and _form(start) != _form(leaf):
             raise ValueError(name)
         return leaf.to(on) if isinstance(leaf, Tensor) else leaf
@@ -117,6 +146,15 @@ def _restore(outline: Any, start: Any, leaves: Mapping[str, Any], on: str, name:
         for o, part, field in zip(outline, parts, fields or range(len(outline)), strict=True)
     )
     return tuple(restored) if fields is None else kind(*restored)
+
+
+def _generator(start: Generator, state: Any) -> Generator:
+    """A generator in such a state, at the place of another; RuntimeError or ValueError if it is none."""
+    if not isinstance(state, Tensor) or state.dtype != torch.uint8:
+        raise ValueError("no generator")
+    generator = Generator(start.device)
+    generator.set_state(state.cpu())
+    return generator
 
 
 def _form(leaf: Any) -> object:

@@ -23,7 +23,7 @@ ACROSS = {
 }
 _SPEC = {"analog.spec", "analog.costs", "analog.layers", "analog.access", "analog.rejection"}
 _PORT = {"analog.port", "analog.inputs", *_SPEC}
-_BELOW_DEVICE = {"analog.randomness", "analog.settings", "analog.measurement"}
+_BELOW_DEVICE = {"analog.randomness", "analog.settings", "analog.measurement", "analog.tables"}
 _DEVICE = {"analog.device", "analog.tree", *_BELOW_DEVICE, *_PORT}
 _CHIP = {"analog.chip", "analog.propagation", "analog.streams", *_DEVICE}
 MAY: dict[str, set[str]] = {  # module or package -> what it may import beside itself
@@ -38,9 +38,10 @@ MAY: dict[str, set[str]] = {  # module or package -> what it may import beside i
     "analog.spec": {"analog.access", "analog.costs", "analog.layers", "analog.rejection", "analog.streams"},
     "analog.inputs": _SPEC,
     "analog.port": {"analog.inputs", *_SPEC},
-    "analog.wires": _PORT | {"analog.contract", "analog.tree"},
+    "analog.wires": _PORT | {"analog.contract", "analog.tables", "analog.tree"},
     "analog.randomness": {"analog.streams"},
     "analog.settings": set(),
+    "analog.tables": set(),
     "analog.measurement": set(),
     "analog.device": _PORT | _BELOW_DEVICE,
     "analog.devices": _DEVICE,

@@ -1,8 +1,10 @@
 """README and the pages of docs are true: their code runs as written, and what they promise exists."""
 
 import importlib
+import os
 import re
 import shutil
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -135,6 +137,46 @@ def test_an_answer_format_of_ones_own_has_a_name_on_the_command_line(monkeypatch
     run(PARTS["An answer format"], "confidence", monkeypatch)
     (name,) = re.findall(r'--answers "([^"]+)"', YOUR_OWN)
     assert resolve(name).bits(10) == 4 + 6
+
+
+def test_data_of_ones_own_keep_their_shape_and_are_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(PARTS["Data"], "colors", monkeypatch)
+    assert made["data"].shape == (3, 6, 6) and made["data"].split_seed == 0
+    assert float(made["right"]) > 0.7 and made["again"].accuracy is None and len(made["again"].losses) == 6
+
+
+def test_networks_and_optimizers_of_torch_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(PARTS["From torch and back"], "bridges", monkeypatch)
+    assert float(made["losses"][-1]) < 0.9 * float(made["losses"][0]) and float(made["difference"]) < 1e-5
+
+
+def test_a_loop_of_ones_own_survives_a_kill_between_its_two_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Killed when the second chip is written and its state is not; the last chips are the same bytes."""
+    code = PARTS["A loop of your own that survives a kill"]
+    (tmp_path / "loop.py").write_text(code)
+    deadly = """
+import os, pathlib, loop
+plain = loop.save_state
+def save_state(state, path):
+    if state[0] == 20:
+        os.kill(os.getpid(), 9)
+    plain(state, path)
+loop.save_state = save_state
+loop.learn(pathlib.Path("killed"), 30, 10)
+"""
+    for name in ("killed", "whole"):
+        (tmp_path / name).mkdir()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
+    ended = subprocess.run([sys.executable, "-c", deadly], cwd=tmp_path, env=environment, check=False)
+    assert ended.returncode == -9
+    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == ["chip-10", "chip-20", "state"]
+    learn = run(code, "loop", monkeypatch)["learn"]
+    for name in ("killed", "whole"):
+        learn(tmp_path / name, 30, 10)
+    one, other = ((tmp_path / name / "chip-30").read_bytes() for name in ("killed", "whole"))
+    assert one == other
 
 
 def test_a_study_of_ones_own_runs_and_its_results_know_its_code(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..measurement import MeasurementTable
+from ..tables import html_table
 from .confidence import ConfidenceDistribution
 from .moments import Moments, whitened, whitening
 
@@ -60,6 +61,24 @@ class Calibration:
     diagnostics: Diagnostics
 
     def __repr__(self) -> str:
+        doubted = sum(bool(p.doubts) for p in self.parameters)
+        notes = [f"{len(self.parameters)} parameters found"]
+        notes += [f"{doubted} in doubt"] * bool(doubted) + [f"{len(self.fixed)} held"] * bool(self.fixed)
+        notes += [f"{len(self.warnings)} warnings"] * bool(self.warnings)
+        return f"Calibration({type(self.device).__name__}, {', '.join(notes)})"
+
+    def _repr_html_(self) -> str:
+        """A notebook's view: each estimate with its error and interval, and the warnings below."""
+        rows: list[tuple[object, ...]] = [
+            (p.name, p.value, p.error, p.low, p.high, p.unit, p.meaning, "; ".join(p.doubts))
+            for p in self.parameters
+        ]
+        rows += [(name, value, "held", "", "", "", "", "") for name, value in self.fixed.items()]
+        rows += [("warning", warning, "", "", "", "", "", "") for warning in self.warnings]
+        header = ("parameter", "value", "error", "low (95 %)", "high (95 %)", "unit", "meaning", "doubts")
+        return html_table(repr(self), header, rows)
+
+    def __str__(self) -> str:
         width = max((len(p.name) for p in self.parameters), default=0)
         lines = (
             f"    {p.name:{width}} {p.value:.4g} ± {p.error:.2g} {p.unit}".rstrip() for p in self.parameters

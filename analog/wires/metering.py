@@ -11,6 +11,7 @@ from ..costs import Costs, Energy
 from ..port import Port, Probe, Reading, require_port, rewired
 from ..rejection import Rejected
 from ..spec import Knobs, Spec
+from ..tables import html_table
 
 
 class Ledger:
@@ -36,6 +37,20 @@ class Ledger:
             f"Ledger({self.spec.sizes}{fleet}, {most['reads']:,} reads, "
             f"{most['pulses_per_cell']:.3g} pulses a cell, {most['joules']:.3g} J, {self.seconds:.3g} s)"
         )
+
+    def _repr_html_(self) -> str:
+        """A notebook's view: reads and pulses by layer, the energy by where it went; of a fleet the means."""
+        counts = [
+            (f"layer {i}", f"{reads:,}", f"{float(pulses.mean()):.3g}", "")
+            for i, (reads, pulses) in enumerate(zip(self.reads, self.pulses, strict=True))
+        ]
+        energy = [(name, "", "", f"{float(part.mean()):.3g}") for name, part in self._parts().items()]
+        return html_table(repr(self), ("", "reads", "pulses a cell", "J"), [*counts, *energy])
+
+    def _parts(self) -> dict[str, Tensor]:  # (*fleet,) each
+        """The energy of each chip, J, by where it went; what took none is left out."""
+        parts = self.energy()._asdict()
+        return {name: part for name, part in parts.items() if isinstance(part, Tensor) and float(part.max())}
 
     @property
     def joules(self) -> Tensor:  # (*fleet,)

@@ -49,6 +49,12 @@ class Tuning:
     probes: int
     reads: int  # vectors driven through the chip to find out
 
+    def __repr__(self) -> str:
+        return (
+            f"Tuning(size={self.size:.3g}, probes={self.probes}, noise={self.noise:.3g}, "
+            f"signal={self.signal:.3g}, perturbation={self.perturbation:.3g}, reads={self.reads:,})"
+        )
+
     def __str__(self) -> str:
         return (
             f"a loss reading has noise {self.noise:.3g} and the loss bends (mean square "

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip, Mismatched, load, mlp, save, xray
+from analog import Chip, Mismatched, load, mlp, save, stream, xray
 from learners import (
     CrossEntropy,
     Descent,
@@ -21,7 +21,7 @@ from learners import (
     sgd,
     train,
 )
-from learners.checkpoints import BadState
+from learners.checkpoints import BadState, restore_state
 from learners.data import load_data
 
 DATA = load_data("digits")
@@ -70,8 +70,32 @@ def test_what_is_no_state_of_this_training_is_refused(tmp_path: Path) -> None:
             load_state(tmp_path / "state", learner, other)
 
 
+def test_a_state_of_ones_own_comes_back_with_its_generators(tmp_path: Path) -> None:
+    """Also where what it begins with is not filled yet; what begins is left as it is."""
+    order, probes = stream(0, "order"), stream(0, "probes")
+    torch.rand(5, generator=order)
+    save_state((3, (torch.ones(2).double(), None), None, order, probes), tmp_path / "state")
+    start = (0, (torch.zeros(2).double(), None), None, stream(1), stream(1))
+    made, (tensor, nothing), empty, *generators = restore_state(tmp_path / "state", start)
+    assert made == 3 and nothing is None and empty is None and torch.equal(tensor, torch.ones(2).double())
+    for restored, kept in zip(generators, (order, probes), strict=True):
+        assert torch.equal(torch.rand(3, generator=restored), torch.rand(3, generator=kept))
+    assert torch.equal(torch.rand(3, generator=start[3]), torch.rand(3, generator=stream(1)))
+    others = (
+        (0, 0),
+        (start[0], (stream(0), None), *start[2:]),
+        (torch.zeros(1), *start[1:]),
+        (0, *start[:4]),
+    )
+    for other in others:
+        with pytest.raises(BadState, match="state of another learner"):
+            restore_state(tmp_path / "state", other)
+
+
 def test_a_state_that_a_file_cannot_hold_is_refused(tmp_path: Path) -> None:
     run = train(Chip(Mismatched(), LAYERS, 1).port(), LEARNERS["recipe"], DATA, epochs=0.1, seed=0)
-    with pytest.raises(TypeError, match="save_state: learner is 'words', wanted a tensor or a number"):
+    with pytest.raises(
+        TypeError, match="save_state: learner is 'words', wanted a tensor, a number or a generator"
+    ):
         save_state(run.state._replace(learner="words"), tmp_path / "state")
     assert not list(tmp_path.iterdir())

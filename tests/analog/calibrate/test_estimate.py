@@ -217,7 +217,10 @@ def test_an_estimate_has_the_meaning_and_unit_of_its_setting() -> None:
 
 def test_a_calibration_is_shown_in_a_few_lines() -> None:
     """Name, value, error and unit of each parameter, and what the search warns of."""
-    shown = repr(calibrate(Line(), line_table(Line(), 20, "shown"), model=line_model))
-    first, *lines = shown.splitlines()
+    found = calibrate(Line(), line_table(Line(), 20, "shown"), model=line_model)
+    first, *lines = str(found).splitlines()
     assert first == "Calibration of Line:" and len(lines) < 8
     assert any(re.fullmatch(r" +read_noise +0\.\d+ ± 0\.\d+ V rms", line) for line in lines)
+    assert re.fullmatch(r"Calibration\(Line, \d parameters found(, \d [a-z ]+)*\)", repr(found))
+    table = found._repr_html_()
+    assert table.count("<tr>") >= 1 + len(found.parameters) and "white noise of a reading" in table

@@ -110,6 +110,7 @@ def test_any_start_ends_in_the_same_place_and_nothing_is_pulsed(start: Any) -> N
         assert max(ledger.reads) - before == found.reads
         assert (estimator.distribution, estimator.scheme) == (start.distribution, start.scheme)
         assert estimator.probes == found.probes and f"{found.probes} probes" in str(found)
+        assert f"probes={found.probes}, " in repr(found) and len(repr(found)) < 120
         sizes.append(estimator.size)
     assert 1 / 1.7 < sizes[0] / sizes[1] < 1.7
 
