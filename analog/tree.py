@@ -4,9 +4,11 @@ A tree is a tensor (or another leaf), None, or a tuple, list or NamedTuple of tr
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from torch import Tensor
+
+_NODES: Final = (tuple, list)  # a union made anew at every question costs more than the answer
 
 
 def tree_map(function: Callable[..., Any], *trees: Any) -> Any:
@@ -23,10 +25,10 @@ def tree_map(function: Callable[..., Any], *trees: Any) -> Any:
     if first is None:
         _require_alike(all(tree is None for tree in trees), trees)
         return None
-    if not isinstance(first, tuple | list):
-        _require_alike(not any(tree is None or isinstance(tree, tuple | list) for tree in trees), trees)
+    if not isinstance(first, _NODES):
+        _require_alike(not any(tree is None or isinstance(tree, _NODES) for tree in trees), trees)
         return function(*trees)
-    _require_alike(all(isinstance(tree, tuple | list) and len(tree) == len(first) for tree in trees), trees)
+    _require_alike(all(isinstance(tree, _NODES) and len(tree) == len(first) for tree in trees), trees)
     return _like(first, (tree_map(function, *parts) for parts in zip(*trees, strict=True)))
 
 
@@ -36,14 +38,20 @@ def tree_leaves(tree: Any, name: str = "") -> dict[str, Any]:
     Args:
         name: of the tree itself, in front of every name.
     """
+    leaves: dict[str, Any] = {}
+    _gather(tree, name, leaves)
+    return leaves
+
+
+def _gather(tree: Any, name: str, leaves: dict[str, Any]) -> None:
     if tree is None:
-        return {}
-    if not isinstance(tree, tuple | list):
-        return {name: tree}
-    parts = zip(_names(tree), tree, strict=True)
-    return {
-        k: leaf for key, part in parts for k, leaf in tree_leaves(part, f"{name}.{key}".lstrip(".")).items()
-    }
+        return
+    if not isinstance(tree, _NODES):
+        leaves[name] = tree
+        return
+    front = f"{name}." if name else ""
+    for key, part in zip(_names(tree), tree, strict=True):
+        _gather(part, f"{front}{key}", leaves)
 
 
 def tree_unflatten(tree: Any, leaves: Mapping[str, Tensor], name: str = "") -> Any:
@@ -54,7 +62,7 @@ def tree_unflatten(tree: Any, leaves: Mapping[str, Tensor], name: str = "") -> A
     """
     if tree is None:
         return None
-    if not isinstance(tree, tuple | list):
+    if not isinstance(tree, _NODES):
         return leaves[name]
     parts = zip(_names(tree), tree, strict=True)
     return _like(tree, (tree_unflatten(part, leaves, f"{name}.{key}".lstrip(".")) for key, part in parts))
@@ -75,6 +83,6 @@ def _require_alike(alike: bool, trees: Sequence[Any]) -> None:
 
 
 def _outline(tree: Any) -> str:
-    if isinstance(tree, tuple | list):
+    if isinstance(tree, _NODES):
         return f"{type(tree).__name__} of {len(tree)}"
     return "None" if tree is None else type(tree).__name__

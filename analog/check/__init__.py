@@ -117,8 +117,8 @@ def device_laws(steps: int = 200, *, fresh: bool = False) -> tuple[Law, ...]:
         steps: of the lives that the last law has chips live; 0 leaves it out.
         fresh: True for other numbers and other lives, at every call of this function.
     """
-    seed = secrets.randbits(32) if fresh else 0
-    laws = tuple(Law(first_sentence(check), partial(_try, check, seed)) for check in _LAWS)
+    trials = _Trials(secrets.randbits(32) if fresh else 0)
+    laws = tuple(Law(first_sentence(check), partial(_try, check, trials)) for check in _LAWS)
     return (*laws, *((_law_of_lives(steps, fresh),) if steps else ()))
 
 
@@ -142,10 +142,26 @@ def _made(device: Device) -> Device:
     return device
 
 
-def _try(check: Callable[[Trial], None], seed: int, device: Device) -> None:
+class _Trials:
+    """The trials of one device, a wiring each, kept from law to law so that its chips are fabricated once."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._device: object = None
+        self._trials: tuple[Trial, ...] = ()
+
+    def __call__(self, device: Device) -> tuple[Trial, ...]:
+        if device is not self._device:
+            watched, wirings = Watched(_made(device)), zip(_WIRINGS, _NOISY_DTYPES, strict=True)
+            self._trials = tuple(Trial(watched, layers, self._seed, dtype) for layers, dtype in wirings)
+            self._device = device
+        return self._trials
+
+
+def _try(check: Callable[[Trial], None], trials: _Trials, device: Device) -> None:
     """Try a law on chips of each wiring; whatever goes wrong is told as a broken law."""
-    for layers, dtype in zip(_WIRINGS, _NOISY_DTYPES, strict=True):
-        trial, before = Trial(Watched(_made(device)), layers, seed, dtype), Generators()
+    for trial in trials(device):
+        before = Generators()
         try:
             check(trial)
         except ContractError:

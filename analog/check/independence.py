@@ -40,13 +40,27 @@ def check_noise_of_readings(trial: Trial) -> None:
     """Noise of reads is independent between examples, probes, tiles and chips, and from read to read."""
     bench, crowd = (trial.bench(chips, trial.noisy_dtype) for chips in (3, _CROWD[0]))
     for stage in ("collect", "sense", "fire"):
-        for way, use in _readings(trial, bench, stage).items():
-            d = _differences(use.read, trial.noise(f"{stage}{way}"), _READS)
-            axes = trial.uncoupled("examples", "tiles", "chips", *use.axes)
-            require_independent(trial, f"{bench.name}: {stage}{way}", d, axes)
+        _judge_readings(trial, bench, stage, ("examples", "tiles", "chips", "probes"))
         d = _differences(_of_a_crowd(trial, crowd, stage), trial.noise(), 6)
         where = f"{bench.name}: {stage}, of {_CROWD[0]} chips and {_CROWD[1]} examples"
         require_independent(trial, where, d, trial.uncoupled("examples", "chips"), pairs=False)
+
+
+def require_probes_apart(trial: Trial, stage: str) -> None:
+    """Refuse noise of one stage of a reading that probes share; such a fleet is no company of lone chips.
+
+    Raises:
+        ContractError: they share it.
+    """
+    _judge_readings(trial, trial.bench(3, trial.noisy_dtype), stage, ("probes",))
+
+
+def _judge_readings(trial: Trial, bench: Bench, stage: str, axes: tuple[str, ...]) -> None:
+    for way, use in _readings(trial, bench, stage).items():
+        judged = [axis for axis in trial.uncoupled(*axes) if axis != "probes" or use.probed]
+        if judged:
+            d = _differences(use.read, trial.noise(f"{stage}{way}"), _READS)
+            require_independent(trial, f"{bench.name}: {stage}{way}", d, judged)
 
 
 def _of_a_crowd(trial: Trial, crowd: Bench, stage: str) -> Callable[[Noise], Tensor]:
@@ -56,13 +70,13 @@ def _of_a_crowd(trial: Trial, crowd: Bench, stage: str) -> Callable[[Noise], Ten
 
 class _Use(NamedTuple):
     read: Callable[[Noise], Tensor]  # gives (probes, chips, tiles, examples, rows)
-    axes: tuple[str, ...]  # of probes, if there are any
+    probed: bool
 
 
 def _readings(trial: Trial, bench: Bench, stage: str) -> dict[str, _Use]:
-    """One stage read without a probe, with two axes of probes of the knobs, and before probes have come."""
+    """One stage read without a probe, with probes, those of the knobs on two axes, and before they come."""
     found = scenes(trial, bench, stage, examples=_EXAMPLES, probes=4)
-    plain, probed = (_twins(found[way], stage) for way in ("", " with probes of the knobs"))
+    plain, nodes, probed = (_twins(scene, stage) for scene in found.values())
     square, device = probed.unflattened((2, 2)), trial.device
 
     def before(noise: Noise) -> Tensor:
@@ -70,13 +84,14 @@ def _readings(trial: Trial, bench: Bench, stage: str) -> dict[str, _Use]:
         return shown if shown.ndim == 5 else shown.expand(4, *shown.shape)
 
     uses = {
-        "": _Use(lambda noise: plain.through(device, stage, noise).unsqueeze(0), ()),
+        "": _Use(lambda noise: plain.through(device, stage, noise).unsqueeze(0), False),
+        ", with probes": _Use(lambda noise: nodes.through(device, stage, noise), True),
         ", with probes of the knobs": _Use(
-            lambda noise: square.through(device, stage, noise).flatten(0, 1), ("probes",)
+            lambda noise: square.through(device, stage, noise).flatten(0, 1), True
         ),
     }
     if before(trial.noise()).shape != before(Noise.none()).shape or _noisy(before, trial.noise()):
-        uses[", before probes have come"] = _Use(before, ("probes",))
+        uses[", before probes have come"] = _Use(before, True)
     return uses
 
 

@@ -6,10 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..contract import ContractError
 from ..randomness import Noise
 from ..streams import stream
 from ..tree import tree_leaves, tree_map
 from .assertions import require_close
+from .independence import require_probes_apart
 from .trial import AXES, ONE, AlikeNoise, Bench, FrozenNoise, Scene, Trial, respond, scenes
 
 _LONE = "as a chip that is no fleet"
@@ -23,7 +25,12 @@ def check_influence_in_readings(trial: Trial) -> None:
             for way, scene in scenes(trial, bench, stage).items():
                 lead = scene.sent.ndim - bench.cells.knobs.ndim
                 axes = trial.uncoupled("examples", *(("probes",) if lead else ()), "tiles", "chips")
-                _try_readings(trial, f"{bench.name}: in {stage}{way}", stage, scene, axes)
+                try:
+                    _try_readings(trial, f"{bench.name}: in {stage}{way}", stage, scene, axes)
+                except ContractError:
+                    if lead:
+                        require_probes_apart(trial, stage)  # may know better why
+                    raise
 
 
 def _try_readings(trial: Trial, where: str, stage: str, scene: Scene, axes: list[str]) -> None:

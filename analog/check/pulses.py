@@ -138,16 +138,16 @@ def check_huge_pulses(trial: Trial) -> None:
             for seconds in (1e3, 1e8):
                 aged = trial.device.age(bench.cells, seconds, trial.noise("aged"))
                 require_bounds(trial.device, bench.name, aged, f"after {seconds:g} s")
-            cells, noise = bench.cells, trial.noise("huge")
+            cells, noise, bounded = bench.cells, trial.noise("huge"), _bounded(trial, bench)
             for drive in _huge(trial, bench, torch.finfo(dtype).max):
                 after = (
                     f"after a drive of {float(drive[0, 0, 0, 0]):.3g} in {str(dtype).removeprefix('torch.')}"
                 )
-                cells = trial.device.pulse(cells if _bounded(trial, bench) else bench.cells, drive, noise)
+                cells = trial.device.pulse(cells if bounded else bench.cells, drive, noise)
                 for field, cell in tree_leaves(cells).items():
-                    sound = torch.isfinite(cell) if _bounded(trial, bench) else ~torch.isnan(cell)
+                    sound = torch.isfinite(cell) if bounded else ~torch.isnan(cell)
                     law = f"{bench.name}: {after} cells.{field} is not finite"
-                    law += ", of a device that states bounds" if _bounded(trial, bench) else ""
+                    law += ", of a device that states bounds" if bounded else ""
                     require(bool(sound.all()), law)
                 require_bounds(trial.device, bench.name, cells, after)
 
@@ -159,12 +159,13 @@ def _bounded(trial: Trial, bench: Bench) -> bool:
 
 def _huge(trial: Trial, bench: Bench, largest: float) -> Iterator[Tensor]:
     """Drives of any finite size: all alike, all different, and in stripes."""
+    bounded = _bounded(trial, bench)
     sizes = (1.0, -30.0, 1e3, 1e12, -1e30, largest / 2, -largest / 2, -largest / 2, largest, -largest, 0.05)
     for k, size in enumerate(sizes):
         drive = torch.full_like(bench.cells.knobs, size)
         drive[1] = size * trial.draw(f"drive {k}", *drive.shape[1:], dtype=drive.dtype).tanh()
         drive[2, ..., ::2] *= -1
-        yield drive if _bounded(trial, bench) else drive.abs() * math.copysign(1.0, size)
+        yield drive if bounded else drive.abs() * math.copysign(1.0, size)
 
 
 def require_bounds(device: Any, where: str, cells: Any, when: str) -> None:

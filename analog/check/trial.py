@@ -1,7 +1,7 @@
 """What every law is tried with: a fleet on the bench, numbers to send, and noise of several kinds."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -34,15 +34,18 @@ class Trial:
     layers: tuple[Layer, ...]
     seed: int = 0
     noisy_dtype: torch.dtype = torch.float64  # of the cells whose noise is judged
+    _newborn: dict[tuple[int, torch.dtype], tuple[Any, ...]] = field(default_factory=dict, compare=False)
 
     def chip(self, who: Any, dtype: torch.dtype = torch.float64) -> Chip:
         """Fabricate a chip or a fleet."""
         return Chip(self.device, self.layers, who, dtype=dtype)
 
     def benches(self, chips: int = 4, dtype: torch.dtype = torch.float64) -> Iterator[Bench]:
-        """Go through the layers of a fleet of different chips."""
-        for i, cells in enumerate(self.chip(range(3, 3 + chips), dtype)._cells):
-            yield Bench(f"layer {i}", self.layers[i], cells)
+        """Go through the layers of a fleet of different chips, made once; every bench has a copy."""
+        if (chips, dtype) not in self._newborn:
+            self._newborn[chips, dtype] = self.chip(range(3, 3 + chips), dtype)._cells
+        for i, cells in enumerate(self._newborn[chips, dtype]):
+            yield Bench(f"layer {i}", self.layers[i], tree_map(torch.clone, cells))
 
     def bench(self, chips: int = 4, dtype: torch.dtype = torch.float64) -> Bench:
         """The layer of most cells: one is enough where a device cannot know which layer it works in."""

@@ -80,24 +80,26 @@ class Watched(Device[Any]):
 
 
 def _call(name: str, function: Callable[..., Any], *given: Any) -> Any:
-    before = _versions(given)
+    tensors = _tensors(given)
+    before = [tensor._version for tensor in tensors.values()]  # torch counts writes
     try:
         out = function(*given)
     except ContractError:
         raise
     except Exception as error:
         raise ContractError(f"{name} raised {type(error).__name__}: {error}{_hint(error, given)}") from error
-    for field, version in _versions(given).items():
-        require(version == before[field], f"{name} altered {field}; device functions are pure")
+    for (field, tensor), version in zip(tensors.items(), before, strict=True):
+        if tensor._version != version:
+            raise ContractError(f"{name} altered {field}; device functions are pure")
     return out
 
 
-def _versions(given: tuple[Any, ...]) -> dict[str, int]:
-    """How often each tensor among the arguments has been written to, which torch counts."""
+def _tensors(given: tuple[Any, ...]) -> dict[str, Tensor]:
+    """The tensors among the arguments, of any shapes, by what they are called."""
     cells = tree_leaves(given[0]) if hasattr(given[0], "_replace") else {}
     sent = dict.fromkeys(("what was sent",), next((t for t in given[1:] if isinstance(t, Tensor)), None))
     leaves = {**cells, **sent}
-    return {k: t._version for k, t in leaves.items() if isinstance(t, Tensor) and not t.is_inference()}
+    return {k: t for k, t in leaves.items() if isinstance(t, Tensor) and not t.is_inference()}
 
 
 def _hint(error: Exception, given: tuple[Any, ...]) -> str:

@@ -35,6 +35,7 @@ from learners import (
 from learners.estimators import ActiveNodePerturbation, Flipout, RunningMean
 from learners.local import LocoProp, PerturbedNodeGradients, TargetPropagation, relu
 from learners.wiring import Decorrelated
+from tests.sampled import by_turns
 
 LEARNERS: dict[str, Learner] = {
     "nodes": Descent(NodePerturbation(0.1, mask=False), sgd(0.1), CrossEntropy(), delta_rule=False),
@@ -107,6 +108,10 @@ WIRINGS = {
     "one layer": (dense(16, 3, linear=True),),
 }
 
+on_devices_by_turns = pytest.mark.parametrize(
+    ("name", "device"), by_turns(LEARNERS, DEVICES), ids=lambda part: getattr(type(part), "__name__", part)
+)
+
 
 def lessons(count: int, batch: int) -> list[Batch]:
     generator = stream(0, "lessons")
@@ -116,8 +121,7 @@ def lessons(count: int, batch: int) -> list[Batch]:
     ]
 
 
-@pytest.mark.parametrize("device", DEVICES, ids=lambda d: type(d).__name__)
-@pytest.mark.parametrize("name", LEARNERS)
+@on_devices_by_turns
 @settings(max_examples=6)
 @given(wiring=st.sampled_from(sorted(WIRINGS)), fleet=st.sampled_from([0, 1, 3]), batch=st.integers(1, 4))
 def test_a_tape_replayed_with_no_chip_gives_the_same_pulses(
@@ -160,8 +164,7 @@ def test_a_cheat_is_caught(kind: type[Cheat]) -> None:
         check_learner(kind(chip), chip.port(), lessons(3, 2), lambda: stream(0, "probes"))
 
 
-@pytest.mark.parametrize("device", DEVICES, ids=lambda d: type(d).__name__)
-@pytest.mark.parametrize("name", LEARNERS)
+@on_devices_by_turns
 def test_every_learner_learns_on_every_device(name: str, device: Device) -> None:
     """A separable task: the loss of the silent chip falls by at least a tenth."""
     chip = Chip(device, WIRINGS["dense"], 3)

@@ -150,7 +150,7 @@ import studies.__main__
 from tests.studies import toy
 
 if __name__ == "__main__":
-    sys.argv = ["studies", "tests.studies.toy", "--wait", "0.3", "--threads", "1", *sys.argv[1:]]
+    sys.argv = ["studies", "tests.studies.toy", "--wait", "1", "--threads", "1", *sys.argv[1:]]
     sys.exit(studies.__main__.main())
 """
 

@@ -13,6 +13,7 @@ from analog.devices import CapacitorCell
 from analog.devices.ideal import IdealCells
 from analog.port import make_port
 from tests.analog.certificate.defects import DEEP, DEFECTS, LAYERS, healthy, noisy, shared
+from tests.sampled import sampled
 
 BUDGET = Budget(reads=5_000, pulses_per_cell=50)
 SMALL = (dense(8, 8), dense(8, 6, linear=True))
@@ -69,7 +70,7 @@ UNCOMMON: dict[str, Callable[[], Port]] = {
 }
 
 
-@pytest.mark.parametrize("name", UNCOMMON)
+@pytest.mark.parametrize("name", sampled(UNCOMMON, 2))
 def test_what_the_contract_of_devices_allows_is_not_called_broken(name: str) -> None:
     certificate = certify(UNCOMMON[name](), budget=BUDGET)
     assert not certificate.broken, certificate

@@ -30,49 +30,40 @@ def judged(name: str) -> object:
     return pytest.param(name, marks=marks)
 
 
-FIRST_OF_EACH_LAW = {breach.law: name for name, breach in reversed(BREACHES.items())}
-PLAIN = (  # and the plainest faults, those that authors of devices make
-    "a batch-norm gain",
+FIRST_OF_EACH_LAW = {  # where a message names one law alone; those of two are left to `make fuzz`
+    breach.law: name for name, breach in reversed(BREACHES.items()) if "|" not in breach.law
+}
+PLAIN = (  # and the plainest faults, those that authors of devices make, if no test of one law has them
     "an auto-ranging converter over the batch",
     "a gain by the size of the batch",
     "a gain by the number of the example",
     "a leak of the mean over tiles into sense",
-    "a leak of the mean over probes",
     "a gain by the number of the probe",
     "chips that hear each other's probes",
     "chips that share a perturbation",
-    "ageing pulls to the mean of the fleet",
-    "one worn-out chip ends the fleet",
     "noise that grows with the count of probes",
-    "noise drawn whole, the first probe's given to all",
-    "noise drawn whole, the first chip's given to all",
+    "a fleet's noise drawn once for all its probes",
+    "noise of probed nodes, the first's given to all where no knob is probed",
     "write noise, the first chip's given to all",
     "random drift, the first chip's given to all",
-    "noise shared by examples 2k and 2k + 1",
+    "read noise shared by tiles",
     "a random walk along the batch",
-    "a generator seeded with 0 at every reading",
-    "a spread that grows with t",
+    "readings that are remembered",
     "a spread that is not additive beside a uniform",
-    "an amplifier that drifts anew at every look",
     "an amplifier that ages in no time",
-    "waits below a second forgotten",
     "a pulse of zero that changes a cell in a thousand",
-    "a pulse of zero that changes a tile in 300",
-    "a pulse of -0.0 that changes all",
-    "a drive altered above .3",
-    "cells altered by a probe above 3",
-    "probes clamped at 1.3",
-    "wear as an attribute of the tensor",
+    "half-selected cells that nobody was told of",
     "a gain by the wall clock",
     "a gain by python's dice",
     "noise by numpy's dice",
-    "weights stale after a pulse",
     "an amplifier stale after a pulse",
-    "no number for an input of 0",
     "no number for a sum of 0 in fire",
     "no number for inputs above 100",
-    "a straight-through slope",
     "float64 from fire with probes",
+    "wear as an attribute of the tensor",
+    "an end that is a number",
+    "a gain that grows an axis when pulsed",
+    "an age that divides by the time",
 )
 
 
@@ -88,7 +79,7 @@ def test_a_broken_device_is_refused_for_what_it_breaks(name: str) -> None:
         check_device(breach.make(), steps=breach.steps)
 
 
-@pytest.mark.parametrize("name", some(HONEST, [*HONEST][::12]))
+@pytest.mark.parametrize("name", some(HONEST, [*HONEST][::16]))
 def test_an_odd_device_that_keeps_every_law_passes(name: str) -> None:
     assert check_device(HONEST[name], steps=0)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from analog.devices import SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
 from analog.devices.mismatched import MismatchedCells
 from analog.effects import Endurance
+from tests.sampled import sampled
 
 DEVICES = [
     Ideal(),
@@ -26,7 +28,7 @@ DEVICES = [
 ]
 
 
-@pytest.mark.parametrize("device", DEVICES, ids=str)
+@pytest.mark.parametrize("device", sampled(DEVICES, 2), ids=str)
 def test_our_devices_keep_the_contract(device: Device) -> None:
     check_device(device, steps=0)  # their lives are lived in check/test_life.py
 
@@ -39,7 +41,7 @@ def test_the_laws_that_were_tried_are_told() -> None:
 
 
 @given(severity=st.floats(0.0, 2.0), read_noise=st.floats(0.0, 0.2))
-@settings(max_examples=3)
+@settings(max_examples=2)
 @pytest.mark.filterwarnings("error")
 def test_it_runs_inside_a_property_test_of_ones_own(severity: float, read_noise: float) -> None:
     check_device(Mismatched(severity=severity, read_noise=read_noise), steps=25)
@@ -298,8 +300,7 @@ def test_cells_that_switch_by_chance_are_honest() -> None:
     check_device(Switching())
 
 
-@pytest.mark.parametrize("step", [1 / 16, 1 / 4096])
-@pytest.mark.parametrize("read_noise", [0.0, 0.01, 0.1])
+@pytest.mark.parametrize(("step", "read_noise"), sampled(product((1 / 16, 1 / 4096), (0.0, 0.01, 0.1)), 5))
 def test_converters_and_switches_are_honest(step: float, read_noise: float) -> None:
     """Slopes of zero are lawful where a finite probe shows an effect; readings may coincide."""
     check_device(Bent(sense=lambda c, u, n: ((u + read_noise * n.normal(u)) / step).round() * step), steps=0)

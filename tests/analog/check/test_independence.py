@@ -13,6 +13,10 @@ from tests.analog.check.judging import Law, require_judged
         (check_fresh_noise, "noise that begins anew with every pulse"),
         (check_noise_of_readings, "noise shared by examples 2k and 2k + 1"),
         (check_noise_of_readings, "noise shared by batches above 64"),
+        (
+            check_noise_of_readings,
+            "noise of probed nodes, the first's given to all where no knob is probed",
+        ),
         (check_noise_of_writes, "write noise antithetic over chips"),
         (check_noise_of_writes, "random drift of an hour shared by the fleet"),
         (check_noise_of_readings, "noise shared by fleets above eight"),

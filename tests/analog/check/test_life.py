@@ -43,7 +43,7 @@ LIVES: list[Device] = [
 def test_ten_thousand_steps_across_the_zoo() -> None:
     """In `make fuzz`, other ones at every run; a few of the same ones otherwise."""
     many = settings.get_current_profile_name() == "fuzz"
-    wanted, taken = 10_000 if many else 700, 0
+    wanted, taken = 10_000 if many else 300, 0
     while taken < wanted:
         for device in LIVES:
             taken += check_lives(device, _WIRINGS, 1 + 11 * wanted // (10 * len(LIVES)), fresh=many)

@@ -9,6 +9,7 @@ import torch
 from analog import Chip, ContractError, Device, Ideal, Mismatched, check_device, conv2d, dense, stream, xray
 from analog.devices import PCM, ZOO, CapacitorCell, PCMPair
 from analog.effects import Clipped, Converters, DifferentialPair, IRDrop, Stuck, Temperature, Tiled, Wafer
+from tests.analog.check.judging import require_lawful
 from tests.sampled import sampled
 
 Wrap = Callable[[Device], Device]
@@ -40,31 +41,28 @@ NOTHING: dict[str, Wrap] = {  # effects in the limit in which they do nothing
 def test_effects_keep_the_contract(effect: str) -> None:
     """Around plain, strange, leaking, paired and drifting devices: one of them each, by turns, or all."""
     devices = [Ideal(), Mismatched(), CapacitorCell(), PCMPair(), PCM()]
-    turn = [*EFFECTS].index(effect) % len(devices)
-    for device in sampled(devices[turn:] + devices[:turn], len(devices)):
-        check_device(EFFECTS[effect](device), steps=0)
+    turn = [*EFFECTS].index(effect)
+    start = turn % len(devices)
+    for device in sampled(devices[start:] + devices[:start], len(devices)):
+        require_lawful(EFFECTS[effect](device), turn)
 
 
-@pytest.mark.parametrize("device", sampled(ZOO, 7), ids=lambda d: type(d).__name__)
-def test_any_device_can_be_wrapped(device: Device) -> None:
-    check_device(Stuck(Converters(Tiled(device, rows=3, cols=2)), share=0.1), steps=0)
+@pytest.mark.parametrize(("turn", "device"), sampled(enumerate(ZOO), 7), ids=str)
+def test_any_device_can_be_wrapped(turn: int, device: Device) -> None:
+    require_lawful(Stuck(Converters(Tiled(device, rows=3, cols=2)), share=0.1), turn)
 
 
-@pytest.mark.parametrize(
-    "device",
-    sampled(
-        [
-            Temperature(Clipped(Stuck(Mismatched(), at=0.5))),
-            Tiled(Stuck(DifferentialPair(PCM())), rows=3, cols=2),
-            DifferentialPair(Tiled(Wafer(Temperature(PCMPair())), 2, 2)),
-            Converters(IRDrop(Temperature(Wafer(Stuck(CapacitorCell()))))),
-        ],
-        3,
-    ),
-    ids=lambda device: type(device).__name__,
-)
-def test_effects_nest(device: Device) -> None:
-    check_device(device, steps=0)  # their lives are lived in check/test_life.py
+NESTED = [
+    Temperature(Clipped(Stuck(Mismatched(), at=0.5))),
+    Tiled(Stuck(DifferentialPair(PCM())), rows=3, cols=2),
+    DifferentialPair(Tiled(Wafer(Temperature(PCMPair())), 2, 2)),
+    Converters(IRDrop(Temperature(Wafer(Stuck(CapacitorCell()))))),
+]
+
+
+@pytest.mark.parametrize(("turn", "device"), [*enumerate(NESTED)], ids=str)
+def test_effects_nest(turn: int, device: Device) -> None:
+    require_lawful(device, turn)  # their lives are lived in check/test_life.py
 
 
 class Meddling(Clipped[Any]):

@@ -14,6 +14,7 @@ from analog.devices import SoftBoundsRRAM
 from analog.effects import Endurance
 from analog.environment import EnvSettings, Task, register, xor
 from analog.environment.chips import MortalChip, MortalChips
+from tests.sampled import by_turns
 
 MODES = list(getattr(gymnasium.vector, "AutoresetMode", ["NextStep"]))  # the oldest admitted has but one
 SILENT = Mismatched(read_noise=0.0, write_noise=0.0)
@@ -65,18 +66,21 @@ def test_gymnasium_finds_nothing_to_say(act: str) -> None:
     vector.close()
 
 
-@pytest.mark.parametrize(
-    "terms",
-    [{}, {"act": "probe"}, MORTAL, {**MORTAL, "act": "probe"}],
-    ids=["pulses", "probes", "pulses, to death", "probes, to death"],
-)
-@pytest.mark.parametrize("mode", MODES, ids=str)
-def test_the_vector_is_single_environments_side_by_side(mode: Any, terms: dict[str, Any]) -> None:
+TERMS: dict[str, dict[str, Any]] = {
+    "pulses": {},
+    "probes, to death": {**MORTAL, "act": "probe"},
+    "pulses, to death": MORTAL,
+    "probes": {"act": "probe"},
+}
+
+
+@pytest.mark.parametrize(("mode", "terms"), by_turns(MODES, [*TERMS]), ids=str)
+def test_the_vector_is_single_environments_side_by_side(mode: Any, terms: str) -> None:
     """Bitwise what gymnasium's own loop over single environments tells, through deaths and budgets."""
-    terms = {"budget": Budget(reads=2000, pulses_per_cell=11.5), **terms}
+    settings = {"budget": Budget(reads=2000, pulses_per_cell=11.5), **TERMS[terms]}
     named = {} if isinstance(mode, str) else {"autoreset_mode": mode}
-    ours = gymnasium.make_vec("MortalChip-v0", 3, **named, **terms)
-    theirs = gymnasium.make_vec("MortalChip-v0", 3, "sync", vector_kwargs=named, **terms)
+    ours = gymnasium.make_vec("MortalChip-v0", 3, **named, **settings)
+    theirs = gymnasium.make_vec("MortalChip-v0", 3, "sync", vector_kwargs=named, **settings)
     assert named.get("autoreset_mode", "NextStep") in (ours.metadata["autoreset_mode"], "NextStep")
     assert same(ours.reset(seed=5), theirs.reset(seed=5))
     deaths = budgets = apart = 0
@@ -91,7 +95,7 @@ def test_the_vector_is_single_environments_side_by_side(mode: Any, terms: dict[s
                 ours.step(action)
             again = [e.reset(seed=10 + number, options={"reset_mask": over.copy()}) for e in (ours, theirs)]
             assert same(*again)
-    assert apart > 0 and (deaths if "device" in terms else budgets) > 0
+    assert apart > 0 and (deaths if "device" in settings else budgets) > 0
 
 
 def test_a_seed_reproduces_an_episode_and_another_does_not() -> None:

@@ -10,6 +10,7 @@ from learners.estimators import Flipout
 from learners.estimators.distributions import Independent
 from learners.estimators.flipout import Flips
 from tests.estimates import estimated
+from tests.sampled import sampled
 from tests.signs import moments, signs
 
 F64 = torch.float64
@@ -74,8 +75,10 @@ def test_moments_with_another_base_keep_a_part_that_examples_share() -> None:
 
 @pytest.mark.parametrize(
     "estimator",
-    [Flipout(0.3, probes=2), Flipout(0.3, distribution=gaussian), Flipout(0.3, 2, scheme=antithetic)],
-    ids=["signs", "gaussian", "pairs"],
+    sampled(
+        [Flipout(0.3, probes=2), Flipout(0.3, distribution=gaussian), Flipout(0.3, 2, scheme=antithetic)], 3
+    ),
+    ids=str,
 )
 def test_flipout_is_lawful(estimator: Flipout) -> None:
     check_estimator(estimator, stream(0, "lawful flips", estimator.probes))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from itertools import product
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from learners.local import (
     WrongLabels,
     relu,
 )
+from tests.sampled import by_turns
 
 LAYERS = (dense(16, 12), grouped(12, 6, 2, linear=True))
 NODES = NodePerturbation(0.1, probes=4)
@@ -72,10 +74,11 @@ def batches(count: int, images: int = 8) -> Iterator[Batch]:
         yield Batch(torch.cat(views), labels.repeat(2))
 
 
-@pytest.mark.parametrize("device", DEVICES, ids=lambda d: type(d).__name__)
-@pytest.mark.parametrize("fleet", [0, 1, 3])
-@each_objective
-def test_a_tape_replayed_with_no_chip_gives_the_same_pulses(name: str, fleet: int, device: Device) -> None:
+@pytest.mark.parametrize(
+    ("name", "chips"), by_turns(OBJECTIVES, [*product([0, 1, 3], DEVICES)]), ids=lambda part: str(part)[:30]
+)
+def test_a_tape_replayed_with_no_chip_gives_the_same_pulses(name: str, chips: tuple[int, Device]) -> None:
+    fleet, device = chips
     port = Chip(device, LAYERS, range(fleet) if fleet else 3).port()
     check_learner(OBJECTIVES[name], port, batches(3), lambda: stream(0, "probes"))
 

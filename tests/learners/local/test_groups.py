@@ -30,6 +30,7 @@ from learners.estimators import ActiveNodePerturbation, WeightMirrors
 from learners.local import Block, Greedy, PerGroupLoss, ReplicatedHeads
 from learners.wiring import Skip, residual
 from tests.learners.local.one_head import F64, Every, given, heads, known, moved
+from tests.sampled import sampled
 
 PLAIN = (dense(3, 4), grouped(4, 4, 2))  # 8 nodes
 
@@ -163,7 +164,7 @@ def test_it_is_a_function_of_its_measurements_without_autograd(way: str) -> None
         check_learner(WAYS[way], port, lessons(3), lambda: stream(0, "probes"))
 
 
-@pytest.mark.parametrize("way", [w for w in WAYS if "weights" not in w])
+@pytest.mark.parametrize("way", sampled([w for w in WAYS if "weights" not in w], 3))
 def test_groups_learn_in_place(way: str) -> None:
     port = Chip(Mismatched(), LAYERS, [1, 2], dtype=F64).port()
     losses = torch.stack([s.loss for _, s in fit(WAYS[way], port, lessons(500), stream(0, "probes"))])

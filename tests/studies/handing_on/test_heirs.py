@@ -31,7 +31,7 @@ def test_short_training_already_separates_heirs_from_copies() -> None:
 
 
 def test_conduct_draws_and_keeps(tmp_path: Path) -> None:
-    folder = run_study(heirs, heirs.TOY, RunOptions(tmp_path, workers=2, threads=1))
+    folder = run_study(heirs, heirs.TOY, RunOptions(tmp_path, threads=1))
     assert (folder / "heirs.png").exists() and len((folder / "rows.jsonl").read_text()) > 1000
 
 

@@ -185,6 +185,20 @@ EXAMPLE_NOISE: dict[str, Breach] = {
 
 PROBE_NOISE: dict[str, Breach] = {
     "noise drawn whole, the first probe's given to all": amplifier(NOISE_OF_PROBES, on(0, first_of, 5)),
+    "a fleet's noise drawn once for all its probes": breach(
+        "probes .*share noise", sense=lambda c, u, n: u + 0.1 * n.normal(u[:1] if u.ndim > 4 else u)
+    ),
+    "an array's noise drawn once for all probes of a fleet's nodes": breach(
+        "probes .*share noise",
+        collect=lambda c, x, n: (
+            product(c, x)
+            + 0.1 * noisy(n, product(c, x), on(0, first_of, 5) if c.knobs.ndim == 4 else torch.clone)
+        ),
+    ),
+    "noise of probed nodes, the first's given to all where no knob is probed": breach(
+        "probes .*share noise",
+        sense=lambda c, u, n: u + 0.1 * noisy(n, u, lambda z: first_of(z, 0) if z.ndim > c.knobs.ndim else z),
+    ),
     "noise of synapses, the first probe's given to all": synapses(NOISE_OF_PROBES, on(0, first_of, 5)),
     "noise of neurons, the first probe's given to all": neurons(NOISE_OF_PROBES, on(0, first_of, 5)),
     "noise shared by pairs of probes": amplifier(

@@ -28,7 +28,7 @@ def served(port: Port, **how: Any) -> Iterator[str]:
     thread = Thread(target=work)
     thread.start()
     try:
-        yield ready.get(timeout=10)
+        yield ready.get(timeout=60)
         assert thread.is_alive(), "the server did not live"
     finally:
         stop.set()

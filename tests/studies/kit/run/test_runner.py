@@ -17,17 +17,27 @@ from studies.kit.run.results import read_rows
 from studies.kit.run.rows import ResultsError
 from studies.kit.run.runner import RunOptions, TrialFailed, run_study
 from studies.kit.run.study import Row
+from tests.sampled import sampled
 from tests.studies import toy
 
 CHILD = """
-import sys
+import os, signal, sys
 from pathlib import Path
-from studies.kit.run.runner import run_study
-from studies.kit.run.runner import RunOptions
+from studies.kit.run.runner import RunOptions, run_study
 from tests.studies import toy
+folder, workers, number, row = Path(sys.argv[1]), *map(int, sys.argv[2:])
+lived = toy.run
+
+def killed(trial):
+    for k, shown in enumerate(lived(trial)):
+        if (trial.number, k) == (number, row):
+            os.kill(os.getpid() if workers == 1 else os.getppid(), signal.SIGKILL)
+        yield shown
+
+toy.run = killed
 if __name__ == "__main__":
     args = toy.Args(trials=6, wait=0.05, uneven=True)
-    run_study(toy, args, RunOptions(Path(sys.argv[1]), workers=int(sys.argv[2]), threads=1))
+    run_study(toy, args, RunOptions(folder, workers=workers, threads=1))
 """
 
 
@@ -41,41 +51,33 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_study(toy, args, RunOptions(tmp_path_factory.mktemp("whole"), threads=1))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_killed_at_any_moment_it_goes_on_to_the_same_rows(tmp_path: Path, whole: Path, workers: int) -> None:
-    script = tmp_path / "child.py"
+@pytest.mark.parametrize(
+    ("workers", "moments"),
+    [(1, sampled([(1, 0), (2, 2), (4, 3), (5, 1)], 2)), (2, sampled([(2, 2), (4, 0), (5, 3)], 3))],
+    ids=["alone", "with workers"],
+)
+def test_killed_at_any_moment_it_goes_on_to_the_same_rows(
+    tmp_path: Path, whole: Path, workers: int, moments: list[tuple[int, int]]
+) -> None:
+    """Killed by a trial of its own, between trials and inside them, whatever else the computer does."""
+    script, folder = tmp_path / "child.py", tmp_path / "killed"
     script.write_text(CHILD)
-    folder = tmp_path / "killed"
-    command = [sys.executable, str(script), str(folder), str(workers)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])}
-    kills = 0
-    waits = (0.1, 0.4, 0.9) if workers == 1 else (0.1, 0.9)  # between trials and inside them
-    for wait in waits:
-        child = subprocess.Popen(command, env=environment)
-        give_up = time.monotonic() + 60
-        rows = folder / "rows.jsonl"
-        before = rows.stat().st_size if rows.exists() else -1
-        while child.poll() is None and time.monotonic() < give_up:
-            if (rows.stat().st_size if rows.exists() else -1) > before:
-                break
-            time.sleep(0.02)
-        time.sleep(wait)
-        if child.poll() is None:
-            child.send_signal(signal.SIGKILL)
-            kills += 1
-        child.wait()
-    assert kills >= 1 + (workers == 1)
+    for moment in moments:
+        command = [sys.executable, str(script), str(folder), str(workers), *map(str, moment)]
+        assert subprocess.run(command, env=environment).returncode == -signal.SIGKILL
     if workers == 2:
         _wait_for_orphans(str(script))
-    subprocess.run(command, env=environment, check=True)
+    args = toy.Args(trials=6, wait=0.05, uneven=True)
+    run_study(toy, args, RunOptions(folder, workers=workers, threads=1))
     assert rows_text(folder) == rows_text(whole)
     assert not (folder / "spool").exists()
     assert (folder / "table.csv").read_text() == "rows\n24\n"
 
 
 def _wait_for_orphans(mark: str) -> None:
-    """Workers whose parent was killed must be gone within seconds."""
-    give_up = time.monotonic() + 20
+    """Workers whose parent was killed must be gone within seconds, of a computer that does nothing else."""
+    give_up = time.monotonic() + 120
     while time.monotonic() < give_up:
         alive = subprocess.run(["pgrep", "-f", mark], capture_output=True, text=True).stdout.split()
         if not alive:
