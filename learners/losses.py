@@ -20,6 +20,7 @@ class Loss(Protocol):
 
     parts: int = 1  # into how many losses an example falls
     needs_outputs: bool = True  # whether it judges outputs; if not, the wires have judged them already
+    couples_examples: bool = False  # whether an example's loss hangs on the outputs of others in its batch
     gradient: Callable[[Tensor, Any], Tensor] | None = None
     """(out, target) -> d (sum of the parts' losses) / d out, of the shape of `out`; None: nobody knows it."""
 

@@ -42,6 +42,7 @@ class SubclassLoss(Loss):
     classes: int
     auxiliary_weight: float = 0.3  # nats; on held-out digits, whose teachers then use 1.9 of 2 subclasses
     auxiliary_temperature: float = 0.5  # the lower, the more the most alike pairs count
+    couples_examples = True  # each is compared with the others of its class as they read
 
     def __post_init__(self) -> None:
         check_integer("SubclassLoss: classes", self.classes, 2)

@@ -23,10 +23,11 @@ from .comparison import (
 
 _BATCH = 6
 _STEP = 1e-5
+_LEFT_OUT = "Left out: that an example's loss hangs on its own outputs alone; the loss couples examples."
 _BATCHES = ((2,), (4, 1), (3, 0, 4, 5, 1), (5, 4, 3, 2, 1, 0, 0, 1, 2, 3, 4, 5))  # examples, by number
 
 
-def check_loss(loss: Loss, target: Any = None, *, outputs: int = 6) -> None:
+def check_loss(loss: Loss, target: Any = None, *, outputs: int = 6) -> tuple[str, ...]:
     """Check that a loss keeps its contract on made-up outputs of six examples.
 
     Every part of every example has a number, of the dtype of the outputs, and the call is their sum; it is
@@ -34,7 +35,9 @@ def check_loss(loss: Loss, target: Any = None, *, outputs: int = 6) -> None:
     recorded or not, alters nothing, and hangs on no other example, whatever the leading axes (none to three:
     probes, fleet), in float32 and float64. `freeze` gives one target for a fleet and for its chips alone, and
     what it gives is a constant. Where it leaves the target as it is and each tensor of that has six rows, an
-    example's loss and gradient are also the same in batches of 1, 2, 5 and 12 and in another order. The
+    example's loss and gradient are also the same in batches of 1, 2, 5 and 12 and in another order. Of a loss
+    that says `couples_examples` nothing of this is asked, and its gradient is that of an example's loss along
+    its own outputs, the others' held. The
     gradient, if the loss knows one, is that of central differences at outputs of size 1, 30 and 1e3; a kink
     that happens to lie within 1e-5 of an output would be taken for an error. With no `target` another count
     of outputs is tried too, if the loss takes it.
@@ -47,6 +50,9 @@ def check_loss(loss: Loss, target: Any = None, *, outputs: int = 6) -> None:
         target: of six examples, a tensor (6, ...) or a NamedTuple of such; floating ones in float64. None:
             class numbers, or numbers from 0 to 1 like the outputs, whichever the loss takes first.
         outputs: how many each example has, a multiple of the loss's parts.
+
+    Returns:
+        What was left out, a sentence each, because the loss couples examples.
 
     Raises:
         ContractError: naming the law that is broken, and by how much.
@@ -66,6 +72,7 @@ def check_loss(loss: Loss, target: Any = None, *, outputs: int = 6) -> None:
         _Trial(loss, out.to(dtype), _cast(chosen, dtype)).check()
     if target is None:
         _check_wider(loss, 2 * outputs + parts)
+    return (_LEFT_OUT,) if loss.couples_examples else ()
 
 
 def _check_wider(loss: Loss, outputs: int) -> None:
@@ -115,11 +122,12 @@ class _Trial:
         self._require(not graph, f"freeze gave a target with a graph at {' and '.join(graph)}")
         self._check_value()
         self._check_freeze()
-        self._check_examples()
+        if not self.loss.couples_examples:
+            self._check_examples()
+            self._check_batches()
         self._check_leading_axes()
         if self.loss.gradient is not None:
             self._check_gradient(self.loss.gradient)
-        self._check_batches()
         self._check_fitted()
 
     def call(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -270,9 +278,11 @@ class _Trial:
     def _differences(self, out: Tensor) -> Tensor:
         """The gradient of each example's loss by central differences, of the shape of the outputs."""
         steps = _STEP * torch.eye(out.shape[-1], dtype=out.dtype)
+        together = torch.eye(_BATCH) if self.loss.couples_examples else torch.ones(1, _BATCH)
 
-        def along(step: Tensor) -> Tensor:
-            up, down = (self.loss.value(out + s * step, self.target).sum(-1) for s in (1, -1))
-            return (up - down) / (2 * _STEP)
+        def along(step: Tensor, moved: Tensor) -> Tensor:
+            sent = moved.to(out).unsqueeze(-1) * step  # (batch, features)
+            up, down = (self.loss.value(out + s * sent, self.target).sum(-1) for s in (1, -1))
+            return (up - down) / (2 * _STEP) * moved.to(out)
 
-        return torch.stack([along(step) for step in steps], -1)
+        return torch.stack([sum((along(step, m) for m in together), torch.zeros(())) for step in steps], -1)

@@ -33,8 +33,21 @@ class Baseline:
 
     @cached_property
     def output_gradient(self) -> Tensor | None:  # (*fleet, batch, outputs)
-        """The gradient of each example's loss at the outputs, if the loss knows it."""
-        return None if self.loss.gradient is None else self.loss.gradient(self.reading.out, self.target)
+        """The gradient of each example's loss at the outputs, if the loss knows it.
+
+        Raises:
+            ValueError: the loss gives something else, or numbers that are not finite.
+        """
+        if self.loss.gradient is None:
+            return None
+        out, gradient = self.reading.out, self.loss.gradient(self.reading.out, self.target)
+        if gradient.shape != out.shape or gradient.dtype != out.dtype:
+            raise ValueError(
+                f"{self.loss!r} gave a gradient {gradient.dtype} {tuple(gradient.shape)} for outputs "
+                f"{out.dtype} {tuple(out.shape)}; wanted the same"
+            )
+        self._require_finite(gradient, "entries of the gradient")
+        return gradient
 
     def judge(self, reading: Reading) -> Tensor:
         """The losses of a reading of the same batch, (..., batch, parts).
@@ -49,15 +62,16 @@ class Baseline:
                 f"{self.loss!r} gave {losses.dtype} {tuple(losses.shape)} for outputs {out.dtype} "
                 f"{tuple(out.shape)}; wanted {wanted}, a number for each part of each example, not averaged"
             )
-        if not math.isfinite(losses.sum().item()) and not bool(torch.isfinite(losses).all()):
-            bad = int((~torch.isfinite(losses)).sum())
-            cause = (
-                "finite outputs" if bool(torch.isfinite(out).all()) else "a reading that is not finite itself"
-            )
-            raise ValueError(
-                f"{self.loss!r}: {bad} of {losses.numel()} losses are NaN or infinite, of {cause}"
-            )
+        self._require_finite(losses, "losses", out)
         return losses
+
+    def _require_finite(self, found: Tensor, name: str, out: Tensor | None = None) -> None:
+        if math.isfinite(found.sum().item()) or bool(torch.isfinite(found).all()):
+            return
+        bad, out = int((~torch.isfinite(found)).sum()), self.reading.out if out is None else out
+        finite = bool(torch.isfinite(out).all())
+        cause = "finite outputs" if finite else "a reading that is not finite itself"
+        raise ValueError(f"{self.loss!r}: {bad} of {found.numel()} {name} are NaN or infinite, of {cause}")
 
 
 def judge_baseline(loss: Loss, x: Tensor, target: Any, reading: Reading) -> Baseline:

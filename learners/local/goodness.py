@@ -28,6 +28,7 @@ from analog.port import Port, Probe, Reading
 from analog.spec import Spec
 
 from ..estimators.distributions import rademacher
+from ..estimators.estimate import judge_baseline
 from ..estimators.gradient import knob_gradient
 from ..learner import Batch, Step
 from ..losses import Loss
@@ -112,12 +113,14 @@ class Hebbian:
 
     def step(self, port: Port, batch: Batch, state: Any, generator: Generator) -> tuple[Any, Step]:
         baseline = port.measure(batch.x)
-        delta = self.loss.gradient(baseline.out, batch.target)
+        judged = judge_baseline(self.loss, batch.x, batch.target, baseline)
+        losses, delta = judged.losses, judged.output_gradient
+        assert delta is not None  # goodness knows it
         if self.probe_size is not None:
             delta = delta * self._derivatives(self.probe_size, port, batch, baseline, generator)
         drive, state = self.update.step((knob_gradient(port.spec.layers[0], delta, batch.x),), state)
         port.pulse(drive)
-        return state, Step(self.loss(baseline.out, batch.target).mean(-1), baseline)
+        return state, Step(losses.sum(-1).mean(-1), baseline)
 
     @staticmethod
     def _derivatives(

@@ -33,6 +33,7 @@ from analog.port import Port
 from analog.spec import Knobs, Spec
 
 from ..access import spans_access, taps_access
+from ..estimators.estimate import judge_baseline
 from ..estimators.gradient import knob_gradient
 from ..learner import Batch, Step
 from ..losses import Loss
@@ -98,6 +99,7 @@ class LocoProp:
 
     def step(self, port: Port, batch: Batch, state: _State, generator: Generator) -> tuple[_State, Step]:
         baseline = port.measure(batch.x)
+        losses = judge_baseline(self.loss, batch.x, batch.target, baseline).losses
         gradients, memory = self.node_gradients.estimate(
             port, batch, baseline, self.loss, state.node_gradients, generator
         )
@@ -112,7 +114,7 @@ class LocoProp:
             port.pulse(drive)
             if self.proximal:
                 sent = drive if sent is None else tuple(s + d for s, d in zip(sent, drive, strict=True))
-        return _State(update, memory), Step(self.loss(baseline.out, batch.target).mean(-1), baseline)
+        return _State(update, memory), Step(losses.sum(-1).mean(-1), baseline)
 
     def _transferred(self, taps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Taps, each through the function by which it is compared."""

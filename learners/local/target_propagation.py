@@ -30,6 +30,7 @@ from analog.port import Port
 from analog.spec import Knobs, Spec
 
 from ..access import spans_access
+from ..estimators.estimate import judge_baseline
 from ..estimators.gradient import knob_gradient
 from ..learner import Batch, Step
 from ..losses import Loss, known_gradient
@@ -98,10 +99,13 @@ class TargetPropagation:
 
     def step(self, port: Port, batch: Batch, state: _State, generator: Generator) -> tuple[_State, Step]:
         baseline = port.measure(batch.x)
+        judged = judge_baseline(self.loss, batch.x, batch.target, baseline)
+        losses, at_outputs = judged.losses, judged.output_gradient
+        assert at_outputs is not None  # the loss knows it
         activities = (*baseline.taps[:-1], self.output_activation.forward(baseline.out))
         knobs, inverse_update = self._step_inverses(port, baseline.taps, state, generator)
         inverses = [self._inverse(*pair) for pair in zip(self._inverse_layers(port.spec), knobs, strict=True)]
-        top = activities[-1] - self.gamma * self._loss_gradient(baseline.out, batch.target)
+        top = activities[-1] - self.gamma * at_outputs
         targets = propagate_targets(activities, top, inverses, difference=self.difference)
         gradient = [
             knob_gradient(
@@ -113,12 +117,7 @@ class TargetPropagation:
         ]
         drive, update = self.update.step(tuple(gradient), state.update)
         port.pulse(drive)
-        losses = self.loss(baseline.out, batch.target)
-        return _State(update, knobs, inverse_update), Step(losses.mean(-1), baseline)
-
-    @property
-    def _loss_gradient(self) -> Callable[[Tensor, Any], Tensor]:
-        return known_gradient(self.loss, "TargetPropagation")
+        return _State(update, knobs, inverse_update), Step(losses.sum(-1).mean(-1), baseline)
 
     def _inverse_layers(self, spec: Spec) -> tuple[Dense, ...]:
         """The wiring of each inverse, from what a layer but the first shows to what drove it."""

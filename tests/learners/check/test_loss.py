@@ -55,10 +55,24 @@ def test_our_losses_keep_their_contract(loss: Loss, target: Any, outputs: int) -
     check_loss(loss, target, outputs=outputs)
 
 
-def test_a_loss_that_compares_examples_without_settling_them_is_named() -> None:
+class Silent(SubclassLoss):
+    couples_examples = False
+
+
+class Half(SubclassLoss):
+    def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+        return 0.5 * super().gradient(out, target)
+
+
+def test_a_loss_that_compares_examples_says_so_and_is_told_what_was_left_out() -> None:
     """`SubclassLoss` looks at the other examples as they read, not as `freeze` would keep them."""
+    assert check_loss(CrossEntropy(), LABELS) == ()
+    (left_out,) = check_loss(SubclassLoss(3), LABELS)
+    assert "the loss couples examples" in left_out
     with pytest.raises(ContractError, match="the loss of an example hangs on other examples"):
-        check_loss(SubclassLoss(3), LABELS)
+        check_loss(Silent(3), LABELS)
+    with pytest.raises(ContractError, match="gradient is 0.5 times that of central differences"):
+        check_loss(Half(3), LABELS)
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,5 +1,6 @@
 """Laws of every local learner and objective: a new one joins by a line in OBJECTIVES."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from itertools import product
@@ -7,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from analog import Chip, Device, Ideal, Mismatched, dense, grouped, stream, xray
+from analog import BadReading, Chip, Device, Ideal, Mismatched, Probe, Reading, dense, grouped, stream, xray
 from analog.devices import SoftBoundsRRAM
 from learners import Batch, CrossEntropy, Descent, Learner, NodePerturbation, adam, check_learner, fit, local
 from learners.estimators import WeightMirrors
@@ -115,3 +117,18 @@ def test_every_exported_learner_loss_and_source_of_negatives_is_tried() -> None:
     protocols = {n for n in exported if getattr(getattr(local, n), "_is_protocol", False)}
     values = {"Activation"}
     assert exported - protocols - values <= set().union(*map(kinds, OBJECTIVES.values()))
+
+
+@each_objective
+def test_readings_that_are_no_numbers_are_refused_before_anything_is_pulsed(name: str) -> None:
+    """By wires of hardware that nobody checked, as `checked` would."""
+    port = Chip(Ideal(), LAYERS, 3).port()
+    pulsed = []
+
+    def read(x: Tensor, probe: Probe = Probe(), *, first: int = 0, last: int | None = None) -> Reading:
+        taps = port.measure(x, probe, first=first, last=last).taps
+        return Reading(tuple(torch.full_like(tap, math.nan) for tap in taps))
+
+    with pytest.raises((ValueError, BadReading), match="NaN or infinite"):
+        list(fit(OBJECTIVES[name], port._replace(measure=read, pulse=pulsed.append), batches(1), stream(0)))
+    assert not pulsed
