@@ -147,7 +147,7 @@ class _Trials:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._device: object = None
+        self._device: object = self  # no device yet
         self._trials: tuple[Trial, ...] = ()
 
     def __call__(self, device: Device) -> tuple[Trial, ...]:
