@@ -6,18 +6,26 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, Final
+from uuid import uuid4
 
 from .executors import Workers, WorkersLost
 from .provenance import code_digests
+from .study import Row, Show, Trial
+from .worker import Run, run_away
 
 SCHEDULER_WITHIN: Final = 10.0  # s in which a scheduler answers
 WORKER_WITHIN: Final = 30.0  # s for which a cluster may be without workers
+REPORT_EVERY: Final = 0.5  # s between two rows of a trial that are sent home while it goes on
 _GOES_ON = "finished trials are kept, and the same command goes on from them"
 
 
 @contextmanager
-def dask_cluster(address: str, study: str, args: Any, digests: Mapping[str, str]) -> Iterator[Workers]:
+def dask_cluster(
+    address: str, study: str, args: Any, digests: Mapping[str, str], show: Show
+) -> Iterator[Workers]:
     """The workers of a dask scheduler.
 
     Args:
@@ -25,6 +33,7 @@ def dask_cluster(address: str, study: str, args: Any, digests: Mapping[str, str]
         study: name of the study's module.
         args: its arguments.
         digests: of the code that rows depend on, as `code_digests` finds it here.
+        show: is called with rows of trials that are going on.
 
     Raises:
         WorkersLost: dask is not installed, no scheduler answers, it has no worker for `WORKER_WITHIN`
@@ -47,7 +56,8 @@ def dask_cluster(address: str, study: str, args: Any, digests: Mapping[str, str]
     try:
         _await_worker(client, address)
         _require_code(client, address, study, args, digests)
-        yield Workers(client.get_executor(), _Watch(client, address).look)
+        watch = _Watch(client, address, show)
+        yield Workers(client.get_executor(), partial(run_on_cluster, watch.topic), watch.look)
     except (CancelledError, OSError) as error:
         raise WorkersLost(f"{address}: the dask scheduler was lost; {_GOES_ON}") from error
     finally:
@@ -81,14 +91,33 @@ def _require_code(client: Any, address: str, study: str, args: Any, digests: Map
             raise WorkersLost(f"{address}: worker {worker} has other code: {', '.join(other)}")
 
 
-class _Watch:
-    """Looks whether a cluster still has workers."""
+def run_on_cluster(topic: str, run: Run, trial: Trial, threads: int) -> tuple[list[Row], float]:
+    """Run a trial in a dask worker, and report rows of it under a topic to whoever listens."""
+    from distributed import get_worker
 
-    def __init__(self, client: Any, address: str) -> None:
-        self._client, self._address = client, address
+    worker, next_at = get_worker(), time.monotonic()
+
+    def report(name: str, row: Row) -> None:
+        nonlocal next_at
+        if time.monotonic() >= next_at:
+            worker.log_event(topic, (name, row))
+            next_at = time.monotonic() + REPORT_EVERY
+
+    return run_away(run, trial, threads, report)
+
+
+class _Watch:
+    """Looks whether a cluster still has workers, and listens to what they report."""
+
+    def __init__(self, client: Any, address: str, show: Show) -> None:
+        self._client, self._address, self._show = client, address, show
         self._looked = self._seen = time.monotonic()
+        self._reports: SimpleQueue[tuple[str, Row]] = SimpleQueue()
+        self.topic = f"rows {uuid4()}"  # several runs may share a cluster
+        client.subscribe_topic(self.topic, lambda event: self._reports.put(event[1]))
 
     def look(self) -> None:
+        self._show_reports()
         now = time.monotonic()
         if now < self._looked + 2:  # s
             return
@@ -97,3 +126,10 @@ class _Watch:
             self._seen = now
         elif now > self._seen + WORKER_WITHIN:
             raise WorkersLost(_lonely(self._address))
+
+    def _show_reports(self) -> None:
+        while True:
+            try:
+                self._show(*self._reports.get_nowait())
+            except Empty:
+                return

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from queue import Empty
 from typing import Any, NamedTuple
 
-from .study import Show
-from .worker import start_worker
+from .study import Row, Show
+from .worker import run_in_worker, start_worker
 
 
 class WorkersLost(RuntimeError):
@@ -21,6 +21,7 @@ class Workers(NamedTuple):
     """Something to submit trials to."""
 
     executor: Executor
+    run: Callable[..., tuple[list[Row], float]]  # (run of the study, trial, threads): what to submit
     look: Callable[[], None]  # to be called now and then: shows progress, raises if the workers are gone
 
 
@@ -44,7 +45,7 @@ def processes(count: int, show: Show) -> Iterator[Workers]:
 
     pool = ProcessPoolExecutor(count, context, initializer=start_worker, initargs=(progress, held))
     try:
-        yield Workers(pool, look)
+        yield Workers(pool, run_in_worker, look)
     except BrokenProcessPool as error:
         raise WorkersLost(
             "a worker process was killed, perhaps because memory ran out; finished trials are kept, and the "

@@ -20,7 +20,7 @@ from .ranges import Count, check_arguments
 from .results import Results, operating_errors, read_manifest, read_rows
 from .rows import ResultsError
 from .study import Row, Show, Study, Trial, short_name
-from .worker import run_in_worker, run_trial
+from .worker import run_trial
 
 _TRACEBACK = "traceback.txt"
 
@@ -68,7 +68,8 @@ def run_study(
 
     Args:
         args: an instance of `study.Args`.
-        show: is called with a trial's name and each of its rows, and once for a trial that was done before.
+        show: is called with a trial's name and its rows as they come (from a cluster not more than two in a
+            second), and with {"done": 1.0} for a trial that is kept, or was before.
 
     Returns:
         the results folder.
@@ -97,9 +98,9 @@ def run_study(
             workers = (
                 processes(options.workers, show)
                 if options.cluster is None
-                else dask_cluster(options.cluster, study.__name__, args, about["modules"])
+                else dask_cluster(options.cluster, study.__name__, args, about["modules"], show)
             )
-            _run_in_workers(study, todo, options.worker_threads, workers, results)
+            _run_in_workers(study, todo, options.worker_threads, show, workers, results)
         results.close()
         with operating_errors(folder):
             (folder / _TRACEBACK).unlink(missing_ok=True)
@@ -160,16 +161,17 @@ def _run_in_workers(
     study: Study,
     todo: dict[int, Trial],
     threads: int,
+    show: Show,
     workers: AbstractContextManager[Workers],
     results: Results,
 ) -> None:
     """Run trials in workers; all that can be finished are kept before the first that failed is reported."""
     failed: dict[str, BaseException] = {}
-    with workers as (executor, look):
+    with workers as (executor, run, look):
         running: dict[Future[tuple[list[Row], float]], int] = {}
         with deaf_to_interrupts():
             for index, trial in todo.items():
-                running[executor.submit(run_in_worker, study.run, trial, threads)] = index
+                running[executor.submit(run, study.run, trial, threads)] = index
         while running:
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
             look()
@@ -180,6 +182,7 @@ def _run_in_workers(
                     raise error
                 if error is None:
                     results.keep(index, *future.result())
+                    show(todo[index].name, {"done": 1.0})
                 else:
                     failed[todo[index].name] = error
     for error in failed.values():

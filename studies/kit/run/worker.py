@@ -40,10 +40,15 @@ def start_worker(progress: Any, lifeline: Connection) -> None:
 
 
 def run_in_worker(run: Run, trial: Trial, threads: int) -> tuple[list[Row], float]:
-    """Run a trial and send its rows home as they come; its errors come home as well, whatever they hold."""
+    """Run a trial in a process of this machine and send its rows home as they come."""
     queue = _progress
+    return run_away(run, trial, threads, lambda name, row: queue.put((name, row)) if queue else None)
+
+
+def run_away(run: Run, trial: Trial, threads: int, show: Show) -> tuple[list[Row], float]:
+    """Run a trial away from home; its errors come home as well, whatever they hold."""
     try:
-        return run_trial(run, trial, threads, lambda name, row: queue.put((name, row)) if queue else None)
+        return run_trial(run, trial, threads, show)
     except Exception as error:
         try:
             pickle.loads(pickle.dumps(error))

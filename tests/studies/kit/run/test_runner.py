@@ -191,15 +191,19 @@ def test_bad_options_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         run_study(toy, toy.Args(), RunOptions(tmp_path))
 
 
-def test_trials_run_on_a_cluster(tmp_path: Path, whole: Path) -> None:
+def test_trials_run_on_a_cluster_and_report_from_there(tmp_path: Path, whole: Path) -> None:
     """A real dask scheduler with a worker process of its own, on this machine."""
     distributed = pytest.importorskip("distributed")
+    seen: list[tuple[str, Row]] = []
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0", host="127.0.0.1"
     ) as cluster:
         args = toy.Args(trials=6, wait=0.05, uneven=True)
-        folder = run_study(toy, args, RunOptions(tmp_path, threads=1, cluster=cluster.scheduler_address))
+        options = RunOptions(tmp_path, threads=1, cluster=cluster.scheduler_address)
+        folder = run_study(toy, args, options, lambda name, row: seen.append((name, row)))
     assert rows_text(folder) == rows_text(whole)
+    assert sorted(name for name, row in seen if row == {"done": 1.0}) == [f"toy {i}" for i in range(6)]
+    assert ("toy 0", 0) in [(name, row.get("k")) for name, row in seen]  # told while it was going on
 
 
 def test_what_finished_is_kept_when_another_trial_fails(tmp_path: Path) -> None:
