@@ -244,7 +244,9 @@ def test_no_file_names_a_place_of_one_machine() -> None:
         parts = path.relative_to(ROOT).parts
         if path.suffix not in (".py", ".md", ".toml", ".txt", "") or not path.is_file():
             continue
-        if any(p.startswith(".") or p in ("results", "build") or p.endswith(".egg-info") for p in parts):
+        if any(
+            p.startswith(".") or p in ("results", "build", "_build") or p.endswith(".egg-info") for p in parts
+        ):
             continue
         text = path.read_text(errors="ignore")
         assert not re.search(r"\.\./" + "shared|/" + "work/|/" + "root/", text), path

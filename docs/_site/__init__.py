@@ -1,0 +1,1 @@
+"""What the documentation's builder adds to Sphinx: pages made from the code, and references between them."""
