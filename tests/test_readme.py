@@ -10,6 +10,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 
@@ -256,3 +257,17 @@ def test_notes_are_kept() -> None:
     for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
         assert len((ROOT / name).read_text()) > 500
     assert Path(ROOT / ".ci/run").stat().st_mode & 0o100
+
+
+def test_a_table_of_steps_becomes_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(BLOCKS["A device from a table of steps"], "tabulated", monkeypatch)
+    assert made["device"].costs.step == pytest.approx(0.025)
+    assert made["measured"].notes == () and len(made["printed"].notes) == 1
+    assert made["axes"].get_ylabel() == "state, full scale"
+
+
+def test_a_suite_of_ones_own_is_laws_and_histories(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(PARTS["A test suite"], "suite", monkeypatch)
+    hypothesis.settings(max_examples=5)(made["test_my_device_stays_finite"])()
+    for case in (made["TestMyDevice"](), made["TestMyEstimator"]()):
+        case.test_law(case.laws()[0])

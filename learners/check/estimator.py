@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
-from analog.contract import ContractError, refuse_global_generators
+from analog.contract import ContractError, Law, first_sentence, refuse_global_generators
 from analog.layers.crossbar import Layer
 
 from ..estimators.base import Estimator
@@ -34,6 +34,12 @@ _WIRINGS = (
     _Wiring("a fleet of 2 chips in float32", DENSE, 2, torch.float32),
     _Wiring("a lone chip with a convolution, in float32", CONVOLUTION, None, torch.float32),
     _Wiring("a fleet of 2 chips with a convolution", CONVOLUTION, 2, torch.float64),
+)
+
+
+_BENT = (
+    "where taps rise under a probe, as rectifiers' do, the mean of the estimate is not the gradient (inputs "
+    "taken from the probed reading?)"
 )
 
 
@@ -90,32 +96,78 @@ def check_estimator(
         ContractError: naming the law that is broken, and by how much.
         ValueError: `variance` predicts something of another shape, or `tolerance` is not between 0 and 1.
     """
-    if isinstance(estimator, type):
-        raise ContractError(
-            f"got the class {estimator.__name__}, wanted an estimator: write {estimator.__name__}(...)"
-        )
     if not 0 < tolerance < 1:
         raise ValueError(f"check_estimator: tolerance is {tolerance}, wanted one between 0 and 1")
-    with refuse_global_generators(type(estimator).__name__, REMEDY):
+    findings = [law.check(estimator, generator) for law in estimator_laws(tolerance, variance)]
+    return next(found for found in findings if found is not None)
+
+
+def estimator_laws(
+    tolerance: float = 0.01, variance: Callable[[LinearChip], Tensor] | None = None
+) -> tuple[Law, ...]:
+    """The laws of unbiased estimates, each to be tried by itself: `law.check(estimator, generator)`.
+
+    Args:
+        tolerance: the relative error of scale that has to be found.
+        variance: what the estimator's author predicts, as `check_estimator` takes it.
+    """
+
+    def exactly(estimator: Estimator, generator: Generator) -> None:
+        """An estimate is a pure, linear function of its losses, chip by chip and example by example."""
         for wiring in _WIRINGS:
             with _told(wiring.name):
                 check_exactly(estimator, LinearChip(wiring.layers, wiring.dtype), wiring.fleet, generator)
-        chip = LinearChip()
-        check_probes(estimator, chip, generator)
-        scales = check_scale(estimator, chip, tolerance, generator)
-        check_entries(estimator, chip, generator)
-        check_batches(estimator, chip, generator)
+
+    def probes(estimator: Estimator, generator: Generator) -> None:
+        """Probes have no mean, come never again, and chips, examples and directions share none."""
+        check_probes(estimator, LinearChip(), generator)
+
+    def scale(estimator: Estimator, generator: Generator) -> Scales:
+        """The estimate along the gradient is as large as the gradient, layer by layer."""
+        return check_scale(estimator, LinearChip(), tolerance, generator)
+
+    def entries(estimator: Estimator, generator: Generator) -> None:
+        """The mean of the estimate is the gradient, coordinate by coordinate."""
+        check_entries(estimator, LinearChip(), generator)
+
+    def batches(estimator: Estimator, generator: Generator) -> None:
+        """An example is told the same in a batch of one and in one of twice the size."""
+        check_batches(estimator, LinearChip(), generator)
+
+    def elsewhere(estimator: Estimator, generator: Generator) -> None:
+        """The mean is the gradient on other wirings and in another precision too."""
         _check_elsewhere(estimator, 5 * tolerance, generator)
+
+    def bent(estimator: Estimator, generator: Generator) -> None:
+        """The mean is the gradient where taps rise under a probe, as those of rectifiers do."""
+        chip = LinearChip()
         if uses_probed_taps(estimator, chip, generator):
-            statement = (
-                "where taps rise under a probe, as rectifiers' do, the mean of the estimate is not the "
-                "gradient (inputs taken from the probed reading?)"
-            )
-            check_entries(estimator, chip, generator, bend=0.5, statement=statement)
+            check_entries(estimator, chip, generator, bend=0.5, statement=_BENT)
+
+    def spread(estimator: Estimator, generator: Generator) -> None:
+        """The variance of the estimate is what its author predicts."""
         if variance is not None:
-            _check_variance(estimator, chip, variance(chip), generator)
-        check_parts(estimator, chip, generator)
-    return scales
+            _check_variance(estimator, LinearChip(), variance(LinearChip()), generator)
+
+    def parts(estimator: Estimator, generator: Generator) -> None:
+        """A node learns from the losses of its own part alone, or losses in parts are refused."""
+        check_parts(estimator, LinearChip(), generator)
+
+    laws = (exactly, probes, scale, entries, batches, elsewhere, bent, spread, parts)
+    return tuple(Law(first_sentence(law), _watched(law)) for law in laws)
+
+
+def _watched(law: Callable[[Estimator, Generator], Any]) -> Callable[[Estimator, Generator], Any]:
+    """The check of a law that refuses a class, and whatever draws from a global generator."""
+
+    def check(estimator: Estimator, generator: Generator) -> Any:
+        if isinstance(estimator, type):
+            name = estimator.__name__
+            raise ContractError(f"got the class {name}, wanted an estimator: write {name}(...)")
+        with refuse_global_generators(type(estimator).__name__, REMEDY):
+            return law(estimator, generator)
+
+    return check
 
 
 def _check_elsewhere(estimator: Estimator, tolerance: float, generator: Generator) -> None:
