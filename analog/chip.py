@@ -59,7 +59,8 @@ class Chip(Generic[S]):
         fleet = () if isinstance(identity, int) else (len(identities),)
         self.device = device
         self.identity = identity
-        self.spec = Spec(tuple(layers), device.costs, fleet, dtype, on)
+        costs = replace(device.costs, settling=device.settling)
+        self.spec = Spec(tuple(layers), costs, fleet, dtype, on, synapse=device.synapse)
         self._apart = isinstance(noise_seed, Sequence)  # chips with noise and an end of their own
         self._throw_with(noise_generators(identities, fleet, noise_seed, on))
         with torch.inference_mode(False):  # cells outlive the block that they are made in
@@ -270,7 +271,7 @@ class Chip(Generic[S]):
     def _measure(self, x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         spec = self.spec.span(first, last)
         taps = propagate(self.device, spec, self._cells[first : last + 1], x.detach(), probe, self._noise)
-        self._elapse(self.spec.costs.read_seconds * self.spec.vectors(taps[-1]) * len(taps))
+        self._elapse(self.spec.costs.reading_seconds(self.spec.vectors(taps[-1]), len(taps)))
         return Reading(self._without_dead(taps, axis=-3))
 
     def _without_dead(self, tensors: tuple[Tensor, ...], axis: int) -> tuple[Tensor, ...]:

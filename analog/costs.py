@@ -69,6 +69,7 @@ class Costs:
     pulse_joules: float = 1e-12  # J, one pulse on one cell
     step: float | None = None  # knob change of one pulse; None: one shaped pulse makes any change
     writing: Writing = "parallel"  # cells pulsed at the same time: all, those of a row of each array, or one
+    settling: int = 0  # read_seconds that a chip that relaxes takes; a chip has it of its device
 
     def __post_init__(self) -> None:
         seconds = (self.read_seconds, self.pulse_seconds)
@@ -92,11 +93,18 @@ class Costs:
         return float(self.adc_joules_per_step * 2**self.adc_bits)
 
     def vector_energy(self, layer: Layer) -> Energy:
-        """The energy of one vector through one layer: every input line, cell and output once per site."""
+        """The energy of one vector through one layer: every input line, cell and output once per site.
+
+        Cells that relax conduct for as long as it takes to settle.
+        """
         sites = layer.features // (layer.tiles * layer.rows)
         lines = sites * layer.tiles * layer.cols
-        array = self.array_joules * layer.features * layer.cols
+        array = self.array_joules * layer.features * layer.cols * max(1, self.settling)
         return Energy(array, self.dac_joules * lines + self.adc_joules * layer.features, 0.0)
+
+    def reading_seconds(self, vectors: float, layers: int) -> float:
+        """The time of so many vectors through so many layers, one after the other or relaxing together."""
+        return self.read_seconds * vectors * (self.settling or layers)
 
     def read_joules(self, layers: Sequence[Layer]) -> float:
         """J of one vector through some layers, one after the other."""

@@ -11,6 +11,7 @@ from .costs import Costs
 from .measurement import MeasurementPlan
 from .randomness import Fabrication, Noise
 from .settings import check_settings, settings
+from .spec import Synapse
 from .tables import html_table
 
 
@@ -69,6 +70,26 @@ class Device(Protocol[S]):
         cells in a write), and the laws that keep them apart are left out.
         """
         return frozenset()
+
+    @property
+    def settling(self) -> int:
+        """How many time constants a reading waits for the chip to relax; 0: signals go one way.
+
+        A chip that relaxes settles to a state in which every node is what its neighbors above and below
+        make it (`analog.relaxation`). Its device says by `reflect` what a layer sends back to the nodes
+        below, and by `shunt` how it loads nodes.
+        """
+        return 0
+
+    @property
+    def synapse(self) -> Synapse:
+        """How a cell acts on its two nodes; "one-way" where signals go one way."""
+        return "one-way"
+
+    @property
+    def reciprocal(self) -> bool:
+        """Whether what a layer reflects is the adjoint of what it collects, to which a device is held."""
+        return True
 
     @abstractmethod
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> S:
@@ -133,6 +154,35 @@ class Device(Protocol[S]):
         """
         ...
 
+    def reflect(self, cells: S, y: Tensor, noise: Noise) -> Tensor | None:
+        """Carry the states of the nodes above back through the synapses to the nodes below.
+
+        Asked only of chips that relax, which cannot do without.
+
+        Args:
+            cells: one layer's; their fields may have probe axes in front.
+            y: (*probes, *fleet, tiles, n, rows), the states of the layer's own nodes.
+            noise: as that of `collect`.
+
+        Returns:
+            (*probes, *fleet, tiles, n, cols); None: signals go one way.
+        """
+        del cells, y, noise  # one way
+        return None
+
+    def shunt(self, cells: S) -> tuple[Tensor, Tensor] | None:
+        """Say how the synapses and their leaks load nodes; by default not at all.
+
+        A node's state is what its currents come to, divided by 1 or, where synapses conduct, by the sum of
+        the loads on it.
+
+        Returns:
+            The conductance laid on the nodes above, (*probes, *fleet, tiles, 1, rows), and on those below,
+            (*probes, *fleet, tiles, 1, cols); None: nodes are driven by ideal amplifiers.
+        """
+        del cells  # no load
+        return None
+
     def sense(self, cells: S, u: Tensor, noise: Noise) -> Tensor:
         """Carry the sums through amplifier and converter, which every layer has; by default a perfect one.
 
@@ -141,7 +191,8 @@ class Device(Protocol[S]):
 
         Args:
             cells: one layer's.
-            u: (*probes, *fleet, tiles, n, rows), the sums; a probe at the nodes has been added.
+            u: (*probes, *fleet, tiles, n, rows), the sums; a probe at the nodes has been added. On a chip
+                that relaxes, the settled states: what is read of them never comes back into the chip.
             noise: the chips' own draws for this use.
 
         Returns:

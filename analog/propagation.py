@@ -11,6 +11,7 @@ from torch import Tensor
 from .device import Device, S
 from .port import Probe
 from .randomness import Noise
+from .relaxation import settle
 from .spec import BadInput, Spec
 
 
@@ -18,6 +19,8 @@ def propagate(
     device: Device[S], spec: Spec, cells: Sequence[S], x: Tensor, probe: Probe, noise: Noise
 ) -> tuple[Tensor, ...]:
     """The taps of one measurement of the layers in `spec`; every tap has the probe axes.
+
+    Layers that relax do so together (`analog.relaxation`); otherwise signals go one way.
 
     A layer that no probe has touched yet is collected once for all probes, while its noise is drawn
     for each of them: exact, because what the probes share is deterministic.
@@ -29,6 +32,8 @@ def propagate(
     Returns:
         The output of every layer, (*probes, *fleet, batch, features).
     """
+    if device.settling:
+        return settle(device, spec, cells, x, probe, noise)
     nothing = (None,) * len(spec.layers)
     offsets, pushes = probe.knobs or nothing, probe.nodes or nothing
     lead = probe.lead(spec, x)

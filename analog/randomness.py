@@ -141,3 +141,22 @@ class Noise:
 
     def _shape(self, like: Tensor) -> tuple[int, ...]:
         return (*self._lead, *like.shape) if like.ndim < self._rank else tuple(like.shape)
+
+
+class HeldNoise(Noise):
+    """The same draws again after every `rewind`: noise that is slow beside what goes on meanwhile."""
+
+    def __init__(self, noise: Noise) -> None:
+        super().__init__(noise._generator, noise._lead, noise._rank)
+        self._held: list[Tensor] = []
+        self._next = 0
+
+    def rewind(self) -> None:
+        """Begin with the first draw again."""
+        self._next = 0
+
+    def _fill(self, like: Tensor, draw: Callable[[Tensor, Generator], Tensor]) -> Tensor:
+        if self._next == len(self._held):
+            self._held.append(super()._fill(like, draw))
+        self._next += 1
+        return self._held[self._next - 1]

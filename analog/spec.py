@@ -3,6 +3,7 @@
 import math
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +15,9 @@ from .rejection import Rejected
 from .streams import require_place
 
 Knobs = tuple[Tensor, ...]  # one per layer: (*fleet, tiles, rows, cols)
+# How a cell acts on its two nodes. Of a chip that relaxes its energy, times what the knob comes to, is minus
+# the product of their states, or half the square of their difference.
+Synapse = Literal["one-way", "product", "difference"]
 
 
 class BadInput(Rejected, ValueError):
@@ -51,7 +55,7 @@ class Budget:
         prices = {
             "reads": 1.0,
             "joules": spec.costs.read_joules(spec.layers),
-            "seconds": spec.costs.read_seconds * len(spec.layers),
+            "seconds": spec.costs.reading_seconds(1, len(spec.layers)),
         }
         fitting = [
             self.limits[n] / price * (1 + 1e-9) for n, price in prices.items() if price and n in self.limits
@@ -76,6 +80,7 @@ class Spec:
     dtype: torch.dtype = torch.float32  # of everything on the wires
     on: str = "cpu"  # where tensors live
     access: Access = Access()  # what the wires show
+    synapse: Synapse = "one-way"  # how a cell acts on its two nodes
 
     def __post_init__(self) -> None:
         if not self.layers:

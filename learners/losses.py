@@ -146,6 +146,34 @@ class BinaryCrossEntropy(Loss):
         return out.sigmoid() - _probabilities(out, target)
 
 
+class Sharpened(Loss):
+    """A loss of outputs amplified digitally, divided by the gain: the outputs themselves can stay small.
+
+    Chips that relax want it: a read-out that must reach 1 feeds as much back, and large weights make the chip
+    bistable.
+
+    Raises:
+        TypeError: it is no loss.
+        ValueError: the sharpness is not above 0 and finite, or the loss knows no gradient.
+    """
+
+    def __init__(self, loss: Loss, sharpness: float = 5.0) -> None:
+        if not 0 < sharpness < float("inf"):
+            raise ValueError(f"Sharpened: sharpness is {sharpness}, wanted a finite number above 0")
+        self.loss, self.sharpness = loss, sharpness
+        self.parts, self._inner_gradient = loss.parts, known_gradient(loss, "Sharpened")
+
+    def value(self, out: Tensor, target: Any) -> Tensor:
+        return self.loss.value(out * self.sharpness, target) / self.sharpness
+
+    def gradient(self, out: Tensor, target: Any) -> Tensor:
+        """d loss / d out, (..., batch, features): that of the loss inside at the amplified outputs."""
+        return self._inner_gradient(out * self.sharpness, target)
+
+    def freeze(self, out: Tensor, target: Any) -> Any:
+        return self.loss.freeze(out * self.sharpness, target)
+
+
 def _probabilities(out: Tensor, target: Tensor) -> Tensor:
     fits = isinstance(target, Tensor) and target.shape[-2:] == out.shape[-2:] and target.dtype == out.dtype
     if not fits or not 0 <= float(target.min()) <= float(target.max()) <= 1:

@@ -13,7 +13,7 @@ from learners.estimators import ProbeDistribution, knob_gradients
 
 def estimated(estimator: Estimator, spec: Spec, result: ProbeResult) -> Knobs:
     """The estimated gradient at the knobs."""
-    return knob_gradients(spec, estimator.tell(spec, result), result.inputs)
+    return knob_gradients(spec, estimator.tell(spec, result), result.inputs, result.out)
 
 
 F64 = torch.float64

@@ -25,7 +25,7 @@ _SPEC = {"analog.spec", "analog.costs", "analog.layers", "analog.access", "analo
 _PORT = {"analog.port", "analog.inputs", *_SPEC}
 _BELOW_DEVICE = {"analog.randomness", "analog.settings", "analog.measurement", "analog.tables"}
 _DEVICE = {"analog.device", "analog.tree", *_BELOW_DEVICE, *_PORT}
-_CHIP = {"analog.chip", "analog.propagation", "analog.streams", *_DEVICE}
+_CHIP = {"analog.chip", "analog.propagation", "analog.relaxation", "analog.streams", *_DEVICE}
 MAY: dict[str, set[str]] = {  # module or package -> what it may import beside itself
     "analog.access": {"analog.rejection"},
     "analog.layers": set(),
@@ -46,7 +46,8 @@ MAY: dict[str, set[str]] = {  # module or package -> what it may import beside i
     "analog.device": _PORT | _BELOW_DEVICE,
     "analog.devices": _DEVICE,
     "analog.effects": _DEVICE,
-    "analog.propagation": _DEVICE,
+    "analog.propagation": _DEVICE | {"analog.relaxation"},
+    "analog.relaxation": _DEVICE,
     "analog.chip": _DEVICE | {"analog.propagation", "analog.identity"},
     "analog.io.serialization": {"analog.layers"},
     "analog.io.store": {"analog.io.files", "analog.io.serialization", *_CHIP},

@@ -12,12 +12,12 @@ import pytest
 from tests.source import modules
 
 EVERYWHERE = """
-hiss dice rng Birth quiet quiet_loss nudge foresee Evidence apart EpisodePerturbation StepPerturbation
+hiss dice rng Birth quiet quiet_loss foresee Evidence apart EpisodePerturbation StepPerturbation
 Mirrors ByProbes TwoViews OtherPatches OwnHeads MadeUp HeldBack WireDrop Wearing steadied foreseen prior_shift
 uncaptioned reworded HEARD VOICE STRAIGHT Unlawful OffTape Broken
 """
 GIVEN_UP: dict[str, str] = {
-    "analog": "spent Course Rack Told tremor Plain cycle_noise suggested stated lived twins",
+    "analog": "nudge spent Course Rack Told tremor Plain cycle_noise suggested stated lived twins",
     "analog.devices": "top bottom fading asymmetry bends travel miss miss_scale weighed full",
     "analog.randomness": "silent whole",
     "analog.calibrate": "measured suggested stated lived fit Law",

@@ -18,6 +18,7 @@ from .independence import check_fresh_noise, check_noise_of_readings, check_nois
 from .influence import check_chips_of_fleets, check_influence_in_cells, check_influence_in_readings
 from .pulses import check_histories, check_huge_pulses, check_probes, check_pulses, check_zero_pulses
 from .purity import check_purity
+from .relaxing import check_relaxing
 from .repetition import check_first_uses, check_repetition
 from .responses import (
     check_finite_readings,
@@ -39,6 +40,7 @@ _LAWS: Final = (  # a law that says why others may look broken goes first
     check_repetition,
     check_files,
     check_finite_readings,
+    check_relaxing,
     check_freshness,
     check_probes,
     check_fresh_noise,
@@ -89,7 +91,8 @@ def check_device(device: Device, *, steps: int = 200, fresh: bool = False) -> tu
     names in `couples`. Pulses move knobs the way they are told, of zero not at all, however huge not beyond
     the bounds that the device states. Amplifiers and neurons show the knobs as they are; nothing read or sent
     shares memory with cells; the exact gradient agrees with central differences of the noiseless chip;
-    ageing for two times is ageing for their sum, also by chance.
+    ageing for two times is ageing for their sum, also by chance. A chip that relaxes settles in its time, and
+    sends back the adjoint of what it collects unless its device says by `reciprocal` that it does not.
 
     And at any point of any life: cells stay finite, of their shapes, and within the bounds if the device
     states them; two chips of one history are the same, one of them through files; the clock shows what

@@ -12,6 +12,7 @@ from ..costs import Costs
 from ..device import Device
 from ..measurement import MeasurementPlan
 from ..randomness import Fabrication, Noise
+from ..spec import Synapse
 from ..tree import tree_leaves
 from .assertions import require
 
@@ -30,6 +31,18 @@ class Watched(Device[Any]):
     def couples(self) -> frozenset[str]:
         return self.device.couples
 
+    @property
+    def settling(self) -> int:
+        return self.device.settling
+
+    @property
+    def synapse(self) -> Synapse:
+        return self.device.synapse
+
+    @property
+    def reciprocal(self) -> bool:
+        return self.device.reciprocal
+
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> Any:
         return _call("fabricate", self.device.fabricate, rows, cols, birth)
 
@@ -42,6 +55,15 @@ class Watched(Device[Any]):
     def collect(self, cells: Any, x: Tensor, noise: Noise) -> Tensor:
         wanted = (*x.shape[:-1], cells.knobs.shape[-2])
         return _form("collect", _call("collect", self.device.collect, cells, x, noise), wanted, x, noise)
+
+    def reflect(self, cells: Any, y: Tensor, noise: Noise) -> Tensor | None:
+        back = _call("reflect", self.device.reflect, cells, y, noise)
+        wanted = (*y.shape[:-1], cells.knobs.shape[-1])
+        return None if back is None else _form("reflect", back, wanted, y, noise)
+
+    def shunt(self, cells: Any) -> tuple[Tensor, Tensor] | None:
+        loads: tuple[Tensor, Tensor] | None = _call("shunt", self.device.shunt, cells)
+        return loads
 
     def sense(self, cells: Any, u: Tensor, noise: Noise) -> Tensor:
         return _form("sense", _call("sense", self.device.sense, cells, u, noise), tuple(u.shape), u, noise)

@@ -7,11 +7,13 @@ from .capacitor import CapacitorCell
 from .cmo_hfox_rram import CMOHfOxRRAM
 from .constant_step import ConstantStep
 from .exponential_rram import ExponentialRRAM
+from .hopfield import Hopfield
 from .linear_ecram import LinearECRAM
 from .milo_rram import MiloRRAM
 from .modulators import ModulatorBank
 from .pcm import PCM
 from .pcm_pair import PCMPair
+from .resistive import Resistive
 from .rram_array import RRAMArray
 from .soft_bounds_rram import SoftBoundsRRAM
 from .sonos import SONOS
@@ -50,11 +52,13 @@ __all__ = [
     "CapacitorCell",
     "ConstantStep",
     "ExponentialRRAM",
+    "Hopfield",
     "LinearECRAM",
     "MiloRRAM",
     "ModulatorBank",
     "PCMPair",
     "RRAMArray",
+    "Resistive",
     "SoftBoundsRRAM",
     "Tabulated",
     "Tabulation",

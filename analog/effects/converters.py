@@ -23,6 +23,8 @@ from .effect import StatelessEffect
 class Converters(StatelessEffect[S]):
     """Any device behind converters. None bits: a range but no steps."""
 
+    one_way = True
+
     device: Device[S]
     input_bits: int | None = setting(7, "of the converter before the wires", range=(2, 16))
     input_range: float = setting(

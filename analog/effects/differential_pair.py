@@ -28,6 +28,8 @@ class PairedCells(NamedTuple, Generic[S]):
 class DifferentialPair(Effect[PairedCells[S], S]):
     """Any device in pairs: common errors cancel, others add up, and a reading costs two."""
 
+    one_way = True
+
     device: Device[S]
 
     @property

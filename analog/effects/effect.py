@@ -1,7 +1,7 @@
 """What all effects have in common: they hold a device and are one, and pass on what they leave alone."""
 
 from abc import abstractmethod
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from torch import Tensor
 
@@ -9,6 +9,7 @@ from ..costs import Costs
 from ..device import Cells, Device, S
 from ..measurement import MeasurementPlan
 from ..randomness import Fabrication, Noise
+from ..spec import Synapse
 
 C = TypeVar("C", bound=Cells)
 
@@ -16,9 +17,20 @@ C = TypeVar("C", bound=Cells)
 class Effect(Device[C], Generic[C, S]):
     """A device around a device. An effect is a frozen dataclass with a field `device` and scalars; its
     cells hold the device's cells and perhaps tensors of their own.
+
+    Raises:
+        ValueError: a parameter is out of its range; or the device relaxes and the effect is one-way.
     """
 
     device: Device[S]
+    one_way: ClassVar[bool] = False  # whether what it does to signals has no way back
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.one_way and self.device.settling:
+            raise ValueError(
+                f"{type(self).__name__}: {type(self.device).__name__} relaxes; this effect has no way back"
+            )
 
     @abstractmethod
     def inner(self, cells: C) -> S:
@@ -38,6 +50,18 @@ class Effect(Device[C], Generic[C, S]):
     def couples(self) -> frozenset[str]:
         return self.device.couples
 
+    @property
+    def settling(self) -> int:
+        return self.device.settling
+
+    @property
+    def synapse(self) -> Synapse:
+        return self.device.synapse
+
+    @property
+    def reciprocal(self) -> bool:
+        return self.device.reciprocal
+
     def pulse(self, cells: C, drive: Tensor, noise: Noise) -> C:
         return self.outer(cells, self.device.pulse(self.inner(cells), drive, noise))
 
@@ -46,6 +70,12 @@ class Effect(Device[C], Generic[C, S]):
 
     def collect(self, cells: C, x: Tensor, noise: Noise) -> Tensor:
         return self.device.collect(self.inner(cells), x, noise)
+
+    def reflect(self, cells: C, y: Tensor, noise: Noise) -> Tensor | None:
+        return self.device.reflect(self.inner(cells), y, noise)
+
+    def shunt(self, cells: C) -> tuple[Tensor, Tensor] | None:
+        return self.device.shunt(self.inner(cells))
 
     def sense(self, cells: C, u: Tensor, noise: Noise) -> Tensor:
         return self.device.sense(self.inner(cells), u, noise)

@@ -32,6 +32,8 @@ WORST = 0.3  # relative drop up to which the first order is good for about a ten
 class IRDrop(StatelessEffect[S]):
     """Any device behind wires with resistance."""
 
+    one_way = True
+
     device: Device[S]
     resistance: float = setting(1.0, "of the wire between neighboring cells", unit="ohm", range=(0, inf))
     conductance: float = setting(0.3e-6, "mean of a cell", unit="S", range=(0, inf))

@@ -31,6 +31,8 @@ class TiledCells(NamedTuple, Generic[S]):
 class Tiled(Effect[TiledCells[S], S]):
     """Any device in crossbars of at most rows x cols cells."""
 
+    one_way = True
+
     device: Device[S]
     rows: int = setting(256, "most outputs of a crossbar", range=(1, inf))
     cols: int = setting(256, "most inputs of a crossbar", range=(1, inf))

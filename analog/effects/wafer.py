@@ -34,6 +34,8 @@ class WaferCells(NamedTuple, Generic[S]):
 class Wafer(Effect[WaferCells[S], S]):
     """Any device with smooth gain over its array. Valid for gain_dtod up to 1."""
 
+    one_way = True
+
     device: Device[S]
     gain_dtod: float = setting(0.1, "sd of ln(gain) between cells, each way", range=(0, 1))
     correlation_length: float = setting(

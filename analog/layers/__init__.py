@@ -3,12 +3,14 @@
 from .convolution import Sites
 from .crossbar import Dense
 from .mixer import Averaged, Normalized, Prepared, channel_mixing, local_mixer, prepared, token_mixing
+from .paired import Paired
 from .wrapped import Wrapped
 
 __all__ = [
     "Averaged",
     "Dense",
     "Normalized",
+    "Paired",
     "Prepared",
     "Sites",
     "Wrapped",

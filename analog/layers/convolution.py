@@ -51,6 +51,12 @@ class Sites:
         wired = wired.view(*x.shape[:-1], self.tiles, self.sites, self.cols)
         return wired.movedim(-3, -4).flatten(-3, -2)
 
+    def ungather(self, z: Tensor) -> Tensor:
+        split = z.unflatten(-2, (-1, self.sites)).movedim(-4, -3)  # (..., batch, tiles, sites, cols)
+        columns = split.flatten(-3)
+        driven = columns.new_zeros(*columns.shape[:-1], self.features_in + 3)  # and the three constants
+        return driven.index_add(-1, self._index.to(z.device), columns)[..., : self.features_in]
+
     def scatter(self, u: Tensor) -> Tensor:
         split = u.unflatten(-2, (-1, self.sites))  # (..., tiles, batch, sites, rows)
         if self.planes_first:

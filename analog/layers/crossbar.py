@@ -60,6 +60,23 @@ class Layer(Protocol):
         """
         ...
 
+    def ungather(self, z: Tensor) -> Tensor:
+        """Wire columns of the tiles back to the features that drive them: the adjoint of `gather`.
+
+        Only chips that relax send anything back. What drives several columns gets the sum of theirs, and
+        always-on inputs, which nothing drives, get none.
+
+        Args:
+            z: (..., tiles, batch*sites, cols)
+
+        Returns:
+            (..., batch, features_in)
+
+        Raises:
+            ValueError: signals go one way through this wiring.
+        """
+        ...
+
     def scatter(self, u: Tensor) -> Tensor:
         """Wire the rows of the tiles to the activity of the next layer.
 
@@ -117,6 +134,10 @@ class Dense:
     def gather(self, x: Tensor) -> Tensor:
         wired = x.unflatten(-1, (self.tiles, -1)).transpose(-3, -2) if self.tiles > 1 else x.unsqueeze(-3)
         return torch.cat((wired, wired.new_ones(()).expand(*wired.shape[:-1], 1)), -1) if self.bias else wired
+
+    def ungather(self, z: Tensor) -> Tensor:
+        driven = z[..., :-1] if self.bias else z
+        return driven.transpose(-3, -2).flatten(-2) if self.tiles > 1 else driven.squeeze(-3)
 
     def scatter(self, u: Tensor) -> Tensor:
         return u.transpose(-3, -2).flatten(-2) if self.tiles > 1 else u.squeeze(-3)

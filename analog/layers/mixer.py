@@ -109,6 +109,14 @@ class Prepared(Wrapped):
             x = preparation(x)
         return self.layer.gather(x)
 
+    def ungather(self, z: Tensor) -> Tensor:
+        """Refuse to send anything back, (..., tiles, batch*sites, cols): preparations are digital.
+
+        Raises:
+            ValueError: always; only the first layer of a chip that relaxes may be driven through them.
+        """
+        raise ValueError("Prepared: signals go one way through digital preparations")
+
 
 def prepared(layer: Layer, *preparations: Preparation) -> Prepared:
     """The layer, driven with activity prepared like that."""

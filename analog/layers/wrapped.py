@@ -40,6 +40,9 @@ class Wrapped:
     def gather(self, x: Tensor) -> Tensor:
         return self.layer.gather(x)
 
+    def ungather(self, z: Tensor) -> Tensor:
+        return self.layer.ungather(z)
+
     def scatter(self, u: Tensor) -> Tensor:
         return self.layer.scatter(u)
 

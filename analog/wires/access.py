@@ -110,3 +110,6 @@ class _TargetBehind(Wrapped):
 
     def gather(self, x: Tensor) -> Tensor:
         return self.layer.gather(x[..., : -self.target_features])
+
+    def ungather(self, z: Tensor) -> Tensor:
+        return torch.nn.functional.pad(self.layer.ungather(z), (0, self.target_features))

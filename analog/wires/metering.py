@@ -93,7 +93,7 @@ class Ledger:
 
     def _with_read(self, vectors: int, first: int, last: int) -> tuple[list[int], float]:
         reads = [n + vectors * (first <= i <= last) for i, n in enumerate(self.reads)]
-        return reads, self.seconds + self.spec.costs.read_seconds * vectors * (last - first + 1)
+        return reads, self.seconds + self.spec.costs.reading_seconds(vectors, last - first + 1)
 
     def _standing(self, reads: list[int], sent: Tensor, seconds: float) -> dict[str, float]:
         return {

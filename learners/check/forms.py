@@ -92,7 +92,7 @@ def check_tell(estimator: Estimator, spec: Spec, result: ProbeResult) -> tuple[T
     if not same(*gradients):
         fail("tell gave two estimates of one result; it hangs on something else")
     with blame("tell gave a gradient that does not fit the chip"):
-        knobs = knob_gradients(spec, gradients[0], result.inputs)
+        knobs = knob_gradients(spec, gradients[0], result.inputs, result.out)
     lead = (*spec.fleet, result.x.shape[-2])
     for i, (gradient, shape) in enumerate(zip(knobs, spec.shapes, strict=True)):
         if tuple(gradient.shape) != shape:
@@ -142,7 +142,7 @@ def _entries(spec: Spec, result: ProbeResult, gradient: Gradient) -> tuple[Tenso
 
 def at_knobs(estimator: Estimator, spec: Spec, result: ProbeResult) -> tuple[Tensor, ...]:
     """The estimate at the knobs, (*fleet, tiles, rows, cols) for each layer."""
-    return knob_gradients(spec, estimator.tell(spec, result), result.inputs)
+    return knob_gradients(spec, estimator.tell(spec, result), result.inputs, result.out)
 
 
 @contextmanager

@@ -43,6 +43,11 @@ class ProbeResult(NamedTuple):
         """What drove each layer in the baseline reading: x, then all taps but the last."""
         return (self.x, *self.baseline.taps[:-1])
 
+    @property
+    def out(self) -> Tensor | None:
+        """The last layer's tap in the baseline reading; None where there was none."""
+        return self.baseline.taps[-1] if self.baseline.taps else None
+
     def layer(self, at: int, parts: int) -> "ProbeResult":
         """The result at one layer, to whose nodes so many parts of the loss are laid.
 

@@ -107,6 +107,7 @@ class Estimate(NamedTuple):
 
     spec: Spec  # of these layers
     inputs: tuple[Tensor, ...]  # what drove each of them, (*fleet, batch, features_in)
+    out: Tensor | None  # the last one's tap, (*fleet, batch, features)
     estimated: Gradient
     weight: float = 1.0
     predicted: Gradient | None = None
@@ -114,8 +115,10 @@ class Estimate(NamedTuple):
     def at_knobs(self) -> Knobs:
         """The gradient of the batch's mean loss at each layer's knobs."""
         if self.predicted is None:
-            return knob_gradients(self.spec, self.estimated, self.inputs)
-        return weighted_knob_gradients(self.spec, self.weight, self.estimated, self.predicted, self.inputs)
+            return knob_gradients(self.spec, self.estimated, self.inputs, self.out)
+        return weighted_knob_gradients(
+            self.spec, self.weight, self.estimated, self.predicted, self.inputs, self.out
+        )
 
     def at_nodes(self) -> tuple[Tensor, ...]:
         """The gradient of each example's loss at each layer's summing nodes, (*fleet, batch, features).
@@ -160,13 +163,13 @@ def estimate(
     """
     tell = _teller(estimator, spec, parts_per_layer)
     if variate is None:
-        return Estimate(spec, result.inputs, tell(result)), state
+        return Estimate(spec, result.inputs, result.out, tell(result)), state
     predicted = variate.predict(state, spec, result, output_gradient)
     change = predicted_change(predicted, result.probe, result.losses.shape[-1])
     innovation = result._replace(losses=result.losses - change)
     rest = tell(innovation)
     state = variate.observe(state, spec, predicted, innovation, output_gradient, rest)
-    return Estimate(spec, result.inputs, rest, variate.estimate_weight, predicted), state
+    return Estimate(spec, result.inputs, result.out, rest, variate.estimate_weight, predicted), state
 
 
 def _teller(

@@ -1,6 +1,6 @@
 """Gradients at summing nodes or at knobs, and how the one becomes the other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from analog.layers.crossbar import Layer
-from analog.spec import Knobs, Spec
+from analog.spec import Knobs, Spec, Synapse
 
 Place = Literal["nodes", "knobs"]
 
@@ -58,27 +58,40 @@ def knob_gradient(layer: Layer, node_gradient: Tensor, inputs: Tensor) -> Tensor
     return _mean_product(layer, node_gradient, layer.gather(inputs))
 
 
-def knob_gradients(spec: Spec, gradient: Gradient, inputs: Sequence[Tensor]) -> Knobs:
+def knob_gradients(
+    spec: Spec, gradient: Gradient, inputs: Sequence[Tensor], out: Tensor | None = None
+) -> Knobs:
     """A gradient at the knobs of all layers, wherever it was found.
+
+    On a chip that relaxes a cell acts on both of its nodes, and the gradient at either counts.
 
     Args:
         spec: the layers that the gradient is of.
         gradient: at nodes or at knobs; zero where it has no entry.
         inputs: what drove each layer, (..., batch, features_in) each.
+        out: the states of the last layer's nodes, (..., batch, features); of a chip that relaxes.
 
     Returns:
         (*fleet, tiles, rows, cols) for each layer.
+
+    Raises:
+        ValueError: the chip relaxes, and `out` is not given.
     """
-    return _at_knobs(spec, gradient, _gathering(spec, inputs))
+    return _at_knobs(spec, gradient, _gathering(spec, inputs), inputs, out)
 
 
 def weighted_knob_gradients(
-    spec: Spec, weight: float, first: Gradient, second: Gradient, inputs: Sequence[Tensor]
+    spec: Spec,
+    weight: float,
+    first: Gradient,
+    second: Gradient,
+    inputs: Sequence[Tensor],
+    out: Tensor | None = None,
 ) -> Knobs:
     """weight * first + second at the knobs, of the shapes of `spec`; what drove a layer is gathered once."""
     gathered = _gathering(spec, inputs)
-    pairs = zip(_at_knobs(spec, first, gathered), _at_knobs(spec, second, gathered), strict=True)
-    return tuple(weight * a + b for a, b in pairs)
+    found = (_at_knobs(spec, gradient, gathered, inputs, out) for gradient in (first, second))
+    return tuple(weight * a + b for a, b in zip(*found, strict=True))
 
 
 def _gathering(spec: Spec, inputs: Sequence[Tensor]) -> Callable[[int], Tensor]:
@@ -86,16 +99,61 @@ def _gathering(spec: Spec, inputs: Sequence[Tensor]) -> Callable[[int], Tensor]:
     return cache(lambda at: spec.layers[at].gather(inputs[at]))
 
 
-def _at_knobs(spec: Spec, gradient: Gradient, gathered: Callable[[int], Tensor]) -> Knobs:
+def _at_knobs(
+    spec: Spec,
+    gradient: Gradient,
+    gathered: Callable[[int], Tensor],
+    inputs: Sequence[Tensor],
+    out: Tensor | None,
+) -> Knobs:
     none = (None,) * len(spec.layers)
-    entries = zip(spec.layers, spec.shapes, gradient.knobs or none, gradient.nodes or none, strict=True)
+    at_knobs, at_nodes = gradient.knobs or none, gradient.nodes or none
     found = []
-    for at, (layer, shape, knobs, nodes) in enumerate(entries):
+    for at, (layer, shape, knobs, nodes) in enumerate(
+        zip(spec.layers, spec.shapes, at_knobs, at_nodes, strict=True)
+    ):
+        parts = [] if knobs is None else [knobs]
         if nodes is not None:
-            at_nodes = _mean_product(layer, nodes, gathered(at))
-            knobs = at_nodes if knobs is None else knobs + at_nodes
-        found.append(torch.zeros(shape, dtype=spec.dtype, device=spec.on) if knobs is None else knobs)
+            parts.append(_mean_product(layer, nodes, gathered(at)))
+        if spec.synapse != "one-way" and gradient.nodes is not None:
+            below = at_nodes[at - 1] if at else None
+            above = inputs[at + 1] if at + 1 < len(spec.layers) else out
+            if above is None:
+                raise ValueError(
+                    "knob_gradients: cells act on both of their nodes; give the last tap as `out`"
+                )
+            parts += _sent_back(spec.synapse, layer, nodes, above, below, gathered(at))
+        zeros = torch.zeros(shape, dtype=spec.dtype, device=spec.on) if not parts else parts.pop(0)
+        found.append(sum(parts, zeros))
     return tuple(found)
+
+
+def _sent_back(
+    synapse: Synapse,
+    layer: Layer,
+    at_nodes: Tensor | None,
+    states: Tensor,
+    below: Tensor | None,
+    gathered: Tensor,
+) -> Iterator[Tensor]:
+    """What cells that relax add to the products of the gradient above and the states below.
+
+    With adjoints a and states v, above and below, the gradient of the loss at a cell is a v' + a' v where its
+    energy is -w v v', and (a' - a) (v - v') where it is g (v - v')^2 / 2.
+
+    Args:
+        at_nodes, below: the gradient at the nodes above and below; None: zero, as at a clamped input.
+        states: of the nodes above.
+        gathered: states of the nodes below, as tiles see them.
+    """
+    batch, up = states.shape[-2], layer.unscatter(states)
+    if below is not None:
+        back = layer.gather(below) - layer.gather(torch.zeros_like(below))  # always-on inputs are clamped
+        yield (up.mT @ back).div_(batch)
+        if synapse == "difference":
+            yield -(back * gathered).sum(-2).div_(batch).unsqueeze(-2)
+    if at_nodes is not None and synapse == "difference":
+        yield -(layer.unscatter(at_nodes) * up).sum(-2).div_(batch).unsqueeze(-1)
 
 
 def _mean_product(layer: Layer, node_gradient: Tensor, gathered: Tensor) -> Tensor:

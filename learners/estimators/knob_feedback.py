@@ -53,7 +53,7 @@ class KnobFeedback(ControlVariate[tuple[Pathway, ...]]):
         self, state: tuple[Pathway, ...], spec: Spec, result: ProbeResult, output_gradient: Tensor | None
     ) -> Gradient:
         at_nodes = self._at_nodes.predict(state, spec, result, output_gradient)
-        return Gradient(knobs=knob_gradients(spec, at_nodes, result.inputs))
+        return Gradient(knobs=knob_gradients(spec, at_nodes, result.inputs, result.out))
 
     def observe(
         self,

@@ -75,8 +75,13 @@ class Probing:
             raise ValueError(f"{self.estimator!r} cannot tell layers one by one, as parts_per_layer needs")
 
     def uses_delta_rule(self, spec: Spec) -> bool:
-        """Whether the last layer of such a chip learns by the delta rule and is spared the probes."""
-        return self.delta_rule and spec.layers[-1].linear and self.loss.gradient is not None
+        """Whether the last layer of such a chip learns by the delta rule and is spared the probes.
+
+        Not where the chip relaxes: what is done to an output comes back to it, and the loss's gradient there
+        is not that at the node.
+        """
+        one_way = spec.synapse == "one-way"
+        return self.delta_rule and one_way and spec.layers[-1].linear and self.loss.gradient is not None
 
     def needs(self, spec: Spec) -> Access:
         """The least access to such a chip with which its gradient can be estimated."""
@@ -102,6 +107,8 @@ class Probing:
         Raises:
             ValueError: the settings do not fit the chip.
         """
+        if self.in_turn and spec.synapse != "one-way":
+            raise ValueError("in_turn: layers of a chip that relaxes cannot be driven alone; set it to False")
         spans, counts = self.spans(spec), self.parts_per_layer
         probed = 1 + spans[-1][1] if spans else 0
         if counts is not None and len(counts) != probed:
@@ -143,4 +150,6 @@ def _delta_rule(spec: Spec, baseline: Baseline) -> Estimate:
     """The exact gradient of the linear read-out, as far as its inputs and the loss are known."""
     top = len(spec.layers) - 1
     inputs = baseline.reading.taps[-2] if top else baseline.x
-    return Estimate(spec.span(top), (inputs,), Gradient(nodes=(baseline.output_gradient,)))
+    return Estimate(
+        spec.span(top), (inputs,), baseline.reading.out, Gradient(nodes=(baseline.output_gradient,))
+    )

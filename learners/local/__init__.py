@@ -2,6 +2,7 @@
 
 from .activations import Activation, identity, relu, sigmoid, softmax, tanh
 from .contrastive import InfoNCE, PatchInfoNCE, stack_views
+from .equilibrium import EquilibriumPropagation
 from .forward_forward import ForwardForward, label_goodness, with_normalization
 from .goodness import GoodnessLoss, Hebbian, goodness
 from .greedy import Block, Greedy
@@ -16,6 +17,7 @@ from .target_propagation import TargetPropagation
 __all__ = [
     "Activation",
     "Block",
+    "EquilibriumPropagation",
     "ForwardForward",
     "GoodnessLoss",
     "Greedy",

@@ -128,7 +128,7 @@ class AugmentedRandomSearch:
         losses = self.shaping(tally.returns.mean(-1)).to(spec.on, spec.dtype)[..., None, None]
         none = Reading(())
         result = ProbeResult(blank, none, torch.zeros_like(losses[0]), probe, none, losses)
-        gradient = knob_gradients(spec, self.estimator.tell(spec, result), result.inputs)
+        gradient = knob_gradients(spec, self.estimator.tell(spec, result), result.inputs, result.out)
         inner = send_update(
             port,
             self.update,

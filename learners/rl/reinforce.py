@@ -88,7 +88,7 @@ class NodePerturbationReinforce:
         moments = list(self._play(port, env, progress, generator))
         tally = episode_stats(iter(moments), len(spec.fleet))
         result = credit(spec, moments, self.decay)
-        gradient = knob_gradients(spec, self.estimator.tell(spec, result), result.inputs)
+        gradient = knob_gradients(spec, self.estimator.tell(spec, result), result.inputs, result.out)
         inner = send_update(
             port,
             self.update,

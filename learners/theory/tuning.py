@@ -237,7 +237,7 @@ def _estimate(trial: ProbingEstimator, spec: Spec, whole: ProbeResult, part: sli
         result = whole._replace(losses=whole.baseline_losses.expand_as(whole.losses).clone())
         result.losses[..., part, :] = whole.losses[..., part, :]
         scale = whole.x.shape[-2] / (part.stop - part.start)
-    knobs = knob_gradients(spec, trial.tell(spec, result), result.inputs)
+    knobs = knob_gradients(spec, trial.tell(spec, result), result.inputs, result.out)
     return torch.cat([k.flatten() for k in knobs]) * scale
 
 

@@ -177,4 +177,5 @@ def _spec_header(spec: Spec) -> Header:
         "dtype": str(spec.dtype).removeprefix("torch."),
         "layer_checksum": layer_checksum(spec.layers),
         "access": dataclasses.asdict(spec.access),
+        "synapse": spec.synapse,
     }

@@ -174,7 +174,7 @@ def _estimate(
         loss.value(probed.out, target),
     )
     spec = chip.spec.span(0, 0)
-    (gradient,) = knob_gradients(spec, estimator.tell(spec, result), result.inputs)
+    (gradient,) = knob_gradients(spec, estimator.tell(spec, result), result.inputs, result.out)
     return gradient
 
 

@@ -40,6 +40,16 @@ def test_shapes_and_inverse(layer: Layer, lead: list[int], batch: int) -> None:
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_what_goes_back_through_a_wire_is_the_adjoint_of_what_comes(layer: Layer) -> None:
+    x, zero = draw(2, 5, layer.features_in), torch.zeros(2, 5, layer.features_in)
+    z = draw(*layer.gather(x).shape)
+    back = layer.ungather(z)
+    assert back.shape == x.shape
+    sent = ((layer.gather(x) - layer.gather(zero)) * z).sum()
+    torch.testing.assert_close((x * back).sum(), sent, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_examples_do_not_touch_each_other(layer: Layer) -> None:
     x, w = draw(3, layer.features_in), draw(layer.tiles, layer.rows, layer.cols)
     whole = product(layer, x, w)
