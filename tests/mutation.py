@@ -4,12 +4,12 @@
 
 The tests are collected once, and run once without a fault to see which functions each of them calls. A
 mutant of a function's body is put in its place in a fork, where the tests that call it run, the quickest
-first, up to the first failure. What runs at import (defaults, constants) is planted before anything is
-imported, and meets the tests that call any function of its module. One that hangs counts as noticed. Mutants
-that change no behavior are listed by their text in equivalent_mutants.txt, each with its reason, and are left
-out of the score. In the checks, sizes are not moved: they say what a part is sent and how often, others would
-do as well, and what hangs on them, how small a fault is found, is measured by `python -m tests.power` and by
-all the broken parts of `make fuzz`.
+first, up to the first failure. What runs at import (defaults, constants), or loses a `super()`, is planted
+before anything is imported, and meets the tests that call any function of its module. One that hangs counts
+as noticed. Mutants that change no behavior are listed by their text in equivalent_mutants.txt, each with its
+reason, and are left out of the score. In the checks, sizes are not moved: they say what a part is sent and
+how often, others would do as well, and what hangs on them, how small a fault is found, is measured by
+`python -m tests.power` and by all the broken parts of `make fuzz`.
 """
 
 import argparse
@@ -173,9 +173,10 @@ class _Session:
         outcomes: dict[tuple[str, int], int] = {}
         for room, sample in self.samples.items():
             for k, (module, mutant) in enumerate(sample):
-                if mutant.function is not None:
-                    outcomes[room, k] = self._outcome(session, reach, functions, module, mutant)
-                    _tell(room, k, outcomes[room, k], module, mutant)
+                outcome = mutant.function and self._outcome(session, reach, functions, module, mutant)
+                if outcome is not None:
+                    outcomes[room, k] = outcome
+                    _tell(room, k, outcome, module, mutant)
         self.record.write_bytes(pickle.dumps((reach, outcomes)))
         return True
 
@@ -186,7 +187,8 @@ class _Session:
         functions: dict[tuple[str, str, int], list[FunctionType]],
         module: str,
         mutant: Mutant,
-    ) -> int:
+    ) -> int | None:
+        """SURVIVED or NOTICED; None for a mutant that cannot be put in a function's place."""
         assert mutant.function is not None
         path, (name, first) = str(ROOT / module), mutant.function
         code = next(
@@ -194,6 +196,9 @@ class _Session:
             for each in _codes(compile(mutant.tree, path, "exec"))
             if (each.co_qualname, each.co_firstlineno) == mutant.function
         )
+        replaced = functions.get((path, name, first), [])
+        if not fits(code, replaced):
+            return None
         lines = range(first, max(line for *_, line in code.co_lines() if line) + 1)
         items = [
             item
@@ -203,7 +208,7 @@ class _Session:
         items.sort(key=lambda item: reach.seconds[item.nodeid])
 
         def work() -> int:
-            for function in functions.get((path, name, first), ()):
+            for function in replaced:
                 function.__code__ = code
             return _run(session, items)
 
@@ -250,6 +255,11 @@ def _functions(files: set[str]) -> dict[tuple[str, str, int], list[FunctionType]
             code = each.__code__
             found.setdefault((code.co_filename, code.co_qualname, code.co_firstlineno), []).append(each)
     return found
+
+
+def fits(code: CodeType, functions: list[FunctionType]) -> bool:
+    """Whether a code can stand in functions: it has their free variables, of which `super()` is one."""
+    return all(function.__code__.co_freevars == code.co_freevars for function in functions)
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
@@ -334,7 +344,7 @@ def _score(rooms: list[str], tests: tuple[str, ...], args: argparse.Namespace, e
         reach, outcomes = pickle.loads(record.read_bytes())
     for room, sample in samples.items():
         for k, (module, mutant) in enumerate(sample):
-            if mutant.function is None:
+            if (room, k) not in outcomes:
                 met = reach.meeting(str(ROOT / module))
                 work = partial(planted, module, mutant.tree, met)
                 cpu_limit = 60 + 5 * sum(reach.seconds[test] for test in met)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import mutation
-from tests.mutation import NOTICED, SURVIVED, forked, planted
+from tests.mutation import NOTICED, SURVIVED, fits, forked, planted
 
 MODULE = """
 def ratio(x, by=2, unused=5):
@@ -50,3 +50,14 @@ def test_work_that_does_not_end_counts_as_noticed() -> None:
             pass
 
     assert forked(forever, 60, 0.05) == NOTICED and forked(lambda: SURVIVED, 60, 600) == SURVIVED
+
+
+def test_a_method_that_loses_its_super_is_no_code_for_the_one_that_has_it() -> None:
+    class Kept(list[int]):
+        def clear(self) -> None:
+            super().clear()
+
+    def bare(self: object) -> None:
+        pass
+
+    assert fits(Kept.clear.__code__, [Kept.clear]) and not fits(bare.__code__, [Kept.clear])
