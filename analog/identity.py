@@ -16,7 +16,8 @@ def integers(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
     """
     values = tuple(value) if isinstance(value, Sequence) else (value,)
     if not values or any(isinstance(v, bool) or not isinstance(v, int) for v in values):
-        raise ValueError(f"chip: {name} is an integer or a sequence of them, got {value!r}")
+        hint = "; give its .tolist()" if hasattr(value, "tolist") else ""
+        raise ValueError(f"chip: {name} is an integer or a sequence of them, got {value!r}{hint}")
     return values
 
 

@@ -1,7 +1,7 @@
 """Checks of everything that is sent into a port, before the hardware sees any of it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -43,7 +43,11 @@ def _unexamined_knobs(spec: Spec, name: str, value: object) -> Knobs:
     """A tensor of the right form for every layer; its numbers may be anything."""
     if not isinstance(value, tuple | list) or len(value) != len(spec.layers):
         count = len(value) if isinstance(value, tuple | list) else type(value).__name__
-        raise BadInput(f"{name}: got {count}, wanted a tuple of {len(spec.layers)} tensors, one per layer")
+        network = isinstance(value, torch.nn.Module | Mapping)
+        hint = "; a network's are made by learners.interop.layers_of" if network else ""
+        raise BadInput(
+            f"{name}: got {count}, wanted a tuple of {len(spec.layers)} tensors, one per layer{hint}"
+        )
     return tuple(
         _entry(spec, f"layer {i}: {name}", entry, shape)
         for i, (entry, shape) in enumerate(zip(value, spec.shapes, strict=True))

@@ -306,7 +306,10 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
 def _values(rows: Sequence[Row], method: str, key: str) -> dict[float, list[float]]:
     """What is known by budget, in percent."""
     known = [r for r in rows if r["method"] == method and r.get(key) is not None]
-    return {b: [100 * r[key] for r in known if r["budget"] == b] for b in {r["budget"] for r in known}}
+    return {
+        b: [100 * r[key] for r in known if r["budget"] == b]
+        for b in dict.fromkeys(r["budget"] for r in known)
+    }
 
 
 def _course(rows: Sequence[Row], method: str, key: str) -> tuple[list[int], list[float]]:

@@ -360,3 +360,11 @@ def test_a_place_that_is_not_here_is_named(on: str) -> None:
     ):
         with pytest.raises(ValueError, match=rf"\Aon='{on}': tensors cannot live there[^\n]+\Z"):
             make()
+
+
+def test_identities_in_an_array_are_told_the_way() -> None:
+    for identity in (torch.arange(3), torch.arange(3).numpy()):
+        with pytest.raises(
+            ValueError, match=r"identity is an integer or a sequence of them, .*; give its .toli"
+        ):
+            Chip(Ideal(), (dense(2, 2),), identity)  # type: ignore[arg-type]

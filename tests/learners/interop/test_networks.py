@@ -7,7 +7,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from analog import Chip, Ideal, Layer, Mismatched, conv2d, dense, grouped, mlp, patches, stream, xray
+from analog import (
+    BadInput,
+    Chip,
+    Ideal,
+    Layer,
+    Mismatched,
+    conv2d,
+    dense,
+    grouped,
+    mlp,
+    patches,
+    stream,
+    xray,
+)
 from analog.devices import ConstantStep, PCMPair
 from analog.layers import Normalized, prepared
 from learners.interop import layers_of, module_of
@@ -204,3 +217,11 @@ def test_knobs_that_are_no_single_chips_and_wirings_that_are_not_affine_are_refu
     layer = prepared(dense(4, 3), Normalized())
     with pytest.raises(ValueError, match="layer 0: .*prepares its input by no affine map"):
         module_of((layer,), (X[:3, :5].unsqueeze(0),))
+
+
+def test_a_network_or_its_parameters_as_knobs_are_told_the_way() -> None:
+    net = NETWORKS["perceptron"]
+    port = Chip(Ideal(), mlp(168, 9, 5, 3)).port()
+    for knobs in (net, net.state_dict()):
+        with pytest.raises(BadInput, match="wanted a tuple of 3 tensors, .*by learners.interop.layers_of"):
+            port.program(knobs)  # type: ignore[arg-type]
