@@ -26,13 +26,13 @@ GIVEN_UP: dict[str, str] = {
     "learners": """
         Control control trust surprise Slopes slope slopes Image Neuron shown pull tower Storey
         Standing Dial dials turned set_to decayed scheduled accumulated piece joined stacked through
-        alike summed correlate meaningful Law law own_baseline Mixers mixer mixers mixed
+        alike summed correlate meaningful own_baseline Mixers mixer mixers mixed
         settled held LocalLoss HeldLoss SlopedLoss
     """,
     "learners.updates": "rate decay square_decay",
     "learners.theory": "tuned most best_rate",
     "studies.kit": "by_nodes",
-    "learners.estimators": "spread send most",
+    "learners.estimators": "Law law spread send most",
     "learners.local": "area undo inner shares Held turns",
     "learners.rl": """
         Arena arena played Moment Tally tallied Senses senses unseen Practice practice practised
