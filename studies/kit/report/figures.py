@@ -208,7 +208,7 @@ def finish(figure: Figure, origin: str = "") -> None:
 
 def has_data(axis: Axes) -> bool:
     """Whether anything is drawn in a panel besides lines from edge to edge."""
-    inside = any(len(_finite(line)) for line in axis.lines if line.get_transform() == axis.transData)
+    inside = any(len(_finite(line)) for line in axis.lines if line.get_transform() is axis.transData)
     return inside or bool(axis.collections or axis.images or axis.patches)
 
 

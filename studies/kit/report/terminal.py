@@ -1,8 +1,10 @@
 """What a terminal shows of a run: its progress, and the table at its end."""
 
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -46,30 +48,68 @@ def print_table(console: Console, table: Table) -> None:
 
 
 @contextmanager
-def progress_of(console: Console, trials: int) -> Iterator[Show]:
-    """Show a bar for all trials of a run, and one for each trial that is going on."""
+def progress_of(console: Console, trials: int, clock: Callable[[], float] = time.monotonic) -> Iterator[Show]:
+    """Show a bar for all trials of a run, with the time left, and one for each trial that is going on.
+
+    Args:
+        console: to show them on.
+        trials: of the run.
+        clock: gives seconds.
+    """
     columns = (
         TextColumn("{task.description:<24}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[state]}", markup=False),
         TimeElapsedColumn(),
     )
+    left = TimeLeft(trials, clock)
     with Progress(*columns, console=console) as progress:
-        overall = progress.add_task("trials", total=trials, state=f"0 of {trials}")
+        overall = progress.add_task("trials", total=trials, state=f"0 of {trials} trials")
         shares: dict[str, float] = {}
         bars = {}
 
         def show(name: str, row: Row) -> None:
             shares[name] = row.get("done", shares.get(name, 0.0))
             finished = sum(share >= 1 for share in shares.values())
-            progress.update(overall, completed=sum(shares.values()), state=f"{finished} of {trials}")
+            done, words = sum(shares.values()), f"{finished} of {trials} trials"
+            progress.update(
+                overall, completed=done, state=words + left.words(done, is_new=[*row] != ["done"])
+            )
             if name not in bars:
                 bars[name] = progress.add_task(name.rpartition(":")[2], total=1.0, state="")
             state = ", ".join(_short_text(value) for key, value in row.items() if key in PROGRESS_FIELDS)
             progress.update(bars[name], completed=shares[name], state=state, visible=shares[name] < 1)
 
         yield show
-        progress.update(overall, completed=trials, state=f"{trials} of {trials}")
+        progress.update(overall, completed=trials, state=f"{trials} of {trials} trials")
+
+
+class TimeLeft:
+    """Says how long a run will still take, from the pace since it began; trials done before do not count.
+
+    Args:
+        trials: of the run.
+        clock: gives seconds.
+    """
+
+    def __init__(self, trials: int, clock: Callable[[], float]) -> None:
+        self._trials, self._clock = trials, clock
+        self._began, self._before = clock(), 0.0
+
+    def words(self, done: float, is_new: bool) -> str:
+        """The time left, as in ", 0:12:30 left"; nothing before anything was done.
+
+        Args:
+            done: trials, and parts of them.
+            is_new: whether the last of it was done in this run.
+        """
+        if not is_new:
+            self._before = done
+        made = done - self._before
+        if made <= 0 or done >= self._trials:
+            return ""
+        seconds = (self._clock() - self._began) * (self._trials - done) / made
+        return f", {timedelta(seconds=round(seconds))} left"
 
 
 def _short_text(value: object) -> str:
