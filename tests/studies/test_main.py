@@ -12,6 +12,7 @@ import pytest
 
 from studies.__main__ import main
 from studies.kit.run.catalog import catalog
+from studies.kit.run.results import read_rows
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -125,6 +126,31 @@ def test_archived_results_go_on_elsewhere(
     shutil.rmtree(folder)
     assert command(monkeypatch, "restore", str(place)) == 0
     assert len((folder / "rows.jsonl").read_text().splitlines()) == 5
+
+
+def test_runs_are_listed_compared_and_reported_also_from_archives(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for trials in ("1", "2"):
+        assert command(monkeypatch, "tests.studies.toy", "--trials", trials) == 0
+    capsys.readouterr()
+    assert command(monkeypatch, "list") == 0
+    listed = capsys.readouterr().out
+    assert "1 of 1" in listed and "2 of 2" in listed and "--trials 2" in listed
+    one, two = sorted((tmp_path / "results").iterdir(), key=lambda folder: len(read_rows(folder)))
+    assert command(monkeypatch, "compare", str(one), str(two)) == 0
+    shown = capsys.readouterr().out
+    assert "1 trials of the second alone (toy 1)" in shown and "trials" in shown and "8" in shown
+    (tmp_path / "docs" / "archive").mkdir(parents=True)
+    assert command(monkeypatch, "archive", str(two)) == 0
+    (place,) = (tmp_path / "docs" / "archive" / "toy").iterdir()
+    before = sorted(place.iterdir())
+    assert command(monkeypatch, "report", str(place)) == 0
+    assert sorted(place.iterdir()) == before  # a report is no part of an archive
+    made = tmp_path / "reports" / f"toy-{place.name}" / "report.html"
+    assert made.read_bytes() == (two / "report.html").read_bytes()
+    assert str(made) in capsys.readouterr().out
 
 
 def test_it_runs_from_any_folder(tmp_path: Path) -> None:

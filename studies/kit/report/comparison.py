@@ -41,8 +41,8 @@ def differing_trials(one: Row, other: Row) -> str:
 def compared_tables(one: Sequence[Row], other: Sequence[Row]) -> list[Row]:
     """Two closing tables side by side: for each line and quantity both values, and second less first.
 
-    The interval of a difference is that of unpaired means. Lines are matched by the first columns of words,
-    and if need be of numbers, that tell all lines of each table apart.
+    The interval of a difference is that of unpaired means. Lines are matched by the first columns whose
+    values the tables share, as many as tell all lines of each apart; if need be by further ones.
 
     Args:
         one, other: closing tables of the same study.
@@ -82,15 +82,24 @@ def _difference(before: str, after: str) -> str:
 
 
 def _key_columns(one: Sequence[Row], other: Sequence[Row]) -> list[str]:
+    """The columns that say what a line is of: those whose values both tables share, left to right."""
     columns = [*dict.fromkeys(key for row in (*one, *other) for key in row)]
-    rows = (*one, *other)
-    in_words = [c for c in columns if any(_is_words(row.get(c, "")) for row in rows)]
+    shared = [c for c in columns if _overlap(_values(one, c), _values(other, c)) >= 0.5]
+    in_words = [c for c in columns if any(_is_words(row.get(c, "")) for row in (*one, *other))]
     keys: list[str] = []
-    for column in (*in_words, *(c for c in columns if c not in in_words)):
+    for column in dict.fromkeys((*shared, *in_words, *columns)):
         if keys and all(_tells_apart(keys, table) for table in (one, other)):
             break
         keys.append(column)
     return [c for c in columns if c in keys]
+
+
+def _values(rows: Sequence[Row], column: str) -> set[str]:
+    return {str(row.get(column, "")) for row in rows}
+
+
+def _overlap(one: set[str], other: set[str]) -> float:
+    return len(one & other) / max(1, len(one | other))
 
 
 def _is_words(cell: Any) -> bool:

@@ -1,12 +1,12 @@
 """What the rows of a study say of energy and time on the chips, and what the devices assume that it costs."""
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from ..run.references import BadReference, resolve
 from ..run.study import Row
-from .spread import mean_numbers
+from .spread import NO_SETTINGS, mean_numbers
 
 UNITS: Final = {"joules": "J", "seconds": "s", "reads": "", "pulses_per_cell": ""}
 ASSUMPTION: Final = (
@@ -16,7 +16,7 @@ ASSUMPTION: Final = (
 )
 
 
-def energy_table(rows: Sequence[Row], settings: Collection[str] = ()) -> list[Row]:
+def energy_table(rows: Sequence[Row], settings: Mapping[str, Any] = NO_SETTINGS) -> list[Row]:
     """Means of joules, and of the seconds, reads and pulses beside them; empty if no row tells of energy."""
     priced = [row for row in rows if "joules" in row]
     return mean_numbers(priced, [*UNITS], settings)

@@ -108,7 +108,7 @@ def report_page(
         "repeat": ("How to repeat it", _repeat(manifest)),
     }
     body = {name: html.section(name, *section) for name, section in sections.items()}
-    links = "".join(f'<a href="#{name}">{sections[name][0]}</a>' for name, made in body.items() if made)
+    links = "\n".join(f'<a href="#{name}">{sections[name][0]}</a>' for name, made in body.items() if made)
     all_said = html.linked((study.__doc__ or "").strip())
     return f"""\
 <!doctype html>

@@ -1,7 +1,8 @@
 """How far trials and chips lie apart: of every number in the rows its mean, interval, deviation and range."""
 
-from collections.abc import Collection, Iterator, Sequence
-from statistics import fmean, stdev
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean, median, stdev
+from types import MappingProxyType
 from typing import Any, Final
 
 from ..metrics.mean_interval import mean_interval
@@ -11,9 +12,10 @@ WHO: Final = frozenset({"trial", "chip", "chips", "seed", "identity", "teacher",
 ALONG: Final = frozenset({"done", "step", "steps", "epoch", "round"})  # of these the last counts
 LINES: Final = 400  # of the table, at most
 _DIGITS: Final = 4
+NO_SETTINGS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-def spread_table(rows: Sequence[Row], settings: Collection[str] = ()) -> list[Row]:
+def spread_table(rows: Sequence[Row], settings: Mapping[str, Any] = NO_SETTINGS) -> list[Row]:
     """The spread of every number over the trials and chips that had the same settings.
 
     What a row is of is told by its words, and by the numbers that are settings; of rows of one chip that
@@ -21,7 +23,7 @@ def spread_table(rows: Sequence[Row], settings: Collection[str] = ()) -> list[Ro
 
     Args:
         rows: of a study.
-        settings: names of its arguments.
+        settings: its arguments by name; a number is a setting where these are a list of several.
 
     Returns:
         A line for each number of each case that at least two chips have.
@@ -36,9 +38,10 @@ def spread_table(rows: Sequence[Row], settings: Collection[str] = ()) -> list[Ro
     return lines[:LINES]
 
 
-def _case(row: Row, settings: Collection[str]) -> Iterator[tuple[str, Any]]:
+def _case(row: Row, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in row.items():
-        is_setting = isinstance(value, int | float) and bool({key, f"{key}s"} & {*settings})
+        takes_several = any(isinstance(settings.get(name), list) for name in (key, f"{key}s"))
+        is_setting = isinstance(value, int | float) and takes_several
         if key not in WHO | ALONG and (isinstance(value, str | bool) or is_setting):
             yield key, value
 
@@ -71,8 +74,7 @@ def _lines(case: Row, rows: Sequence[Row]) -> Iterator[Row]:
         if len(values) > 1:
             mean, half_width = mean_interval(values)
             numbers = {"mean": mean, "95 % interval, +-": half_width, "sd": stdev(values)}
-            numbers |= {"median": sorted(values)[len(values) // 2], "lowest": min(values)}
-            numbers["highest"] = max(values)
+            numbers |= {"median": median(values), "lowest": min(values), "highest": max(values)}
             short = {name: f"{value:.{_DIGITS}g}" for name, value in numbers.items()}
             yield {**case, "number": key, "n": len(values), **short}
 
@@ -83,13 +85,15 @@ def _numbers(value: Any) -> list[float]:
     return [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
 
 
-def mean_numbers(rows: Sequence[Row], keys: Sequence[str], settings: Collection[str] = ()) -> list[Row]:
+def mean_numbers(
+    rows: Sequence[Row], keys: Sequence[str], settings: Mapping[str, Any] = NO_SETTINGS
+) -> list[Row]:
     """The means of some numbers, one line for each case that has any of them.
 
     Args:
         rows: of a study.
         keys: of the numbers.
-        settings: names of its arguments.
+        settings: its arguments by name; a number is a setting where these are a list of several.
     """
     cases: dict[tuple[tuple[str, Any], ...], list[Row]] = {}
     for row in rows:

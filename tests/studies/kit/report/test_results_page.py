@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from studies.kit.report.results_page import markdown_table, results_page
+from studies.kit.report.markdown import markdown_table
+from studies.kit.report.results_page import results_page
 from studies.kit.run.archive import archive, read_archive
 from studies.kit.run.runner import RunOptions, run_study
 from studies.perturbation import laws

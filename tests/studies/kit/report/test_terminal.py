@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from studies.kit.report.terminal import print_rows, progress_of
+from studies.kit.report.terminal import TimeLeft, print_rows, progress_of
 
 ROWS = [{f"column {k}": f"{k}.123456789" for k in range(17)}, {"column 3": "[bold]3", "other": True}]
 
@@ -36,3 +36,23 @@ def test_progress_counts_finished_trials(trials: int) -> None:
             for done in (0.5, 1.0):
                 show(f"trial {k}", {"accuracy": 0.51234, "done": done})
     assert f"{trials} of {trials}" in file.getvalue()
+
+
+def test_the_time_left_is_told_by_the_pace_of_this_run_alone() -> None:
+    """4 of 10 trials were done before; then one and a half take 30 s, so that 4.5 take 90 s."""
+    now = [100.0]
+    left = TimeLeft(10, lambda: now[0])
+    assert left.words(4.0, is_new=False) == ""
+    now[0] = 130.0
+    assert left.words(5.5, is_new=True) == ", 0:01:30 left"
+    assert left.words(10.0, is_new=True) == ""
+
+
+def test_the_line_of_all_trials_says_how_many_and_how_long() -> None:
+    file, now = io.StringIO(), [0.0]
+    console = Console(file=file, width=120, force_terminal=True, no_color=True)
+    with progress_of(console, 12, lambda: now[0]) as show:
+        for k in range(3):
+            now[0] += 10.0
+            show(f"trial {k}", {"accuracy": 0.5, "done": 1.0})
+    assert "3 of 12 trials, 0:01:30 left" in file.getvalue()

@@ -1,0 +1,46 @@
+"""Learners stop at the same reads, whatever a step of theirs takes, and know how long they learn."""
+
+import pytest
+
+from analog import Chip, Ideal, mlp
+from learners import CrossEntropy, Descent, NodePerturbation, sgd
+from learners.data import load_data
+from learners.learner import Learner
+from learners.losses import Loss
+from studies.kit import learner_figure, learner_table, train_within_reads
+from studies.kit.run.study import Row
+
+READS = 2_000
+
+
+def one_probe(loss: Loss) -> Learner:
+    return Descent(NodePerturbation(0.1, 1), sgd(0.1), loss)
+
+
+def trained(method: object, reads: int = READS, chips: int = 2) -> list[Row]:
+    data = load_data("digits")
+    chip = Chip(Ideal(), mlp(data.features, 4, data.classes), identity=range(chips))
+    return [*train_within_reads(method, chip, data, reads=reads, points=3)]
+
+
+def test_all_learners_use_the_same_reads_up_to_a_step() -> None:
+    rows: list[Row] = []
+    for method, step in ((one_probe, 128), ("node perturbation", 320), ("exact gradient", 64)):
+        curve = trained(method)
+        assert READS - step < curve[-1]["reads"] <= READS and curve[-1]["done"] == 1.0
+        assert [r["what"] for r in curve[-2:]] == ["curve", "end"] and len(curve[-1]["accuracy"]) == 2
+        rows += curve
+    first, second, third = learner_table(rows)
+    assert first["learner"].endswith(":one_probe") and first["less the first's"] == ""
+    assert second["less the first's"] and third["access"] == "x-ray"
+    assert len(learner_figure(rows).axes) == 1
+
+
+def test_reads_that_do_not_pay_for_a_step_are_refused() -> None:
+    with pytest.raises(ValueError, match="one_probe: a step takes about 128 reads, there are 100 in all"):
+        trained(one_probe, reads=100)
+
+
+def test_a_learner_of_its_own_loss_is_taken_as_it_is() -> None:
+    learner = Descent(NodePerturbation(0.1, 1), sgd(0.1), CrossEntropy())
+    assert trained(learner)[-1]["accuracy"] == trained(one_probe)[-1]["accuracy"]
