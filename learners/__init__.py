@@ -1,6 +1,7 @@
 """Learning through wires alone: estimators, updates, and the learners that step a port."""
 
 from . import recipes
+from .check.control_variate import check_control_variate
 from .check.estimator import check_estimator
 from .check.learner import check_learner
 from .check.loss import check_loss
@@ -55,6 +56,7 @@ __all__ = [
     "adagrad",
     "adam",
     "antithetic",
+    "check_control_variate",
     "check_estimator",
     "check_learner",
     "check_loss",

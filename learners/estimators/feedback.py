@@ -119,7 +119,7 @@ def _found(change: Tensor, push: Tensor) -> Tensor:  # (*fleet, batch, features)
 
     change: (probes, *fleet, batch, parts), of each part's loss; push: (probes, *fleet, batch, features).
     """
-    power = push.square().mean() * len(push)
+    power = push.square().mean((0, -2, -1))[..., None, None] * len(push)  # of each chip
     pushes = push.unflatten(-1, (change.shape[-1], -1))
     return torch.einsum("k...p,k...pi->...pi", change, pushes).flatten(-2) / power
 

@@ -96,5 +96,5 @@ def node_push(layer: Layer, knobs: Tensor, inputs: Tensor) -> Tensor:
 def _evened(push: Tensor) -> Tensor:
     """Pushes that `Feedback` will divide by their mean power, so that each example's own is divided by."""
     power = push.square().mean((0, -1), keepdim=True)  # (1, *fleet, batch, 1)
-    inverse = (power + power.mean() * 1e-6).reciprocal()
-    return push * (inverse / inverse.mean())
+    inverse = (power + power.mean(-2, keepdim=True) * 1e-6).reciprocal()
+    return push * (inverse / inverse.mean(-2, keepdim=True))

@@ -83,5 +83,5 @@ def test_pushes_are_evened_so_that_each_example_is_divided_by_its_own_power() ->
     push = push * torch.tensor([0.5, 1.0, 2.0, 3.0, 4.0], dtype=F64).unsqueeze(-1)
     even = _evened(push)
     share = (even * push).mean((0, -1))
-    torch.testing.assert_close(share, share.mean().expand(2, 5), rtol=2e-3, atol=0.0)
+    torch.testing.assert_close(share, share.mean(-1, keepdim=True).expand(2, 5), rtol=2e-3, atol=0.0)
     assert float((even / push).mean()) == pytest.approx(1)
