@@ -20,7 +20,6 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
@@ -79,5 +78,4 @@ def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", docstrings.process_docstring, priority=100)
     app.connect("autodoc-process-signature", docstrings.process_signature)
     app.connect("source-read", references.rewrite_links)
-    app.connect("html-page-context", references.mend_back_links)
     app.connect("missing-reference", references.resolve_name, priority=100)

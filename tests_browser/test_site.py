@@ -14,7 +14,7 @@ from .conftest import SITE, broken_pictures, complaints, overflow, resize, wides
 
 PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html") if "_static" not in p.parts)
 PICTURED = ("index.html", "studies/copies.html", *(p for p in PAGES if p.startswith("learn/plot_")))
-EXTERNAL = re.compile(r"https?://(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?(?:/[^\s<>\"]*[^\s<>\",;])?")
+EXTERNAL = re.compile(r"https?://(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?(?:/(?:[^\s<>\"]*[^\s<>\",;])?)?")
 
 
 def test_the_site_has_its_parts() -> None:

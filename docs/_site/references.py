@@ -13,7 +13,6 @@ PAGES: Final = {  # files of the repository that are pages under another name
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }
-_BACK: Final = re.compile(r'(<a class="viewcode-back" href="[^"#]*?)([\w.-]+/[\w.-]+)\.html#([^"]+)">')
 _LINK: Final = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 
@@ -55,25 +54,3 @@ def rewrite_links(app: Any, docname: str, source: list[str]) -> None:
         return match[0]
 
     source[0] = _LINK.sub(lead, source[0])
-
-
-def mend_back_links(app: Any, page: str, template: str, context: Any, doctree: Any) -> None:
-    """Lead listings of source back to where a name is public.
-
-    A module may define names that several packages export; `viewcode` looks for all of them in the first.
-    """
-    del template, doctree
-    if not page.startswith("_modules/") or "body" not in context:
-        return
-    objects = app.env.get_domain("py").objects
-    anchors = {(entry.docname, entry.node_id) for entry in objects.values()}
-
-    def mended(match: re.Match[str]) -> str:
-        before, docname, name = match.groups()
-        tails = [name.split(".", n)[-1] for n in range(name.count(".") + 1)]
-        known = (
-            a for tail in tails for d, a in sorted(anchors) if d == docname and f".{a}".endswith(f".{tail}")
-        )
-        return f'{before}{docname}.html#{next(known, "")}">'
-
-    context["body"] = _BACK.sub(mended, context["body"])
