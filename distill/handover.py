@@ -198,8 +198,8 @@ def _require_recipe(recipe: object) -> None:
     """Refuse a learner that has its loss already."""
     if not callable(recipe):
         raise TypeError(
-            f"distill: {recipe!r} is no recipe; wanted a function from a loss to a learner, such as "
-            "recipes.learned_feedback (without its loss)"
+            f"distill: learner is a {type(recipe).__name__}, wanted a function from a "
+            "loss to a learner, such as recipes.learned_feedback (without its loss)"
         )
 
 

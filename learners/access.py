@@ -25,6 +25,16 @@ def needed_access(part: Any, spec: Spec) -> Access:
     return part.needs(spec) if isinstance(part, NeedsAccess) else Access("loss", node_probes=False)
 
 
+def stated_access(learner: Any, spec: Spec) -> str:
+    """The access that a learner says it needs, in words for a table; "not stated" of one that does not say.
+
+    Args:
+        learner: any; silence is not taken for a claim that little is enough.
+        spec: the datasheet of the whole chip.
+    """
+    return str(needed_access(learner, spec)) if isinstance(learner, NeedsAccess) else "not stated"
+
+
 def taps_access(spec: Spec, *, node_probes: bool) -> Access:
     """Access to all taps of a chip, which are its outputs where it has one layer."""
     return Access("taps" if len(spec.layers) > 1 else "outputs", node_probes)

@@ -78,11 +78,15 @@ def _read(path: Path, seed: int) -> Dataset:
     folder, ending = path.is_dir(), path.suffix.lower()
     if not folder and not path.is_file():
         raise BadData(f"data: {path}: there is no such file")
-    if folder and (has_idx(path) or not has_pictures(path)):
+    if folder and has_idx(path):
         return _from_idx(path.name, read_folder(path.name, path))
     if ending == ".npz" and not folder:
         arrays = read_npz(path)
         return _from_halves(path.stem, arrays.train, arrays.test, seed)
+    if folder and not has_pictures(path):
+        raise BadData(
+            f"{path}: has neither class folders of pictures (CLASS/*.png) nor IDX files as MNIST has them"
+        )
     train, test, names = read_pictures(path)
     return _from_halves(path.name if folder else path.stem, train, test, seed, names)
 

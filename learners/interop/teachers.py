@@ -32,7 +32,8 @@ def port_of(
         A port whose reading has one tap, (*probes, *fleet, batch, outputs).
 
     Raises:
-        TypeError: it is no network, or does not answer with a tensor (batch, outputs).
+        TypeError: it is no network, does not take examples of that shape, or does not answer with a tensor
+            (batch, outputs).
     """
     if isinstance(network, type) or not callable(network):
         raise TypeError(f"port_of: got {network!r}, wanted a torch.nn.Module or a function of tensors")
@@ -40,7 +41,13 @@ def port_of(
     like = _like(network)
     place = str(like.device) if on is None else on
     example = torch.zeros(1, *shape, dtype=like.dtype, device=place)
-    outputs = _answer(network, example).shape[-1]
+    try:
+        outputs = _answer(network, example).shape[-1]
+    except RuntimeError as error:
+        why = str(error).splitlines()[0]
+        raise TypeError(
+            f"port_of: the network does not take {tuple(example.shape)}, of features_in: {why}"
+        ) from error
     layer = dense(prod(shape), outputs, bias=False, linear=True)
     spec = Spec((layer,), dtype=like.dtype, on=place, access=Access("outputs", node_probes=False))
 

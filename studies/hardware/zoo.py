@@ -35,7 +35,7 @@ from analog import Chip, Device, Fabrication, Ideal, Ledger, Noise, metered, str
 from analog.devices import SONOS, ZOO, SoftBoundsRRAM
 from distill import distillation_steps
 from learners import CrossEntropy, Learner, Loss, evaluate, fit
-from learners.access import needed_access
+from learners.access import stated_access
 from learners.data import Dataset, batches, count_steps, load_data
 
 from ..kit.recipes.best_rate import best_exact_rate
@@ -186,9 +186,7 @@ def _train(trial: Trial, what: str, chip: Chip, data: Dataset, size: TrainingSiz
     about = {"what": what, "device": trial.who, "chip": trial.identity, "accuracy": score, "died": died}
     return {
         **about,
-        "access": "x-ray"
-        if what in ("exact gradient", "digital")
-        else str(needed_access(learner, chip.spec)),
+        "access": "x-ray" if what in ("exact gradient", "digital") else stated_access(learner, chip.spec),
         "reads": max(ledger.reads),
         "pulses_per_cell": float(ledger.pulses_per_cell),
         "joules": float(ledger.joules),

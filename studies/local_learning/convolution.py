@@ -41,7 +41,7 @@ from torch.nn.functional import pad
 
 from analog import Chip, Ideal, Ledger, Mismatched, Port, dense, metered, stream
 from learners import Batch, CrossEntropy, Descent, NodePerturbation, Update, adam, evaluate, linear_decay
-from learners.access import needed_access
+from learners.access import stated_access
 from learners.data import count_steps, draw_batches, load_data
 from learners.learner import Learner
 from learners.local import Block, Greedy
@@ -138,7 +138,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "images": len(data.test.x),
         "steps": steps,
         "learning_rate": rate,
-        "access": "x-ray" if exact else str(needed_access(taught_by, chip.spec)),
+        "access": "x-ray" if exact else stated_access(taught_by, chip.spec),
         "reads": max(ledger.reads),
         "done": 1.0,
     }

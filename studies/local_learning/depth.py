@@ -66,9 +66,8 @@ from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
 from analog import Chip, Knobs, Ledger, Mismatched, Port, dense, metered, stream
-from analog.wires import Access
 from learners import Batch, CrossEntropy, Descent, NodePerturbation, Update, adam, evaluate, linear_decay, sgd
-from learners.access import needed_access
+from learners.access import stated_access
 from learners.data import Dataset, count_steps, draw_batches, held_out, load_data
 from learners.learner import Learner
 from learners.local import Block, Greedy
@@ -182,7 +181,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "learning_rate": args.learning_rates[best] if takes_update(trial.method) else None,
         "steps": training.steps,
         "layer_reads": sum(training.ledger.reads),
-        "access": "x-ray" if trial.method == "exact gradient" else str(training.access),
+        "access": "x-ray" if trial.method == "exact gradient" else training.access,
         "done": 1.0,
     }
 
@@ -224,9 +223,9 @@ class Training:
         return self.chip.port()
 
     @property
-    def access(self) -> Access:
-        """The least access to the wires with which the method works."""
-        return needed_access(self.learner, self.chip.spec)
+    def access(self) -> str:
+        """The least access to the wires with which the method works, in words."""
+        return stated_access(self.learner, self.chip.spec)
 
     def alignment(self) -> list[float]:
         """The alignment of each chip's estimated gradient with the exact one, over some batches."""

@@ -47,7 +47,7 @@ from analog import Chip, Ideal, Layer, Ledger, Mismatched, metered, stream
 from analog.devices import SoftBoundsRRAM
 from analog.layers import local_mixer
 from learners import Update, evaluate, fit
-from learners.access import needed_access
+from learners.access import stated_access
 from learners.data import Dataset, batches, count_steps, load_data
 from learners.learner import Learner
 
@@ -127,7 +127,7 @@ def run(trial: Trial) -> Iterator[Row]:
     learner = _learner(trial, chip, update, size.probes, total)
     learning = fit(learner, wires, training_batches, generator("probes"))
     about: Row = {"device": reference(trial.device), "method": method_name(trial.method), "data": data.name}
-    about |= {"access": "x-ray" if trial.method in EXACT else str(needed_access(learner, chip.spec))}
+    about |= {"access": "x-ray" if trial.method in EXACT else stated_access(learner, chip.spec)}
     about |= {"channels": channels, "groups": groups, "own_heads": args.own_heads}
     for step in log_spaced(learning, total):
         scores = evaluate(chip.port(), data.test).tolist()

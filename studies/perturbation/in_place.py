@@ -36,7 +36,7 @@ from matplotlib.figure import Figure
 from analog import Chip, Ideal, Ledger, Mismatched, Port, metered, stream
 from analog.devices import SoftBoundsRRAM
 from learners import CrossEntropy, NodePerturbation, evaluate, fit, tune_probe_size
-from learners.access import needed_access
+from learners.access import stated_access
 from learners.data import Dataset, batches, count_steps, load_data
 from learners.learner import Learner
 from learners.recipes import PROBE_SIZE
@@ -125,7 +125,7 @@ def run(trial: Trial) -> Iterator[Row]:
         "train_accuracy": round(float(evaluate(port, data.train)), 6),
         "probe_size": probe_size,
         "learning_rate": rate * size.learning_rate,
-        "access": "x-ray" if exact else str(needed_access(learner, chip.spec)),
+        "access": "x-ray" if exact else stated_access(learner, chip.spec),
         "reads": max(ledger.reads),
         "pulses_per_cell": float(ledger.pulses_per_cell),
         "joules": float(ledger.joules),

@@ -148,7 +148,9 @@ def test_heirs_are_taught_in_one_call_while_the_teacher_lives() -> None:
 def test_what_is_no_recipe_port_or_batch_is_named() -> None:
     chip = Chip(Mismatched(), LAYERS)
     port = chip.port()
-    with pytest.raises(TypeError, match=r"is no recipe.*without its loss"):
+    with pytest.raises(
+        TypeError, match=r"^distill: learner is a Descent, wanted a function.*without its loss"
+    ):
         distill(port, port, learner(CrossEntropy()), Batch(X), temperature=1.0, seed=0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"give its wires, chip.port\(\)"):
         distill(chip, port, learner, Batch(X), temperature=1.0, seed=0)  # type: ignore[arg-type]

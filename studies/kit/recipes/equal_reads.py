@@ -8,7 +8,7 @@ from torch import Generator
 
 from analog import Budget, Chip, Dead, Ledger, OverBudget, budgeted, metered, stream
 from learners import CrossEntropy, Loss, adam, evaluate, fit, linear_decay
-from learners.access import needed_access
+from learners.access import stated_access
 from learners.data import Dataset, draw_batches
 from learners.learner import Learner
 
@@ -76,7 +76,7 @@ def train_within_reads(
     named = Named(method, chip, learning_rate, probes, loss)
     steps = _count_affordable(named, chip, data, reads, batch, seed)
     learner, ledger = named.for_steps(steps), Ledger(chip.spec)
-    about["access"] = "x-ray" if method == "exact gradient" else str(needed_access(learner, chip.spec))
+    about["access"] = "x-ray" if method == "exact gradient" else stated_access(learner, chip.spec)
     wires = budgeted(chip.port(), ledger, Budget(reads=reads))
     examples = draw_batches(data.train, batch, reads, _generator(seed, "order"))
     told = 1

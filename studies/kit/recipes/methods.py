@@ -5,8 +5,9 @@ and then with the loss of the task, and gives a learner; if the loss is its firs
 and what has `init` and `step` then is a learner as it is. One that takes `update=`, and was not given it or a
 learning rate, gets the study's, so that it descends as ours do.
 
-What each needs of the wires says `learners.access.needed_access`; feedback is a backward model, learned
-from probes or measured through spans, and its rows say so.
+What each says it needs of the wires is in its rows (`learners.access.stated_access`); of one of your own
+that has no `needs` they say that it is not stated. Feedback is a backward model, learned from probes or
+measured through spans, and its rows say so.
 """
 
 import inspect

@@ -1,5 +1,7 @@
 """Data sets: loaded by name or by the user, and refused by what is wrong with them."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch.utils.data import TensorDataset
@@ -51,3 +53,12 @@ def test_torch_data_sets_of_ones_own_are_named_likewise() -> None:
 def test_a_module_without_a_data_set_is_refused(where: str, says: str) -> None:
     with pytest.raises(BadData, match=says):
         load_data(where)
+
+
+def test_a_folder_of_neither_kind_is_told_of_both(tmp_path: Path) -> None:
+    for name in ("notes.txt", "loose.png"):
+        (tmp_path / name).touch()
+        with pytest.raises(
+            BadData, match=r"neither class folders of pictures \(CLASS/\*.png\) nor IDX files"
+        ):
+            load_data(tmp_path)

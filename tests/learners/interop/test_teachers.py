@@ -83,6 +83,10 @@ def test_it_only_answers() -> None:
         (nn.Linear, "port_of: got <class .*Linear'>, wanted a torch.nn.Module"),
         (7, "port_of: got 7, wanted a torch.nn.Module"),
         (lambda x: (x, x), r"the network answers \(1, 12\) with tuple, wanted a tensor \(1, outputs\)"),
+        (
+            nn.Linear(11, 3),
+            r"^port_of: the network does not take \(1, 12\), of features_in: mat1 and mat2 .*$",
+        ),
         (lambda x: x.view(3, 4), r"answers \(1, 12\) with \(3, 4\), wanted"),
     ],
 )

@@ -44,3 +44,12 @@ def test_reads_that_do_not_pay_for_a_step_are_refused() -> None:
 def test_a_learner_of_its_own_loss_is_taken_as_it_is() -> None:
     learner = Descent(NodePerturbation(0.1, 1), sgd(0.1), CrossEntropy())
     assert trained(learner)[-1]["accuracy"] == trained(one_probe)[-1]["accuracy"]
+
+
+def test_of_a_learner_that_does_not_say_rows_claim_no_access() -> None:
+    class Silent:
+        def __init__(self, learner: Learner) -> None:
+            self.init, self.step = learner.init, learner.step
+
+    row = trained(Silent(one_probe(CrossEntropy())), reads=300, chips=1)[-1]
+    assert row["access"] == "not stated"
