@@ -37,6 +37,9 @@ def words(value: Any) -> str:
         return ""
     if isinstance(value, list):
         return ", ".join(map(words, value))
+    if isinstance(value, dict) and value.get("class") == "functools:partial":  # as a command line names it
+        named = [f"{k}={words(v)}" for k, v in value.items() if k not in ("class", "function", "arguments")]
+        return f"{words(value['function'])}({', '.join([*map(words, value['arguments']), *named])})"
     if isinstance(value, dict) and "class" in value:
         default = _defaults(str(value["class"]))
         own = [f"{k}={words(v)}" for k, v in value.items() if k != "class" and default.get(k, ...) != v]

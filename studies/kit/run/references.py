@@ -194,8 +194,15 @@ def _imported(place: str) -> Any:
 def _perhaps(word: str, known: Any) -> str:
     """The nearest known word, else all of them if they are few."""
     public = [k for k in known if not k.startswith("_")]
-    near = get_close_matches(word, public, 1)
-    return f", perhaps {near[0]!r}" if near else f"; it has {', '.join(public)}" if len(public) <= 30 else ""
+    folded = {k.lower(): k for k in public}
+    near = get_close_matches(word.lower(), folded, 1)
+    return (
+        f", perhaps {folded[near[0]]!r}"
+        if near
+        else f"; it has {', '.join(public)}"
+        if len(public) <= 30
+        else ""
+    )
 
 
 def _perhaps_module(missing: str) -> str:

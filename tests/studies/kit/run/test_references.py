@@ -65,6 +65,7 @@ def test_arguments_may_come_without_words() -> None:
     [
         ("Mismatched", "wanted module:name or module:name(word=value), as in analog:Mismatched"),
         ("analog:Mismatch", "analog has no 'Mismatch', perhaps 'Mismatched'"),
+        ("analog:MISMATCHED", "analog has no 'MISMATCHED', perhaps 'Mismatched'"),
         ("nowhere:Class", "No module named 'nowhere'"),
         ("analog:Mismatched(severity=9)", "severity is 9"),
         ("analog:Mismatched(severty=1)", "Mismatched has no 'severty', perhaps 'severity'"),
