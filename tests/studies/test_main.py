@@ -192,11 +192,11 @@ def test_an_interrupted_run_says_so_in_one_line_and_leaves_no_process(tmp_path: 
         text=True,
         start_new_session=True,
     )
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 240
     while not (out / "rows.jsonl").exists() and time.monotonic() < give_up:
         time.sleep(0.05)
     os.killpg(child.pid, signal.SIGINT)  # as a terminal does, to workers as well
-    _, said = child.communicate(timeout=60)
+    _, said = child.communicate(timeout=240)
     message = "interrupted; finished trials are kept, and the same command goes on from them"
     assert child.returncode == 130 and said.splitlines() == [message]
     while (left := _is_alive(child.pid)) and time.monotonic() < give_up:

@@ -35,9 +35,9 @@ def test_our_devices_keep_the_contract(device: Device) -> None:
 
 def test_the_laws_that_were_tried_are_told() -> None:
     laws = check_device(Ideal(), steps=0)
-    assert len(laws) == 25 and all(law.endswith(".") for law in laws)
+    assert len(laws) == 26 and all(law.endswith(".") for law in laws)
     assert any("Exact gradients agree with central differences" in law for law in laws)
-    assert len(check_device(Ideal(), steps=30)) == 26
+    assert len(check_device(Ideal(), steps=30)) == 27
 
 
 @given(severity=st.floats(0.0, 2.0), read_noise=st.floats(0.0, 0.2))

@@ -159,7 +159,7 @@ BREACHES = {
     "alters": "value altered what it was given",
     "negated": "gradient is -1 times",
     "half": "gradient is 0.5 times",
-    "over the batch": "gradient is 0.167 times",
+    "over the batch": "gradient of an example is the same in a batch of 1",
     "misshapen": "gradient is .* wanted .* like the outputs",
     "float64 gradient": "gradient is torch.float64 .*, wanted torch.float32",
     "one coordinate": "gradient is 0.* times .* off by",
