@@ -57,6 +57,10 @@ class MeasurementPlan:
                 f"inputs {len(self.inputs)}; wanted (cells, rows), rows, rows"
             )
 
+    def __repr__(self) -> str:
+        cells, rows = self.actions.shape
+        return f"MeasurementPlan({self.kind}, {cells:,} cells, {rows:,} rows of each, shows {self.shown})"
+
     @classmethod
     def trains(
         cls, cells: int, pulses: Sequence[int], seconds: Sequence[float] | None = None
@@ -122,3 +126,7 @@ class MeasurementTable:
 
     plan: MeasurementPlan
     readings: Tensor  # (cells, rows), float64
+
+    def __repr__(self) -> str:
+        low, high = (float(end) for end in self.readings.aminmax()) if self.readings.numel() else (0.0, 0.0)
+        return f"MeasurementTable({self.plan}, from {low:.3g} to {high:.3g})"

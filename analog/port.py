@@ -205,26 +205,31 @@ def checked(port: Port) -> Port:
             raise BadInput(f"measure: probe is {type(probe).__name__}, wanted a Probe")
         if probe.knobs is not None or probe.nodes is not None:
             probe = Probe(*examine("measure: probe", check_probe, driven, first, x, *probe))
-        return _answer(driven, first, x, port.measure(x, probe, first=first, last=last))
+        return _answer(driven, first, x, probe, port.measure(x, probe, first=first, last=last))
 
     return rewired(port, read, program=program, pulse=pulse)
 
 
-def _answer(driven: Spec, first: int, x: Tensor, reading: object) -> Reading:
+def _answer(driven: Spec, first: int, x: Tensor, probe: Probe, reading: object) -> Reading:
     """What came back, if it is a tap of the right form for each driven layer, or for the last alone."""
-    depth = len(driven.layers)
-    if not isinstance(reading, Reading) or len(reading.taps) not in (1, depth):
+    last = first + len(driven.layers) - 1
+    if not isinstance(reading, Reading) or len(reading.taps) not in (1, len(driven.layers)):
         count = len(reading.taps) if isinstance(reading, Reading) else type(reading).__name__
-        raise BadReading(f"measure: the hardware answered with {count}, wanted a Reading of {depth} taps")
-    for i, (tap, layer) in enumerate(zip(reading.taps[::-1], driven.layers[::-1], strict=False), 1):
-        wanted = (x.shape[-2], 1 if driven.access.level == "loss" else layer.features)
-        if not isinstance(tap, Tensor) or tap.dtype != driven.dtype or tuple(tap.shape[-2:]) != wanted:
+        raise BadReading(
+            f"measure: the hardware answered with {count}, wanted a Reading of {len(driven.layers)} taps, "
+            f"of layers {first}..{last} (inclusive)"
+        )
+    lead = (*probe.lead(driven, x), *driven.fleet, x.shape[-2])
+    for i, (tap, layer) in enumerate(zip(reading.taps[::-1], driven.layers[::-1], strict=False)):
+        wanted = (*lead, 1 if driven.access.level == "loss" else layer.features)
+        if not isinstance(tap, Tensor) or tap.dtype != driven.dtype or tuple(tap.shape) != wanted:
             form = f"{tap.dtype} {tuple(tap.shape)}" if isinstance(tap, Tensor) else type(tap).__name__
             raise BadReading(
-                f"measure: tap {i} is {form}, wanted {driven.dtype} (..., {wanted[0]}, {wanted[1]})"
+                f"measure of layers {first}..{last} (inclusive): the tap of layer {last - i} is {form}, "
+                f"wanted {driven.dtype} {wanted}"
             )
     if not all(math.isfinite(tap.sum().item()) for tap in reading.taps):  # or a sum overflowed honestly
-        _require_finite(first + depth - len(reading.taps), reading)
+        _require_finite(last + 1 - len(reading.taps), reading)
     return reading
 
 

@@ -46,22 +46,31 @@ def ensemble(*ports: Port) -> Port:
     if len(classes) != 1:
         raise ValueError(f"ensemble: wanted teachers of the same classes, got outputs {sorted(classes)}")
 
+    spec = replace(ports[0].spec, fleet=())
+
     def read(x: torch.Tensor, probe: Probe, first: int, last: int) -> Reading:
         top = None if last == len(ports[0].spec.layers) - 1 else last  # members may differ in depth
-        outputs, deaths = [], []
+        outputs, deaths, lead = [], [], probe.lead(spec, x)
         for port in ports:
+            sent = x if x.ndim == 2 else _to_each(x, port.spec.fleet)
             try:
-                out = port.measure(x, probe, first=first, last=top).out
+                out = port.measure(sent, probe, first=first, last=top).out
             except Dead as death:
                 deaths.append(death)
                 continue
-            outputs.append(out.reshape(-1, *out.shape[-2:]))
+            outputs.append(out.reshape(*lead, -1, *out.shape[-2:]))
         if not outputs:
             raise Dead(f"ensemble: all teachers are dead; the last: {deaths[-1]}")
-        return Reading((torch.cat(outputs).mean(0),))
+        return Reading((torch.cat(outputs, -3).mean(-3),))
 
     def refuse(knobs: Knobs) -> None:
         del knobs
         raise ValueError("ensemble: it is read, not written; write to its members")
 
-    return make_port(replace(ports[0].spec, fleet=()), refuse, refuse, read)
+    return make_port(spec, refuse, refuse, read)
+
+
+def _to_each(x: torch.Tensor, fleet: tuple[int, ...]) -> torch.Tensor:
+    """The same input for each chip of a fleet: (*probes, batch, features) to (*probes, *fleet, ...)."""
+    lead, example = x.shape[:-2], x.shape[-2:]
+    return x.reshape(*lead, *(1 for _ in fleet), *example).expand(*lead, *fleet, *example)

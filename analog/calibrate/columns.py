@@ -8,6 +8,7 @@ from ..measurement import Scale
 
 PHYSICAL = re.compile(r"(conductance|current)(?: *[\[(] *([fpnuµm]?)([SA]) *[\])])?")
 PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
+FARTHEST = 1e4  # full scales; a table that spans more, or less than 1 / FARTHEST, has a scale in another unit
 UNITS = {"conductance": "S", "current": "A"}
 
 
@@ -48,7 +49,8 @@ def in_full_scales(
         scale: of conductances or currents.
 
     Raises:
-        BadTable: there are two of them, of another unit or without a scale, or a scale without any.
+        BadTable: there are two of them, of another unit or without a scale, or a scale without any,
+            or one that is off by orders of magnitude.
     """
     physical = {name: match for name in columns if (match := PHYSICAL.fullmatch(name.strip()))}
     if not physical:
@@ -67,16 +69,26 @@ def in_full_scales(
         factor * parse_number(v, f"{spot} {i}", lambda v: True, "a number")
         for i, v in enumerate(columns[name], first)
     ]
+    wanted = (
+        f"wanted scale=, the {quantity} of knob 0 (zero) and the difference that is full scale (full_scale), "
+        f"both in {UNITS[quantity]}; {_fitting(values)}"
+    )
     if scale is None:
-        span = Scale.of_range(values) if len({*values}) > 1 else None
-        shown = (
-            f"Scale(zero={span.zero:.6g}, full_scale={span.full_scale:.6g})"
-            if span
-            else "Scale(zero=..., full_scale=...)"
-        )
+        raise BadTable(f"{where}, column {name}: {wanted}")
+    readings = [scale.in_full_scales(value) for value in values]
+    span = max(readings, default=0.0) - min(readings, default=0.0)
+    if span and not 1 / FARTHEST < span < FARTHEST:
         raise BadTable(
-            f"{where}, column {name}: wanted scale=, the {quantity} of knob 0 and the difference that is "
-            f"full scale, in {UNITS[quantity]}; on {shown} this table goes from -1 to 1"
+            f"{where}, column {name}: spans {span:.2g} full scales on {scale}, as if that were in another "
+            f"unit; {wanted}"
         )
     rest = {n: column for n, column in columns.items() if n != name}
-    return {**rest, "reading": [scale.in_full_scales(value) for value in values]}
+    return {**rest, "reading": readings}
+
+
+def _fitting(values: Sequence[float]) -> str:
+    """Which scale would fit, in words."""
+    if len({*values}) < 2:
+        return "such as Scale(zero=..., full_scale=...)"
+    span = Scale.of_range(values)
+    return f"on Scale(zero={span.zero:.6g}, full_scale={span.full_scale:.6g}) this table goes from -1 to 1"

@@ -43,7 +43,7 @@ def draw(view: View) -> Picture:
     _write(canvas, WIDTH // 2, 4, f"{view.reads} reads, {view.left:.0%} of the budget left")
     half = WIDTH // 2
     largest = _round_up(max(float(np.abs(np.nan_to_num(t)).max()) for t in view.taps))
-    _mosaic(image, canvas, _MARGIN, view.sent, 1.0, "knobs, drive sent, -1 to 1 full scale")
+    _mosaic(image, canvas, _MARGIN, view.sent, 1.0, "drive sent, -1 to 1 full scale")
     _mosaic(image, canvas, half, view.taps, largest, f"taps, stimuli down, -{largest:g} to {largest:g} V")
     _curve(canvas, view.losses)
     if not view.alive:

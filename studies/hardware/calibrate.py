@@ -24,9 +24,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analog import Mismatched
-from analog.calibrate import Calibration, calibrate, read_table, simulate_table, simulated_moments
+from analog.calibrate import Calibration, Scale, calibrate, read_table, simulate_table, simulated_moments
 from analog.calibrate.identifiability import UNTOLD
 from analog.devices import ZOO, SoftBoundsRRAM
+from analog.measurement import MeasurementTable
 from analog.settings import settings
 
 from ..kit.report.figures import GRAY, PALETTE, legend, looks, note, panels
@@ -42,6 +43,8 @@ BLOCK = 25  # repeats that share one set of simulated moments; the next ones dra
 @dataclass(frozen=True)
 class Args:
     data: Path | None = None  # CSV file, as analog.calibrate.parsing describes it; by default the example
+    zero: float | None = None  # S or A, of knob 0, where the file has conductances or currents
+    full_scale: float | None = None  # S or A, the difference that counts as 1 there
     device: AnyDevice = SoftBoundsRRAM()  # where the search starts
     copies: Count = 20  # simulated cells for each measured one
     coverage: Count | None = None  # repeats for each of --devices, instead of calibrating one table
@@ -69,10 +72,17 @@ class Trial:
 
 def plan(args: Args) -> list[Trial]:
     if args.coverage is None:
-        read_table(args.data or EXAMPLE)  # a bad table is refused before anything is kept of it
+        _table(args)  # a bad table is refused before anything is kept of it
         return [Trial(args)]
     blocks = [(first, min(first + BLOCK, args.coverage) - 1) for first in range(0, args.coverage, BLOCK)]
     return [Trial(args, device, *block) for block in blocks for device in args.devices]
+
+
+def _table(args: Args) -> MeasurementTable:
+    if (args.zero is None) != (args.full_scale is None):
+        raise ValueError("calibrate: a scale wants both --zero and --full-scale, in S or A")
+    scale = None if args.zero is None or args.full_scale is None else Scale(args.zero, args.full_scale)
+    return read_table(args.data or EXAMPLE, scale=scale)
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -83,7 +93,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 
 def _calibrate(args: Args) -> Iterator[Row]:
-    table = read_table(args.data or EXAMPLE)
+    table = _table(args)
     fit = calibrate(args.device, table, copies=args.copies, seed=args.seed, progress=_say)
     known = settings(type(args.device))
     for p in fit.parameters:

@@ -5,6 +5,7 @@ import torch
 
 from analog import MeasurementPlan
 from analog.devices import ZOO
+from analog.measurement import MeasurementTable
 from tests.zoo import name
 
 
@@ -13,6 +14,15 @@ def test_trains_are_the_same_for_all_cells() -> None:
     assert plan.actions.tolist() == [[0.0, 5.0, -2.0]] * 3 and plan.actions.dtype == torch.float64
     assert plan.written == (False,) * 3 and plan.waits == (0.0, 1.0, 0.5)
     assert plan.histories[0].shape == (1, 3) and plan.histories[1].tolist() == [0, 0, 0]
+
+
+def test_a_printed_table_is_a_line() -> None:
+    plan = MeasurementPlan.trains(3000, (0, 5, -2))
+    table = MeasurementTable(plan, torch.linspace(-1, 0.5, 9000).reshape(3000, 3).double())
+    assert repr(table) == (
+        "MeasurementTable(MeasurementPlan(pulses, 3,000 cells, 3 rows of each, shows reading), "
+        "from -1 to 0.5)"
+    )
 
 
 def test_targets_go_round_the_levels() -> None:

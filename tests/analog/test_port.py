@@ -418,9 +418,15 @@ def test_a_port_made_of_functions_is_checked() -> None:
     [
         (lambda x: None, "answered with NoneType, wanted a Reading of 2 taps"),
         (lambda x: Reading((torch.zeros(3, 2),) * 3), "answered with 3, wanted a Reading of 2 taps"),
-        (lambda x: Reading((torch.zeros(3, 5),)), r"tap 1 is torch.float32 \(3, 5\)"),
-        (lambda x: Reading((torch.zeros(3, 5), torch.zeros(3, 1))), r"tap 1 is torch.float32 \(3, 1\)"),
-        (lambda x: Reading((torch.zeros(3, 5), torch.zeros(3, 2).double())), "tap 1 is torch.float64"),
+        (lambda x: Reading((torch.zeros(3, 5),)), r"tap of layer 1 is torch.float32 \(3, 5\)"),
+        (
+            lambda x: Reading((torch.zeros(3, 5), torch.zeros(3, 1))),
+            r"tap of layer 1 is torch.float32 \(3, 1\)",
+        ),
+        (
+            lambda x: Reading((torch.zeros(3, 5), torch.zeros(3, 2).double())),
+            "tap of layer 1 is torch.float64",
+        ),
     ],
     ids=["nothing", "a tap too many", "the first tap alone", "an output short", "other precision"],
 )
@@ -431,3 +437,17 @@ def test_an_instrument_that_answers_in_another_form_is_named(answer: Any, messag
     )
     with pytest.raises(BadReading, match=message):
         port.measure(torch.zeros(3, 4))
+
+
+@pytest.mark.parametrize("place", ["knobs", "nodes", "x"])
+def test_an_instrument_that_passes_over_a_probe_is_named(place: str) -> None:
+    spec = Spec((dense(4, 5), dense(5, 2, linear=True)))
+    taps = torch.zeros(3, 5), torch.zeros(3, 2)
+    port = checked(
+        Port(spec, lambda knobs: None, lambda drive: None, lambda x, probe, first, last: Reading(taps))
+    )
+    assert port.measure(torch.zeros(3, 4)).out.shape == (3, 2)
+    shapes = {"knobs": spec.shapes, "nodes": ((3, 5), (3, 2))}
+    probe = Probe(**{place: tuple(torch.zeros(6, *s) for s in shapes[place])}) if place in shapes else Probe()
+    with pytest.raises(BadReading, match=r"layer 1 is torch.float32 \(3, 2\), .* \(6, 3, 2\)"):
+        port.measure(torch.zeros(6, 3, 4) if place == "x" else torch.zeros(3, 4), probe)

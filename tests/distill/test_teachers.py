@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from analog import Chip, Dead, Ideal, Ledger, Mismatched, dense, metered, stream
+from analog import Chip, Dead, Ideal, Ledger, Mismatched, Probe, dense, metered, stream
 from distill import SoftLabels, averaged, ensemble
 
 LAYERS = (dense(8, 12), dense(12, 3, linear=True))
@@ -28,6 +28,16 @@ def test_an_ensemble_is_the_geometric_mean_of_its_members() -> None:
     parts = torch.cat((fleet.port().measure(X).out, lone.port().measure(X).out[None]))
     soft = (parts / 3.0).log_softmax(-1).mean(0).softmax(-1)
     torch.testing.assert_close(SoftLabels(3.0).encode(out, None, stream(0)).soft, soft)
+
+
+def test_an_ensemble_keeps_probe_axes_apart() -> None:
+    fleet, lone = Chip(Ideal(), LAYERS, range(3)), Chip(Ideal(), LAYERS, 7)
+    teacher, x = ensemble(fleet.port(), lone.port()), torch.rand(3, 5, 8, generator=stream(0, "x"))
+    one_by_one = torch.stack([teacher.measure(each).out for each in x])
+    torch.testing.assert_close(teacher.measure(x).out, one_by_one)
+    nodes = torch.rand(2, 5, 12, generator=stream(0, "nodes"))
+    with_probes = ensemble(lone.port()).measure(x[0], Probe(nodes=(nodes, None))).out
+    torch.testing.assert_close(with_probes, lone.port().measure(x[0], Probe(nodes=(nodes, None))).out)
 
 
 def test_the_dead_drop_out_until_none_is_left() -> None:

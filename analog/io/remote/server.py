@@ -143,7 +143,10 @@ class _Server:
     def _take(self, session: str) -> None:
         now = time.monotonic()
         if self.holder not in (None, session) and now - self.last_heard < self.idle:
-            raise Busy(f"another client holds the bench; it was heard {now - self.last_heard:.0f} s ago")
+            raise Busy(
+                f"another client holds the bench; it was heard {now - self.last_heard:.0f} s ago, and loses "
+                f"it after {self.idle:g} s of silence"
+            )
         if session != self.holder:
             self.holder, self.number, self.last = session, 0, b""
         self.last_heard = now

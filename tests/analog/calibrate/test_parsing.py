@@ -203,8 +203,14 @@ def test_conductances_and_currents_come_into_full_scales(tmp_path: Path) -> None
         (
             {"current [uA]": [1.0, 1.0]},
             None,
-            r"the current of knob 0 .* on Scale\(zero=..., full_scale=...\)",
+            r"the current of knob 0 .* such as Scale\(zero=..., full_scale=...\)",
         ),
+        (
+            {"conductance [uS]": [1.0, 3.0]},
+            Scale(2.0, 1.0),
+            r"spans 2e-06 full scales on Scale.* in S; on Scale\(zero=2e-06, full_scale=1e-06\) this table",
+        ),
+        ({"conductance": [1.0, 3.0]}, Scale(2e-6, 1e-6), "spans 2e.06 full scales .* another unit"),
         ({"conductance [uA]": [1.0, 3.0]}, Scale(0, 1), "is in A; wanted S"),
         ({"conductance": ["x", 3.0]}, Scale(0, 1), "column conductance, row 0: 'x' is not a number"),
         (

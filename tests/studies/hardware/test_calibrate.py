@@ -1,5 +1,10 @@
 """The study of calibration finds what its example was made with, and counts its coverage."""
 
+from pathlib import Path
+
+import pytest
+
+from analog.calibrate import BadTable
 from analog.devices import WanRRAM
 from studies.hardware import calibrate
 from studies.kit.report.figures import has_data
@@ -13,6 +18,17 @@ def test_the_example_is_calibrated_to_what_it_was_made_with() -> None:
     found = {r["name"]: r for r in rows}
     for name, truth in made_with.items():
         assert abs(found[name]["value"] - truth) < 4 * found[name]["error"], name
+
+
+def test_a_file_of_conductances_is_read_on_a_scale(tmp_path: Path) -> None:
+    path = tmp_path / "microsiemens.csv"
+    rows = [f"{cell},{pulses},{2 + cell % 3}" for cell in range(20) for pulses in (0, 5)]
+    path.write_text("\n".join(("cell,pulses,conductance [uS]", *rows)) + "\n")
+    assert calibrate.plan(calibrate.Args(data=path, zero=3e-6, full_scale=1e-6))
+    with pytest.raises(BadTable, match="wanted scale"):
+        calibrate.plan(calibrate.Args(data=path))
+    with pytest.raises(ValueError, match="wants both --zero and --full-scale"):
+        calibrate.plan(calibrate.Args(data=path, zero=3e-6))
 
 
 def test_a_coverage_run_counts_each_device() -> None:
