@@ -136,7 +136,10 @@ def require_port(port: object, user: str) -> None:
     if not isinstance(port, Port):
         hint = "; give its wires, chip.port()" if callable(getattr(port, "port", None)) else ""
         if isinstance(port, torch.nn.Module):
-            hint = "; a network answers as learners.interop.port_of(network, features_in=...)"
+            hint = (
+                "; a network answers as learners.interop.port_of(network, features_in=...), and learns as a "
+                "chip with its layers_of(network, device)"
+            )
         raise TypeError(f"{user}: port is a {type(port).__name__}, wanted a Port{hint}")
 
 
