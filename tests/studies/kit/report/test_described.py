@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from analog import Ideal
+from analog import Chip, Ideal
 from learners import recipes
 from studies.kit.report.described import words
 from studies.kit.run.manifest import to_json
@@ -15,8 +15,8 @@ from studies.kit.run.manifest import to_json
     [
         (partial(recipes.learned_feedback, probes=2), "learners.recipes:learned_feedback(probes=2)"),
         (
-            partial(recipes.learned_feedback, Ideal()),
-            "learners.recipes:learned_feedback(Ideal)",
+            partial(Chip, Ideal()),
+            "analog.chip:Chip(Ideal)",
         ),
         (partial(recipes.learned_feedback), "learners.recipes:learned_feedback()"),
     ],
