@@ -152,12 +152,13 @@ class PCMPair(Device[PairCells]):
     def _refresh(
         self, cells: PairCells, plus: Tensor, minus: Tensor, driven: Tensor, noise: Noise
     ) -> tuple[Tensor, Tensor]:
-        """Pairs that were driven and have a full cell, reset and written anew; the others as they are."""
+        """Pairs that were driven and have a full cell, reset and written anew; the others as they are.
+
+        Noise is drawn for all pairs: a chip's next draws do not hang on who was refreshed.
+        """
         saturated = (plus > self.refresh_above * cells.w_max_plus) | (
             minus > self.refresh_above * cells.w_max_minus
         )
-        if not bool(saturated.any()):
-            return plus, minus
         rest = plus - minus
         step = torch.where(rest > 0, cells.step_plus, cells.step_minus)
         w_max = torch.where(rest > 0, cells.w_max_plus, cells.w_max_minus)
