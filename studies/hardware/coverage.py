@@ -152,14 +152,15 @@ def table(rows: Sequence[Row]) -> list[Row]:
         names = _names(own, "name")
         lines = [_line(short, name, [r for r in own if r["name"] == name], len(names)) for name in names]
         worst = min(lines, key=lambda line: 2.0 if line["p"] == "-" else float(line["p"]))
-        all_of_them = _line(short, "all", own, 1)
+        all_of_them = _line(short, "all", own, None)
         bands = {"p": worst["p"], "within bands": worst["within bands"], "worst": worst["parameter"]}
         whole.append({**all_of_them, **bands})
         details += lines
     return whole + details
 
 
-def _line(device: str, name: str, rows: Sequence[Row], parameters: int) -> Row:
+def _line(device: str, name: str, rows: Sequence[Row], parameters: int | None) -> Row:
+    """A line of so many parameters; None: it is of them all, and not judged, for they are not independent."""
     below = vouched(rows)
     line: Row = {
         "device": device,
@@ -172,9 +173,11 @@ def _line(device: str, name: str, rows: Sequence[Row], parameters: int) -> Row:
     for percent in INTERVALS:
         inside = np.abs(below - 0.5) <= percent / 200
         line[f"in {percent} %"] = f"{100 * inside.mean():.0f}" if len(below) else "-"
-    p = uniformity_p(below) if len(below) else 1.0
-    line["p"] = f"{p:.2g}" if len(below) else "-"
-    line["within bands"] = ("yes" if p > (1 - LEVEL) / parameters else "NO") if len(below) else "-"
+    line["p"] = line["within bands"] = "-"
+    if len(below) and parameters is not None:
+        p = uniformity_p(below)
+        line["p"] = f"{p:.2g}"
+        line["within bands"] = "yes" if p > (1 - LEVEL) / parameters else "NO"
     doubts = Counter(d.split(" (")[0][:40] for r in rows for d in r["doubts"].split("; ")[:1] if d)
     line["most doubts"] = ", ".join(f"{d} {count}" for d, count in doubts.most_common(1))
     return line
