@@ -32,7 +32,7 @@ from analog.settings import settings
 
 from ..kit.report.figures import GRAY, PALETTE, legend, looks, note, panels
 from ..kit.run.arguments import AnyDevice
-from ..kit.run.ranges import Count
+from ..kit.run.ranges import Count, NonNegative, Positive
 from ..kit.run.references import reference
 from ..kit.run.study import Row
 
@@ -43,8 +43,8 @@ BLOCK = 25  # repeats that share one set of simulated moments; the next ones dra
 @dataclass(frozen=True)
 class Args:
     data: Path | None = None  # CSV file, as analog.calibrate.parsing describes it; by default the example
-    zero: float | None = None  # S or A, of knob 0, where the file has conductances or currents
-    full_scale: float | None = None  # S or A, the difference that counts as 1 there
+    zero: NonNegative | None = None  # S or A, of knob 0, where the file has conductances or currents
+    full_scale: Positive | None = None  # S or A, the difference that counts as 1 there
     device: AnyDevice = SoftBoundsRRAM()  # where the search starts
     copies: Count = 20  # simulated cells for each measured one
     coverage: Count | None = None  # repeats for each of --devices, instead of calibrating one table

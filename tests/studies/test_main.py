@@ -176,7 +176,8 @@ import studies.__main__
 from tests.studies import toy
 
 if __name__ == "__main__":
-    sys.argv = ["studies", "tests.studies.toy", "--wait", "1", "--threads", "1", *sys.argv[1:]]
+    words = "tests.studies.toy --wait 0.3 --trials 60 --threads 1".split()
+    sys.argv = ["studies", *words, *sys.argv[1:]]
     sys.exit(studies.__main__.main())
 """
 

@@ -61,10 +61,10 @@ def test_of_a_run_that_is_going_on_whole_trials_are_archived(tmp_path: Path) -> 
 def test_what_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = run(tmp_path / "run")
     path = folder / "rows.jsonl"
-    noise = random.Random(0).randbytes(300_000).hex()
+    noise = random.Random(0).randbytes(600_000).hex()
     whole = path.read_text()
     path.write_text(trial_text("toy 0", [{"noise": noise}]))
-    with pytest.raises(ResultsError, match=r"rows\.jsonl\.gz would have \d+ bytes, at most 200000"):
+    with pytest.raises(ResultsError, match=r"rows\.jsonl\.gz would have \d+ bytes, at most 400000"):
         archive(folder, tmp_path / "archives")
     assert not (tmp_path / "archives").exists()
     path.write_text(whole)
