@@ -10,7 +10,7 @@ from typing import Any, Final
 from studies.kit.report.described import origin
 from studies.kit.report.figures import draw_figures
 from studies.kit.report.markdown import markdown_table
-from studies.kit.run.archive import ARCHIVES, Archive, read_archive
+from studies.kit.run.archive import ARCHIVES, StoredRun, read_archive
 from studies.kit.run.catalog import Entry, catalog, import_study
 
 from .api_pages import write_changed
@@ -50,7 +50,7 @@ def write_study_pages(folder: Path, root: Path) -> None:
     write_changed(folder, pages | {"index.md": _index(list(studies.values()), root)})
 
 
-def archives_of(name: str, root: Path) -> list[Archive]:
+def archives_of(name: str, root: Path) -> list[StoredRun]:
     """The archives of a study, in the order of their commands."""
     kept = [read_archive(path.parent) for path in sorted((root / ARCHIVES / name).glob("*/manifest.json"))]
     return sorted(kept, key=lambda one: str(one.manifest["command"]))
@@ -120,7 +120,7 @@ def _markdown(paragraph: str) -> str:
     return re.sub(r"(?<!`)(--[a-z][a-z-]*(?:-[a-z]+)*)(?![^`]*`(?:[^`]*`[^`]*`)*[^`]*$)", r"`\1`", paragraph)
 
 
-def _run(kept: Archive, study: Any, folder: Path) -> str:
+def _run(kept: StoredRun, study: Any, folder: Path) -> str:
     """What an archive holds: its command, what it was made by, its figures, its closing table."""
     made = kept.manifest
     planned = len(made["seeds"]["trials"])
@@ -147,7 +147,7 @@ def _run(kept: Archive, study: Any, folder: Path) -> str:
     )
 
 
-def _draw(kept: Archive, study: Any, folder: Path) -> list[Path]:
+def _draw(kept: StoredRun, study: Any, folder: Path) -> list[Path]:
     """The figures of an archive, drawn by the study itself; drawn again only if it, or the rows, changed."""
     place = folder / "figures" / kept.place.parent.name / kept.place.name
     rows, stamp = kept.place / "rows.jsonl.gz", place / "drawn"

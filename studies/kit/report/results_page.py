@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..run.archive import Archive, read_archive
+from ..run.archive import StoredRun, read_archive
 from ..run.catalog import catalog, study_of
 from ..run.study import claim, short_name
 from .markdown import markdown_table
@@ -30,7 +30,7 @@ def results_page(archives: Path) -> str:
     """
     kept = [read_archive(path.parent) for path in sorted(archives.glob("*/*/manifest.json"))]
     order = [*catalog()]
-    by_study: dict[str, list[Archive]] = {}
+    by_study: dict[str, list[StoredRun]] = {}
     for one in kept:
         by_study.setdefault(short_name(study_of(one.manifest)), []).append(one)
     names = sorted(by_study, key=lambda name: order.index(name) if name in order else len(order))
@@ -38,7 +38,7 @@ def results_page(archives: Path) -> str:
     return "\n".join([_HEAD, *sections]).rstrip() + "\n"
 
 
-def _section(name: str, archives: Sequence[Archive], folder: Path) -> Iterator[str]:
+def _section(name: str, archives: Sequence[StoredRun], folder: Path) -> Iterator[str]:
     study = study_of(archives[0].manifest)
     yield from (f"## {name}", "", claim(study), "")
     for kept in sorted(archives, key=lambda kept: str(kept.manifest["command"])):
@@ -46,7 +46,7 @@ def _section(name: str, archives: Sequence[Archive], folder: Path) -> Iterator[s
         yield from (*markdown_table(study.table(kept.rows)), "")
 
 
-def _origin(kept: Archive, folder: Path) -> str:
+def _origin(kept: StoredRun, folder: Path) -> str:
     """How much of the plan there is, of which commit and where."""
     planned = len(kept.manifest["seeds"]["trials"])
     trials = (

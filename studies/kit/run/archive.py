@@ -21,8 +21,8 @@ LIMIT: Final = 10_000_000  # bytes of all archives together
 _MANIFEST, _ROWS = "manifest.json", "rows.jsonl.gz"
 
 
-class Archive(NamedTuple):
-    """What an archive holds."""
+class StoredRun(NamedTuple):
+    """A run as it is kept, in a results folder or in an archive, finished or not."""
 
     place: Path
     manifest: Row
@@ -34,9 +34,24 @@ class Archive(NamedTuple):
         return rows_of("".join(self.trials.values()))
 
     @property
+    def study(self) -> str:
+        """The study's name, without its package."""
+        return str(self.manifest["made_by"]["study"]).rpartition(".")[2]
+
+    @property
+    def planned(self) -> int:
+        """How many trials its plan has."""
+        return len(self.manifest["seeds"]["trials"])
+
+    @property
     def is_finished(self) -> bool:
         """Whether it has every trial of the plan."""
         return {*self.trials} == {*self.manifest["seeds"]["trials"]}
+
+
+def is_archive(place: Path) -> bool:
+    """Whether a folder is an archive; else it may be a results folder."""
+    return (place / _ROWS).exists()
 
 
 def archive(folder: Path, archives: Path | None = None) -> Path:
@@ -56,7 +71,7 @@ def archive(folder: Path, archives: Path | None = None) -> Path:
             docs/archive here, or the archive cannot be written.
     """
     manifest = read_manifest(folder)
-    if (folder / _ROWS).exists():
+    if is_archive(folder):
         raise ResultsError(f"{folder}: is an archive already; give a results folder, such as `restore` makes")
     if archives is None and not ARCHIVES.is_dir():
         raise ResultsError(f"{ARCHIVES}: there is no such folder here; give --into, or make it")
@@ -122,7 +137,7 @@ def finished_trials(folder: Path) -> dict[str, str]:
     return {name: trials[name] for name in read_manifest(folder)["seeds"]["trials"] if name in trials}
 
 
-def read_archive(place: Path) -> Archive:
+def read_archive(place: Path) -> StoredRun:
     """Read an archive.
 
     Raises:
@@ -138,10 +153,10 @@ def read_archive(place: Path) -> Archive:
     trials = whole_trials(content, path)
     if "".join(trials.values()).encode() != content or not {*trials} <= {*manifest["seeds"]["trials"]}:
         raise ResultsError(f"{path}: is damaged, or larger than {FILE_LIMIT} bytes")
-    return Archive(place, manifest, trials)
+    return StoredRun(place, manifest, trials)
 
 
-def find_archives(study: str, archives: Path = ARCHIVES, **settings: Any) -> list[Archive]:
+def find_archives(study: str, archives: Path = ARCHIVES, **settings: Any) -> list[StoredRun]:
     """The archives of a study that were made with given settings.
 
     Args:
@@ -157,7 +172,7 @@ def find_archives(study: str, archives: Path = ARCHIVES, **settings: Any) -> lis
     return [a for a in found if all(a.manifest["made_by"].get(k, ...) == v for k, v in wanted.items())]
 
 
-def find_archive(study: str, archives: Path = ARCHIVES, **settings: Any) -> Archive:
+def find_archive(study: str, archives: Path = ARCHIVES, **settings: Any) -> StoredRun:
     """The one finished archive of a study that was made with given settings.
 
     Args:

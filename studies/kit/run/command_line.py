@@ -14,7 +14,7 @@ from ..report.report import REPORT, write_report
 from ..report.results_page import results_page
 from ..report.terminal import plain_console, print_rows, progress_of
 from . import archive as archiving
-from .archive import ARCHIVES
+from .archive import ARCHIVES, StoredRun, is_archive
 from .catalog import UnknownStudy, import_study, study_of
 from .executors import WorkersLost
 from .references import BadReference, one_line
@@ -22,7 +22,7 @@ from .results import operating_errors, read_rows
 from .rows import ResultsError
 from .runner import RunOptions, TrialFailed, plan_trials, run_study
 from .spelling import require_known_words
-from .stored_runs import StoredRun, is_archive, list_runs, read_run
+from .stored_runs import list_runs, read_run
 from .study import Row
 
 

@@ -1,42 +1,13 @@
-"""Runs as they are kept, in results folders and in archives, and what is there of them."""
+"""Runs wherever they are kept, in results folders and in archives: read one, list them."""
 
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
-from .archive import finished_trials, read_archive
+from .archive import StoredRun, finished_trials, is_archive, read_archive
 from .results import read_manifest
-from .rows import ResultsError, rows_of
+from .rows import ResultsError
 from .study import Row
-
-
-class StoredRun(NamedTuple):
-    """A run, finished or not."""
-
-    place: Path
-    manifest: Row
-    trials: dict[str, str]  # the lines of every finished trial by its name
-
-    @property
-    def rows(self) -> list[Row]:
-        """The rows of finished trials, each with its trial's name under "trial"."""
-        return rows_of("".join(self.trials.values()))
-
-    @property
-    def study(self) -> str:
-        """The study's name, without its package."""
-        return str(self.manifest["made_by"]["study"]).rpartition(".")[2]
-
-    @property
-    def planned(self) -> int:
-        """How many trials its plan has."""
-        return len(self.manifest["seeds"]["trials"])
-
-
-def is_archive(place: Path) -> bool:
-    """Whether a folder is an archive; else it may be a results folder."""
-    return (place / "rows.jsonl.gz").exists()
 
 
 def read_run(place: Path) -> StoredRun:
@@ -46,8 +17,7 @@ def read_run(place: Path) -> StoredRun:
         ResultsError: it is neither, or is damaged.
     """
     if is_archive(place):
-        kept = read_archive(place)
-        return StoredRun(place, kept.manifest, kept.trials)
+        return read_archive(place)
     return StoredRun(place, read_manifest(place), finished_trials(place))
 
 

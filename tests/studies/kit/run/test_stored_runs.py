@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from studies.kit.run.archive import archive
+from studies.kit.run.archive import archive, is_archive
 from studies.kit.run.rows import ResultsError
 from studies.kit.run.runner import RunOptions, run_study
-from studies.kit.run.stored_runs import is_archive, list_runs, read_run
+from studies.kit.run.stored_runs import list_runs, read_run
 from tests.studies import toy
 
 
