@@ -84,6 +84,8 @@ class Costs:
             or not 1 <= self.adc_bits <= 32
         ):
             raise ValueError(f"Costs: adc_bits is {self.adc_bits!r}, wanted an integer from 1 to 32")
+        if isinstance(self.settling, bool) or not isinstance(self.settling, int) or self.settling < 0:
+            raise ValueError(f"Costs: settling is {self.settling!r}, wanted an integer of at least 0")
         if self.writing not in get_args(Writing):
             raise ValueError(f"Costs: writing is {self.writing!r}, wanted one of {get_args(Writing)}")
 

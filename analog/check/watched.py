@@ -8,40 +8,18 @@ import torch
 from torch import Tensor
 
 from ..contract import ContractError
-from ..costs import Costs
 from ..device import Device
-from ..measurement import MeasurementPlan
+from ..effects import StatelessEffect
 from ..randomness import Fabrication, Noise
-from ..spec import Synapse
 from ..tree import tree_leaves
 from .assertions import require
 
 
 @dataclass(frozen=True)
-class Watched(Device[Any]):
+class Watched(StatelessEffect[Any]):
     """Any device; a function of it that raises, or gives no tensor of the wanted shape, is named."""
 
     device: Device
-
-    @property
-    def costs(self) -> Costs:
-        return self.device.costs
-
-    @property
-    def couples(self) -> frozenset[str]:
-        return self.device.couples
-
-    @property
-    def settling(self) -> int:
-        return self.device.settling
-
-    @property
-    def synapse(self) -> Synapse:
-        return self.device.synapse
-
-    @property
-    def reciprocal(self) -> bool:
-        return self.device.reciprocal
 
     def fabricate(self, rows: int, cols: int, birth: Fabrication) -> Any:
         return _call("fabricate", self.device.fabricate, rows, cols, birth)
@@ -96,9 +74,6 @@ class Watched(Device[Any]):
         for bound in bounds:
             _form("bounds", bound, tuple(cells.knobs.shape), cells.knobs)
         return bounds
-
-    def default_plan(self, cells: int = 500) -> MeasurementPlan:
-        return self.device.default_plan(cells)
 
 
 def _call(name: str, function: Callable[..., Any], *given: Any) -> Any:

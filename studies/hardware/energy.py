@@ -1,4 +1,4 @@
-"""Training in place spends most joules beside the chip, and not fewer than backpropagation would.
+"""Training in place spends most joules beside the chip; which learners undercut digital backpropagation.
 
 A chip learns by every method through metered wires for a few steps, whose reads, pulses and digital
 operations are scaled to the whole training. The digital side (outer products, feedback, losses, Adam) is

@@ -58,7 +58,7 @@ from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.ren2023 import Method, write_threshold
 from ..kit.recipes.training_size import is_large, training_size
 from ..kit.recipes.trainings import log_spaced
-from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
+from ..kit.report.learner_results import learner_figure
 from ..kit.report.tables import low_high, mean_with_interval, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
@@ -207,19 +207,4 @@ def _line(end: Row) -> Row:
 
 
 def figures(rows: Sequence[Row]) -> dict[str, Figure]:
-    devices = list(dict.fromkeys(r["device"] for r in rows))
-    figure, axes = panels(len(devices), width=3.4, height=3.2, sharey=True)
-    look = looks([*get_args(Method), *(r["method"] for r in rows)])
-    for axis, device in zip(axes, devices, strict=False):
-        of_device = [r for r in rows if r["device"] == device]
-        for method in dict.fromkeys(r["method"] for r in of_device):
-            points = [r for r in of_device if r["method"] == method]
-            errors = {p["reads"]: [100 * (1 - a) for a in p["accuracy"]] for p in points}
-            course(axis, errors, label=method, **look[method])
-        axis.set(title=short_reference(device), xscale="log", yscale="log")
-    for axis in axes:
-        axis.set(xlabel="reads of each chip", ylabel="test error, %")
-    legend(figure)
-    chips = max((len(r["accuracy"]) for r in rows), default=0)
-    note(figure, f"mean of {chips} chips; bands: {INTERVAL}")
-    return {"local": figure}
+    return {"local": learner_figure(rows, by="method")}

@@ -82,6 +82,8 @@ def test_clock_and_ledger_agree_on_the_time_of_writing_by_rows() -> None:
     [
         ({"adc_bits": 0}, "adc_bits is 0"),
         ({"adc_bits": 8.0}, "adc_bits is 8.0"),
+        ({"settling": -1}, "settling is -1"),
+        ({"settling": 1.5}, "settling is 1.5"),
         ({"writing": "rws"}, "wanted one of"),
     ],
 )

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 from scipy.stats import binom
 
 HALVINGS = 30  # of the tail that belongs to a level
@@ -68,12 +69,22 @@ def _tails(n: int) -> NDArray[np.float64]:  # (points, counts)
 
 def _inside(n: int, tail: float) -> float:
     """The probability that all counts of uniform values have larger tails than this."""
-    points, allowed = _points(n), _tails(n) > tail
+    points, allowed, ways = _points(n), _tails(n) > tail, _log_ways(n)
     counts = np.arange(n + 1)
+    left, more = n - counts[:, None], counts[None, :] - counts[:, None]  # from row to column
     probability, before = np.eye(1, n + 1)[0], 0.0
     for k, point in enumerate(points):
-        more = counts[None, :] - counts[:, None]  # from row to column
-        step = binom.pmf(more, n - counts[:, None], (point - before) / (1 - before))
+        share = (point - before) / (1 - before)
+        step = np.exp(ways + more * np.log(share) + (left - more) * np.log1p(-share))  # binomial
         probability = np.where(allowed[k], probability @ step, 0.0)
         before = point
     return float(probability.sum())
+
+
+@lru_cache(256)
+def _log_ways(n: int) -> NDArray[np.float64]:  # (counts, counts)
+    """The log of the number of ways from one count of smaller values to another; -inf: none."""
+    counts = np.arange(n + 1)
+    left, more = n - counts[:, None], counts[None, :] - counts[:, None]
+    ways = gammaln(left + 1) - gammaln(abs(more) + 1) - gammaln(abs(left - more) + 1)
+    return np.where((more >= 0) & (more <= left), ways, -np.inf)

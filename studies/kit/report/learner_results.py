@@ -38,21 +38,22 @@ def learner_table(rows: Sequence[Row]) -> list[Row]:
     return lines
 
 
-def learner_figure(rows: Sequence[Row]) -> Figure:
+def learner_figure(rows: Sequence[Row], by: str = "learner") -> Figure:
     """Test error against reads, a panel for each device.
 
     Args:
-        rows: of `train_within_reads`.
+        rows: of `train_within_reads`, or others with "device", "reads" and "accuracy".
+        by: the field that says which curve a row belongs to.
     """
     rows = [row for row in rows if row.get("accuracy")]
     devices = list(dict.fromkeys(row["device"] for row in rows))
     figure, axes = panels(len(devices), width=3.6, height=3.2, sharey=True)
-    look = looks(row["learner"] for row in rows)
+    look = looks(row[by] for row in rows)
     for axis, device in zip(axes, devices, strict=False):
-        for learner in dict.fromkeys(row["learner"] for row in rows if row["device"] == device):
-            points = [row for row in rows if (row["device"], row["learner"]) == (device, learner)]
+        for name in dict.fromkeys(row[by] for row in rows if row["device"] == device):
+            points = [row for row in rows if (row["device"], row[by]) == (device, name)]
             errors = {row["reads"]: [100 - 100 * a for a in row["accuracy"]] for row in points}
-            course(axis, errors, label=learner, **look[learner])
+            course(axis, errors, label=name, **look[name])
         axis.set(title=short_reference(device), xscale="log", yscale="log")
     for axis in axes:
         axis.set(xlabel="reads of each chip", ylabel="test error, %")
