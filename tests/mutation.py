@@ -283,6 +283,9 @@ def planted(module: str, tree: ast.Module, tests: list[str]) -> int:
     sys.meta_path.insert(0, _Planted(module, tree))
     collection = _Collection()  # pytest's status of an import that fails is that of a test that is not there
     status = int(pytest.main([*OPTIONS, "-x", *tests], plugins=[collection]))
+    if status == pytest.ExitCode.USAGE_ERROR and not collection.failed:  # cases are named by what changed
+        whole = dict.fromkeys(test.split("[")[0] for test in tests)
+        status = int(pytest.main([*OPTIONS, "-x", *whole], plugins=[collection]))
     return NOTICED if collection.failed else status
 
 

@@ -44,6 +44,22 @@ def test_a_fault_in_what_import_runs_is_noticed_just_where_a_test_sees_it(
     assert forked(work, 60, 600) == outcome
 
 
+@pytest.mark.parametrize(("fault", "outcome"), [("by=2, name=8", SURVIVED), ("by=3, name=8", NOTICED)])
+def test_cases_that_are_named_by_what_changed_are_found_under_their_new_name(
+    fault: str, outcome: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "def ratio(x, by=2, name=7):\n    return x / by\n"
+    (tmp_path / "lone.py").write_text(module)
+    (tmp_path / "test_lone.py").write_text(
+        "import pytest, lone\n\n@pytest.mark.parametrize('x', [6], ids=[str(lone.ratio.__defaults__[1])])\n"
+        "def test_ratio(x):\n    assert lone.ratio(x) == 3\n"
+    )
+    monkeypatch.setattr(mutation, "ROOT", tmp_path)
+    tree = ast.parse(module.replace("by=2, name=7", fault))
+    work = partial(planted, "lone.py", tree, [f"{tmp_path}/test_lone.py::test_ratio[7]"])
+    assert forked(work, 60, 600) == outcome
+
+
 def test_work_that_does_not_end_counts_as_noticed() -> None:
     def forever() -> int:
         while True:

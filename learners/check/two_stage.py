@@ -28,7 +28,7 @@ def two_stage(sample: Sample, wanted: Tensor, size: int, generator: Generator) -
         drawn = sample(size * factor, generator)
         error = drawn.std(0) / len(drawn) ** 0.5
         gap = (drawn.mean(0) - wanted).abs()
-        exact = gap <= 1e-12 * (1 + wanted.abs())
+        exact = gap.isfinite() & (gap <= 1e-12 * (1 + wanted.abs()))
         worst.append(float(torch.where(exact, torch.zeros_like(gap), gap / error).max()))
         if worst[-1] <= bound:
             break

@@ -5,6 +5,7 @@ one loss reading.
 """
 
 import math
+import sys
 
 from scipy.optimize import brentq
 from torch import Tensor
@@ -72,9 +73,9 @@ def best_size(
 
 def _root(a: float, b: float, c: float) -> float:
     """The x > 0 at which 2b x^3 + a x^2 = c."""
-    low = max(0.0, -a / (2 * b))  # where it is negative; beyond `high` it is positive for good
-    high = low + (c / b) ** (1 / 3) + 1e-300
-    root: float = brentq(lambda x: 2 * b * x**3 + a * x**2 - c, low, high)
+    high = max(-a / b, 0.0) + (c / b) ** (1 / 3)  # there b x^3 alone is c or more
+    # the root may be of any scale, so that no tolerance but a relative one will do
+    root: float = brentq(lambda x: 2 * b * x**3 + a * x**2 - c, 0.0, high, xtol=sys.float_info.min)
     return root
 
 

@@ -112,7 +112,8 @@ def weights(
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         raise ValueError(f"laws: batch is {batch!r}, wanted an integer of at least 1")
     mean = gradients.mean(0)
-    scatter = (gradients - mean).T @ (gradients - mean) / len(gradients) / batch
+    around_mean = gradients - mean
+    scatter = around_mean.T @ around_mean / len(gradients) / batch
     distribution, scheme, probes = estimator.distribution, estimator.scheme, estimator.probes
     noise = reading_noise / batch**0.5
     at_mean = along_directions(
@@ -141,12 +142,13 @@ def flipout(distribution: ProbeDistribution, gradients: Tensor, *, probes: int) 
         ValueError: the distribution's coordinates are not independent of one another, or there is no example.
     """
     _require_derivatives("gradients", gradients, axes=2)
-    distribution.require_directions(probes, gradients.shape[-1])
+    count, coordinates = gradients.shape
+    distribution.require_directions(probes, coordinates)
     if distribution.kurtosis is None:
         raise ValueError(f"laws: flipout has a closed form for independent coordinates, not {distribution!r}")
-    count, total = len(gradients), gradients.sum(0)
+    total = gradients.sum(0)
     alone = sum(
-        (distribution.covariance(g, 1) for g in gradients), torch.zeros(len(total), len(total)).to(total)
+        (distribution.covariance(g, 1) for g in gradients), torch.zeros(coordinates, coordinates).to(total)
     )
     shared = torch.diag(total.square() - gradients.square().sum(0)) * (distribution.kurtosis - 1)
     signal = (alone + shared) / (count**2 * probes)

@@ -117,7 +117,7 @@ def tune_probe_size(
 
 def _search_size(bench: "_Bench", estimator: ProbingEstimator, noise: float) -> tuple[float, float]:
     """The best probe size, and the mean square derivative that it follows from."""
-    size, derivative = estimator.size, 0.0
+    size = estimator.size
     for _ in range(_MAX_ROUNDS):
         derivative, hidden = bench.derivative(_replace(estimator, size=size), noise)
         before, best = size, _best_size(estimator, noise, derivative)
@@ -132,7 +132,7 @@ def _search_size(bench: "_Bench", estimator: ProbingEstimator, noise: float) -> 
 def _best_size(estimator: ProbingEstimator, noise: float, derivative: float) -> float:
     if estimator.scheme.cancels_curvature:
         return best_settings.size_from_third_derivative(noise, derivative)
-    return best_settings.size_from_curvature(estimator.scheme, max(2, estimator.probes), noise, derivative)
+    return best_settings.size_from_curvature(estimator.scheme, estimator.probes, noise, derivative)
 
 
 def _several(estimator: ProbingEstimator) -> int:
@@ -169,9 +169,9 @@ class _Bench:
         Outputs grow as a chip learns, and their rounding with them: hence a hundred times today's.
         """
         repeated = [self.losses(*self.batch) for _ in range(_REPETITIONS)]
-        losses = torch.stack([losses for _, losses in repeated])
-        losses = losses.mean(-1, keepdim=True) if averaged else losses
-        scale = float(losses.abs().mean()) + float(repeated[0][0].out.abs().mean())
+        outs = torch.stack([reading.out for reading, _ in repeated])
+        losses = torch.stack([losses.mean(-1) if averaged else losses for _, losses in repeated])
+        scale = float(losses.abs().mean()) + float(outs.abs().mean())
         rounding = 100 * torch.finfo(losses.dtype).eps * scale + torch.finfo(losses.dtype).tiny
         return max(float(losses.var(0).mean()) ** 0.5, rounding)
 
@@ -202,9 +202,9 @@ class _Bench:
             raw = (raw - raw.mean(0)) * (len(raw) / (len(raw) - 1)) ** 0.5
         power = float(raw.square().mean())
         error = squares * noise**2 * (2 / raw.numel()) ** 0.5  # of a mean square that is noise alone
-        stands_out = power - squares * noise**2
+        found = max(power - squares * noise**2, 2 * error)
         self.moved |= power > 0
-        return max(stands_out, 2 * error) / scale**2, stands_out < 2 * error
+        return found / scale**2, found == 2 * error
 
     def variances(self, trial: ProbingEstimator) -> tuple[float, float, float]:
         """|g|^2, the batch's variance and that of one probe, from products of independent estimates."""

@@ -24,3 +24,11 @@ def test_true_nulls_alarm_no_more_than_stated() -> None:
         for _ in range(100)
     )
     assert alarms == 0
+
+
+def test_a_law_that_is_not_finite_is_kept_by_no_sample() -> None:
+    for wanted in (torch.inf, -torch.inf, torch.nan):
+        worst = two_stage(
+            lambda n, g: torch.randn(n, 1, generator=g), torch.full((1,), wanted), 100, stream(0, "infinite")
+        )
+        assert refused(worst)

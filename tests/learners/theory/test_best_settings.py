@@ -136,3 +136,13 @@ def test_the_fewest_probes_of_a_scheme_have_a_best_size_and_fewer_have_none() ->
             with pytest.raises(ValueError, match="wants"):
                 best_settings.size_from_curvature(scheme, probes, 0.1, 1.0)  # type: ignore[arg-type]
     assert best_settings.best_probes(0.0, 1.0) == 0
+
+
+@pytest.mark.parametrize("a", [-3.0, 0.0, 0.2])
+@pytest.mark.parametrize("b", [1e-6, 0.3, 1e4])
+@pytest.mark.parametrize("c", [1e-40, 1e-9, 0.5, 1e3])
+def test_the_root_that_the_size_of_pairs_follows_from_is_found_at_any_scale(
+    a: float, b: float, c: float
+) -> None:
+    x = best_settings._root(a, b, c)
+    assert x > 0 and 2 * b * x**3 + a * x**2 == pytest.approx(c, rel=1e-9, abs=1e-12 * b * x**3)

@@ -40,6 +40,7 @@ from learners.estimators import (
 from learners.theory import best_settings
 from tests.quadrature import hermite
 from tests.signs import signs
+from tests.users_parts import Thirds
 
 F64 = torch.float64
 MOST = 5_000  # sets of directions that are laid out at most
@@ -261,6 +262,7 @@ BAD: list[dict[str, Any]] = [
     {"size": math.inf},
     {"reading_noise": -0.1},
     {"reading_noise": math.nan},
+    {"reading_noise": math.inf},
     {"hessian": torch.tensor([[1.0, 2.0], [0.0, 1.0]], dtype=F64)},
     {"hessian": torch.full((2, 2), math.nan, dtype=F64)},
     {"hessian": torch.ones(3, 3, dtype=F64)},
@@ -289,17 +291,25 @@ def test_degenerate_arguments_of_other_laws_are_refused_in_one_line() -> None:
     noisy: dict[str, Any] = {"probes": 2, "reading_noise": 0.1}
     weights, nodes = WeightPerturbation(0.1), NodePerturbation(0.1)
     empty = torch.zeros(0, 2, dtype=F64)
-    best = best_settings
+    best, still = best_settings, laws.along_directions(rademacher, one_sided, g, probes=1)
     for question in (
         lambda: laws.weights(weights, eye, batch=0),
         lambda: laws.weights(weights, empty, batch=2),
         lambda: laws.weights(weights, eye, batch=2, reading_noise=-1.0),
+        lambda: laws.weights(weights, g, batch=2),
         lambda: laws.nodes(nodes, empty, empty),
+        lambda: laws.nodes(nodes, eye, eye, torch.tensor([-1.0, 1.0], dtype=F64)),
+        lambda: laws.nodes(nodes, eye, eye, reading_noise=-1.0),
+        lambda: laws.nodes(nodes, eye * math.nan, eye),
+        lambda: laws.nodes(nodes, eye, eye * math.inf),
         lambda: laws.nodes(nodes, eye, torch.ones(3, 2, dtype=F64)),
         lambda: laws.nodes(nodes, eye, eye, -g),
         lambda: laws.nodes(nodes, eye, eye, torch.ones(3, dtype=F64)),
         lambda: laws.flipout(gaussian, eye, probes=0),
         lambda: laws.flipout(gaussian, empty, probes=1),
+        lambda: laws.hypergradient(still, still, memory=1.0),
+        lambda: laws.hypergradient(still, still, memory=1.5),
+        lambda: laws.hypergradient(still, still, memory=-0.1),
         lambda: laws.bias(gaussian, third, 0.0),
         lambda: laws.bias(gaussian, skew, 0.1),
         lambda: laws.bias(sphere, skew, 0.1),
@@ -318,6 +328,47 @@ def test_degenerate_arguments_of_other_laws_are_refused_in_one_line() -> None:
         lambda: best.best_learning_rate(gaussian, 0, 4, 1.0),
         lambda: best.best_learning_rate(gaussian, 1, 0, 1.0),
         lambda: best.best_learning_rate(gaussian, 1, 4, 0.0),
+        lambda: best.best_learning_rate(haar, 1, 4, 1.0),
     ):
         with pytest.raises(ValueError, match=ONE_LINE):
+            question()
+
+
+class Patient(OneSided):
+    """A user's own, which wants three directions."""
+
+    @property
+    def min_directions(self) -> int:
+        return 3
+
+
+def test_a_refusal_says_what_came_and_what_was_wanted() -> None:
+    g, eye, nodes = torch.ones(2, dtype=F64), torch.eye(2, dtype=F64), NodePerturbation(0.1)
+    third = torch.zeros(2, 2, 2, dtype=F64)
+    tall, wide = torch.ones(5, 2, dtype=F64), torch.ones(2, 5, dtype=F64)
+    questions: dict[str, Any] = {
+        "wants at least 3 probes, got 2": lambda: laws.along_directions(rademacher, Patient(), g, probes=2),
+        r"0 directions in 2 coordinates": lambda: laws.along_directions(Thirds(), one_sided, g, probes=0),
+        r"gradient \(1, 2\) torch.int64, wanted finite": lambda: laws.along_directions(
+            rademacher, one_sided, torch.ones(1, 2, dtype=torch.int64), probes=1
+        ),
+        r"node gradients \(2,\) torch.float64, wanted 2 axes of finite": lambda: laws.nodes(nodes, g, eye),
+        r"inputs \(2,\) torch.float64, wanted 2 axes of finite": lambda: laws.nodes(nodes, eye, g),
+        r"gradients \(2,\) torch.float64, wanted 2 axes of finite": lambda: laws.weights(
+            WeightPerturbation(0.1), g, batch=2
+        ),
+        "leaking layers": lambda: laws.nodes(
+            NodePerturbation(0.1, 2, scheme=leave_one_out), eye, eye, torch.tensor([0.0, 1.0])
+        ),
+        "gradient .* wanted finite": lambda: best_settings.best_size(
+            gaussian, antithetic, g * math.nan, probes=2, reading_noise=0.1, third=third
+        ),
+        "3 orthogonal directions asked for in 2": lambda: laws.flipout(haar, tall, probes=3),
+        "flipout has a closed form for independent": lambda: laws.flipout(haar, wide, probes=3),
+        "memory is 1.0, wanted": lambda: laws.hypergradient(
+            *[laws.along_directions(rademacher, one_sided, g, probes=1)] * 2, memory=1.0
+        ),
+    }
+    for says, question in questions.items():
+        with pytest.raises(ValueError, match=says):
             question()

@@ -193,6 +193,22 @@ def test_the_hypergradient_of_two_estimates(probes: int, a: object, b: object) -
     assert float(told.var(correction=0)) == pytest.approx(variance, rel=1e-10, abs=1e-10)
 
 
+@pytest.mark.parametrize("memory", [0.0, 0.3, 0.8])
+def test_the_hypergradient_of_a_memory_sums_what_it_remembers(memory: float) -> None:
+    """Means and covariances of the past add, each by its weight; of independent factors moments multiply."""
+    now, before = (
+        laws.along_directions(rademacher, antithetic, torch.tensor(g, dtype=F64), probes=2, reading_noise=0.3)
+        for g in ([1.0, -0.5, 0.25], [0.5, 2.0, -1.0])
+    )
+    worth = memory ** torch.arange(200, dtype=F64)
+    a, b = now.mean, worth.sum() * before.mean
+    second = [
+        p + torch.outer(m, m) for p, m in ((now.covariance, a), (worth.square().sum() * before.covariance, b))
+    ]
+    told = laws.hypergradient(now, before, memory=memory)
+    assert told == pytest.approx((float(a @ b), float((second[0] * second[1]).sum() - (a @ b) ** 2)))
+
+
 @pytest.mark.parametrize("memory", [0.0, 0.5])
 def test_the_hypergradient_of_a_memory(memory: float) -> None:
     """Sampled, with noisy readings; 2 means at 1e-9 each. What is older than 40 steps is worth 1e-12."""
@@ -374,3 +390,21 @@ def test_a_batch_of_one_is_one_example_after_another() -> None:
     )
     torch.testing.assert_close(told.minibatch, gradients.T.cov(correction=0))
     torch.testing.assert_close(told.mean, gradients.mean(0))
+
+
+@pytest.mark.parametrize("law", [rademacher, sparse(2.5)], ids=repr)
+def test_flipouts_law_holds_for_any_number_of_examples(law: Independent) -> None:
+    """Three examples at two knobs of one row: all bases, and all flips of each example."""
+    each = torch.tensor([[1.0, -0.5], [0.3, 2.0], [-1.0, 0.7]], dtype=F64)
+    rare = law.kurtosis
+    values = torch.tensor([-(rare**0.5), 0.0, rare**0.5], dtype=F64)
+    chances = torch.tensor([0.5 / rare, 1 - 1 / rare, 0.5 / rare], dtype=F64)
+    grid = torch.cartesian_prod(torch.arange(3), torch.arange(3))
+    base, chance = values[grid], chances[grid].prod(-1).repeat_interleave(64) / 64
+    v = (base[:, None, None] * signs(6).view(64, 3, 2)).flatten(0, 1)  # (bases * flips, examples, knobs)
+    made = ((v * each).sum(-1, keepdim=True) * v).mean(1)
+    mean = chance @ made
+    told = laws.flipout(law, each, probes=2)
+    torch.testing.assert_close(told.mean, mean)
+    around = made - mean
+    torch.testing.assert_close(told.covariance, torch.einsum("n,ni,nj->ij", chance, around, around) / 2)

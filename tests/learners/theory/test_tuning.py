@@ -5,26 +5,31 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from analog import Chip, Ideal, Ledger, Mismatched, Port, dense, metered, stream, xray
+from analog import Chip, Ideal, Ledger, Mismatched, Port, Reading, Spec, dense, metered, stream, xray
 from learners import (
     Batch,
     CrossEntropy,
     Descent,
+    Gradient,
+    Loss,
     NodePerturbation,
+    ProbeResult,
     SquaredError,
     WeightPerturbation,
     adam,
     antithetic,
     check_estimator,
     fit,
+    gaussian,
     laws,
     leave_one_out,
     one_sided,
     rademacher,
     tune_probe_size,
 )
-from learners.estimators import Blocks, Flipout, OneSided, paired_baseline
+from learners.estimators import Blocks, Flipout, OneSided, hadamard, paired_baseline
 from learners.theory import best_settings, tuning
 from tests.users_parts import HalfOfTheNodes, Richardson, Thirds
 
@@ -126,6 +131,7 @@ def test_without_noise_only_rounding_is_left() -> None:
 
 def test_misuse_is_refused() -> None:
     port = noisy(4, 6).port()
+    assert tune_probe_size(NodePerturbation(0.1), port, examples(4, 4, 6), SquaredError(), stream(0))
     with pytest.raises(ValueError, match="at least 4 examples"):
         tune_probe_size(NodePerturbation(0.1), port, examples(3, 4, 6), SquaredError(), stream(0))
     with pytest.raises(ValueError, match="no probe changes the loss"):
@@ -215,3 +221,125 @@ def test_probes_keep_to_the_limit_in_multiples_that_the_distribution_allows(limi
         start, noisy(6, 20, 9).port(), batch, SquaredError(), stream(0, "limit"), max_probes=limit
     )
     assert tuned.probes == probes
+
+
+class PolynomialLoss(Loss):
+    """|out|^2 / 2 + sum out^3 / 6 in each example, whose derivatives along any direction are known."""
+
+    def value(self, out: Tensor, target: object) -> Tensor:
+        return (out.square() / 2 + out**3 / 6).sum(-1, keepdim=True)
+
+
+@pytest.mark.parametrize("scheme", [one_sided, leave_one_out, antithetic], ids=str)
+@pytest.mark.parametrize("kind", [NodePerturbation, WeightPerturbation])
+def test_derivatives_are_those_along_the_probes_of_each_chip(kind: Any, scheme: Any) -> None:
+    """At nodes of each example, at knobs of the batch's mean; compared ones less what they have in common."""
+    chip, batch = Chip(Ideal(), (dense(4, 6, linear=True),), range(2), dtype=F64), examples(5, 4, 6)
+    bench = tuning._Bench(chip.port(), batch, PolynomialLoss(), stream(0, "along"), 0)
+    found, hidden = bench.derivative(kind(0.1, 2, gaussian, scheme), 1e-9)
+    out = xray.respond(chip, batch.x).out
+    probe, _ = kind(0.1, 8, gaussian).ask(chip.spec, batch.x, Reading((out,)), stream(0, "along"))
+    v = (xray.respond(chip, batch.x, probe).out - out) / 0.1
+    along = v**3 if scheme is antithetic else v.square() * (1 + out)
+    each = along.sum(-1).mean(-1) if kind is WeightPerturbation else along.sum(-1)
+    wanted = each.var(0) if scheme is leave_one_out else each.square()
+    assert not hidden and found == pytest.approx(float(wanted.mean()), rel=1e-6)
+
+
+class Remembered(NodePerturbation):
+    """Node perturbation that needs a memo to tell anything."""
+
+    def ask(self, *known: Any) -> Any:
+        return super().ask(*known)[0], "all"
+
+    def tell(self, spec: Spec, result: ProbeResult) -> Gradient:
+        assert result.memo == "all"
+        return super().tell(spec, result)
+
+
+@pytest.mark.parametrize("kind", [NodePerturbation, Remembered])
+def test_of_exact_estimates_the_signal_is_what_the_halves_of_a_batch_agree_on(kind: Any) -> None:
+    """All four directions of four nodes leave no variance of probes; the ninth example is in neither half."""
+    chip, batch = Chip(Ideal(), (dense(3, 4, linear=True),), 1, dtype=F64), examples(9, 3, 4)
+    bench = tuning._Bench(chip.port(), batch, SquaredError(), stream(0, "exact"), 0)
+    signal, minibatch, perturbation = bench.variances(kind(1e-3, 4, hadamard, antithetic))
+    one, other = (
+        xray.knob_gradient(chip, batch.x[cut], batch.target[cut], SquaredError())[0].flatten()
+        for cut in (slice(0, 4), slice(4, 8))
+    )
+    assert signal == pytest.approx(max(float(one @ other), 0.0), abs=1e-9)
+    assert minibatch == pytest.approx(float((one.square() + other.square()).sum() / 2 - one @ other) / 2)
+    assert perturbation == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_noise_is_never_less_than_a_hundred_roundings_of_the_losses_and_the_outputs(averaged: bool) -> None:
+    batch = examples(5, 4, 6)
+    for chip in (Chip(Ideal(), (dense(4, 6, linear=True),), 1, dtype=F64), dead := still()):
+        bench = tuning._Bench(chip.port(), batch, SquaredError(), stream(0), 0)
+        out = xray.respond(chip, batch.x).out
+        losses = SquaredError()(out, batch.target)
+        scale = float(losses.mean() + out.abs().mean())
+        assert bench.noise(averaged) == pytest.approx(100 * 2.0**-52 * scale, rel=1e-12, abs=0)
+    silent = tuning._Bench(dead.port(), batch, PolynomialLoss(), stream(0), 0)
+    assert silent.noise(averaged) > 0
+
+
+def still() -> Chip:
+    """A chip whose outputs are 0."""
+    chip = Chip(Ideal(), (dense(4, 6, linear=True),), 1, dtype=F64)
+    chip.port().program(chip.spec.zeros())
+    return chip
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 5, 20])
+def test_several_probes_are_tried_no_more_than_the_distribution_asks_for(blocks: int) -> None:
+    tried = tuning._several(NodePerturbation(0.1, blocks, Blocks(rademacher, blocks)))
+    assert tried % blocks == 0 and tuning._DIRECTIONS <= tried < tuning._DIRECTIONS + blocks
+
+
+class Bends:
+    """A bench on which a derivative is what it is told to be, at every size."""
+
+    def __init__(self, derivative: float, hidden: bool) -> None:
+        self.told, self.asked = (derivative, hidden), list[float]()
+
+    def derivative(self, estimator: Any, noise: float) -> tuple[float, bool]:
+        self.asked.append(estimator.size)
+        return self.told
+
+
+@pytest.mark.parametrize("start", [1e-7, 1.0, 1e7])
+def test_the_search_for_a_size_strides_to_where_the_law_puts_it_and_stops_there(start: float) -> None:
+    bench, noise = Bends(2.0, hidden=False), 0.1
+    size, derivative = tuning._search_size(bench, NodePerturbation(start, scheme=antithetic), noise)  # type: ignore
+    assert derivative == 2.0 and size == best_settings.size_from_third_derivative(noise, 2.0)
+    strides = [max(a / b, b / a) for a, b in itertools.pairwise([*bench.asked, size])]
+    assert strides[-1] == 1 and max(strides) <= tuning._MAX_STEP * (1 + 1e-9)
+    assert strides[:-2] == pytest.approx([tuning._MAX_STEP] * (len(strides) - 2))
+
+
+def test_where_noise_hides_how_a_loss_bends_the_search_goes_further_out_until_its_last_round() -> None:
+    bench = Bends(1e9, hidden=True)
+    size, _ = tuning._search_size(bench, NodePerturbation(1.0), 0.1)  # type: ignore[arg-type]
+    assert len(bench.asked) == tuning._MAX_ROUNDS
+    assert size == pytest.approx(tuning._FURTHER**tuning._MAX_ROUNDS)
+
+
+def test_where_nothing_but_perturbation_varies_as_many_probes_are_best_as_there_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tuning._Bench, "variances", lambda *bench: (0.0, 0.0, 1.0))
+    batch, start = examples(16, 4, 6), WeightPerturbation(0.01, 3, Blocks(rademacher, 3))
+    tuned, _ = tune_probe_size(start, noisy(4, 6).port(), batch, SquaredError(), stream(0), max_probes=10)
+    assert tuned.probes == 9
+
+
+@pytest.mark.parametrize("perturbation", [1.0, 23.0, 400.0])
+def test_the_best_number_of_probes_is_taken_to_the_next_multiple(
+    perturbation: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning._Bench, "variances", lambda *bench: (0.5, 0.5, perturbation))
+    batch, start = examples(16, 4, 6), WeightPerturbation(0.01, 3, Blocks(rademacher, 3))
+    tuned, _ = tune_probe_size(start, noisy(4, 6).port(), batch, SquaredError(), stream(0))
+    assert tuned.probes % 3 == 0 and abs(tuned.probes - max(perturbation**0.5, 3)) <= 1.5
