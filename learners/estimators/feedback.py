@@ -78,11 +78,12 @@ class Feedback(ControlVariate[tuple[Pathway, ...]]):
         estimate: Gradient,
     ) -> tuple[Pathway, ...]:
         del estimate  # masked, and the mean of all probes
-        assert output_gradient is not None and predicted.nodes is not None
+        assert output_gradient is not None
+        assert predicted.nodes is not None
+        assert result.probe.nodes is not None  # probes enter where it predicts
         change = result.losses - result.baseline_losses
         weight = reliability(change, output_gradient)
-        pushes = result.probe.nodes or (None,) * len(state)
-        layers = zip(state, pushes, predicted.nodes, _active(spec, result), strict=True)
+        layers = zip(state, result.probe.nodes, predicted.nodes, _active(spec, result), strict=True)
         return tuple(
             path
             if push is None or known is None
@@ -117,9 +118,12 @@ class Feedback(ControlVariate[tuple[Pathway, ...]]):
 def _found(change: Tensor, push: Tensor) -> Tensor:  # (*fleet, batch, features)
     """The gradient at a layer's nodes that the probes found, by all perturbations alike, whatever the scheme.
 
+    Zero where nothing was sent.
+
     change: (probes, *fleet, batch, parts), of each part's loss; push: (probes, *fleet, batch, features).
     """
     power = push.square().mean((0, -2, -1))[..., None, None] * len(push)  # of each chip
+    power = power.clamp(min=torch.finfo(power.dtype).tiny)
     pushes = push.unflatten(-1, (change.shape[-1], -1))
     return torch.einsum("k...p,k...pi->...pi", change, pushes).flatten(-2) / power
 
@@ -134,13 +138,13 @@ def reliability(change: Tensor, output_gradient: Tensor) -> Tensor:
     Returns:
         (*fleet, batch, 1).
     """
-    strength, innovation = output_gradient.square().sum(-1), change.square().mean(0).sum(-1)
+    strength, innovation = output_gradient.square().sum(-1), change.square().sum((0, -1))
     strong = strength >= strength.median(-1, keepdim=True).values
-    weak = (~strong).to(output_gradient.dtype)
-    tiny = torch.finfo(output_gradient.dtype).tiny ** 0.5
-    share = (innovation * strong).sum(-1, keepdim=True) / ((strength * strong).sum(-1, keepdim=True) + tiny)
-    floor = (innovation * weak).sum(-1, keepdim=True) / (weak.sum(-1, keepdim=True) + tiny)
-    return (strength + floor / (share + tiny) + tiny).reciprocal().unsqueeze(-1)
+    least = torch.finfo(output_gradient.dtype).tiny ** 0.5
+    in_all = (strength * strong).sum(-1, keepdim=True).clamp(min=least)
+    share = ((innovation * strong).sum(-1, keepdim=True) / in_all).clamp(min=least)
+    floor = (innovation * ~strong).sum(-1, keepdim=True) / (~strong).sum(-1, keepdim=True).clamp(min=1)
+    return (strength + floor / share).clamp(min=least).reciprocal().unsqueeze(-1)
 
 
 def _active(spec: Spec, result: ProbeResult) -> list[Tensor]:  # (*fleet, batch, features) each

@@ -8,6 +8,7 @@ one and the same dW, so that their pushes are alike where their inputs are, and 
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from analog.layers.crossbar import Layer
@@ -65,8 +66,8 @@ class KnobFeedback(ControlVariate[tuple[Pathway, ...]]):
         estimate: Gradient,
     ) -> tuple[Pathway, ...]:
         at_nodes = self._at_nodes.predict(state, spec, result, output_gradient)
-        sent = result.probe.knobs or (None,) * len(spec.layers)
-        inputs = zip(spec.layers, sent, result.inputs, strict=True)
+        assert result.probe.knobs is not None  # probes enter where it predicts
+        inputs = zip(spec.layers, result.probe.knobs, result.inputs, strict=True)
         pushes = tuple(None if dw is None else node_push(layer, dw, x) for layer, dw, x in inputs)
         # of all examples the same change was taken off; each has its own
         own_change = predicted_change(at_nodes, Probe(nodes=pushes), result.losses.shape[-1])
@@ -94,7 +95,12 @@ def node_push(layer: Layer, knobs: Tensor, inputs: Tensor) -> Tensor:
 
 
 def _evened(push: Tensor) -> Tensor:
-    """Pushes that `Feedback` will divide by their mean power, so that each example's own is divided by."""
+    """Pushes that `Feedback` divides by their mean power, so that each example's own is divided by.
+
+    An example that is hardly pushed tells mostly noise: of one with a thousandth of the strongest push half
+    of what it tells is taken, and of one without a push nothing.
+    """
     power = push.square().mean((0, -1), keepdim=True)  # (1, *fleet, batch, 1)
-    inverse = (power + power.mean(-2, keepdim=True) * 1e-6).reciprocal()
-    return push * (inverse / inverse.mean(-2, keepdim=True))
+    least = torch.finfo(power.dtype).tiny
+    scaled = push / (power + power.amax(-2, keepdim=True) * 1e-6).clamp(min=least)
+    return scaled / scaled.square().mean((0, -2, -1), keepdim=True).clamp(min=least)

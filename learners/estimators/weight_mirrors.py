@@ -104,7 +104,8 @@ class WeightMirrors(ControlVariate[tuple[MirrorState, ...]]):
         found = [active[-1] * gain * self._split(output_gradient)]
         for at in range(len(state) - 2, -1, -1):
             mirror, above = state[at], state[at + 1]
-            assert mirror.next is not None and mirror.next_power is not None
+            assert mirror.next is not None
+            assert mirror.next_power is not None
             gain = _ratio(above.own, above.own_power)
             at_tap = found[0] * _ratio(torch.ones_like(gain), gain)  # the gradient at the tap above
             found.insert(0, active[at] * (at_tap @ _ratio(mirror.next, mirror.next_power).mT))
@@ -123,9 +124,9 @@ class WeightMirrors(ControlVariate[tuple[MirrorState, ...]]):
         active = [(self._split(tap) != 0).to(tap.dtype) for tap in result.baseline.taps]
         taps = zip(result.probed.taps, result.baseline.taps, strict=True)
         changes = [self._split(probed - baseline) for probed, baseline in taps]
-        pushes = result.probe.nodes or (None,) * len(state)
+        assert result.probe.nodes is not None  # probes enter where it predicts
         after = []
-        for at, (mirror, push) in enumerate(zip(state, pushes, strict=True)):
+        for at, (mirror, push) in enumerate(zip(state, result.probe.nodes, strict=True)):
             if push is None:
                 after.append(mirror)
                 continue
@@ -146,7 +147,9 @@ class WeightMirrors(ControlVariate[tuple[MirrorState, ...]]):
         own = (sent * change).sum((0, -2)).unsqueeze(-2)
         power = sent.square().sum((0, -2)).unsqueeze(-2)
         following, both = mirror.next, mirror.next_power
-        if following is not None and both is not None and above is not None:
+        if above is not None:
+            assert following is not None
+            assert both is not None
             moved, active = above
             following = following * self.decay + (sent.mT @ moved).sum(0)
             both = both * self.decay + sent.square().sum(0).mT @ active

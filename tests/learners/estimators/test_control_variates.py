@@ -20,8 +20,9 @@ from learners import (
     sgd,
 )
 from learners.estimators import KnobFeedback, RunningMean, WeightMirrors
-from learners.estimators.control_variates import ControlVariate
+from learners.estimators.control_variates import ControlVariate, predicted_change
 from learners.estimators.feedback import reliability
+from tests.learners.estimators.drawn import drawn_step, entries
 from tests.learners.estimators.still_chips import F64, lessons, trained
 from tests.signs import signs
 
@@ -172,3 +173,37 @@ def test_settings_out_of_range_are_refused_and_their_ends_are_not() -> None:
     for groups, patches in ((4, 1), (1, 4), (2, 2), (3, 1)):
         with pytest.raises(ValueError, match="do not divide layers"):
             WeightMirrors(groups=groups, patches=patches).init(spec, spec)
+
+
+@pytest.mark.parametrize("fleet", [(), (2,)], ids=str)
+def test_the_change_of_a_loss_is_predicted_by_what_its_own_nodes_or_all_knobs_are_sent(
+    fleet: tuple[int, ...],
+) -> None:
+    """Layer by layer; nothing is expected where nothing is known, or nothing was sent."""
+    spec, result, _, known = drawn_step(fleet)
+    pushes, slopes = entries(result.probe.nodes), entries(known.nodes)
+    shares = [(p * g).unflatten(-1, (2, -1)).sum(-1) for p, g in zip(pushes, slopes, strict=True)]
+    torch.testing.assert_close(predicted_change(known, result.probe, 2), sum(shares))
+    generator = stream(0, "knobs")
+    offsets = tuple(torch.randn(3, *shape, generator=generator, dtype=F64) for shape in spec.shapes)
+    gradients = tuple(torch.randn(shape, generator=generator, dtype=F64) for shape in spec.shapes)
+    sums = [(o * g).sum((-3, -2, -1))[..., None, None] for o, g in zip(offsets, gradients, strict=True)]
+    torch.testing.assert_close(predicted_change(Gradient(knobs=gradients), Probe(knobs=offsets)), sum(sums))
+    some = Gradient(nodes=(None, *slopes[1:])), Probe(nodes=(*pushes[:2], None))
+    torch.testing.assert_close(predicted_change(*some, 2), shares[1])
+    some = Gradient(knobs=(None, *gradients[1:])), Probe(knobs=(*offsets[:2], None))
+    torch.testing.assert_close(predicted_change(*some), sums[1])
+
+
+class AtNodes(RunningMean):
+    @property
+    def predicts_at(self) -> Any:
+        return "nodes"
+
+
+def test_a_control_variate_needs_all_taps_unless_losses_alone_tell_it_of_knobs() -> None:
+    spec = Spec((dense(2, 4), dense(4, 4)), dtype=F64)
+    assert RunningMean().needs(spec).level == "loss"
+    for variate in (Feedback(), KnobFeedback(), WeightMirrors(), AtNodes()):
+        assert variate.needs(spec).level == "taps"
+    Descent(WeightPerturbation(0.1), sgd(0.1), Unsloped(), control_variate=RunningMean())

@@ -1,11 +1,14 @@
 """Feedback: it learns the way back through the read-out, and weighs examples."""
 
+import pytest
 import torch
+from torch import Tensor
 
-from analog import Probe, Reading, dense, grouped, xray
-from learners import CrossEntropy, Descent, Feedback, NodePerturbation, ProbeResult, sgd
+from analog import Probe, Reading, Spec, dense, grouped, stream, xray
+from learners import CrossEntropy, Descent, Feedback, Gradient, NodePerturbation, ProbeResult, sgd
 from learners.estimators.feedback import reliability
 from learners.local import PerGroupLoss
+from tests.learners.estimators.drawn import drawn_step, entries
 from tests.learners.estimators.still_chips import F64, lessons, trained
 
 
@@ -64,3 +67,74 @@ def test_examples_weigh_as_their_innovation_varies() -> None:
     torch.testing.assert_close(made, wanted)
     one = reliability(torch.ones(1, 1, 1, dtype=F64), torch.zeros(1, 2, dtype=F64))
     assert bool((torch.isfinite(one.square()) & (one > 0)).all())  # far from where products overflow
+
+
+def active(spec: Spec, result: ProbeResult) -> list[Tensor]:
+    taps = zip(spec.layers, result.baseline.taps, strict=True)
+    return [torch.ones_like(tap) if layer.linear else (tap != 0).to(F64) for layer, tap in taps]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("fleet", [(), (2,)], ids=str)
+def test_the_sums_are_over_examples_where_a_unit_was_active_and_fade_with_every_step(
+    fleet: tuple[int, ...], parts: int
+) -> None:
+    """Of what probes and prediction say of its gradient beside those at the outputs, by weights."""
+    state, variate = None, Feedback(0.75)
+    for seed in (1, 2):
+        spec, result, out, known = drawn_step(fleet, parts, seed)
+        state = variate.init(spec, Spec((dense(3, 7),))) if state is None else state
+        before, change = state, result.losses - result.baseline_losses
+        state = variate.observe(state, spec, known, result, out, Gradient())
+        weight = reliability(change, out)
+        layers = zip(before, state, entries(result.probe.nodes), entries(known.nodes), strict=True)
+        for at, (old, new, push, predicted) in enumerate(layers):
+            own = change.repeat_interleave(push.shape[-1] // parts, -1)
+            power = push.square().mean((0, -2, -1))[..., None, None]
+            found = (own * push / power).mean(0) + predicted
+            on = active(spec, result)[at]
+            product = torch.einsum("...bi,...bj->...ij", on * found, weight * out)
+            square = torch.einsum("...bi,...bj,...bk->...ijk", on, weight * out, out)
+            torch.testing.assert_close(new.product, 0.75 * old.product + product)
+            torch.testing.assert_close(new.square, 0.75 * old.square + square)
+            assert float(new.samples) == 0.75 * float(old.samples) + 5 * 3
+            ridge = torch.einsum("...ijj->...i", new.square) * push.shape[-1] / new.samples
+            left = torch.einsum("...ijk,...ik->...ij", new.square, new.back)
+            torch.testing.assert_close(left + ridge.unsqueeze(-1) * new.back, new.product)
+
+
+@pytest.mark.parametrize("fleet", [(), (2,)], ids=str)
+def test_it_predicts_the_way_back_where_neurons_are_active(fleet: tuple[int, ...]) -> None:
+    spec, result, out, _ = drawn_step(fleet)
+    state = Feedback().init(spec, Spec((dense(3, 7),)))
+    generator = stream(0, "back")
+    drawn = (torch.randn(path.back.shape, generator=generator, dtype=F64) for path in state)
+    state = tuple(path._replace(back=back) for path, back in zip(state, drawn, strict=True))
+    found = entries(Feedback().predict(state, spec, result, out).nodes)
+    for path, on, gradient in zip(state, active(spec, result), found, strict=True):
+        torch.testing.assert_close(gradient, on * torch.einsum("...ij,...bj->...bi", path.back, out))
+
+
+def test_what_was_not_probed_is_not_learned_of() -> None:
+    spec, result, out, known = drawn_step()
+    state = Feedback().init(spec, Spec((dense(3, 7),)))
+    nodes = entries(result.probe.nodes)
+    only = result._replace(probe=Probe(nodes=(None, nodes[1], None)))
+    after = Feedback().observe(state, spec, known, only, out, Gradient())
+    assert [a is b for a, b in zip(after, state, strict=True)] == [True, False, True]
+    unknown = Gradient(nodes=(None, *entries(known.nodes)[1:]))
+    after = Feedback().observe(state, spec, unknown, result, out, Gradient())
+    assert after[0] is state[0] and after[1] is not state[1]
+
+
+def test_nothing_weighs_less_than_nothing_or_more_than_can_be_squared() -> None:
+    """Where the strong, or all, changed nothing; floors are means over all the weak."""
+    slope = torch.tensor([[1.0], [2.0], [3.0], [4.0], [5.0]], dtype=F64)  # two are weak
+    change = torch.tensor([[[1.0], [2.0], [3.0], [4.0], [5.0]]], dtype=F64)
+    floor = (1 + 4) / 2
+    torch.testing.assert_close(reliability(change, slope), 1 / (slope.square() + floor / 1.0))
+    quiet = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0], dtype=F64).view(1, 5, 1)
+    for changes, slopes in ((quiet, slope), (0 * quiet, slope), (quiet, 0 * slope), (0 * quiet, 0 * slope)):
+        weight = reliability(changes, slopes)
+        assert bool((torch.isfinite(weight.square()) & (weight >= 0)).all())
+    torch.testing.assert_close(reliability(0 * quiet, slope), 1 / slope.square())

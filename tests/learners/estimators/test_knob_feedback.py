@@ -5,12 +5,15 @@ import itertools
 import pytest
 import torch
 
-from analog import Chip, Ideal, Probe, Reading, dense, grouped, stream, xray
-from learners import CrossEntropy, Descent, ProbeResult, WeightPerturbation, sgd
+from analog import Chip, Ideal, Probe, Reading, Spec, dense, grouped, stream, xray
+from learners import CrossEntropy, Descent, Feedback, Gradient, ProbeResult, WeightPerturbation, sgd
 from learners.estimators import KnobFeedback
+from learners.estimators.control_variates import predicted_change
 from learners.estimators.estimate import estimate
+from learners.estimators.feedback import _found
 from learners.estimators.knob_feedback import _evened, node_push
 from learners.losses import Loss
+from tests.learners.estimators.drawn import drawn_step, entries
 from tests.learners.estimators.still_chips import F64, lessons, trained
 
 
@@ -77,11 +80,46 @@ def test_whatever_it_predicts_the_mean_estimate_stays_the_gradient() -> None:
     assert float(torch.stack(found).var(0).mean()) > 1e-3  # it is by their mean that they agree
 
 
-def test_pushes_are_evened_so_that_each_example_is_divided_by_its_own_power() -> None:
-    """`Feedback` divides by the mean power of all; of every chip and example the share is the same."""
-    push = torch.randn(3, 2, 5, 4, generator=stream(0, "evened"), dtype=F64)
-    push = push * torch.tensor([0.5, 1.0, 2.0, 3.0, 4.0], dtype=F64).unsqueeze(-1)
-    even = _evened(push)
-    share = (even * push).mean((0, -1))
-    torch.testing.assert_close(share, share.mean(-1, keepdim=True).expand(2, 5), rtol=2e-3, atol=0.0)
-    assert float((even / push).mean()) == pytest.approx(1)
+@pytest.mark.parametrize("fleet", [(), (2,)], ids=str)
+def test_each_example_is_divided_by_its_own_power_and_one_that_was_not_pushed_tells_nothing(
+    fleet: tuple[int, ...],
+) -> None:
+    generator = stream(0, "own power", *fleet)
+    push = torch.randn(3, *fleet, 5, 4, generator=generator, dtype=F64)
+    push = push / push.square().mean((0, -1), keepdim=True).sqrt()
+    push = push * torch.tensor([1e-3, 0.5, 0.7, 1.0, 0.0], dtype=F64).unsqueeze(-1)
+    change = torch.randn(3, *fleet, 5, 1, generator=generator, dtype=F64)
+    wanted = (change * push).mean(0) * torch.tensor([0.5e6, 4.0, 1 / 0.49, 1.0, 0.0], dtype=F64).unsqueeze(-1)
+    torch.testing.assert_close(_found(change, _evened(push)), wanted, rtol=1e-5, atol=0.0)
+    silent = torch.zeros(3, *fleet, 5, 4, dtype=F64)
+    assert torch.equal(_found(change, _evened(silent)), silent[0])
+
+
+@pytest.mark.parametrize("fleet", [(), (2,)], ids=str)
+def test_it_learns_as_feedback_of_the_pushes_that_its_probes_come_to(fleet: tuple[int, ...]) -> None:
+    """Of each example's own innovation: off the losses was taken what all of them together led to expect."""
+    spec, result, out, _ = drawn_step(fleet)
+    variate, generator = KnobFeedback(0.75), stream(0, "knobs", *fleet)
+    state = tuple(
+        path._replace(back=torch.randn(path.back.shape, generator=generator, dtype=F64))
+        for path in variate.init(spec, Spec((dense(3, 7),)))
+    )
+    knobs = tuple(torch.randn(3, *shape, generator=generator, dtype=F64) for shape in spec.shapes)
+    result = result._replace(probe=Probe(knobs=knobs))
+    predicted = variate.predict(state, spec, result, out)
+    innovation = result._replace(losses=result.losses - predicted_change(predicted, result.probe))
+    after = variate.observe(state, spec, predicted, innovation, out, Gradient())
+    at_nodes = Feedback(0.75).predict(state, spec, result, out)
+    layers = zip(spec.layers, knobs, result.inputs, strict=True)
+    pushes = tuple(layer.scatter(layer.gather(x) @ dw.mT) for layer, dw, x in layers)
+    own = sum(
+        (push * c).sum(-1, keepdim=True) for push, c in zip(pushes, entries(at_nodes.nodes), strict=True)
+    )
+    even = Probe(nodes=tuple(map(_evened, pushes)))
+    induced = result._replace(probe=even, losses=result.losses - own)
+    wanted = Feedback(0.75).observe(state, spec, at_nodes, induced, out, Gradient())
+    for path, right in zip(after, wanted, strict=True):
+        torch.testing.assert_close(path, right)
+    only = result._replace(probe=Probe(knobs=(None, knobs[1], None)))
+    after = variate.observe(state, spec, predicted, only, out, Gradient())
+    assert [a is b for a, b in zip(after, state, strict=True)] == [True, False, True]

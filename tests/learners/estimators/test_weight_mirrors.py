@@ -12,6 +12,7 @@ from learners import Gradient, NodePerturbation, ProbeResult
 from learners.estimators import WeightMirrors
 from learners.estimators.weight_mirrors import MirrorState
 from learners.local import ReplicatedHeads
+from tests.learners.estimators.drawn import drawn_step, entries
 from tests.learners.local.one_head import F64, Every, given, heads, known, moved
 
 PLAIN = (dense(3, 4), grouped(4, 4, 2))  # 8 nodes
@@ -134,3 +135,53 @@ def test_mirrors_see_how_taps_move_and_not_where_they_are() -> None:
 
     for here, there in zip(seen(0.0), seen(7.0), strict=True):
         torch.testing.assert_close(here, there)
+
+
+@pytest.mark.parametrize("fleet", [(), (2,)], ids=str)
+def test_mirrors_sum_over_examples_and_patches_where_both_ends_were_active(fleet: tuple[int, ...]) -> None:
+    """By loops over chips, groups, patches and nodes; what is remembered fades, what is not probed stays."""
+    variate, state = WeightMirrors(0.75, groups=1, patches=2), None
+    for seed in (1, 2):
+        spec, result, out, _ = drawn_step(fleet, seed=seed)
+        state = variate.init(spec, spec) if state is None else state
+        before = state
+        state = variate.observe(state, spec, Gradient(), result, out, Gradient())
+        pushes, taps = entries(result.probe.nodes), result.baseline.taps
+        moved = [(a - b) for a, b in zip(result.probed.taps, taps, strict=True)]
+        for at, (old, new) in enumerate(zip(before, state, strict=True)):
+            sent = patches(pushes[at] * (taps[at] != 0))  # (..., patches, share)
+            own = (sent * patches(moved[at])).sum((0, -3, -2))[..., None, None, :]
+            torch.testing.assert_close(new.own, 0.75 * old.own + own)
+            power = sent.square().sum((0, -3, -2))[..., None, None, :]
+            torch.testing.assert_close(new.own_power, 0.75 * old.own_power + power)
+            if at == 2:
+                assert new.next is None and new.next_power is None
+                continue
+            shown, on = patches(moved[at + 1]), patches((taps[at + 1] != 0).to(F64))
+            assert new.next is not None and new.next_power is not None
+            assert old.next is not None and old.next_power is not None
+            both = torch.einsum("k...bps,k...bpt->...st", sent, shown * on).unsqueeze(-3)
+            torch.testing.assert_close(new.next, 0.75 * old.next + both)
+            both = torch.einsum("k...bps,...bpt->...st", sent.square(), on).unsqueeze(-3)
+            torch.testing.assert_close(new.next_power, 0.75 * old.next_power + both)
+    only = result._replace(probe=Probe(nodes=(None, pushes[1], None)))
+    after = variate.observe(state, spec, Gradient(), only, out, Gradient())
+    assert [a is b for a, b in zip(after, state, strict=True)] == [True, False, True]
+
+
+def patches(nodes: torch.Tensor) -> torch.Tensor:
+    return nodes.unflatten(-1, (2, -1))
+
+
+@pytest.mark.parametrize("lead", [(), (2,), (3, 2)], ids=str)
+def test_groups_collect_their_nodes_of_all_patches_and_give_them_back(lead: tuple[int, ...]) -> None:
+    """Nodes are ordered patch by patch, within a patch group by group."""
+    variate = WeightMirrors(groups=2, patches=3)
+    nodes = torch.randn(*lead, 5, 24, generator=stream(0, "split"), dtype=F64)
+    split = variate._split(nodes)
+    assert split.shape == (*lead, 2, 15, 4)
+    for group, example, patch in ((0, 0, 0), (1, 2, 1), (1, 4, 2)):
+        first = (2 * patch + group) * 4
+        own = split[..., group, 3 * example + patch, :]
+        assert torch.equal(own, nodes[..., example, first : first + 4])
+    assert torch.equal(variate._join(split), nodes)
