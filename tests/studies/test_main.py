@@ -68,7 +68,7 @@ def test_help_shows_each_flag_with_its_meaning(
 
 
 def test_a_study_of_ones_own_runs_from_its_folder(tmp_path: Path) -> None:
-    """With workers, which import it too; an edit of a number in what it imports is another run."""
+    """Also with workers, which import it too; an edit of a number in what it imports is another run."""
     study, helper = tmp_path / "mine" / "study.py", tmp_path / "mine" / "numbers_of_mine.py"
     study.parent.mkdir()
     helper.write_text("COUNT = 4\n")
@@ -76,22 +76,13 @@ def test_a_study_of_ones_own_runs_from_its_folder(tmp_path: Path) -> None:
     assert "range(4)" in toy and "import torch\n" in toy
     toy = toy.replace("import torch\n", "import torch\nfrom mine.numbers_of_mine import COUNT\n")
     study.write_text(toy.replace("range(4)", "range(COUNT)"))
-    command = [
-        sys.executable,
-        "-m",
-        "studies",
-        "mine.study",
-        "--trials",
-        "2",
-        "--workers",
-        "2",
-        "--threads",
-        "1",
-    ]
+    command = [sys.executable, "-m", "studies", "mine.study", "--trials", "2", "--threads", "1"]
     place = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(place), *sys.path])}
-    for folders in (1, 1, 2):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    for folders, more in ((1, ["--workers", "2"]), (1, []), (2, [])):
+        done = subprocess.run(
+            [*command, *more], cwd=tmp_path, capture_output=True, text=True, env=environment
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         assert len([*(tmp_path / "results").iterdir()]) == folders
         if "# seen" not in helper.read_text():

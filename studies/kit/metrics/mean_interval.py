@@ -5,7 +5,7 @@ from math import inf
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-from scipy.stats import t as student_t
+from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 NORMAL_QUANTILE = 1.96  # of large samples
 
@@ -31,5 +31,5 @@ def mean_interval(values: Sequence[float], quantile: float | None = None) -> Mea
     if count == 1:
         return MeanInterval(values[0], inf)
     mean = fmean(values)
-    scale = float(student_t.ppf(0.975, count - 1)) if quantile is None else quantile
+    scale = float(stdtrit(count - 1, 0.975)) if quantile is None else quantile
     return MeanInterval(mean, scale * stdev(values) / count**0.5)

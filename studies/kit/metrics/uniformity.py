@@ -11,8 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrc, gammaln
 
 HALVINGS = 30  # of the tail that belongs to a level
 
@@ -63,7 +62,8 @@ def _points(n: int) -> NDArray[np.float64]:
 def _tails(n: int) -> NDArray[np.float64]:  # (points, counts)
     """The two-sided tail of each count at each point."""
     counts, points = np.arange(n + 1), _points(n)[:, None]
-    below, above = binom.cdf(counts, n, points), binom.sf(counts - 1, n, points)
+    below = bdtr(counts, n, points)
+    above = np.where(counts > 0, bdtrc(np.maximum(counts - 1, 0), n, points), 1.0)
     return np.minimum(1.0, 2 * np.minimum(below, above))
 
 

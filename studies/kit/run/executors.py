@@ -26,13 +26,20 @@ class Workers(NamedTuple):
 
 
 @contextmanager
-def processes(count: int, show: Show) -> Iterator[Workers]:
+def processes(count: int, show: Show, preload: str) -> Iterator[Workers]:
     """Processes of this machine; they end when this one does, or is killed, or fails.
+
+    Args:
+        count: how many.
+        show: is called with the rows of all, as they come.
+        preload: a module that all will need; where processes can be forked it is imported once for them all.
 
     Raises:
         WorkersLost: one of them was killed.
     """
-    context = multiprocessing.get_context("spawn")
+    forks = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows
+    context = multiprocessing.get_context("forkserver" if forks else "spawn")
+    context.set_forkserver_preload([preload])
     progress: Any = context.Queue()
     held, lifeline = context.Pipe(duplex=False)
 

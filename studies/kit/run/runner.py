@@ -96,7 +96,7 @@ def run_study(
             _run_here(study, todo, options.worker_threads, show, results)
         else:
             workers = (
-                processes(options.workers, show)
+                processes(options.workers, show, study.__name__)
                 if options.cluster is None
                 else dask_cluster(options.cluster, study.__name__, args, about["modules"], show)
             )

@@ -21,7 +21,7 @@ from tests.sampled import sampled
 from tests.studies import toy
 
 CHILD = """
-import os, signal, sys
+import multiprocessing, os, signal, sys
 from pathlib import Path
 from studies.kit.run.runner import RunOptions, run_study
 from tests.studies import toy
@@ -31,7 +31,7 @@ lived = toy.run
 def killed(trial):
     for k, shown in enumerate(lived(trial)):
         if (trial.number, k) == (number, row):
-            os.kill(os.getpid() if workers == 1 else os.getppid(), signal.SIGKILL)
+            os.kill(os.getpid() if workers == 1 else multiprocessing.parent_process().pid, signal.SIGKILL)
         yield shown
 
 toy.run = killed
