@@ -162,13 +162,14 @@ def test_a_bad_table_is_named_on_the_command_line(
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
 import studies.__main__
 from tests.studies import toy
 
 if __name__ == "__main__":
     words = "tests.studies.toy --wait 0.3 --trials 60 --threads 1".split()
     sys.argv = ["studies", *words, *sys.argv[1:]]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
     sys.exit(studies.__main__.main())
 """
 

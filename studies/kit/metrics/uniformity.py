@@ -49,7 +49,7 @@ def uniformity_band(n: int, level: float = 0.95) -> tuple[NDArray[np.float64], .
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if _inside(n, middle) >= level else (low, middle)
-    allowed = _tails(n) > low
+    allowed = _allowed(n, low)
     lowest, highest = allowed.argmax(1), n - allowed[:, ::-1].argmax(1)
     return _points(n), lowest / n, highest / n
 
@@ -67,9 +67,14 @@ def _tails(n: int) -> NDArray[np.float64]:  # (points, counts)
     return np.minimum(1.0, 2 * np.minimum(below, above))
 
 
+def _allowed(n: int, tail: float) -> NDArray[np.bool_]:  # (points, counts)
+    """Where a count's tail is larger than this; those that only rounding tells apart are not."""
+    return _tails(n) > tail * (1 + 1e-9)
+
+
 def _inside(n: int, tail: float) -> float:
     """The probability that all counts of uniform values have larger tails than this."""
-    points, allowed, ways = _points(n), _tails(n) > tail, _log_ways(n)
+    points, allowed, ways = _points(n), _allowed(n, tail), _log_ways(n)
     counts = np.arange(n + 1)
     left, more = n - counts[:, None], counts[None, :] - counts[:, None]  # from row to column
     probability, before = np.eye(1, n + 1)[0], 0.0
