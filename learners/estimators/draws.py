@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 from analog.spec import Spec
 
-_SIGNS = 1.0 - 2.0 * ((torch.arange(256).unsqueeze(-1) >> torch.arange(8)) & 1)  # (256, 8)
+_SIGNS = 1.0 - 2.0 * ((torch.arange(256)[:, None] >> torch.arange(8)) & 1)  # (256, 8)
 
 
 def draw_normal(shape: tuple[int, ...], spec: Spec, generator: Generator) -> Tensor:

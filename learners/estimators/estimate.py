@@ -46,7 +46,7 @@ class Baseline:
                 f"{self.loss!r} gave a gradient {gradient.dtype} {tuple(gradient.shape)} for outputs "
                 f"{out.dtype} {tuple(out.shape)}; wanted the same"
             )
-        self._require_finite(gradient, "entries of the gradient")
+        self._require_finite(gradient, "entries of the gradient", out)
         return gradient
 
     def judge(self, reading: Reading) -> Tensor:
@@ -65,10 +65,10 @@ class Baseline:
         self._require_finite(losses, "losses", out)
         return losses
 
-    def _require_finite(self, found: Tensor, name: str, out: Tensor | None = None) -> None:
+    def _require_finite(self, found: Tensor, name: str, out: Tensor) -> None:
         if math.isfinite(found.sum().item()) or bool(torch.isfinite(found).all()):
             return
-        bad, out = int((~torch.isfinite(found)).sum()), self.reading.out if out is None else out
+        bad = int((~torch.isfinite(found)).sum())
         finite = bool(torch.isfinite(out).all())
         cause = "finite outputs" if finite else "a reading that is not finite itself"
         raise ValueError(f"{self.loss!r}: {bad} of {found.numel()} {name} are NaN or infinite, of {cause}")

@@ -1,7 +1,7 @@
 """Gradients at summing nodes or at knobs, and how the one becomes the other."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial, reduce
 from typing import Literal, NamedTuple
 
 import torch
@@ -123,8 +123,8 @@ def _at_knobs(
                     "knob_gradients: cells act on both of their nodes; give the last tap as `out`"
                 )
             parts += _sent_back(spec.synapse, layer, nodes, above, below, gathered(at))
-        zeros = torch.zeros(shape, dtype=spec.dtype, device=spec.on) if not parts else parts.pop(0)
-        found.append(sum(parts, zeros))
+        zeros = partial(torch.zeros, shape, dtype=spec.dtype, device=spec.on)
+        found.append(reduce(torch.add, parts) if parts else zeros())
     return tuple(found)
 
 

@@ -117,12 +117,17 @@ def _walsh(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: 
     chance = torch.rand((*lead, _power_of_two(size)), generator=generator, device=spec.on)
     row = chance.topk(count, -1).indices.movedim(-1, 0).unsqueeze(-1)  # (count, *lead, 1)
     shared = row & torch.arange(size, device=spec.on)
-    for half in (32, 16, 8, 4, 2, 1):  # the parity of the bits that row and column share
-        shared = shared ^ (shared >> half)
-    signs = 1 - 2 * (shared & 1).to(spec.dtype)
+    signs = 1 - 2 * _parity(shared).to(spec.dtype)
     return (
         signs * draw_signs((1, *lead, size), spec, generator) * draw_signs((count, *lead, 1), spec, generator)
     )
+
+
+def _parity(numbers: Tensor) -> Tensor:
+    """1 where a number below 2^63 has an odd number of bits set, else 0."""
+    for half in (32, 16, 8, 4, 2, 1):
+        numbers = numbers ^ (numbers >> half)
+    return numbers & 1
 
 
 def _axes(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: Generator) -> Tensor:
@@ -130,7 +135,7 @@ def _axes(count: int, lead: tuple[int, ...], size: int, spec: Spec, generator: G
     chance = torch.rand((*lead, size), generator=generator, device=spec.on)
     axis = chance.topk(count, -1).indices.movedim(-1, 0).unsqueeze(-1)
     v = torch.zeros(count, *lead, size, dtype=spec.dtype, device=spec.on)
-    return v.scatter_(-1, axis, draw_signs((count, *lead, 1), spec, generator) * size**0.5)
+    return v.scatter_(-1, axis, size**0.5) * draw_signs((count, *lead, 1), spec, generator)
 
 
 def _power_of_two(size: int) -> int:

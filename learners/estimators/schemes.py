@@ -61,7 +61,7 @@ class Scheme(Protocol):
 
     def reads(self, count: int) -> int:
         """How many vectors are driven through the chip for each example and `count` directions."""
-        return len(self.perturbations(torch.zeros(count, 1)))
+        return len(self.perturbations(torch.zeros(count)))
 
 
 @dataclass(frozen=True)

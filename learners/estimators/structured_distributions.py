@@ -79,7 +79,7 @@ class Blocks(ProbeDistribution):
     def _exchange_within(self, flat: Tensor) -> Tensor:
         """`exchange` of coordinates of the same block, 0 of others."""
         block = self.block(len(flat)).to(flat.device)
-        together = (block.unsqueeze(-1) == block).to(flat.dtype)
+        together = (block[:, None] == block).to(flat.dtype)
         return torch.diag(together @ flat.square()) + together * torch.outer(flat, flat)
 
 

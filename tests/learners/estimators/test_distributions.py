@@ -9,6 +9,8 @@ from torch import Generator, Tensor
 from analog import stream
 from learners import gaussian, rademacher
 from learners.estimators import Blocks, ProbeDistribution, coordinates, haar, rank_one, sparse, uniform
+from learners.estimators.distributions import Independent
+from learners.estimators.quadratic_moments import require_symmetric
 from studies.perturbation.laws import DISTRIBUTIONS
 from tests.quadrature import cubic, hermite
 from tests.twostage import kept
@@ -125,7 +127,7 @@ def test_one_direction_cannot_be_compared_with_others(distribution: ProbeDistrib
         distribution.leave_one_out_curvature(torch.eye(4).double(), 1)
 
 
-@pytest.mark.parametrize("distribution", [*DISTRIBUTIONS.values(), Blocks(rademacher, 2)], ids=repr)
+@pytest.mark.parametrize("distribution", [*DISTRIBUTIONS.values(), rank_one, Blocks(rademacher, 2)], ids=repr)
 @pytest.mark.parametrize("count", [0, -2, True, 1.5])
 def test_no_law_is_told_of_a_number_of_directions_that_no_step_has(
     distribution: ProbeDistribution, count: int
@@ -143,6 +145,40 @@ def test_third_derivatives_are_symmetric_in_any_two_indices_or_refused(axes: tup
     with pytest.raises(ValueError, match="not symmetric"):
         gaussian.bias(third)
     gaussian.bias(cubic(third.tolist()))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_derivatives_may_differ_by_a_thousand_roundings_at_any_scale(scale: float) -> None:
+    hessian = torch.tensor([[4.0, 1.0], [1.0, -2.0]]).double()
+    skew = torch.tensor([[0.0, 1.0], [0.0, 0.0]]).double() * 4.0 * 2.0**-52
+    require_symmetric("H", scale * (hessian + 990 * skew))
+    for bad, says in (
+        (hessian + 1010 * skew, "not symmetric"),
+        (hessian[:1], r"is \(1, 2\)"),
+        (hessian[0], r"is \(2,\)"),
+        (hessian / torch.tensor([[1.0, 1.0], [1.0, 0.0]]), "not finite"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            require_symmetric("H", scale * bad)
+    with pytest.raises(ValueError, match="floating-point"):
+        require_symmetric("H", hessian.int())
+
+
+def test_curvature_and_errors_of_pairs_are_told_of_derivatives_and_directions_that_there_are() -> None:
+    class Joint(Independent):
+        directions_independent = False  # type: ignore[assignment]
+
+    eye, third = torch.eye(2).double(), torch.zeros(2, 2, 2).double()
+    joint = Joint("joint", gaussian.coordinate, gaussian.moments)
+    for question, says in (
+        (lambda: gaussian.curvature(torch.tensor([[1.0, 2.0], [0.0, 1.0]]), 1), "Hessian is not symmetric"),
+        (lambda: gaussian.curvature(eye, 0), "0 directions in 2 coordinates"),
+        (lambda: gaussian.pair_error(eye[0], third, 0), "0 directions in 2 coordinates"),
+        (lambda: joint.curvature(eye, 2), "no closed form is known for the curvature"),
+        (lambda: rank_one.draw(1, (), [(8,), (2, 4)], SPEC, stream(0)), "outer products"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            question()
 
 
 def test_laws_that_do_not_fit_are_refused() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from analog import Probe, Reading, Spec, dense
+from analog import Chip, Ideal, Probe, Reading, Spec, dense, stream
 from learners import (
     Gradient,
     Loss,
@@ -23,7 +23,7 @@ from learners import (
     one_sided,
 )
 from learners.estimators.control_variates import ControlVariate
-from learners.estimators.estimate import estimate, judge_baseline
+from learners.estimators.estimate import Estimate, estimate, judge_baseline, probe_span
 from tests.signs import moments, signs
 
 F64 = torch.float64
@@ -159,3 +159,49 @@ def test_a_loss_that_is_not_finite_is_counted_and_laid_to_itself_or_to_the_readi
 def test_finite_losses_whose_sum_overflows_are_taken() -> None:
     huge = judge_baseline(Inverse(), torch.ones(4, 1), None, Reading((torch.full((4, 1), 5e-39),)))
     assert not torch.isfinite(huge.losses.sum()) and torch.isfinite(huge.losses).all()
+
+
+class Sloped(Inverse):
+    """Whose gradient is what it is told to be."""
+
+    def __init__(self, told: Tensor) -> None:
+        self.told = told
+
+    def gradient(self, out: Tensor, target: object) -> Tensor:
+        return self.told
+
+
+def test_a_gradient_is_refused_that_is_not_like_the_outputs_or_not_finite() -> None:
+    reading = Reading((torch.ones(3, 2),))
+    for told, says in (
+        (torch.ones(3, 1), r"\(3, 1\) for outputs torch.float32 \(3, 2\); wanted the same"),
+        (torch.ones(3, 2, dtype=F64), "gave a gradient torch.float64"),
+        (torch.ones(3, 2) / 0, "6 of 6 entries of the gradient are NaN or infinite, of finite outputs"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            _ = judge_baseline(Sloped(told), torch.ones(3, 1), None, reading).output_gradient
+
+
+@pytest.mark.parametrize("span", [(0, 0), (0, 2), (1, 1), (1, 2), (2, 2)], ids=str)
+def test_what_probes_showed_is_of_the_layers_that_were_probed(span: tuple[int, int]) -> None:
+    chip = Chip(Ideal(), (dense(3, 4), dense(4, 5), dense(5, 2, linear=True)), 1, dtype=F64)
+    x = torch.randn(6, 3, generator=stream(0, "span"), dtype=F64)
+    reading, (first, last) = chip.port().measure(x), span
+    baseline = judge_baseline(SquaredError(), x, torch.zeros(6, 2, dtype=F64), reading)
+    result = probe_span(NodePerturbation(0.1, 2), chip.port(), baseline, span, stream(0, "probes"))
+    widths = [layer.features for layer in chip.spec.layers[first : last + 1]]
+    assert [tuple(tap.shape) for tap in result.probed.taps] == [(2, 6, width) for width in widths]
+    assert result.baseline.taps == reading.taps[first : last + 1] and result.out is reading.taps[last]
+    assert result.x is (reading.taps[first - 1] if first else x)
+    assert result._replace(baseline=Reading(())).out is None
+
+
+def test_at_nodes_of_which_nothing_is_known_the_gradient_is_zero() -> None:
+    spec = Spec((dense(3, 4), dense(4, 2)), fleet=(2,), dtype=F64)
+    inputs, known = (torch.zeros(2, 5, 3), torch.zeros(2, 5, 4)), torch.ones(2, 5, 2, dtype=F64)
+    for estimated, predicted in (
+        (Gradient(nodes=(None, known)), None),
+        (Gradient(), Gradient(nodes=(None, known))),
+    ):
+        told = Estimate(spec, inputs, None, estimated, 0.5, predicted).at_nodes()
+        torch.testing.assert_close(told, (torch.zeros(2, 5, 4, dtype=F64), known))

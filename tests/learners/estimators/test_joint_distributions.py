@@ -6,6 +6,7 @@ from torch import Generator, Tensor
 
 from analog import Spec, dense, stream
 from learners.estimators import ProbeDistribution, hadamard, sphere
+from learners.estimators.joint_distributions import _parity
 from studies.perturbation.laws import DISTRIBUTIONS
 
 SPEC = Spec((dense(2, 2),), dtype=torch.float64)
@@ -56,3 +57,20 @@ def test_rows_of_large_hadamard_matrices_are_orthogonal(bits: int) -> None:
     size = 2**bits
     (v,) = hadamard.draw(16, (), [(size,)], SPEC, stream(0, "large", bits))
     torch.testing.assert_close(v @ v.mT, size * torch.eye(16, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("lead", [(), (3,), (2, 3)], ids=str)
+@pytest.mark.parametrize("name", ORTHOGONAL)
+def test_each_chip_and_example_has_an_orthogonal_set_of_its_own(name: str, lead: tuple[int, ...]) -> None:
+    (v,) = DISTRIBUTIONS[name].draw(3, lead, [(4,)], SPEC, stream(0, "lead", name))
+    assert v.shape == (3, *lead, 4)
+    gram = torch.einsum("k...i,l...i->...kl", v, v)
+    torch.testing.assert_close(gram, 4 * torch.eye(3, dtype=torch.float64).expand_as(gram))
+    sets = {tuple(one.flatten().tolist()) for one in v.movedim(0, -2).reshape(-1, 3, 4)}
+    assert len(sets) == max(1, v[0, ..., 0].numel())
+
+
+def test_parity_is_whether_the_bits_are_odd() -> None:
+    numbers = [0, 5, *(1 << bit for bit in range(63)), *((1 << bit) + 3 for bit in range(2, 62)), 2**63 - 1]
+    wanted = [number.bit_count() % 2 for number in numbers]
+    assert _parity(torch.tensor(numbers)).tolist() == wanted

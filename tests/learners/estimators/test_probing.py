@@ -1,13 +1,14 @@
 """Probing: which layers are probed together, alone, or not at all."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import torch
 
 from analog import Chip, Ideal, Knobs, Ledger, conv2d, dense, grouped, metered, stream, xray
+from analog.access import Access
 from learners import (
     Batch,
     Descent,
@@ -157,10 +158,10 @@ class TwoHalves(Loss):
 DEEP = (dense(3, 4), dense(4, 4), dense(4, 4), dense(4, 4, linear=True))
 
 
-def gradients(probing: Probing, layers: Any = DEEP) -> tuple[torch.Tensor, ...]:
+def gradients(probing: Probing, layers: Any = DEEP, batch: int = 5) -> tuple[torch.Tensor, ...]:
     """The estimated gradient at the knobs of all layers of a chip without noise."""
     port = Chip(Ideal(), layers, 3, dtype=torch.float64).port()
-    x = torch.randn(5, 3, generator=stream(0, "x"), dtype=torch.float64)
+    x = torch.randn(batch, 3, generator=stream(0, "x"), dtype=torch.float64)
     baseline = judge_baseline(probing.loss, x, None, port.measure(x))
     found, _ = probing.estimates(port, baseline, probing.init(port.spec), stream(0, "probes"))
     return tuple(knobs for one in found for knobs in one.at_knobs())
@@ -182,6 +183,27 @@ def test_each_layer_answers_to_as_many_parts_as_it_was_given(kind: Any, in_turn:
     plain = gradients(Probing(kind(0.01, 3), TwoHalves(), False, in_turn))
     for one, other in zip(
         plain, gradients(Probing(kind(0.01, 3), TwoHalves(), False, in_turn, None, (2,) * 4)), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
+class Whole(TwoHalves):
+    """Both halves' losses, as one."""
+
+    parts = 1
+
+    def value(self, out: torch.Tensor, target: object) -> torch.Tensor:
+        return super().value(out, target).sum(-1, keepdim=True)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.parametrize("kind", [NodePerturbation, WeightPerturbation])
+def test_where_all_nodes_answer_to_all_parts_the_loss_is_their_sum(kind: Any, batch: int) -> None:
+    told = gradients(
+        Probing(kind(0.01, 3), TwoHalves((1.0, 3.0)), False, parts_per_layer=(1,) * 4), DEEP, batch
+    )
+    for one, other in zip(
+        told, gradients(Probing(kind(0.01, 3), Whole((1.0, 3.0)), False), DEEP, batch), strict=True
     ):
         torch.testing.assert_close(one, other)
 
@@ -229,3 +251,26 @@ def test_a_control_variate_is_told_the_gradient_at_the_outputs_just_where_it_ask
     for kind in (Asking, Content):
         gradients(Probing(WeightPerturbation(0.1), TwoHalves(), control_variate=kind()))
     assert given[0] is not None and given[0].shape == (5, 4) and given[1] is None
+
+
+def test_what_is_no_loss_or_no_control_variate_is_refused() -> None:
+    nodes, loss = NodePerturbation(0.1), SquaredError()
+    for settings, says in (
+        ({"loss": SquaredError}, "wanted an instance of a subclass of learners.Loss"),
+        ({"loss": lambda out, target: out}, "wanted an instance of a subclass of learners.Loss"),
+        ({"control_variate": Feedback}, "wanted a ControlVariate such as"),
+        ({"control_variate": 0.5}, "wanted a ControlVariate such as"),
+    ):
+        with pytest.raises(TypeError, match=says):
+            Probing(nodes, **{"loss": loss, **settings})  # type: ignore[arg-type]
+
+
+def test_layers_in_turn_need_spans_and_chips_that_relax_have_none() -> None:
+    spec = Chip(Ideal(), DEEP).spec
+    for kind, node_probes in ((NodePerturbation, True), (WeightPerturbation, False)):
+        needed = Probing(kind(0.1), SquaredError(), in_turn=True).needs(spec)
+        assert needed == Access("spans", node_probes=node_probes)
+    relaxing = replace(spec, synapse="product")
+    Probing(WeightPerturbation(0.1), SquaredError()).init(relaxing)
+    with pytest.raises(ValueError, match="cannot be driven alone"):
+        Probing(WeightPerturbation(0.1), SquaredError(), in_turn=True).init(relaxing)
