@@ -191,5 +191,5 @@ def blank_fields(rows: int, cols: int, birth: Fabrication) -> dict[str, Any]:
         "plus": zero.clone(),
         "minus": zero.clone(),
         "since_write": torch.zeros_like(target, dtype=torch.float64),
-        "pending_seconds": torch.zeros_like(birth.normal("idle", 1, 1), dtype=torch.float64),
+        "pending_seconds": torch.zeros_like(target[..., :1, :1], dtype=torch.float64),
     }

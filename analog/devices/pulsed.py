@@ -125,7 +125,7 @@ class Pulsed(Device[PulsedCells]):
         )
         knobs = (birth.normal("knobs", rows, cols) / cols**0.5).clamp(w_min, w_max)
         slope_up, slope_down = self.step_slopes(birth, w_max, w_min)
-        none = torch.zeros_like(birth.normal("leak", 1, 1))
+        none = torch.zeros_like(knobs[..., :1, :1])
         return PulsedCells(
             knobs=knobs,
             weights=knobs + self.step * self.write_noise * birth.normal("shown", rows, cols),

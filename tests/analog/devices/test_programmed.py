@@ -109,6 +109,8 @@ def test_programming_the_same_again_is_a_fresh_write() -> None:
 def test_targets_stay_within_full_scale() -> None:
     cells = written(WanRRAM(), 5.0, Noise.none(), 3)
     assert torch.equal(cells.knobs, torch.ones_like(cells.knobs))
+    cells = WanRRAM().pulse(cells, torch.full_like(cells.knobs, -5.0), Noise.none())
+    assert torch.equal(cells.knobs, -torch.ones_like(cells.knobs))
 
 
 @pytest.mark.parametrize("seconds", [10.0, 1e3, 1e5])

@@ -1,6 +1,7 @@
 """Pulsed cells: trains against their pulses one by one, and the statistics of their parameters."""
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -131,13 +132,15 @@ def test_cells_spread_as_stated(device: Any) -> None:
         w_max = (cells.w_max / device.w_max).flatten()
         step = mean.log() if lognormal else mean
         cut = (w_max > 0.5).double()
-        return torch.stack((step, step.square(), tilt, tilt.square(), cut), -1)
+        near = ((tilt - device.up_down).abs() < device.up_down_dtod).double()
+        return torch.stack((step, step.square(), tilt, tilt.square(), cut, near), -1)
 
     s = device.step_dtod
     first, second = (0.0, s**2) if lognormal else (1.0, 1 + s**2)
+    within = math.erf(2**-0.5) if device.up_down_dtod else 0.0  # one standard deviation
     below = 0.5 * (1 + torch.erf(torch.tensor(0.5 / device.w_max_dtod / 2**0.5)))
     wanted = torch.tensor(
-        [first, second, device.up_down, device.up_down**2 + device.up_down_dtod**2, float(below)],
+        [first, second, device.up_down, device.up_down**2 + device.up_down_dtod**2, float(below), within],
         dtype=torch.float64,
     )
     if s == 0.3:  # the cut at .05 moves the second moment by 2e-5
@@ -252,6 +255,16 @@ def test_the_first_pulse_is_exact_and_the_last_step_is_taken_where_the_pulse_bef
             before, _ = exponential(start, torch.full_like(start, count - 1), *law)
             _, last = exponential(start, torch.full_like(start, count), *law)
             torch.testing.assert_close(last, step * (1 + height * (rate * (before - zero)).exp()))
+
+
+@pytest.mark.parametrize("count", [1.25, 1.75, 2.0, 3.0])
+def test_pulses_after_the_first_go_on_from_where_it_led(count: float) -> None:
+    """By steps of the size that is right there, and of parts of a pulse by a part of it."""
+    start = torch.linspace(-0.9, 0.9, 200, dtype=torch.float64)
+    law = [torch.tensor(v, dtype=torch.float64) for v in (1e-5, 0.8, -1.5, 0.2)]
+    once, first = exponential(start, torch.ones_like(start), *law)
+    end, _ = exponential(start, torch.full_like(start, count), *law)
+    torch.testing.assert_close((end - once) / first, torch.full_like(start, count - 1), rtol=1e-3, atol=0.0)
 
 
 def test_the_default_plan_sends_every_train_both_ways_and_ends_them_in_the_bounds() -> None:

@@ -25,7 +25,7 @@ from analog.devices import (
 )
 from tests.analog.check.judging import require_lawful
 from tests.twostage import kept
-from tests.zoo import PROGRAMMED, many, name
+from tests.zoo import PROGRAMMED, PULSED, birth, many, name
 
 
 @pytest.mark.parametrize(("turn", "device"), [*enumerate(ZOO)], ids=[*map(name, ZOO)])
@@ -87,6 +87,17 @@ def test_waiting_a_little_changes_little(device: Device) -> None:
 
 
 @pytest.mark.parametrize(
+    "device", [each for each in (*PULSED, *PROGRAMMED) if not isinstance(each, MiloRRAM)], ids=name
+)  # there currents bend
+def test_an_offset_of_the_knobs_is_felt_by_what_they_weigh(device: Any) -> None:
+    cells = device.fabricate(4, 3, birth())
+    offset = torch.randn(cells.knobs.shape, generator=stream(0, "offset"), dtype=torch.float64)
+    x = torch.randn(5, 3, generator=stream(0, "x"), dtype=torch.float64)
+    before, after = (device.collect(c, x, Noise.none()) for c in (cells, device.perturb(cells, offset)))
+    torch.testing.assert_close(after - before, (x @ offset.mT).expand_as(before))
+
+
+@pytest.mark.parametrize(
     ("make", "word"),
     [
         (lambda: ExponentialRRAM(step=0.1), "step"),
@@ -94,6 +105,9 @@ def test_waiting_a_little_changes_little(device: Device) -> None:
         (lambda: LinearECRAM(softness_up=1.5), "softness_up"),
         (lambda: LinearECRAM(cycle_to_cycle_std=-1), "cycle_to_cycle_std"),
         (lambda: LinearECRAM(up_down=1.0), "up_down"),
+        (lambda: LinearECRAM(up_down=1.5), "up_down"),
+        (lambda: LinearECRAM(up_down=-1.5), "up_down"),
+        (lambda: LinearECRAM(w_min=0.5), "w_min"),
         (lambda: CapacitorCell(lifetime=0.0), "lifetime"),
         (lambda: RRAMArray(dead=1.0), "dead"),
         (lambda: PCMPair(refresh_above=1.5), "refresh_above"),
