@@ -1,24 +1,32 @@
 """Distillation hands a teacher's knowledge to fresh hardware as lessons: stimuli with their answers."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
+from torch.utils.data import DataLoader
 
 from analog.port import Port, require_port
 from analog.spec import Spec
 from analog.streams import stream
 from analog.tree import tree_map
-from learners.data.batches import batches, count_steps
+from learners.access import require_access
+from learners.callbacks import Callback, require_callbacks
+from learners.course import Course
+from learners.data.batches import count_batches
+from learners.data.sources import Source, as_source
 from learners.flattening import flatten_examples
 from learners.learner import Batch, Learner, Step, fit, for_steps
 from learners.losses import Loss
 from learners.progress import progress_bar
+from learners.training_state import Arguments, begin
 
 from .formats.answer_format import AnswerFormat, check_generator, encode_checked
 from .formats.soft_labels import SoftLabels
+
+_BATCH_SIZE = 64  # where nobody says
 
 
 @dataclass
@@ -73,24 +81,26 @@ def record(lessons: Iterable[Batch]) -> Batch:
 
 
 class Handover(NamedTuple):
-    """The record of one handover: its losses, and the traffic that it took."""
+    """The record of one handover: its losses, and the traffic and reads that it took."""
 
     losses: Tensor  # (steps, *fleet), nats or V^2, mean loss of each step's baseline reading
     traffic: Traffic
+    reads: int  # vectors driven through each student
 
 
 def distill(
     teacher: Port,
     student: Port,
     recipe: Callable[[Loss], Learner],
-    stimuli: Batch,
+    stimuli: "Batch | DataLoader[Any]",
     *,
     temperature: float | None = None,
     answers: AnswerFormat | None = None,
     epochs: float = 45.0,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     seed: int,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Handover:
     """Teach a student chip, or a whole fleet of them in one go, what a teacher chip answers, to the end.
 
@@ -102,50 +112,75 @@ def distill(
         teacher: one chip, or a fleet of as many as students.
         student: one chip, or a fleet.
         recipe: makes a learner from a loss, such as `learners.recipes.learned_feedback`.
-        stimuli: x (examples, ...), which become rows; labels are needed only by answers that weigh them in.
+        stimuli: x (examples, ...), which become rows, or a DataLoader; labels are needed only by answers that
+            weigh them in.
         temperature: V, short for answers=SoftLabels(temperature).
         answers: the form in which the teacher answers.
         epochs: how often every stimulus is shown.
-        batch_size: stimuli of each step.
+        batch_size: stimuli of each step; None: those of the loader, or 64.
         seed: of the order of stimuli, the learner's probes and the answers that are drawn, a stream each.
         progress: show a bar with the time left, if the output is a terminal.
+        callbacks: called after every step, to save, to log or to plot; see `learners.callbacks`.
 
     Returns:
-        Losses and traffic; what was learned is in the student.
+        Losses, traffic and reads; what was learned is in the student.
 
     Raises:
-        TypeError: if what came is no port, no recipe or no batch.
+        TypeError: if what came is no port, no recipe, no batch or loader, or no callback.
         BadInput: if stimuli have not as many numbers as the students want.
         ValueError: if both or none of temperature and answers are given, or teacher and student do not fit.
         analog.Dead: if teacher or student dies.
     """
-    if not isinstance(stimuli, Batch):
-        raise TypeError(
-            f"distill: stimuli are a {type(stimuli).__name__}, wanted a Batch, such as data.train.unlabeled"
-        )
-    require_port(student, "distill")
-    _require_recipe(recipe)
-    alone = replace(student.spec, fleet=())  # every student is shown the same
-    stimuli = stimuli._replace(x=flatten_examples(stimuli.x, stimuli.target, alone, "distill"))
-    traffic, losses = Traffic(), list[Tensor]()
-    total = count_steps(stimuli, batch_size, epochs)
-    steps = distillation_steps(
+    source = as_source(stimuli, "distill")
+    require_callbacks(callbacks, "distill")
+    answers, traffic = _agreed(teacher, student, recipe, temperature, answers), Traffic()
+    size = batch_size if batch_size is not None else source.batch_size or _BATCH_SIZE
+    total = count_batches(source.count, size, epochs)
+    taught = _Lessons(
+        source,
         teacher,
-        student,
-        lambda loss: for_steps(recipe(loss), total),
-        batches(stimuli, batch_size, epochs, stream(seed, "distill", "order")),
-        temperature=temperature,
-        answers=answers,
-        generator=stream(seed, "distill", "probes", on=student.spec.on),
-        answer_generator=stream(seed, "distill", "answers"),
-        traffic=traffic,
+        answers,
+        replace(student.spec, fleet=()),  # every student is shown the same
+        stream(seed, "distill", "answers"),
+        traffic,
     )
-    per_epoch = len(stimuli.x) // min(batch_size, len(stimuli.x))
-    with progress_bar(progress, 0, total, per_epoch) as advance:
-        for count, (_, step) in enumerate(steps, 1):
+    course = Course(student, for_steps(recipe(answers.loss), total), taught, size, seed, "distill")
+    require_access(course.learner, student, "distill")
+    now = begun = begin(course.learner, student, Arguments(float(epochs), seed, size, 0), "distill")
+    losses: list[Tensor] = []
+    with progress_bar(progress, 0, total, course.epoch_steps) as advance:
+        for now, step in course.steps(begun, total):
             losses.append(step.loss)
-            advance(count, float(step.loss.mean()))
-    return Handover(torch.stack(losses), traffic)
+            advance(now.steps, float(step.loss.mean()))
+            for callback in callbacks:
+                callback.on_step(now, step)
+    return Handover(torch.stack(losses), traffic, now.reads)
+
+
+@dataclass(frozen=True)
+class _Lessons:
+    """Stimuli whose targets are a teacher's answers, each measured when it is wanted."""
+
+    stimuli: Source
+    teacher: Port
+    answers: AnswerFormat
+    spec: Spec  # of one student
+    generator: Generator  # of answers that are drawn by lot
+    traffic: Traffic
+
+    @property
+    def count(self) -> int:
+        return self.stimuli.count
+
+    @property
+    def batch_size(self) -> int | None:
+        return self.stimuli.batch_size
+
+    def batches(self, picks: Sequence[Tensor], generator: Generator) -> Iterator[Batch]:
+        """Yield a lesson for each pick (batch,), in order."""
+        given = self.stimuli.batches(picks, generator)
+        rows = (Batch(flatten_examples(x, label, self.spec, "distill"), label) for x, label in given)
+        return lessons(self.teacher, rows, self.answers, generator=self.generator, traffic=self.traffic)
 
 
 def distillation_steps(
@@ -181,17 +216,29 @@ def distillation_steps(
         ValueError: if both or none of temperature and answers are given, the answers draw and there is no
             generator of theirs, or teacher and student do not fit.
     """
+    answers = _agreed(teacher, student, learner, temperature, answers)
+    check_generator(answers, answer_generator, "distill")
+    taught = lessons(teacher, stimuli, answers, generator=answer_generator, traffic=traffic)
+    return fit(learner(answers.loss), student, taught, generator)
+
+
+def _agreed(
+    teacher: Port,
+    student: Port,
+    recipe: object,
+    temperature: float | None,
+    answers: AnswerFormat | None,
+) -> AnswerFormat:
+    """How the teacher answers, where teacher and student can understand each other."""
     if answers is None and temperature is not None:
         answers = SoftLabels(temperature)
     elif answers is None or temperature is not None:
         raise ValueError("distill: wanted either a temperature or answers, and not both")
     require_port(teacher, "distill")
     require_port(student, "distill")
-    _require_recipe(learner)
+    _require_recipe(recipe)
     _check_pair(teacher.spec, student.spec)
-    check_generator(answers, answer_generator, "distill")
-    taught = lessons(teacher, stimuli, answers, generator=answer_generator, traffic=traffic)
-    return fit(learner(answers.loss), student, taught, generator)
+    return answers
 
 
 def _require_recipe(recipe: object) -> None:

@@ -6,6 +6,7 @@ Both logs go on where a training goes on: what they hold of steps that are made 
 """
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -122,6 +123,25 @@ class TensorBoardLog(Callback):
         scalars = {"mean": values.mean(), "lowest": values.min(), "highest": values.max()}
         for word, value in scalars.items():
             self._writer.add_scalar(f"{name}/{word}", float(value), state.steps)
+
+
+def require_callbacks(callbacks: Any, user: str) -> None:
+    """Refuse what is no sequence of callbacks.
+
+    Raises:
+        TypeError: saying what came.
+    """
+    listed = isinstance(callbacks, Sequence)
+    wrong = (
+        [c for c in callbacks if isinstance(c, type) or not isinstance(c, Callback)]
+        if listed
+        else [callbacks]
+    )
+    if wrong:
+        raise TypeError(
+            f"{user}: callbacks has {wrong[0]!r}, wanted a list of instances of subclasses of "
+            "learners.callbacks.Callback"
+        )
 
 
 def _chips(values: Tensor) -> list[float]:

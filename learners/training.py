@@ -1,27 +1,25 @@
 """Training of chips on a data set: batches, progress, evaluation, early stopping, and going on later."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import isfinite
 from re import sub
 from typing import Any
 from zlib import crc32
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from analog.port import Port, require_port
-from analog.streams import stream
-from analog.wires.metering import Ledger, metered
 
 from .access import require_access
-from .callbacks import Callback
+from .callbacks import Callback, require_callbacks
+from .course import Course
 from .data.batches import count_batches
 from .data.dataset import Dataset
 from .data.sources import Source, as_source, in_pieces
 from .evaluation import evaluate_source, has_classes
-from .learner import Learner, Step, as_batch, for_steps
+from .learner import Learner, for_steps
 from .progress import progress_bar
 from .training_state import Arguments, Run, TrainingState, begin
 
@@ -82,14 +80,14 @@ def train(
     require_port(port, "train")
     _require_learner(learner)
     examples, tests = _halves(data)
-    _require_callbacks(callbacks)
+    require_callbacks(callbacks, "train")
     _require_positive(evaluate_every=evaluate_every, patience=patience, max_steps=max_steps)
     size = batch_size if batch_size is not None else examples.batch_size or _BATCH_SIZE
     total = count_batches(examples.count, size, epochs)
-    course = _Course(port, for_steps(learner, total), examples, size, seed)
+    course = Course(port, for_steps(learner, total), examples, size, seed, "train")
     require_access(course.learner, port, "train")
     judged = tests is not None and has_classes(next(in_pieces(tests, 1)))
-    every = None if evaluate_every is None else max(1, round(evaluate_every * course.per_epoch))
+    every = None if evaluate_every is None else max(1, round(evaluate_every * course.epoch_steps))
     if patience is not None and (every is None or not judged):
         raise ValueError("train: patience wants evaluate_every, and class numbers as targets")
     arguments = Arguments(float(epochs), seed, size, _checksum(course.learner))
@@ -98,7 +96,7 @@ def train(
     end = total if max_steps is None else min(total, now.steps + max_steps)
     losses: list[Tensor] = []
     curve: list[tuple[int, Tensor]] = []
-    with progress_bar(progress, now.steps, end, course.per_epoch) as advance:
+    with progress_bar(progress, now.steps, end, course.epoch_steps) as advance:
         for after, step in course.steps(now, end):
             now = after._replace(best=now.best, waited=now.waited)
             losses.append(step.loss)
@@ -127,52 +125,6 @@ def _judged(state: TrainingState, score: float) -> TrainingState:
 def _run(port: Port, state: TrainingState, losses: list[Tensor], curve: list[tuple[int, Tensor]]) -> Run:
     all_losses = torch.stack(losses) if losses else torch.zeros(0, *port.spec.fleet, dtype=port.spec.dtype)
     return Run(curve[-1][1] if curve else None, all_losses, tuple(curve), state.reads, state)
-
-
-@dataclass(frozen=True)
-class _Course:
-    """The steps of a training, which may be entered anywhere."""
-
-    port: Port
-    learner: Learner
-    data: Source
-    batch_size: int
-    seed: int
-
-    @property
-    def per_epoch(self) -> int:
-        """Steps of an epoch."""
-        return self.data.count // min(self.batch_size, self.data.count)
-
-    def steps(self, state: TrainingState, end: int) -> Iterator[tuple[TrainingState, Step]]:
-        """Step until `end` steps are made; yields the state after each step, and what it showed."""
-        order, probes, spec = Generator(), Generator(self.port.spec.on), self.port.spec
-        order.set_state(state.order)
-        probes.set_state(state.probes)
-        ledger = Ledger(spec)
-        wires, learner, made = metered(self.port, ledger), state.learner, state.steps
-        while made < end:
-            epoch = order.get_state()
-            picks = self._picks(order)[made % self.per_epoch :][: end - made]
-            loading = stream(self.seed, "train", "loading", made // self.per_epoch)
-            for given in self.data.batches(picks, loading):
-                batch = as_batch(given, spec, "train")
-                batch = batch._replace(x=batch.x.to(spec.dtype))
-                learner, step = self.learner.step(wires, batch, learner, probes)
-                made += 1
-                begun = epoch if made % self.per_epoch else order.get_state()
-                reads = state.reads + max(ledger.reads)
-                yield (
-                    state._replace(
-                        steps=made, learner=learner, order=begun, probes=probes.get_state(), reads=reads
-                    ),
-                    step,
-                )
-
-    def _picks(self, order: Generator) -> list[Tensor]:  # (batch,) each
-        count, size = self.data.count, min(self.batch_size, self.data.count)
-        permutation = torch.randperm(count, generator=order)
-        return [*permutation[: count - count % size].split(size)]
 
 
 def _checksum(learner: Learner) -> int:
@@ -211,20 +163,6 @@ def _halves(data: Any) -> tuple[Source, Source | None]:
         )
     sources = [as_source(loader, "train") for loader in loaders]
     return sources[0], sources[1] if len(sources) > 1 else None
-
-
-def _require_callbacks(callbacks: Any) -> None:
-    listed = isinstance(callbacks, Sequence)
-    wrong = (
-        [c for c in callbacks if isinstance(c, type) or not isinstance(c, Callback)]
-        if listed
-        else [callbacks]
-    )
-    if wrong:
-        raise TypeError(
-            f"train: callbacks has {wrong[0]!r}, wanted a list of instances of subclasses of "
-            "learners.callbacks.Callback"
-        )
 
 
 def _require_positive(**settings: float | None) -> None:

@@ -62,8 +62,15 @@ class Run:
         return f"Run(accuracy={accuracy}, steps={self.state.steps}, reads={self.reads})"
 
 
-def begin(learner: Learner, port: Port, arguments: Arguments) -> TrainingState:
-    """The state of a training before its first step; nothing is sent to the chip."""
-    order = stream(arguments.seed, "train", "order").get_state()
-    probes = stream(arguments.seed, "train", "probes", on=port.spec.on).get_state()
+def begin(learner: Learner, port: Port, arguments: Arguments, user: str = "train") -> TrainingState:
+    """The state of a training before its first step; nothing is sent to the chip.
+
+    Args:
+        learner: what will learn.
+        port: the wires of the chip that will.
+        arguments: of the training.
+        user: whose training it is; its random streams have this name.
+    """
+    order = stream(arguments.seed, user, "order").get_state()
+    probes = stream(arguments.seed, user, "probes", on=port.spec.on).get_state()
     return TrainingState(0, learner.init(port.spec), order, probes, 0, -1.0, 0, arguments)

@@ -154,7 +154,7 @@ def test_what_is_no_recipe_port_or_batch_is_named() -> None:
         distill(port, port, learner(CrossEntropy()), Batch(X), temperature=1.0, seed=0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"give its wires, chip.port\(\)"):
         distill(chip, port, learner, Batch(X), temperature=1.0, seed=0)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="wanted a Batch, such as data.train.unlabeled"):
+    with pytest.raises(TypeError, match="got a list, wanted a Batch or a torch DataLoader"):
         distill(port, port, learner, [Batch(X)], temperature=1.0, seed=0)  # type: ignore[arg-type]
 
 

@@ -30,11 +30,14 @@ class UnknownStudy(Exception):
     """No study has this name."""
 
 
-def catalog() -> dict[str, Entry]:
-    """The studies of this package by their names: themes in alphabetical order, and studies in each."""
-    return {
-        entry.name: entry for package in sorted(HOME.glob("*/__init__.py")) for entry in _entries(package)
-    }
+def catalog(name: str = "*") -> dict[str, Entry]:
+    """The studies of this package by their names: themes in alphabetical order, and studies in each.
+
+    Args:
+        name: of one, where the others need not be read.
+    """
+    packages = sorted(HOME.glob("*/__init__.py"))
+    return {entry.name: entry for package in packages for entry in _entries(package, name)}
 
 
 def import_study(name: str, commands: Sequence[str] = ()) -> Any:
@@ -47,13 +50,13 @@ def import_study(name: str, commands: Sequence[str] = ()) -> Any:
     Raises:
         UnknownStudy: in one line, what was found instead.
     """
-    known = catalog()
-    if name in known:
+    if name.isidentifier() and (known := catalog(name)):
         return importlib.import_module(known[name].module)
     if name.endswith(".py"):
         module = name.removeprefix("./").removesuffix(".py").replace("/", ".")
         raise UnknownStudy(f"{name}: for a file write {module}")
     if not _exists(name):
+        known = catalog()
         near = get_close_matches(name, [*known, *commands], 3)
         there_are = f"perhaps you meant {' or '.join(near)}" if near else f"there are {', '.join(known)}"
         raise UnknownStudy(
@@ -79,12 +82,12 @@ def study_of(manifest: Row) -> Any:
     return import_study(module if _exists(module) else module.rpartition(".")[2])
 
 
-def _entries(package: Path) -> Iterator[Entry]:
+def _entries(package: Path, name: str) -> Iterator[Entry]:
     """The studies among the modules of a package, in alphabetical order."""
-    theme = _first_line(ast.parse(package.read_bytes()))
-    for path in sorted(package.parent.glob("*.py")):
+    for path in sorted(package.parent.glob(f"{name}.py")):
         tree = ast.parse(path.read_bytes())
         if {*PARTS} <= {getattr(statement, "name", None) for statement in tree.body}:
+            theme = _first_line(ast.parse(package.read_bytes()))
             module = f"{HOME.name}.{package.parent.name}.{path.stem}"
             yield Entry(path.stem, module, theme, _first_line(tree), _default_data(tree))
 
@@ -94,8 +97,9 @@ def _first_line(tree: ast.Module) -> str:
 
 
 def _default_data(tree: ast.Module) -> str:
-    for statement in ast.walk(tree):
-        match statement:
+    fields = [field for kind in tree.body if isinstance(kind, ast.ClassDef) for field in kind.body]
+    for field in fields:
+        match field:
             case ast.AnnAssign(target=ast.Name(id="data"), value=ast.Constant(value=str(name))):
                 return name
     return ""
