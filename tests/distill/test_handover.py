@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Generator, Tensor
+from torch.utils.data import DataLoader, TensorDataset
 
 from analog import Chip, Ledger, Mismatched, dense, metered, mlp, stream, xray
 from distill import (
@@ -19,7 +20,10 @@ from distill import (
     soften,
 )
 from learners import Batch, CrossEntropy, Descent, Learner, Loss, NodePerturbation, adam, recipes, train
+from learners.callbacks import Callback
 from learners.data import batches, load_data
+from learners.learner import Step
+from learners.training_state import TrainingState
 
 LAYERS = (dense(8, 12), dense(12, 3, linear=True))
 X = torch.randn(64, 8, generator=stream(0, "x"))
@@ -156,6 +160,30 @@ def test_what_is_no_recipe_port_or_batch_is_named() -> None:
         distill(chip, port, learner, Batch(X), temperature=1.0, seed=0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="got a list, wanted a Batch or a torch DataLoader"):
         distill(port, port, learner, [Batch(X)], temperature=1.0, seed=0)  # type: ignore[arg-type]
+
+
+def test_a_loader_teaches_as_its_examples_do_and_callbacks_see_every_step() -> None:
+    class Seen(Callback):
+        def __init__(self) -> None:
+            self.steps: list[tuple[int, int, float]] = []
+
+        def on_step(self, state: TrainingState, step: Step) -> None:
+            self.steps.append((state.steps, state.reads, float(step.loss)))
+
+    x = stream(0, "images")
+    images = torch.rand(50, 1, 2, LAYERS[0].features_in // 2, generator=x)
+    loader = DataLoader(TensorDataset(images, torch.arange(50) % 3), batch_size=20, shuffle=True)
+    found = []
+    for stimuli, size in ((loader, None), (Batch(images), 20)):
+        teacher, student, seen = Chip(Mismatched(), LAYERS, 1), Chip(Mismatched(), LAYERS, 2), Seen()
+        given: dict[str, Any] = {"temperature": 2.0, "epochs": 3, "seed": 5, "batch_size": size}
+        handover = distill(teacher.port(), student.port(), learner, stimuli, **given, callbacks=[seen])
+        assert [losses for _, _, losses in seen.steps] == handover.losses.tolist()
+        assert [steps for steps, _, _ in seen.steps] == [*range(1, 7)]
+        assert handover.reads == seen.steps[-1][1] == 6 * seen.steps[0][1]
+        assert handover.traffic.lessons == 6 * 20
+        found.append(handover.losses)
+    assert torch.equal(*found)
 
 
 def test_a_seed_is_a_stream_for_each_use() -> None:

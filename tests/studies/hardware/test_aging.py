@@ -23,7 +23,7 @@ from studies.kit.run.runner import RunOptions, plan_trials, run_study
 
 LAYERS = (dense(64, 8), dense(8, 10, linear=True))
 SHORT = aging.Args(
-    devices=(CapacitorCell(),), methods=("nothing", "heir"), moments=(0.5, 2.0), chips=2, epochs=3
+    devices=(CapacitorCell(),), methods=("nothing", "heir"), moments=(0.5, 2.0), chips=2, epochs=0.5
 )
 
 
