@@ -1,8 +1,9 @@
 """Learned feedback: node perturbation teaches weights that carry the gradient at the outputs backwards.
 
 That node perturbation can teach feedback weights is due to Lansdell, Prakash and Kording, "Learning to solve
-the credit assignment problem" (ICLR 2020), https://arxiv.org/abs/1906.00889. Where we differ: regression
-instead of gradient steps, and the estimate stays unbiased because the feedback only predicts.
+the credit assignment problem" (ICLR 2020), https://arxiv.org/abs/1906.00889. Where we differ: recursive least
+squares instead of gradient steps, with one matrix for all units of a chip, and the estimate stays unbiased
+because the feedback only predicts.
 """
 
 from dataclasses import dataclass
@@ -15,25 +16,25 @@ from analog.spec import Spec
 
 from .base import ProbeResult
 from .control_variates import ControlVariate, validate_variate
-from .gradient import Gradient, Place
+from .gradient import Gradient, Place, broadcast_parts
 
 
 class Pathway(NamedTuple):
-    """The statistics of one layer's feedback: fading sums over examples where a unit was active."""
+    """The statistics of one layer's feedback, whose sums fade; a chip's units share the squares."""
 
-    product: Tensor  # (*fleet, features, outputs), of the gradient at the unit and those at the outputs
-    square: Tensor  # (*fleet, features, outputs, outputs), of gradients at the outputs
-    samples: Tensor  # (), examples times probes
     back: Tensor  # (*fleet, features, outputs), from gradients at the outputs to the gradient at the unit
+    activity: Tensor  # (*fleet, features), sum of squared gradients at the outputs where a unit was active
+    square: Tensor  # (*fleet, outputs, outputs), sum of products of gradients at the outputs
+    samples: Tensor  # (), examples times probes
 
 
 @dataclass(frozen=True)
 class Feedback(ControlVariate[tuple[Pathway, ...]]):
     """A control variate for probes at nodes: learned feedback predicts from the gradient at the outputs.
 
-    Gradient at unit i = active_i * sum_j back_ij * gradient at output j, where `back` is the ridge regression
-    of past estimates. With one hidden layer of rectifiers the true gradient has just this form, so the probes
-    have to find out only how the read-out (and its quirks) changed.
+    Gradient at unit i = active_i * sum_j back_ij * gradient at output j, where `back` nears the ridge
+    regression of past estimates. With one hidden layer of rectifiers the true gradient has just this form, so
+    the probes have to find out only how the read-out (and its quirks) changed.
     """
 
     decay: float = 0.95  # of the sums, per step
@@ -55,9 +56,10 @@ class Feedback(ControlVariate[tuple[Pathway, ...]]):
         zero = torch.zeros((), dtype=spec.dtype, device=spec.on)
 
         def pathway(units: int) -> Pathway:
-            lead = (*spec.fleet, units)
-            zeros = zero.expand(*lead, outputs)
-            return Pathway(zeros, zero.expand(*lead, outputs, outputs), zero, zeros)
+            back, activity, square = (
+                zero.expand(*spec.fleet, *shape) for shape in ((units, outputs), (units,), (outputs, outputs))
+            )
+            return Pathway(back, activity, square, zero)
 
         return tuple(pathway(layer.features) for layer in spec.layers)
 
@@ -87,7 +89,7 @@ class Feedback(ControlVariate[tuple[Pathway, ...]]):
         return tuple(
             path
             if push is None or known is None
-            else self._regress(path, push, _found(change, push) + known, active, output_gradient, weight)
+            else self._regress(path, push, _found(change, push) * active, active, output_gradient, weight)
             for path, push, known, active in layers
         )
 
@@ -95,24 +97,34 @@ class Feedback(ControlVariate[tuple[Pathway, ...]]):
         self,
         path: Pathway,
         push: Tensor,
-        found: Tensor,
+        innovation: Tensor,
         active: Tensor,
         output_gradient: Tensor,
         weight: Tensor,
     ) -> Pathway:
-        """The pathway after one more step, in which `found` (*fleet, batch, features) was the gradient."""
-        outputs, tiny = output_gradient.shape[-1], torch.finfo(output_gradient.dtype).tiny
+        """The pathway after a step that found it to be off by `innovation` (*fleet, batch, features).
+
+        Recursive least squares. A unit's own sum of squares is taken to be its share of the sum that all
+        units have in common, at least as large as the share of this one step, so that no step overshoots.
+        """
         weighted = output_gradient * weight
-        product = path.product * self.decay + (found * active).mT @ weighted
-        outer = (weighted.unsqueeze(-1) * output_gradient.unsqueeze(-2)).flatten(-2)
-        square = path.square * self.decay + (active.mT @ outer).unflatten(-1, (outputs,) * 2)
-        samples = path.samples * self.decay + output_gradient.shape[-2] * len(push)
+        strength = weighted * output_gradient
+        units, tiny = active.shape[-1], torch.finfo(weighted.dtype).tiny
+        latest = path.samples.new_tensor(output_gradient.shape[-2] * len(push))
+        samples = path.samples * self.decay + latest
+        square = path.square * self.decay + weighted.mT @ output_gradient
+        activity = path.activity * self.decay + (active * strength.sum(-1, keepdim=True)).sum(-2)
         # the probes' own variance, about |gradient|^2 units / samples, against a prior that all units share
-        mean_square = square.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
-        ridge = mean_square * (active.shape[-1] * outputs / samples) + tiny
-        eye = torch.eye(outputs, dtype=output_gradient.dtype, device=output_gradient.device)
-        back = torch.linalg.solve(square + ridge * eye, product.unsqueeze(-1)).squeeze(-1)
-        return Pathway(product, square, samples, back)
+        total = square.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None] + tiny
+        ridge = (total * (units / samples))[..., None]
+        eye = torch.eye(square.shape[-1], dtype=square.dtype, device=square.device)
+        faded = path.activity * (self.decay / path.samples.clamp(min=1))
+        gained = (activity / samples - faded) * units  # of the unit's own ridge, by which `back` shrinks
+        wanted = innovation.mT @ weighted - gained.unsqueeze(-1) * path.back
+        share = torch.maximum(activity, strength.sum((-2, -1))[..., None]) / total
+        step = torch.linalg.solve(square + ridge * eye, wanted, left=False)
+        back = path.back + step / (share.unsqueeze(-1) + tiny)
+        return Pathway(back, activity, square, samples)
 
 
 def _found(change: Tensor, push: Tensor) -> Tensor:  # (*fleet, batch, features)
@@ -124,8 +136,7 @@ def _found(change: Tensor, push: Tensor) -> Tensor:  # (*fleet, batch, features)
     """
     power = push.square().mean((0, -2, -1))[..., None, None] * len(push)  # of each chip
     power = power.clamp(min=torch.finfo(power.dtype).tiny)
-    pushes = push.unflatten(-1, (change.shape[-1], -1))
-    return torch.einsum("k...p,k...pi->...pi", change, pushes).flatten(-2) / power
+    return (broadcast_parts(change, push.shape[-1]) * push).sum(0) / power
 
 
 def reliability(change: Tensor, output_gradient: Tensor) -> Tensor:

@@ -135,17 +135,60 @@ def test_what_is_remembered_fades_by_the_decay_with_every_step(kind: Any) -> Non
 
 
 def test_the_way_back_is_a_ridge_regression_whose_ridge_is_the_variance_of_the_probes() -> None:
-    """It is the mean square at the outputs times units times outputs over samples, of every unit its own."""
+    """It is the mean square at the outputs times units times outputs over samples, of fading sums."""
+    variate = Feedback(0.75)
+    spec, _, _ = step()
+    paths, regressions = variate.init(spec, spec), [(0.0, 0.0, 0.0)] * 2  # products, squares and samples
+    for batch in (7, 3, 5):
+        _, result, out = step(batch)
+        predicted = variate.predict(paths, spec, result, out)
+        weight = reliability(result.losses - result.baseline_losses, out)
+        found = [
+            known + gradient for known, gradient in zip(predicted.nodes or (), told(result), strict=True)
+        ]
+        regressions = [
+            (
+                0.75 * product + gradient.mT @ (weight * out),
+                0.75 * square + (weight * out).mT @ out,  # all units were active
+                0.75 * samples + batch * 3,
+            )
+            for (product, square, samples), gradient in zip(regressions, found, strict=True)
+        ]
+        paths = variate.observe(paths, spec, predicted, result, out, predicted)
+        for path, (product, square, samples) in zip(paths, regressions, strict=True):
+            torch.testing.assert_close(path.square, square)
+            ridge = square.diagonal().mean() * 4 * 4 / samples
+            torch.testing.assert_close(path.back @ (square + ridge * torch.eye(4, dtype=F64)), product)
+
+
+def told(result: ProbeResult) -> list[Tensor]:
+    """What probes say of the gradient at the nodes of each layer, (batch, nodes)."""
+    change = result.losses - result.baseline_losses
+    pushes = result.probe.nodes or ()
+    return [(change * push).mean(0) / push.square().mean() for push in pushes]  # type: ignore[union-attr]
+
+
+def test_what_feedback_learns_of_a_seldom_active_unit_does_not_overshoot() -> None:
+    """A unit that was active in one example of seven: what is predicted of that example nears the truth."""
     spec, result, out = step(batch=7)
-    nothing = Gradient(nodes=tuple(torch.zeros_like(tap) for tap in result.baseline.taps))
-    variate, weight = Feedback(0.75), reliability(result.losses - result.baseline_losses, out)
-    for path in variate.observe(variate.init(spec, spec), spec, nothing, result, out, nothing):
-        outer = torch.einsum("bi,bj->ij", weight * out, out)  # all units were active
-        torch.testing.assert_close(path.square, outer.expand(4, 4, 4))
-        mean_square = path.square.diagonal(dim1=-2, dim2=-1).mean(-1)
-        ridge = mean_square * 4 * 4 / (7 * 3)
-        left = path.square + torch.einsum("...u,ij->...uij", ridge, torch.eye(4, dtype=F64))
-        torch.testing.assert_close(torch.einsum("...uij,...uj->...ui", left, path.back), path.product)
+    signs = torch.tensor([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]], dtype=F64)
+    push = signs.unsqueeze(1).expand(4, 7, 4)
+    active = torch.tensor([0.0] * 3 + [1.0] + [0.0] * 3, dtype=F64).unsqueeze(-1).expand(7, 4)
+    true = active * (out @ torch.randn(4, 4, generator=stream(0, "back"), dtype=F64))
+    losses = result.baseline_losses + (push * true).sum(-1, keepdim=True)
+    seldom = result._replace(
+        baseline=Reading((active, active)), probe=Probe(nodes=(push, None)), losses=losses
+    )
+    variate, nothing = Feedback(), Gradient(nodes=(torch.zeros_like(true),) * 2)
+    path, _ = variate.observe(variate.init(spec, spec), spec, nothing, seldom, out, nothing)
+    predicted = (active * (out @ path.back.mT))[3]
+    assert bool((predicted / true[3] > 0).all() and (predicted / true[3] < 1).all())
+
+
+def test_what_feedback_remembers_does_not_grow_as_units_times_the_square_of_outputs() -> None:
+    spec = Spec((dense(2, 30), dense(30, 20, linear=True)), fleet=(3,))
+    path, _ = Feedback().init(spec, spec)
+    assert [tuple(field.shape) for field in path] == [(3, 30, 20), (3, 30), (3, 20, 20), ()]
 
 
 def test_a_running_mean_keeps_what_was_not_probed() -> None:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from analog import Probe, Reading, Spec, dense, grouped, stream, xray
 from learners import CrossEntropy, Descent, Feedback, Gradient, NodePerturbation, ProbeResult, sgd
-from learners.estimators.feedback import reliability
+from learners.estimators.feedback import Pathway, reliability
 from learners.local import PerGroupLoss
 from tests.learners.estimators.drawn import drawn_step, entries
 from tests.learners.estimators.still_chips import F64, lessons, trained
@@ -79,7 +79,7 @@ def active(spec: Spec, result: ProbeResult) -> list[Tensor]:
 def test_the_sums_are_over_examples_where_a_unit_was_active_and_fade_with_every_step(
     fleet: tuple[int, ...], parts: int
 ) -> None:
-    """Of what probes and prediction say of its gradient beside those at the outputs, by weights."""
+    """Of squares at the outputs, by weights; by them and a ridge the way back follows the innovation."""
     state, variate = None, Feedback(0.75)
     for seed in (1, 2):
         spec, result, out, known = drawn_step(fleet, parts, seed)
@@ -87,20 +87,28 @@ def test_the_sums_are_over_examples_where_a_unit_was_active_and_fade_with_every_
         before, change = state, result.losses - result.baseline_losses
         state = variate.observe(state, spec, known, result, out, Gradient())
         weight = reliability(change, out)
-        layers = zip(before, state, entries(result.probe.nodes), entries(known.nodes), strict=True)
-        for at, (old, new, push, predicted) in enumerate(layers):
+        square = torch.einsum("...bj,...bk->...jk", weight * out, out)
+        strength = torch.einsum("...bj,...bj->...b", weight * out, out)
+        for at, (old, new, push) in enumerate(zip(before, state, entries(result.probe.nodes), strict=True)):
+            on = active(spec, result)[at]
+            torch.testing.assert_close(new.square, 0.75 * old.square + square)
+            activity = 0.75 * old.activity + torch.einsum("...bi,...b->...i", on, strength)
+            torch.testing.assert_close(new.activity, activity)
+            assert float(new.samples) == 0.75 * float(old.samples) + 5 * 3
             own = change.repeat_interleave(push.shape[-1] // parts, -1)
             power = push.square().mean((0, -2, -1))[..., None, None]
-            found = (own * push / power).mean(0) + predicted
-            on = active(spec, result)[at]
-            product = torch.einsum("...bi,...bj->...ij", on * found, weight * out)
-            square = torch.einsum("...bi,...bj,...bk->...ijk", on, weight * out, out)
-            torch.testing.assert_close(new.product, 0.75 * old.product + product)
-            torch.testing.assert_close(new.square, 0.75 * old.square + square)
-            assert float(new.samples) == 0.75 * float(old.samples) + 5 * 3
-            ridge = torch.einsum("...ijj->...i", new.square) * push.shape[-1] / new.samples
-            left = torch.einsum("...ijk,...ik->...ij", new.square, new.back)
-            torch.testing.assert_close(left + ridge.unsqueeze(-1) * new.back, new.product)
+            missing = torch.einsum("...bi,...bj->...ij", on * (own * push / power).mean(0), weight * out)
+            ridge, was = ridges(new, push.shape[-1]), ridges(old, push.shape[-1]) if seed == 2 else 0.0
+            missing = missing - (ridge - 0.75 * was) * old.back
+            total = torch.einsum("...jj->...", new.square)[..., None, None]
+            left = new.square + total * push.shape[-1] / new.samples * torch.eye(7, dtype=F64)
+            share = new.activity.maximum(strength.sum(-1, keepdim=True)).unsqueeze(-1) / total
+            torch.testing.assert_close(share * ((new.back - old.back) @ left), missing)
+
+
+def ridges(path: Pathway, units: int) -> Tensor:
+    """What each unit's own regression has for a ridge, (*fleet, units, 1)."""
+    return path.activity.unsqueeze(-1) * units / path.samples
 
 
 @pytest.mark.parametrize("fleet", [(), (2,)], ids=str)
