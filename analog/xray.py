@@ -15,6 +15,7 @@ from .chip import Chip
 from .port import Probe, Reading
 from .propagation import propagate
 from .randomness import Noise
+from .relaxation import unsettled as _unsettled
 from .spec import Knobs
 
 LossFn = Callable[[Tensor, Any], Tensor]  # (out (..., batch, features), target) -> (..., batch)
@@ -41,6 +42,20 @@ def respond(
     """
     with torch.no_grad():
         return Reading(_noiseless(chip, x, probe, first, last))
+
+
+def unsettled(chip: Chip, x: Tensor) -> Tensor:
+    """How far outputs are from where they would settle in the end, relative to it, without noise: (*fleet,).
+
+    Args:
+        chip: one that relaxes; of others it is 0.
+        x: (..., batch, features_in).
+    """
+    chip.require_alive()
+    with torch.no_grad():
+        if not chip.device.settling:
+            return x.new_zeros(chip.spec.fleet)
+        return _unsettled(chip.device, chip.spec, chip._cells, x)
 
 
 def knob_gradient(

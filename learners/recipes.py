@@ -23,6 +23,7 @@ from .estimators.feedback import Feedback
 from .estimators.node import NodePerturbation
 from .estimators.weight import WeightPerturbation
 from .learner import Batch, Learner
+from .local.equilibrium import EquilibriumPropagation, Nudging
 from .losses import Loss
 from .measured_feedback import MeasuredFeedback
 from .updates.basic import adam
@@ -34,6 +35,7 @@ PROBE_SIZE = 0.15  # V at the summing node: what `tune_probe_size` finds for Mis
 KNOB_PROBE_SIZE = 0.003  # full scale; best of .001, .003, .006 and .012
 PROBES = 4
 INPUT_SIZE = 1.0  # V, by which an input is raised; from .3 to 3 alike on held-out digits
+NUDGE = 0.3  # V, the current into the outputs of a chip that relaxes
 FEEDBACK = Feedback(decay=0.98, estimate_weight=0.2)  # on noisy chips most of the innovation is noise
 
 
@@ -151,6 +153,28 @@ def weight_perturbation(
         return Descent(estimator, update, loss, delta_rule=delta_rule, control_variate=control_variate)
 
     return _scheduled("weight_perturbation", learner, learning_rate, update, steps)
+
+
+def equilibrium_propagation(
+    loss: Loss,
+    *,
+    learning_rate: float = LEARNING_RATE,
+    nudge: float = NUDGE,
+    nudging: Nudging = "centered",
+    pairs: int = 1,
+    chopped: bool = True,
+    update: Update | None = None,
+    steps: int | None = None,
+) -> Learner:
+    """Equilibrium propagation on a chip that relaxes; its outputs are nudged, and no probe is drawn.
+
+    Arguments as of `learned_feedback` and `learners.local.EquilibriumPropagation`.
+    """
+
+    def learner(update: Update) -> Learner:
+        return EquilibriumPropagation(update, loss, nudge, nudging, pairs, chopped)
+
+    return _scheduled("equilibrium_propagation", learner, learning_rate, update, steps)
 
 
 def measured_feedback(
