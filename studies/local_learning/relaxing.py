@@ -12,8 +12,9 @@ converters of a tap are apart, where states that are measured side by side are r
     weight_perturbation                 of all cells, from the loss alone
     exact gradient                      by x-ray, which no real hardware allows
 
-Each learner's learning rate, and the size of its nudge or probe, are chosen in every case anew among a third,
-once and three times the default, by the accuracy of another chip on held-out training data. All are judged by
+Each learner's learning rate, and the size of its nudge or probe, are chosen in every case anew, by the
+accuracy of another chip on held-out training data: sizes are tripled or divided by three until that does
+worse, at four rates each. All are judged by
 cross-entropy of outputs behind a digital gain of 5, without which chips become bistable. What a reading has
 not settled to is in the rows.
 
@@ -64,7 +65,7 @@ VARIED: Final = {  # what is varied, and its axis
     "sweeps": "time constants waited",
     "converters": "converters apart, V",
 }
-UNSETTLED: Final = 256  # training examples by which it is judged how far chips have settled
+UNSETTLED: Final = 64  # training examples by which it is judged how far chips have settled
 MaybeNone = Annotated[tuple[NonNegative, ...], MAY_BE_EMPTY]
 
 
@@ -89,14 +90,15 @@ class Args(SeededChips):
 TOY = Args(
     devices=(Hopfield(),),
     learners=(recipes.equilibrium_propagation, "exact gradient"),
-    read_noise=(0.1,),
+    read_noise=(),
     severity=(),
     skew_dtod=(),
     sweeps=(),
     converters=(0.1,),
-    reads=1_000,
+    reads=800,
     chips=2,
     hidden=6,
+    learning_rate=0.01,
 )
 
 

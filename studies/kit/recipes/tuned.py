@@ -17,7 +17,9 @@ from .equal_reads import train_within_reads
 from .methods import takes_update
 
 SIZES: Final = ("nudge", "size")  # what the arguments of a learner are called that say how far it perturbs
-FACTORS: Final = (1 / 3, 1.0, 3.0)  # of the defaults, that are tried
+RATES: Final = (0.1, 0.3, 1.0, 3.0)  # of the default learning rate, that are tried
+STEP: Final = 3.0  # from one size to the next
+MOST: Final = 6  # sizes that are tried
 
 
 class Settings(NamedTuple):
@@ -26,6 +28,7 @@ class Settings(NamedTuple):
     method: Any  # the learner, with its size
     size: float | None  # of what it perturbs with; None where it takes none
     learning_rate: float | None  # None where it has one of its own
+    accuracy: float = 0.0  # with these, on held-out data
 
 
 @dataclass(frozen=True)
@@ -49,24 +52,43 @@ class Comparison:
     def choose(self, method: Any, identity: int) -> Settings:
         """The size and the learning rate with which a learner does best on held-out training data.
 
-        Nine settings are tried, a third, once and three times the default of either; of a learner that takes
-        only one of them, three. Copies of one chip learn side by side, one at each rate.
+        Sizes go up and down from the default, each three times or a third of the one before, until they do
+        worse; at each, copies of one chip learn side by side, one at each of four learning rates. Of a
+        learner that has its own size or rate, that is left as it is.
 
         Args:
             method: a name of ours, a learner, or what gives one.
             identity: of the chip that tries; another one than those that will learn.
         """
-        factors = FACTORS if takes_update(method) else (1.0,)
         search = replace(self, data=held_out(self.data))
-        best, best_score = Settings(method, None, None), -1.0
-        for variant, size in variants(method):
-            chip = search.chips((identity,) * len(factors))
-            *_, end = search.train(variant, chip, torch.tensor(factors), points=1)
-            for factor, score in zip(factors, end["accuracy"], strict=False):  # none if they died
-                if score > best_score:
-                    rate = factor * self.learning_rate if takes_update(method) else None
-                    best, best_score = Settings(variant, size, rate), score
-        return best
+        default = default_size(method)
+        if default is None:
+            return search.try_rates(method, None, identity)
+        tried = {0: search.try_rates(method, default, identity)}
+        while len(tried) < MOST:
+            best = max(tried, key=lambda step: tried[step].accuracy)
+            beside = [step for step in (best + 1, best - 1) if step not in tried]
+            if not beside:
+                break
+            size = float(f"{default * STEP ** beside[0]:.2g}")
+            tried[beside[0]] = search.try_rates(method, size, identity)
+        return max(tried.values(), key=lambda settings: settings.accuracy)
+
+    def try_rates(self, method: Any, size: float | None, identity: int) -> Settings:
+        """The learning rate with which a learner does best, at one size of what it perturbs with.
+
+        Args:
+            method: a learner that has a size, if one is given.
+            size: of its nudge or probe; None: its own.
+            identity: of the chip that tries.
+        """
+        sized = method if size is None else partial(method, **{_size_name(method): size})
+        factors = RATES if takes_update(method) else (1.0,)
+        *_, end = self.train(sized, self.chips((identity,) * len(factors)), torch.tensor(factors), points=1)
+        scores = end["accuracy"] or [0.0]  # none if they died
+        best = scores.index(max(scores))
+        rate = factors[best] * self.learning_rate if takes_update(method) else None
+        return Settings(sized, size, rate, scores[best])
 
     def train(
         self, method: Any, chip: Chip, factors: torch.Tensor | None = None, points: int = 4
@@ -87,13 +109,17 @@ class Comparison:
         )
 
 
-def variants(method: Any, factors: Sequence[float] = FACTORS) -> list[tuple[Any, float | None]]:
-    """A learner at several sizes of what it perturbs with; as it is, where it takes none or was given one."""
+def default_size(method: Any) -> float | None:
+    """The default size of what a learner perturbs with; None where it takes none or was given one."""
+    name = _size_name(method)
+    return None if name is None else float(inspect.signature(method).parameters[name].default)
+
+
+def _size_name(method: Any) -> str | None:
     if isinstance(method, str) or not callable(method):
-        return [(method, None)]
+        return None
     given = {*method.keywords} if isinstance(method, partial) else set()
     for name, parameter in inspect.signature(method).parameters.items():
         if name in SIZES and name not in given and isinstance(parameter.default, float):
-            sizes = [float(f"{factor * parameter.default:.2g}") for factor in factors]
-            return [(partial(method, **{name: size}), size) for size in sizes]
-    return [(method, None)]
+            return name
+    return None
