@@ -13,8 +13,8 @@ converters of a tap are apart, where states that are measured side by side are r
     exact gradient                      by x-ray, which no real hardware allows
 
 Each learner's learning rate, and the size of its nudge or probe, are chosen in every case anew, by the
-accuracy of another chip on held-out training data: sizes are tripled or divided by three until that does
-worse, at four rates each. All are judged by
+accuracy of other chips on held-out training data: sizes are tripled or divided by three until that does
+worse, at three rates each. All are judged by
 cross-entropy of outputs behind a digital gain of 5, without which chips become bistable. What a reading has
 not settled to is in the rows.
 
@@ -81,6 +81,7 @@ class Args(SeededChips):
     converters: MaybeNone = (0.01, 0.03, 0.1)  # V, between the two converters of a tap
     reads: Count = 130_000  # of each chip; equilibrium propagation goes 30 times through digits
     chips: Count = 3  # identities, a fleet
+    tuning_chips: Count = 2  # other identities, on which settings are tried
     hidden: Count | None = None  # hidden nodes; by default 64, or 256 on large data
     batch: Count = 64  # examples of a step
     input_gain: Positive = INPUT_GAIN  # V, of a full input to a chip of conductances
@@ -159,7 +160,8 @@ def run(trial: Trial) -> Iterator[Row]:
     )
     chosen = Settings(trial.learner, None, args.learning_rate)
     if args.learning_rate is None:
-        chosen = comparison.choose(trial.learner, args.first_identity() + args.chips)
+        first = args.first_identity() + args.chips
+        chosen = comparison.choose(trial.learner, range(first, first + args.tuning_chips))
     if chosen.learning_rate is not None:
         comparison = replace(comparison, learning_rate=chosen.learning_rate)
     chip = comparison.chips(args.identities(args.chips))

@@ -17,9 +17,9 @@ from .equal_reads import train_within_reads
 from .methods import takes_update
 
 SIZES: Final = ("nudge", "size")  # what the arguments of a learner are called that say how far it perturbs
-RATES: Final = (0.1, 0.3, 1.0, 3.0)  # of the default learning rate, that are tried
+RATES: Final = (0.3, 1.0, 3.0)  # of the default learning rate, that are tried
 STEP: Final = 3.0  # from one size to the next
-MOST: Final = 6  # sizes that are tried
+MOST: Final = 5  # sizes that are tried
 
 
 class Settings(NamedTuple):
@@ -49,43 +49,46 @@ class Comparison:
         """A fleet that learns."""
         return Chip(self.device, tuple(self.layers), tuple(identities), noise_seed=self.seed)
 
-    def choose(self, method: Any, identity: int) -> Settings:
+    def choose(self, method: Any, identities: Sequence[int]) -> Settings:
         """The size and the learning rate with which a learner does best on held-out training data.
 
         Sizes go up and down from the default, each three times or a third of the one before, until they do
-        worse; at each, copies of one chip learn side by side, one at each of four learning rates. Of a
+        worse; at each, the same chips learn side by side at each of three learning rates. Of a
         learner that has its own size or rate, that is left as it is.
 
         Args:
             method: a name of ours, a learner, or what gives one.
-            identity: of the chip that tries; another one than those that will learn.
+            identities: of the chips that try; others than those that will learn.
         """
         search = replace(self, data=held_out(self.data))
         default = default_size(method)
         if default is None:
-            return search.try_rates(method, None, identity)
-        tried = {0: search.try_rates(method, default, identity)}
+            return search.try_rates(method, None, identities)
+        tried = {0: search.try_rates(method, default, identities)}
         while len(tried) < MOST:
             best = max(tried, key=lambda step: tried[step].accuracy)
             beside = [step for step in (best + 1, best - 1) if step not in tried]
             if not beside:
                 break
             size = float(f"{default * STEP ** beside[0]:.2g}")
-            tried[beside[0]] = search.try_rates(method, size, identity)
+            tried[beside[0]] = search.try_rates(method, size, identities)
         return max(tried.values(), key=lambda settings: settings.accuracy)
 
-    def try_rates(self, method: Any, size: float | None, identity: int) -> Settings:
+    def try_rates(self, method: Any, size: float | None, identities: Sequence[int]) -> Settings:
         """The learning rate with which a learner does best, at one size of what it perturbs with.
 
         Args:
             method: a learner that has a size, if one is given.
             size: of its nudge or probe; None: its own.
-            identity: of the chip that tries.
+            identities: of the chips that try.
         """
         sized = method if size is None else partial(method, **{_size_name(method): size})
         factors = RATES if takes_update(method) else (1.0,)
-        *_, end = self.train(sized, self.chips((identity,) * len(factors)), torch.tensor(factors), points=1)
-        scores = end["accuracy"] or [0.0]  # none if they died
+        fleet = self.chips([*identities] * len(factors))
+        scaled = torch.tensor(factors).repeat_interleave(len(identities))
+        *_, end = self.train(sized, fleet, scaled, points=1)
+        found = torch.tensor(end["accuracy"] or [0.0] * len(scaled))  # none if they died
+        scores = found.view(len(factors), -1).mean(-1).tolist()
         best = scores.index(max(scores))
         rate = factors[best] * self.learning_rate if takes_update(method) else None
         return Settings(sized, size, rate, scores[best])

@@ -1,0 +1,84 @@
+"""What laws say of equilibrium propagation is what a settled chip's noisy readings show."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from analog import Chip, Probe, dense, mlp, stream, xray
+from analog.devices import Hopfield, Resistive
+from analog.layers import Paired, prepared
+from learners import SquaredError, sgd
+from learners.local import EquilibriumPropagation
+from learners.theory.equilibrium_laws import (
+    ReadNoise,
+    SettledLayer,
+    cell_variance,
+)
+
+# of these chips no neuron and no diode is near its knee
+CHIPS: dict[str, tuple[Any, Any, int]] = {
+    "Hopfield": (Hopfield(sweeps=40), mlp(5, 4, 3, bias=False), 24),
+    "Resistive": (
+        Resistive(sweeps=40),
+        (prepared(dense(12, 4, bias=False), Paired(3.0)), dense(4, 3, bias=False, linear=True)),
+        1,
+    ),
+}
+MANY = 20_000  # repetitions: a variance is known to 1 %
+X = torch.rand(1, 5, generator=stream(0, "x"), dtype=torch.float64)
+Y = torch.tensor([[0.9, -0.6, 0.5]], dtype=torch.float64)
+EYE = torch.eye(3, dtype=torch.float64)  # the second derivative of a squared error
+NUDGE = 0.05
+
+
+def made(name: str, read_noise: float) -> Chip[Any]:
+    device, layers, identity = CHIPS[name]
+    return Chip(replace(device, read_noise=read_noise), layers, identity, dtype=torch.float64)
+
+
+def settled(chip: Chip[Any], shift: float) -> list[SettledLayer]:
+    """How each layer settles, pushed by `shift` along the output gradient, and how it responds."""
+    pushes = torch.stack((NUDGE * EYE, -NUDGE * EYE)).flatten(0, 1)[:, None]
+    both = xray.respond(chip, X, Probe(nodes=(None, pushes))).taps
+    responses = [((tap[:3] - tap[3:]) / (2 * NUDGE)).squeeze(1).T for tap in both]
+    e = xray.respond(chip, X).out - Y
+    push = shift * e / e.norm()
+    states = [tap[0] for tap in xray.respond(chip, X, Probe(nodes=(None, push))).taps]
+    inputs = chip.spec.layers[0].gather(X)[0, 0]
+    first = SettledLayer(states[0], inputs, responses[0])
+    return [first, SettledLayer(states[1], states[0], responses[1], responses[0], is_last=True)]
+
+
+def estimates(chip: Chip[Any], reading: ReadNoise) -> list[Tensor]:
+    """Many estimates of one example's gradient at the cells, (MANY, q, p) of each layer."""
+    learner = EquilibriumPropagation(sgd(1.0), SquaredError(), NUDGE, reading.nudging, reading.pairs)
+    port, x = chip.port(), X.expand(MANY, -1)
+    free = port.measure(x)
+    found = learner.adjoints(port, x, free.taps, free.out - Y)
+    adjoints: Any = found.gradient.nodes
+    inputs = chip.spec.layers[0].gather(x).squeeze(-3)
+    below = [(0 * inputs, inputs), (adjoints[0], found.states[0])]
+    made = []
+    for adjoint, state, (back, down) in zip(adjoints, found.states, below, strict=True):
+        a, v, b, w = adjoint[:, :, None], state[:, :, None], back[:, None, :], down[:, None, :]
+        made.append(a * w + b * v if chip.spec.synapse == "product" else (b - a) * (v - w))
+    return made
+
+
+@pytest.mark.parametrize("name", CHIPS)
+@pytest.mark.parametrize(
+    ("nudging", "pairs"), [("centered", 1), ("centered", 3), ("towards", 1), ("away", 2)]
+)
+def test_the_variance_at_every_cell_is_what_the_law_says(name: str, nudging: Any, pairs: int) -> None:
+    reading = ReadNoise(0.01, NUDGE, nudging, pairs)
+    chip = made(name, reading.read_noise)
+    shift = {"centered": 0.0, "towards": -NUDGE / 2, "away": NUDGE / 2}[nudging]
+    e = (xray.respond(chip, X).out - Y)[0]
+    for layer, found in zip(settled(chip, shift), estimates(chip, reading), strict=True):
+        wanted = cell_variance(chip.spec.synapse, layer, e, EYE, reading)
+        ratio = found.var(0) / wanted
+        assert float(found.var(0).sum() / wanted.sum()) == pytest.approx(1, abs=0.03)
+        assert float((ratio - 1).abs().max()) < 0.06, ratio
