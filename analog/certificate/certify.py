@@ -26,6 +26,7 @@ READING_LAWS: Final[tuple[Law, ...]] = (
     response_laws.node_response,
     response_laws.knob_response,
     response_laws.taps_passed_on,
+    response_laws.reciprocal_response,
 )
 LATER_LAWS: Final[tuple[Law, ...]] = (
     pulse_laws.drift,
@@ -33,12 +34,18 @@ LATER_LAWS: Final[tuple[Law, ...]] = (
     pulse_laws.zero_pulse,
     pulse_laws.pulse_direction,
 )
+RESPONSES: Final = (
+    response_laws.node_response,
+    response_laws.knob_response,
+    response_laws.reciprocal_response,
+)
 SHOWS_IN: Final[dict[Law, tuple[Law, ...]]] = {  # where a broken law would show too; they are then not tried
     noise_laws.noise_of_calls: READING_LAWS[2:] + LATER_LAWS,  # noise that repeats cannot be averaged out
     noise_laws.noise_of_examples: (noise_laws.batch_size,),  # an example alone has no noise in common
     influence_laws.examples_apart: (noise_laws.position, noise_laws.batch_size),
-    influence_laws.probes_apart: (response_laws.node_response, response_laws.knob_response),
-    influence_laws.trace: (response_laws.node_response, response_laws.knob_response, pulse_laws.drift),
+    influence_laws.probes_apart: RESPONSES,
+    influence_laws.trace: (*RESPONSES, pulse_laws.drift),
+    response_laws.node_response: (response_laws.reciprocal_response,),
 }
 RESERVED: Final = 0.15  # share of the reads that is kept for what time and pulses do
 

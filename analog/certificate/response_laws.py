@@ -1,4 +1,7 @@
-"""Laws of response: small probes act linearly, as estimators take for granted; taps are passed on."""
+"""Laws of response: small probes act linearly, as estimators take for granted; taps are passed on.
+
+Of a chip that relaxes, nodes also answer one another alike, as equilibrium propagation takes for granted.
+"""
 
 import math
 
@@ -6,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..port import Probe
+from ..streams import stream
 from ..tree import tree_map
 from .bench import Bench, NotTried
 from .noise_laws import SIZE, VARIANCE
@@ -17,6 +21,10 @@ KNOB = 0.02  # size of a probe of knobs, full scale
 BENT = 0.4  # tolerated part of a response that is not odd, or not proportional, of the response
 MIXED = 0.2  # tolerated part of a response to probes together that they do not have alone
 BATCH = 5  # examples that taps are compared for
+SKEWED = 0.7  # tolerated skew of a response, of its symmetric part; of answers independent of each other 1
+NODES = 3  # of each layer that are pushed, one at a time
+INPUTS = 5  # at which they are
+PUSH = 0.1  # size of such a current, V
 
 
 def node_response(bench: Bench, start: int, stop: int) -> list[Effect]:
@@ -38,6 +46,8 @@ def taps_passed_on(bench: Bench, start: int, stop: int) -> list[Effect]:
     top = len(bench.spec.layers) - 1
     if top == 0:
         raise NotTried("there is one layer")
+    if bench.spec.synapse != "one-way":
+        raise NotTried("the layers of a chip that relaxes settle together")
     x = bench.rows(bench.stations[0], BATCH)
     found: dict[str, list[tuple[Tensor, ...]]] = {}  # the whole chip's tap, and three times the span's
     for _ in range(start, stop):
@@ -60,6 +70,46 @@ def taps_passed_on(bench: Bench, start: int, stop: int) -> list[Effect]:
         if any(is_noise(noise, scale) for noise in pair):
             effects.append(variances(f"{name}, noise", *pair, VARIANCE))
     return effects
+
+
+def reciprocal_response(bench: Bench, start: int, stop: int) -> list[Effect]:
+    """A chip that relaxes answers a current here there as one there here; equilibrium propagation needs it.
+
+    Some nodes of every layer are pushed one at a time, and what each makes of each other is compared both
+    ways, at several inputs, so that no neuron that is at its knee decides.
+
+    Raises:
+        NotTried: signals go one way, or the port does not allow it, or shows nothing to judge.
+    """
+    if bench.spec.synapse == "one-way":
+        raise NotTried("signals go one way through this chip")
+    response = torch.stack([_response(bench) for _ in range(start, stop)])  # (n, chips, inputs, nodes, nodes)
+    pairs = ~torch.eye(response.shape[-1], dtype=torch.bool)
+    even, skew = ((response + sign * response.mT)[..., pairs].flatten(1, 2) for sign in (1, -1))
+    products = (even[0::2] * even[1::2]).mean(-1)  # (n / 2, chips and inputs)
+    lengths, doubts = products.mean(0), products.std(0) / math.sqrt(len(products))
+    seen = lengths > 4 * doubts
+    if not seen.any():
+        raise NotTried("no answer of one node to another is beyond the noise")
+    relative = skew[:, seen] / lengths[seen].sqrt().unsqueeze(-1)  # each input counts alike
+    return [squared_size("nodes to one another, skew", relative, 1.0, SKEWED)]
+
+
+def _response(bench: Bench) -> Tensor:
+    """What a current into each of some nodes makes of each of them: (chips, inputs, nodes, nodes)."""
+    spec, generator = bench.spec, stream(0, "certificate", "reciprocity")
+    x = torch.rand(INPUTS, spec.layers[0].features_in, generator=generator)
+    some = [torch.randperm(la.features, generator=generator)[:NODES].tolist() for la in spec.layers]
+    nodes = [(layer, node) for layer, chosen in enumerate(some) for node in chosen]
+    shape = (len(nodes), *spec.fleet, INPUTS)
+    pushes = [torch.zeros(*shape, layer.features, dtype=spec.dtype) for layer in spec.layers]
+    for place, (layer, node) in enumerate(nodes):
+        pushes[layer][place, ..., node] = PUSH
+    taps = bench.taps(x, Probe(nodes=tuple(torch.cat((p, -p)).to(spec.on) for p in pushes)))
+    if len(taps) < len(spec.layers):
+        raise NotTried("the port shows its last tap alone")
+    shown = torch.stack([taps[layer][..., node] for layer, node in nodes], -1)
+    return (shown[: len(nodes)] - shown[len(nodes) :]).movedim(0, -2)
 
 
 def _responses(bench: Bench, kind: Kind, size: float, n: int) -> list[Effect]:

@@ -1,4 +1,4 @@
-"""The settings that closed forms call best: learning rate, probe size, number of probes.
+"""The settings that closed forms call best: learning rate, probe size, number of probes, nudge.
 
 Notation as in `laws`: D coordinates, g gradient, H Hessian, K probes, s probe size, m standard deviation of
 one loss reading.
@@ -13,6 +13,7 @@ from torch import Tensor
 from ..estimators.distributions import ProbeDistribution
 from ..estimators.schemes import Scheme
 from . import laws
+from .equilibrium_laws import Nudging
 
 
 def best_learning_rate(
@@ -127,6 +128,26 @@ def best_probes(perturbation: float, others: float, reads: float = 1.0) -> float
         raise ValueError(f"best_probes: perturbation is {perturbation}, wanted a finite variance")
     _require_above_zero("best_probes", others=others, reads=reads)
     return (perturbation / (others * reads)) ** 0.5
+
+
+def best_nudge(reading: float, bias: float, nudging: Nudging) -> float:
+    """The nudge of least mean squared error of equilibrium propagation.
+
+    The error of a batch's estimate is reading / c^2 + (bias c^p)^2 with nudge c, p = 2 centered and 1
+    one-sided, least at c^6 = reading / (2 bias^2) and at c^4 = reading / bias^2.
+
+    Args:
+        reading: the variance of the estimate from read noise at a nudge of 1, in all coordinates together.
+        bias: the length of its bias at a nudge of 1.
+        nudging: how outputs are nudged.
+
+    Raises:
+        ValueError: nothing is noisy, or the chip does not bend.
+    """
+    _require_above_zero("best_nudge", reading=reading, bias=bias)
+    if nudging == "centered":
+        return (reading / (2 * bias**2)) ** (1 / 6)
+    return (reading / bias**2) ** 0.25
 
 
 def _require_above_zero(question: str, **numbers: float) -> None:

@@ -23,14 +23,14 @@ one-sided the noise of e is taken along to first order. Derived for this project
 2017 (https://doi.org/10.3389/fncom.2017.00024).
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from analog.spec import Synapse
 
-Nudging = Literal["centered", "towards", "away"]
+from ..local.equilibrium import Nudging
 
 
 class SettledLayer(NamedTuple):
@@ -70,7 +70,7 @@ def cell_variance(
     _require(synapse, reading)
     power = reading.read_noise**2
     gains = _slope_gains(synapse, layer)  # (q, p, outputs), what a change of e makes of a cell's gradient
-    slope = power * (gains @ hessian).square().sum(-1)
+    from_output = power * (gains @ hessian).square().sum(-1)
     length = (output_gradient.square().sum() + power * hessian.square().sum()).sqrt() / reading.nudge
     adjoint, state, both = _noise(reading, float(length))
     responses = (layer.above_response, layer.below_response)
@@ -84,13 +84,13 @@ def cell_variance(
         noise = products + moved + crossed + (2 * (adjoint * state + both**2) if free else 0.0)
     else:
         nodes = 1 if layer.below_response is None else 2
-        apart = _adjoints_apart(layer, output_gradient, hessian, power)
-        noise = nodes * (adjoint * (up - down).square() + state * apart)
+        squared = _squared_contrast(layer, output_gradient, hessian, power)
+        noise = nodes * (adjoint * (up - down).square() + state * squared)
         noise = noise + nodes**2 * (adjoint * state + both**2)
         noise = noise + 2 * nodes * both * (up - down) * _contrast(layer, output_gradient)
     if layer.is_last and reading.nudging != "centered":
         noise = noise + _shared_reading(synapse, layer, output_gradient, gains @ hessian, reading)
-    return slope + noise
+    return from_output + noise
 
 
 def adjoint_variance(output_gradient: Tensor, reading: ReadNoise) -> float:
@@ -108,7 +108,7 @@ def probed_adjoint_variance(
 ) -> Tensor:
     """The same by node perturbation with pairs of signs at all nodes: each hears what the others do.
 
-    [|A|^2 - A_i^2 + s^2 |e|^2 / (2 size^2)] / K: with nudge = size |e| the noise of the readings is that of
+    [|A|^2 - A_i^2 + s^2 |e|^2 / (2 size^2)] / K: with nudge = size the noise of the readings is that of
     equilibrium propagation, and the rest is what reciprocity removes.
 
     Args:
@@ -164,12 +164,12 @@ def _contrast(layer: SettledLayer, e: Tensor) -> Tensor:
     return above if layer.below_response is None else above - (layer.below_response @ e)[None, :]
 
 
-def _adjoints_apart(layer: SettledLayer, e: Tensor, hessian: Tensor, power: float) -> Tensor:
+def _squared_contrast(layer: SettledLayer, e: Tensor, hessian: Tensor, power: float) -> Tensor:
     """The mean square of the difference of two adjoints, (q, p)."""
-    apart = layer.above_response[:, None, :]
+    response = layer.above_response[:, None, :]
     if layer.below_response is not None:
-        apart = apart - layer.below_response[None, :, :]
-    return (apart @ e).square() + power * (apart @ hessian).square().sum(-1)
+        response = response - layer.below_response[None, :, :]
+    return (response @ e).square() + power * (response @ hessian).square().sum(-1)
 
 
 def _shared_reading(

@@ -13,10 +13,9 @@ converters of a tap are apart, where states that are measured side by side are r
     exact gradient                      by x-ray, which no real hardware allows
 
 Each learner's learning rate, and the size of its nudge or probe, are chosen in every case anew, by the
-accuracy of other chips on held-out training data: sizes are tripled or divided by three until that does
-worse, at three rates each. All are judged by
-cross-entropy of outputs behind a digital gain of 5, without which chips become bistable. What a reading has
-not settled to is in the rows.
+accuracy of the worst of three other chips on held-out training data: sizes are tripled or divided by three
+until that does worse, at three rates each. All are judged by cross-entropy of outputs behind a digital gain
+of 5, without which chips become bistable. How far a reading is from settled is in the table.
 
 Published (MNIST, other settings, as many reads as it took): resistive networks of 100 hidden nodes 3.46 %
 error by equilibrium propagation, 3.30 by backpropagation, 1.57 and 1.54 with 1,024 (Scellier 2024,
@@ -81,7 +80,7 @@ class Args(SeededChips):
     converters: MaybeNone = (0.01, 0.03, 0.1)  # V, between the two converters of a tap
     reads: Count = 130_000  # of each chip; equilibrium propagation goes 30 times through digits
     chips: Count = 3  # identities, a fleet
-    tuning_chips: Count = 2  # other identities, on which settings are tried
+    tuning_chips: Count = 3  # other identities, on which settings are tried
     hidden: Count | None = None  # hidden nodes; by default 64, or 256 on large data
     batch: Count = 64  # examples of a step
     input_gain: Positive = INPUT_GAIN  # V, of a full input to a chip of conductances
@@ -99,6 +98,7 @@ TOY = Args(
     reads=800,
     chips=2,
     hidden=6,
+    tuning_chips=1,
     learning_rate=0.01,
 )
 

@@ -28,7 +28,7 @@ class Settings(NamedTuple):
     method: Any  # the learner, with its size
     size: float | None  # of what it perturbs with; None where it takes none
     learning_rate: float | None  # None where it has one of its own
-    accuracy: float = 0.0  # with these, on held-out data
+    accuracy: float = 0.0  # of the worst chip with these, on held-out data
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Comparison:
         return Chip(self.device, tuple(self.layers), tuple(identities), noise_seed=self.seed)
 
     def choose(self, method: Any, identities: Sequence[int]) -> Settings:
-        """The size and the learning rate with which a learner does best on held-out training data.
+        """The size and the learning rate whose worst chip does best on held-out training data.
 
         Sizes go up and down from the default, each three times or a third of the one before, until they do
         worse; at each, the same chips learn side by side at each of three learning rates. Of a
@@ -75,7 +75,7 @@ class Comparison:
         return max(tried.values(), key=lambda settings: settings.accuracy)
 
     def try_rates(self, method: Any, size: float | None, identities: Sequence[int]) -> Settings:
-        """The learning rate with which a learner does best, at one size of what it perturbs with.
+        """The learning rate whose worst chip does best, at one size of what it perturbs with.
 
         Args:
             method: a learner that has a size, if one is given.
@@ -88,7 +88,7 @@ class Comparison:
         scaled = torch.tensor(factors).repeat_interleave(len(identities))
         *_, end = self.train(sized, fleet, scaled, points=1)
         found = torch.tensor(end["accuracy"] or [0.0] * len(scaled))  # none if they died
-        scores = found.view(len(factors), -1).mean(-1).tolist()
+        scores = found.view(len(factors), -1).amin(-1).tolist()  # what fails on one chip will fail on others
         best = scores.index(max(scores))
         rate = factors[best] * self.learning_rate if takes_update(method) else None
         return Settings(sized, size, rate, scores[best])

@@ -7,7 +7,7 @@ from analog import Port, Probe, Reading
 from analog.port import rewired
 
 
-def with_two_converters(port: Port, apart: float, generator: Generator) -> Port:
+def with_two_converters(port: Port, difference: float, generator: Generator) -> Port:
     """Wires where every second state of a measurement is read by converters of their own.
 
     A learner that compares two states then compares converters too, unless it takes turns. A measurement of
@@ -15,12 +15,13 @@ def with_two_converters(port: Port, apart: float, generator: Generator) -> Port:
 
     Args:
         port: a chip's.
-        apart: V, sd of what the second converter of a tap shows above the first.
+        difference: V, sd of what the second converter of a tap shows above the first.
         generator: draws what they show, for each node and chip.
     """
     spec = port.spec
     offsets = [
-        apart * torch.randn(*spec.fleet, 1, layer.features, generator=generator, dtype=spec.dtype).to(spec.on)
+        difference
+        * torch.randn(*spec.fleet, 1, layer.features, generator=generator, dtype=spec.dtype).to(spec.on)
         for layer in spec.layers
     ]
 

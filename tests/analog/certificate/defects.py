@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from analog import Chip, Ideal, Layer, Mismatched, Noise, Port, Probe, Reading, mlp, stream
-from analog.devices import CapacitorCell
+from analog.devices import CapacitorCell, Hopfield
 from analog.devices.ideal import IdealCells
 from analog.devices.mismatched import MismatchedCells
 from analog.port import make_port
 
 LAYERS = mlp(12, 24)  # one layer keeps certificates quick
 DEEP = mlp(12, 24, 12)
+RELAXING = mlp(16, 32, 8)
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,10 @@ def fleet_shares_probes() -> Port:
     return make_port(inner.spec, inner.program, inner.pulse, read)
 
 
+def not_reciprocal() -> Port:
+    return Chip(Hopfield(skew_dtod=4.0), RELAXING, 5).port()
+
+
 DEFECTS: dict[str, tuple[Callable[[], Port], str]] = {  # what is wrong, and the law that it breaks
     "noise shared over examples": (lambda: shared(-2), "noise of examples"),
     "noise that adds up to nothing over a batch": (centered, "noise of examples"),
@@ -210,5 +215,6 @@ DEFECTS: dict[str, tuple[Callable[[], Port], str]] = {  # what is wrong, and the
     "pulses reversed": (pulses_reversed, "pulse direction"),
     "no number at rest": (not_finite_at_rest, "finite readings"),
     "noise shared over a fleet": (fleet_shares_noise, "noise of chips"),
+    "cells that send back what they do not send on": (not_reciprocal, "reciprocal response"),
     "probes shared over a fleet": (fleet_shares_probes, "chips apart"),
 }

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from analog import Budget, Chip, Ideal, Mismatched, Noise, Port, Probe, Reading, certify, dense, mlp, xray
 from analog.certificate.certify import LATER_LAWS, READING_LAWS
-from analog.devices import CapacitorCell
+from analog.devices import CapacitorCell, Hopfield
 from analog.devices.ideal import IdealCells
 from analog.port import make_port
-from tests.analog.certificate.defects import DEEP, DEFECTS, LAYERS, healthy, noisy, shared
+from tests.analog.certificate.defects import DEEP, DEFECTS, LAYERS, RELAXING, healthy, noisy, shared
 from tests.sampled import sampled
 
 BUDGET = Budget(reads=5_000, pulses_per_cell=50)
@@ -36,6 +36,15 @@ def test_healthy_chips_pass(device: Ideal) -> None:
     certificate = certify(Chip(device, mlp(24, 24), 3).port(), budget=BUDGET)
     assert not certificate.broken, certificate
     assert len(certificate.held) > 12 and "pulse direction" in certificate.held
+
+
+def test_a_healthy_chip_that_relaxes_passes_and_may_be_taught_by_equilibrium_propagation() -> None:
+    certificate = certify(Chip(Hopfield(), RELAXING, 5).port(), budget=BUDGET)
+    assert not certificate.broken and "reciprocal response" in certificate.held, certificate
+    why = {f.law: f.why for f in certificate.findings if f.status == "not tried"}
+    assert why["taps passed on"] == "the layers of a chip that relaxes settle together"
+    one_way = {f.law: f.why for f in certify(healthy(), budget=BUDGET).findings}
+    assert one_way["reciprocal response"] == "signals go one way through this chip"
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,16 @@ from torch import Tensor
 from analog import Chip, Probe, dense, mlp, stream, xray
 from analog.devices import Hopfield, Resistive
 from analog.layers import Paired, prepared
-from learners import SquaredError, sgd
+from learners import NodePerturbation, SquaredError, antithetic, sgd
+from learners.estimators.estimate import judge_baseline, probe_span
 from learners.local import EquilibriumPropagation
+from learners.theory.best_settings import best_nudge
 from learners.theory.equilibrium_laws import (
     ReadNoise,
     SettledLayer,
+    adjoint_variance,
     cell_variance,
+    probed_adjoint_variance,
 )
 
 # of these chips no neuron and no diode is near its knee
@@ -82,3 +86,28 @@ def test_the_variance_at_every_cell_is_what_the_law_says(name: str, nudging: Any
         ratio = found.var(0) / wanted
         assert float(found.var(0).sum() / wanted.sum()) == pytest.approx(1, abs=0.03)
         assert float((ratio - 1).abs().max()) < 0.06, ratio
+
+
+@pytest.mark.parametrize("read_noise", [0.0, 0.05])
+def test_a_probe_hears_all_other_nodes_and_a_nudge_none(read_noise: float) -> None:
+    chip, size = made("Resistive", read_noise), 0.02
+    x = X.expand(MANY, -1)
+    quiet = made("Resistive", 0.0).port().measure(x)
+    judged = judge_baseline(SquaredError(), x, Y.expand(MANY, -1), quiet)
+    estimator = NodePerturbation(size, 2, scheme=antithetic, mask=False)
+    result = probe_span(estimator, chip.port(), judged, (0, 1), stream(0, "probes"))
+    found = torch.cat(estimator.tell(chip.spec, result).nodes or (), -1)  # type: ignore[arg-type]
+    e = (quiet.out - Y)[0]
+    adjoints = torch.cat([layer.above_response @ e for layer in settled(made("Resistive", 0.0), 0.0)])
+    wanted = probed_adjoint_variance(adjoints, e, read_noise=read_noise, size=size, pairs=2)
+    assert float((found.var(0) / wanted - 1).abs().max()) < 0.06
+    nudged = adjoint_variance(e, ReadNoise(read_noise, size, pairs=2))
+    own = adjoints.square().sum() - adjoints.square()
+    assert torch.allclose(wanted - own / 2, torch.tensor(nudged, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("nudging", "order"), [("centered", 2), ("towards", 1)])
+def test_no_nudge_does_better_than_the_best(nudging: Any, order: int) -> None:
+    best = best_nudge(0.3, 0.7, nudging)
+    errors = [0.3 / c**2 + (0.7 * c**order) ** 2 for c in (0.99 * best, best, 1.01 * best)]
+    assert errors[1] < min(errors[0], errors[2])
