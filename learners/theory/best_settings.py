@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..estimators.distributions import ProbeDistribution
 from ..estimators.schemes import Scheme
+from ..local.equilibrium import Nudging
 from . import laws
-from .equilibrium_laws import Nudging
 
 
 def best_learning_rate(
