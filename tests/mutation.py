@@ -48,7 +48,7 @@ LEARNERS = (
 )
 LAWS = ("aging", "fabrication", "independence", "influence", "pulses", "purity", "repetition", "responses")
 DEVICE_CHECK = (  # each law alone; devices that all laws judge one after another would take hours
-    *(f"tests/analog/check/test_{name}.py" for name in (*LAWS, "shared_noise")),
+    *(f"tests/analog/check/test_{name}.py" for name in (*LAWS, "shared_noise", "relaxing", "trial")),
     *(f"tests/analog/check/test_{name}.py::test_every_breach_is_caught" for name in ("check", "life")),
     "tests/analog/check/test_life.py::test_laws_of_the_chip_are_caught_too",
     "tests/analog/check/test_life.py::test_a_file_that_forgets_is_caught",
@@ -91,6 +91,7 @@ ROOMS: dict[str, tuple[list[str], tuple[str, ...]]] = {  # room: its modules, th
         ("tests/analog/devices",),
     ),
 }
+FUZZED = (DEVICE_CHECK,)  # tests that try all their cases, as in `make fuzz`, not a part of them
 CHECKS = ("device check", "learner check")  # rooms in which no sizes are moved
 SURVIVED, NOTICED = 0, 1  # exit statuses of a fork; pytest's own for "all passed" and "some failed"
 BROKEN = 70  # the harness itself
@@ -323,6 +324,7 @@ def main() -> None:
     for room in args.rooms or ROOMS:
         by_tests.setdefault(tuple(args.tests or ROOMS[room][1]), []).append(room)
     for tests, rooms in by_tests.items():
+        os.environ["HYPOTHESIS_PROFILE"] = "fuzz" if tests in FUZZED else "ci"
         _score(rooms, tests, args, equivalent)
 
 

@@ -58,7 +58,7 @@ def require_close(a: Tensor, b: Tensor, tolerance: float, law: str) -> None:
         return
     a, b = (t if t.is_floating_point() or t.is_complex() else t.double() for t in (a, b))
     gap = float(torch.where(a == b, torch.zeros_like(b), a - b).abs().max())  # infinities may agree
-    scale = float(b.abs().max())
+    scale = float(torch.where(b.isfinite(), b, torch.zeros_like(b)).abs().max())
     if not gap <= tolerance * max(scale, 1e-3):
         raise ContractError(
             f"{law}: differs by {gap:.3g} at a scale of {scale:.3g}, tolerated {tolerance:g} of it"

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from hypothesis import settings
 
-from analog import ContractError, Device, Mismatched
-from analog.check import _Trials, _try, device_laws
+from analog import ContractError, Device
+from analog.check import _LAWS, _Trials, _try, device_laws
 from analog.check.trial import Trial
 from tests.analog.check.broken import BREACHES
+from tests.analog.check.broken.refused import REFUSED, REFUSED_TOO
+from tests.analog.check.honest import HONEST
 from tests.sampled import sampled
 
 Law = Callable[[Trial], None]
@@ -27,8 +31,33 @@ def require_lawful(device: Device, turn: int) -> None:
         law.check(device)
 
 
-def require_judged(law: Law, fault: str) -> None:
-    """A sound device keeps the law; the faulty one is refused by this law alone, and for its fault."""
-    judge(law, Mismatched())
+def faults_of(*laws: Law) -> list[Any]:
+    """Each law with the broken devices that it refuses; in `make fuzz` also those refused before it."""
+    fuzz = settings.get_current_profile_name() == "fuzz"
+    tables = (REFUSED, REFUSED_TOO) if fuzz else (REFUSED,)
+    return [
+        pytest.param(law, fault, id=f"{law.__name__}: {fault}")
+        for law in laws
+        for table in tables
+        for fault in table.get(law.__name__, ())
+    ]
+
+
+def honest_with(*laws: Law) -> list[Any]:
+    """Each law with some honest devices, other ones for every law; in `make fuzz` with all of them."""
+    return [
+        pytest.param(law, name, id=f"{law.__name__}: {name}")
+        for law in laws
+        for name in sampled([*HONEST][[each.__name__ for each in _LAWS].index(law.__name__) :], len(_LAWS))
+    ]
+
+
+def require_refused(law: Law, fault: str) -> None:
+    """A faulty device is refused by this law alone, and for its fault."""
     with pytest.raises(ContractError, match=re.compile(BREACHES[fault].law, re.IGNORECASE)):
         judge(law, BREACHES[fault].make())
+
+
+def require_kept(law: Law, name: str) -> None:
+    """An honest device keeps this law, alone."""
+    judge(law, HONEST[name])

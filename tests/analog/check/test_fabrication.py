@@ -2,17 +2,21 @@
 
 import pytest
 
-from analog.check.fabrication import check_fabrication, check_parameters
-from tests.analog.check.judging import Law, require_judged
+from analog.check.fabrication import check_fabrication, check_files, check_parameters
+from tests.analog.check.judging import Law, faults_of, honest_with, require_kept, require_refused
 
-
-@pytest.mark.parametrize(
-    ("law", "fault"),
-    [
-        (check_parameters, "a coupling that nobody knows"),
-        (check_fabrication, "a birth by python's dice"),
-        (check_fabrication, "a birth by torch's dice, put back"),
-    ],
+LAWS = (
+    check_parameters,
+    check_fabrication,
+    check_files,
 )
-def test_a_sound_device_keeps_the_law_and_a_faulty_one_does_not(law: Law, fault: str) -> None:
-    require_judged(law, fault)
+
+
+@pytest.mark.parametrize(("law", "fault"), faults_of(*LAWS))
+def test_the_law_alone_refuses_a_faulty_device_for_its_fault(law: Law, fault: str) -> None:
+    require_refused(law, fault)
+
+
+@pytest.mark.parametrize(("law", "name"), honest_with(*LAWS))
+def test_an_honest_device_keeps_the_law(law: Law, name: str) -> None:
+    require_kept(law, name)

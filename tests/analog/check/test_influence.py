@@ -7,22 +7,20 @@ from analog.check.influence import (
     check_influence_in_cells,
     check_influence_in_readings,
 )
-from tests.analog.check.judging import Law, require_judged
+from tests.analog.check.judging import Law, faults_of, honest_with, require_kept, require_refused
 
-
-@pytest.mark.parametrize(
-    ("law", "fault"),
-    [
-        (check_influence_in_readings, "a batch-norm gain"),
-        (check_influence_in_readings, "a leak of the mean over probes"),
-        (check_influence_in_readings, "a gain by the number of the tile"),
-        (check_influence_in_readings, "noise drawn whole, the first chip's given to all"),
-        (check_influence_in_cells, "ageing pulls to the mean of the fleet"),
-        (check_influence_in_cells, "pulses scaled by the largest of all tiles"),
-        (check_chips_of_fleets, "one worn-out chip ends the fleet"),
-        (check_influence_in_readings, "a crosstalk between examples above 30 volts"),
-        (check_influence_in_readings, "a gain by the number of the probe"),
-    ],
+LAWS = (
+    check_influence_in_readings,
+    check_influence_in_cells,
+    check_chips_of_fleets,
 )
-def test_a_sound_device_keeps_the_law_and_a_faulty_one_does_not(law: Law, fault: str) -> None:
-    require_judged(law, fault)
+
+
+@pytest.mark.parametrize(("law", "fault"), faults_of(*LAWS))
+def test_the_law_alone_refuses_a_faulty_device_for_its_fault(law: Law, fault: str) -> None:
+    require_refused(law, fault)
+
+
+@pytest.mark.parametrize(("law", "name"), honest_with(*LAWS))
+def test_an_honest_device_keeps_the_law(law: Law, name: str) -> None:
+    require_kept(law, name)

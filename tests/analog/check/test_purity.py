@@ -3,21 +3,16 @@
 import pytest
 
 from analog.check.purity import check_purity
-from tests.analog.check.judging import Law, require_judged
+from tests.analog.check.judging import Law, faults_of, honest_with, require_kept, require_refused
+
+LAWS = (check_purity,)
 
 
-@pytest.mark.parametrize(
-    ("law", "fault"),
-    [
-        (check_purity, "cells altered by a probe above 3"),
-        (check_purity, "a drive altered above .3"),
-        (check_purity, "float64 from fire with probes"),
-        (check_purity, "cells altered by bounds"),
-        (check_purity, "cells altered by worn_out"),
-        (check_purity, "a row short with probes"),
-        (check_purity, "a field that is forgotten"),
-        (check_purity, "cells aged in place after a day"),
-    ],
-)
-def test_a_sound_device_keeps_the_law_and_a_faulty_one_does_not(law: Law, fault: str) -> None:
-    require_judged(law, fault)
+@pytest.mark.parametrize(("law", "fault"), faults_of(*LAWS))
+def test_the_law_alone_refuses_a_faulty_device_for_its_fault(law: Law, fault: str) -> None:
+    require_refused(law, fault)
+
+
+@pytest.mark.parametrize(("law", "name"), honest_with(*LAWS))
+def test_an_honest_device_keeps_the_law(law: Law, name: str) -> None:
+    require_kept(law, name)

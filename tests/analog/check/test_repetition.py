@@ -3,20 +3,19 @@
 import pytest
 
 from analog.check.repetition import check_first_uses, check_repetition
-from tests.analog.check.judging import Law, require_judged
+from tests.analog.check.judging import Law, faults_of, honest_with, require_kept, require_refused
 
-
-@pytest.mark.parametrize(
-    ("law", "fault"),
-    [
-        (check_first_uses, "a device that warms up"),
-        (check_repetition, "wear as an attribute of the tensor"),
-        (check_repetition, "a gain of the day of the year"),
-        (check_repetition, "bounds by torch's dice, put back"),
-        (check_repetition, "a count of readings on the device"),
-        (check_repetition, "wear in a weak dictionary"),
-        (check_repetition, "a gain by python's dice"),
-    ],
+LAWS = (
+    check_repetition,
+    check_first_uses,
 )
-def test_a_sound_device_keeps_the_law_and_a_faulty_one_does_not(law: Law, fault: str) -> None:
-    require_judged(law, fault)
+
+
+@pytest.mark.parametrize(("law", "fault"), faults_of(*LAWS))
+def test_the_law_alone_refuses_a_faulty_device_for_its_fault(law: Law, fault: str) -> None:
+    require_refused(law, fault)
+
+
+@pytest.mark.parametrize(("law", "name"), honest_with(*LAWS))
+def test_an_honest_device_keeps_the_law(law: Law, name: str) -> None:
+    require_kept(law, name)

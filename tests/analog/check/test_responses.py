@@ -8,26 +8,25 @@ from analog.check.responses import (
     check_gradients,
     check_memory,
     check_noiseless_slopes,
+    check_slopes_at_zero,
 )
-from tests.analog.check.judging import Law, require_judged
+from tests.analog.check.judging import Law, faults_of, honest_with, require_kept, require_refused
+
+LAWS = (
+    check_freshness,
+    check_finite_readings,
+    check_slopes_at_zero,
+    check_noiseless_slopes,
+    check_memory,
+    check_gradients,
+)
 
 
-@pytest.mark.parametrize(
-    ("law", "fault"),
-    [
-        (check_freshness, "weights stale after a pulse"),
-        (check_finite_readings, "no number for an input of 0"),
-        (check_finite_readings, "no number for inputs of 1e-30"),
-        (check_gradients, "a straight-through slope"),
-        (check_gradients, "a wrong slope above ten volts"),
-        (check_noiseless_slopes, "a wrong slope under a probe"),
-        (check_memory, "a reading that shares the cells' memory"),
-        (check_finite_readings, "no number for a sum of 0 in fire"),
-        (check_finite_readings, "no number when there is noise"),
-        (check_gradients, "half of the slope detached"),
-        (check_freshness, "an amplifier stale after a pulse with noise"),
-        (check_freshness, "weights that do not drift with the knobs"),
-    ],
-)
-def test_a_sound_device_keeps_the_law_and_a_faulty_one_does_not(law: Law, fault: str) -> None:
-    require_judged(law, fault)
+@pytest.mark.parametrize(("law", "fault"), faults_of(*LAWS))
+def test_the_law_alone_refuses_a_faulty_device_for_its_fault(law: Law, fault: str) -> None:
+    require_refused(law, fault)
+
+
+@pytest.mark.parametrize(("law", "name"), honest_with(*LAWS))
+def test_an_honest_device_keeps_the_law(law: Law, name: str) -> None:
+    require_kept(law, name)
