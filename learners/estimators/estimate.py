@@ -15,7 +15,7 @@ from analog.spec import Knobs, Spec
 from ..losses import Loss
 from .base import Estimator, ProbeResult
 from .control_variates import ControlVariate, predicted_change
-from .gradient import Gradient, knob_gradients, weighted_knob_gradients
+from .gradient import Gradient, knob_gradients, weighted_sum
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,30 +114,25 @@ class Estimate(NamedTuple):
 
     def at_knobs(self) -> Knobs:
         """The gradient of the batch's mean loss at each layer's knobs."""
-        if self.predicted is None:
-            return knob_gradients(self.spec, self.estimated, self.inputs, self.out)
-        return weighted_knob_gradients(
-            self.spec, self.weight, self.estimated, self.predicted, self.inputs, self.out
-        )
+        return knob_gradients(self.spec, self._gradient, self.inputs, self.out)
 
     def at_nodes(self) -> tuple[Tensor, ...]:
         """The gradient of each example's loss at each layer's summing nodes, (*fleet, batch, features).
 
         It is there for estimators and control variates whose gradient is at nodes.
         """
-        estimated = self._nodes(self.estimated)
-        if self.predicted is None:
-            return estimated
-        pairs = zip(estimated, self._nodes(self.predicted), strict=True)
-        return tuple(self.weight * rest + predicted for rest, predicted in pairs)
-
-    def _nodes(self, gradient: Gradient) -> tuple[Tensor, ...]:
         lead = (*self.spec.fleet, self.inputs[0].shape[-2])
         none = (None,) * len(self.spec.layers)
         return tuple(
             torch.zeros(*lead, layer.features, dtype=self.spec.dtype, device=self.spec.on) if g is None else g
-            for layer, g in zip(self.spec.layers, gradient.nodes or none, strict=True)
+            for layer, g in zip(self.spec.layers, self._gradient.nodes or none, strict=True)
         )
+
+    @property
+    def _gradient(self) -> Gradient:
+        if self.predicted is None:
+            return self.estimated
+        return weighted_sum(self.weight, self.estimated, self.predicted)
 
 
 def estimate(

@@ -1,6 +1,6 @@
 """Gradients at summing nodes or at knobs, and how the one becomes the other."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, partial, reduce
 from typing import Literal, NamedTuple
 
@@ -77,37 +77,9 @@ def knob_gradients(
     Raises:
         ValueError: the chip relaxes, and `out` is not given.
     """
-    return _at_knobs(spec, gradient, _gathering(spec, inputs), inputs, out)
-
-
-def weighted_knob_gradients(
-    spec: Spec,
-    weight: float,
-    first: Gradient,
-    second: Gradient,
-    inputs: Sequence[Tensor],
-    out: Tensor | None = None,
-) -> Knobs:
-    """weight * first + second at the knobs, of the shapes of `spec`; what drove a layer is gathered once."""
-    gathered = _gathering(spec, inputs)
-    found = (_at_knobs(spec, gradient, gathered, inputs, out) for gradient in (first, second))
-    return tuple(weight * a + b for a, b in zip(*found, strict=True))
-
-
-def _gathering(spec: Spec, inputs: Sequence[Tensor]) -> Callable[[int], Tensor]:
-    """What drove each layer as its tiles see it, gathered when first asked for."""
-    return cache(lambda at: spec.layers[at].gather(inputs[at]))
-
-
-def _at_knobs(
-    spec: Spec,
-    gradient: Gradient,
-    gathered: Callable[[int], Tensor],
-    inputs: Sequence[Tensor],
-    out: Tensor | None,
-) -> Knobs:
     none = (None,) * len(spec.layers)
     at_knobs, at_nodes = gradient.knobs or none, gradient.nodes or none
+    gathered = cache(lambda at: spec.layers[at].gather(inputs[at]))  # for whoever asks
     found = []
     for at, (layer, shape, knobs, nodes) in enumerate(
         zip(spec.layers, spec.shapes, at_knobs, at_nodes, strict=True)
@@ -126,6 +98,22 @@ def _at_knobs(
         zeros = partial(torch.zeros, shape, dtype=spec.dtype, device=spec.on)
         found.append(reduce(torch.add, parts) if parts else zeros())
     return tuple(found)
+
+
+def weighted_sum(weight: float, first: Gradient, second: Gradient) -> Gradient:
+    """weight * first + second, each entry where it was found."""
+    return Gradient(*(_weighted_entries(weight, *entries) for entries in zip(first, second, strict=True)))
+
+
+def _weighted_entries(
+    weight: float, first: tuple[Tensor | None, ...] | None, second: tuple[Tensor | None, ...] | None
+) -> tuple[Tensor | None, ...] | None:
+    if first is None:
+        return second
+    pairs = zip(first, second or (None,) * len(first), strict=True)
+    return tuple(
+        b if a is None else weight * a if b is None else torch.add(b, a, alpha=weight) for a, b in pairs
+    )
 
 
 def _sent_back(
