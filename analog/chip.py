@@ -15,7 +15,7 @@ from .identity import device_summary, identity_summary, integers, noise_generato
 from .inputs import check_drive, examine
 from .layers.crossbar import Layer
 from .port import Dead, Port, Probe, Reading, make_port
-from .propagation import propagate, require_finite_cells, require_finite_clock
+from .propagation import LastSums, propagate, require_finite_cells, require_finite_clock
 from .randomness import Fabrication, Noise
 from .spec import Knobs, Spec
 from .tree import tree_map
@@ -69,6 +69,7 @@ class Chip(Generic[S]):
                 device.fabricate(layer.rows, layer.cols, Fabrication(identities, fleet, i, layer.tiles, like))
                 for i, layer in enumerate(self.spec.layers)
             )
+        self._last_sums = LastSums()
         self._clock = 0.0  # s since fabrication
         self._alive = True
         self._lost: tuple[int, ...] = ()  # rows of the fleet whose cells came to their end
@@ -175,6 +176,7 @@ class Chip(Generic[S]):
         """End the chip's life: its cells are gone and every wire raises `Dead`."""
         self._alive = False
         self._cells = self._rest = ()
+        self._last_sums.forget()
 
     def survivors(self) -> "Chip[S]":
         """The chips of a fleet that are left when some of it wore out, as a fleet of their own.
@@ -194,6 +196,7 @@ class Chip(Generic[S]):
         if not cells:
             raise Dead(f"chip {self.identity} died at {self._clock:.3g} s, and nothing is left of it")
         chips = copy(self)
+        chips._last_sums = LastSums()
         chips.identity = tuple(self.identities[row] for row in left)
         chips.spec = replace(self.spec, fleet=(len(left),))
         if self._apart:
@@ -266,11 +269,13 @@ class Chip(Generic[S]):
                 generator.set_state(state)
             raise
         self._cells, self._clock = aged, self._clock + seconds
+        self._last_sums.forget()
         self._bury_worn_out()
 
     def _measure(self, x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         spec = self.spec.span(first, last)
-        taps = propagate(self.device, spec, self._cells[first : last + 1], x.detach(), probe, self._noise)
+        cells = self._cells[first : last + 1]
+        taps = propagate(self.device, spec, cells, x.detach(), probe, self._noise, self._last_sums)
         self._elapse(self.spec.costs.reading_seconds(self.spec.vectors(taps[-1]), len(taps)))
         return Reading(self._without_dead(taps, axis=-3))
 

@@ -92,6 +92,7 @@ class Noise:
         self._generator = generator
         self._lead = lead
         self._rank = rank
+        self.drawn = False  # whether anything was drawn of it since it was made
 
     @classmethod
     def none(cls) -> "Noise":
@@ -132,6 +133,7 @@ class Noise:
         return value if self._generator is None else value.round()
 
     def _fill(self, like: Tensor, draw: Callable[[Tensor, Generator], Tensor]) -> Tensor:
+        self.drawn = True
         shape, fleet = self._shape(like), len(self._lead)  # the fleet's axis comes after the probes'
         if isinstance(self._generator, Generator):
             return draw(like.new_empty(shape), self._generator)
