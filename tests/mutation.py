@@ -47,9 +47,11 @@ LEARNERS = (
     "tests/learners/test_mutants.py",
 )
 LAWS = ("aging", "fabrication", "independence", "influence", "pulses", "purity", "repetition", "responses")
+CHECK_PARTS = ("assertions", "relaxing", "replicas", "shared_noise", "trial", "watched")
 DEVICE_CHECK = (  # each law alone; devices that all laws judge one after another would take hours
-    *(f"tests/analog/check/test_{name}.py" for name in (*LAWS, "shared_noise", "relaxing", "trial")),
+    *(f"tests/analog/check/test_{name}.py" for name in (*LAWS, *CHECK_PARTS)),
     *(f"tests/analog/check/test_{name}.py::test_every_breach_is_caught" for name in ("check", "life")),
+    "tests/analog/check/test_check.py::test_fresh_laws_send_other_numbers_and_the_others_the_same",
     "tests/analog/check/test_life.py::test_laws_of_the_chip_are_caught_too",
     "tests/analog/check/test_life.py::test_a_file_that_forgets_is_caught",
 )

@@ -46,6 +46,14 @@ def test_a_share_of_the_largest_is_tolerated(a: list[float], b: list[float], kep
         require_close(one, other, 0.01, "the law")
 
 
+def test_imaginary_parts_count_too() -> None:
+    a, b = torch.tensor([1 + 1j, 2.0]), torch.tensor([1 + 0j, 2.0])
+    with pytest.raises(ContractError, match=r"by up to 1\)"):
+        require_equal(a, b, "the law")
+    with pytest.raises(ContractError, match="differs by 1 at a scale of 2"):
+        require_close(a, b, 0.1, "the law")
+
+
 def test_a_law_is_told_just_if_it_is_broken() -> None:
     require(True, "the law")
     with pytest.raises(ContractError, match="^the law$"):

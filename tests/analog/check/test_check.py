@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from analog import ContractError, Costs, Device, Fabrication, Ideal, Mismatched, Noise, check_device
+from analog.check import device_laws
 from analog.devices import SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
 from analog.devices.mismatched import MismatchedCells
@@ -38,6 +39,23 @@ def test_the_laws_that_were_tried_are_told() -> None:
     assert len(laws) == 26 and all(law.endswith(".") for law in laws)
     assert any("Exact gradients agree with central differences" in law for law in laws)
     assert len(check_device(Ideal(), steps=30)) == 27
+
+
+def test_fresh_laws_send_other_numbers_and_the_others_the_same() -> None:
+    sent: list[float] = []
+
+    def collect(c: IdealCells, x: Tensor, n: Noise) -> Tensor:
+        sent.append(float(x.sum()))
+        return x @ c.knobs.mT
+
+    def tried(fresh: bool) -> list[float]:
+        sent.clear()
+        law = next(law for law in device_laws(0, fresh=fresh) if "influence each other" in law.sentence)
+        law.check(Bent(collect=collect))
+        return list(sent)
+
+    assert tried(False) == tried(False)
+    assert tried(True) != tried(True) != tried(False)
 
 
 @given(severity=st.floats(0.0, 2.0), read_noise=st.floats(0.0, 0.2))

@@ -1,7 +1,10 @@
 """Tests of the laws that refuse writes that do something else than they are told."""
 
+import itertools
+
 import pytest
 
+from analog import ContractError, Ideal
 from analog.check.pulses import (
     check_histories,
     check_huge_pulses,
@@ -9,7 +12,9 @@ from analog.check.pulses import (
     check_pulses,
     check_zero_pulses,
 )
-from tests.analog.check.judging import Law, faults_of, honest_with, require_kept, require_refused
+from analog.devices.ideal import IdealCells
+from tests.analog.check.broken.bent import bent
+from tests.analog.check.judging import Law, faults_of, honest_with, judge, require_kept, require_refused
 
 LAWS = (
     check_probes,
@@ -28,3 +33,10 @@ def test_the_law_alone_refuses_a_faulty_device_for_its_fault(law: Law, fault: st
 @pytest.mark.parametrize(("law", "name"), honest_with(*LAWS))
 def test_an_honest_device_keeps_the_law(law: Law, name: str) -> None:
     require_kept(law, name)
+
+
+def test_two_chips_of_one_history_are_pulsed_alike_and_differ_if_pulses_do() -> None:
+    count = itertools.count()
+    restless = bent(Ideal(), pulse=lambda c, d, n: IdealCells(c.knobs + d * (1 + next(count))))
+    with pytest.raises(ContractError, match=r"layer \d: cells.knobs differs between two chips"):
+        judge(check_histories, restless)

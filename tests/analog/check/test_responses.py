@@ -1,7 +1,10 @@
 """Tests of the laws that refuse responses that are stale, not finite, or have another gradient."""
 
 import pytest
+import torch
+from torch import Tensor
 
+from analog import ContractError, Ideal
 from analog.check.responses import (
     check_finite_readings,
     check_freshness,
@@ -10,7 +13,8 @@ from analog.check.responses import (
     check_noiseless_slopes,
     check_slopes_at_zero,
 )
-from tests.analog.check.judging import Law, faults_of, honest_with, require_kept, require_refused
+from tests.analog.check.broken.bent import bent
+from tests.analog.check.judging import Law, faults_of, honest_with, judge, require_kept, require_refused
 
 LAWS = (
     check_freshness,
@@ -30,3 +34,18 @@ def test_the_law_alone_refuses_a_faulty_device_for_its_fault(law: Law, fault: st
 @pytest.mark.parametrize(("law", "name"), honest_with(*LAWS))
 def test_an_honest_device_keeps_the_law(law: Law, name: str) -> None:
     require_kept(law, name)
+
+
+def steep(sums: Tensor) -> Tensor:
+    """One of them has no slope at 0."""
+    return torch.cat((sums[..., :1].abs().sqrt(), sums[..., 1:]), -1)
+
+
+@pytest.mark.parametrize("stage", ["collect", "sense", "fire"])
+def test_one_slope_that_is_not_finite_is_enough(stage: str) -> None:
+    if stage == "collect":
+        broken = bent(Ideal(), collect=lambda c, x, n: steep(x) @ c.knobs.mT)
+    else:
+        broken = bent(Ideal(), **{stage: lambda c, u, n: steep(u)})
+    with pytest.raises(ContractError, match=f"layer .*: the gradient of {stage} is not finite at 0"):
+        judge(check_slopes_at_zero, broken)

@@ -51,3 +51,17 @@ def test_neighbors_alone_are_enough_for_what_all_share() -> None:
     d = differences("crowd").tanh()
     with pytest.raises(ContractError, match="examples share noise"):
         require_independent(TRIAL, "here", d[:6, :, :, :, :1].expand(6, 2, 3, 2, 60, 4), AXES, pairs=False)
+
+
+def test_small_noise_that_is_shared_is_seen_beside_large_noise_that_is_not() -> None:
+    d = differences("large").sign()
+    d[:, :, 1, ..., 1:] = d[:, :, 0, ..., 1:]  # all rows but one
+    d[..., 0] *= 1e6
+    with pytest.raises(ContractError, match=r"here: chips 0 and 1 share noise: correlation"):
+        require_independent(TRIAL, "here", d, ["chips"])
+    d[..., 1:] = differences("small")[..., 1:].sign()
+    require_independent(TRIAL, "here", d, ["chips"])
+
+
+def test_noise_that_never_comes_is_nobodys() -> None:
+    require_independent(TRIAL, "here", torch.zeros(40, 2, 3, 2, 6, 4, dtype=torch.float64), AXES)

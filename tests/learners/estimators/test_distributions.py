@@ -64,6 +64,13 @@ def test_kurtosis_is_as_stated(name: str, kurtosis: float) -> None:
     assert kept(sample, torch.full((4,), float(kurtosis), dtype=torch.float64), 20_000, name, "kurtosis")
 
 
+def test_moments_of_gaussian_and_uniform_directions_are_as_stated() -> None:
+    points, chance = hermite(5, 1)
+    even = [float(chance @ points[:, 0] ** power) for power in (4, 6, 8)]
+    assert gaussian.moments == pytest.approx(even)
+    assert uniform.moments == pytest.approx([3 ** (power / 2) / (power + 1) for power in (4, 6)])
+
+
 @pytest.mark.parametrize(
     ("name", "total"),
     [("gaussian", 6), ("rademacher", 4), ("uniform", 4.8), ("sparse", 7), ("sphere", 4), ("haar", 4)],

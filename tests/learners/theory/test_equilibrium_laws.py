@@ -111,3 +111,95 @@ def test_no_nudge_does_better_than_the_best(nudging: Any, order: int) -> None:
     best = best_nudge(0.3, 0.7, nudging)
     errors = [0.3 / c**2 + (0.7 * c**order) ** 2 for c in (0.99 * best, best, 1.01 * best)]
     assert errors[1] < min(errors[0], errors[2])
+
+
+HIDDEN, INPUTS, OUTPUTS = 3, 4, 2
+
+
+def drawn_layer(last: bool, clamped: bool) -> tuple[SettledLayer, Tensor, Tensor]:
+    """A layer as it settles and responds, a gradient at the outputs and a loss's second derivative, drawn."""
+    generator = stream(0, "drawn layer", last, clamped)
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    units = OUTPUTS if last else HIDDEN
+    h = drawn(OUTPUTS, OUTPUTS)
+    back = None if clamped else drawn(INPUTS, OUTPUTS)
+    return (
+        SettledLayer(drawn(units), drawn(INPUTS), drawn(units, OUTPUTS), back, last),
+        drawn(OUTPUTS),
+        h + h.T,
+    )
+
+
+@pytest.mark.parametrize("synapse", ["product", "difference"])
+@pytest.mark.parametrize("clamped", [False, True])
+@pytest.mark.parametrize(
+    ("nudging", "noise", "pairs", "last"),
+    [
+        ("centered", 0.5, 1, False),  # the products of noise rule
+        ("centered", 0.5, 3, True),
+        ("towards", 0.01, 1, True),  # to first order in what the free reading does to the gradient
+        ("away", 0.01, 3, True),
+        ("towards", 0.01, 2, False),
+    ],
+)
+def test_the_variance_is_that_of_readings_of_a_chip_that_responds_in_proportion(
+    synapse: Any, nudging: Any, noise: float, pairs: int, clamped: bool, last: bool
+) -> None:
+    """By 50,000 draws of the noise of all taps; a mean square is known to .6 %."""
+    layer, e, hessian = drawn_layer(last, clamped)
+    c, many = 0.4, 50_000
+    if (
+        nudging != "centered"
+    ):  # noise that turns the gradient turns the push: a part like c, which is left out
+        hessian = torch.outer(e, e)
+    generator = stream(0, "readings", nudging, pairs, last, clamped)
+
+    def heard(size: int, count: int) -> Tensor:
+        return torch.randn(many, size, generator=generator, dtype=torch.float64) * noise / count**0.5
+
+    free = [heard(len(layer.above), 1), heard(len(layer.below), 1)]
+    at_outputs = free[0] if last else heard(OUTPUTS, 1)
+    felt = e + at_outputs @ hessian
+    length = felt.norm(dim=-1, keepdim=True)
+    sides = {"centered": (1.0, -1.0), "towards": (-1.0, 0.0), "away": (1.0, 0.0)}[nudging]
+    mean_shift = sum(sides) / 2 * c * e / e.norm()
+    found = []
+    for own, state, response in zip(
+        free, layer[:2], (layer.above_response, layer.below_response), strict=True
+    ):
+        if response is None:  # a clamped input is known
+            found.append((torch.zeros(many, 1, dtype=torch.float64), state.expand(many, -1)))
+            continue
+        still = state - response @ mean_shift
+        one, other = (
+            still + side * c * (felt / length) @ response.T + (heard(len(state), pairs) if side else own)
+            for side in sides
+        )
+        found.append(((one - other) * length / (c * (sides[0] - sides[1])), (one + other) / 2))
+    (a, v), (b, w) = ((x[:, :, None], y[:, :, None]) for x, y in found)
+    b, w = b.mT, w.mT
+    made = a * w + b * v if synapse == "product" else (b - a) * (v - w)
+    wanted = cell_variance(synapse, layer, e, hessian, ReadNoise(noise, c, nudging, pairs))
+    torch.testing.assert_close(made.var(0), wanted, rtol=0.03, atol=1e-9)
+
+
+def test_what_is_no_reading_has_no_variance() -> None:
+    layer, e, hessian = drawn_layer(False, False)
+    assert float(cell_variance("product", layer, e, hessian, ReadNoise(0.0, 0.1)).abs().max()) == 0
+    with pytest.raises(ValueError, match="signals go one way"):
+        cell_variance("one-way", layer, e, hessian, ReadNoise(0.1, 0.1))
+    for bad in ((0.1, 0.0), (0.1, -1.0), (0.1, float("inf")), (-0.1, 0.1), (float("nan"), 0.1)):
+        with pytest.raises(ValueError, match="wanted a nudge above 0, noise from 0, pairs from 1"):
+            cell_variance("product", layer, e, hessian, ReadNoise(*bad))
+    with pytest.raises(ValueError, match="pairs from 1"):
+        cell_variance("product", layer, e, hessian, ReadNoise(0.1, 0.1, pairs=0))
+    for numbers, says in (
+        ((0.0, 0.7), "reading is 0"),
+        ((0.3, 0.0), "bias is 0"),
+        ((-0.3, 0.7), "reading is -0"),
+    ):
+        with pytest.raises(ValueError, match=f"best_nudge: {says}"):
+            best_nudge(*numbers, "centered")
