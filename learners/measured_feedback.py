@@ -20,7 +20,7 @@ from analog.spec import Spec
 
 from .access import spans_access
 from .estimators.estimate import judge_baseline
-from .estimators.gradient import Gradient, knob_gradients
+from .estimators.gradient import Gradient, active_nodes, knob_gradients
 from .learner import Batch, Step
 from .losses import Loss, known_gradient
 from .updates.record import Update, require_update
@@ -129,7 +129,7 @@ class MeasuredFeedback:
         x = torch.cat((inputs, raised), -2)
         taps = port.measure(x.expand(self.reads, *x.shape), first=at, last=at).out
         resting, moved = taps[..., :1, :], taps[..., 1:, :]
-        seen = (_active(layer, resting) * _active(layer, moved)).expand_as(moved)
+        seen = (active_nodes(layer, resting) * active_nodes(layer, moved)).expand_as(moved)
         change = (moved - resting) * seen / self.size
         return LayerResponse(
             before.changes * self.decay + change.sum(0), before.readings * self.decay + seen.sum(0)
@@ -153,12 +153,7 @@ def carry_down(
     """
     at_taps, nodes = output_gradient, list[Tensor]()
     for at in reversed(range(len(spec.layers))):
-        nodes.insert(0, at_taps * _active(spec.layers[at], taps[at]))
+        nodes.insert(0, at_taps * active_nodes(spec.layers[at], taps[at]))
         if at:
             at_taps = nodes[0] @ responses[at - 1].mT
     return tuple(nodes)
-
-
-def _active(layer: Layer, tap: Tensor) -> Tensor:
-    """1 where a neuron was active (tap not exactly 0); nodes of a read-out always are."""
-    return torch.ones_like(tap) if layer.linear else (tap != 0).to(tap.dtype)

@@ -11,6 +11,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 from typing_extensions import TypeVar
 
@@ -123,7 +124,9 @@ def predicted_change(predicted: Gradient, probe: Probe, parts: int = 1) -> Tenso
     for gradient, push in zip(predicted.nodes or (), probe.nodes or (), strict=True):
         if gradient is not None and push is not None:
             gradients, pushes = (each.unflatten(-1, (parts, -1)) for each in (gradient, push))
-            total = total + (pushes.unsqueeze(-2) @ gradients.unsqueeze(-1)).flatten(-3)
+            total = total + torch.linalg.vecdot(
+                pushes, gradients
+            )  # a batched product takes four times as long
     for gradient, offset in zip(predicted.knobs or (), probe.knobs or (), strict=True):
         if gradient is not None and offset is not None:
             total = total + (offset * gradient).sum((-3, -2, -1))[..., None, None]

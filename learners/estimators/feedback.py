@@ -16,7 +16,7 @@ from analog.spec import Spec
 
 from .base import ProbeResult
 from .control_variates import ControlVariate, validate_variate
-from .gradient import Gradient, Place, broadcast_parts
+from .gradient import Gradient, Place, active_nodes, broadcast_parts
 
 
 class Pathway(NamedTuple):
@@ -159,8 +159,5 @@ def reliability(change: Tensor, output_gradient: Tensor) -> Tensor:
 
 
 def _active(spec: Spec, result: ProbeResult) -> list[Tensor]:  # (*fleet, batch, features) each
-    """1 where a neuron was active (tap not exactly 0) in the baseline reading; nodes of a read-out always."""
-    return [
-        torch.ones_like(tap) if layer.linear else (tap != 0).to(tap.dtype)
-        for layer, tap in zip(spec.layers, result.baseline.taps, strict=True)
-    ]
+    """Which neurons were active in the baseline reading."""
+    return [active_nodes(*each) for each in zip(spec.layers, result.baseline.taps, strict=True)]

@@ -17,7 +17,7 @@ from analog.spec import Spec
 
 from .base import Estimator, ProbeResult, validate
 from .distributions import ProbeDistribution, rademacher
-from .gradient import Gradient, Place, broadcast_parts
+from .gradient import Gradient, Place, active_nodes, broadcast_parts
 from .schemes import Scheme, one_sided
 
 
@@ -69,5 +69,5 @@ class NodePerturbation(Estimator):
                 found.append(None)
                 continue
             gradient = (broadcast_parts(share, push.shape[-1]) * self.scheme.directions(push)).sum(0)
-            found.append(gradient * (tap != 0) if self.mask and not layer.linear else gradient)
+            found.append(gradient * active_nodes(layer, tap) if self.mask else gradient)
         return Gradient(nodes=tuple(found))
