@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from analog import Chip, Mismatched, mlp, stream, xray
+from analog.devices import Hopfield
 from learners import (
     Batch,
     CrossEntropy,
@@ -19,6 +20,7 @@ from learners import (
     recipes,
     sgd,
 )
+from learners.local import EquilibriumPropagation
 
 RECIPES = [recipes.learned_feedback, recipes.node_perturbation, recipes.weight_perturbation]
 
@@ -62,3 +64,21 @@ def test_a_recipe_that_does_not_know_its_steps_says_what_to_do(recipe: Any) -> N
         ValueError, match=rf"^{recipe.__name__}: .* use `train`, or pass steps= to the recipe"
     ):
         list(fit(recipe(CrossEntropy()), port, lessons(1), stream(0)))
+
+
+def test_equilibrium_propagation_is_a_recipe_for_chips_that_relax() -> None:
+    port = Chip(Hopfield(), mlp(8, 6, 3), 7).port()
+    check_learner(
+        recipes.equilibrium_propagation(CrossEntropy(), steps=3),
+        port,
+        lessons(3),
+        lambda: stream(0, "probes"),
+    )
+    loss = CrossEntropy()
+    spelled = EquilibriumPropagation(sgd(0.1), loss, 0.2, "away", 2, False)
+    made = recipes.equilibrium_propagation(
+        loss, nudge=0.2, nudging="away", pairs=2, chopped=False, update=spelled.update
+    )
+    assert made == spelled
+    with pytest.raises(ValueError, match="equilibrium_propagation: .* use `train`"):
+        list(fit(recipes.equilibrium_propagation(CrossEntropy()), port, lessons(1), stream(0)))

@@ -1,8 +1,11 @@
 """Learners stop at the same reads, whatever a step of theirs takes, and know how long they learn."""
 
 import pytest
+import torch
+from torch import Tensor
 
-from analog import Chip, Ideal, mlp
+from analog import Chip, Ideal, Port, Probe, Reading, mlp, xray
+from analog.port import rewired
 from learners import CrossEntropy, Descent, NodePerturbation, sgd
 from learners.data import load_data
 from learners.learner import Learner
@@ -53,3 +56,22 @@ def test_of_a_learner_that_does_not_say_rows_claim_no_access() -> None:
 
     row = trained(Silent(one_probe(CrossEntropy())), reads=300, chips=1)[-1]
     assert row["access"] == "not stated"
+
+
+def test_chips_of_a_fleet_may_learn_at_rates_of_their_own_behind_wires_of_any_kind() -> None:
+    data, counted = load_data("digits"), []
+
+    def wired(port: Port) -> Port:
+        def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
+            counted.append(len(x))
+            return port.measure(x, probe, first=first, last=last)
+
+        return rewired(port, read)
+
+    chip = Chip(Ideal(), mlp(data.features, 4, data.classes), (3, 3))
+    before = xray.knobs(chip)
+    factors = torch.tensor([0.0, 1.0])
+    rows = [*train_within_reads("exact gradient", chip, data, reads=300, factors=factors, wired=wired)]
+    moved = [(a - b).flatten(1).abs().amax(1) for a, b in zip(xray.knobs(chip), before, strict=True)]
+    assert all(float(m[0]) == 0 and float(m[1]) > 0 for m in moved)
+    assert counted.count(64) == rows[-1]["reads"] / 64 > 2
