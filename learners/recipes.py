@@ -23,6 +23,7 @@ from .estimators.feedback import Feedback
 from .estimators.node import NodePerturbation
 from .estimators.weight import WeightPerturbation
 from .learner import Batch, Learner
+from .local.coupled import CoupledLearning
 from .local.equilibrium import EquilibriumPropagation, Nudging
 from .losses import Loss
 from .measured_feedback import MeasuredFeedback
@@ -175,6 +176,26 @@ def equilibrium_propagation(
         return EquilibriumPropagation(update, loss, nudge, nudging, pairs, chopped)
 
     return _scheduled("equilibrium_propagation", learner, learning_rate, update, steps)
+
+
+def coupled_learning(
+    loss: Loss,
+    *,
+    learning_rate: float = LEARNING_RATE,
+    amplitude: float = 0.1,
+    every: int = 20,
+    update: Update | None = None,
+    steps: int | None = None,
+) -> Learner:
+    """Coupled learning on a chip that relaxes: its outputs are moved a part of the way that the loss wants.
+
+    Arguments as of `learned_feedback` and `learners.local.CoupledLearning`.
+    """
+
+    def learner(update: Update) -> Learner:
+        return CoupledLearning(update, loss, amplitude, every)
+
+    return _scheduled("coupled_learning", learner, learning_rate, update, steps)
 
 
 def measured_feedback(

@@ -2,6 +2,7 @@
 
 from .activations import Activation, identity, relu, sigmoid, softmax, tanh
 from .contrastive import InfoNCE, PatchInfoNCE, stack_views
+from .coupled import CoupledLearning
 from .equilibrium import EquilibriumPropagation
 from .forward_forward import ForwardForward, label_goodness, with_normalization
 from .goodness import GoodnessLoss, Hebbian, goodness
@@ -17,6 +18,7 @@ from .target_propagation import TargetPropagation
 __all__ = [
     "Activation",
     "Block",
+    "CoupledLearning",
     "EquilibriumPropagation",
     "ForwardForward",
     "GoodnessLoss",

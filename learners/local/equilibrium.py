@@ -13,8 +13,9 @@ gradient will do and the wires need no spring; and each example gets the same cu
 back), so that examples that are right already bring no noise.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import torch
 from torch import Generator, Tensor
@@ -31,6 +32,11 @@ from ..losses import Loss, known_gradient
 from ..updates.record import Update, require_update
 
 Nudging = Literal["centered", "towards", "away"]
+_SIGNS: Final[Mapping[Nudging, tuple[float, ...]]] = {  # of the currents along the output gradient
+    "centered": (-1.0, 1.0),
+    "towards": (-1.0,),
+    "away": (1.0,),
+}
 
 
 class Adjoints(NamedTuple):
@@ -84,6 +90,11 @@ class EquilibriumPropagation:
             )
         if isinstance(self.pairs, bool) or not isinstance(self.pairs, int) or self.pairs < 1:
             raise ValueError(f"EquilibriumPropagation: pairs is {self.pairs!r}, wanted an integer from 1")
+
+    @property
+    def nudged_states(self) -> int:
+        """How many nudged states are read in a step."""
+        return self.pairs * len(_SIGNS[self.nudging])
 
     def needs(self, spec: Spec) -> Access:
         """The access that it needs: all taps, and probes at the output nodes."""
@@ -140,15 +151,36 @@ class EquilibriumPropagation:
         length = output_gradient.norm(dim=-1, keepdim=True)
         scale = length / self.nudge  # of an answer, to be that to the output_gradient
         current = output_gradient / scale.clamp(min=torch.finfo(output_gradient.dtype).tiny)
-        signs = {"centered": (-1.0, 1.0), "towards": (-1.0,), "away": (1.0,)}[self.nudging]
+        signs = _SIGNS[self.nudging]
         signs = (signs[::-1] if swapped else signs) * self.pairs
-        ways = torch.tensor(signs, dtype=output_gradient.dtype, device=output_gradient.device)
-        ways = ways.view(-1, *(1,) * output_gradient.ndim)
-        above = (None,) * (len(port.spec.layers) - 1)
-        taps = port.measure(x, Probe(nodes=(*above, ways * current))).taps
-        if self.nudging == "centered":
-            gradient = [(ways * tap).mean(0) * scale for tap in taps]
-            return Adjoints(Gradient(nodes=tuple(gradient)), tuple(tap.mean(0) for tap in taps))
-        nudged = [(ways * (tap - rest)).mean(0) * scale for tap, rest in zip(taps, free, strict=True)]
-        states = [(tap.mean(0) + rest) / 2 for tap, rest in zip(taps, free, strict=True)]
-        return Adjoints(Gradient(nodes=tuple(nudged)), tuple(states))
+        return compare_states(port, x, current, scale, signs, None if self.nudging == "centered" else free)
+
+
+def compare_states(
+    port: Port,
+    x: Tensor,
+    current: Tensor,
+    scale: Tensor,
+    signs: tuple[float, ...],
+    free: tuple[Tensor, ...] | None,
+) -> Adjoints:
+    """The gradient at every node that states under currents into the outputs show, and those states' mean.
+
+    Args:
+        port: of a chip that relaxes.
+        x: (batch, features_in) or (*fleet, batch, features_in).
+        current: (*fleet, batch, outputs), V.
+        scale: (*fleet, batch, 1), of the answers to it.
+        signs: of the currents, one of each state that is read.
+        free: taps without a current, that the states are compared with; None: with one another.
+    """
+    ways = torch.tensor(signs, dtype=current.dtype, device=current.device)
+    ways = ways.view(-1, *(1,) * current.ndim)
+    above = (None,) * (len(port.spec.layers) - 1)
+    taps = port.measure(x, Probe(nodes=(*above, ways * current))).taps
+    if free is None:
+        gradient = [(ways * tap).mean(0) * scale for tap in taps]
+        return Adjoints(Gradient(nodes=tuple(gradient)), tuple(tap.mean(0) for tap in taps))
+    nudged = [(ways * (tap - rest)).mean(0) * scale for tap, rest in zip(taps, free, strict=True)]
+    states = [(tap.mean(0) + rest) / 2 for tap, rest in zip(taps, free, strict=True)]
+    return Adjoints(Gradient(nodes=tuple(nudged)), tuple(states))

@@ -20,7 +20,7 @@ from learners import (
     recipes,
     sgd,
 )
-from learners.local import EquilibriumPropagation
+from learners.local import CoupledLearning, EquilibriumPropagation
 
 RECIPES = [recipes.learned_feedback, recipes.node_perturbation, recipes.weight_perturbation]
 
@@ -66,7 +66,7 @@ def test_a_recipe_that_does_not_know_its_steps_says_what_to_do(recipe: Any) -> N
         list(fit(recipe(CrossEntropy()), port, lessons(1), stream(0)))
 
 
-def test_equilibrium_propagation_is_a_recipe_for_chips_that_relax() -> None:
+def test_equilibrium_propagation_and_coupled_learning_are_recipes_for_chips_that_relax() -> None:
     port = Chip(Hopfield(), mlp(8, 6, 3), 7).port()
     check_learner(
         recipes.equilibrium_propagation(CrossEntropy(), steps=3),
@@ -80,5 +80,7 @@ def test_equilibrium_propagation_is_a_recipe_for_chips_that_relax() -> None:
         loss, nudge=0.2, nudging="away", pairs=2, chopped=False, update=spelled.update
     )
     assert made == spelled
+    coupled = recipes.coupled_learning(loss, amplitude=0.3, every=5, update=spelled.update)
+    assert coupled == CoupledLearning(spelled.update, loss, 0.3, 5)
     with pytest.raises(ValueError, match="equilibrium_propagation: .* use `train`"):
         list(fit(recipes.equilibrium_propagation(CrossEntropy()), port, lessons(1), stream(0)))

@@ -115,7 +115,7 @@ def kinds(part: object) -> set[str]:
 def test_every_exported_learner_loss_and_source_of_negatives_is_tried() -> None:
     exported = {n for n in local.__all__ if isinstance(getattr(local, n), type)}
     protocols = {n for n in exported if getattr(getattr(local, n), "_is_protocol", False)}
-    elsewhere = {"Activation", "EquilibriumPropagation"}  # a value; a learner for chips that relax alone
+    elsewhere = {"Activation", "CoupledLearning", "EquilibriumPropagation"}  # a value; for chips that relax
     assert exported - protocols - elsewhere <= set().union(*map(kinds, OBJECTIVES.values()))
 
 
