@@ -42,7 +42,8 @@ def test_outputs_come_to_the_part_of_the_way_that_is_asked_for(amplitude: float)
 
 def test_cells_learn_the_difference_of_the_powers_that_they_dissipate() -> None:
     """With targets reached, contrastive Hebbian learning: half of each squared difference, held less free."""
-    made, drives = chip(), []
+    made = chip()
+    drives: list[tuple[Tensor, ...]] = []
     learner = CoupledLearning(sgd(1.0), SquaredError(), 1.0, push=1e-3)
     port = made.port()._replace(pulse=drives.append)
     free = port.measure(X)

@@ -2,7 +2,7 @@
 
 import torch
 
-from analog import Chip, Mismatched, stream
+from analog import Chip, Device, Mismatched, stream
 from analog.devices import Hopfield, Resistive
 from learners import CrossEntropy, Descent, sgd
 from learners.data import load_data
@@ -13,7 +13,8 @@ DATA = load_data("digits")
 
 
 def test_conductances_get_their_inputs_in_pairs_and_others_as_they_are() -> None:
-    for device, inputs in ((Mismatched(), 64), (Hopfield(), 64), (Resistive(), 130)):
+    devices: list[tuple[Device, int]] = [(Mismatched(), 64), (Hopfield(), 64), (Resistive(), 130)]
+    for device, inputs in devices:
         layers = suitable_layers(device, DATA, 8, 6)
         port = Chip(device, layers, 0).port()
         assert port.measure(DATA.test.x[:3]).out.shape == (3, 10)
