@@ -179,8 +179,8 @@ def _tie(values: Tensor) -> tuple[tuple[int, int], float] | None:  # (samples, u
         return (int(a[worst[0]]), int(b[worst[0]])), worst[1]
     close = values[:, :_CLOSELY]
     close = torch.cat((close, close * close.roll(1, -1)), -1)
-    if many == 2:  # the neighbors of two are the same pair
-        close = close[..., :3]
+    if many <= 2:  # one has no neighbors, and those of two are the same pair
+        close = close[..., : 2 * many - 1]
     count, width = close.shape[1:]
     flat = close.flatten(1)
     sums, squares = flat.mT @ flat, flat.square().mT @ flat.square()

@@ -204,6 +204,8 @@ def test_slips_have_clear_errors() -> None:
         check_learner(Plain(), chip, lessons(), lambda: stream(0))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="wanted a function that makes one"):
         check_learner(Plain(), chip.port(), lessons(), stream(0))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no batch to learn from"):
+        check_learner(Plain(), chip.port(), [], lambda: stream(0))
 
 
 def test_a_loss_that_is_not_finite_is_named_before_any_pulse() -> None:

@@ -204,3 +204,25 @@ def test_slips_have_clear_errors() -> None:
         check_loss(NoTarget())
     with pytest.raises(ValueError, match="do not fall into 4 parts"):
         check_loss(PerGroupLoss(CrossEntropy(), 4))
+
+
+class WrongWhenWide(SquaredError):
+    """Whose gradient is another one beyond ten outputs."""
+
+    def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+        return super().gradient(out, target) * (1.0 if out.shape[-1] < 10 else 1.1)
+
+    def value(self, out: Tensor, target: Tensor) -> Tensor:
+        return 0.5 * (out - target).square().sum(-1, keepdim=True)
+
+
+@pytest.mark.parametrize("dtype", [F64, torch.float32], ids=str)
+def test_a_gradient_that_is_wrong_in_one_precision_or_at_one_size_is_refused(dtype: torch.dtype) -> None:
+    class Wrong(WrongWhenWide):
+        def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+            return (out - target) * (1.1 if out.dtype == dtype else 1.0)
+
+    with pytest.raises(ContractError, match="gradient"):
+        check_loss(Wrong(), torch.zeros(6, 6, dtype=F64))
+    with pytest.raises(ContractError, match="gradient"):
+        check_loss(WrongWhenWide())

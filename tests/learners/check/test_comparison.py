@@ -1,0 +1,108 @@
+"""Comparisons of trees: what counts as the same, as close, and as finite."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from analog import ContractError
+from learners.check.comparison import (
+    clone_tree,
+    equal_trees,
+    finite,
+    multiple,
+    refuse_changed_modes,
+    require_close,
+)
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        (torch.ones(2), torch.ones(2), True),
+        (torch.ones(2), torch.ones(2).double(), False),
+        (torch.ones(2), torch.ones(1, 2), False),
+        (torch.tensor([1.0, NAN]), torch.tensor([1.0, NAN]), True),
+        (torch.tensor([1.0, NAN]), torch.tensor([1.0, 2.0]), False),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, NAN]), False),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0]), False),
+        ((torch.ones(1), None), (torch.ones(1), None), True),
+        ((torch.ones(1), 3), (torch.ones(1), 4), False),
+        ((torch.ones(1), 3), (torch.ones(1), 3.0), False),
+        ((torch.ones(1),), (torch.ones(1), torch.ones(1)), False),
+        ({"a": torch.ones(1)}, {"b": torch.ones(1)}, False),
+        ((torch.ones(1), None), (torch.ones(1), torch.ones(1)), False),
+    ],
+)
+def test_trees_are_the_same_by_structure_and_bit_by_bit(a: Any, b: Any, same: bool) -> None:
+    assert equal_trees(a, b) is same
+
+
+def test_a_copy_has_memory_of_its_own() -> None:
+    tree = (torch.ones(2), 3)
+    copy = clone_tree(tree)
+    copy[0].zero_()
+    assert tree[0].tolist() == [1.0, 1.0] and copy[1] == 3
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "kept"),
+    [
+        ([0.9, 100.0], [0.0, 100.0], True),
+        ([1.1, 100.0], [0.0, 100.0], False),
+        ([0.9e-5], [0.0], True),
+        ([1.1e-5], [0.0], False),
+        ([NAN, 100.0], [0.0, 100.0], False),
+        ([], [], True),
+    ],
+)
+def test_a_share_of_the_largest_is_let_pass(found: list[float], wanted: list[float], kept: bool) -> None:
+    a, b = (torch.tensor(each, dtype=torch.float64) for each in (found, wanted))
+    if kept:
+        return require_close(a, b, 0.01, "the law")
+    with pytest.raises(ContractError, match="^the law; off by"):
+        require_close(a, b, 0.01, "the law")
+
+
+def test_another_shape_is_told() -> None:
+    with pytest.raises(ContractError, match=r"^the law \(\(2,\), wanted \(1, 2\)\)$"):
+        require_close(torch.ones(2), torch.ones(1, 2), 1.0, "the law")
+
+
+def test_a_multiple_is_that_along_the_other() -> None:
+    wanted = torch.tensor([3.0, 4.0])
+    assert multiple(2 * wanted + torch.tensor([4.0, -3.0]), wanted) == pytest.approx(2)
+    assert multiple(wanted, 0 * wanted) == 0
+
+
+def test_one_number_that_is_not_finite_is_enough_and_integers_always_are() -> None:
+    assert finite((torch.ones(2), torch.ones(2).long(), 3))
+    for bad in (NAN, INF, -INF):
+        assert not finite((torch.ones(2), torch.tensor([1.0, bad])))
+
+
+def test_modes_that_are_left_changed_are_named_and_put_back() -> None:
+    with refuse_changed_modes("x"), torch.no_grad():
+        pass
+    with (
+        pytest.raises(ContractError, match="^x: torch's gradient mode was left changed"),
+        refuse_changed_modes("x"),
+    ):
+        torch.set_grad_enabled(False)
+    assert torch.is_grad_enabled()
+    with (
+        pytest.raises(ContractError, match="^x: torch's default dtype was left changed"),
+        refuse_changed_modes("x"),
+    ):
+        torch.set_default_dtype(torch.float64)
+    assert torch.get_default_dtype() == torch.float32
+    with pytest.raises(ArithmeticError), refuse_changed_modes("x"):
+        fail_without_gradients()
+    assert torch.is_grad_enabled()
+
+
+def fail_without_gradients() -> None:
+    torch.set_grad_enabled(False)
+    raise ArithmeticError
