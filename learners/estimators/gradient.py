@@ -45,7 +45,7 @@ def broadcast_parts(parts: Tensor, features: int) -> Tensor:
 
 
 def active_nodes(layer: Layer, tap: Tensor) -> Tensor:
-    """Which of a layer's neurons were active: 1 where the tap is not exactly 0, else 0; all of a read-out's.
+    """Tell which neurons of a layer were active: 1 where the tap is not exactly 0; nodes of a read-out always.
 
     Args:
         layer: its wiring.

@@ -1,7 +1,13 @@
 """The simulator costs little more than the plain matrix products that it contains.
 
 Every figure is a ratio inside one run: a time divided by the time of the plain torch products of the same
-shapes, timed in turn with it. What bounds a figure is told by timing its random numbers alone.
+shapes, timed in turn with it; of each the least of many timings, on as many threads as torch has (set
+OMP_NUM_THREADS). Products of a step are those of its passes, baseline and probes, and of its outer products;
+a chip makes that of the first layer once for both passes. What bounds a figure is told by timing its random
+numbers alone.
+
+How the cost of the published learner's step grows with the batch, the width and the number of probes is an
+exponent fitted to the logarithms of three sizes each.
 
 A chip acting in 512 CartPoles (gymnasium's own vector environment) makes 2.4 M environment steps/s: reading
 it takes 36 % of the time, the environments 30 %, observations, choices and copies the rest (2 threads,
@@ -11,10 +17,9 @@ Beside ours: aihwkit 1.2.0 pays 17 to 145 matmuls for a forward pass of 784 -> 2
 (4.8 for its pure-torch tile), and 43 to 101 for a training step.
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
+from itertools import cycle
 from typing import Any
 
 import gymnasium
@@ -23,9 +28,12 @@ from matplotlib.figure import Figure
 
 from analog import Chip, Ideal, Mismatched, dense, stream
 from analog.devices import ZOO
-from learners import Batch, CrossEntropy, Descent, NodePerturbation, fit, sgd
+from learners import Batch, CrossEntropy, Descent, NodePerturbation, fit, recipes, sgd
+from learners.learner import Learner
+from learners.local import Hebbian
 from learners.rl import Argmax, ObservationNormalizer
 
+from ..kit.metrics.timings import growth_exponent, normal, step_times, stepping, timed
 from ..kit.report.figures import PALETTE, note, panels
 from ..kit.report.tables import fixed, short_number
 from ..kit.run.arguments import AnyDevice
@@ -64,17 +72,25 @@ def run(trial: Trial) -> Iterator[Row]:
     args = trial.args
     for i, device in enumerate(args.devices):
         yield {**_reading(device, args), "done": 0.5 * (i + 1) / len(args.devices)}
-    yield {**_step(args), "done": 0.7}
-    yield {**_acting(args), "done": 0.8}
+    yield {**_local_step(args), "done": 0.55}
+    yield {**_step(args), "done": 0.6}
+    yield {**_published_step(args), "done": 0.65}
+    for i, growth in enumerate(GROWTHS):
+        yield {**_growth(args, *growth), "done": 0.7 + 0.05 * i}
+    yield {**_acting(args), "done": 0.9}
     yield {**_fleet(args), "done": 1.0}
 
 
 def _reading(device: Any, args: Args) -> Row:
-    x, w = _normal(256, 784), _normal(256, 784)
+    x, w = normal(256, 784), normal(256, 784)
+    others = cycle((x, -x))  # a chip that sees the same again need not make the product anew
     port = Chip(device, (dense(784, 256),)).port()
     u, generator = torch.empty(256, 256), stream(args.seed, "speed")
-    ours, plain, draws = _timed(
-        args.repeats, lambda: port.measure(x), lambda: x @ w.T, lambda: u.normal_(generator=generator)
+    ours, plain, draws = timed(
+        args.repeats,
+        lambda: port.measure(next(others)),
+        lambda: x @ w.T,
+        lambda: u.normal_(generator=generator),
     )
     noiseless = torch.equal(port.measure(x).out, port.measure(x).out)
     return _row(
@@ -85,28 +101,53 @@ def _reading(device: Any, args: Args) -> Row:
     )
 
 
+def _local_step(args: Args) -> Row:
+    """A reading of one layer, its own rule and a noisy pulse, against a pass and the outer product."""
+    x, w, h = normal(512, 784), normal(256, 784), normal(512, 256)
+    port = Chip(Mismatched(), (dense(784, 256),)).port()
+    target = 1.0 - 2.0 * (torch.arange(512) % 2)
+    step = stepping(Hebbian(sgd(1e-3)), port, Batch(x, target), args.seed)
+    u, generator = torch.empty(512 * 256 + 256 * 784), stream(args.seed, "speed")
+    times = timed(args.repeats, step, lambda: (x @ w.T, h.T @ x), lambda: u.normal_(generator=generator))
+    return _row("local step of one layer 784-256, batch 512", *times)
+
+
 def _step(args: Args) -> Row:
-    """A clean reading, one probe, the estimate and a noisy pulse, against two passes and outer products."""
-    x, target = _normal(512, 784), torch.arange(512) % 10
-    a, b, h, d = _normal(256, 784), _normal(10, 256), _normal(512, 256), _normal(512, 10)
-    port = Chip(Mismatched(), (dense(784, 256), dense(256, 10, linear=True))).port()
+    """A clean reading, one probe, the estimate and a noisy pulse."""
     learner = Descent(NodePerturbation(0.1, mask=False), sgd(1e-3), CrossEntropy(), delta_rule=False)
-    state, batch, generator = learner.init(port.spec), Batch(x, target), stream(args.seed, "speed", "probes")
+    return _row("node-perturbation step 784-256-10, batch 512", *step_times(args.repeats, args.seed, learner))
 
-    def plain() -> None:
-        for _ in range(2):
-            (x @ a.T) @ b.T
-        h.T @ x
-        d.T @ h
 
-    u, w, generator = torch.empty(2 * 512, 266), torch.empty(266, 784), stream(args.seed, "speed")
-    ours, products, draws = _timed(
-        args.repeats,
-        lambda: learner.step(port, batch, state, generator),
-        plain,
-        lambda: (u.normal_(generator=generator), w.normal_(generator=generator)),
-    )
-    return _row("node-perturbation step 784-256-10, batch 512", ours, products, draws)
+def _published_step(args: Args) -> Row:
+    """The learner of the published tables: four probes, learned feedback, Adam."""
+    times = step_times(args.repeats, args.seed, _published(), probes=recipes.PROBES)
+    return _row("published learner's step 784-256-10, batch 512", *times)
+
+
+def _published(probes: int = recipes.PROBES) -> Learner:
+    return recipes.learned_feedback(CrossEntropy(), probes=probes, steps=10**9)
+
+
+GROWTHS = (("batch", (128, 256, 512)), ("hidden", (64, 128, 256)), ("probes", (2, 4, 8)))
+
+
+def _growth(args: Args, axis: str, sizes: Sequence[int]) -> Row:
+    """How the published learner's step grows along one axis, the others being those of its own row."""
+    repeats, times = max(3, args.repeats // 10), []
+    for size in sizes:
+        learner = _published(size) if axis == "probes" else _published()
+        shape = {"probes": recipes.PROBES} | {axis: size}
+        times.append(step_times(repeats, args.seed, learner, **shape)[:2])
+    ours, products = zip(*times, strict=True)
+    exponents = [growth_exponent(sizes, seconds) for seconds in (ours, products)]
+    return {
+        "what": f"published learner's step, {axis} from {sizes[0]} to {sizes[-1]}",
+        "us": 1e6 * ours[-1],
+        "yardstick_us": 1e6 * products[-1],
+        "ratio": ours[-1] / products[-1],
+        "exponent": exponents[0],
+        "bound": f"grows as {axis}^{exponents[0]:.2f}, its products as {axis}^{exponents[1]:.2f}",
+    }
 
 
 def _acting(args: Args) -> Row:
@@ -116,7 +157,7 @@ def _acting(args: Args) -> Row:
     known = ObservationNormalizer(torch.tensor([9.0]), torch.zeros(4), torch.full((4,), 9.0))
     first_observation, _ = env.reset(seed=args.seed)
     x, generator = torch.as_tensor(first_observation), stream(args.seed, "speed", "acting")
-    action = Argmax().select(port.measure(x).out, generator).numpy()
+    action, others = Argmax().select(port.measure(x).out, generator).numpy(), cycle((x, -x))
 
     def choose(observation: Any) -> Any:
         return (
@@ -129,7 +170,9 @@ def _acting(args: Args) -> Row:
         latest["observation"] = env.step(choose(latest["observation"]))[0]
 
     latest = {"observation": first_observation}
-    ours, world, chip = _timed(args.repeats, together, lambda: env.step(action), lambda: port.measure(x))
+    ours, world, chip = timed(
+        args.repeats, together, lambda: env.step(action), lambda: port.measure(next(others))
+    )
     return {
         "what": f"chip acting in {COPIES} CartPoles, one step",
         "us": 1e6 * ours,
@@ -147,7 +190,7 @@ def _fleet(args: Args) -> Row:
     """A node-perturbation step of every chip, one by one and all in one."""
     layers = (dense(64, 64), dense(64, 10, linear=True))
     learner = Descent(NodePerturbation(0.1, mask=False), sgd(1e-3), CrossEntropy(), delta_rule=False)
-    batch = Batch(_normal(16, 64), torch.arange(16) % 10)
+    batch = Batch(normal(16, 64), torch.arange(16) % 10)
     generator = stream(args.seed, "speed", "fleet")
     few = min(args.chips, 100)  # timed, then counted up
     lone = [Chip(Mismatched(), layers, i).port() for i in range(few)]
@@ -157,28 +200,26 @@ def _fleet(args: Args) -> Row:
         for port in lone:
             list(fit(learner, port, [batch], generator))
 
+    x, a, b = batch.x.expand(args.chips, 16, 64), normal(args.chips, 64, 64), normal(args.chips, 64, 10)
+    h, d = normal(args.chips, 16, 64), normal(args.chips, 16, 10)
+
+    def products() -> None:
+        (x @ a, h @ b, x @ a, h @ b, h.mT @ x, d.mT @ h)
+
     repeats = max(3, args.repeats // 20)
-    each, together = _timed(repeats, one_by_one, lambda: list(fit(learner, fleet, [batch], generator)))
+    each, together, plain = timed(
+        repeats, one_by_one, lambda: list(fit(learner, fleet, [batch], generator)), products
+    )
     each *= args.chips / few
     return {
         "what": f"step of {args.chips} chips of 64-64-10, batch 16, one fleet",
         "us": 1e6 * together,
         "yardstick_us": 1e6 * each,
         "ratio": together / each,
-        "bound": f"{each / together:.1f} times faster than one by one, which is bound by calls",
+        "us_per_chip": 1e6 * together / args.chips,
+        "bound": f"{1e6 * together / args.chips:.0f} us a chip, {together / plain:.1f} times its products; "
+        f"{each / together:.1f} times faster than one by one, which is bound by calls",
     }
-
-
-def _timed(repeats: int, *calls: Callable[[], Any]) -> list[float]:
-    """Median seconds of each call, all taken in turn."""
-    times: list[list[float]] = [[] for _ in calls]
-    for turn in range(repeats + 3):
-        for call, seconds in zip(calls, times, strict=True):
-            began = time.perf_counter()
-            call()
-            if turn >= 3:  # the first ones warm up
-                seconds.append(time.perf_counter() - began)
-    return [median(seconds) for seconds in times]
 
 
 def _row(what: str, ours: float, plain: float, draws: float) -> Row:
@@ -189,12 +230,9 @@ def _row(what: str, ours: float, plain: float, draws: float) -> Row:
         "us": 1e6 * ours,
         "yardstick_us": 1e6 * plain,
         "ratio": ours / plain,
+        "products": True,  # are its yardstick
         "bound": ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items()),
     }
-
-
-def _normal(*shape: int) -> torch.Tensor:
-    return torch.randn(shape, generator=stream(0, "speed", *shape))
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
@@ -212,10 +250,10 @@ def table(rows: Sequence[Row]) -> list[Row]:
 
 def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     figure, (axis,) = panels(width=6)
-    same_yardstick = rows[:-2]  # acting and the fleet have other yardsticks
+    same_yardstick = [r for r in rows if r.get("products")]
     axis.barh([r["what"] for r in same_yardstick], [r["ratio"] for r in same_yardstick], color=PALETTE[0])
     axis.axvline(1.0, color="black", linewidth=0.8)
     axis.set(xlabel="time / that of the plain products")
     axis.invert_yaxis()
-    note(figure, "median of many repeats; the line: the plain products alone")
+    note(figure, "least of many repeats; the line: the plain products alone")
     return {"speed": figure}

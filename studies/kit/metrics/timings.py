@@ -1,0 +1,74 @@
+"""Timings of steps, each beside the plain products that it contains."""
+
+import time
+from collections.abc import Callable, Sequence
+from math import log
+from statistics import linear_regression
+from typing import Any
+
+import torch
+
+from analog import Chip, Mismatched, Port, mlp, stream
+from learners import Batch
+from learners.learner import Learner
+
+
+def timed(repeats: int, *calls: Callable[[], Any]) -> list[float]:
+    """The least seconds of each call out of so many, all taken in turn."""
+    times: list[list[float]] = [[] for _ in calls]
+    for turn in range(repeats + 3):
+        for call, seconds in zip(calls, times, strict=True):
+            began = time.perf_counter()
+            call()
+            if turn >= 3:  # the first ones warm up
+                seconds.append(time.perf_counter() - began)
+    return [min(seconds) for seconds in times]
+
+
+def step_times(
+    repeats: int, seed: int, learner: Learner, *, batch: int = 512, hidden: int = 256, probes: int = 1
+) -> list[float]:
+    """Seconds of a learner's step on a `Mismatched` chip, of the products that it contains, and of its noise.
+
+    Args:
+        repeats: timings of each.
+        seed: of the learner's probes and of the noise beside it.
+        learner: one that reads a batch, probes it, and pulses once.
+        batch: examples of a step.
+        hidden: neurons between 784 inputs and 10 outputs.
+        probes: directions of a step.
+    """
+    x, target = normal(batch, 784), torch.arange(batch) % 10
+    a, b, h, d = normal(hidden, 784), normal(10, hidden), normal(batch, hidden), normal(batch, 10)
+    probed, generator = h.expand(probes, batch, hidden).clone(), stream(seed, "speed")
+    port = Chip(Mismatched(), mlp(784, hidden, 10)).port()
+    u, w = torch.empty((1 + probes) * batch, hidden + 10), torch.empty(hidden + 10, 784)
+
+    def products() -> None:
+        (x @ a.T, h @ b.T, x @ a.T, probed @ b.T, h.T @ x, d.T @ h)
+
+    def draws() -> None:
+        (u.normal_(generator=generator), w.normal_(generator=generator))
+
+    return timed(repeats, stepping(learner, port, Batch(x, target), seed), products, draws)
+
+
+def stepping(learner: Learner, port: Port, batch: Batch, seed: int) -> Callable[[], None]:
+    """A call that steps a learner of these wires once more, with the same batch."""
+    generator = stream(seed, "speed", "probes")
+    latest = {"state": learner.init(port.spec)}
+
+    def step() -> None:
+        latest["state"], _ = learner.step(port, batch, latest["state"], generator)
+
+    return step
+
+
+def growth_exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
+    """The exponent by which a time grows with a size: the slope of its logarithm."""
+    return linear_regression([log(size) for size in sizes], [log(t) for t in seconds]).slope
+
+
+def normal(*shape: int) -> torch.Tensor:
+    """Standard normal numbers (*shape), the same ones whenever they are asked for."""
+    return torch.randn(shape, generator=stream(0, "speed", *shape))
