@@ -45,7 +45,7 @@ def broadcast_parts(parts: Tensor, features: int) -> Tensor:
 
 
 def active_nodes(layer: Layer, tap: Tensor) -> Tensor:
-    """Tell which neurons of a layer were active: 1 where the tap is not exactly 0; nodes of a read-out always.
+    """Tell which neurons of a layer were active: 1 where the tap is not 0, and for all nodes of a read-out.
 
     Args:
         layer: its wiring.
