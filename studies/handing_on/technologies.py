@@ -9,7 +9,8 @@ knobs stand beside.
 
 The same fresh chips are taught by the teachers of all technologies, so that columns are paired. Outputs of
 chips that relax stay small, and are amplified digitally by 5 before anything is made of them, by teacher and
-heir alike. Temperature and learning rates were chosen on held-out training data (`--held-out`).
+heir alike. Learning rate and temperature are those of the other studies of heirs, where they were chosen on
+held-out training data, and were not chosen anew for these pairs; `--held-out` judges by such data.
 
 Published: nothing between technologies that we know of.
 
