@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Chip, Ideal, Layer, Spec, conv2d, dense, stream, xray
+from analog import Chip, Ideal, Layer, Spec, conv2d, dense, grouped, stream, xray
 from learners import CrossEntropy, Gradient
 from learners.estimators import knob_gradients
-from learners.estimators.gradient import broadcast_parts, knob_gradient
+from learners.estimators.gradient import broadcast_parts, knob_gradient, weighted_sum
 
 F64 = torch.float64
 SHAPES = {
     "dense": (dense(6, 4), dense(4, 3, linear=True)),
+    "grouped": (grouped(6, 4, 2), grouped(4, 6, 2, linear=True)),
     "conv": (conv2d((1, 4, 4), 2, 2, stride=2, biases="per-site"), dense(8, 3, linear=True)),
 }
 
@@ -31,21 +32,24 @@ def test_node_gradients_become_knob_gradients(layers: tuple[Layer, ...]) -> None
     torch.testing.assert_close(ours, xray.knob_gradient(chip, x, target, CrossEntropy()))
 
 
-def relaxing(layers: tuple[Layer, ...], synapse: Any) -> tuple[Spec, list[Tensor]]:
-    """The datasheet of two chips that relax, and what their inputs and nodes show of five examples."""
-    spec = replace(Chip(Ideal(), layers, 1, dtype=F64).spec, synapse=synapse, fleet=(2,))
+def relaxing(
+    layers: tuple[Layer, ...], synapse: Any, fleet: tuple[int, ...] = (2,)
+) -> tuple[Spec, list[Tensor]]:
+    """The datasheet of chips that relax, and what their inputs and nodes show of five examples."""
+    spec = replace(Chip(Ideal(), layers, 1, dtype=F64).spec, synapse=synapse, fleet=fleet)
     generator, widths = stream(0, "states"), (layers[0].features_in, *(each.features for each in layers))
-    return spec, [torch.randn(2, 5, width, generator=generator, dtype=F64) for width in widths]
+    return spec, [torch.randn(*fleet, 5, width, generator=generator, dtype=F64) for width in widths]
 
 
+@pytest.mark.parametrize("fleet", [(), (2,)], ids=str)
 @pytest.mark.parametrize("synapse", ["product", "difference"])
 @pytest.mark.parametrize("unknown", [None, 0, 1], ids=["all", "above", "below"])
 @pytest.mark.parametrize("layers", SHAPES.values(), ids=SHAPES)
 def test_the_gradient_at_a_cell_is_by_how_much_the_adjoints_of_both_its_nodes_lower_its_energy(
-    layers: tuple[Layer, ...], unknown: int | None, synapse: str
+    layers: tuple[Layer, ...], unknown: int | None, synapse: str, fleet: tuple[int, ...]
 ) -> None:
     """Its energy is -v v' or (v - v')^2 / 2, summed over its sites, averaged over examples."""
-    spec, states = relaxing(layers, synapse)
+    spec, states = relaxing(layers, synapse, fleet)
     generator = stream(0, "adjoints")
     adjoints = [torch.randn(v.shape, generator=generator, dtype=F64) for v in states[1:]]
     known = [None if at == unknown else a for at, a in enumerate(adjoints)]
@@ -82,3 +86,19 @@ def test_a_part_that_is_given_to_its_nodes_needs_an_equal_share_of_them() -> Non
     assert broadcast_parts(torch.tensor([[1.0, 2.0]]), 4).tolist() == [[1.0, 1.0, 2.0, 2.0]]
     with pytest.raises(ValueError, match="2 parts do not divide a layer of 3 nodes"):
         broadcast_parts(torch.zeros(1, 2), 3)
+
+
+def test_a_weighted_sum_counts_what_is_not_known_as_zero() -> None:
+    a, b, c, d = torch.randn(4, 3, generator=stream(0, "sum"), dtype=F64)
+    first = Gradient(knobs=(a, None, b, None), nodes=None)
+    second = Gradient(knobs=(c, d, None, None), nodes=(a, None, b, None))
+    told = weighted_sum(0.3, first, second)
+    assert told.knobs is not None and told.nodes is not None and told.knobs[3] is None
+    torch.testing.assert_close(told.knobs[:3], (0.3 * a + c, d, 0.3 * b))
+    assert [entry is None for entry in told.nodes] == [False, True, False, True]
+    torch.testing.assert_close((told.nodes[0], told.nodes[2]), (a, b))
+    back = weighted_sum(0.3, second, first)
+    assert back.knobs is not None and back.nodes is not None
+    torch.testing.assert_close(back.knobs[:3], (0.3 * c + a, 0.3 * d, b))
+    torch.testing.assert_close((back.nodes[0], back.nodes[2]), (0.3 * a, 0.3 * b))
+    assert weighted_sum(0.3, Gradient(), Gradient()) == Gradient()
