@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from analog.port import Dead, Port, Probe, Reading, make_port, rewired
+from analog.port import Dead, Port, Probe, Reading, make_port, require_port, rewired
 from analog.spec import Knobs
 
 from .formats.answer_format import check_integer
@@ -13,10 +13,16 @@ from .formats.answer_format import check_integer
 def averaged(port: Port, reads: int) -> Port:
     """Make every measurement of a port so many times and average it: noise falls, charges rise.
 
+    Its datasheet says so (`Spec.readings`): a ledger of these wires, and the reads that `train` and `distill`
+    return, count every reading.
+
     Raises:
+        TypeError: if it is no port.
         ValueError: if reads is not an integer of at least 1.
     """
+    require_port(port, "averaged")
     check_integer("averaged: reads", reads)
+    spec = replace(port.spec, readings=port.spec.readings * reads)
 
     def read(x: torch.Tensor, probe: Probe, first: int, last: int) -> Reading:
         total = port.measure(x, probe, first=first, last=last).taps
@@ -25,7 +31,7 @@ def averaged(port: Port, reads: int) -> Port:
             total = tuple(t + a for t, a in zip(total, again, strict=True))
         return Reading(tuple(t / reads for t in total))
 
-    return rewired(port, read)
+    return rewired(port._replace(spec=spec), read)
 
 
 def ensemble(*ports: Port) -> Port:

@@ -120,12 +120,13 @@ def test_program_is_one_pulse_from_blank_that_nobody_verifies(monkeypatch: pytes
 def test_measurements_say_why_a_device_does_not_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = blocks((ROOT / "docs/does_not_learn.md").read_text()).values()
     found = run(code, "does_not_learn", monkeypatch)
-    assert found["signal"] > 5 * found["noise"] and 0.2 < found["active"] < 0.8
+    assert found["signal"] > 4 * found["noise"] and 0.2 < found["active"] < 0.8
     assert 0.1 < found["tuned"].size < 0.25 and found["losses"][-1] < 0.3 * found["losses"][0]
     assert min(found["pulsed"]) > 0.8
-    dull = code.replace("Mismatched(severity=1.0)", "Mismatched(severity=1.0, read_noise=0.2)")
+    dull = code.replace("Mismatched(severity=1.0)", "Mismatched(severity=1.0, read_noise=0.5)")
     drowned = run(dull.partition("# 3.")[0], "drowned", monkeypatch)
-    assert drowned["signal"] < 5 * drowned["noise"]
+    assert drowned["signal"] < 0.7 * drowned["noise"]
+    assert drowned["signal"] == pytest.approx(found["signal"], rel=0.3)  # noise is no part of it
 
 
 def test_a_loss_of_ones_own_teaches_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

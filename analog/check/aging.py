@@ -12,6 +12,7 @@ from .assertions import require, require_close
 from .trial import Bench, FrozenNoise, Trial, respond
 
 _SCALES: Final = tuple(1.3 * 10.0**k for k in range(-6, 10, 3))  # s
+_ROUNDING: Final = 1e-7  # of a wait, as of a factor that was computed in single precision
 _PAIRS: Final = 250  # of chips that age in one wait and in many
 _LIMIT: Final = 8.0  # 3e-14 a test, see `shared_noise`
 
@@ -35,7 +36,7 @@ def check_aging(trial: Trial) -> None:
             f"ageing by {sum(waits):.3g} s, their sum; keep the age in the cells"
         )
         for one, many in zip(_states(trial, bench, once), _states(trial, bench, often), strict=True):
-            require_close(many, one, 1e-6, law)
+            require_close(many, one, _ROUNDING * len(waits), law)
 
 
 def _used(trial: Trial) -> Bench:

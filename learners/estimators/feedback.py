@@ -109,13 +109,13 @@ class Feedback(ControlVariate[tuple[Pathway, ...]]):
         """
         weighted = output_gradient * weight
         strength = weighted * output_gradient
-        units, tiny = active.shape[-1], torch.finfo(weighted.dtype).tiny
+        units, least = active.shape[-1], torch.finfo(weighted.dtype).tiny ** 0.5  # where all gradients are 0
         latest = path.samples.new_tensor(output_gradient.shape[-2] * len(push))
         samples = path.samples * self.decay + latest
         square = path.square * self.decay + weighted.mT @ output_gradient
         activity = path.activity * self.decay + (active * strength.sum(-1, keepdim=True)).sum(-2)
         # the probes' own variance, about |gradient|^2 units / samples, against a prior that all units share
-        total = square.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None] + tiny
+        total = square.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None].clamp(min=least)
         ridge = (total * (units / samples))[..., None]
         eye = torch.eye(square.shape[-1], dtype=square.dtype, device=square.device)
         faded = path.activity * (self.decay / path.samples.clamp(min=1))
@@ -123,7 +123,7 @@ class Feedback(ControlVariate[tuple[Pathway, ...]]):
         wanted = innovation.mT @ weighted - gained.unsqueeze(-1) * path.back
         share = torch.maximum(activity, strength.sum((-2, -1))[..., None]) / total
         step = torch.linalg.solve(square + ridge * eye, wanted, left=False)
-        back = path.back + step / (share.unsqueeze(-1) + tiny)
+        back = path.back + step / share.unsqueeze(-1).clamp(min=least)
         return Pathway(back, activity, square, samples)
 
 

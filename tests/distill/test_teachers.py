@@ -16,10 +16,16 @@ def test_a_steadied_teacher_is_charged_for_each_reading_and_is_less_noisy() -> N
     port = averaged(metered(chip.port(), ledger), 16)
     gap = (port.measure(X).out - port.measure(X).out).std()
     assert ledger.reads == [32 * 400] * 2
+    outside = Ledger(port.spec)
+    run = metered(averaged(chip.port(), 16), outside)
+    run.measure(X)
+    assert outside.reads == [16 * 400] * 2 and outside.seconds == pytest.approx(ledger.seconds / 2)
     loud = (chip.port().measure(X).out - chip.port().measure(X).out).std()
     assert 3 < float(loud / gap) < 5  # 4, for 1,200 differences each
     with pytest.raises(ValueError, match="at least 1"):
         averaged(port, 0)
+    with pytest.raises(TypeError, match=r"give its wires, chip.port\(\)"):
+        averaged(chip, 2)  # type: ignore[arg-type]
 
 
 def test_an_ensemble_is_the_geometric_mean_of_its_members() -> None:

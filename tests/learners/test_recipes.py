@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from analog import Chip, Mismatched, mlp, stream, xray
+from analog import Chip, Ideal, Mismatched, mlp, stream, xray
 from analog.devices import Hopfield
 from learners import (
     Batch,
@@ -13,6 +13,7 @@ from learners import (
     Descent,
     Feedback,
     NodePerturbation,
+    SquaredError,
     adam,
     check_learner,
     fit,
@@ -64,6 +65,16 @@ def test_a_recipe_that_does_not_know_its_steps_says_what_to_do(recipe: Any) -> N
         ValueError, match=rf"^{recipe.__name__}: .* use `train`, or pass steps= to the recipe"
     ):
         list(fit(recipe(CrossEntropy()), port, lessons(1), stream(0)))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.__name__)
+def test_a_chip_that_errs_nowhere_is_taught_nothing_or_little(recipe: Any) -> None:
+    chip = Chip(Ideal(), mlp(8, 6, 3), 7)
+    x = lessons(1)[0].x
+    wanted = chip.port().measure(x).out
+    learner = recipe(SquaredError(), update=sgd(0.1))
+    for _, step in fit(learner, chip.port(), [Batch(x, wanted)] * 3, stream(0)):
+        assert float(step.loss) < 1e-4
 
 
 def test_equilibrium_propagation_and_coupled_learning_are_recipes_for_chips_that_relax() -> None:

@@ -80,6 +80,8 @@ def to_json(value: Any) -> Any:
         return {"class": kind, **{name: to_json(v) for name, v in sorted(fields.items())}}
     if isinstance(value, tuple | list):
         return [to_json(v) for v in value]
+    if getattr(value, "__dict__", None) == {} and type(value).__module__ != "builtins":
+        return {"class": f"{type(value).__module__}:{type(value).__qualname__}"}  # no settings, as a loss
     raise ValueError(f"cannot describe {value!r} in a manifest; make {type(value).__name__} a dataclass")
 
 

@@ -277,6 +277,9 @@ HONEST: dict[str, Device] = {
     ),
     "cells that fall back by chance": bent(Ideal(), age=switched),
     "an exponential leak": bent(Ideal(), age=lambda c, s, n: knobs_to(c, c.knobs * 2 ** (-s / 1e5))),
+    "a leak computed in single precision": bent(
+        Ideal(), age=lambda c, s, n: knobs_to(c, c.knobs * torch.exp(torch.tensor(-s / 0.7)))
+    ),
     "an amplifier's random walk": bent(
         Amplified(), age=lambda c, s, n: c.ticked(s)._replace(gain=c.gain + 1e-5 * s**0.5 * n.normal(c.gain))
     ),

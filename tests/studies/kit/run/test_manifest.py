@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from learners import adam, sgd
+from learners import CrossEntropy, SquaredError, adam, sgd
 from studies.hardware import calibrate
 from studies.kit.run.manifest import manifest, to_json
 
@@ -39,6 +39,7 @@ class Part:
         (partial(sgd, rate=0.1), sgd),
         ({"a": 1}, {"b": 1}),
         (Part, Pair),
+        (CrossEntropy(), SquaredError()),
     ],
 )
 def test_different_values_are_told_apart(one: Any, other: Any) -> None:
