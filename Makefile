@@ -39,7 +39,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed; make PYTHON=python3.12"'
 	@echo 'setting up .venv: torch and others are installed, quietly; a minute, or several'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,dask,bench,baselines]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,dask,bench,baselines,evolution]'
 	touch $(READY)
 
 clean:

@@ -6,7 +6,6 @@ https://doi.org/10.1038/s41586-021-04223-6. Where we differ: nothing is given; t
 response, measured again and again while the chip learns, by as many reads as a layer has inputs.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,9 +19,10 @@ from analog.spec import Spec
 
 from .access import spans_access
 from .estimators.estimate import judge_baseline
-from .estimators.gradient import Gradient, active_nodes, knob_gradients
+from .estimators.gradient import active_nodes
 from .learner import Batch, Step
 from .losses import Loss, known_gradient
+from .node_descent import carry_down, descend_nodes
 from .updates.record import Update, require_update
 
 
@@ -106,7 +106,7 @@ class MeasuredFeedback:
         """Read the batch, measure the matrices when it is time to, and pulse the chip once."""
         reading = port.measure(batch.x)
         baseline = judge_baseline(self.loss, batch.x, batch.target, reading)
-        losses, inputs = baseline.losses, (batch.x, *reading.taps[:-1])
+        inputs = (batch.x, *reading.taps[:-1])
         responses = state.responses
         if state.steps % self.every == 0 and responses:
             example = torch.randint(batch.x.shape[-2], (1,), generator=generator, device=generator.device)
@@ -116,11 +116,8 @@ class MeasuredFeedback:
             )
         assert baseline.output_gradient is not None  # the loss knows it
         nodes = carry_down(port.spec, reading.taps, [r.mean for r in responses], baseline.output_gradient)
-        drive, update = self.update.step(
-            knob_gradients(port.spec, Gradient(nodes=nodes), inputs), state.update
-        )
-        port.pulse(drive)
-        return MeasuredState(update, responses, state.steps + 1), Step(losses.sum(-1).mean(-1), reading)
+        update, step = descend_nodes(port, baseline, nodes, inputs, self.update, state.update)
+        return MeasuredState(update, responses, state.steps + 1), step
 
     def _refresh(self, port: Port, at: int, inputs: Tensor, before: LayerResponse) -> LayerResponse:
         """A layer's response, measured once more around the inputs (*fleet, 1, features_in) of an example."""
@@ -134,26 +131,3 @@ class MeasuredFeedback:
         return LayerResponse(
             before.changes * self.decay + change.sum(0), before.readings * self.decay + seen.sum(0)
         )
-
-
-def carry_down(
-    spec: Spec, taps: Sequence[Tensor], responses: Sequence[Tensor], output_gradient: Tensor
-) -> tuple[Tensor, ...]:
-    """Carry gradients from the outputs down to the nodes of every layer.
-
-    Args:
-        spec: the whole chip.
-        taps: of each layer, (*fleet, batch, features).
-        responses: of each layer but the first, (*fleet, features_in, features).
-        output_gradient: (*fleet, batch, outputs), of each example's loss.
-
-    Returns:
-        The gradient at each layer's summing nodes, (*fleet, batch, features), as far as a neuron's own
-        derivative is 1 where it is active.
-    """
-    at_taps, nodes = output_gradient, list[Tensor]()
-    for at in reversed(range(len(spec.layers))):
-        nodes.insert(0, at_taps * active_nodes(spec.layers[at], taps[at]))
-        if at:
-            at_taps = nodes[0] @ responses[at - 1].mT
-    return tuple(nodes)

@@ -6,30 +6,18 @@ linearly over the training. How many steps that is, `train` tells the learner; `
 there it is an argument. All of this was chosen on held-out training data.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn
-
-from torch import Generator
-
-from analog.access import Access
-from analog.port import Port
-from analog.spec import Spec
-
-from .access import needed_access
 from .descent import Descent
 from .estimators.control_variates import ControlVariate
 from .estimators.feedback import Feedback
 from .estimators.node import NodePerturbation
 from .estimators.weight import WeightPerturbation
-from .learner import Batch, Learner
+from .learner import Learner
 from .local.coupled import CoupledLearning
 from .local.equilibrium import EquilibriumPropagation, Nudging
 from .losses import Loss
 from .measured_feedback import MeasuredFeedback
-from .updates.basic import adam
+from .unscheduled import with_adam
 from .updates.record import Update
-from .updates.wrappers import linear_decay
 
 LEARNING_RATE = 1e-2  # of chips with 64 hidden neurons; those with 256 that learn MNIST take 6e-3
 PROBE_SIZE = 0.15  # V at the summing node: what `tune_probe_size` finds for Mismatched, give or take a fifth
@@ -38,39 +26,6 @@ PROBES = 4
 INPUT_SIZE = 1.0  # V, by which an input is raised; from .3 to 3 alike on held-out digits
 NUDGE = 0.3  # V, the current into the outputs of a chip that relaxes
 FEEDBACK = Feedback(decay=0.98, estimate_weight=0.2)  # on noisy chips most of the innovation is noise
-
-
-@dataclass(frozen=True)
-class Unscheduled:
-    """A learner whose learning rate falls over a training of a length that is not known yet.
-
-    `train` makes the learner that steps by `for_steps`; to step it otherwise raises.
-    """
-
-    name: str
-    for_steps: Callable[[int], Learner]
-
-    def __repr__(self) -> str:
-        return f"{self.name}(...)"
-
-    def needs(self, spec: Spec) -> Access:
-        """The access that the learner needs, however long it learns."""
-        return needed_access(self.for_steps(1), spec)
-
-    def init(self, spec: Spec) -> NoReturn:
-        """Refuse to begin.
-
-        Raises:
-            ValueError: always; the number of steps is not known.
-        """
-        raise ValueError(
-            f"{self.name}: the learning rate falls to zero over the training, whose length is not known; "
-            "use `train`, or pass steps= to the recipe"
-        )
-
-    def step(self, port: Port, batch: Batch, state: Any, generator: Generator) -> NoReturn:
-        """Refuse to step, as `init` does."""
-        self.init(port.spec)
 
 
 def learned_feedback(
@@ -104,7 +59,7 @@ def learned_feedback(
     def learner(update: Update) -> Learner:
         return Descent(estimator, update, loss, control_variate=feedback)
 
-    return _scheduled("learned_feedback", learner, learning_rate, update, steps)
+    return with_adam("learned_feedback", learner, learning_rate, update, steps)
 
 
 def node_perturbation(
@@ -125,7 +80,7 @@ def node_perturbation(
     def learner(update: Update) -> Learner:
         return Descent(estimator, update, loss)
 
-    return _scheduled("node_perturbation", learner, learning_rate, update, steps)
+    return with_adam("node_perturbation", learner, learning_rate, update, steps)
 
 
 def weight_perturbation(
@@ -153,7 +108,7 @@ def weight_perturbation(
     def learner(update: Update) -> Learner:
         return Descent(estimator, update, loss, delta_rule=delta_rule, control_variate=control_variate)
 
-    return _scheduled("weight_perturbation", learner, learning_rate, update, steps)
+    return with_adam("weight_perturbation", learner, learning_rate, update, steps)
 
 
 def equilibrium_propagation(
@@ -175,7 +130,7 @@ def equilibrium_propagation(
     def learner(update: Update) -> Learner:
         return EquilibriumPropagation(update, loss, nudge, nudging, pairs, chopped)
 
-    return _scheduled("equilibrium_propagation", learner, learning_rate, update, steps)
+    return with_adam("equilibrium_propagation", learner, learning_rate, update, steps)
 
 
 def coupled_learning(
@@ -195,7 +150,7 @@ def coupled_learning(
     def learner(update: Update) -> Learner:
         return CoupledLearning(update, loss, amplitude, every)
 
-    return _scheduled("coupled_learning", learner, learning_rate, update, steps)
+    return with_adam("coupled_learning", learner, learning_rate, update, steps)
 
 
 def measured_feedback(
@@ -227,21 +182,4 @@ def measured_feedback(
     def learner(update: Update) -> Learner:
         return MeasuredFeedback(update, loss, size, every, reads, decay)
 
-    return _scheduled("measured_feedback", learner, learning_rate, update, steps)
-
-
-def _scheduled(
-    name: str,
-    learner: Callable[[Update], Learner],
-    learning_rate: float,
-    update: Update | None,
-    steps: int | None,
-) -> Learner:
-    """The learner with an update of its own, or with Adam over so many steps, as soon as they are known."""
-    if update is not None:
-        return learner(update)
-
-    def for_steps(steps: int) -> Learner:
-        return learner(linear_decay(adam(learning_rate), steps))
-
-    return Unscheduled(name, for_steps) if steps is None else for_steps(steps)
+    return with_adam("measured_feedback", learner, learning_rate, update, steps)

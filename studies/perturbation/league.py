@@ -7,8 +7,9 @@ which were chosen on held-out training data of digits; another device or data se
 
     python -m studies league --learners "mine:DirectFeedback()" "node perturbation" --devices mine:Memristor
 
-What is named is called with its arguments and then with the loss of the task (see
-`studies.kit.recipes.methods`). Data of your own are a folder or `module:attribute`.
+Names are those of `studies.kit.recipes.methods`, ours and alternatives of the literature; what each needs of
+the wires is in its row. What else is named is called with its arguments and then with the loss of the task
+(see there). Data of your own are a folder or `module:attribute`.
 
 Published: nothing at equal reads that we know of.
 

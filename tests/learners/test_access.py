@@ -15,16 +15,24 @@ from learners import (
     MeasuredLoss,
     NodePerturbation,
     WeightPerturbation,
+    alternatives,
     fit,
     recipes,
     sgd,
     train,
 )
 from learners.access import needed_access
+from learners.alternatives import (
+    PEPITA,
+    DirectFeedbackAlignment,
+    EvolutionStrategy,
+    FeedbackAlignment,
+)
 from learners.data import Dataset
 from learners.estimators import ActiveNodePerturbation, Flipout, KnobFeedback, RunningMean
 from learners.local import Block, Greedy, LocoProp, PerturbedNodeGradients, TargetPropagation
 from learners.wiring import Decorrelated
+from tests.learners.alternatives.toy_optimizer import BetterHalf
 
 DEEP = (dense(4, 5), dense(5, 5), dense(5, 3, linear=True))
 FLAT = (dense(4, 3, linear=True),)
@@ -69,6 +77,14 @@ CASES: list[
     ("targets", TargetPropagation(UPDATE, UPDATE, LOSS, 0.1), SPANS, OUTPUTS),
     ("decorrelated", Decorrelated(PLAIN_WEIGHTS, 1e-3), SPANS, OUTPUTS),
     ("greedy", Greedy(BLOCKS), PROBED_SPANS, None),
+    ("SPSA, loss", alternatives.spsa(MeasuredLoss(), update=UPDATE), LOSSES, LOSSES),
+    ("differences", alternatives.finite_differences(LOSS, probes=2, update=UPDATE), OUTPUTS, OUTPUTS),
+    ("feedback alignment", FeedbackAlignment(UPDATE, LOSS), TAPS, OUTPUTS),
+    ("direct feedback alignment", DirectFeedbackAlignment(UPDATE, LOSS), TAPS, OUTPUTS),
+    ("PEPITA", PEPITA(UPDATE, LOSS), TAPS, OUTPUTS),
+    ("OpenAI-ES, loss", alternatives.openai_es(MeasuredLoss(), update=UPDATE), LOSSES, LOSSES),
+    ("evolution strategy", EvolutionStrategy(BetterHalf, LOSS), OUTPUTS, OUTPUTS),
+    ("evolution strategy, loss", EvolutionStrategy(BetterHalf, MeasuredLoss()), LOSSES, LOSSES),
 ]
 EXAMPLES = [
     pytest.param(layers, learner, need, id=f"{name}, {len(layers)}")

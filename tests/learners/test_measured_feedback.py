@@ -23,7 +23,6 @@ from analog import (
 )
 from learners import Batch, CrossEntropy, MeasuredFeedback, check_learner, evaluate, fit, recipes, sgd
 from learners.data import batches, load_data
-from learners.measured_feedback import carry_down
 
 F64 = torch.float64
 TINY = 1e-12  # rate of a chip that hardly moves
@@ -72,17 +71,6 @@ def test_gains_of_amplifiers_above_are_in_what_is_measured() -> None:
     exact = at_nodes.mT @ inputs / 16  # but for the cells' own gains, which nobody knows
     per_node = torch.nn.functional.cosine_similarity(lowest[0], exact, dim=-1)
     assert bool((per_node[exact.abs().sum(-1) > 0] > 0.9999).all())
-
-
-def test_gradients_go_down_only_where_neurons_are_active() -> None:
-    spec = Chip(Ideal(), LAYERS["two"], 1, dtype=F64).spec
-    generator = stream(0, "down")
-    taps = [torch.randn(5, n, generator=generator, dtype=F64).relu() for n in (6, 3)]
-    response = torch.randn(6, 3, generator=generator, dtype=F64)
-    at_outputs = torch.randn(5, 3, generator=generator, dtype=F64)
-    below, top = carry_down(spec, taps, [response], at_outputs)
-    assert torch.equal(top, at_outputs)
-    torch.testing.assert_close(below, (at_outputs @ response.mT) * (taps[0] > 0))
 
 
 @pytest.mark.parametrize(("every", "reads"), [(1, 1), (3, 2)])

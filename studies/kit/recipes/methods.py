@@ -1,4 +1,4 @@
-"""What teaches a chip in place, under the names that rows have: recipes, and learners of one's own.
+"""What teaches a chip in place, under the names that rows have: recipes, others', and learners of one's own.
 
 One's own is named by reference, as in `mine:MyLearner(size=0.1)`. What is named is called with its arguments
 and then with the loss of the task, and gives a learner; if the loss is its first argument, with both at once;
@@ -16,7 +16,7 @@ from functools import partial
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 from analog import Chip
-from learners import CrossEntropy, Feedback, Loss, Update, recipes
+from learners import CrossEntropy, Feedback, Loss, Update, alternatives, recipes
 from learners.estimators import KnobFeedback
 from learners.learner import Learner, for_steps
 
@@ -35,7 +35,17 @@ MethodName = Literal[
     "measured feedback",  # a backward model read through spans; no probes
     "exact gradient",  # by x-ray, which no real hardware allows
 ]
-HOMES: Final = ("learners.recipes", "learners")
+AlternativeName = Literal[  # of the literature; see `learners.alternatives`
+    "SPSA",  # pairs of signs at all knobs, from the loss alone
+    "finite differences",  # as many knobs a step as there are probes, there and back, from the loss alone
+    "feedback alignment",  # fixed random matrices from layer to layer; no probes
+    "direct feedback alignment",  # fixed random matrices from the outputs to each layer; no probes
+    "PEPITA",  # a second pass with the error added to the input; no probes
+    "OpenAI-ES",  # Gaussian pairs at all knobs, by the ranks of their losses
+    "separable CMA-ES",  # candidates at all knobs, by the ranks of their losses; wants the library cmaes
+]
+OWN_STEPS: Final[frozenset[AlternativeName]] = frozenset({"separable CMA-ES"})  # take no update
+HOMES: Final = ("learners.recipes", "learners", "learners.alternatives")
 Recipe = Callable[..., Learner]  # a loss in, a learner out
 
 
@@ -56,7 +66,8 @@ def learner_by_name(names: Sequence[str]) -> Any:
     return by_name("learner", names, read_learner, HOMES)
 
 
-AnyLearner = Annotated[MethodName | Recipe | Learner, learner_by_name(get_args(MethodName))]
+NAMES: Final[tuple[str, ...]] = (*get_args(MethodName), *get_args(AlternativeName))
+AnyLearner = Annotated[MethodName | AlternativeName | Recipe | Learner, learner_by_name(NAMES)]
 PROBED_NODES: Final[frozenset[MethodName]] = frozenset(  # methods whose probe size is in V
     {
         "node perturbation",
@@ -107,9 +118,9 @@ def make_learner(method: Any, setup: Setup) -> Learner:
 
 
 def takes_update(method: Any) -> bool:
-    """Whether a learner descends by the update that it is given; all of ours do."""
+    """Whether a learner descends by the update that it is given; ours do, but for `OWN_STEPS`."""
     if isinstance(method, str):
-        return True
+        return method not in OWN_STEPS
     if _is_learner(method):
         return False
     given = {*method.keywords} if isinstance(method, partial) else set()
@@ -156,7 +167,15 @@ def _weight_perturbation(
     return learner
 
 
-METHODS: Final[Mapping[MethodName, Callable[[Setup], Learner]]] = {
+def _alternative(recipe: Recipe) -> Callable[[Setup], Learner]:
+    return lambda setup: recipe(setup.loss, update=setup.update)
+
+
+def _probed_alternative(recipe: Recipe) -> Callable[[Setup], Learner]:
+    return lambda setup: recipe(setup.loss, update=setup.update, probes=setup.probes)
+
+
+METHODS: Final[Mapping[MethodName | AlternativeName, Callable[[Setup], Learner]]] = {
     "node perturbation": _node_perturbation,
     "node perturbation + feedback": _feedback(1.0),
     "learned feedback": _feedback(recipes.FEEDBACK.estimate_weight),
@@ -166,4 +185,11 @@ METHODS: Final[Mapping[MethodName, Callable[[Setup], Learner]]] = {
     "weight perturbation + feedback": _weight_perturbation(True, KnobFeedback(recipes.FEEDBACK.decay)),
     "measured feedback": lambda setup: recipes.measured_feedback(setup.loss, update=setup.update),
     "exact gradient": lambda setup: ExactGradient(setup.chip, setup.update, setup.loss),
+    "SPSA": _probed_alternative(alternatives.spsa),
+    "finite differences": _probed_alternative(alternatives.finite_differences),
+    "feedback alignment": _alternative(alternatives.feedback_alignment),
+    "direct feedback alignment": _alternative(alternatives.direct_feedback_alignment),
+    "PEPITA": _alternative(alternatives.pepita),
+    "OpenAI-ES": _probed_alternative(alternatives.openai_es),
+    "separable CMA-ES": lambda setup: alternatives.separable_cma_es(setup.loss),
 }

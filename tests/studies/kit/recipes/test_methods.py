@@ -5,6 +5,7 @@ import pickle
 import re
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from learners.access import needed_access
 from learners.data import load_data
 from studies.kit.recipes.best_rate import best_exact_rate
 from studies.kit.recipes.methods import (
+    HOMES,
     METHODS,
+    NAMES,
     PROBED_NODES,
     AnyLearner,
     Setup,
@@ -27,6 +30,7 @@ from studies.kit.recipes.methods import (
     read_learner,
     takes_update,
 )
+from studies.kit.run.arguments import require_module
 from studies.kit.run.manifest import to_json
 from studies.kit.run.provenance import code_digests
 from studies.kit.run.references import BadReference, resolve
@@ -36,11 +40,20 @@ NEEDS = {
     "weight perturbation + delta rule": Access("taps", node_probes=False),
     "weight perturbation + feedback": Access("taps", node_probes=False),
     "measured feedback": Access("spans", node_probes=False),
+    "SPSA": Access("outputs", node_probes=False),
+    "finite differences": Access("outputs", node_probes=False),
+    "feedback alignment": Access("taps", node_probes=False),
+    "direct feedback alignment": Access("taps", node_probes=False),
+    "PEPITA": Access("taps", node_probes=False),
+    "OpenAI-ES": Access("outputs", node_probes=False),
+    "separable CMA-ES": Access("outputs", node_probes=False),
 }
+WANTED = {"separable CMA-ES": "cmaes"}  # a library that is an extra
+INSTALLED = [n for n in METHODS if n not in WANTED or find_spec(WANTED[n])]
 
 
 def chip() -> Chip:
-    return Chip(Mismatched(), mlp(8, 6, 3), 7)
+    return Chip(Mismatched(), mlp(8, 6, 5, 3), 7)  # with one hidden layer, feedback alignment is direct
 
 
 def taught(learner: Any, pupil: Chip) -> tuple[torch.Tensor, ...]:
@@ -54,7 +67,7 @@ def same(one: Any, other: Any) -> bool:
     return all(map(torch.equal, one, other))
 
 
-@pytest.mark.parametrize("name", [n for n in METHODS if n != "exact gradient"])
+@pytest.mark.parametrize("name", [n for n in INSTALLED if n != "exact gradient"])
 def test_a_method_needs_what_its_row_says(name: Any) -> None:
     learner = make_learner(name, Setup(chip(), sgd(0.1)))
     wanted = NEEDS.get(name, Access("taps", node_probes=True))
@@ -64,10 +77,20 @@ def test_a_method_needs_what_its_row_says(name: Any) -> None:
 
 def test_every_method_teaches_something_else() -> None:
     ends = []
-    for name in METHODS:
+    for name in INSTALLED:
         pupil = chip()
         ends.append(taught(make_learner(name, Setup(pupil, sgd(0.1))), pupil))
     assert not any(same(a, b) for i, a in enumerate(ends) for b in ends[:i])
+
+
+def test_a_recipe_of_an_alternative_is_found_by_its_bare_name() -> None:
+    with pytest.raises(BadReference, match=r"perhaps 'learners.alternatives:separable_cma_es"):
+        require_module("separable_cma", "learner", HOMES, NAMES)
+
+
+def test_what_takes_no_update_is_not_given_rates() -> None:
+    assert not takes_update("separable CMA-ES")
+    assert all(takes_update(name) for name in METHODS if name != "separable CMA-ES")
 
 
 def test_a_recipe_by_reference_is_that_recipe() -> None:

@@ -1,0 +1,64 @@
+"""Descent of a gradient that is carried to the summing nodes without a probe, by some backward model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from analog.port import Port
+from analog.spec import Spec
+
+from .estimators.estimate import Baseline
+from .estimators.gradient import Gradient, active_nodes, knob_gradients
+from .learner import Step
+from .updates.record import Update
+
+
+def descend_nodes(
+    port: Port,
+    baseline: Baseline,
+    nodes: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    update: Update,
+    state: Any,
+) -> tuple[Any, Step]:
+    """Pulse a chip once, down a gradient that is known at its summing nodes.
+
+    Args:
+        port: the wires of the whole chip.
+        baseline: the reading of the batch, and its losses.
+        nodes: the gradient of each example's loss at each layer's nodes, (*fleet, batch, features).
+        inputs: what drove each layer, (*fleet, batch, features_in).
+        update: turns the gradient at the knobs into a drive.
+        state: of the update.
+
+    Returns:
+        The update's next state, and what the step showed.
+    """
+    losses = baseline.losses  # refused before anything is pulsed
+    drive, state = update.step(knob_gradients(port.spec, Gradient(nodes=tuple(nodes)), inputs), state)
+    port.pulse(drive)
+    return state, Step(losses.sum(-1).mean(-1), baseline.reading)
+
+
+def carry_down(
+    spec: Spec, taps: Sequence[Tensor], responses: Sequence[Tensor], output_gradient: Tensor
+) -> tuple[Tensor, ...]:
+    """Carry gradients from the outputs down to the nodes of every layer.
+
+    Args:
+        spec: the whole chip.
+        taps: of each layer, (*fleet, batch, features).
+        responses: of each layer but the first, (*fleet, features_in, features).
+        output_gradient: (*fleet, batch, outputs), of each example's loss.
+
+    Returns:
+        The gradient at each layer's summing nodes, (*fleet, batch, features), as far as a neuron's own
+        derivative is 1 where it is active.
+    """
+    at_taps, nodes = output_gradient, list[Tensor]()
+    for at in reversed(range(len(spec.layers))):
+        nodes.insert(0, at_taps * active_nodes(spec.layers[at], taps[at]))
+        if at:
+            at_taps = nodes[0] @ responses[at - 1].mT
+    return tuple(nodes)
