@@ -12,6 +12,7 @@ from .trials import Law, Trial, name_of
 
 READING_LAWS: Final[tuple[Law, ...]] = (
     influence_laws.finite_readings,
+    response_laws.reciprocal_response,  # early: where signals go one way, its reads are left to others
     noise_laws.noise_of_calls,
     noise_laws.noise_of_examples,
     noise_laws.noise_of_chips,
@@ -26,7 +27,6 @@ READING_LAWS: Final[tuple[Law, ...]] = (
     response_laws.node_response,
     response_laws.knob_response,
     response_laws.taps_passed_on,
-    response_laws.reciprocal_response,
 )
 LATER_LAWS: Final[tuple[Law, ...]] = (
     pulse_laws.drift,
@@ -40,7 +40,10 @@ RESPONSES: Final = (
     response_laws.reciprocal_response,
 )
 SHOWS_IN: Final[dict[Law, tuple[Law, ...]]] = {  # where a broken law would show too; they are then not tried
-    noise_laws.noise_of_calls: READING_LAWS[2:] + LATER_LAWS,  # noise that repeats cannot be averaged out
+    noise_laws.noise_of_calls: (
+        *(law for law in READING_LAWS[1:] if law is not noise_laws.noise_of_calls),
+        *LATER_LAWS,
+    ),  # noise that repeats cannot be averaged out
     noise_laws.noise_of_examples: (noise_laws.batch_size,),  # an example alone has no noise in common
     influence_laws.examples_apart: (noise_laws.position, noise_laws.batch_size),
     influence_laws.probes_apart: RESPONSES,
