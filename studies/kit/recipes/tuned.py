@@ -82,7 +82,8 @@ class Comparison:
             size: of its nudge or probe; None: its own.
             identities: of the chips that try.
         """
-        sized = method if size is None else partial(method, **{_size_name(method): size})
+        name = _size_name(method)
+        sized = method if size is None or name is None else partial(method, **{name: size})
         factors = RATES if takes_update(method) else (1.0,)
         fleet = self.chips([*identities] * len(factors))
         scaled = torch.tensor(factors).repeat_interleave(len(identities))

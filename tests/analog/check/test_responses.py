@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from analog import ContractError, Ideal
+from analog.check import _Trials
 from analog.check.responses import (
     check_finite_readings,
     check_freshness,
@@ -13,6 +14,7 @@ from analog.check.responses import (
     check_noiseless_slopes,
     check_slopes_at_zero,
 )
+from analog.devices import WanRRAM
 from tests.analog.check.broken.bent import bent
 from tests.analog.check.judging import Law, faults_of, honest_with, judge, require_kept, require_refused
 
@@ -49,3 +51,10 @@ def test_one_slope_that_is_not_finite_is_enough(stage: str) -> None:
         broken = bent(Ideal(), **{stage: lambda c, u, n: steep(u)})
     with pytest.raises(ContractError, match=f"layer .*: the gradient of {stage} is not finite at 0"):
         judge(check_slopes_at_zero, broken)
+
+
+@pytest.mark.parametrize("seed", [2, 17, 183])
+def test_where_a_neuron_hears_nothing_its_bend_is_no_fault(seed: int) -> None:
+    """Cells that cannot go below 0 leave a bias of exactly 0, and a neuron without input at its bend."""
+    for trial in _Trials(seed)(WanRRAM(fit="cubic")):
+        check_gradients(trial)
