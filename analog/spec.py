@@ -81,7 +81,7 @@ class Spec:
     on: str = "cpu"  # where tensors live
     access: Access = Access()  # what the wires show
     synapse: Synapse = "one-way"  # how a cell acts on its two nodes
-    readings: int = 1  # of the hardware for one measurement, by wires that average; all are charged
+    repeats: int = 1  # readings of the hardware for one measurement, by wires that average; all are charged
 
     def __post_init__(self) -> None:
         if not self.layers:

@@ -13,7 +13,7 @@ from .formats.answer_format import check_integer
 def averaged(port: Port, reads: int) -> Port:
     """Make every measurement of a port so many times and average it: noise falls, charges rise.
 
-    Its datasheet says so (`Spec.readings`): a ledger of these wires, and the reads that `train` and `distill`
+    Its datasheet says so (`Spec.repeats`): a ledger of these wires, and the reads that `train` and `distill`
     return, count every reading.
 
     Raises:
@@ -22,7 +22,7 @@ def averaged(port: Port, reads: int) -> Port:
     """
     require_port(port, "averaged")
     check_integer("averaged: reads", reads)
-    spec = replace(port.spec, readings=port.spec.readings * reads)
+    spec = replace(port.spec, repeats=port.spec.repeats * reads)
 
     def read(x: torch.Tensor, probe: Probe, first: int, last: int) -> Reading:
         total = port.measure(x, probe, first=first, last=last).taps

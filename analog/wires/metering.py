@@ -92,7 +92,7 @@ class Ledger:
         return self._standing(self.reads, sent, self.seconds + costs.pulsing_seconds(drive))
 
     def _with_read(self, vectors: int, first: int, last: int) -> tuple[list[int], float]:
-        vectors *= self.spec.readings
+        vectors *= self.spec.repeats
         reads = [n + vectors * (first <= i <= last) for i, n in enumerate(self.reads)]
         return reads, self.seconds + self.spec.costs.reading_seconds(vectors, last - first + 1)
 

@@ -128,5 +128,5 @@ def _spec(hello: Header, layers: Sequence[Layer]) -> Spec:
         raise RemoteError("the bench has other layers than those given; connect with the served chip's own")
     dtype = {"float32": torch.float32, "float64": torch.float64}[datasheet["dtype"]]
     costs, access = Costs(**datasheet["costs"]), Access(**datasheet["access"])
-    others = {name: datasheet[name] for name in ("synapse", "readings")}
+    others = {name: datasheet[name] for name in ("synapse", "repeats")}
     return Spec(tuple(layers), costs, tuple(datasheet["fleet"]), dtype, access=access, **others)

@@ -181,5 +181,5 @@ def _spec_header(spec: Spec) -> Header:
         "layer_checksum": layer_checksum(spec.layers),
         "access": dataclasses.asdict(spec.access),
         "synapse": spec.synapse,
-        "readings": spec.readings,
+        "repeats": spec.repeats,
     }
