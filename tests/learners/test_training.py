@@ -151,7 +151,7 @@ def test_a_loader_is_trained_like_a_data_set_of_its_batch_size() -> None:
     by_loader = train(other.port(), RECIPE, loaders(), epochs=0.6, seed=2)
     assert same(one, other) and torch.equal(by_set.losses, by_loader.losses)
     assert by_set.accuracy is not None and by_set.accuracy == by_loader.accuracy
-    assert by_set.accuracy == evaluate(one.port(), loaders()[1])
+    assert evaluate(one.port(), loaders()[1]) == evaluate(other.port(), data.test)
 
 
 def test_a_training_by_loaders_goes_on_bitwise_and_is_judged_by_the_second_alone() -> None:
