@@ -42,11 +42,13 @@ class LastSums:
         if self._kept is not None and self._kept[0] is cells and torch.equal(self._kept[1], z):
             return self._kept[2]
         sums = device.collect(cells, _of_fleet(z, fleet), noise)
-        copied = (
-            z.untyped_storage().data_ptr() != x.untyped_storage().data_ptr()
-        )  # who sent x may write on it
+        copied = _memory(z) != _memory(x)  # who sent x may write on it
         self._kept = (cells, z, sums) if copied and not noise.drawn else None
         return sums
+
+    def holds(self, tap: Tensor) -> bool:
+        """Whether a tap (of any shape) shares memory with what is kept, as where amplifiers change nothing."""
+        return self._kept is not None and _memory(self._kept[2]) == _memory(tap)
 
     def forget(self) -> None:
         """Give back the memory; the cells have changed."""
@@ -99,8 +101,14 @@ def propagate(
             u = u + layer.unscatter(push)
         u = device.sense(layer_cells, u, noise)
         x = layer.scatter(u if layer.linear else device.fire(layer_cells, u, noise))
+        if last is not None and last.holds(x):
+            x = x.clone()  # who reads a tap may write on it
         taps.append(x if x.ndim == full - 1 else x.expand(*lead, *x.shape).clone())
     return tuple(taps)
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _of_fleet(z: Tensor, fleet: tuple[int, ...]) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from analog import Chip, Ideal, Mismatched, Noise, Probe, dense, mlp, stream
 from analog.devices.ideal import IdealCells
+from analog.layers import Layer
 
 CALLS: list[tuple[int, ...]] = []
 
@@ -60,6 +61,16 @@ def test_what_is_written_over_in_place_is_collected_anew() -> None:
         after = chip.port().measure(x).out
         torch.testing.assert_close(after, Chip(Ideal(), mlp(6, 4, 3, bias=bias)).port().measure(changed).out)
         assert not torch.equal(before, after)
+
+
+@pytest.mark.parametrize("layers", [(dense(6, 3, linear=True),), mlp(6, 4, 2)], ids=["one layer", "two"])
+def test_what_is_written_on_a_tap_never_comes_back(layers: tuple[Layer, ...]) -> None:
+    port, x = Chip(Ideal(), layers).port(), inputs()
+    first = port.measure(x)
+    wanted = [tap.clone() for tap in first.taps]
+    for tap in first.taps:
+        tap.zero_()
+    assert all(torch.equal(*pair) for pair in zip(port.measure(x).taps, wanted, strict=True))
 
 
 def test_sums_that_took_noise_are_collected_anew() -> None:
