@@ -47,7 +47,7 @@ class LastSums:
         return sums
 
     def holds(self, tap: Tensor) -> bool:
-        """Whether a tap (of any shape) shares memory with what is kept, as where amplifiers change nothing."""
+        """Whether a tap of any shape shares memory with what is kept, as where amplifiers do nothing."""
         return self._kept is not None and _memory(self._kept[2]) == _memory(tap)
 
     def forget(self) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from analog import Chip, Ideal, Mismatched, Noise, Probe, dense, mlp, stream
 from analog.devices.ideal import IdealCells
-from analog.layers import Layer
+from analog.layers.crossbar import Layer
 
 CALLS: list[tuple[int, ...]] = []
 
