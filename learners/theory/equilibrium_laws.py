@@ -19,8 +19,9 @@ times the noise in their adjoints; what is more, the free reading is then in e a
 the outputs adds to the variance of nudges towards the target and takes from that of nudges away from it.
 
 All is exact for a quadratic loss on a chip that responds in proportion (between diodes that flip), centered;
-one-sided the noise of e is taken along to first order. Derived for this project; after Scellier and Bengio
-2017 (https://doi.org/10.3389/fncom.2017.00024).
+one-sided the noise of e is taken along to first order, and that it turns the direction of the push is left
+out: nothing with a Hessian of rank one, and up to a factor of 3.5 seen with another at a nudge of 0.4 V.
+Derived for this project; after Scellier and Bengio 2017 (https://doi.org/10.3389/fncom.2017.00024).
 """
 
 from typing import NamedTuple
