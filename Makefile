@@ -10,7 +10,7 @@ demo: $(READY)  ## run the main job on embedded data
 	$(BIN)/python -m studies heirs
 
 test: check  ## lint, types and the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3  # some tests wait
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 fuzz: $(READY)  ## property tests on fresh examples and more of them
 	HYPOTHESIS_PROFILE=fuzz OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
