@@ -15,24 +15,20 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor
 
-from analog.access import Access
-from analog.port import Port
+from analog.port import Port, Reading
 from analog.spec import Spec
 
-from ..access import taps_access
-from ..estimators.estimate import judge_baseline
 from ..estimators.gradient import active_nodes
-from ..learner import Batch, Learner, Step
-from ..losses import Loss, known_gradient
-from ..node_descent import descend_nodes
+from ..learner import Learner
+from ..losses import Loss
 from ..recipes import LEARNING_RATE
 from ..unscheduled import with_adam
-from ..updates.record import Update, require_update
-from .random_feedback import FeedbackState, draw_feedback, require_one_way, require_scale
+from ..updates.record import Update
+from .random_feedback import RandomFeedback, draw_feedback
 
 
 @dataclass(frozen=True)
-class DirectFeedbackAlignment:
+class DirectFeedbackAlignment(RandomFeedback):
     """A learner that carries the gradient at the outputs to each hidden layer by a fixed random matrix.
 
     The last layer learns by the gradient itself, so a linear read-out learns by its delta rule.
@@ -48,47 +44,16 @@ class DirectFeedbackAlignment:
         ValueError: the scale is out of its range, or the loss does not know its gradient.
     """
 
-    update: Update
-    loss: Loss
-    scale: float = 1.0
+    def draw(self, spec: Spec, generator: Generator) -> tuple[Tensor, ...]:
+        """Draw B (*fleet, features, outputs) of every layer but the last."""
+        shapes = [(layer.features, spec.layers[-1].features) for layer in spec.layers[:-1]]
+        return draw_feedback(shapes, self.scale, spec, generator)
 
-    def __post_init__(self) -> None:
-        require_update(self.update, "DirectFeedbackAlignment: update")
-        known_gradient(self.loss, "DirectFeedbackAlignment")
-        require_scale(self.scale, "DirectFeedbackAlignment")
-
-    def needs(self, spec: Spec) -> Access:
-        """The access that it needs: all taps, and no probes."""
-        return taps_access(spec, node_probes=False)
-
-    def init(self, spec: Spec) -> FeedbackState:
-        """The state before the first step, at which the matrices are drawn.
-
-        Raises:
-            ValueError: the chip relaxes.
-        """
-        require_one_way(spec, "DirectFeedbackAlignment")
-        return FeedbackState(self.update.init(spec.zeros()), None)
-
-    def step(
-        self, port: Port, batch: Batch, state: FeedbackState, generator: Generator
-    ) -> tuple[FeedbackState, Step]:
-        """Read the batch, carry its errors to every layer, and pulse the chip once."""
-        reading = port.measure(batch.x)
-        baseline = judge_baseline(self.loss, batch.x, batch.target, reading)
-        assert baseline.output_gradient is not None  # the loss knows it
-        feedback = self._draw(port.spec, generator) if state.feedback is None else state.feedback
-        nodes = carry_to_all(port.spec, reading.taps, feedback, baseline.output_gradient)
-        inputs = (batch.x, *reading.taps[:-1])
-        update, step = descend_nodes(port, baseline, nodes, inputs, self.update, state.update)
-        return FeedbackState(update, feedback), step
-
-    def _draw(self, spec: Spec, generator: Generator) -> tuple[Tensor, ...]:
-        """B of every layer but the last, from the outputs to its nodes."""
-        outputs = spec.layers[-1].features
-        return draw_feedback(
-            [(layer.features, outputs) for layer in spec.layers[:-1]], self.scale, spec, generator
-        )
+    def carry_back(
+        self, port: Port, x: Tensor, reading: Reading, feedback: tuple[Tensor, ...], error: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Carry the error (*fleet, batch, outputs) straight to every layer."""
+        return carry_to_all(port.spec, reading.taps, feedback, error), (x, *reading.taps[:-1])
 
 
 def carry_to_all(

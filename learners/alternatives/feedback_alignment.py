@@ -14,23 +14,20 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor
 
-from analog.access import Access
-from analog.port import Port
+from analog.port import Port, Reading
 from analog.spec import Spec
 
-from ..access import taps_access
-from ..estimators.estimate import judge_baseline
-from ..learner import Batch, Learner, Step
-from ..losses import Loss, known_gradient
-from ..node_descent import carry_down, descend_nodes
+from ..learner import Learner
+from ..losses import Loss
+from ..node_descent import carry_down
 from ..recipes import LEARNING_RATE
 from ..unscheduled import with_adam
-from ..updates.record import Update, require_update
-from .random_feedback import FeedbackState, draw_feedback, require_one_way, require_scale
+from ..updates.record import Update
+from .random_feedback import RandomFeedback, draw_feedback
 
 
 @dataclass(frozen=True)
-class FeedbackAlignment:
+class FeedbackAlignment(RandomFeedback):
     """A learner that carries the gradient at the outputs down, layer by layer, by fixed random matrices.
 
     Args:
@@ -44,45 +41,17 @@ class FeedbackAlignment:
         ValueError: the scale is out of its range, or the loss does not know its gradient.
     """
 
-    update: Update
-    loss: Loss
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        require_update(self.update, "FeedbackAlignment: update")
-        known_gradient(self.loss, "FeedbackAlignment")
-        require_scale(self.scale, "FeedbackAlignment")
-
-    def needs(self, spec: Spec) -> Access:
-        """The access that it needs: all taps, and no probes."""
-        return taps_access(spec, node_probes=False)
-
-    def init(self, spec: Spec) -> FeedbackState:
-        """The state before the first step, at which the matrices are drawn.
-
-        Raises:
-            ValueError: the chip relaxes.
-        """
-        require_one_way(spec, "FeedbackAlignment")
-        return FeedbackState(self.update.init(spec.zeros()), None)
-
-    def step(
-        self, port: Port, batch: Batch, state: FeedbackState, generator: Generator
-    ) -> tuple[FeedbackState, Step]:
-        """Read the batch, carry its errors down, and pulse the chip once."""
-        reading = port.measure(batch.x)
-        baseline = judge_baseline(self.loss, batch.x, batch.target, reading)
-        assert baseline.output_gradient is not None  # the loss knows it
-        feedback = self._draw(port.spec, generator) if state.feedback is None else state.feedback
-        nodes = carry_down(port.spec, reading.taps, feedback, baseline.output_gradient)
-        inputs = (batch.x, *reading.taps[:-1])
-        update, step = descend_nodes(port, baseline, nodes, inputs, self.update, state.update)
-        return FeedbackState(update, feedback), step
-
-    def _draw(self, spec: Spec, generator: Generator) -> tuple[Tensor, ...]:
-        """B of every layer but the first, from its nodes down to the taps that drive it."""
+    def draw(self, spec: Spec, generator: Generator) -> tuple[Tensor, ...]:
+        """Draw B (*fleet, features_in, features) of every layer but the first, down to what drives it."""
         shapes = [(layer.features_in, layer.features) for layer in spec.layers[1:]]
         return draw_feedback(shapes, self.scale, spec, generator)
+
+    def carry_back(
+        self, port: Port, x: Tensor, reading: Reading, feedback: tuple[Tensor, ...], error: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Carry the error (*fleet, batch, outputs) down from layer to layer."""
+        nodes = tuple(carry_down(port.spec, reading.taps, feedback, error))
+        return nodes, (x, *reading.taps[:-1])
 
 
 def feedback_alignment(

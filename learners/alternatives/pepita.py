@@ -12,27 +12,23 @@ directions above matter to Adam; and both passes are readings, with noise of the
 
 from dataclasses import dataclass
 
-from torch import Generator
+from torch import Generator, Tensor
 
-from analog.access import Access
-from analog.port import Port
+from analog.port import Port, Reading
 from analog.spec import Spec
 
-from ..access import taps_access
-from ..estimators.estimate import judge_baseline
-from ..learner import Batch, Learner, Step
-from ..losses import Loss, known_gradient
-from ..node_descent import descend_nodes
+from ..learner import Learner
+from ..losses import Loss
 from ..recipes import LEARNING_RATE
 from ..unscheduled import with_adam
-from ..updates.record import Update, require_update
-from .random_feedback import FeedbackState, draw_feedback, require_one_way, require_scale
+from ..updates.record import Update
+from .random_feedback import RandomFeedback, draw_feedback
 
 SCALE = 0.2  # best of .03, .05, .1, .2 and .3 on held-out digits
 
 
 @dataclass(frozen=True)
-class PEPITA:
+class PEPITA(RandomFeedback):
     """A learner that reads each batch again with the error added to its inputs by a fixed random matrix.
 
     Args:
@@ -46,45 +42,21 @@ class PEPITA:
         ValueError: the scale is out of its range, or the loss does not know its gradient.
     """
 
-    update: Update
-    loss: Loss
     scale: float = SCALE
 
-    def __post_init__(self) -> None:
-        require_update(self.update, "PEPITA: update")
-        known_gradient(self.loss, "PEPITA")
-        require_scale(self.scale, "PEPITA")
-
-    def needs(self, spec: Spec) -> Access:
-        """The access that it needs: all taps, and no probes."""
-        return taps_access(spec, node_probes=False)
-
-    def init(self, spec: Spec) -> FeedbackState:
-        """The state before the first step, at which the matrix is drawn.
-
-        Raises:
-            ValueError: the chip relaxes.
-        """
-        require_one_way(spec, "PEPITA")
-        return FeedbackState(self.update.init(spec.zeros()), None)
-
-    def step(
-        self, port: Port, batch: Batch, state: FeedbackState, generator: Generator
-    ) -> tuple[FeedbackState, Step]:
-        """Read the batch, read it again with its errors added to it, and pulse the chip once."""
-        spec, reading = port.spec, port.measure(batch.x)
-        baseline = judge_baseline(self.loss, batch.x, batch.target, reading)
-        error = baseline.output_gradient
-        assert error is not None  # the loss knows it
+    def draw(self, spec: Spec, generator: Generator) -> tuple[Tensor, ...]:
+        """Draw F (*fleet, features_in, outputs)."""
         shape = (spec.layers[0].features_in, spec.layers[-1].features)
-        scale = self.scale * (2 / shape[0]) ** 0.5
-        feedback = state.feedback or draw_feedback([shape], scale, spec, generator)
-        modulated = batch.x + error @ feedback[0].mT
+        return draw_feedback([shape], self.scale * (2 / shape[0]) ** 0.5, spec, generator)
+
+    def carry_back(
+        self, port: Port, x: Tensor, reading: Reading, feedback: tuple[Tensor, ...], error: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Read again with the error (*fleet, batch, outputs) added to x, and take what has changed."""
+        modulated = x + error @ feedback[0].mT
         again = port.measure(modulated)
         changes = (taps - other for taps, other in zip(reading.taps[:-1], again.taps[:-1], strict=True))
-        inputs = (modulated, *again.taps[:-1])
-        update, step = descend_nodes(port, baseline, (*changes, error), inputs, self.update, state.update)
-        return FeedbackState(update, feedback), step
+        return (*changes, error), (modulated, *again.taps[:-1])
 
 
 def pepita(
