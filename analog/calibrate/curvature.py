@@ -39,7 +39,7 @@ def bends(
     here = problem.rough_moments(at)
     for k in asked.nonzero()[:, 0].tolist():
         tangent = sampling.covariance[:, k] / errors[k] * SIDES
-        weights = (linear.jacobian @ sampling.bread[k]).unflatten(0, (len(problem.count), -1))
+        weights = (linear.least @ sampling.bread[k]).unflatten(0, (len(problem.count), -1))
         distances = []
         for side in (1, -1):
             place = problem.within(at + side * tangent)

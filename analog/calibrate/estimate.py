@@ -26,11 +26,11 @@ from ..settings import settings
 from .columns import BadTable
 from .confidence import ConfidenceDistribution
 from .curvature import bends
-from .identifiability import UNTOLD, doubts, misfits, tied
+from .identifiability import UNTOLD, allowed_error, doubts, misfits, tied
 from .likelihood import ascend
 from .moments import AWAY, MomentModel, simulate_cells, simulate_table, simulated_moments
 from .prior import gaussian_prior
-from .profile import excess_moves
+from .profile import excess_moves, plateaus
 from .report import Calibration, Parameter, diagnose
 from .sampling import SamplingError, sampling_error
 from .scales import (
@@ -111,8 +111,13 @@ def calibrate(
     sampling = sampling_error(problem, linear, moments.copies, simulated)
     moves, bend = torch.zeros_like(sampling.covariance), torch.zeros_like(at)
     if not general:  # else nothing is vouched for anyway
-        moves = excess_moves(problem, linear, at, sampling.covariance)
-        told = sampling.covariance.diagonal().sqrt() < problem.prior.sd / 2
+        errors = sampling.covariance.diagonal().sqrt()
+        told = errors < problem.prior.sd / 2
+        small = errors <= torch.tensor([allowed_error(scale, limit) for scale in scales]).to(errors)
+        moves = torch.maximum(
+            excess_moves(problem, linear, at, sampling.covariance),
+            plateaus(problem, linear, at, sampling.covariance, told & small),
+        )
         bend = bends(problem, linear, at, sampling, told)
     parameters = _parameters(problem, linear, at, sampling, limit, general, moves, bend)
     return Calibration(
@@ -212,7 +217,7 @@ def _parameters(
         value, about = scale.value(law.estimate), known[scale.name]
         width = law.error * (abs(value) if scale.sign else 1)
         low, high = law.quantile(0.025), law.quantile(0.975)
-        why = doubts(law, limit, float(problem.prior.sd[k])) + tied(moves[:, k], problem.scales) + general
+        why = doubts(law, limit, float(problem.prior.sd[k])) + tied(moves[:, k], problem.scales, k) + general
         why += (NOISY,) if bool(weak[k]) else ()
         found.append(Parameter(scale.name, about.meaning, about.unit, value, width, low, high, law, why))
     return tuple(found)

@@ -13,12 +13,13 @@ EITHER_SIGN = 0.5  # standard error beyond which a parameter of either sign coun
 MISFIT = 4.0  # standard errors of a property of the residuals
 FEW = 10.0  # degrees of freedom of a standard error
 TIED = 0.5  # standard errors that an estimate moves, beyond what these count, with an open parameter
+FAR = 4.0  # standard errors at which a table should suit an estimate far less
 CLEAR = 3.0  # standard errors that an estimate keeps from an end of its range
 
 
-def allowed_error(distribution: ConfidenceDistribution, limit: float) -> float:
+def allowed_error(scale: SearchScale, limit: float) -> float:
     """The standard error beyond which a parameter counts as not identifiable."""
-    return limit if distribution.scale.sign else EITHER_SIGN
+    return limit if scale.sign else EITHER_SIGN
 
 
 def doubts(distribution: ConfidenceDistribution, limit: float, prior_sd: float) -> tuple[str, ...]:
@@ -31,7 +32,7 @@ def doubts(distribution: ConfidenceDistribution, limit: float, prior_sd: float) 
     """
     found, error = [], distribution.error
     kind = "relative standard error" if distribution.scale.sign else "standard error"
-    if not error <= min(allowed_error(distribution, limit), prior_sd / 2):
+    if not error <= min(allowed_error(distribution.scale, limit), prior_sd / 2):
         found.append(f"{UNTOLD} ({kind} {error:.2g})")
     deciding = distribution.freedom * distribution.share
     if deciding < FEW:
@@ -51,12 +52,15 @@ def misfits(tests: Sequence[Diagnostic]) -> tuple[str, ...]:
     )
 
 
-def tied(moves: Tensor, scales: Sequence[SearchScale]) -> tuple[str, ...]:
-    """Open parameters on which an estimate depends more than its standard error counts.
+def tied(moves: Tensor, scales: Sequence[SearchScale], own: int) -> tuple[str, ...]:
+    """What an estimate depends on more than its standard error counts: open parameters, or nothing at all.
 
     Args:
         moves: of the estimate with each parameter, in its standard errors, (parameters,).
         scales: of the parameters.
+        own: which of them the estimate is of.
     """
-    names = [scale.name for scale, move in zip(scales, moves.tolist(), strict=True) if move > TIED]
-    return (f"{UNTOLD} (it shows only together with {', '.join(names)})",) if names else ()
+    moved = [k for k, move in enumerate(moves.tolist()) if move > TIED]
+    names = ", ".join(scales[k].name for k in moved if k != own)
+    found = (f"{UNTOLD} (it shows only together with {names})",) if names else ()
+    return (*found, f"{UNTOLD} (it may as well be {FAR:g} standard errors away)") if own in moved else found

@@ -12,13 +12,15 @@ import math
 import torch
 from torch import Tensor
 
-from .identifiability import TIED
+from .identifiability import FAR, TIED
 from .likelihood import loss
 from .search import Linearization, MomentMatching
 
 OPEN = 0.3  # standard error, in units of the prior's, beyond which a parameter is open
 PLACES = (1.5, 0.75)  # standard errors to either side at which it is held: nearer only if not farther
+HELD = 0.01  # standard errors that it may go
 EVALUATIONS = 7  # of the moments at each, which need not be exact
+FEWER = 3  # of them where only a much better place is looked for
 ALLOWED = 3.0  # loss of log-likelihood at which a place is still possible
 
 
@@ -48,13 +50,49 @@ def excess_moves(problem: MomentMatching, linear: Linearization, at: Tensor, cov
                 step = float(side * place * errors[k])
                 if not float(problem.prior.low[k]) < float(at[k]) + step < float(problem.prior.high[k]):
                     continue
-                held = problem.held(k, float(at[k]) + step)
+                held = problem.held(k, float(at[k]) + step, HELD * float(errors[k]))
                 moved = held.solve(linear._replace(at=held.within(at + tangent * step)), EVALUATIONS)
                 if _height(problem, moved) - least < ALLOWED:
                     excess = ((moved - at - tangent * step) / errors).abs()
                     excess[k] = 0.0
                     moves[k] = torch.maximum(moves[k], excess)
                     break
+    return moves
+
+
+def plateaus(
+    problem: MomentMatching, linear: Linearization, at: Tensor, covariance: Tensor, asked: Tensor
+) -> Tensor:
+    """Which estimates may as well be a few standard errors away, and how far others then move.
+
+    Derivatives are taken over two standard errors. Where cells jump over an edge, their chance alone may look
+    like a slope so near, and makes the standard error that it is looked at over; farther away it does not.
+
+    Args:
+        problem: of the estimate.
+        linear: weights and derivatives near it.
+        at: the estimate, search coordinates, (parameters,).
+        covariance: of the estimate, (parameters, parameters).
+        asked: of which parameters, (parameters,).
+
+    Returns:
+        As of `excess_moves`, with those on the diagonal that were found so, at such a place: where the loss
+        of log-likelihood is less than a quarter of what it should be.
+    """
+    moves = torch.zeros_like(covariance)
+    least, errors = _height(problem, at), covariance.diagonal().sqrt()
+    for k in asked.nonzero()[:, 0].tolist():
+        for side in (FAR, -FAR):
+            place = at + side * covariance[:, k] / errors[k]
+            start = problem.within(place)
+            if float(start[k]) != float(place[k]):
+                continue
+            held = problem.held(k, float(place[k]), HELD * float(errors[k]))
+            moved = held.solve(linear._replace(at=start), FEWER)
+            if _height(problem, moved) - least < FAR**2 / 8:
+                excess = ((moved - place) / errors).abs()
+                excess[k] = FAR
+                moves[k] = torch.maximum(moves[k], excess)
     return moves
 
 

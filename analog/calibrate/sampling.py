@@ -38,9 +38,10 @@ def sampling_error(
     """
     # the estimate moves by the derivatives of its own moments; those of the linearization count their
     # own noise when they are squared
-    moving = problem.jacobian(problem.moments, linear.at, linear.directions, linear.mean, linear.factors)
+    weights = linear.mean, linear.factors
+    _, moving = problem.derivatives(problem.moments, linear.at, linear.directions, *weights)
     precision = torch.diag(problem.prior.sd**-2)
-    bread = torch.linalg.pinv(linear.jacobian.T @ moving + precision)
+    bread = torch.linalg.pinv(linear.least.T @ moving + precision)
     again = [] if simulated is None else list(simulated)
     share = 1 / (1 + len(again))
     scores = [_scores(problem, linear, readings) for readings in (problem.table.readings, *again)]
@@ -63,6 +64,6 @@ def _scores(problem: MomentMatching, linear: Linearization, readings: Tensor) ->
     total = contributions.new_zeros(len(count), contributions.shape[1])
     means = total.index_add_(0, problem.which, contributions) / count[:, None]
     deviations = contributions - means[problem.which]
-    each = linear.jacobian.unflatten(0, (len(count), -1))[problem.which]  # (cells, moments, parameters)
+    each = linear.least.unflatten(0, (len(count), -1))[problem.which]  # (cells, moments, parameters)
     scores = torch.einsum("cm,cmp->cp", deviations, each) / count.sqrt()[problem.which, None]
     return scores * (count / (count - 1)).sqrt()[problem.which, None]

@@ -20,10 +20,12 @@ from .prior import GaussianPrior
 from .scales import SearchScale, rebuild
 
 ROUNDS = 12  # of taking weights and derivatives anew
-HELD = 1e-3  # how far a held parameter may go
 NEAR = 1.0  # differences over which derivatives were taken: how far from them an estimate may be
 REACH = 8.0  # standard deviations of its prior: how far a parameter is searched
 INSIDE = 1e-6  # of a range: how far from its ends a search stays
+
+
+KINK = 0.5  # half the difference of two one-sided derivatives, over their mean: beyond it there is an edge
 
 
 class Linearization(NamedTuple):
@@ -34,6 +36,7 @@ class Linearization(NamedTuple):
     mean: Tensor  # (histories, rows)
     factors: Tensor  # (histories, rows, rows), inverse Cholesky factor of the covariance
     jacobian: Tensor  # (histories * moments, parameters), of the weighted moments
+    least: Tensor  # the same, but beside an edge that of the side which tells less
     covariance: Tensor  # (parameters, parameters), expected of the estimate
 
 
@@ -92,12 +95,12 @@ class MomentMatching:
         low, high = self.box
         return at.clamp(low, high)
 
-    def held(self, one: int, coordinate: float) -> "MomentMatching":
-        """The same problem with one parameter held at a search coordinate."""
-        mean, sd = self.prior.mean.clone(), self.prior.sd.clone()
-        mean[one], sd[one] = coordinate, HELD
+    def held(self, one: int, coordinate: float, sd: float) -> "MomentMatching":
+        """The same problem with one parameter held at a search coordinate, by a prior with that deviation."""
+        mean, sds = self.prior.mean.clone(), self.prior.sd.clone()
+        mean[one], sds[one] = coordinate, sd
         held = copy.copy(self)
-        held.prior = self.prior._replace(mean=mean, sd=sd)
+        held.prior = self.prior._replace(mean=mean, sd=sds)
         return held
 
     @property
@@ -117,31 +120,39 @@ class MomentMatching:
         """Weights and derivatives at `at` (parameters,), along the columns of (parameters, parameters)."""
         here = self.weight_moments(at)
         factors = whitening(here.covariance)
-        jacobian = self.jacobian(self.weight_moments, at, directions, here.mean, factors)
-        information = jacobian.T @ jacobian + torch.diag(self.prior.sd**-2)
-        return Linearization(at, directions, here.mean, factors, jacobian, torch.linalg.inv(information))
+        jacobian, least = self.derivatives(self.weight_moments, at, directions, here.mean, factors)
+        covariance = torch.linalg.inv(jacobian.T @ jacobian + torch.diag(self.prior.sd**-2))
+        return Linearization(at, directions, here.mean, factors, jacobian, least, covariance)
 
-    def jacobian(
+    def derivatives(
         self,
         model: Callable[[Tensor], Moments],
         at: Tensor,
         directions: Tensor,
         mean: Tensor,
         factors: Tensor,
-    ) -> Tensor:  # (histories * moments, parameters)
-        """How the weighted moments of a model change with the parameters."""
-        columns = []
+    ) -> tuple[Tensor, Tensor]:  # (histories * moments, parameters) each
+        """How the weighted moments of a model change with the parameters, and the least of it that is sure.
+
+        Where one side tells much more than the other, as before an edge that no cell of the table has
+        reached, only what the side that tells less says is sure of a direction.
+        """
+        middle, root = self.weighted(model(at), mean, factors), self.count.sqrt()[:, None]
+        means, least = [], []
         for direction in directions.unbind(1):
-            ends, width = [], 0
-            for side in (1, -1):  # one-sided where the device refuses the other
+            slopes = []
+            for side in (1, -1):
                 try:
-                    ends.append(model(at + side * direction))
-                    width += 1
-                except ValueError:
-                    ends.append(model(at))
-            ahead, behind = (self.weighted(e, mean, factors) for e in ends)
-            columns.append((self.count.sqrt()[:, None] * (ahead - behind)).flatten() / max(width, 1))
-        return torch.stack(columns, -1) @ torch.linalg.inv(directions)
+                    there = self.weighted(model(at + side * direction), mean, factors)
+                except ValueError:  # one-sided where the device refuses the other
+                    continue
+                slopes.append((root * (there - middle)).flatten() * side)
+            slopes = slopes or [torch.zeros_like(root * middle).flatten()]
+            means.append((slopes[0] + slopes[-1]) / 2)
+            edge = (slopes[0] - means[-1]).norm() > KINK * means[-1].norm()
+            least.append(min(slopes, key=lambda slope: float(slope.norm())) if edge else means[-1])
+        inverse = torch.linalg.inv(directions)
+        return torch.stack(means, -1) @ inverse, torch.stack(least, -1) @ inverse
 
     def linearize_by_axis(self, at: Tensor, covariance: Tensor) -> Linearization:
         """Derivatives along the axes of an expected covariance, over two standard errors to either side.

@@ -7,6 +7,10 @@ import torch
 
 from analog import MeasurementPlan, MeasurementTable, stream
 from analog.calibrate import Moments, calibrate
+from analog.calibrate.prior import gaussian_prior
+from analog.calibrate.profile import plateaus
+from analog.calibrate.scales import search_coordinates, search_scale
+from analog.calibrate.search import MomentMatching
 
 
 @dataclass(frozen=True)
@@ -56,3 +60,20 @@ def test_one_that_is_known_otherwise_lets_the_other_be_told() -> None:
     table = readings(TwoSpreads(0.25, 0.1, 0.08), 500)
     found = calibrate(TwoSpreads(), table, model=two_spreads, free=("cell", "read_noise"))
     assert not found["cell"].doubts and abs(found["cell"].value - 0.25) < 4.5 * found["cell"].error
+
+
+def test_a_standard_error_that_is_much_too_small_is_seen_some_of_them_away() -> None:
+    """The noise of simulated derivatives looks like slopes; here the errors are shrunk by hand."""
+    start = TwoSpreads(amplifier=0.1)
+    scales = tuple(search_scale(start, name) for name in ("cell", "read_noise"))
+    models = (two_spreads, two_spreads, two_spreads)
+    prior = gaussian_prior(start, scales)
+    problem = MomentMatching(start, readings(TwoSpreads(0.25, 0.1, 0.08), 500), scales, *models, prior)
+    at = search_coordinates(start, scales)
+    linear, at, settled = problem.search(at, torch.eye(2, dtype=torch.float64) * 1e-2)
+    assert settled
+    asked = torch.tensor([True, True])
+    assert not plateaus(problem, linear, at, linear.covariance, asked).any()
+    smaller = torch.tensor([[1e-2, 1e-1], [1e-1, 1.0]], dtype=torch.float64) * linear.covariance
+    assert plateaus(problem, linear, at, smaller, asked).diagonal().tolist() == [4.0, 0.0]
+    assert not plateaus(problem, linear, at, smaller, ~asked).any()
