@@ -41,7 +41,8 @@ def save_state(state: Any, path: str | Path) -> None:
     leaves = tree_leaves(state)
     tensors = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, Tensor)}
     numbers = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, int | float)}
-    for name in leaves.keys() - tensors.keys() - numbers.keys():
+    if other := [name for name in leaves if name not in tensors and name not in numbers]:
+        name = other[0]
         raise TypeError(f"save_state: {name} is {leaves[name]!r}, wanted a tensor, a number or a generator")
     orders = {name: _memory_order(leaf) for name, leaf in tensors.items()}
     words = {"numbers": numbers, "orders": orders, "outline": _outline(state)}

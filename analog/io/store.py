@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Generator, Tensor
@@ -136,11 +136,26 @@ def _check_header(
     )
     _require(header["format"] == _FORMAT, f"format {header['format']!r}, wanted {_FORMAT}")
     theirs, ours = header["device"], describe(device)
-    _require(theirs == ours, f"was written by {theirs}, you gave {ours}")
+    _require(theirs == ours, f"was written by {_apart(theirs, ours)}, you gave {_apart(ours, theirs)}")
     _require(
         header["layer_checksum"] == layer_checksum(layers),
         "was written by a chip with other layers than those given",
     )
+
+
+def _apart(part: Any, other: Any) -> str:
+    """A part as `describe` has it, in words: what it differs in from another one, in alphabetical order."""
+    if isinstance(part, list):
+        others = other if isinstance(other, list) and len(other) == len(part) else [None] * len(part)
+        return f"({', '.join(map(_apart, part, others))})"
+    if not isinstance(part, dict):
+        return repr(part)
+    name = str(part.get("class"))
+    if not isinstance(other, dict) or part.get("class") != other.get("class"):
+        return name
+    fields = [k for k in sorted(part) if k not in other or part[k] != other[k]]
+    differing = ", ".join(f"{k}={_apart(part[k], other.get(k))}" for k in fields)
+    return f"{name.rpartition(':')[2]}({differing})"
 
 
 def _check_life(header: Header) -> None:

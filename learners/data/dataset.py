@@ -53,7 +53,8 @@ class Dataset(NamedTuple):
             class_names: of class 0, 1, ..., where they have names.
 
         Raises:
-            BadData: the halves differ in the shape of examples, or have no or too few targets.
+            BadData: the halves differ in the shape of examples, have no or too few targets, or all
+                examples to learn from are of one class.
         """
         shape = tuple(train.x.shape[1:])
         for part in (train, test):
@@ -63,6 +64,11 @@ class Dataset(NamedTuple):
         for tensor in (train.x, train.target, test.x, test.target):
             digest.update(tensor.contiguous().numpy().data)
         classes = int(train.target.max()) + 1
+        if int(train.target.min()) == classes - 1:
+            named = class_names[classes - 1] if class_names else classes - 1
+            raise BadData(
+                f"{name}: all {len(train.x):,} training examples are of class {named}, wanted two or more"
+            )
         return cls(name, train, test, classes, digest.hexdigest(), shape, tuple(class_names))
 
     @classmethod

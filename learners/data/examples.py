@@ -33,6 +33,8 @@ def as_classes(name: str, target: Tensor) -> Tensor:
     Raises:
         BadData: it holds none.
     """
+    if target.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch compares none of these
+        target = target.to(torch.int64)
     labels = target.squeeze(-1) if target.ndim == 2 and target.shape[1] == 1 else target
     if labels.ndim == 2 and bool((labels.sum(1) == 1).all()) and bool((labels.max(1).values == 1).all()):
         labels = labels.argmax(1)

@@ -161,7 +161,9 @@ def _read(path: Path, *, labels: bool) -> tuple[bytes, list[int], Path]:
             wanted, room = prod(sizes), path.stat().st_size
             room = _DEFLATE * room if packed else room - len(header)  # what the file may hold at most
             content = stream.read(wanted + 1) if wanted <= room else b""
-    except (OSError, EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BadData(f"{path}: cannot be read: it is no gzip file, or a damaged one") from error
+    except OSError as error:
         raise BadData(f"{path}: cannot be read: {describe_error(error)}") from error
     if len(content) != wanted:
         there = f"at most {room}" if wanted > room else len(content) if len(content) < wanted else "more"

@@ -80,9 +80,9 @@ def read_pictures(where: Path) -> Pictures:
         halves = [_decoded(half, names) for half in (train, test) if half is not None]
         if test is not None:
             _require_same_classes(test, names)
-        sizes = {size for _, _, size in halves}
-        if len(sizes) > 1:
-            raise BadData(f"{where}: train and test pictures differ in size: {' and '.join(map(str, sizes))}")
+        sizes = [size for _, _, size in halves]
+        if len({*sizes}) > 1:
+            raise BadData(f"{where}: train and test pictures differ in size: {' and '.join(sizes)} pixels")
     planes = 3 if any(colored for _, colored, _ in halves) else 1
     batches = [batch._replace(x=batch.x[:, :planes]) for batch, _, _ in halves]
     return Pictures(batches[0], batches[1] if test is not None else None, names)
@@ -161,8 +161,7 @@ def _decoded(place: _Place, names: tuple[str, ...]) -> tuple[Batch, bool, str]:
         if pixels.shape != first.shape:
             one, other = (place.where.joinpath(*p) for p in (path, pictures[0]))
             raise BadData(
-                f"{one}: is {_size(pixels)} pixels, {other.name} is {_size(first)}; "
-                "make all pictures of one size"
+                f"{one}: is {_size(pixels)} pixels, {other} is {_size(first)}; make all pictures of one size"
             )
         x[i] = pixels
         colored |= has_colors
@@ -180,15 +179,17 @@ def _numbers(pictures: Sequence[tuple[str, ...]], numbers: dict[str, int]) -> Te
 
 def _pixels(place: _Place, path: tuple[str, ...]) -> tuple[NDArray[np.uint8], bool]:
     """One picture as (height, width, 3), and whether it has colors."""
-    from PIL.Image import open as open_picture  # slow to import
+    from PIL import UnidentifiedImageError  # slow to import
+    from PIL.Image import open as open_picture
 
+    name = place.where.joinpath(*path)
     try:
         with open_picture(io.BytesIO(place.read(path))) as picture:
             mode, pixels = picture.mode, np.array(picture.convert("RGB"))
+    except UnidentifiedImageError as error:  # whose words name an object in memory
+        raise BadData(f"{name}: is no picture that can be read: of no known format") from error
     except Exception as error:  # whatever a decoder makes of bytes that are no picture
-        name = place.where.joinpath(*path)
         raise BadData(f"{name}: is no picture that can be read: {describe_error(error)}") from error
     if mode in _DEEP:
-        name = place.where.joinpath(*path)
         raise BadData(f"{name}: has more than 8 bits a pixel (mode {mode}); convert it to 8")
     return pixels, mode not in _GRAY

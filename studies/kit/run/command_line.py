@@ -20,7 +20,7 @@ from .executors import WorkersLost
 from .references import BadReference, one_line
 from .results import operating_errors, read_rows
 from .rows import ResultsError
-from .runner import RunOptions, TrialFailed, plan_trials, run_study
+from .runner import RunOptions, TrialFailed, finish, opened_run
 from .spelling import require_known_words
 from .stored_runs import list_runs, read_run
 from .study import Row
@@ -74,8 +74,11 @@ def run(name: str, words: Sequence[str]) -> None:
         args=words,
         config=(tyro.conf.OmitArgPrefixes,),
     )
-    with progress_of(plain_console(), len(plan_trials(study, parsed.args))) as show:
-        folder = run_study(study, parsed.args, parsed.options, show)
+    with (
+        opened_run(study, parsed.args, parsed.options) as opened,
+        progress_of(plain_console(), len(opened.trials)) as show,
+    ):
+        folder = finish(opened, show)
     _print_results(study, read_rows(folder), folder)
 
 

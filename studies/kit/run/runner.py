@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -82,30 +82,64 @@ def run_study(
             their own.
         WorkersLost: a worker process was killed, or there is something wrong with the cluster.
     """
+    with opened_run(study, args, options) as run:
+        return finish(run, show)
+
+
+class OpenRun(NamedTuple):
+    """A run whose arguments and data are known to be good, and whose results folder nobody else uses."""
+
+    study: Study
+    args: Any
+    options: RunOptions
+    trials: dict[str, Trial]
+    modules: dict[str, str]  # digests of the code that rows depend on
+    results: Results
+
+
+@contextmanager
+def opened_run(study: Study, args: Any, options: RunOptions) -> Iterator[OpenRun]:
+    """Open the results folder of a run; whatever is wrong with what was asked is refused here.
+
+    Raises:
+        ResultsError: the folder was made by other arguments or code, another run is using it, or it cannot
+            be written.
+        ValueError: an argument is out of its range or has no stable description, its data are bad, or trials
+            have no names of their own.
+    """
     trials = plan_trials(study, args)
     about = manifest(study, args, options.worker_threads, [*trials])
     folder = Path(options.out or f"results/{short_name(study)}-{identity(about)}")
     with alone_in(folder):
-        results = Results(folder, about, [*trials])
-        missing = {*results.missing}
-        todo = {i: trial for i, trial in enumerate(trials.values()) if i in missing}
-        for i, name in enumerate(trials):
-            if i not in missing:
-                show(name, {"done": 1.0})
-        if options.workers == 1 and options.cluster is None:
-            _run_here(study, todo, options.worker_threads, show, results)
-        else:
-            workers = (
-                processes(options.workers, show, study.__name__)
-                if options.cluster is None
-                else dask_cluster(options.cluster, study.__name__, args, about["modules"], show)
-            )
-            _run_in_workers(study, todo, options.worker_threads, show, workers, results)
-        results.close()
-        with operating_errors(folder):
-            (folder / _TRACEBACK).unlink(missing_ok=True)
-            write_report(study, read_manifest(folder), read_rows(folder), folder)
-    return folder
+        yield OpenRun(study, args, options, trials, about["modules"], Results(folder, about, [*trials]))
+
+
+def finish(run: OpenRun, show: Show) -> Path:
+    """Run the trials of a run that are missing, and write its report; the rest as in `run_study`.
+
+    Returns:
+        the results folder.
+    """
+    study, options, results = run.study, run.options, run.results
+    missing = {*results.missing}
+    todo = {i: trial for i, trial in enumerate(run.trials.values()) if i in missing}
+    for i, name in enumerate(run.trials):
+        if i not in missing:
+            show(name, {"done": 1.0})
+    if options.workers == 1 and options.cluster is None:
+        _run_here(study, todo, options.worker_threads, show, results)
+    else:
+        workers = (
+            processes(options.workers, show, study.__name__)
+            if options.cluster is None
+            else dask_cluster(options.cluster, study.__name__, run.args, run.modules, show)
+        )
+        _run_in_workers(study, todo, options.worker_threads, show, workers, results)
+    results.close()
+    with operating_errors(results.folder):
+        (results.folder / _TRACEBACK).unlink(missing_ok=True)
+        write_report(study, read_manifest(results.folder), read_rows(results.folder), results.folder)
+    return results.folder
 
 
 def plan_trials(study: Study, args: Any) -> dict[str, Trial]:

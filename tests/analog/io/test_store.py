@@ -218,13 +218,23 @@ def test_bad_files_are_refused(
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "chip"
     save(lived(), path)
-    for device in (
-        Mismatched(),
-        Endurance(Mismatched()),
-        Endurance(Mismatched(read_noise=0.1), pulses=30, pulses_dtod=0.5),
+    mismatched, worn = Mismatched(), Endurance(Mismatched())
+    for device, theirs, ours in (
+        (mismatched, "analog.effects.endurance:Endurance", "analog.devices.mismatched:Mismatched"),
+        (
+            worn,
+            "Endurance(pulses=30, pulses_dtod=0.5)",
+            f"Endurance(pulses={worn.pulses}, pulses_dtod={worn.pulses_dtod})",
+        ),
+        (
+            Endurance(Mismatched(read_noise=0.1), pulses=30, pulses_dtod=0.5),
+            f"Endurance(device=Mismatched(read_noise={mismatched.read_noise}))",
+            "Endurance(device=Mismatched(read_noise=0.1))",
+        ),
     ):
-        with pytest.raises(BadFile, match="was written by .*Endurance.* you gave"):
+        with pytest.raises(BadFile) as refused:
             load(path, device, LAYERS)
+        assert str(refused.value) == f"{path}: was written by {theirs}, you gave {ours}"
     others = (
         LAYERS[:1],
         (LAYERS[0], dense(3, 2)),  # a neuron more

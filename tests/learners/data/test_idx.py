@@ -102,9 +102,9 @@ def zipped(name: str, harm: Callable[[bytes], bytes]) -> Callable[[Path], None]:
         (replace(NAMES[2], idx(torch.zeros(12, 3, 4))), "differ in size"),
         (replace(NAMES[3], idx(torch.full((12,), 9))), "a class that no training label does"),
         (replace(NAMES[1], idx(torch.zeros(0))), "header promises"),
-        (zipped(NAMES[0], lambda b: b[:60]), "cannot be read"),
-        (zipped(NAMES[0], lambda b: b"junk" + b), "cannot be read"),
-        (zipped(NAMES[0], lambda b: b[:40] + b"\xff\xff\xff\xff" + b[44:]), "cannot be read"),
+        (zipped(NAMES[0], lambda b: b[:60]), "cannot be read: it is no gzip file, or a damaged one"),
+        (zipped(NAMES[0], lambda b: b"junk" + b), "cannot be read: it is no gzip file"),
+        (zipped(NAMES[0], lambda b: b[:40] + b"\xff\xff\xff\xff" + b[44:]), "cannot be read: it is no gzip"),
     ],
 )
 def test_bad_files_are_named_and_refused(folder: Path, harm: Callable[[Path], None], says: str) -> None:

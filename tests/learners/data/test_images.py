@@ -79,9 +79,12 @@ def deep(path: Path) -> None:
     [
         (
             lambda r: Image.new("RGB", (4, 6)).save(r / "train/bee/2.png"),
-            r"train/bee/2.png: is 4 x 6 pixels, 0.png is 4 x 5; make all pictures of one size",
+            r"train/bee/2.png: is 4 x 6 pixels, \S*/pets/train/ant/0.png is 4 x 5; make all",
         ),
-        (lambda r: (r / "test/cat/0.png").write_bytes(b"GIF87a"), r"test/cat/0.png: is no picture that"),
+        (
+            lambda r: (r / "test/cat/0.png").write_bytes(b"GIF87a"),
+            r"test/cat/0.png: is no picture that can be read: [^<>]*$",
+        ),
         (lambda r: deep(r / "train/cat/0.png"), r"train/cat/0.png: has more than 8 bits a pixel"),
         (lambda r: (r / "train/dog").mkdir(), r"train/dog: has no picture in it"),
         (lambda r: shutil.rmtree(r / "test/bee"), r"test: has no pictures of class bee"),
@@ -93,7 +96,7 @@ def deep(path: Path) -> None:
         ),
         (
             lambda r: [Image.new("RGB", (9, 9)).save(p) for p in (r / "test").rglob("*.png")],
-            "train and test pictures differ in size: .*4 x 5",
+            "train and test pictures differ in size: 4 x 5 and 9 x 9 pixels$",
         ),
     ],
 )

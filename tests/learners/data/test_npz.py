@@ -1,5 +1,6 @@
 """Arrays in .npz: under all usual names, planes first, and named when they are bad."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ def saved(folder: Path, **arrays: Any) -> str:
         ("train_images", "train_labels", "test_images", "test_labels"),
     ],
 )
-@pytest.mark.parametrize("target", [Y, Y[:, None], Y.astype(float), np.eye(3)[Y]])
+@pytest.mark.parametrize(
+    "target", [Y, Y[:, None], Y.astype(float), Y.astype(np.uint64), Y.astype(np.longdouble), np.eye(3)[Y]]
+)
 def test_usual_names_and_forms_of_targets_are_read(
     names: tuple[str, ...], target: Any, tmp_path: Path
 ) -> None:
@@ -57,7 +60,9 @@ def test_planes_come_first(shape: tuple[int, ...], wanted: tuple[int, ...], tmp_
         ({"x": X, "y": Y - 1}, r"mine: the class number -1 is negative"),
         ({"x": X * np.nan, "y": Y}, r"mine.npz: x: has values that are NaN"),
         ({"x": X.astype(str), "y": Y}, r"mine.npz: x: holds <U3, wanted numbers"),
-        ({"x": np.array([None] * 6), "y": Y}, r"mine.npz: cannot be read: Object arrays"),
+        ({"x": np.array([None] * 6), "y": Y}, r"mine.npz: x: cannot be read: .* holds Python objects"),
+        ({"x": X, "y": 0 * Y + 2}, r"mine: all 5 training examples are of class 2, wanted two or more"),
+        ({}, "has no array; known names are x_train"),
         ({"x_train": X, "y_train": Y % 2, "x_test": X, "y_test": Y}, r"mine: the test labels name a class"),
         (
             {"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y},
@@ -71,7 +76,35 @@ def test_bad_arrays_are_named(arrays: dict[str, Any], says: str, tmp_path: Path)
     assert "\n" not in str(refused.value)
 
 
-def test_a_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "mine.npz").write_bytes(b"PK nothing")
-    with pytest.raises(BadData, match=r"mine.npz: cannot be read: "):
+def packed(*damaged: int) -> bytes:
+    """The bytes of a good file, of which those at some places, counted from the end, are others."""
+    file = io.BytesIO()
+    np.savez(file, x=X, y=Y)
+    content = bytearray(file.getvalue())
+    for place in damaged:
+        content[-place] ^= 0xFF
+    return bytes(content)
+
+
+WHOLE = packed()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"PK nothing", "it is no zip of arrays, or a damaged one"),
+        (b"", "it is no zip of arrays, or a damaged one"),
+        (b"some words", "it is no zip of arrays, or a damaged one"),
+        (WHOLE[: len(WHOLE) // 2], "it is no zip of arrays, or a damaged one"),
+        (packed(len(WHOLE) - WHOLE.index(b"fortran_order")), "x: cannot be read: it is damaged"),
+        (packed(len(WHOLE) - WHOLE.index(X.tobytes())), "x: cannot be read: it is damaged"),
+        (np.lib.format.MAGIC_PREFIX + b"\x01", "is one array, as numpy.save writes it; wanted a .npz"),
+    ],
+    ids=["PK", "empty", "words", "half", "header", "numbers", "npy"],
+)
+def test_a_file_that_is_no_whole_npz_is_refused_in_words(content: bytes, says: str, tmp_path: Path) -> None:
+    """And not in numpy's, which takes all it does not know for a pickle."""
+    (tmp_path / "mine.npz").write_bytes(content)
+    with pytest.raises(BadData, match=rf"mine.npz: .*{says}") as refused:
         load_data(str(tmp_path / "mine.npz"))
+    assert not {"pickle", "CRC", "Error"} & {*str(refused.value).replace("=", " ").split()}
