@@ -4,10 +4,12 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy
 import torch
+
+T = TypeVar("T")
 
 
 class ContractError(AssertionError):
@@ -24,6 +26,23 @@ class Law(NamedTuple):
 def first_sentence(check: Callable[..., object]) -> str:
     """The first line of a docstring, which of the check of a law says the law."""
     return (check.__doc__ or "").strip().partition("\n")[0]
+
+
+class OncePerPart(Generic[T]):
+    """A cache of what the laws of a contract try on a part: made of it once, and kept from law to law.
+
+    Args:
+        make: makes it of a part.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self._kept: tuple[object, T] | None = None
+
+    def __call__(self, part: object) -> T:
+        if self._kept is None or self._kept[0] is not part:
+            self._kept = part, self._make(part)
+        return self._kept[1]
 
 
 class LawTests(ABC):

@@ -7,7 +7,7 @@ from typing import Final
 
 import torch
 
-from ..contract import ContractError, Law, first_sentence
+from ..contract import ContractError, Law, OncePerPart, first_sentence
 from ..device import Device
 from ..layers.convolution import conv2d
 from ..layers.crossbar import Layer, dense, grouped
@@ -120,7 +120,7 @@ def device_laws(steps: int = 200, *, fresh: bool = False) -> tuple[Law, ...]:
         steps: of the lives that the last law has chips live; 0 leaves it out.
         fresh: True for other numbers and other lives, at every call of this function.
     """
-    trials = _Trials(secrets.randbits(32) if fresh else 0)
+    trials = OncePerPart(partial(_trials, secrets.randbits(32) if fresh else 0))
     laws = tuple(Law(first_sentence(check), partial(_try, check, trials)) for check in _LAWS)
     return (*laws, *((_law_of_lives(steps, fresh),) if steps else ()))
 
@@ -145,23 +145,13 @@ def _made(device: Device) -> Device:
     return device
 
 
-class _Trials:
-    """The trials of one device, a wiring each, kept from law to law so that its chips are fabricated once."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._device: object = self  # no device yet
-        self._trials: tuple[Trial, ...] = ()
-
-    def __call__(self, device: Device) -> tuple[Trial, ...]:
-        if device is not self._device:
-            watched, wirings = Watched(_made(device)), zip(_WIRINGS, _NOISY_DTYPES, strict=True)
-            self._trials = tuple(Trial(watched, layers, self._seed, dtype) for layers, dtype in wirings)
-            self._device = device
-        return self._trials
+def _trials(seed: int, device: Device) -> tuple[Trial, ...]:
+    """The trials of a device, one of each wiring."""
+    watched, wirings = Watched(_made(device)), zip(_WIRINGS, _NOISY_DTYPES, strict=True)
+    return tuple(Trial(watched, layers, seed, dtype) for layers, dtype in wirings)
 
 
-def _try(check: Callable[[Trial], None], trials: _Trials, device: Device) -> None:
+def _try(check: Callable[[Trial], None], trials: OncePerPart[tuple[Trial, ...]], device: Device) -> None:
     """Try a law on chips of each wiring; whatever goes wrong is told as a broken law."""
     for trial in trials(device):
         before = Generators()

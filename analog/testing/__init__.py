@@ -1,7 +1,7 @@
 """Tests of your own parts of analog hardware: every law of a device in your suite, and hypothesis strategies.
 
-pytest runs `DeviceLaws`; nothing here imports it. The same for estimators, losses and updates is in
-`learners.testing`.
+pytest runs `DeviceLaws`; nothing here imports it. The same for learners, estimators, losses and updates is
+in `learners.testing`.
 """
 
 from .device_laws import DeviceLaws

@@ -11,6 +11,7 @@ import torch
 from analog import Chip, ContractError, Mismatched, Port, dense, stream
 from analog.wires import ReplayMismatch
 from learners import Batch, CrossEntropy, Descent, NodePerturbation, Step, adam, check_learner
+from learners.testing import LearnerLaws
 
 LAYERS = (dense(4, 3), dense(3, 2, linear=True))
 _MODULE: list[float] = []
@@ -194,8 +195,11 @@ def test_a_cheat_is_named(kind: Callable[[], Any]) -> None:
 
 
 def test_a_learner_that_keeps_to_its_wires_passes() -> None:
+    """And the check returns the laws that it kept, as that of a device does."""
     for learner in (Plain(), Descent(NodePerturbation(0.1), adam(0.01), CrossEntropy())):
-        check_learner(learner, Chip(Mismatched(), LAYERS).port(), lessons(), lambda: stream(0, "probes"))
+        port = Chip(Mismatched(), LAYERS).port()
+        laws = check_learner(learner, port, lessons(), lambda: stream(0, "probes"))
+        assert laws == tuple(law.sentence for law in LearnerLaws().laws())
 
 
 def test_slips_have_clear_errors() -> None:

@@ -18,6 +18,7 @@ from distill.formats import (
     SubclassLoss,
 )
 from learners import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError, check_loss
+from learners.check.loss import loss_laws
 from learners.local.contrastive import InfoNCE, PatchInfoNCE
 from learners.local.goodness import GoodnessLoss
 from learners.local.groups import PerGroupLoss
@@ -66,9 +67,10 @@ class Half(SubclassLoss):
 
 def test_a_loss_that_compares_examples_says_so_and_is_told_what_was_left_out() -> None:
     """`SubclassLoss` looks at the other examples as they read, not as `freeze` would keep them."""
-    assert check_loss(CrossEntropy(), LABELS) == ()
-    (left_out,) = check_loss(SubclassLoss(3), LABELS)
-    assert "the loss couples examples" in left_out
+    laws = tuple(law.sentence for law in loss_laws())
+    assert check_loss(CrossEntropy(), LABELS) == laws
+    *tried, left_out = check_loss(SubclassLoss(3), LABELS)
+    assert tuple(tried) == laws and "the loss couples examples" in left_out
     with pytest.raises(ContractError, match="the loss of an example hangs on other examples"):
         check_loss(Silent(3), LABELS)
     with pytest.raises(ContractError, match="gradient is 0.5 times that of central differences"):
