@@ -2,7 +2,7 @@
 
 Each chip learns one task by several methods, each time fresh from the factory, with the same batches and the
 same update: by the methods of `in_place` through its wires, those by perturbation with a fixed budget of
-reads; by its own exact gradient, which no real hardware allows, at the best of three rates, chosen on
+reads; by its own exact gradient, which no real hardware allows, at the best of five rates, chosen on
 held-out training data; and its heirs from the answers of the chip that the first method taught. The digital
 network with the exact gradient stands beside them. The update is Adam, its rate falling to zero, its drives
 owed until they come to a tenth of full scale: a write blurs most of these cells by more than a step of Adam,
@@ -149,7 +149,7 @@ def run(trial: Trial) -> Iterator[Row]:
 
 @lru_cache
 def _best_rate(trial: Trial) -> float:
-    """The exact gradient's best rate, in units of that of all others, by a chip that is not among them."""
+    """The exact gradient's best rate, in units of that of all others, by chips that are not among them."""
     assert trial.device is not None
     args, data = trial.args, load_data(trial.args.data)
     size = _size(args, data)

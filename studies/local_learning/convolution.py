@@ -9,7 +9,7 @@ of cells or neurons. Neurons are the device's own (rectifiers, each bent differe
     greedy                     the same by probes alone; no model of the chip
     others, as in `in_place`   one block: all 990 hidden units at once, against the outputs
     measured feedback          so too; a backward model read through the wires instead of probes
-    exact gradient             by x-ray, which no real hardware allows; at the best of three rates
+    exact gradient             by x-ray, which no real hardware allows; at the best of five rates
 
 All make the same number of steps, those by perturbation with 4 probes. Passes were chosen on held-out
 training images, the rest is the usual practice.
@@ -158,7 +158,7 @@ def learner(method: AnyLearner, chip: Chip, update: Update, steps: int | None = 
 
 @lru_cache
 def _best_rate(trial: Trial) -> float:
-    """The exact gradient's best rate, in units of that of all others, by a chip that is not among them."""
+    """The exact gradient's best rate, in units of that of all others, by chips that are not among them."""
     args, data = trial.args, lecun1989.draw_digits(load_data(trial.args.data))
     steps = count_steps(data.train, BATCH, args.passes)
     update, layers = linear_decay(adam(args.learning_rate), steps), lecun1989.network_layers()

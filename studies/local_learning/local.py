@@ -7,7 +7,7 @@ network is theirs for MNIST, 784-512-512 in 16 groups-10 (M/1/16; `--channels 25
 block's head is a digital delta-rule read-out; the chip's own read-out learns by its delta rule on top. Beside
 their rows stand LG-FG-A with mirrors and FG-A with feedback that is learned or measured, as in `in_place`:
 all of these learn or measure a model of the chip, which the rows of Ren et al. do not. BP has the best of
-three rates, on held-out training data; the rate of all others is that of `in_place`; on held-out training
+five rates, on held-out training data; the rate of all others is that of `in_place`; on held-out training
 data twice as much did no better with normalized activity, which makes the rate matter less than plain
 activity does.
 
@@ -158,7 +158,7 @@ def _learner(trial: Trial, chip: Chip, update: Update, probes: int, steps: int) 
 
 @lru_cache
 def _best_rate(trial: Trial) -> float:
-    """The exact gradient's best rate, in units of that of all others, by a chip that is not among them."""
+    """The exact gradient's best rate, in units of that of all others, by chips that are not among them."""
     args, data = trial.args, load_data(trial.args.data)
     size = training_size(data, epochs=args.epochs)
     return best_exact_rate(

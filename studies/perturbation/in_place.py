@@ -11,11 +11,11 @@ Every method trains the same chips from the same data with the same batches and 
     weight perturbation + delta rule  the read-out by its delta rule, as in all rows above
     weight perturbation + feedback    and feedback learned from probes at knobs as a control variate; unbiased
     measured feedback                 a backward model read through the wires, one input raised at a time
-    exact gradient                    by x-ray, which no real hardware allows; at the best of three rates
+    exact gradient                    by x-ray, which no real hardware allows; at the best of five rates
 
 Perturbation methods use the same number of reads per step; the probe size at nodes is tuned from the wires.
 Learning rate, number of probes and the feedback's settings were chosen on held-out training data; that of the
-exact gradient is chosen anew, on held-out training data and on another chip. `access` is the least that a
+exact gradient is chosen anew, on held-out training data and on other chips. `access` is the least that a
 method needs of the wires; with feedback of any kind a model of the chip is learned or measured.
 
 Published in-place results beside ours: active node perturbation 92.9 % (two layers of 64), decorrelated node
@@ -155,7 +155,7 @@ def _learner(
 
 @lru_cache
 def _best_rate(trial: Trial) -> float:
-    """The exact gradient's best rate, in units of that of all others, by a chip that is not among them."""
+    """The exact gradient's best rate, in units of that of all others, by chips that are not among them."""
     args, data = trial.args, load_data(trial.args.data)
     size = training_size(data, hidden=args.hidden, epochs=args.epochs)
     steps = count_steps(data.train, size.batch, size.epochs)
