@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from analog.port import Port, require_port
 
+from .class_numbers import require_outputs
 from .data.sources import Source, as_source, in_pieces
 from .flattening import flatten_examples
 from .learner import Batch
@@ -42,7 +43,8 @@ def evaluate(port: Port, data: "Batch | DataLoader[Any]") -> Tensor:
 
     Raises:
         TypeError: what came is no port, or neither batch nor loader.
-        ValueError: the target holds no class numbers, or the loader has a sampler of its own.
+        ValueError: the target holds no class numbers, or one that the chip has no output for, or the loader
+            has a sampler of its own.
     """
     require_port(port, "evaluate")
     return evaluate_source(port, as_source(data, "evaluate"))
@@ -52,7 +54,7 @@ def evaluate_source(port: Port, source: Source) -> Tensor:
     """The accuracy (*fleet,) on all examples of a source, float64, as `evaluate` says.
 
     Raises:
-        ValueError: the target holds no class numbers.
+        ValueError: the target holds no class numbers, or one that the chip has no output for.
     """
     spec, right = port.spec, torch.zeros((), dtype=torch.int64)
     for chunk in in_pieces(source, _PIECE):
@@ -60,6 +62,7 @@ def evaluate_source(port: Port, source: Source) -> Tensor:
             raise ValueError(
                 f"evaluate: target is {_words(chunk.target)}, wanted int64 class numbers ({source.count},)"
             )
+        require_outputs(chunk.target, spec.layers[-1].features, "evaluate")
         x = flatten_examples(chunk.x, chunk.target, replace(spec, fleet=()), "evaluate")
         named = port.measure(x.to(spec.on, spec.dtype)).out.argmax(-1)
         right = right.to(spec.on) + (named == chunk.target.to(spec.on)).sum(-1)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, softplus
 
+from .class_numbers import require_outputs
+
 
 @runtime_checkable
 class Loss(Protocol):
@@ -192,7 +194,7 @@ def _labels(out: Tensor, target: Tensor) -> Tensor:
     fits = (
         isinstance(target, Tensor) and target.dtype == torch.int64 and target.shape[-1:] == out.shape[-2:-1]
     )
-    if not fits or not 0 <= int(target.min()) <= int(target.max()) < out.shape[-1]:
+    if not fits or not target.numel() or int(target.min()) < 0:
         came = (
             f"{target.dtype} {tuple(target.shape)}" if isinstance(target, Tensor) else type(target).__name__
         )
@@ -200,4 +202,5 @@ def _labels(out: Tensor, target: Tensor) -> Tensor:
             f"cross-entropy: target is {came}, wanted int64 class numbers (..., {out.shape[-2]}) "
             f"from 0 to {out.shape[-1] - 1}"
         )
+    require_outputs(target, out.shape[-1], "cross-entropy")
     return target.expand(out.shape[:-1])

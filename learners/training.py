@@ -14,6 +14,7 @@ from analog.port import Port, require_port
 
 from .access import require_access
 from .callbacks import Callback, require_callbacks
+from .class_numbers import require_outputs
 from .course import Course
 from .data.batches import count_batches
 from .data.dataset import Dataset
@@ -72,7 +73,8 @@ def train(
 
     Raises:
         TypeError: what came is no port, no learner, no data set or no callback.
-        ValueError: settings that make no sense, or `state` is of a training with other arguments.
+        ValueError: settings that make no sense, labels of more classes than the last layer has outputs, or
+            `state` is of a training with other arguments.
         BadInput: examples have not as many numbers as the chip wants.
         NoAccess: the learner needs more than these wires show.
         analog.Dead: the chip died.
@@ -87,6 +89,8 @@ def train(
     course = Course(port, for_steps(learner, total), examples, size, seed, "train")
     require_access(course.learner, port, "train")
     judged = tests is not None and has_classes(next(in_pieces(tests, 1)))
+    if judged and isinstance(data, Dataset):  # before anything is read; of a loader the loss says it
+        require_outputs(data.train.target, port.spec.layers[-1].features, "train")
     every = None if evaluate_every is None else max(1, round(evaluate_every * course.epoch_steps))
     if patience is not None and (every is None or not judged):
         raise ValueError("train: patience wants evaluate_every, and class numbers as targets")

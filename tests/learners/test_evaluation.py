@@ -25,3 +25,5 @@ def test_misuse_is_refused() -> None:
     for target in (None, X):
         with pytest.raises(ValueError, match=r"evaluate: target is .*, wanted int64 class numbers \(3000,\)"):
             evaluate(chip.port(), Batch(X, target))
+    with pytest.raises(ValueError, match="evaluate: the last layer has 3 outputs, and the labels need 10"):
+        evaluate(chip.port(), Batch(X, torch.full((3000,), 9)))

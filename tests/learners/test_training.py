@@ -188,6 +188,11 @@ def test_a_training_by_loaders_goes_on_bitwise_and_is_judged_by_the_second_alone
             BadInput,
             r"measure: x is \(2, 192\), layer 0 wants \(..., batch, 64\)",
         ),
+        (
+            {"port": Chip(Mismatched(), mlp(64, 4)).port()._replace(measure=None)},  # refused before any read
+            ValueError,
+            r"train: the last layer has 4 outputs, and the labels need 10",
+        ),
         ({"seed": 0.5}, ValueError, r"a seed is an integer, got 0.5"),
         ({"epochs": 0}, ValueError, r"epochs above 0"),
         ({"max_steps": 0}, ValueError, r"train: max_steps is 0, wanted a finite number above 0, or None"),

@@ -1,0 +1,23 @@
+"""Class numbers beside the outputs that answer to them: the one place where labels meet the last layer."""
+
+from torch import Tensor
+
+
+def require_outputs(labels: Tensor, outputs: int, user: str) -> None:
+    """Refuse labels of classes that a chip has no output for.
+
+    Args:
+        labels: class numbers of any shape, int64, of one example or more.
+        outputs: of the last layer.
+        user: whom messages name.
+
+    Raises:
+        ValueError: a class number is as large as the count of outputs, or larger.
+    """
+    needed = int(labels.max()) + 1
+    if needed > outputs:
+        has = f"{outputs} output{'s' if outputs > 1 else ''}"
+        raise ValueError(
+            f"{user}: the last layer has {has}, and the labels need {needed}, one for each class from 0 to "
+            f"{needed - 1}"
+        )
