@@ -62,10 +62,10 @@ def evaluate_source(port: Port, source: Source) -> Tensor:
             raise ValueError(
                 f"evaluate: target is {_words(chunk.target)}, wanted int64 class numbers ({source.count},)"
             )
-        require_outputs(chunk.target, spec.layers[-1].features, "evaluate")
         x = flatten_examples(chunk.x, chunk.target, replace(spec, fleet=()), "evaluate")
-        named = port.measure(x.to(spec.on, spec.dtype)).out.argmax(-1)
-        right = right.to(spec.on) + (named == chunk.target.to(spec.on)).sum(-1)
+        out = port.measure(x.to(spec.on, spec.dtype)).out
+        require_outputs(chunk.target, out.shape[-1], "evaluate")
+        right = right.to(spec.on) + (out.argmax(-1) == chunk.target.to(spec.on)).sum(-1)
     return right.double() / source.count
 
 
