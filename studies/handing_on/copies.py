@@ -37,14 +37,14 @@ from learners import Batch, CrossEntropy, Loss, Update, evaluate, fit
 from learners.data import Dataset, batches, count_steps, held_out, load_data
 from learners.learner import Learner
 
-from ..kit.metrics.mean_interval import MeanInterval, mean_interval
+from ..kit.metrics.mean_interval import mean_interval
 from ..kit.recipes.hardware_aware import hardware_aware_knobs
 from ..kit.recipes.published_learner import accumulating_adam, decaying_adam, learned_feedback
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import LayerMeter, Trim, fit_trims, repeat_knobs, trimmed, write_and_verify
 from ..kit.report.figures import GRAY, INTERVAL, legend, looks, note, panels
-from ..kit.report.tables import mean_of, percent, plus_minus, round_count
+from ..kit.report.tables import mean_of, percent_with_interval, points_between, round_count
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive, Share
 from ..kit.run.references import reference, short_reference
@@ -278,29 +278,20 @@ def table(rows: Sequence[Row]) -> list[Row]:
         teachers = {r["teacher"]: r["accuracy"] for r in of_device if r["method"] == "teacher"}
         for method in dict.fromkeys(r["method"] for r in of_device):
             ends = {r["chip"]: r for r in of_device if r["method"] == method}  # the last of each chip
-            right = mean_interval([r["accuracy"] for r in ends.values()])
-            behind = mean_interval([teachers[r["teacher"]] - r["accuracy"] for r in ends.values()])
+            right = [r["accuracy"] for r in ends.values()]
+            behind = points_between([teachers[r["teacher"]] for r in ends.values()], right)
             lines.append(
                 {
                     "device": short_reference(device),
                     "method": method,
                     "chips": len(ends),
-                    "right %": interval(right),
-                    "points lost": interval(behind) if method != "teacher" else "",
+                    "right %": percent_with_interval(right),
+                    "points lost": behind if method != "teacher" else "",
                     "reads": round_count(mean_of([*ends.values()], "reads")),
                     "reads to half a point": round_count(_reads_until(of_device, method, teachers)),
                 }
             )
     return lines
-
-
-def interval(value: MeanInterval) -> str:
-    """A mean share in percent, with half the width of its interval, if there is one."""
-    return (
-        percent(value.mean)
-        if isinf(value.half_width)
-        else plus_minus(100 * value.mean, 100 * value.half_width)
-    )
 
 
 def _reads_until(rows: Sequence[Row], method: str, teachers: dict[int, float]) -> float | None:

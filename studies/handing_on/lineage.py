@@ -33,12 +33,12 @@ from learners import Batch, Loss
 from learners.data import Dataset, batches, load_data
 
 from ..kit.metrics.accuracy import predicted_classes, share_right
-from ..kit.metrics.mean_interval import MeanInterval, mean_interval
+from ..kit.metrics.mean_interval import mean_interval
 from ..kit.recipes.published_learner import published_learner
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import train_from_labels
 from ..kit.report.figures import INTERVAL, legend, looks, note, panels
-from ..kit.report.tables import percent, plus_minus
+from ..kit.report.tables import mean_with_interval, percent
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, CountOrZero, Positive, Range
 from ..kit.run.study import Row
@@ -237,25 +237,25 @@ def table(rows: Sequence[Row]) -> list[Row]:
                     "rehearsed": rehearsal,
                     "generation": generation,
                     "lineages": len({r["lineage"] for r in of_trial if r["what"] == "generation"}),
-                    "right %": plus_minus(*_course(of_trial, "accuracy")[generation]),
-                    "below founder": plus_minus(*_course(of_trial, "below")[generation]),
-                    "agrees %": plus_minus(*_course(of_trial, "agreement")[generation]),
-                    "with parent %": plus_minus(*_course(of_trial, "parent")[generation]),
+                    "right %": mean_with_interval(_course(of_trial, "accuracy")[generation]),
+                    "below founder": mean_with_interval(_course(of_trial, "below")[generation]),
+                    "agrees %": mean_with_interval(_course(of_trial, "agreement")[generation]),
+                    "with parent %": mean_with_interval(_course(of_trial, "parent")[generation]),
                     "founder with itself %": "" if generation else percent(floor),
                 }
             )
     return lines
 
 
-def _course(rows: Sequence[Row], key: str) -> dict[int, MeanInterval]:
-    """By generation, the mean over lineages in percent, with its interval."""
+def _course(rows: Sequence[Row], key: str) -> dict[int, list[float]]:
+    """By generation, what each lineage has, in percent."""
     of_generations = [r for r in rows if r["what"] == "generation"]
     founders = {r["lineage"]: r["accuracy"] for r in of_generations if r["generation"] == 0}
     values: dict[int, list[float]] = {}
     for r in of_generations:
         value = founders[r["lineage"]] - r["accuracy"] if key == "below" else r[key]
         values.setdefault(r["generation"], []).append(100 * value)
-    return {generation: mean_interval(v) for generation, v in values.items()}
+    return values
 
 
 def figures(rows: Sequence[Row]) -> dict[str, Figure]:
@@ -264,7 +264,8 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     look = looks(r["rehearsal"] for r in rows)
     for axis, (key, words) in zip(axes, kinds.items(), strict=True):
         for rehearsal, shown in look.items():
-            means = _course([r for r in rows if r["rehearsal"] == rehearsal], key)
+            values = _course([r for r in rows if r["rehearsal"] == rehearsal], key)
+            means = {generation: mean_interval(of_lineages) for generation, of_lineages in values.items()}
             places, mean = [*means], [interval.mean for interval in means.values()]
             label = f"{rehearsal} labeled examples rehearsed" if rehearsal else "no label after the founder"
             axis.plot(places, mean, label=label, **shown)

@@ -23,7 +23,7 @@ from ..kit.metrics.mean_interval import mean_interval
 from ..kit.recipes.training_size import network, training_size
 from ..kit.recipes.trainings import train_within_budget
 from ..kit.report.figures import INTERVAL, PALETTE, chip_dots, note, panels
-from ..kit.report.tables import fixed, mean_of, short_number
+from ..kit.report.tables import fixed, interval_text, mean_of, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import MAY_BE_EMPTY, Count, Positive
 from ..kit.run.references import reference
@@ -121,14 +121,14 @@ def table(rows: Sequence[Row]) -> list[Row]:
         of_line = [
             r for r in rows if (r["device"], r["distribution"], r["scheme"]) == (device, distribution, scheme)
         ]
-        mean, half_width = mean_interval([100 * r["accuracy"] for r in of_line])
+        found = mean_interval([100 * r["accuracy"] for r in of_line])
         lines.append(
             {
                 "device": device.rpartition(":")[2],
                 "distribution": distribution,
                 "scheme": scheme,
-                "accuracy %": fixed(mean),
-                "95 % interval": f"+-{fixed(half_width)}",
+                "accuracy %": fixed(found.mean),
+                "95 % interval": interval_text(found),
                 "size": short_number(mean_of(of_line, "size"), 3),
                 "probes": short_number(mean_of(of_line, "probes"), 3),
                 "steps": fixed(mean_of(of_line, "steps"), 0),

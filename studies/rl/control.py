@@ -43,7 +43,7 @@ from learners.rl import ObservationNormalizer, PolicyLearner, rollout, train_pol
 from ..kit.metrics.mean_interval import mean_interval
 from ..kit.report.figures import GRAY, legend, looks, note, panels
 from ..kit.report.film_strip import film_strip
-from ..kit.report.tables import fixed, plus_minus
+from ..kit.report.tables import fixed, mean_with_interval
 from ..kit.rl.classic_control import ClassicControl
 from ..kit.rl.tasks import (
     RL_TASKS,
@@ -225,7 +225,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
                 "device": short_reference(about["device"]),
                 "probes": "knobs" if about["method"] == "episodes" else "nodes",
                 "steps": f"{max(r['steps'] for r in ends if r['what'] == 'trained'):,}",
-                "score": plus_minus(*mean_interval(trained), digits=1),
+                "score": mean_with_interval(trained, 1),
                 "worst": fixed(min(trained), 1),
                 "there": f"{sum(s >= published.wanted for s in trained)} of {len(trained)}",
                 "ARS": published.ars,

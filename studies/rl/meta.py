@@ -49,7 +49,7 @@ from learners import (
     linear_decay,
 )
 
-from ..kit.metrics.mean_interval import NORMAL_QUANTILE, mean_interval
+from ..kit.metrics.mean_interval import NORMAL_QUANTILE
 from ..kit.recipes.learned_update import (
     CHIPS_PER_DIRECTION,
     PROBE_SCALE,
@@ -61,7 +61,7 @@ from ..kit.recipes.learned_update import (
     train_chips,
 )
 from ..kit.report.figures import legend, looks, note, panels
-from ..kit.report.tables import mean_of, percent, plus_minus, short_number
+from ..kit.report.tables import mean_of, mean_with_interval, percent, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, Positive
 from ..kit.run.references import reference, short_reference
@@ -270,7 +270,7 @@ def _mean_losses(scores: Sequence[Row], device: str, method: str) -> list[float]
 
 def _interval(losses: Sequence[float]) -> str:
     """The mean and its 95 % interval over chips, which are many."""
-    return plus_minus(*mean_interval(losses, NORMAL_QUANTILE), digits=3)
+    return mean_with_interval(losses, 3, NORMAL_QUANTILE)
 
 
 def figures(rows: Sequence[Row]) -> dict[str, Figure]:

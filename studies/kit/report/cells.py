@@ -4,7 +4,8 @@ import re
 from typing import Any, Final, NamedTuple
 
 _NUMBER: Final = r"[+-]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?"
-_CELL: Final = re.compile(rf"({_NUMBER})(?:\s*(?:\+-|±)\s*({_NUMBER}))?\s*%?")
+ALL_EQUAL: Final = "(all equal)"  # stands in for an interval where there is none to estimate
+_CELL: Final = re.compile(rf"({_NUMBER})(?:\s*(?:\+-|±)\s*<?({_NUMBER})|\s*{re.escape(ALL_EQUAL)})?\s*%?")
 
 
 class CellNumber(NamedTuple):
@@ -15,7 +16,7 @@ class CellNumber(NamedTuple):
 
 
 def number_of(cell: Any) -> CellNumber | None:
-    """The number that a cell is, such as 3, "1,200,000" or "96.1 +- 0.3"; None of other words."""
+    """The number that a cell is, such as 3, "1,200,000", "96.1 +- 0.3" or "96.1 (all equal)"; else None."""
     if isinstance(cell, bool):
         return None
     if isinstance(cell, int | float):

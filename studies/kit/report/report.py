@@ -22,7 +22,7 @@ REPORT: Final = "report.html"
 T = TypeVar("T")
 _SPREAD: Final = (
     "Of every number in the rows: n trials or chips with the same settings, mean with its 95 % interval "
-    "(Student's), standard deviation and range; of a course its end."
+    "(Student's), if they are not all equal, standard deviation and range; of a course its end."
 )
 
 

@@ -14,7 +14,9 @@ _HEAD = """\
 Made from [the archived rows](archive) by `python -m studies results`; nothing here is written by hand. Each
 table is the study's own, of the rows that the command beside it gave; `python -m studies restore ARCHIVE`
 unpacks them, and the same command then goes on with what is missing. An interval is one of 95 % of the mean
-over chips (Student's). Energy is that of the device's `Costs`, with the assumptions that stand there.
+over chips (Student's): one chip has none, and of chips that are all equal it says that they are, for they do
+not tell how far others would lie apart. Energy is that of the device's `Costs`, with the assumptions that
+stand there.
 """
 
 

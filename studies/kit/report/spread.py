@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ..metrics.mean_interval import mean_interval
 from ..run.study import Row
+from .cells import ALL_EQUAL
 
 WHO: Final = frozenset({"trial", "chip", "chips", "seed", "identity", "teacher", "student", "heir", "who"})
 ALONG: Final = frozenset({"done", "step", "steps", "epoch", "round"})  # of these the last counts
@@ -76,6 +77,8 @@ def _lines(case: Row, rows: Sequence[Row]) -> Iterator[Row]:
             numbers = {"mean": mean, "95 % interval, +-": half_width, "sd": stdev(values)}
             numbers |= {"median": median(values), "lowest": min(values), "highest": max(values)}
             short = {name: f"{value:.{_DIGITS}g}" for name, value in numbers.items()}
+            if numbers["lowest"] == numbers["highest"]:
+                short["95 % interval, +-"] = ALL_EQUAL
             yield {**case, "number": key, "n": len(values), **short}
 
 

@@ -1,10 +1,14 @@
 """Numbers as the closing tables of studies show them; a cell is empty where there is nothing to show."""
 
 from collections.abc import Mapping, Sequence
+from math import inf, isinf
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, Final
 
-from ..metrics.mean_interval import mean_interval
+from ..metrics.mean_interval import MeanInterval, mean_interval
+from .cells import ALL_EQUAL
+
+_ROUNDING: Final = 1e-9  # of a number or, where it is small, of 1: by so little do floats differ that are one
 
 
 def percent(share: float | None, digits: int = 2) -> str:
@@ -32,11 +36,38 @@ def plus_minus(value: float, uncertainty: float, digits: int = 2) -> str:
     return f"{fixed(value, digits)} +- {fixed(uncertainty, digits)}"
 
 
-def mean_with_interval(values: Sequence[float], digits: int = 2) -> str:
-    """The mean over chips, beside half the width of its 95 % interval if there are several."""
-    if len(values) < 2:
-        return fixed(values[0] if values else None, digits)
-    return plus_minus(*mean_interval(values), digits)
+def interval_text(found: MeanInterval, digits: int = 2) -> str:
+    """Half the width of the interval of a mean, where there is one to estimate.
+
+    Args:
+        found: of the values of several chips, or of one.
+        digits: behind the point.
+
+    Returns:
+        "+- 0.30"; nothing of a single value; of values that are all equal, and tell nothing of how far others
+        would lie apart, that they are.
+    """
+    if isinf(found.half_width):
+        return ""
+    if found.half_width <= _ROUNDING * max(1.0, abs(found.mean)):
+        return ALL_EQUAL
+    smallest = 10.0**-digits
+    is_small = found.half_width < smallest / 2
+    return f"+- <{fixed(smallest, digits)}" if is_small else f"+- {fixed(found.half_width, digits)}"
+
+
+def mean_with_interval(values: Sequence[float], digits: int = 2, quantile: float | None = None) -> str:
+    """The mean over chips, beside half the width of its 95 % interval where there is one to estimate.
+
+    Args:
+        values: one of each chip.
+        digits: behind the point.
+        quantile: as `mean_interval` takes it.
+    """
+    if not values:
+        return ""
+    found = mean_interval(values, quantile)
+    return f"{fixed(found.mean, digits)} {interval_text(found, digits)}".rstrip()
 
 
 def percent_with_interval(shares: Sequence[float], digits: int = 2) -> str:
@@ -60,9 +91,9 @@ def points_between(shares: Sequence[float], others: Sequence[float], digits: int
 
 
 def mean_sd(values: Sequence[float], digits: int = 2) -> str:
-    """Mean and standard deviation; the mean alone of a single value."""
-    mean = fmean(values)
-    return plus_minus(mean, stdev(values), digits) if len(values) > 1 else fixed(mean, digits)
+    """Mean and standard deviation; of a single value the mean alone, and of equal ones that they are."""
+    found = MeanInterval(fmean(values), stdev(values) if len(values) > 1 else inf)
+    return f"{fixed(found.mean, digits)} {interval_text(found, digits)}".rstrip()
 
 
 def low_high(values: Sequence[float], digits: int = 2) -> str:

@@ -10,6 +10,9 @@ from studies.kit.report.cells import CellNumber, number_of, shown
     [
         ("96.1 +- 0.3", CellNumber(96.1, 0.3)),
         ("-1.5 ± 2", CellNumber(-1.5, 2.0)),
+        ("96.1 (all equal)", CellNumber(96.1)),
+        ("96.1 +- <0.01", CellNumber(96.1, 0.01)),
+        ("all equal", None),
         ("1,200,000", CellNumber(1.2e6)),
         ("4.7e+02", CellNumber(470.0)),
         ("+3.25", CellNumber(3.25)),

@@ -58,3 +58,8 @@ def test_means_are_of_the_numbers_that_are_asked_for() -> None:
     assert mean_numbers([*rows, {"trial": "z", "method": "b"}], ["joules", "reads"]) == [
         {"method": "a", "n": 2, "joules": "2"}
     ]
+
+
+def test_what_is_the_same_on_all_chips_has_no_interval() -> None:
+    rows = [{"trial": f"{chip}", "chip": chip, "reads": 7} for chip in range(3)]
+    assert line(spread_table(rows), "reads")["95 % interval, +-"] == "(all equal)"

@@ -7,6 +7,7 @@ from studies.kit.report.tables import (
     low_high,
     mean_of,
     mean_sd,
+    mean_with_interval,
     percent,
     percent_with_interval,
     points_between,
@@ -33,6 +34,7 @@ def test_means_are_over_the_rows_that_have_the_field() -> None:
 
 def test_the_spread_of_values_stands_beside_their_mean() -> None:
     assert (mean_sd([1.0, 3.0]), mean_sd([1.0])) == ("2.00 +- 1.41", "1.00")
+    assert mean_sd([2.0, 2.0]) == "2.00 (all equal)"
     assert low_high([3.0, 1.0, 2.0], 1) == "1.0 3.0"
 
 
@@ -42,8 +44,17 @@ def test_shares_stand_with_the_interval_of_student() -> None:
     assert (percent_with_interval([0.9]), percent_with_interval([])) == ("90.00", "")
 
 
+@pytest.mark.parametrize("chips", [2, 10])
+def test_chips_that_are_all_equal_have_no_interval_and_say_so(chips: int) -> None:
+    """Also where they are equal but for rounding; an interval that is only short is no zero."""
+    assert percent_with_interval([0.3] * chips) == "30.00 (all equal)"
+    assert mean_with_interval([0.0] * chips) == "0.00 (all equal)"
+    assert mean_with_interval([0.1 + 0.2, 0.3] * chips, 3) == "0.300 (all equal)"
+    assert mean_with_interval([1.0, 1.0001] * chips) == "1.00 +- <0.01"
+
+
 def test_differences_are_paired_chip_by_chip() -> None:
     """Chips that are far apart, but all by as much behind, are behind without doubt."""
-    assert points_between([0.5, 0.7, 0.9], [0.4, 0.6, 0.8], 1) == "10.0 +- 0.0"
+    assert points_between([0.5, 0.7, 0.91], [0.4, 0.6, 0.8], 1) == "10.3 +- 1.4"
     with pytest.raises(ValueError, match="zip"):
         points_between([0.5], [0.4, 0.6])
