@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from studies.__main__ import main
+from studies.kit.run.archive import archive
 from studies.kit.run.catalog import catalog
 from studies.kit.run.results import read_rows
 
@@ -85,8 +86,16 @@ def test_a_study_of_ones_own_runs_from_its_folder(tmp_path: Path) -> None:
             [*command, *more], cwd=tmp_path, capture_output=True, text=True, env=environment
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert len([*(tmp_path / "results").iterdir()]) == folders
+        made = [*(tmp_path / "results").iterdir()]
+        assert len(made) == folders
         helper.write_text("COUNT = 3\n")
+    for folder in made:  # what it takes is told; where that lies, in no page and no archive
+        page, place = (folder / "report.html").read_text(), (folder / "surroundings.json").read_text()
+        assert "mine/study.py" in page and "mine/numbers_of_mine.py" in page and str(tmp_path) not in page
+        assert tmp_path.name in place
+        kept = archive(folder, tmp_path / "archives")
+        assert "mine/study.py" in (kept / "manifest.json").read_text()
+        assert not any(str(tmp_path).encode() in path.read_bytes() for path in kept.iterdir())
 
 
 def test_archived_results_go_on_elsewhere(

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from ..run.study import Row, Study, claim, short_name
 from . import html
-from .described import argument_rows, devices_of, origin, provenance_rows, without_place
+from .described import argument_rows, devices_of, origin, provenance_rows, without_place, words
 from .energy import ASSUMPTION, costs_table, energy_table
 from .figures import draw_figures
 from .look import SCRIPT, STYLE
@@ -23,6 +23,12 @@ T = TypeVar("T")
 _SPREAD: Final = (
     "Of every number in the rows: n trials or chips with the same settings, mean with its 95 % interval "
     "(Student's), if they are not all equal, standard deviation and range; of a course its end."
+)
+
+
+_TAKES: Final = (
+    "Besides the toolkit it takes what is listed here. Where the folder of the run was, surroundings.json in "
+    "its results folder says; a page that may be handed on does not."
 )
 
 
@@ -164,8 +170,12 @@ def _energy(manifest: Row, rows: Sequence[Row]) -> list[str]:
 
 def _repeat(manifest: Row) -> list[str]:
     command = html.text(without_place(str(manifest["command"])))
+    needed = [{key: words(cell) for key, cell in line.items()} for line in manifest.get("needs", ())]
+    takes = _TAKES if needed else "It takes nothing but the toolkit, in any folder."
     return [
         f'<pre id="command" class="wrapped"><code>{command}</code></pre>',
+        f'<p id="needs">{takes}</p>' if "needs" in manifest else "",
+        html.table("needed", needed),
         '<p class="soft">From the commit above. Rows are the same, bit for bit, on the same kind of machine, '
         "with the same versions and as many torch threads; elsewhere sums of floats may differ.</p>",
     ]

@@ -17,6 +17,7 @@ from torch import Tensor
 from learners.data import load_data
 
 from .arguments import command
+from .needs import needs
 from .provenance import code_digests, combined, commits
 from .rows import FORMAT
 from .study import Row, Study, claim, short_name
@@ -48,6 +49,7 @@ def manifest(study: Study, args: Any, threads: int, names: Sequence[str]) -> Row
         "versions": {"python": platform.python_version(), **{p: _version(p) for p in packages}},
         "git": commits((study.__name__, __name__)),
         "modules": digests,
+        "needs": needs(digests, args),
     }
 
 

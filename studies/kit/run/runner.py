@@ -16,6 +16,7 @@ from ..report.report import write_report
 from .cluster import dask_cluster
 from .executors import Workers, deaf_to_interrupts, processes
 from .manifest import identity, manifest
+from .needs import write_surroundings
 from .ranges import Count, check_arguments
 from .results import Results, operating_errors, read_manifest, read_rows
 from .rows import ResultsError
@@ -62,8 +63,9 @@ def run_study(
 ) -> Path:
     """Run what is missing of a study.
 
-    The folder gets `manifest.json`, `rows.jsonl` (in plan order, whole trials), `times.jsonl`, figures as
-    PNG and SVG, `table.csv`, `table.md` and `report.html`. A run that was killed goes on with the missing
+    The folder gets `manifest.json`, `surroundings.json` (where on this machine it was called), `rows.jsonl`
+    (in plan order, whole trials), `times.jsonl`, figures as PNG and SVG, `table.csv`, `table.md` and
+    `report.html`. A run that was killed goes on with the missing
     trials; its rows end up the same.
 
     Args:
@@ -111,7 +113,10 @@ def opened_run(study: Study, args: Any, options: RunOptions) -> Iterator[OpenRun
     about = manifest(study, args, options.worker_threads, [*trials])
     folder = Path(options.out or f"results/{short_name(study)}-{identity(about)}")
     with alone_in(folder):
-        yield OpenRun(study, args, options, trials, about["modules"], Results(folder, about, [*trials]))
+        results = Results(folder, about, [*trials])
+        with operating_errors(folder):
+            write_surroundings(folder, about["needs"])
+        yield OpenRun(study, args, options, trials, about["modules"], results)
 
 
 def finish(run: OpenRun, show: Show) -> Path:

@@ -133,6 +133,20 @@ def test_a_report_names_no_folder_of_the_machine(tmp_path: Path) -> None:
     assert Page(made.read_text()).tables["arguments"][1][1] == "…/images"
 
 
+def test_how_to_repeat_it_says_what_it_takes(tmp_path: Path) -> None:
+    needed = [
+        {"what": "module mine", "is": "mine.py", "where": "the folder of the run"},
+        {"what": "data", "is": "/home/somebody/secret/images", "where": "where it was"},
+    ]
+    page = Page(write_report(study(), manifest() | {"needs": needed}, ROWS, tmp_path).read_text())
+    assert page.tables["needed"][1:] == [
+        ["module mine", "mine.py", "the folder of the run"],
+        ["data", "…/images", "where it was"],
+    ]
+    nothing = Page(write_report(study(), manifest() | {"needs": []}, ROWS, tmp_path).read_text())
+    assert "nothing but the toolkit" in nothing.words and "needed" not in nothing.tables
+
+
 def test_the_table_is_whole_in_every_form(tmp_path: Path) -> None:
     """Also a column that only some lines have."""
     lines = [{"a": 1, "b": 'x,"y"\nz'}, {"a": 2, "c": "1,200"}]
