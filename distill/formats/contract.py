@@ -6,7 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from analog.contract import ContractError, refuse_global_generators, reseed_global_generators
+from analog.contract import (
+    ContractError,
+    first_sentence,
+    refuse_global_generators,
+    reseed_global_generators,
+)
 from analog.streams import stream
 from analog.tree import tree_leaves
 from learners.losses import Loss
@@ -14,7 +19,7 @@ from learners.losses import Loss
 from .answer_format import AnswerFormat
 
 
-def check_answer_format(answers: AnswerFormat, outputs: int = 10) -> None:
+def check_answer_format(answers: AnswerFormat, outputs: int = 10) -> tuple[str, ...]:
     """Check that a format keeps its contract on made-up outputs of a fleet of two.
 
     Targets are finite and have the outputs' leading axes; they depend on the outputs and on the format's
@@ -24,6 +29,9 @@ def check_answer_format(answers: AnswerFormat, outputs: int = 10) -> None:
     Args:
         answers: the format.
         outputs: of the teacher.
+
+    Returns:
+        The laws that were tried, each as a sentence.
 
     Raises:
         ContractError: saying which law the format breaks.
@@ -36,13 +44,21 @@ def check_answer_format(answers: AnswerFormat, outputs: int = 10) -> None:
         _require(isinstance(getattr(answers, name), bool), answers, f"{name} is no bool")
     is_loss = isinstance(answers.loss, Loss) and not isinstance(answers.loss, type)
     _require(is_loss, answers, f"loss is {answers.loss!r}, wanted an instance of a subclass of learners.Loss")
-    with refuse_global_generators(str(answers), "draw from the one that `encode` is handed"):
-        _check(answers, outputs)
+    laws = (_check_encoding, _check_bits, _check_gradient)
+    for law in laws:
+        with refuse_global_generators(str(answers), "draw from the one that `encode` is handed"):
+            law(answers, *_made_up(outputs))
+    return tuple(map(first_sentence, laws))
 
 
-def _check(answers: AnswerFormat, outputs: int) -> None:
+def _made_up(outputs: int) -> tuple[Tensor, Tensor]:
+    """Outputs of a fleet of two for six examples, and these examples' labels."""
     out = torch.randn(2, 6, outputs, generator=stream(0, "check", "out"), dtype=torch.float64)
-    label = (torch.arange(6) % 2).expand(2, 6)
+    return out, (torch.arange(6) % 2).expand(2, 6)
+
+
+def _check_encoding(answers: AnswerFormat, out: Tensor, label: Tensor) -> None:
+    """A target is finite, one for each example, and hangs on the outputs and its own generator alone."""
     before = out.clone()
     targets = []
     for seed in (1, 2):
@@ -54,10 +70,14 @@ def _check(answers: AnswerFormat, outputs: int) -> None:
     _require(_equal(target, again), answers, "encode gave two targets for one state of the generator")
     if answers.draws:
         _check_refuses_no_generator(answers, out, label)
-    bits = _call(answers, "bits", answers.bits, outputs)
+
+
+def _check_bits(answers: AnswerFormat, out: Tensor, label: Tensor) -> None:
+    """The bits of an answer are a positive integer."""
+    del label  # no answer is encoded
+    bits = _call(answers, "bits", answers.bits, out.shape[-1])
     is_count = isinstance(bits, int) and not isinstance(bits, bool) and bits > 0
     _require(is_count, answers, f"bits are {bits!r}, wanted a positive integer")
-    _check_gradient(answers, target, out)
 
 
 def _call(answers: AnswerFormat, name: str, method: Callable[..., Any], *arguments: Any) -> Any:
@@ -96,7 +116,9 @@ def _check_refuses_no_generator(answers: AnswerFormat, out: Tensor, label: Tenso
     _require(False, answers, "it draws, and encode does not refuse to without a generator")
 
 
-def _check_gradient(answers: AnswerFormat, target: Any, out: Tensor) -> None:
+def _check_gradient(answers: AnswerFormat, out: Tensor, label: Tensor) -> None:
+    """The loss of a format knows its gradient, which is that of automatic differentiation."""
+    target = _call(answers, "encode", answers.encode, out, label, _generator(answers))
     student = torch.randn(out.shape, generator=stream(0, "check", "student"), dtype=out.dtype)
     losses = _call(answers, "loss", answers.loss, student, target)
     _require(

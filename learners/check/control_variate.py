@@ -1,12 +1,13 @@
 """The contract of control variates: `check_control_variate(MyPredictor())`."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from analog.contract import ContractError, refuse_global_generators
+from analog.contract import ContractError, Law, OncePerPart, first_sentence, refuse_global_generators
 from analog.layers.crossbar import dense
 from analog.port import Probe, Reading
 from analog.spec import Spec
@@ -24,7 +25,7 @@ _PROBES, _EXAMPLES, _STEPS = 4, 6, 4
 _ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-3}  # of a fleet beside its chips alone
 
 
-def check_control_variate(variate: ControlVariate, *, fleet: int = 3) -> None:
+def check_control_variate(variate: ControlVariate, *, fleet: int = 3) -> tuple[str, ...]:
     """Check that a control variate leaves the mean of estimates alone, on made-up measurements of a fleet.
 
     A prediction does not hang on what the probes of its own step were or showed (`probe`, `probed`, `losses`
@@ -39,17 +40,71 @@ def check_control_variate(variate: ControlVariate, *, fleet: int = 3) -> None:
         variate: anybody's.
         fleet: how many chips.
 
+    Returns:
+        The laws that were tried, each as a sentence.
+
     Raises:
         ContractError: naming the law that is broken.
     """
+    laws = control_variate_laws(fleet=fleet)
+    for law in laws:
+        law.check(variate)
+    return tuple(law.sentence for law in laws)
+
+
+def control_variate_laws(*, fleet: int = 3) -> tuple[Law, ...]:
+    """The laws of control variates, each of which may be tried by itself: `law.check(variate)`.
+
+    Args:
+        fleet: how many chips.
+    """
+    trials, tried = OncePerPart(partial(_trials, fleet=fleet)), (_check_steps, _check_ignorance, _check_chips)
+    return tuple(Law(first_sentence(law), partial(_try, law, trials)) for law in tried)
+
+
+def _trials(variate: ControlVariate, fleet: int) -> "tuple[_Trial, ...]":
     if isinstance(variate, type) or not isinstance(variate, ControlVariate):
         raise ContractError(f"got {variate!r}, wanted an instance of a subclass of ControlVariate")
-    with (
-        refuse_global_generators(f"{variate!r}", "a control variate draws nothing"),
-        refuse_changed_modes(f"{variate!r}"),
-    ):
-        for dtype in (torch.float64, torch.float32):
-            _Trial(variate, fleet, dtype).check()
+    return tuple(_Trial(variate, fleet, dtype) for dtype in (torch.float64, torch.float32))
+
+
+def _try(
+    law: "Callable[[_Trial], None]", trials: "OncePerPart[tuple[_Trial, ...]]", variate: ControlVariate
+) -> None:
+    for trial in trials(variate):
+        with (
+            refuse_global_generators(f"{variate!r}", "a control variate draws nothing"),
+            refuse_changed_modes(f"{variate!r}"),
+        ):
+            law(trial)
+
+
+def _check_steps(trial: "_Trial") -> None:
+    """`init`, `predict` and `observe` are pure; what they give is finite, and like the layers."""
+    for number, taken in enumerate(trial.steps):
+        require(
+            finite(taken.following), f"{trial.variate!r}: the state is not finite after step {number + 1}"
+        )
+
+
+def _check_ignorance(trial: "_Trial") -> None:
+    """A prediction does not hang on what the probes of its own step were or showed."""
+    for step, taken in enumerate(trial.steps):
+        trial.check_ignorance(step, taken)
+
+
+def _check_chips(trial: "_Trial") -> None:
+    """A chip alone begins, predicts and learns as it does in a fleet."""
+    for step, taken in enumerate(trial.steps):
+        trial.check_chips(step, taken)
+
+
+class _Taken(NamedTuple):
+    """A step: the state before it, what was predicted, and the state after it."""
+
+    state: Any
+    predicted: Gradient
+    following: Any
 
 
 class _Trial:
@@ -59,19 +114,20 @@ class _Trial:
         self.variate, self.fleet, self.dtype = variate, fleet, dtype
         self.spec, self.whole = (Spec(layers, fleet=(fleet,), dtype=dtype) for layers in (_LAYERS, _WHOLE))
 
-    def check(self) -> None:
-        """Play some steps, and hold each to the laws."""
+    @cached_property
+    def steps(self) -> list[_Taken]:
+        """Some steps, each of pure functions that give what they should."""
         state = self._pure("init", self.variate.init, self.spec, self.whole)
+        steps = []
         for step in range(_STEPS):
             result, outputs, estimate = self._measurement(step)
             predicted = self._pure("predict", self.variate.predict, state, self.spec, result, outputs)
             self._check_form(predicted)
-            self._check_ignorance(state, step, predicted)
             found = (state, self.spec, predicted, result, outputs, estimate)
             following = self._pure("observe", self.variate.observe, *found)
-            require(finite(following), f"{self.variate!r}: the state is not finite after step {step + 1}")
-            self._check_chips(step, state, predicted, following)
+            steps.append(_Taken(state, predicted, following))
             state = following
+        return steps
 
     def _measurement(
         self, step: int, chips: int | None = None
@@ -125,7 +181,7 @@ class _Trial:
         require(len(entries) == len(_LAYERS), f"{self.variate!r}: predict gave {len(entries)} layers of 2")
         require(finite(predicted), f"{self.variate!r}: a prediction is not finite")
 
-    def _check_ignorance(self, state: Any, step: int, predicted: Gradient) -> None:
+    def check_ignorance(self, step: int, taken: _Taken) -> None:
         """Require the same prediction, whatever the probes were and showed."""
         result, outputs, _ = self._measurement(step)
         other, _, _ = self._measurement(step + _STEPS)
@@ -136,20 +192,20 @@ class _Trial:
             "memo": result._replace(memo="another"),
         }
         for field, changed in others.items():
-            again = self.variate.predict(state, self.spec, changed, outputs)
+            again = self.variate.predict(taken.state, self.spec, changed, outputs)
             law = f"the prediction hangs on `{field}` of its own step, and the mean of the estimate on it"
-            require(equal_trees(again, predicted), f"{self.variate!r}: {law}")
+            require(equal_trees(again, taken.predicted), f"{self.variate!r}: {law}")
 
-    def _check_chips(self, step: int, state: Any, predicted: Gradient, following: Any) -> None:
+    def check_chips(self, step: int, taken: _Taken) -> None:
         """Require of a chip alone what it gave in the fleet."""
         spec, whole = (Spec(layers, dtype=self.dtype) for layers in (_LAYERS, _WHOLE))
         for chip in (0, self.fleet - 1):
             result, outputs, estimate = self._measurement(step, chip)
-            alone, of_chip = self._row(state, chip), self._row(predicted, chip)
+            alone, of_chip = self._row(taken.state, chip), self._row(taken.predicted, chip)
             found = self.variate.predict(alone, spec, result, outputs)
             self._require_alike(found, of_chip, "predicts")
             after = self.variate.observe(alone, spec, of_chip, result, outputs, estimate)
-            self._require_alike(after, self._row(following, chip), "learns")
+            self._require_alike(after, self._row(taken.following, chip), "learns")
         self._require_alike(
             self.variate.init(spec, whole), self._row(self.variate.init(self.spec, self.whole), 0), "begins"
         )

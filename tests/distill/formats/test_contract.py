@@ -32,7 +32,8 @@ OURS: tuple[AnswerFormat, ...] = (
 
 @pytest.mark.parametrize("answers", OURS, ids=str)
 def test_our_formats_keep_their_contract(answers: AnswerFormat) -> None:
-    check_answer_format(answers)
+    laws = check_answer_format(answers)
+    assert len({*laws}) == len(laws) == 3 and all(law.endswith(".") for law in laws)
 
 
 @dataclass(frozen=True)
