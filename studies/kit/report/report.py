@@ -27,8 +27,8 @@ _SPREAD: Final = (
 
 
 _TAKES: Final = (
-    "Besides the toolkit it takes what is listed here. Where the folder of the run was, surroundings.json in "
-    "its results folder says; a page that may be handed on does not."
+    "Besides the toolkit it takes what is listed here. The folder of the run is named in surroundings.json "
+    "of the results, and not here, so that this page can be handed on."
 )
 
 
