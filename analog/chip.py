@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from .costs import Costs
 from .device import Device, S
 from .identity import device_summary, identity_summary, integers, noise_generators
-from .inputs import check_drive, examine
+from .inputs import examine_drive
 from .layers.crossbar import Layer
 from .port import Dead, Port, Probe, Reading, make_port
 from .propagation import LastSums, propagate, require_finite_cells, require_finite_clock
@@ -132,7 +132,7 @@ class Chip(Generic[S]):
             return guarded
 
         def pulse(drive: Knobs) -> None:
-            self._pulse(*examine("pulse: drive", check_drive, self.spec, drive))
+            self._pulse(*examine_drive(self.spec, drive))
 
         wires = make_port(self.spec, self._program, pulse, self._measure)
         return Port(self.spec, alive(wires.program), alive(pulse), alive(wires.measure))

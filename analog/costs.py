@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from .layers.crossbar import Layer
+from .verdicts import settle
 
 Writing = Literal["parallel", "rows", "cells"]
 
@@ -129,11 +130,11 @@ class Costs:
             drive: (*fleet, tiles, rows, cols) of each layer.
         """
         if self.writing != "parallel":
-            return self.pulse_seconds * max(1.0, *(self._slots(d) for d in drive))
+            return self.pulse_seconds * max(1.0, *settle([self._slots(d) for d in drive]))
         if self.step is None:
             return self.pulse_seconds
-        extremes = (torch.aminmax(d) for d in drive)  # a tenth of the time of a maximum norm
-        longest = max(max(-low.item(), high.item()) for low, high in extremes)
+        extremes = [torch.aminmax(d) for d in drive]  # a tenth of the time of a maximum norm
+        longest = max(settle([end for low, high in extremes for end in (-low, high)]))
         return self.pulse_seconds * max(1.0, longest / self.step)
 
     def longest_seconds(self, layers: Sequence[Layer], largest: float) -> float:
@@ -144,8 +145,8 @@ class Costs:
         slots = max(la.rows * (la.cols if self.writing == "cells" else 1) for la in layers)
         return self.pulse_seconds * trains * slots
 
-    def _slots(self, drive: Tensor) -> float:
-        """Pulses one after the other, for a drive (*fleet, tiles, rows, cols) that is written in turn."""
+    def _slots(self, drive: Tensor) -> Tensor:
+        """Pulses one after the other (), for a drive (*fleet, tiles, rows, cols) that is written in turn."""
         trains = self.pulses(drive.double())
         trains = torch.where(trains > 0, trains.clamp(min=1.0), trains).flatten(0, -3).amax(0)
-        return float((trains.amax(-1) if self.writing == "rows" else trains).sum())
+        return (trains.amax(-1) if self.writing == "rows" else trains).sum()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .spec import BadInput, Knobs, Spec
+from .verdicts import require_finite, settle
 
 ORDINARY = 64.0  # full scales; a law with exponentials or powers up to the twentieth stays finite up to here
 
@@ -54,26 +55,29 @@ def _unexamined_knobs(spec: Spec, name: str, value: object) -> Knobs:
     )
 
 
-def check_drive(spec: Spec, value: object) -> tuple[Knobs, bool]:
+def examine_drive(spec: Spec, value: object) -> tuple[Knobs, bool]:
     """A drive for every layer, if that is what was sent, and whether it is an ordinary one.
 
     Every entry of an ordinary drive is at most `ORDINARY` in size. That takes no pass of its own: the sum of
-    squares bounds the largest, and tells as well as a plain sum whether all numbers are finite.
+    squares bounds the largest, and tells as well as a plain sum whether all numbers are finite. All that was
+    checked before and has not been judged is judged with it.
 
     Raises:
         BadInput: it is no drive.
     """
+    knobs, squares = examine("pulse: drive", _squares, spec, value)
+    found = settle(squares)
+    for i, (entry, square) in enumerate(zip(knobs, found, strict=True)):
+        if not math.isfinite(square):  # or it overflowed honestly
+            _require_finite(f"layer {i}: pulse: drive", entry)
+            settle()
+    return knobs, max(found) <= ORDINARY**2
+
+
+def _squares(spec: Spec, value: object) -> tuple[Knobs, list[Tensor]]:
+    """A drive of the right form, and the sum of squares () of each layer's."""
     knobs = _unexamined_knobs(spec, "pulse: drive", value)
-    squares = [_sum_of_squares(f"layer {i}: pulse: drive", entry) for i, entry in enumerate(knobs)]
-    return knobs, max(squares) <= ORDINARY**2
-
-
-def _sum_of_squares(name: str, tensor: Tensor) -> float:
-    flat = tensor.reshape(-1)
-    squares = torch.dot(flat, flat).item()
-    if not math.isfinite(squares):  # or it overflowed honestly
-        _require_finite(name, tensor)
-    return squares
+    return knobs, [torch.dot(flat, flat) for flat in (entry.reshape(-1) for entry in knobs)]
 
 
 def _entry(spec: Spec, name: str, entry: object, shape: tuple[int, ...]) -> Tensor:
@@ -196,10 +200,11 @@ def _tensor(spec: Spec, name: str, value: object) -> Tensor:
 
 
 def _require_finite(name: str, tensor: Tensor) -> None:
-    if math.isfinite(tensor.sum().item()) or torch.isfinite(tensor).all():  # a sum may overflow honestly
-        return
-    bad = int((~torch.isfinite(tensor)).sum())
-    raise BadInput(f"{name}: {bad} of {tensor.numel()} values are NaN or infinite; send finite numbers")
+    def refusal() -> BadInput:
+        bad = int((~torch.isfinite(tensor)).sum())
+        return BadInput(f"{name}: {bad} of {tensor.numel()} values are NaN or infinite; send finite numbers")
+
+    require_finite(tensor, refusal)
 
 
 def _hint(spec: Spec, wanted: tuple[int, ...], tensor: Tensor) -> str:

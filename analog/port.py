@@ -5,6 +5,7 @@ A port may as well belong to a lab instrument: `checked(Port(spec, dac.write, da
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from .inputs import check_knobs, check_probe, check_x, examine
 from .rejection import Rejected
 from .spec import BadInput, Knobs, Spec
+from .verdicts import require_finite, settle, settle_many
 
 
 class Dead(Rejected, RuntimeError):
@@ -196,10 +198,14 @@ def checked(port: Port) -> Port:
     spec = port.spec
 
     def program(knobs: Knobs) -> None:
-        port.program(examine("program: knobs", check_knobs, spec, "program: knobs", knobs))
+        knobs = examine("program: knobs", check_knobs, spec, "program: knobs", knobs)
+        settle()
+        port.program(knobs)
 
     def pulse(drive: Knobs) -> None:
-        port.pulse(examine("pulse: drive", check_knobs, spec, "pulse: drive", drive))
+        drive = examine("pulse: drive", check_knobs, spec, "pulse: drive", drive)
+        settle()
+        port.pulse(drive)
 
     def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         driven = spec.span(first, last)
@@ -231,16 +237,15 @@ def _answer(driven: Spec, first: int, x: Tensor, probe: Probe, reading: object) 
                 f"measure of layers {first}..{last} (inclusive): the tap of layer {last - i} is {form}, "
                 f"wanted {driven.dtype} {wanted}"
             )
-    if not all(math.isfinite(tap.sum().item()) for tap in reading.taps):  # or a sum overflowed honestly
-        _require_finite(last + 1 - len(reading.taps), reading)
+    for i, tap in enumerate(reading.taps, last + 1 - len(reading.taps)):
+        require_finite(tap, partial(_not_finite, i, tap))
+    settle_many()
     return reading
 
 
-def _require_finite(first: int, reading: Reading) -> None:
-    for i, tap in enumerate(reading.taps, first):
-        bad = int((~torch.isfinite(tap)).sum())
-        if bad:
-            raise BadReading(
-                f"layer {i}: the chip's answer is NaN or infinite in {bad} of {tap.numel()} values (x, a "
-                "probe or its knobs are larger than it can carry); a reading is not finite"
-            )
+def _not_finite(layer: int, tap: Tensor) -> BadReading:
+    bad = int((~torch.isfinite(tap)).sum())
+    return BadReading(
+        f"layer {layer}: the chip's answer is NaN or infinite in {bad} of {tap.numel()} values (x, a probe "
+        "or its knobs are larger than it can carry); a reading is not finite"
+    )

@@ -65,12 +65,13 @@ def lessons(
         ValueError: if the answers draw and there is no generator, or weigh in labels and a stimulus has none.
     """
     check_generator(answers, generator, "lessons")
-    for x, label in stimuli:
+    spec = teacher.spec
+    for x, label in (batch.to(spec.on, spec.dtype) for batch in stimuli):
         if answers.needs_label and label is None:
             raise ValueError(f"lessons: {answers} weighs in labels, and the stimuli have no label")
         out = teacher.measure(x).out
         if traffic is not None:
-            traffic.book(teacher.spec.vectors(out), answers.bits(out.shape[-1]))
+            traffic.book(spec.vectors(out), answers.bits(out.shape[-1]))
         yield Batch(x, encode_checked(answers, out, label, generator))
 
 

@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from analog.verdicts import require
+
 
 def require_outputs(labels: Tensor, outputs: int, user: str) -> None:
     """Refuse labels of classes that a chip has no output for.
@@ -14,10 +16,13 @@ def require_outputs(labels: Tensor, outputs: int, user: str) -> None:
     Raises:
         ValueError: a class number is as large as the count of outputs, or larger.
     """
-    needed = int(labels.max()) + 1
-    if needed > outputs:
+
+    def refusal() -> ValueError:
+        needed = int(labels.max()) + 1
         has = f"{outputs} output{'s' if outputs > 1 else ''}"
-        raise ValueError(
+        return ValueError(
             f"{user}: the last layer has {has}, and the labels need {needed}, one for each class from 0 to "
             f"{needed - 1}"
         )
+
+    require(labels.max() < outputs, refusal)

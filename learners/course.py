@@ -43,8 +43,7 @@ class Course:
             picks = self._picks(order)[made % self.epoch_steps :][: end - made]
             loading = stream(self.seed, self.user, "loading", made // self.epoch_steps)
             for given in self.data.batches(picks, loading):
-                batch = as_batch(given, spec, self.user)
-                batch = batch._replace(x=batch.x.to(spec.dtype))
+                batch = as_batch(given, spec, self.user).to(spec.on, spec.dtype)
                 learner, step = self.learner.step(wires, batch, learner, probes)
                 made += 1
                 begun = epoch if made % self.epoch_steps else order.get_state()

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from analog.port import Port, require_port
+from analog.verdicts import settle
 
 from .class_numbers import require_outputs
 from .data.sources import Source, as_source, in_pieces
@@ -27,7 +28,9 @@ def predict(port: Port, x: Tensor) -> Tensor:
     Returns:
         (*fleet, examples, features).
     """
-    return torch.cat([port.measure(chunk).out for chunk in x.split(_PIECE)], -2)
+    out = torch.cat([port.measure(chunk).out for chunk in x.split(_PIECE)], -2)
+    settle()
+    return out
 
 
 def evaluate(port: Port, data: "Batch | DataLoader[Any]") -> Tensor:
@@ -66,6 +69,7 @@ def evaluate_source(port: Port, source: Source) -> Tensor:
         out = port.measure(x.to(spec.on, spec.dtype)).out
         require_outputs(chunk.target, out.shape[-1], "evaluate")
         right = right.to(spec.on) + (out.argmax(-1) == chunk.target.to(spec.on)).sum(-1)
+    settle()  # of all readings; nobody is told a score of bad ones
     return right.double() / source.count
 
 

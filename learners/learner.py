@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Generator, Tensor
 from typing_extensions import TypeVar
 
@@ -26,6 +27,11 @@ class Batch(NamedTuple):
     def unlabeled(self) -> "Batch":
         """The examples without their target, as stimuli for a teacher."""
         return self._replace(target=None)
+
+    def to(self, on: str, dtype: torch.dtype) -> "Batch":
+        """The same examples where a chip lives, their inputs in its dtype."""
+        target = tree_map(lambda leaf: leaf.to(on) if isinstance(leaf, Tensor) else leaf, self.target)
+        return self._replace(x=self.x.to(on, dtype), target=target)
 
     def __repr__(self) -> str:
         return f"Batch(x {_form(self.x)}, target {_form(self.target)})"

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, softplus
 
+from analog.verdicts import require
+
 from .class_numbers import require_outputs
 
 
@@ -177,30 +179,41 @@ class Sharpened(Loss):
 
 
 def _probabilities(out: Tensor, target: Tensor) -> Tensor:
-    fits = isinstance(target, Tensor) and target.shape[-2:] == out.shape[-2:] and target.dtype == out.dtype
-    if not fits or not 0 <= float(target.min()) <= float(target.max()) <= 1:
+    def refusal() -> ValueError:
         came = type(target).__name__
         if isinstance(target, Tensor) and target.numel():
             low, high = float(target.min()), float(target.max())
             came = f"{target.dtype} {tuple(target.shape)} from {low:.3g} to {high:.3g}"
-        raise ValueError(
+        return ValueError(
             f"binary cross-entropy: target is {came}, wanted {out.dtype} (..., {out.shape[-2]}, "
             f"{out.shape[-1]}) from 0 to 1"
         )
+
+    fits = isinstance(target, Tensor) and target.shape[-2:] == out.shape[-2:] and target.dtype == out.dtype
+    if not fits or not target.numel():
+        raise refusal()
+    low, high = target.aminmax()
+    require((low >= 0) & (high <= 1), refusal)
     return target
 
 
 def _labels(out: Tensor, target: Tensor) -> Tensor:
-    fits = (
-        isinstance(target, Tensor) and target.dtype == torch.int64 and target.shape[-1:] == out.shape[-2:-1]
-    )
-    if not fits or not target.numel() or int(target.min()) < 0:
+    def refusal() -> ValueError:
         came = (
             f"{target.dtype} {tuple(target.shape)}" if isinstance(target, Tensor) else type(target).__name__
         )
-        raise ValueError(
+        return ValueError(
             f"cross-entropy: target is {came}, wanted int64 class numbers (..., {out.shape[-2]}) "
             f"from 0 to {out.shape[-1] - 1}"
         )
+
+    fits = (
+        isinstance(target, Tensor) and target.dtype == torch.int64 and target.shape[-1:] == out.shape[-2:-1]
+    )
+    if not fits or not target.numel():
+        raise refusal()
+    require(target.min() >= 0, refusal)
     require_outputs(target, out.shape[-1], "cross-entropy")
+    if not target.is_cpu:  # until the verdict, a number that is no output's must not reach an index
+        target = target.clamp(0, out.shape[-1] - 1)
     return target.expand(out.shape[:-1])

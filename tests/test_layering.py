@@ -20,8 +20,16 @@ ACROSS = {
     "analog.wires",
     "analog.streams",
     "analog.tree",
+    "analog.verdicts",
 }
-_SPEC = {"analog.spec", "analog.costs", "analog.layers", "analog.access", "analog.rejection"}
+_SPEC = {
+    "analog.spec",
+    "analog.costs",
+    "analog.layers",
+    "analog.access",
+    "analog.rejection",
+    "analog.verdicts",
+}
 _PORT = {"analog.port", "analog.inputs", *_SPEC}
 _BELOW_DEVICE = {"analog.randomness", "analog.settings", "analog.measurement", "analog.tables"}
 _DEVICE = {"analog.device", "analog.tree", *_BELOW_DEVICE, *_PORT}
@@ -31,10 +39,11 @@ MAY: dict[str, set[str]] = {  # module or package -> what it may import beside i
     "analog.layers": set(),
     "analog.streams": set(),
     "analog.tree": set(),
+    "analog.verdicts": set(),
     "analog.identity": {"analog.streams"},
     "analog.contract": set(),
     "analog.rejection": set(),
-    "analog.costs": {"analog.layers"},
+    "analog.costs": {"analog.layers", "analog.verdicts"},
     "analog.spec": {"analog.access", "analog.costs", "analog.layers", "analog.rejection", "analog.streams"},
     "analog.inputs": _SPEC,
     "analog.port": {"analog.inputs", *_SPEC},

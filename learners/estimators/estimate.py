@@ -1,6 +1,5 @@
 """The one path from probes to gradients: probe layers, take off what was predicted, tell the rest."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from torch import Generator, Tensor
 
 from analog.port import Port, Reading
 from analog.spec import Knobs, Spec
+from analog.verdicts import require_finite
 
 from ..losses import Loss
 from .base import Estimator, ProbeResult
@@ -66,12 +66,15 @@ class Baseline:
         return losses
 
     def _require_finite(self, found: Tensor, name: str, out: Tensor) -> None:
-        if math.isfinite(found.sum().item()) or bool(torch.isfinite(found).all()):
-            return
-        bad = int((~torch.isfinite(found)).sum())
-        finite = bool(torch.isfinite(out).all())
-        cause = "finite outputs" if finite else "a reading that is not finite itself"
-        raise ValueError(f"{self.loss!r}: {bad} of {found.numel()} {name} are NaN or infinite, of {cause}")
+        def refusal() -> ValueError:
+            bad = int((~torch.isfinite(found)).sum())
+            finite = bool(torch.isfinite(out).all())
+            cause = "finite outputs" if finite else "a reading that is not finite itself"
+            return ValueError(
+                f"{self.loss!r}: {bad} of {found.numel()} {name} are NaN or infinite, of {cause}"
+            )
+
+        require_finite(found, refusal)
 
 
 def judge_baseline(loss: Loss, x: Tensor, target: Any, reading: Reading) -> Baseline:

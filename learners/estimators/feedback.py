@@ -110,7 +110,7 @@ class Feedback(ControlVariate[tuple[Pathway, ...]]):
         weighted = output_gradient * weight
         strength = weighted * output_gradient
         units, least = active.shape[-1], torch.finfo(weighted.dtype).tiny ** 0.5  # where all gradients are 0
-        latest = path.samples.new_tensor(output_gradient.shape[-2] * len(push))
+        latest = path.samples.new_full((), output_gradient.shape[-2] * len(push))
         samples = path.samples * self.decay + latest
         square = path.square * self.decay + weighted.mT @ output_gradient
         activity = path.activity * self.decay + (active * strength.sum(-1, keepdim=True)).sum(-2)
