@@ -30,8 +30,11 @@ def require(holds: Tensor, refusal: Callable[[], Exception]) -> None:
     """Refuse something unless a condition holds: at once on the CPU, at the next `settle` elsewhere.
 
     Args:
-        holds: one truth value, ().
+        holds: a truth value, of shape ().
         refusal: makes what is raised, and is called only then.
+
+    Raises:
+        Exception: what `refusal` makes.
     """
     if not holds.is_cpu:
         _waiting.checks.append((holds, refusal))
@@ -43,7 +46,7 @@ def require_finite(tensor: Tensor, refusal: Callable[[], Exception]) -> None:
     """Refuse numbers of which one is NaN or infinite, as `require` does.
 
     Args:
-        tensor: of any shape.
+        tensor: of any shape, (...).
         refusal: makes what is raised, and is called only then.
     """
     if tensor.is_cpu and math.isfinite(tensor.sum().item()):  # else a sum may have overflowed honestly
@@ -55,10 +58,13 @@ def settle(numbers: Sequence[Tensor] = ()) -> list[float]:
     """Judge all that waits, and read some numbers on the same way.
 
     Args:
-        numbers: () each, on the CPU or where the checked ones live.
+        numbers: of shape () each, on the CPU or where the checked ones live.
 
     Returns:
         The numbers.
+
+    Raises:
+        Exception: the first refusal of those that waited.
     """
     checks, _waiting.checks = _waiting.checks, []
     if not checks:

@@ -53,7 +53,7 @@ def misfits(tests: Sequence[Diagnostic]) -> tuple[str, ...]:
 
 
 def tied(moves: Tensor, scales: Sequence[SearchScale], own: int) -> tuple[str, ...]:
-    """What an estimate depends on more than its standard error counts: open parameters, or nothing at all.
+    """Reasons not to trust an estimate that depends on open parameters, or may as well lie elsewhere.
 
     Args:
         moves: of the estimate with each parameter, in its standard errors, (parameters,).

@@ -63,7 +63,7 @@ def excess_moves(problem: MomentMatching, linear: Linearization, at: Tensor, cov
 def plateaus(
     problem: MomentMatching, linear: Linearization, at: Tensor, covariance: Tensor, asked: Tensor
 ) -> Tensor:
-    """Which estimates may as well be a few standard errors away, and how far others then move.
+    """How far estimates move when one is held some standard errors away and the table suits that as well.
 
     Derivatives are taken over two standard errors. Where cells jump over an edge, their chance alone may look
     like a slope so near, and makes the standard error that it is looked at over; farther away it does not.
