@@ -11,7 +11,7 @@ def require_outputs(labels: Tensor, outputs: int, user: str) -> None:
     Args:
         labels: class numbers of any shape, int64, of one example or more.
         outputs: of the last layer.
-        user: whom messages name.
+        user: who has them, as messages name it.
 
     Raises:
         ValueError: a class number is as large as the count of outputs, or larger.
@@ -21,8 +21,7 @@ def require_outputs(labels: Tensor, outputs: int, user: str) -> None:
         needed = int(labels.max()) + 1
         has = f"{outputs} output{'s' if outputs > 1 else ''}"
         return ValueError(
-            f"{user}: the last layer has {has}, and the labels need {needed}, one for each class from 0 to "
-            f"{needed - 1}"
+            f"{user} has {has}, and the labels need {needed}, one for each class from 0 to {needed - 1}"
         )
 
     require(labels.max() < outputs, refusal)

@@ -67,7 +67,7 @@ def evaluate_source(port: Port, source: Source) -> Tensor:
             )
         x = flatten_examples(chunk.x, chunk.target, replace(spec, fleet=()), "evaluate")
         out = port.measure(x.to(spec.on, spec.dtype)).out
-        require_outputs(chunk.target, out.shape[-1], "evaluate")
+        require_outputs(chunk.target, out.shape[-1], "evaluate: the last layer")
         right = right.to(spec.on) + (out.argmax(-1) == chunk.target.to(spec.on)).sum(-1)
     settle()  # of all readings; nobody is told a score of bad ones
     return right.double() / source.count

@@ -90,7 +90,7 @@ def train(
     require_access(course.learner, port, "train")
     judged = tests is not None and has_classes(next(in_pieces(tests, 1)))
     if judged and isinstance(data, Dataset):  # before anything is read; of a loader the loss says it
-        require_outputs(data.train.target, port.spec.layers[-1].features, "train")
+        require_outputs(data.train.target, port.spec.layers[-1].features, "train: the last layer")
     every = None if evaluate_every is None else max(1, round(evaluate_every * course.epoch_steps))
     if patience is not None and (every is None or not judged):
         raise ValueError("train: patience wants evaluate_every, and class numbers as targets")

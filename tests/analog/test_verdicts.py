@@ -31,7 +31,7 @@ def learn(port: Port, *labels: int) -> None:
 REFUSALS: dict[str, tuple[Callable[[Port], None], type[Exception], str]] = {
     "a drive": (pulse_nan, BadInput, "layer 0: pulse: drive: 15 of 15 values are NaN or infinite"),
     "an input": (drive_nan, BadInput, "measure: x: 8 of 8 values are NaN or infinite"),
-    "a label too large": (lambda p: learn(p, 0, 2), ValueError, "the last layer has 2 outputs"),
+    "a label too large": (lambda p: learn(p, 0, 2), ValueError, "has 2 outputs, and the labels need 3"),
     "a label below 0": (lambda p: learn(p, -1, 1), ValueError, "wanted int64 class numbers"),
 }
 

@@ -45,7 +45,7 @@ def test_bad_labels_are_refused(target: torch.Tensor) -> None:
 
 
 def test_labels_of_classes_without_an_output_are_told_in_words() -> None:
-    with pytest.raises(ValueError, match="the last layer has 4 outputs, and the labels need 10"):
+    with pytest.raises(ValueError, match="cross-entropy has 4 outputs, and the labels need 10"):
         CrossEntropy()(OUT, LABELS * 3)
 
 
