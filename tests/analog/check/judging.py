@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from analog import ContractError, Device
-from analog.check import _LAWS, _Trials, _try, device_laws
+from analog.check import _LAWS, _trials, _try, device_laws
 from analog.check.trial import Trial
+from analog.contract import OncePerPart
 from tests.analog.check.broken import BREACHES
 from tests.analog.check.broken.refused import REFUSED, REFUSED_TOO
 from tests.analog.check.honest import HONEST
@@ -20,7 +22,7 @@ Law = Callable[[Trial], None]
 
 def judge(law: Law, device: Device) -> None:
     """Try one law on both wirings."""
-    _try(law, _Trials(0), device)
+    _try(law, OncePerPart(partial(_trials, 0)), device)
 
 
 def require_lawful(device: Device, turn: int) -> None:

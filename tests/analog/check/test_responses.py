@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from analog import ContractError, Ideal
-from analog.check import _Trials
+from analog.check import _trials
 from analog.check.responses import (
     check_finite_readings,
     check_freshness,
@@ -56,5 +56,5 @@ def test_one_slope_that_is_not_finite_is_enough(stage: str) -> None:
 @pytest.mark.parametrize("seed", [2, 17, 183])
 def test_where_a_neuron_hears_nothing_its_bend_is_no_fault(seed: int) -> None:
     """Cells that cannot go below 0 leave a bias of exactly 0, and a neuron without input at its bend."""
-    for trial in _Trials(seed)(WanRRAM(fit="cubic")):
+    for trial in _trials(seed, WanRRAM(fit="cubic")):
         check_gradients(trial)
