@@ -50,7 +50,12 @@ class Step(NamedTuple):
 
 
 class Learner(Protocol[L]):
-    """Turns batches into pulses. It is immutable; what it remembers is the state that `step` hands on."""
+    """Turns batches into pulses. It is immutable; what it remembers is the state that `step` hands on.
+
+    A state is made of tuples, lists, None, tensors, numbers, strings, or what else `copy.deepcopy` copies; a
+    file takes tuples of None, tensors and numbers alone (`save_state`). A step leaves the state that it is
+    handed as it was, a dictionary or an object in it too, and returns another.
+    """
 
     def init(self, spec: Spec) -> L:
         """The state before the first step; nothing is sent to the chip.

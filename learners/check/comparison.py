@@ -1,35 +1,95 @@
 """Comparisons of trees of tensors, for the checks of all contracts."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from analog.contract import ContractError
-from analog.tree import tree_leaves, tree_map
+from analog.tree import tree_leaves
 
 
-def clone_tree(tree: Any) -> Any:
-    """The same tree, its tensors with memory of their own."""
-    return tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, tree)
+def clone_tree(tree: Any, name: str = "what was given") -> Any:
+    """The same tree, all of whose leaves have memory of their own.
+
+    Args:
+        tree: tuples and lists of tensors, None, and whatever `copy.deepcopy` copies.
+        name: of the tree, for messages.
+
+    Raises:
+        ContractError: a leaf cannot be copied, or not so that the copy is like it.
+    """
+    if isinstance(tree, tuple | list):
+        fields = getattr(type(tree), "_fields", None)
+        parts = [
+            clone_tree(part, f"{name}.{key}")
+            for key, part in zip(fields or range(len(tree)), tree, strict=True)
+        ]
+        return parts if isinstance(tree, list) else tuple(parts) if fields is None else type(tree)(*parts)
+    if isinstance(tree, Tensor):
+        return tree.clone()
+    try:
+        cloned = copy.deepcopy(tree)
+        same = equal_trees(tree, cloned)
+    except Exception as error:  # whatever a user's class does
+        raise ContractError(f"{name} is {_uncopied(tree)} ({' '.join(str(error).split())})") from error
+    if not same:
+        raise ContractError(f"{name} is {_uncopied(tree)}")
+    return cloned
+
+
+def _uncopied(leaf: Any) -> str:
+    return (
+        f"a {type(leaf).__name__}, which cannot be copied and compared; wanted tuples, lists, None, tensors, "
+        "numbers, strings, or what else copy.deepcopy copies"
+    )
 
 
 def equal_trees(a: Any, b: Any) -> bool:
-    """Whether two trees are of one structure and all their leaves the same, bitwise for tensors."""
-    ours, theirs = tree_leaves(a), tree_leaves(b)
-    return ours.keys() == theirs.keys() and all(_equal(leaf, theirs[name]) for name, leaf in ours.items())
+    """Whether two trees are of one structure and all their leaves the same, bitwise for tensors.
+
+    Of an object that does not say what it equals, or cannot of the tensors in it, all that `copy.deepcopy`
+    would copy is compared.
+    """
+    return _equal(a, b, set())
 
 
-def _equal(a: Any, b: Any) -> bool:
+def _equal(a: Any, b: Any, under_way: set[tuple[int, int]]) -> bool:
+    if a is b or (id(a), id(b)) in under_way:  # an object may hold itself
+        return True
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return (
-            a.dtype == b.dtype
-            and a.shape == b.shape
-            and bool((a == b).logical_or(a.isnan() & b.isnan()).all())
-        )
-    return a is b or (type(a) is type(b) and bool(a == b))
+        return _equal_tensors(a, b)
+    inside = under_way | {(id(a), id(b))}
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        fields = [getattr(type(each), "_fields", len(each)) for each in (a, b)]
+        return fields[0] == fields[1] and all(_equal(*pair, inside) for pair in zip(a, b, strict=True))
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, Generator):
+        return _equal_tensors(a.get_state(), b.get_state())
+    if isinstance(a, Mapping):
+        return a.keys() == b.keys() and all(_equal(a[key], b[key], inside) for key in a)
+    if "__eq__" in {name for kind in type(a).__mro__[:-1] for name in vars(kind)}:  # it says what it equals
+        try:
+            return bool(a == b) or bool(a != a and b != b)  # as NaN
+        except Exception:  # tensors or arrays in it say of each number whether it is the same
+            pass
+    return _equal(_contents(a), _contents(b), inside)
+
+
+def _equal_tensors(a: Tensor, b: Tensor) -> bool:
+    return (
+        a.dtype == b.dtype and a.shape == b.shape and bool((a == b).logical_or(a.isnan() & b.isnan()).all())
+    )
+
+
+def _contents(leaf: Any) -> list[Any]:
+    """What an object is made anew from."""
+    made = leaf.__reduce_ex__(4)
+    return [made] if isinstance(made, str) else [[*p] if isinstance(p, Iterator) else p for p in made]
 
 
 def require(kept: bool, statement: str) -> None:

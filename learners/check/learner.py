@@ -55,8 +55,8 @@ def check_learner(
     Raises:
         ReplayMismatch: the learner used something that changes and did not come over its wires: true weights,
             a generator that nobody handed to it, memory of an earlier run.
-        ContractError: it drew from a global generator, seeded one, altered a batch, or remembers something
-            outside its state.
+        ContractError: it drew from a global generator, seeded one, altered a batch or the state that it was
+            handed, remembers something outside its state, or has a state that cannot be copied.
         TypeError: what came is no port or no function that makes generators, or `step` does not give a state
             and a `Step`.
         ValueError: there is no batch to learn from.

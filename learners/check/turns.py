@@ -31,7 +31,7 @@ def train_by_turns(
 
     Raises:
         ReplayMismatch: one of the two is not what the training was.
-        ContractError: the state that a step was handed was altered.
+        ContractError: the state that a step was handed was altered, or cannot be copied and compared.
     """
     tapes = (Tape(live.spec), Tape(live.spec))
     ports = [taped(replayed(live), tape) for tape in tapes]
@@ -47,8 +47,8 @@ def train_by_turns(
                     states[who] = actor.init(live.spec)
                 port, state, drawn = ports[who], states[who], generators[who]
                 if who == 1:
-                    port, state, drawn = _another(port), clone_tree(state), _copy_of(drawn)
-                before = clone_tree(state)
+                    port, state, drawn = _another(port), clone_tree(state, f"{name}: state"), _copy_of(drawn)
+                before = clone_tree(state, f"{name}: state")
                 alive.append((port, states[who], state, generators[who]))
                 states[who], _ = actor.step(port, examples[at], state, drawn)
                 generators[who] = drawn

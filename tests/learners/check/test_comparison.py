@@ -1,7 +1,12 @@
 """Comparisons of trees: what counts as the same, as close, and as finite."""
 
-from typing import Any
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 
@@ -45,6 +50,58 @@ def test_a_copy_has_memory_of_its_own() -> None:
     copy = clone_tree(tree)
     copy[0].zero_()
     assert tree[0].tolist() == [1.0, 1.0] and copy[1] == 3
+
+
+class Memory:
+    """Says nothing of what it equals, and holds itself."""
+
+    def __init__(self) -> None:
+        self.sums, self.this = {"sum": torch.tensor([1.0, NAN])}, self
+
+
+@dataclass
+class Sums:
+    total: torch.Tensor
+
+
+def drawn(generator: Any) -> None:
+    generator.random()
+
+
+ALTERED: dict[str, tuple[Any, Callable[[Any], object]]] = {
+    "dictionary": ({"n": 0}, lambda d: d.update(n=1)),
+    "a dictionary of tensors": ({"a": {"n": torch.ones(2)}}, lambda d: d["a"]["n"].add_(1)),
+    "a list": ([0, [1]], lambda found: found[1].append(2)),
+    "a set": ({1}, lambda found: found.add(2)),
+    "an object": (Memory(), lambda found: found.sums["sum"].add_(1)),
+    "a dataclass": (Sums(torch.ones(2)), lambda found: found.total.add_(1)),
+    "an array": (np.array([1.0, NAN]), lambda found: found.put(0, 2)),
+    "numpy's generator": (np.random.default_rng(0), drawn),
+    "numpy's older one": (np.random.RandomState(0), drawn),
+    "torch's generator": (torch.Generator(), lambda found: torch.rand(1, generator=found)),
+    "a deque of tensors": (deque([torch.ones(2)]), lambda found: found[0].add_(1)),
+    "not a number": ((NAN, np.float64(NAN), [1]), lambda found: found[2].append(2)),
+}
+
+
+@pytest.mark.parametrize("kind", ALTERED)
+def test_whatever_can_be_copied_is_told_from_what_it_was(kind: str) -> None:
+    tree, alter = ALTERED[kind]
+    tree = (tree, None)
+    before = clone_tree(tree)
+    assert equal_trees(tree, before) and type(before[0]) is type(tree[0])
+    alter(tree[0])
+    assert not equal_trees(tree, before)
+
+
+def test_what_cannot_be_copied_is_named() -> None:
+    with pytest.raises(ContractError, match=r"^x: state.1.lock is a lock, which cannot be copied") as refused:
+        clone_tree((0, Locked(threading.Lock())), "x: state")
+    assert "\n" not in str(refused.value)
+
+
+class Locked(NamedTuple):
+    lock: Any
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Learners that cheat within reach of an in-process check are caught, and what they did is named."""
 
 import random
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -160,6 +161,23 @@ class StateInPlace(Plain):
         return state.add_(1), super().step(port, batch, 0, generator)[1]
 
 
+class DictionaryInPlace(Plain):
+    def init(self, spec: object) -> Any:
+        return {"n": 0}
+
+    def step(self, port: Port, batch: Batch, state: Any, generator: object) -> tuple[Any, Step]:
+        state["n"] += 1
+        return state, super().step(port, batch, 0, generator)[1]
+
+
+class Locked(Plain):
+    def init(self, spec: object) -> Any:
+        return (0, threading.Lock())
+
+    def step(self, port: Port, batch: Batch, state: Any, generator: object) -> tuple[Any, Step]:
+        return state, super().step(port, batch, 0, generator)[1]
+
+
 class GradientsOff(Plain):
     def extra(self, baseline: torch.Tensor) -> float:
         torch.set_grad_enabled(False)
@@ -182,6 +200,8 @@ CHEATS: dict[Callable[[], Any], tuple[type[Exception], str]] = {
     ByItsPort: (ReplayMismatch, "of two trainings by turns .* remembered outside the state"),
     ByItsGenerator: (ReplayMismatch, "of two trainings by turns .* remembered outside the state"),
     StateInPlace: (ContractError, "StateInPlace: step altered the state that it was handed"),
+    DictionaryInPlace: (ContractError, "DictionaryInPlace: step altered the state that it was handed"),
+    Locked: (ContractError, "^Locked: state.1 is a lock, which cannot be copied and compared; wanted tuples"),
     GradientsOff: (ContractError, "GradientsOff: torch's gradient mode was left changed"),
     AltersBatch: (ContractError, "batch 0 was altered in place"),
 }
@@ -194,9 +214,19 @@ def test_a_cheat_is_named(kind: Callable[[], Any]) -> None:
         check_learner(kind(), Chip(Mismatched(), LAYERS).port(), lessons(), lambda: stream(0, "probes"))
 
 
+class Lists(Plain):
+    def init(self, spec: object) -> Any:
+        return [{"n": 0}]
+
+    def step(self, port: Port, batch: Batch, state: Any, generator: object) -> tuple[Any, Step]:
+        longer = state.copy()  # a list, and no tuple
+        longer.append({"n": len(state)})
+        return longer, super().step(port, batch, 0, generator)[1]
+
+
 def test_a_learner_that_keeps_to_its_wires_passes() -> None:
     """And the check returns the laws that it kept, as that of a device does."""
-    for learner in (Plain(), Descent(NodePerturbation(0.1), adam(0.01), CrossEntropy())):
+    for learner in (Plain(), Lists(), Descent(NodePerturbation(0.1), adam(0.01), CrossEntropy())):
         port = Chip(Mismatched(), LAYERS).port()
         laws = check_learner(learner, port, lessons(), lambda: stream(0, "probes"))
         assert laws == tuple(law.sentence for law in LearnerLaws().laws())
