@@ -95,7 +95,7 @@ METHODS: tuple[Method, ...] = (
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     methods: tuple[Method, ...] = METHODS  # what is sent
     # and all that there are

@@ -64,7 +64,7 @@ TIMES = 10  # that weights are averaged
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     methods: tuple[Method, ...] = get_args(Method)  # who learns, and what they send to each other
     chips: tuple[Count, ...] = (1, 2, 4, 8, 16, 32)  # in a community

@@ -17,6 +17,7 @@ et al. 2023 (https://doi.org/10.1038/s41467-023-40770-4), with sharpness-aware m
 scale of writing, headroom, stimuli and temperature (`--held-out --seed 1 --teachers 1 --chips 8`,
 `Mismatched` at severities 1 and 2): 4, 8, 16 and 32 rounds at a scale of 0.35 to 1 (beyond 8 rounds 0.1
 points are won for twice the reads), headroom 0.25 to 1, 64 to 1,024 stimuli, T = 1, 2, 4 and 8.
+Intervals are over teachers, the mean of whose chips counts once; of a single teacher over its chips.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,7 +38,7 @@ from learners import Batch, CrossEntropy, Loss, Update, evaluate, fit
 from learners.data import Dataset, batches, count_steps, held_out, load_data
 from learners.learner import Learner
 
-from ..kit.metrics.mean_interval import mean_interval
+from ..kit.metrics.mean_interval import cluster_means, mean_interval
 from ..kit.recipes.hardware_aware import hardware_aware_knobs
 from ..kit.recipes.published_learner import accumulating_adam, decaying_adam, learned_feedback
 from ..kit.recipes.training_size import TrainingSize, network, training_size
@@ -78,7 +79,7 @@ SEVERITIES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     devices: tuple[AnyDevice, ...] = tuple(Mismatched(severity=s) for s in SEVERITIES)  # each with teachers
     methods: tuple[Method, ...] = METHODS  # how a fresh chip gets what the teacher knows
     teachers: Count = 2  # of each device
@@ -278,12 +279,14 @@ def table(rows: Sequence[Row]) -> list[Row]:
         teachers = {r["teacher"]: r["accuracy"] for r in of_device if r["method"] == "teacher"}
         for method in dict.fromkeys(r["method"] for r in of_device):
             ends = {r["chip"]: r for r in of_device if r["method"] == method}  # the last of each chip
-            right = [r["accuracy"] for r in ends.values()]
-            behind = points_between([teachers[r["teacher"]] for r in ends.values()], right)
+            whose = [r["teacher"] for r in ends.values()]
+            right = cluster_means([r["accuracy"] for r in ends.values()], whose)
+            behind = points_between(cluster_means([teachers[who] for who in whose], whose), right)
             lines.append(
                 {
                     "device": short_reference(device),
                     "method": method,
+                    "teachers": len({*whose}),
                     "chips": len(ends),
                     "right %": percent_with_interval(right),
                     "points lost": behind if method != "teacher" else "",

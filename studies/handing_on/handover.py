@@ -79,7 +79,7 @@ FIXED: Final[dict[Method, tuple[float, int]]] = {  # temperature, and reads of e
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = CapacitorCell()  # package.module:Class or package.module:Class(word=value)
     # s that a teacher fades before it is read; each a trial
     ages: tuple[NonNegative, ...] = (0.0, 1.0, 1.5, 3.0)

@@ -43,7 +43,7 @@ from ..kit.run.study import Row
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     teachers: Count = 2  # teachers, each with heirs of its own
     heirs: Count | None = None  # fresh chips to teach and to copy to; by default 16, or 4 on large data

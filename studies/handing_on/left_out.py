@@ -58,7 +58,7 @@ METHODS: Final = {
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     left_out: tuple[str, ...] = (*map(str, range(10)), "0,1,2,3,4,5,6,9")  # classes; each by heirs of its own
     teachers: Count = 5  # each a trial of its own

@@ -49,7 +49,7 @@ FASTER = 3.0  # rate of an heir over its founder's; both chosen on held-out digi
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     # labelled examples kept for rehearsal, each a trial
     rehearsal: tuple[CountOrZero, ...] = (0, 100)

@@ -55,7 +55,7 @@ from ..kit.run.study import Row
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     shares: tuple[Share, ...] = (0.2, 0.5, 0.8)  # of the labels that are random
     teachers: Count = 10  # for each share, with labels and students of their own

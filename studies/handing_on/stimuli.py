@@ -50,7 +50,7 @@ SCORES: Final[dict[Kind, Score]] = {"bald": bald, "entropy": predictive_entropy}
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     kinds: tuple[Kind, ...] = get_args(Kind)  # of stimuli, each for heirs of its own
     reads: tuple[Positive, ...] = (1.0, 5.0, 25.0)  # of the teacher by each kind, for each training image

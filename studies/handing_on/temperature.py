@@ -63,7 +63,7 @@ POPULATION = 2000  # examples that batches are drawn from where variance is meas
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched()  # the hardware; it has a read noise and a write_noise
     temperatures: tuple[Positive, ...] = (1.0, 2.0, 4.0, 8.0, 20.0, 40.0)  # of the teacher's answers
     sizes: tuple[Positive, ...] = (0.125, 1.0)  # hidden neurons of the students, of the teacher's

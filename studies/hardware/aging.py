@@ -53,7 +53,7 @@ MOMENTS: Final = (1.0, 3.0, 10.0, 60.0, 3600.0, 86_400.0, 604_800.0, 2.63e6, 3.1
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     devices: tuple[AnyDevice, ...] = (PCM(), CMOHfOxRRAM(), SONOS(), CapacitorCell())  # each, by every method
     methods: tuple[Method, ...] = get_args(Method)  # who takes care of a chip, and how
     moments: tuple[Positive, ...] = MOMENTS  # s since it had learnt, rising

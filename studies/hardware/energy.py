@@ -56,7 +56,7 @@ IN_PLACE: tuple[AnyLearner, ...] = (
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched()  # what learns; its own prices are the middle ones
     learners: tuple[AnyLearner, ...] = IN_PLACE  # what trains the chip
     hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data

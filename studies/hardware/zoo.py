@@ -59,7 +59,7 @@ from ..kit.run.study import Row
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     devices: tuple[AnyDevice, ...] = ZOO  # package.module:Class or package.module:Class(word=value), each
     learners: tuple[AnyLearner, ...] = (  # what teaches each; the first makes the teacher of heirs
         "learned feedback",

@@ -69,7 +69,7 @@ AFTER_100 = {
 @dataclass(frozen=True)
 class Args:
     methods: tuple[Method, ...] = get_args(Method)
-    data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     sizes: tuple[Count, ...] = (1000, 500, 250, 30)  # of the encoder; the decoder mirrors it
     images: Count | None = None  # of the training images; all by default
     batch: Count = 1000

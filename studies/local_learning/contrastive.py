@@ -90,7 +90,7 @@ TEMPERATURES: Final = {"two views": 0.1, "other patches": 0.2}
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())
     objectives: tuple[Objective, ...] = get_args(Objective)
     methods: tuple[Method, ...] = get_args(Method)  # labels: once, in place of an objective

@@ -78,7 +78,7 @@ CURVE: Final = 8  # points
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # mnist for the claim; digits, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # mnist for the claim; digits, fashion-mnist, or a folder of pictures or IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())
     learners: tuple[AnyLearner, ...] = METHODS
     chips: Count = 3  # identities, one fleet

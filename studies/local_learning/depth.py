@@ -117,7 +117,7 @@ ALIGNED: Final = 8  # batches over which an alignment is averaged
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched()
     learners: tuple[AnyLearner, ...] = METHODS
     depths: tuple[Count, ...] = (1, 2, 3, 4, 6, 8)  # hidden layers

@@ -96,7 +96,7 @@ READOUT_LEARNING_RATE = 3e-3
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM(), UnknownNeurons())
     methods: tuple[Method, ...] = get_args(Method)  # of each device
     chips: Count = 5  # identities, as one fleet

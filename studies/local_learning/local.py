@@ -77,7 +77,7 @@ PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each, by every method
     learners: tuple[AnyLearner, ...] = get_args(Method)  # rows of the grid
     chips: Count = 3  # identities, one fleet

@@ -73,7 +73,7 @@ CANDIDATES: dict[Method, list[Hyperparameters]] = {
 class Args(SeededChips):
     devices: tuple[AnyDevice, ...] = (Mismatched(), SoftBoundsRRAM(), LinearECRAM(), UnknownNeurons())
     methods: tuple[Method, ...] = get_args(Method)
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     sizes: tuple[Count, ...] = (32, 8)  # of the encoder; the decoder mirrors it
     chips: Count = 5  # identities, a fleet
     budget: Count = 200_000  # vectors through every layer of a chip

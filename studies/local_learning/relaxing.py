@@ -70,7 +70,7 @@ MaybeNone = Annotated[tuple[NonNegative, ...], MAY_BE_EMPTY]
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     devices: tuple[AnyDevice, ...] = (Hopfield(), Resistive())  # what is not varied is as these say
     learners: tuple[AnyLearner, ...] = LEARNERS
     read_noise: MaybeNone = (0.0, 0.02, 0.1, 0.3)  # V, of a tap; each of these four where the device has it

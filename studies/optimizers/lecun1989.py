@@ -81,7 +81,7 @@ LADDER: Final[dict[RungName, Rung]] = {
 
 @dataclass(frozen=True)
 class Args:
-    data: str = "mnist"  # mnist, or what stands in for it: digits, fashion-mnist, a folder of IDX files
+    data: str = "mnist"  # mnist, or what stands in for it: digits, fashion-mnist, a folder
     rungs: tuple[RungName, ...] = get_args(RungName)  # of the ladder
     seeds: Count = 5  # copies, side by side
     passes: Count | None = None  # over the training images; by default the source's

@@ -101,7 +101,7 @@ BATCH, HIDDEN = 256, 128
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     where: tuple[Where, ...] = ("digital", "chips")  # overhead measures time, so its rows are never the same
     optimizers: tuple[OptimizerName, ...] = get_args(OptimizerName)
     heights: tuple[Count, ...] = (1, 2, 3)  # 1 is the optimizer alone

@@ -56,7 +56,7 @@ from ..kit.run.study import Row
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each, by every method
     learners: tuple[AnyLearner, ...] = get_args(MethodName)  # what trains the chips
     chips: Count = 3  # identities, each a trial of its own

@@ -33,7 +33,7 @@ from .laws import DISTRIBUTIONS, SCHEMES
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     # without and with noise
     devices: tuple[AnyDevice, ...] = (Mismatched(read_noise=0.0), Mismatched(read_noise=0.1))
     # each with one-sided differences

@@ -49,7 +49,7 @@ BLOWN_UP: Final = 50.0  # nats
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Ideal()  # noiseless, so that what is noisy is the estimate
     learners: tuple[AnyLearner, ...] = get_args(Method)  # one's own descends by update=, if it takes it
     rates: tuple[Positive, ...] = tuple(4.0**-k for k in range(-1, 8))  # of gradient descent

@@ -32,7 +32,7 @@ from ..kit.run.study import Row
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder of IDX files
+    data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched(read_noise=0.1)  # hardware with reading noise
     sizes: tuple[Positive, ...] = (0.03, 0.1, 0.3, 1.0, 3.0)  # V, probe sizes of the grid
     probes: tuple[Count, ...] = (1, 4, 16, 64)  # numbers of probes of the grid

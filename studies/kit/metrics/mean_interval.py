@@ -1,6 +1,6 @@
 """The interval in which a mean over chips lies."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from math import inf
 from statistics import fmean, stdev
 from typing import NamedTuple
@@ -33,3 +33,25 @@ def mean_interval(values: Sequence[float], quantile: float | None = None) -> Mea
     mean = fmean(values)
     scale = float(stdtrit(count - 1, 0.975)) if quantile is None else quantile
     return MeanInterval(mean, scale * stdev(values) / count**0.5)
+
+
+def cluster_means(values: Sequence[float], clusters: Sequence[Hashable]) -> list[float]:
+    """Means of the values of each cluster, such as the heirs of one teacher, for intervals over clusters.
+
+    What comes of one teacher has its luck in common: an interval over its heirs would be too narrow for
+    heirs of others.
+
+    Args:
+        values: one of each chip.
+        clusters: which each belongs to.
+
+    Returns:
+        A mean of each, in the order in which they first come; of a single cluster the values themselves.
+
+    Raises:
+        ValueError: values and clusters are not as many.
+    """
+    members: dict[Hashable, list[float]] = {}
+    for value, cluster in zip(values, clusters, strict=True):
+        members.setdefault(cluster, []).append(value)
+    return [fmean(each) for each in members.values()] if len(members) > 1 else [*values]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from analog import stream
-from studies.kit.metrics.mean_interval import NORMAL_QUANTILE, mean_interval
+from studies.kit.metrics.mean_interval import NORMAL_QUANTILE, cluster_means, mean_interval
 
 
 def test_three_values_have_the_interval_of_student() -> None:
@@ -27,3 +27,10 @@ def test_about_95_of_100_intervals_hold_the_true_mean() -> None:
     samples = torch.randn(4000, 4, generator=stream(0, "mean_interval")).tolist()
     held = [abs(mean) <= half for mean, half in map(mean_interval, samples)]
     assert sum(held) / len(held) == pytest.approx(0.95, abs=4 * (0.95 * 0.05 / 4000) ** 0.5)
+
+
+def test_what_comes_of_one_teacher_counts_once() -> None:
+    assert cluster_means([1.0, 3.0, 5.0, 9.0], ["a", "b", "a", "b"]) == [3.0, 6.0]
+    assert cluster_means([1.0, 3.0], ["a", "a"]) == [1.0, 3.0]
+    with pytest.raises(ValueError, match="argument"):
+        cluster_means([1.0], [])
