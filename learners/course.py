@@ -50,7 +50,12 @@ class Course:
                 reads = state.reads + max(ledger.reads)
                 yield (
                     state._replace(
-                        steps=made, learner=learner, order=begun, probes=probes.get_state(), reads=reads
+                        steps=made,
+                        learner=learner,
+                        order=begun,
+                        probes=probes.get_state(),
+                        reads=reads,
+                        accuracy=None,
                     ),
                     step,
                 )

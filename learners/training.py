@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 from re import sub
 from typing import Any
+from warnings import warn
 from zlib import crc32
 
 import torch
@@ -25,6 +26,10 @@ from .progress import progress_bar
 from .training_state import Arguments, Run, TrainingState, begin
 
 _BATCH_SIZE = 64  # where nobody says
+_LONGER = (
+    "to train longer, plan all epochs from the start and stop early by max_steps, or begin anew on the "
+    "trained chip, without state"
+)
 
 
 def train(
@@ -43,6 +48,15 @@ def train(
     callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Train a chip, or a fleet side by side, on a data set, and evaluate it on the test examples.
+
+    A training is planned to its end, for a learning rate falls until then. It may stop on the way, and go on:
+
+        plan = {"epochs": 9, "seed": 0}
+        first = train(chip.port(), learner, data, max_steps=100, **plan)
+        whole = train(chip.port(), learner, data, state=first.state, **plan)
+
+    To go on once more, from `whole.state`, trains nothing: it warns, and returns the accuracy of the end. To
+    train longer than was planned, begin another training on the trained chip, without `state`.
 
     Args:
         port: the wires of the chips that learn.
@@ -63,7 +77,8 @@ def train(
             all epochs skips the evaluation at the end: `accuracy` is None unless `evaluate_every` fell due.
         state: where an earlier call with the same arguments ended; the training goes on bitwise as if it had
             never stopped, provided that the chip is as it was then: another chip, or a fresh one, is not
-            noticed. None begins.
+            noticed. Of a training that is over, by its last step or its patience, nothing is trained or read
+            again. None begins.
         progress: show a bar with the time left, if the output is a terminal.
         callbacks: called after every step and evaluation, to save, to log or to plot; see
             `learners.callbacks`.
@@ -100,6 +115,20 @@ def train(
     end = total if max_steps is None else min(total, now.steps + max_steps)
     losses: list[Tensor] = []
     curve: list[tuple[int, Tensor]] = []
+
+    def evaluated(state: TrainingState, tests: Source) -> TrainingState:
+        accuracy = evaluate_source(port, tests)
+        curve.append((state.steps, accuracy))
+        state = _judged(state, accuracy)
+        for callback in callbacks:
+            callback.on_evaluation(_run(port, state, losses, curve))
+        return state
+
+    if ended := _ended(now, total, patience):
+        if tests is not None and judged and now.accuracy is None:  # it stopped just before
+            now = evaluated(now, tests)
+        warn(f"train: nothing was trained, for {ended}; {_LONGER}", stacklevel=2)
+        return _run(port, now, losses, curve)
     with progress_bar(progress, now.steps, end, course.epoch_steps) as advance:
         for after, step in course.steps(now, end):
             now = after._replace(best=now.best, waited=now.waited)
@@ -109,18 +138,24 @@ def train(
                 callback.on_step(now, step)
             if tests is None or not judged or (now.steps < total and (every is None or now.steps % every)):
                 continue
-            accuracy = evaluate_source(port, tests)
-            curve.append((now.steps, accuracy))
-            now = _judged(now, float(accuracy.mean()))
-            for callback in callbacks:
-                callback.on_evaluation(_run(port, now, losses, curve))
+            now = evaluated(now, tests)
             if patience is not None and now.waited >= patience:
                 break
     return _run(port, now, losses, curve)
 
 
-def _judged(state: TrainingState, score: float) -> TrainingState:
+def _ended(state: TrainingState, total: int, patience: int | None) -> str | None:
+    """Why a training that is to go on is over, in words; None if it is not."""
+    if state.steps >= total:
+        return f"all {total} steps of this training were made before"
+    if patience is not None and state.waited >= patience and state.accuracy is not None:
+        return f"this training was stopped by its patience, after {state.steps} steps"
+    return None
+
+
+def _judged(state: TrainingState, accuracy: Tensor) -> TrainingState:
     """The state after an evaluation: a better score begins the waiting anew."""
+    score, state = float(accuracy.mean()), state._replace(accuracy=accuracy)
     if score > state.best:
         return state._replace(best=score, waited=0)
     return state._replace(waited=state.waited + 1)
@@ -128,7 +163,7 @@ def _judged(state: TrainingState, score: float) -> TrainingState:
 
 def _run(port: Port, state: TrainingState, losses: list[Tensor], curve: list[tuple[int, Tensor]]) -> Run:
     all_losses = torch.stack(losses) if losses else torch.zeros(0, *port.spec.fleet, dtype=port.spec.dtype)
-    return Run(curve[-1][1] if curve else None, all_losses, tuple(curve), state.reads, state)
+    return Run(curve[-1][1] if curve else state.accuracy, all_losses, tuple(curve), state.reads, state)
 
 
 def _checksum(learner: Learner) -> int:
@@ -145,7 +180,7 @@ def _require_same(before: Arguments, now: Arguments) -> None:
     if before != now:  # a learner may be made for so many steps, so it is named where nothing else changed
         raise ValueError(
             f"train: state is of another training ({', '.join(changed) or 'the learner is another'}); "
-            "wanted the same arguments"
+            f"wanted the same arguments; {_LONGER}"
         )
 
 

@@ -31,6 +31,7 @@ class TrainingState(NamedTuple):
     best: float  # mean accuracy at the best evaluation so far
     waited: int  # evaluations since
     arguments: Arguments  # of the training
+    accuracy: Tensor | None = None  # (*fleet,) float64, at an evaluation after the last of these steps
 
     def __repr__(self) -> str:
         return f"TrainingState(steps={self.steps}, reads={self.reads})"
@@ -41,7 +42,7 @@ class Run:
     """The result of training.
 
     accuracy: (*fleet,) float64, on the test examples at the last evaluation; None where there was none, or
-        where targets are no class numbers.
+        where targets are no class numbers. Of a training that was over before, that of its end.
     losses: (steps of this call, *fleet), mean loss of each step's baseline reading.
     curve: (steps made, accuracy) at each evaluation of this call.
     reads: vectors driven through the chip by learning; evaluation is not counted.

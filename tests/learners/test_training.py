@@ -2,6 +2,7 @@
 
 import io
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,11 +19,15 @@ from learners import (
     SquaredError,
     adam,
     evaluate,
+    load_state,
     recipes,
+    save_state,
     train,
 )
 from learners.callbacks import Callback
 from learners.data import Dataset, load_data
+from learners.learner import Step
+from learners.training_state import TrainingState
 
 
 class Kept(Callback):
@@ -74,6 +79,54 @@ def test_a_training_goes_on_bitwise_where_it_stopped(pause: int) -> None:
     assert torch.equal(at_once.accuracy, second.accuracy) and at_once.reads == second.reads
     both = (*first.curve, *second.curve)
     assert [made for made, _ in both] == [made for made, _ in at_once.curve] == [11, 22, 33, 44, 55]
+
+
+@pytest.mark.parametrize("stop", ["last step", "patience", "before the evaluation"])
+def test_a_training_that_is_over_comes_back_as_it_ended_and_says_so(stop: str, tmp_path: Path) -> None:
+    """As does one that was killed after its last step, before it was evaluated; files keep all of it."""
+    one, again = chip([3, 4]), chip([3, 4])
+    settings: dict[str, Any] = {"epochs": 0.5, "seed": 5}
+    if stop == "patience":
+        settings |= {"evaluate_every": 0.1, "patience": 1}
+    states: list[TrainingState] = []
+    learner = RECIPE if stop != "patience" else Descent(NodePerturbation(0.1), adam(1e-12), CrossEntropy())
+    run = train(one.port(), learner, DATA, callbacks=[States(states)], **settings)
+    state = run.state if stop != "before the evaluation" else states[-1]
+    save_state(state, tmp_path / "state")
+    if stop == "before the evaluation":
+        with pytest.raises(KeyboardInterrupt):
+            train(again.port(), learner, DATA, callbacks=[Killed(run.state.steps)], **settings)
+    else:
+        train(again.port(), learner, DATA, **settings)
+    state = load_state(tmp_path / "state", learner, again.port())
+    with pytest.warns(UserWarning, match="train: nothing was trained, for .*; to train longer, plan") as told:
+        over = train(again.port(), learner, DATA, state=state, **settings)
+    assert ("patience" in str(told[0].message)) is (stop == "patience") and told[0].filename == __file__
+    assert run.accuracy is not None and over.accuracy is not None and torch.equal(run.accuracy, over.accuracy)
+    assert over.state.steps == run.state.steps and over.reads == run.reads and not len(over.losses)
+    x = DATA.test.x[:3]
+    assert torch.equal(one.port().measure(x).out, again.port().measure(x).out)  # read no more often
+
+
+class States(Callback):
+    """Keeps the state after every step."""
+
+    def __init__(self, states: list[TrainingState]) -> None:
+        self.states = states
+
+    def on_step(self, state: TrainingState, step: Step) -> None:
+        self.states.append(state)
+
+
+class Killed(Callback):
+    """Ends the training after a step, as Ctrl-C does."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def on_step(self, state: TrainingState, step: Step) -> None:
+        if state.steps == self.steps:
+            raise KeyboardInterrupt
 
 
 def test_seeds_move_order_and_probes_and_nothing_else_does() -> None:
@@ -209,7 +262,7 @@ def test_misuse_is_refused_in_one_line(change: dict[str, Any], error: type[Excep
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"epochs": 2}, r"\(epochs was 1.0, is 2.0\)"),
+        ({"epochs": 2}, r"\(epochs was 1.0, is 2.0\); wanted .*; to train longer, plan all epochs"),
         ({"seed": 1, "batch_size": 32}, r"\(seed was 0, is 1, batch_size was 64, is 32\)"),
         ({"learner": recipes.learned_feedback(CrossEntropy(), probes=8)}, r"\(the learner is another\)"),
     ],
