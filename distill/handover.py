@@ -88,6 +88,12 @@ class Handover(NamedTuple):
     traffic: Traffic
     reads: int  # vectors driven through each student
 
+    def __repr__(self) -> str:
+        steps, last = len(self.losses), self.losses[-1:]
+        mean = f", mean of {last.numel()} chips" if last.numel() > 1 else ""
+        loss = f"{float(last.mean()):.4g}{mean}" if steps else "None"
+        return f"Handover(loss={loss}, steps={steps}, reads={self.reads}, traffic={self.traffic!r})"
+
 
 def distill(
     teacher: Port,

@@ -182,6 +182,8 @@ def test_a_loader_teaches_as_its_examples_do_and_callbacks_see_every_step() -> N
         assert [steps for steps, _, _ in seen.steps] == [*range(1, 7)]
         assert handover.reads == seen.steps[-1][1] == 6 * seen.steps[0][1]
         assert handover.traffic.lessons == 6 * 20
+        shown = f"Handover(loss={float(handover.losses[-1]):.4g}, steps=6, reads={handover.reads}, traffic="
+        assert repr(handover) == f"{shown}{handover.traffic!r})"
         found.append(handover.losses)
     assert torch.equal(*found)
 
