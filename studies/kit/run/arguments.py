@@ -91,10 +91,22 @@ def require_module(word: str, kind: str, homes: Sequence[str], names: Sequence[s
         return
     bare, bracket, arguments = word.partition("(")
     known = {name: f"{home}:{name}" for home in homes[::-1] for name in dir(importlib.import_module(home))}
-    near = get_close_matches(bare, [*names, *(name for name in known if name[0] != "_")], 1)
-    meant = [known.get(name, name) + (bracket + arguments if name in known else "") for name in near]
-    perhaps = f"perhaps {meant[0]!r}; " if meant else ""
+    ours = _nearest(bare, names) if not bracket else None  # a name of ours takes no arguments
+    theirs = None if ours else _nearest(bare, [name for name in known if name[0] != "_"])
+    meant = ours or (known[theirs] + bracket + arguments if theirs else None)
+    perhaps = f"perhaps {meant!r}; " if meant else ""
     raise BadReference(f"{word}: no {kind} is called so; {perhaps}one's own is named as module:name")
+
+
+def _nearest(word: str, known: Sequence[str]) -> str | None:
+    """The nearest word, whose hyphens, underscores and spaces are alike, whatever the case."""
+    plain = {_plain(each): each for each in known[::-1]}
+    near = get_close_matches(_plain(word), plain, 1)
+    return plain[near[0]] if near else None
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("-", " ").replace("_", " ")
 
 
 @dataclass(frozen=True, kw_only=True)

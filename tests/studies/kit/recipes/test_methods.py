@@ -83,9 +83,11 @@ def test_every_method_teaches_something_else() -> None:
     assert not any(same(a, b) for i, a in enumerate(ends) for b in ends[:i])
 
 
-def test_a_recipe_of_an_alternative_is_found_by_its_bare_name() -> None:
-    with pytest.raises(BadReference, match=r"perhaps 'learners.alternatives:separable_cma_es"):
+def test_an_alternative_is_found_by_its_bare_name_and_with_arguments_as_the_recipe() -> None:
+    with pytest.raises(BadReference, match=r"perhaps 'separable CMA-ES'; "):
         require_module("separable_cma", "learner", HOMES, NAMES)
+    with pytest.raises(BadReference, match=r"perhaps 'learners.alternatives:separable_cma_es\(sigma=1\)'"):
+        require_module("separable_cma(sigma=1)", "learner", HOMES, NAMES)
 
 
 def test_what_takes_no_update_is_not_given_rates() -> None:
@@ -171,6 +173,11 @@ def test_our_recipes_by_reference_learn_the_length_of_the_training_and_take_the_
     ("word", "said"),
     [
         ("node pertubation", "perhaps 'node perturbation'"),
+        ("learned-feedback", "perhaps 'learned feedback'"),
+        ("Learned_Feedback", "perhaps 'learned feedback'"),
+        ("pepita", "perhaps 'PEPITA'"),
+        ("direct-feedbak-alignment", "perhaps 'direct feedback alignment'"),
+        ("separable-cma_es()", "perhaps 'learners.alternatives:separable_cma_es()'"),
         ("node_perturbation(size=1)", "perhaps 'learners.recipes:node_perturbation(size=1)'"),
         ("learners.recipies:node_perturbation", "perhaps 'learners.recipes'"),
         ("learners.recipes:node_pertubation", "perhaps 'node_perturbation'"),
