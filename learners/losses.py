@@ -59,8 +59,30 @@ class Loss(Protocol):
         return f"{type(self).__name__}({fields})"
 
     def __call__(self, out: Tensor, target: Any) -> Tensor:
-        """One number for each example, the sum of its parts' losses: (..., batch). Never overridden."""
-        return self.value(out, target).sum(-1)
+        """One number for each example, the sum of its parts' losses: (..., batch). Never overridden.
+
+        Raises:
+            ValueError: `value` gives something else than a number for each part of each example.
+        """
+        return part_losses(self, out, target).sum(-1)
+
+
+def part_losses(loss: Loss, out: Tensor, target: Any) -> Tensor:
+    """The losses of a reading, (..., batch, parts), of the form that `Loss.value` promises.
+
+    Raises:
+        ValueError: the loss gives something else.
+    """
+    losses: Any = loss.value(out, target)
+    wanted = (*out.shape[:-1], loss.parts)
+    if not isinstance(losses, Tensor) or losses.shape != wanted or losses.dtype != out.dtype:
+        is_tensor = isinstance(losses, Tensor)
+        came = f"{losses.dtype} {tuple(losses.shape)}" if is_tensor else f"a {type(losses).__name__}"
+        raise ValueError(
+            f"{loss!r} gave {came} for outputs {out.dtype} {tuple(out.shape)}; wanted {wanted}, a number for "
+            "each part of each example, not averaged"
+        )
+    return losses
 
 
 def known_gradient(loss: Loss, user: str) -> Callable[[Tensor, Any], Tensor]:
@@ -86,7 +108,8 @@ def require_loss(loss: object, user: str) -> None:
         TypeError: it is a function, a class, or lacks a method.
     """
     if isinstance(loss, type) or not isinstance(loss, Loss):
-        raise TypeError(f"{user}: loss is {loss!r}, wanted an instance of a subclass of learners.Loss")
+        hint = f"; write {loss.__name__}()" if isinstance(loss, type) and Loss in loss.__mro__ else ""
+        raise TypeError(f"{user}: loss is {loss!r}, wanted an instance of a subclass of learners.Loss{hint}")
 
 
 class MeasuredLoss(Loss):

@@ -59,7 +59,7 @@ def learned_feedback(
     def learner(update: Update) -> Learner:
         return Descent(estimator, update, loss, control_variate=feedback)
 
-    return with_adam("learned_feedback", learner, learning_rate, update, steps)
+    return with_adam("learned_feedback", loss, learner, learning_rate, update, steps)
 
 
 def node_perturbation(
@@ -80,7 +80,7 @@ def node_perturbation(
     def learner(update: Update) -> Learner:
         return Descent(estimator, update, loss)
 
-    return with_adam("node_perturbation", learner, learning_rate, update, steps)
+    return with_adam("node_perturbation", loss, learner, learning_rate, update, steps)
 
 
 def weight_perturbation(
@@ -108,7 +108,7 @@ def weight_perturbation(
     def learner(update: Update) -> Learner:
         return Descent(estimator, update, loss, delta_rule=delta_rule, control_variate=control_variate)
 
-    return with_adam("weight_perturbation", learner, learning_rate, update, steps)
+    return with_adam("weight_perturbation", loss, learner, learning_rate, update, steps)
 
 
 def equilibrium_propagation(
@@ -130,7 +130,7 @@ def equilibrium_propagation(
     def learner(update: Update) -> Learner:
         return EquilibriumPropagation(update, loss, nudge, nudging, pairs, chopped)
 
-    return with_adam("equilibrium_propagation", learner, learning_rate, update, steps)
+    return with_adam("equilibrium_propagation", loss, learner, learning_rate, update, steps)
 
 
 def coupled_learning(
@@ -150,7 +150,7 @@ def coupled_learning(
     def learner(update: Update) -> Learner:
         return CoupledLearning(update, loss, amplitude, every)
 
-    return with_adam("coupled_learning", learner, learning_rate, update, steps)
+    return with_adam("coupled_learning", loss, learner, learning_rate, update, steps)
 
 
 def measured_feedback(
@@ -182,4 +182,4 @@ def measured_feedback(
     def learner(update: Update) -> Learner:
         return MeasuredFeedback(update, loss, size, every, reads, decay)
 
-    return with_adam("measured_feedback", learner, learning_rate, update, steps)
+    return with_adam("measured_feedback", loss, learner, learning_rate, update, steps)

@@ -12,6 +12,7 @@ from analog.spec import Spec
 
 from .access import needed_access
 from .learner import Batch, Learner
+from .losses import Loss, require_loss
 from .updates.basic import adam
 from .updates.record import Update
 from .updates.wrappers import linear_decay
@@ -52,6 +53,7 @@ class Unscheduled:
 
 def with_adam(
     name: str,
+    loss: Loss,
     learner: Callable[[Update], Learner],
     learning_rate: float,
     update: Update | None,
@@ -61,11 +63,16 @@ def with_adam(
 
     Args:
         name: of the recipe, for messages.
+        loss: that the learner is to descend.
         learner: makes the learner of an update.
         learning_rate: of Adam, at the beginning; it falls to zero linearly.
         update: in place of Adam; None: Adam.
         steps: how long the training is; None where `train` will say.
+
+    Raises:
+        TypeError: it is no loss.
     """
+    require_loss(loss, name)
     if update is not None:
         return learner(update)
 

@@ -97,4 +97,4 @@ def direct_feedback_alignment(
     def learner(update: Update) -> Learner:
         return DirectFeedbackAlignment(update, loss, scale)
 
-    return with_adam("direct_feedback_alignment", learner, learning_rate, update, steps)
+    return with_adam("direct_feedback_alignment", loss, learner, learning_rate, update, steps)

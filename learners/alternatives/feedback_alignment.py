@@ -75,4 +75,4 @@ def feedback_alignment(
     def learner(update: Update) -> Learner:
         return FeedbackAlignment(update, loss, scale)
 
-    return with_adam("feedback_alignment", learner, learning_rate, update, steps)
+    return with_adam("feedback_alignment", loss, learner, learning_rate, update, steps)

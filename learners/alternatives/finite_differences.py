@@ -100,4 +100,4 @@ def finite_differences(
     def learner(update: Update) -> Learner:
         return Descent(estimator, update, loss, delta_rule=False)
 
-    return with_adam("finite_differences", learner, learning_rate, update, steps)
+    return with_adam("finite_differences", loss, learner, learning_rate, update, steps)

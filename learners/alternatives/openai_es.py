@@ -86,4 +86,4 @@ def openai_es(
     def learner(update: Update) -> Learner:
         return Descent(estimator, update, loss, delta_rule=False)
 
-    return with_adam("openai_es", learner, learning_rate, update, steps)
+    return with_adam("openai_es", loss, learner, learning_rate, update, steps)

@@ -80,4 +80,4 @@ def pepita(
     def learner(update: Update) -> Learner:
         return PEPITA(update, loss, scale)
 
-    return with_adam("pepita", learner, learning_rate, update, steps)
+    return with_adam("pepita", loss, learner, learning_rate, update, steps)

@@ -45,4 +45,4 @@ def spsa(
     def learner(update: Update) -> Learner:
         return Descent(estimator, update, loss, delta_rule=False)
 
-    return with_adam("spsa", learner, learning_rate, update, steps)
+    return with_adam("spsa", loss, learner, learning_rate, update, steps)

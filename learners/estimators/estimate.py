@@ -12,7 +12,7 @@ from analog.port import Port, Reading
 from analog.spec import Knobs, Spec
 from analog.verdicts import require_finite
 
-from ..losses import Loss
+from ..losses import Loss, part_losses
 from .base import Estimator, ProbeResult
 from .control_variates import ControlVariate, predicted_change
 from .gradient import Gradient, knob_gradients, weighted_sum
@@ -55,14 +55,8 @@ class Baseline:
         Raises:
             ValueError: the loss gives something else, or numbers that are not finite.
         """
-        out, losses = reading.out, self.loss.value(reading.out, self.target)
-        wanted = (*out.shape[:-1], self.loss.parts)
-        if losses.shape != wanted or losses.dtype != out.dtype:
-            raise ValueError(
-                f"{self.loss!r} gave {losses.dtype} {tuple(losses.shape)} for outputs {out.dtype} "
-                f"{tuple(out.shape)}; wanted {wanted}, a number for each part of each example, not averaged"
-            )
-        self._require_finite(losses, "losses", out)
+        losses = part_losses(self.loss, reading.out, self.target)
+        self._require_finite(losses, "losses", reading.out)
         return losses
 
     def _require_finite(self, found: Tensor, name: str, out: Tensor) -> None:

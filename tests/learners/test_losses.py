@@ -1,10 +1,12 @@
 """Losses: values agree with torch, gradients with autograd, and bad targets are refused."""
 
+from typing import Any
+
 import pytest
 import torch
 
-from analog import stream
-from learners import BinaryCrossEntropy, CrossEntropy, SquaredError
+from analog import Chip, Mismatched, mlp, stream
+from learners import Batch, BinaryCrossEntropy, CrossEntropy, Descent, NodePerturbation, SquaredError, adam
 
 OUT = torch.randn(3, 2, 5, 4, generator=stream(0, "losses"), dtype=torch.float64)
 LABELS = torch.tensor([0, 3, 1, 1, 2])
@@ -42,6 +44,37 @@ def test_gradients_are_gradients(loss: CrossEntropy, target: torch.Tensor) -> No
 def test_bad_labels_are_refused(target: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="wanted int64 class numbers"):
         CrossEntropy()(OUT, target)
+
+
+class Averaged(CrossEntropy):
+    def value(self, out: torch.Tensor, target: Any) -> torch.Tensor:
+        return super().value(out, target).mean()
+
+
+class Number(CrossEntropy):
+    def value(self, out: torch.Tensor, target: Any) -> Any:
+        return float(super().value(out, target).mean())
+
+
+class Flat(CrossEntropy):
+    def value(self, out: torch.Tensor, target: Any) -> torch.Tensor:
+        return super().value(out, target)[..., 0]
+
+
+@pytest.mark.parametrize(
+    ("loss", "came"), [(Averaged(), r"torch.float64 \(\)"), (Number(), "a float"), (Flat(), "torch.float64")]
+)
+def test_a_loss_that_gives_no_number_for_each_example_is_named(loss: CrossEntropy, came: str) -> None:
+    """Whoever asks it: a learner of one's own, or one of ours, before any pulse."""
+    says = rf"^{type(loss).__name__}\(\) gave {came}.*wanted \(5, 1\), a number for each part of each example"
+    out = OUT[0, 0]
+    with pytest.raises(ValueError, match=says):
+        loss(out, LABELS)
+    port = Chip(Mismatched(), mlp(6, 4)).port()
+    learner = Descent(NodePerturbation(0.1), adam(0.1), loss)
+    batch = Batch(torch.zeros(5, 6), LABELS)
+    with pytest.raises(ValueError, match=r"wanted \(5, 1\), a number for each part of each example"):
+        learner.step(port, batch, learner.init(port.spec), stream(0))
 
 
 def test_labels_of_classes_without_an_output_are_told_in_words() -> None:

@@ -68,6 +68,14 @@ def test_a_recipe_that_does_not_know_its_steps_says_what_to_do(recipe: Any) -> N
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.__name__)
+def test_a_loss_that_is_a_class_is_refused_when_the_recipe_is_made(recipe: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^{recipe.__name__}: loss is .*; write CrossEntropy\(\)$"):
+        recipe(CrossEntropy)
+    with pytest.raises(TypeError, match="subclass of learners.Loss$"):
+        recipe(str)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.__name__)
 def test_a_chip_that_errs_nowhere_is_taught_nothing_or_little(recipe: Any) -> None:
     chip = Chip(Ideal(), mlp(8, 6, 3), 7)
     x = lessons(1)[0].x
