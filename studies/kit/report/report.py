@@ -132,6 +132,8 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <header id="claim">
 <div class="soft" id="study">{title}</div>
 <h1>{html.text(claim(study))}</h1>
+<p class="soft" id="tested">This is the claim that the study puts to the test. Whether it holds for what was
+asked here, the tables below say, and nothing else on this page.</p>
 <nav id="contents">{links}</nav>
 <details id="docstring"><summary>All that the study says of itself</summary>
 <pre class="wrapped">{all_said}</pre></details>
