@@ -1,14 +1,15 @@
 """Comparisons of trees of tensors, for the checks of all contracts."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from analog.contract import ContractError
+from analog.contract import ContractError, refuse_global_generators, reseed_global_generators
+from analog.streams import stream
 from analog.tree import tree_leaves
 
 
@@ -128,8 +129,64 @@ def refuse_changed_modes(user: str) -> Iterator[None]:
     require(not changed, f"{user}: torch's {changed} was left changed; change it in a with block")
 
 
-def require_close(found: Tensor, wanted: Tensor, rounding: float, statement: str) -> None:
+def answer_of(
+    user: str, name: str, function: Callable[..., Any], *arguments: Any, nothing: str, gradients: bool = False
+) -> Any:
+    """Ask a pure function twice, in two worlds, and give its answer, which is the same in both.
+
+    The global generators are seeded otherwise the second time, and gradients are no longer recorded.
+
+    Args:
+        user: whose function it is, as messages say it.
+        name: of the function, as messages say it.
+        arguments: what it is given, and leaves as it is.
+        nothing: that it draws nothing, as a message says it.
+        gradients: whether gradients are recorded the second time too, for one that may use them itself.
+
+    Raises:
+        ContractError: it raised, altered an argument or a mode, used a generator, or gave another answer.
+    """
+    before, answers = clone_tree(arguments), []
+    for seed, recorded in ((2, True), (3, gradients)):
+        with (
+            torch.set_grad_enabled(recorded),
+            refuse_changed_modes(f"{user}: {name}"),
+            reseed_global_generators(seed),
+            refuse_global_generators(user, nothing),
+        ):
+            try:
+                found = function(*arguments)
+            except Exception as error:
+                raise ContractError(f"{user}: {name} raised {type(error).__name__}: {error}") from error
+        answers.append((found, clone_tree(found, f"what {name} gave")))  # lest it give the same memory twice
+        require(equal_trees(arguments, before), f"{user}: {name} altered what it was given; work on a copy")
+    (answer, kept), (_, again) = answers
+    require(
+        equal_trees(kept, again),
+        f"{user}: {name} gave two answers to one question; keep all memory in what it is given",
+    )
+    return answer
+
+
+def made_up(*path: str | int) -> Generator:
+    """The generator of the numbers with which a contract is tried, the same at every call."""
+    return stream(0, "check", *path)
+
+
+def others_changed(t: Tensor, kept: int, axis: int) -> Tensor:
+    """A tensor of any shape of which all but one along an axis are turned round, larger and elsewhere."""
+    at = [1] * t.ndim
+    at[axis] = -1
+    here = (torch.arange(t.shape[axis]) == kept).view(at)
+    return torch.where(here, t, -2.3 * t + 0.7)
+
+
+def require_close(found: Tensor, wanted: Tensor, rounding: float, statement: str, slack: float = 0.0) -> None:
     """Pass on if two tensors of one shape differ by no more than a share of the size of the second.
+
+    Args:
+        rounding: the share.
+        slack: by how much more they may differ, of whatever size.
 
     Raises:
         ContractError: they differ by more.
@@ -138,8 +195,23 @@ def require_close(found: Tensor, wanted: Tensor, rounding: float, statement: str
     if not found.numel():
         return
     gap, size = float((found - wanted).abs().max()), float(wanted.abs().max())
-    if not gap <= rounding * (size + 1e-3):
+    if not gap <= rounding * (size + 1e-3) + slack:
         raise ContractError(f"{statement}; off by {gap:.3g} at a size of {size:.3g}")
+
+
+def require_form(found: object, shape: Sequence[int], dtype: torch.dtype, what: str, hint: str = "") -> None:
+    """Pass on if something is a tensor of that shape and dtype.
+
+    Args:
+        what: gave or is the tensor, as the message begins.
+        hint: how the message ends.
+
+    Raises:
+        ContractError: it is something else.
+    """
+    form = f"{found.dtype} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+    fits = isinstance(found, Tensor) and found.shape == tuple(shape) and found.dtype == dtype
+    require(fits, f"{what} {form}, wanted {dtype} {tuple(shape)}{hint}")
 
 
 def multiple(found: Tensor, wanted: Tensor) -> float:

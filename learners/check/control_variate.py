@@ -11,13 +11,21 @@ from analog.contract import ContractError, Law, OncePerPart, first_sentence, ref
 from analog.layers.crossbar import dense
 from analog.port import Probe, Reading
 from analog.spec import Spec
-from analog.streams import stream
 from analog.tree import tree_map
 
 from ..estimators.base import ProbeResult
 from ..estimators.control_variates import ControlVariate
 from ..estimators.gradient import Gradient
-from .comparison import clone_tree, equal_trees, finite, refuse_changed_modes, require
+from .comparison import (
+    answer_of,
+    equal_trees,
+    finite,
+    made_up,
+    refuse_changed_modes,
+    require,
+    require_close,
+    require_form,
+)
 
 _LAYERS = (dense(5, 4), dense(4, 4))
 _WHOLE = (*_LAYERS, dense(4, 3, linear=True))
@@ -117,14 +125,14 @@ class _Trial:
     @cached_property
     def steps(self) -> list[_Taken]:
         """Some steps, each of pure functions that give what they should."""
-        state = self._pure("init", self.variate.init, self.spec, self.whole)
+        state = self._answer("init", self.spec, self.whole)
         steps = []
         for step in range(_STEPS):
             result, outputs, estimate = self._measurement(step)
-            predicted = self._pure("predict", self.variate.predict, state, self.spec, result, outputs)
+            predicted = self._answer("predict", state, self.spec, result, outputs)
             self._check_form(predicted)
             found = (state, self.spec, predicted, result, outputs, estimate)
-            following = self._pure("observe", self.variate.observe, *found)
+            following = self._answer("observe", *found)
             steps.append(_Taken(state, predicted, following))
             state = following
         return steps
@@ -133,36 +141,31 @@ class _Trial:
         self, step: int, chips: int | None = None
     ) -> tuple[ProbeResult, Tensor | None, Gradient]:
         """What was measured at a step, of the fleet or of one chip of it alone."""
-        generator = stream(0, "check", "control variate", step)
+        generator = made_up("control variate", step)
 
-        def draw(*shape: int, axis: int = 0) -> Tensor:
-            whole = torch.randn(shape, generator=generator, dtype=torch.float64).to(self.dtype)
+        def draw(*shape: int, axis: int = 0, size: float = 1.0) -> Tensor:
+            whole = size * torch.randn(shape, generator=generator, dtype=torch.float64).to(self.dtype)
             return whole if chips is None else whole.select(axis, chips)
 
         lead, pushed = (self.fleet, _EXAMPLES), (_PROBES, self.fleet, _EXAMPLES)
         taps = tuple(draw(*lead, la.features).relu() for la in _LAYERS)
         probed = tuple(draw(*pushed, la.features, axis=1).relu() for la in _LAYERS)
-        x, baseline = draw(*lead, 5), draw(*lead, 1).square()
-        losses, outputs = baseline + 0.1 * draw(*pushed, 1, axis=1), draw(*lead, 3)
+        x, outputs = draw(*lead, 5), draw(*lead, 3)
+        baseline, losses = draw(*lead, 1).sigmoid(), draw(*pushed, 1, axis=1).sigmoid()
         shapes = [(self.fleet, la.tiles, la.rows, la.cols) for la in _LAYERS]
         if self.variate.predicts_at == "nodes":
-            probe = Probe(nodes=tuple(0.1 * draw(*pushed, la.features, axis=1) for la in _LAYERS))
+            probe = Probe(nodes=tuple(draw(*pushed, la.features, axis=1, size=0.1) for la in _LAYERS))
             estimate = Gradient(nodes=tuple(draw(*lead, la.features) for la in _LAYERS))
         else:
-            probe = Probe(knobs=tuple(0.1 * draw(_PROBES, *shape, axis=1) for shape in shapes))
+            probe = Probe(knobs=tuple(draw(_PROBES, *shape, axis=1, size=0.1) for shape in shapes))
             estimate = Gradient(knobs=tuple(draw(*shape) for shape in shapes))
         result = ProbeResult(x, Reading(taps), baseline, probe, Reading(probed), losses)
         return result, outputs if self.variate.needs_output_gradient else None, estimate
 
-    def _pure(self, name: str, function: Callable[..., Any], *given: Any) -> Any:
-        """What a function gives, twice the same, of arguments that it leaves alone."""
-        before = clone_tree(given)
-        out = function(*given)
-        require(equal_trees(given, before), f"{self.variate!r}: {name} altered its arguments")
-        kept, again = clone_tree(out), function(*given)
-        same = equal_trees(again, kept)
-        require(same, f"{self.variate!r}: {name} gave something else the second time; keep it in the state")
-        return kept
+    def _answer(self, name: str, *given: Any) -> Any:
+        """What a method gives, twice the same, of arguments that it leaves alone."""
+        nothing = "a control variate draws nothing"
+        return answer_of(f"{self.variate!r}", name, getattr(self.variate, name), *given, nothing=nothing)
 
     def _check_form(self, predicted: object) -> None:
         place, lead = self.variate.predicts_at, (self.fleet, _EXAMPLES)
@@ -175,16 +178,14 @@ class _Trial:
             if place == "knobs":
                 wanted = (self.fleet, layer.tiles, layer.rows, layer.cols)
             if entry is not None:
-                told = f"{entry.dtype} {tuple(entry.shape)}, wanted {self.dtype} {wanted}"
-                law = tuple(entry.shape) == wanted and entry.dtype == self.dtype
-                require(law, f"{self.variate!r}: predict gave {told}")
+                require_form(entry, wanted, self.dtype, f"{self.variate!r}: predict gave")
         require(len(entries) == len(_LAYERS), f"{self.variate!r}: predict gave {len(entries)} layers of 2")
         require(finite(predicted), f"{self.variate!r}: a prediction is not finite")
 
     def check_ignorance(self, step: int, taken: _Taken) -> None:
         """Require the same prediction, whatever the probes were and showed."""
         result, outputs, _ = self._measurement(step)
-        other, _, _ = self._measurement(step + _STEPS)
+        other, _, _ = self._measurement(_STEPS)
         others = {
             "probe": result._replace(probe=other.probe),
             "probed": result._replace(probed=other.probed),
@@ -224,10 +225,8 @@ class _Trial:
 
         def compare(a: Any, b: Any) -> Any:
             if isinstance(a, Tensor) and isinstance(b, Tensor):
-                require(a.shape == b.shape, f"{law} ({tuple(a.shape)}, {tuple(b.shape)})")
-                size = float(b.abs().max()) if b.numel() else 0.0
-                gap = float((a - b).abs().max()) if b.numel() else 0.0
-                require(gap <= _ROUNDING[self.dtype] * max(size, 1e-6), f"{law}, by {gap:.3g} of {size:.3g}")
-            return a
+                require_close(a, b, _ROUNDING[self.dtype], law)
+            else:
+                require(equal_trees(a, b), law)
 
         tree_map(compare, found, wanted)

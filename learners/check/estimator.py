@@ -29,7 +29,7 @@ class _Wiring(NamedTuple):
 
 
 _WIRINGS = (
-    _Wiring("", DENSE, 3, torch.float64),
+    _Wiring("a fleet of 3 chips", DENSE, 3, torch.float64),
     _Wiring("a lone chip", DENSE, None, torch.float64),
     _Wiring("a fleet of 2 chips in float32", DENSE, 2, torch.float32),
     _Wiring("a lone chip with a convolution, in float32", CONVOLUTION, None, torch.float32),
@@ -37,6 +37,7 @@ _WIRINGS = (
 )
 
 
+_ROUNDING = {torch.float64: 1e-5, torch.float32: 2e-3}
 _BENT = (
     "where taps rise under a probe, as rectifiers' do, the mean of the estimate is not the gradient (inputs "
     "taken from the probed reading?)"
@@ -178,7 +179,7 @@ def _check_elsewhere(estimator: Estimator, tolerance: float, generator: Generato
     ):
         chip = LinearChip(layers, dtype, examples)
         with _told(name):
-            rounding = 1e-5 if dtype == torch.float64 else 2e-3
+            rounding = _ROUNDING[dtype]
             check_scale(estimator, chip, tolerance, generator, rounding=rounding, first=1500)
             if dtype == torch.float64:
                 check_entries(estimator, chip, generator, first=1500)
@@ -194,7 +195,7 @@ def _told(where: str) -> Iterator[None]:
     try:
         yield
     except ContractError as error:
-        raise ContractError(f"{error} (on {where})" if where else str(error)) from error
+        raise ContractError(f"{error} (on {where})") from error
 
 
 def _check_variance(estimator: Estimator, chip: LinearChip, predicted: Tensor, generator: Generator) -> None:

@@ -1,6 +1,7 @@
 """The laws of an estimator that need no sampling: what its estimate hangs on, and what not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -12,11 +13,13 @@ from analog.tree import tree_map
 
 from ..estimators.base import Estimator, ProbeResult
 from ..estimators.gradient import Gradient
-from .forms import at_knobs, blame, check_ask, check_tell, fail, tell
-from .linear_chip import Asked, LinearChip
+from .comparison import others_changed, require_close
+from .forms import at_knobs, blame, check_ask, check_tell, tell
+from .linear_chip import EXAMPLES, Asked, LinearChip
 
 _ORDER = (3, 0, 4, 2, 1)
-_TWICE = (0, 1, 2, 3, 4, 0, 1, 2, 3, 4)
+_TWICE = 2 * tuple(range(EXAMPLES))
+_ROUNDING = {torch.float64: 1e-7, torch.float32: 2e-3}
 
 
 def check_exactly(estimator: Estimator, chip: LinearChip, fleet: int | None, generator: Generator) -> None:
@@ -31,20 +34,23 @@ def check_exactly(estimator: Estimator, chip: LinearChip, fleet: int | None, gen
     plain = check_tell(estimator, spec, result)
     laws = _Laws(estimator, chip, spec, asked, plain)
     laws.require(
-        "three times the losses give three times the estimate", chip.result(spec, asked, scale=3.0), 3.0
+        "three times the losses give three times the estimate",
+        chip.result(spec, asked, scale=3.0),
+        tuple(3 * p for p in plain),
     )
-    laws.require("a constant added to all losses changes nothing", chip.result(spec, asked, shift=10.0))
+    laws.require(
+        "a constant added to all losses changes nothing", chip.result(spec, asked, shift=10.0), plain
+    )
     laws.check_sum(result)
     if fleet is not None:
         x = result.x.expand(*spec.fleet, *result.x.shape).clone()
-        laws.require("an x for each chip, though all alike, changes nothing", result._replace(x=x))
+        laws.require("an x for each chip, though all alike, changes nothing", result._replace(x=x), plain)
         with blame("ask raised, given an x for each chip of a fleet"):
             estimator.ask(spec, x, chip.baseline(spec), generator)
     if fleet is not None:
         laws.check_chips_apart(result)
     if asked.memo is None:  # the order of a memo is its estimator's business
-        order = chosen_examples(result, _ORDER)
-        laws.require("the order of the examples changes nothing", order, order=_ORDER)
+        laws.require_of_examples("the order of the examples changes nothing", result, _ORDER)
     if asked.memo is None and fleet is not None:
         laws.check_lone(result)
 
@@ -61,7 +67,7 @@ def check_batches(estimator: Estimator, chip: LinearChip, generator: Generator) 
         return
     result = chip.result(spec, asked)
     laws = _Laws(estimator, chip, spec, asked, tell(estimator, spec, result))
-    laws.require("examples that come twice change nothing", chosen_examples(result, _TWICE), order=_TWICE)
+    laws.require_of_examples("examples that come twice change nothing", result, _TWICE)
     laws.check_single_examples(result)
 
 
@@ -72,59 +78,54 @@ class _Laws:
         self, estimator: Estimator, chip: LinearChip, spec: Spec, asked: Asked, plain: tuple[Tensor, ...]
     ) -> None:
         self.estimator, self.chip, self.spec, self.asked, self.plain = estimator, chip, spec, asked, plain
-        self.rounding = 1e-7 if chip.dtype == torch.float64 else 2e-3
+        self.rounding = _ROUNDING[chip.dtype]
 
-    def require(
-        self,
-        statement: str,
-        other: ProbeResult,
-        factor: float = 1.0,
-        *,
-        plus: tuple[Tensor, ...] | None = None,
-        order: tuple[int, ...] | None = None,
-    ) -> None:
-        """Require that what is told of another result is `factor` times what was told, `plus` something."""
-        found = tell(self.estimator, self.spec, other)
-        for i, (a, b) in enumerate(zip(found, self.plain, strict=True)):
-            wanted = factor * b if plus is None else factor * b + plus[i]
-            if order is not None and self.estimator.gradient_at == "nodes":
-                wanted = wanted[..., list(order), :]
-            self.require_close(a, wanted, f"layer {i}: {statement}")
+    def require(self, statement: str, other: ProbeResult, wanted: tuple[Tensor, ...]) -> None:
+        """Require that what is told of another result is what is wanted."""
+        self.require_alike(statement, tell(self.estimator, self.spec, other), wanted)
 
-    def require_close(self, found: Tensor, wanted: Tensor, statement: str) -> None:
-        gap, size = float((found - wanted).abs().max()), float(wanted.abs().max())
-        if not gap <= self.rounding * (size + 1e-3):
-            fail(f"{statement}; here it is off by {gap:.3g} where estimates are about {size:.3g}")
+    def require_alike(self, statement: str, found: Iterable[Tensor], wanted: Iterable[Tensor]) -> None:
+        for i, (a, b) in enumerate(zip(found, wanted, strict=True)):
+            require_close(a, b, self.rounding, f"layer {i}: {statement}")
+
+    def require_of_examples(self, statement: str, result: ProbeResult, order: tuple[int, ...]) -> None:
+        """Require of some examples, in this order, what was told of them all."""
+        wanted = self.plain
+        if self.estimator.gradient_at == "nodes":
+            wanted = tuple(p[..., list(order), :] for p in wanted)
+        self.require(statement, chosen_examples(result, order), wanted)
 
     def check_sum(self, result: ProbeResult) -> None:
         """Estimates of two losses add up."""
-        other = Gradient(nodes=tuple(d.flip(0, 1).square() for d in self.chip.node_gradients))
+        other = Gradient(nodes=tuple(d.flip(0, 1) for d in self.chip.node_gradients))
         second = result._replace(losses=self.chip.losses(self.asked, other))
         both = result._replace(
             losses=result.losses + second.losses,
             baseline_losses=result.baseline_losses + second.baseline_losses,
         )
         told = tell(self.estimator, self.spec, second)
-        self.require("estimates of two losses add up to that of their sum", both, plus=told)
+        wanted = tuple(p + t for p, t in zip(self.plain, told, strict=True))
+        self.require("estimates of two losses add up to that of their sum", both, wanted)
 
     def check_single_examples(self, result: ProbeResult) -> None:
         """What is told of a batch is what is told of its examples one by one, side by side or on average."""
         each = [
             tell(self.estimator, self.spec, chosen_examples(result, (k,))) for k in range(self.chip.examples)
         ]
-        for i, (parts, wanted) in enumerate(zip(zip(*each, strict=True), self.plain, strict=True)):
-            nodes = self.estimator.gradient_at == "nodes"
-            found = torch.cat(parts, -2) if nodes else torch.stack(parts).mean(0)
-            self.require_close(found, wanted, f"layer {i}: an example's part is the same in a batch of one")
+        nodes = self.estimator.gradient_at == "nodes"
+        found = (
+            torch.cat(parts, -2) if nodes else torch.stack(parts).mean(0) for parts in zip(*each, strict=True)
+        )
+        self.require_alike("an example's part is the same in a batch of one", found, self.plain)
 
     def check_chips_apart(self, result: ProbeResult) -> None:
         """Nothing that was measured of other chips enters the first chip's estimate."""
 
+        chip = 0
+
         def elsewhere(at: int) -> Callable[[Tensor], Tensor]:
-            """What the first chip of the axis `at` showed, beside something else of all others."""
-            return lambda t: torch.cat(
-                (t.narrow(at, 0, 1), t.narrow(at, 1, t.shape[at] - 1) * -2.3 + 0.7), at
-            )
+            """What one chip of the axis `at` showed, beside something else of all others."""
+            return partial(others_changed, kept=chip, axis=at)
 
         others = result._replace(
             baseline=tree_map(elsewhere(0), result.baseline),
@@ -133,15 +134,16 @@ class _Laws:
             losses=elsewhere(1)(result.losses),
         )
         found = tell(self.estimator, self.spec, others)
-        for i, (a, b) in enumerate(zip(found, self.plain, strict=True)):
-            statement = f"layer {i}: what other chips of a fleet measured does not change a chip's estimate"
-            self.require_close(a[0], b[0], statement)
+        statement = "what other chips of a fleet measured does not change a chip's estimate"
+        self.require_alike(statement, (f[chip] for f in found), (p[chip] for p in self.plain))
 
     def check_lone(self, result: ProbeResult) -> None:
         """A chip's estimate is the same alone and in a fleet."""
 
+        chip = 1
+
         def pick(at: int) -> Callable[[Tensor], Tensor]:
-            return lambda t: t.select(at, 1)
+            return lambda t: t.select(at, chip)
 
         alone = ProbeResult(
             result.x,
@@ -155,11 +157,8 @@ class _Laws:
             found = tell(self.estimator, self.chip.spec(None), alone)
         except ContractError as error:
             raise ContractError(f"{error} (on a lone chip)") from error
-        for i, (a, b) in enumerate(zip(found, self.plain, strict=True)):
-            wanted = b[1]
-            if tuple(a.shape) != tuple(wanted.shape):
-                fail(f"layer {i}: of a lone chip tell gave {tuple(a.shape)}, wanted {tuple(wanted.shape)}")
-            self.require_close(a, wanted, f"layer {i}: a chip's estimate is the same alone and in a fleet")
+        statement = "a chip's estimate is the same alone and in a fleet"
+        self.require_alike(statement, found, (p[chip] for p in self.plain))
 
 
 def check_parts(estimator: Estimator, chip: LinearChip, generator: Generator) -> None:
@@ -180,13 +179,10 @@ def check_parts(estimator: Estimator, chip: LinearChip, generator: Generator) ->
             f"tell raised, given losses in 2 parts: {type(error).__name__}: {error}"
         ) from error
     for i, (a, b) in enumerate(zip(other, equal_parts, strict=True)):
-        factors = torch.tensor([1.0, 2.0], dtype=b.dtype).repeat_interleave(b.shape[-2] // 2)
-        gap, size = float((a - factors[:, None] * b).abs().max()), float(b.abs().max())
-        if not gap <= 1e-7 * (size + 1e-3):
-            fail(
-                f"layer {i}: each half of the nodes learns from its own of 2 parts of the losses (their last "
-                f"axis); here it is off by {gap:.3g} where estimates are about {size:.3g}"
-            )
+        *_, rows, _ = b.shape
+        factors = torch.tensor([1.0, 2.0], dtype=b.dtype).repeat_interleave(rows // 2)
+        law = "each half of the nodes learns from its own of 2 parts of the losses (their last axis)"
+        require_close(a, factors[:, None] * b, 1e-7, f"layer {i}: {law}")
 
 
 def _side_by_side(result: ProbeResult, other: ProbeResult) -> ProbeResult:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -10,51 +10,53 @@ from torch import Generator, Tensor
 from analog.contract import ContractError, refuse_global_generators, reseed_global_generators
 from analog.port import Probe
 from analog.spec import Spec
-from analog.tree import tree_leaves, tree_map
+from analog.tree import tree_leaves
 
 from ..estimators.base import Estimator, ProbeResult
 from ..estimators.gradient import Gradient, knob_gradients
-from .comparison import equal_trees, refuse_changed_modes
+from .comparison import clone_tree, equal_trees, finite, refuse_changed_modes, require, require_form
 from .linear_chip import Asked, LinearChip
 
 REMEDY = "draw from the one that `ask` is handed"
+_WORLDS = (2, 3, 5)  # seeds of the global generators, of which nothing may hang
 
 
 def check_ask(estimator: Estimator, chip: LinearChip, spec: Spec, generator: Generator) -> Asked:
     """Ask for a probe of any shape that fits the chip, and check the form of it and of its memo."""
     state = generator.get_state()
-    first, second, again = (_ask(estimator, chip, spec, generator, state, seed) for seed in (1, 2, 3))
-    if not same(first, again) or not same(second, again):
-        fail(
-            "ask gave two probes from one state of its generator; it hangs on something else (a global "
-            "generator, a clock, an earlier call)"
-        )
-    probe, memo = again
+    asked, *again = (_ask(estimator, chip, spec, generator, state, seed) for seed in _WORLDS)
+    require(
+        all(same(asked, each) for each in again),
+        "ask gave two probes from one state of its generator; it hangs on something else (a global "
+        "generator, a clock, an earlier call)",
+    )
+    probe, memo = asked
     with blame("ask raised"):
-        other = estimator.ask(spec, chip.x, chip.baseline(spec), generator)[0]
-    if estimator.probes_at is not None and same(probe, other):
-        fail("ask gave the same probe twice from a generator that moved on; draw from the one it is handed")
+        other, _ = estimator.ask(spec, chip.x, chip.baseline(spec), generator)
     entered = [place for place, entries in probe._asdict().items() if entries is not None]
-    if estimator.probes_at is not None and entered != [estimator.probes_at]:
-        fail(
+    if estimator.probes_at is not None:
+        require(
+            not same(probe, other),
+            "ask gave the same probe twice from a generator that moved on; draw from the one it is handed",
+        )
+        require(
+            entered == [estimator.probes_at],
             f"probes enter at {' and '.join(entered) or 'no place'}, "
-            f"the estimator says at {estimator.probes_at} (its probes_at)"
+            f"the estimator says at {estimator.probes_at} (its probes_at)",
         )
     for name, entry in tree_leaves(probe).items():
-        if entry.dtype != spec.dtype:
-            fail(f"ask gave a probe of {entry.dtype} at {name}, the chip is of {spec.dtype}")
-        if not bool(torch.isfinite(entry).all()):
-            fail(f"ask gave a probe that is not finite at {name}")
+        require_form(entry, entry.shape, spec.dtype, f"ask gave a probe at {name} of")
+        require(finite(entry), f"ask gave a probe that is not finite at {name}")
     with blame("ask gave a probe that does not fit the chip"):
-        asked = chip.answer(estimator, spec, probe, memo, generator)
-        chip.losses(asked)
-    return asked
+        answered = chip.answer(estimator, spec, probe, memo, generator)
+        chip.losses(answered)
+    return answered
 
 
 def _ask(
     estimator: Estimator, chip: LinearChip, spec: Spec, generator: Generator, state: Tensor, seed: int
 ) -> tuple[Probe, Any]:
-    x, baseline = chip.x.clone(), chip.baseline(spec)
+    x, baseline = clone_tree((chip.x, chip.baseline(spec)))  # lest the chip's own be altered
     generator.set_state(state)
     name = type(estimator).__name__
     with (
@@ -64,21 +66,20 @@ def _ask(
         blame("ask raised"),
     ):
         asked = estimator.ask(spec, x, baseline, generator)
-    if not torch.equal(x, chip.x) or not same(baseline, chip.baseline(spec)):
-        fail("ask altered what it was given")
-    if isinstance(asked, Probe) or not isinstance(asked, tuple) or len(asked) != 2:
-        fail(f"ask gave {type(asked).__name__}, wanted a Probe and a memo (or None)")
-    if not isinstance(asked[0], Probe):
-        fail(f"ask gave {type(asked[0]).__name__} and a memo, wanted a Probe and a memo")
-    return asked
+    require(same((x, baseline), (chip.x, chip.baseline(spec))), "ask altered what it was given")
+    pair = isinstance(asked, tuple) and not isinstance(asked, Probe) and len(asked) == 2
+    require(pair, f"ask gave {type(asked).__name__}, wanted a Probe and a memo (or None)")
+    probe, memo = asked
+    kind = type(probe).__name__
+    require(isinstance(probe, Probe), f"ask gave {kind} and a memo, wanted a Probe and a memo")
+    return probe, memo
 
 
 def check_tell(estimator: Estimator, spec: Spec, result: ProbeResult) -> tuple[Tensor, ...]:
     """Let an estimator tell, and check the form of what it gives, (*fleet, ...) for each layer."""
-    copy = tree_map(lambda t: t.clone() if isinstance(t, Tensor) else t, result._replace(memo=None))
-    gradients = []
-    for seed in (1, 2):
-        name = type(estimator).__name__
+    measured, name = result._replace(memo=None), type(estimator).__name__
+    before, gradients = clone_tree(measured), []
+    for seed in _WORLDS:
         with (
             refuse_changed_modes(f"{name}: tell"),
             reseed_global_generators(seed),
@@ -87,40 +88,37 @@ def check_tell(estimator: Estimator, spec: Spec, result: ProbeResult) -> tuple[T
         ):
             gradients.append(estimator.tell(spec, result))
         _require_form(estimator, spec, gradients[-1])
-        if not same(copy, result._replace(memo=None)):
-            fail("tell altered what it was given")
-    if not same(*gradients):
-        fail("tell gave two estimates of one result; it hangs on something else")
+        require(same(before, measured), "tell altered what it was given")
+    gradient, *again = gradients
+    agree = all(same(gradient, each) for each in again)
+    require(agree, "tell gave two estimates of one result; it hangs on something else")
     with blame("tell gave a gradient that does not fit the chip"):
-        knobs = knob_gradients(spec, gradients[0], result.inputs, result.out)
-    lead = (*spec.fleet, result.x.shape[-2])
-    for i, (gradient, shape) in enumerate(zip(knobs, spec.shapes, strict=True)):
-        if tuple(gradient.shape) != shape:
-            fail(f"layer {i}: at the knobs the gradient is {tuple(gradient.shape)}, knobs are {shape}")
-        node = (gradients[0].nodes or (None,) * len(knobs))[i]
-        wanted = (*lead, spec.layers[i].features)
-        if node is not None and tuple(node.shape) != wanted:
-            fail(f"layer {i}: at the nodes the gradient is {tuple(node.shape)}, wanted {wanted}")
-        if gradient.dtype != spec.dtype:
-            fail(f"layer {i}: the gradient is {gradient.dtype}, the chip is of {spec.dtype}")
-        if not bool(torch.isfinite(gradient).all()):
-            fail(f"layer {i}: the gradient is not finite")
-    return _entries(spec, result, gradients[0])
+        knobs = knob_gradients(spec, gradient, result.inputs, result.out)
+    nodes = gradient.nodes or (None,) * len(knobs)
+    for i, (at_node, at_knob) in enumerate(zip(nodes, knobs, strict=True)):
+        require_form(at_knob, spec.shapes[i], spec.dtype, f"layer {i}: at the knobs the gradient is")
+        if at_node is not None:
+            wanted = (*spec.fleet, result.x.shape[-2], spec.layers[i].features)
+            require_form(at_node, wanted, spec.dtype, f"layer {i}: at the nodes the gradient is")
+        require(finite(at_knob), f"layer {i}: the gradient is not finite")
+    return _entries(spec, result, gradient)
 
 
 def _require_form(estimator: Estimator, spec: Spec, gradient: object) -> None:
     """Refuse what `tell` gave unless it has the form that it has to have."""
-    if not isinstance(gradient, Gradient):
-        fail(f"tell gave {type(gradient).__name__}, wanted a Gradient")
-    there = [name for name, entries in zip(gradient._fields, gradient, strict=True) if entries is not None]
-    if there != [estimator.gradient_at]:
-        fail(
-            f"tell gave a gradient at {' and '.join(there) or 'no place'}, "
-            f"the estimator says at {estimator.gradient_at} (its gradient_at)"
-        )
-    entries = gradient.nodes if gradient.knobs is None else gradient.knobs
-    if not isinstance(entries, tuple) or len(entries) != len(spec.layers):
-        fail(f"tell gave {type(entries).__name__}, wanted a tuple of {len(spec.layers)} tensors")
+    require(isinstance(gradient, Gradient), f"tell gave {type(gradient).__name__}, wanted a Gradient")
+    assert isinstance(gradient, Gradient)
+    there = {place: entries for place, entries in gradient._asdict().items() if entries is not None}
+    require(
+        list(there) == [estimator.gradient_at],
+        f"tell gave a gradient at {' and '.join(there) or 'no place'}, "
+        f"the estimator says at {estimator.gradient_at} (its gradient_at)",
+    )
+    entries = there[estimator.gradient_at]
+    require(
+        isinstance(entries, tuple) and len(entries) == len(spec.layers),
+        f"tell gave {type(entries).__name__}, wanted a tuple of {len(spec.layers)} tensors",
+    )
 
 
 def tell(estimator: Estimator, spec: Spec, result: ProbeResult) -> tuple[Tensor, ...]:
@@ -131,12 +129,9 @@ def tell(estimator: Estimator, spec: Spec, result: ProbeResult) -> tuple[Tensor,
 
 def _entries(spec: Spec, result: ProbeResult, gradient: Gradient) -> tuple[Tensor, ...]:
     lead = (*spec.fleet, result.x.shape[-2])
-    if gradient.nodes is None:
-        shapes = list(spec.shapes)
-    else:
-        shapes = [(*lead, layer.features) for layer in spec.layers]
-    entries = gradient.knobs if gradient.nodes is None else gradient.nodes
-    pairs = zip(entries or (), shapes, strict=True)
+    places = ((gradient.knobs, spec.shapes), (gradient.nodes, [(*lead, la.features) for la in spec.layers]))
+    ((entries, shapes),) = ((e, s) for e, s in places if e is not None)
+    pairs = zip(entries, shapes, strict=True)
     return tuple(torch.zeros(s, dtype=spec.dtype) if e is None else e for e, s in pairs)
 
 
@@ -168,12 +163,3 @@ def same(a: Any, b: Any) -> bool:
     return ours.keys() == theirs.keys() and all(
         not isinstance(leaf, Tensor) or equal_trees(leaf, theirs[name]) for name, leaf in ours.items()
     )
-
-
-def fail(statement: str) -> NoReturn:
-    """Raise a `ContractError` with this statement.
-
-    Raises:
-        ContractError: always.
-    """
-    raise ContractError(statement)

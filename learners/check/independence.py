@@ -8,6 +8,7 @@ probability exp(-z^2 / 2) at most, however heavy their tails and however few the
 """
 
 import math
+from itertools import takewhile
 
 import torch
 from torch import Generator, Tensor
@@ -70,14 +71,15 @@ def _check_large_batch(
 
 def _check_repeated(estimator: Estimator, chip: LinearChip, generator: Generator) -> None:
     """No step is that of another time, nor does a chip copy another's probes, however far apart they are."""
-    for _ in range(RUNS):
+
+    def repeated() -> int:
         steps = torch.stack([_prints(estimator, chip, 24, generator) for _ in range(_STEPS)])
-        repeated = _STEPS - len(torch.unique(steps, dim=0))
-        if not repeated:
-            break
-    if repeated:
+        return _STEPS - len(torch.unique(steps, dim=0))
+
+    found = list(takewhile(bool, (repeated() for _ in range(RUNS))))
+    if len(found) == RUNS:
         raise ContractError(
-            f"{repeated} of {_STEPS} steps had the probes of another; draw them from the generator that "
+            f"{min(found)} of {_STEPS} steps had the probes of another; draw them from the generator that "
             "`ask` is handed, not from one that it starts from a small number of seeds"
         )
     fleets = torch.stack([_prints(estimator, chip, _LARGE, generator) for _ in range(_COPIES)])
@@ -105,7 +107,9 @@ def _prints(estimator: Estimator, chip: LinearChip, n: int, generator: Generator
 def _check_mean(estimator: Estimator, chip: LinearChip, place: tuple[str, int], generator: Generator) -> None:
     first = _entry(estimator, chip, *place, 100, generator)
     assert first is not None
-    loudest = int(first.flatten(1).norm(dim=1).argmax())  # some are of size zero, for a baseline
+    loudest = int(
+        torch.linalg.vector_norm(first.flatten(1), dim=1).argmax()
+    )  # some are of size zero, for a baseline
 
     def pushes(n: int, generator: Generator) -> Tensor:
         entry = _entry(estimator, chip, *place, n, generator)

@@ -169,7 +169,7 @@ def _check_class(recording: _Recording) -> None:
     """Nothing of what was learned stays on a learner's class."""
     memory, after = recording.memory, _class_memory(recording.learner)
     for attribute in sorted(memory.keys() | after.keys()):
-        if attribute not in memory or not equal_trees(memory[attribute], after[attribute]):
+        if not equal_trees(memory.get(attribute, ...), after.get(attribute, ...)):
             raise ContractError(
                 f"{attribute} changed while learning; what is remembered belongs into the state"
             )

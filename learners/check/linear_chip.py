@@ -45,9 +45,12 @@ class LinearChip:
         examples: int = EXAMPLES,
     ) -> None:
         self.layers, self.dtype, self.examples = layers, dtype, examples
-        self.x = 0.5 + _waves(3, examples, layers[0].features_in).to(dtype)
-        taps = zip((7, 5, 13, 6), (0.3,) * (len(layers) - 1) + (0.0,), layers, strict=False)
-        self.taps = tuple(rise + _waves(rate, examples, la.features).to(dtype) for rate, rise, la in taps)
+        first, *_ = layers
+        self.x = _waves(3, examples, first.features_in, 0.5).to(dtype)
+        self.taps = tuple(
+            _waves(rate, examples, layer.features, 0.3).to(dtype)
+            for rate, layer in zip((7, 5, 13, 6), layers, strict=False)
+        )
         self.node_gradients = tuple(
             _waves(rate, examples, layer.features).to(dtype)
             for rate, layer in zip((11, 9, 8, 12), layers, strict=False)
@@ -129,9 +132,8 @@ class LinearChip:
                 total = total + (change * d).sum(-1)
         for g, offset in zip(at.knobs or (), asked.knobs, strict=False):
             if g is not None and offset is not None:
-                total = total + (offset * g).sum((-3, -2, -1)).unsqueeze(-1) * _shares(
-                    self.dtype, self.examples
-                )
+                pushed = torch.einsum("...trc,trc->...", offset, g)[..., None]
+                total = total + pushed * _shares(self.dtype, self.examples)
         lead = next(change for change in asked.changes if change is not None).shape[:-1]
         return total.expand(lead).unsqueeze(-1)
 
@@ -156,9 +158,8 @@ class LinearChip:
     def _told(self, estimator: Estimator, parts: Knobs, at_knobs: bool) -> tuple[Gradient, Tensor]:
         if at_knobs:
             return Gradient(knobs=parts), concatenate(parts)
-        nodes = tuple(
-            _signed(self.dtype, self.examples).unsqueeze(-1) * part for part in parts
-        )  # (examples, features) each
+        signed = _signed(self.dtype, self.examples)[:, None]
+        nodes = tuple(signed * part for part in parts)  # (examples, features) each
         if estimator.gradient_at == "nodes":
             return Gradient(nodes=nodes), concatenate(nodes)
         rows = zip(self.layers, nodes, self.inputs, strict=True)
@@ -177,10 +178,10 @@ def concatenate(parts: Sequence[Tensor], fleet: int = 0) -> Tensor:
     return torch.cat([part.flatten(fleet) for part in parts], -1)
 
 
-def _waves(rate: int, rows: int, cols: int) -> Tensor:
-    """Numbers from -1 to 1 with no pattern to speak of."""
+def _waves(rate: int, rows: int, cols: int, center: float = 0.0) -> Tensor:
+    """Numbers within 1 of a center with no pattern to speak of."""
     grid = torch.linspace(-1, 1, 2 * rows * cols, dtype=torch.float64)[: rows * cols]
-    return (rate * grid).sin().view(rows, cols)
+    return (rate * grid).sin().add(center).view(rows, cols)
 
 
 def _shares(dtype: torch.dtype, examples: int) -> Tensor:

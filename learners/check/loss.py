@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from analog.contract import ContractError, Law, OncePerPart, first_sentence
-from analog.streams import stream
 from analog.tree import tree_map
 
 from ..losses import Loss
-from .comparison import require
+from .comparison import made_up, require
 from .loss_trial import EXAMPLES, LossTrial
 
 _LAWS = (  # a law that says why others may look broken goes first
     LossTrial.check_target,
     LossTrial.check_value,
+    LossTrial.check_sizes,
     LossTrial.check_freeze,
     LossTrial.check_examples,
     LossTrial.check_batches,
@@ -92,30 +92,37 @@ def _trials(loss: Loss, target: Any, outputs: int) -> tuple[LossTrial, ...]:
     require(fits, f"{loss!r}: parts is {parts!r}, wanted an integer of at least 1")
     if outputs % parts:
         raise ValueError(f"check_loss: {outputs} outputs do not fall into {parts} parts; give outputs=")
-    out = torch.randn(2, 3, EXAMPLES, outputs, generator=stream(0, "check", "loss"), dtype=torch.float64)
-    chosen = _target(loss, out[0, 0], outputs) if target is None else target
+    out = _outputs(outputs)
+    chosen = _target(loss, out) if target is None else target
     both = (LossTrial(loss, out.to(dtype), _cast(chosen, dtype)) for dtype in (torch.float64, torch.float32))
-    return (*both, *(_wider(loss, 2 * outputs + parts) if target is None else ()))
+    return (*both, *(_wider(loss, 3 * outputs) if target is None else ()))
+
+
+def _outputs(count: int) -> Tensor:
+    """Made-up outputs, (2 probes, 3 chips, 6 examples, count)."""
+    return torch.randn(2, 3, EXAMPLES, count, generator=made_up("loss", count), dtype=torch.float64)
 
 
 def _wider(loss: Loss, outputs: int) -> tuple[LossTrial, ...]:
     """A trial of another count of outputs, if the loss takes it."""
-    generator = stream(0, "check", "wider loss")
-    out = torch.randn(2, 3, EXAMPLES, outputs, generator=generator, dtype=torch.float64)
+    out = _outputs(outputs)
     try:
-        target = _target(loss, out[0, 0], outputs)
+        target = _target(loss, out)
     except ValueError:  # it is made for one count of outputs
         return ()
     return (LossTrial(loss, out, target),)
 
 
-def _target(loss: Loss, out: Tensor, outputs: int) -> Any:
-    generator = stream(0, "check", "target")
-    labels = torch.randint(outputs, (EXAMPLES,), generator=generator)
-    kinds = (labels, torch.rand(EXAMPLES, outputs, generator=generator, dtype=out.dtype))
+def _target(loss: Loss, out: Tensor) -> Any:
+    """Class numbers, or numbers from 0 to 1 like the outputs of a chip, whichever the loss takes first."""
+    (lone, *_), *_ = out
+    generator = made_up("target")
+    examples, classes = lone.shape
+    labels = torch.randint(classes, (examples,), generator=generator)
+    kinds = (labels, torch.rand(lone.shape, generator=generator, dtype=lone.dtype))
     for kind in kinds:
         try:
-            loss.value(out, loss.freeze(out, kind))
+            loss.value(lone, loss.freeze(lone, kind))
         except Exception:
             continue
         return kind

@@ -71,13 +71,13 @@ def check_scale(
     """
     basis = chip.basis(estimator)
     layer = torch.tensor([at for at, _, _ in basis])
-    lengths = torch.stack([wanted.square().sum() for _, _, wanted in basis]).double()
+    lengths = torch.stack([wanted @ wanted for _, _, wanted in basis]).double()
     member = torch.stack([torch.ones(len(basis)), *(layer == at for at in range(len(chip.layers)))]).double()
     weight = member * lengths / (member * lengths).sum(-1, keepdim=True)
 
     def scales(n: int, generator: Generator) -> Tensor:  # (n, 1 + layers)
         columns = [
-            (estimate.double() @ wanted.double()) / wanted.double().square().sum()
+            (estimate.double() @ wanted.double()) / (wanted.double() @ wanted.double())
             for (_, _, wanted), estimate in zip(basis, _columns(estimator, chip, n, generator), strict=True)
         ]
         return torch.stack(columns, -1) @ weight.mT
@@ -145,7 +145,7 @@ def check_entries(
 
 def _worst(looked: Looked, wanted: Tensor, rows: int) -> str:
     width = wanted.numel() // rows
-    at = int(((looked.mean - wanted).abs() / (looked.error + 1e-9)).argmax())
+    at = int(((looked.mean - wanted).abs() / looked.error.clamp(min=1e-9)).argmax())
     return (
         f"where the loss depends on coordinate {at // width} alone, coordinate {at % width} of the "
         f"estimate is {float(looked.mean[at]):.3g}, wanted {float(wanted[at]):.3g}; |z| = {looked.z:.1f}"

@@ -93,7 +93,7 @@ def _run(
     start, chunk, most = rows
     count, total, squares = 0, torch.zeros_like(wanted), torch.zeros_like(wanted)
     goal = start
-    for look in range(_MOST_LOOKS):
+    for _ in range(_MOST_LOOKS):
         while count < goal:
             deviation = sample(min(chunk, goal - count), generator).to(wanted) - wanted
             count, total = count + len(deviation), total + deviation.sum(0)
@@ -108,7 +108,7 @@ def _run(
         z = torch.where(real == 0, torch.zeros_like(gap), real / error)
         refused = bool((z > bound).any()) or bool(torch.isnan(z).any())
         clear = bool((real + CLEARANCE * error <= tolerance).all())
-        if refused or clear or goal >= most or look == _MOST_LOOKS - 1:
+        if refused or clear or goal >= most:
             break
         goal = min(2 * goal, most)
     return Looked(not refused, wanted + gap, error, float(z.max()), bound, not (refused or clear))

@@ -39,7 +39,7 @@ def train_by_turns(
     states: list[Any] = [None, None]
     name = type(learner).__name__
     alive: list[Any] = []  # so that nothing else is found at the place of what was used
-    for turn in range(len(examples) + 1):
+    for turn, _ in enumerate((*examples, None)):  # one more, for the second training
         for who, at in enumerate((turn, turn - 1)):
             if 0 <= at < len(examples):
                 actor = learner if at < half else pristine

@@ -12,12 +12,16 @@ import torch
 
 from analog import ContractError
 from learners.check.comparison import (
+    answer_of,
     clone_tree,
     equal_trees,
     finite,
+    made_up,
     multiple,
+    others_changed,
     refuse_changed_modes,
     require_close,
+    require_form,
 )
 
 NAN, INF = float("nan"), float("inf")
@@ -121,6 +125,93 @@ def test_a_share_of_the_largest_is_let_pass(found: list[float], wanted: list[flo
         return require_close(a, b, 0.01, "the law")
     with pytest.raises(ContractError, match="^the law; off by"):
         require_close(a, b, 0.01, "the law")
+
+
+def test_slack_is_given_whatever_the_size() -> None:
+    a, b = torch.tensor([100.0]), torch.tensor([102.0])
+    require_close(a, b, 0.01, "the law", 1.0)
+    require_close(b, b, 0.0, "the law")
+    with pytest.raises(ContractError, match="^the law; off by 2 at a size of 102$"):
+        require_close(a, b, 0.01, "the law", 0.9)
+
+
+def test_a_tensor_of_another_form_is_told() -> None:
+    require_form(torch.ones(2, 1), (2, 1), torch.float32, "it gave")
+    for found, form in (
+        (torch.ones(2), r"torch.float32 \(2,\)"),
+        (torch.ones(2, 1).double(), r"torch.float64 \(2, 1\)"),
+        (3.0, "float"),
+    ):
+        with pytest.raises(ContractError, match=rf"^it gave {form}, wanted torch.float32 \(2, 1\), always$"):
+            require_form(found, (2, 1), torch.float32, "it gave", ", always")
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("kept", [0, 2])
+def test_all_but_one_are_turned_round_larger_and_elsewhere(axis: int, kept: int) -> None:
+    t = torch.randn(3, 3, 3, generator=made_up("others"))
+    changed = others_changed(t, kept, axis)
+    for k, (now, before) in enumerate(zip(changed.unbind(axis), t.unbind(axis), strict=True)):
+        slope = multiple(now - now.mean(), before - before.mean())
+        rise = float((now - slope * before).mean())
+        assert torch.equal(now, before) if k == kept else slope < -2 and rise > 0.5
+
+
+def asked(function: Any, *given: Any, gradients: bool = False) -> Any:
+    return answer_of("x", "f", function, *given, nothing="it draws nothing", gradients=gradients)
+
+
+def test_an_answer_is_asked_for_twice_and_passed_on() -> None:
+    modes: list[bool] = []
+
+    def recorded(t: torch.Tensor) -> torch.Tensor:
+        modes.append(torch.is_grad_enabled())
+        return 2 * t
+
+    given = torch.ones(2)
+    with torch.no_grad():
+        assert torch.equal(asked(recorded, given), 2 * given) and modes == [True, False]
+        assert torch.equal(asked(recorded, given, gradients=True), 2 * given)
+    assert modes == [True, False, True, True]
+    assert isinstance(asked(lambda: [given]), list)
+
+
+def drawn_in_a_fork() -> float:
+    with torch.random.fork_rng():
+        return float(torch.rand(()))
+
+
+def buffered(buffer: torch.Tensor) -> Any:
+    return lambda: buffer.add_(1)
+
+
+def failing() -> None:
+    raise ArithmeticError("burnt through")
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "says"),
+    [
+        (lambda t: t.add_(1), (torch.ones(2),), "^x: f altered what it was given; work on a copy$"),
+        (drawn_in_a_fork, (), "^x: f gave two answers to one question"),
+        (torch.is_grad_enabled, (), "^x: f gave two answers to one question"),
+        (buffered(torch.ones(2)), (), "^x: f gave two answers to one question"),
+        (iter([1, 2]).__next__, (), "^x: f gave two answers to one question"),
+        (lambda: torch.set_grad_enabled(False), (), "^x: f: torch's gradient mode was left changed"),
+        (lambda: torch.rand(()), (), "^x: the global torch generator .*; it draws nothing"),
+        (failing, (), "^x: f raised ArithmeticError: burnt through$"),
+    ],
+    ids=range(8),
+)
+def test_what_is_no_pure_function_is_named(function: Any, given: Any, says: str) -> None:
+    with pytest.raises(ContractError, match=says):
+        asked(function, *given)
+    assert torch.is_grad_enabled()
+
+
+def test_made_up_numbers_are_the_same_under_one_name() -> None:
+    one, again, other = (torch.randn(4, generator=made_up(name)) for name in ("a", "a", "b"))
+    assert torch.equal(one, again) and not torch.equal(one, other)
 
 
 def test_another_shape_is_told() -> None:

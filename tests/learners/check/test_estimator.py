@@ -233,7 +233,7 @@ class Clumsy(NodePerturbation):
             "^layer 0: at the knobs the gradient is|^tell gave a gradient that does not fit",
         ),
         (Clumsy(0.3), "^tell raised: RuntimeError"),
-        (Defect("squared losses"), "give three times the estimate; here it is off by .* where estimates are"),
+        (Defect("squared losses"), "give three times the estimate; off by .* at a size of"),
     ],
     ids=[
         "deaf",
@@ -299,5 +299,15 @@ def test_a_variance_that_is_not_as_predicted_is_named() -> None:
     wrong = predicted_by(NodePerturbation(0.3, probes=3))  # a third probe that is not there
     with pytest.raises(ContractError, match=r"variance is not as predicted: at knob \d+ it is .*, predicted"):
         check_estimator(NodePerturbation(0.3, probes=2), stream(0, "wrong spread"), variance=wrong)
+    elsewhere = predicted_by(NodePerturbation(0.3, probes=2))
+    least = int(elsewhere(LinearChip()).argmin())
+    three_off = torch.ones(26, dtype=torch.float64)
+    three_off[least] = 3.0
+    with pytest.raises(ContractError, match=f"variance is not as predicted: at knob {least} it is"):
+        check_estimator(
+            NodePerturbation(0.3, probes=2),
+            stream(0, "one off"),
+            variance=lambda chip: elsewhere(chip) * three_off,
+        )
     with pytest.raises(ValueError, match="variance gave"):
         check_estimator(NodePerturbation(0.3), stream(0), variance=lambda chip: torch.zeros(3))

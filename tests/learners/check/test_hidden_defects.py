@@ -24,6 +24,7 @@ from learners import (
     gaussian,
     rademacher,
 )
+from learners.check.estimator import _check_elsewhere
 from learners.estimators import ProbeDistribution, coordinates, haar, knob_gradients, sphere
 from learners.estimators.base import ProbeResult
 from learners.estimators.distributions import Independent
@@ -369,6 +370,25 @@ SCOPE: dict[str, tuple[Any, str]] = {  # right where a narrower check would look
 }
 
 
+@pytest.mark.parametrize(
+    ("examples", "precision", "says"),
+    [
+        (1, torch.float64, "2 times the gradient .* chips with a convolution, one example"),
+        (2, torch.float32, "2 times the gradient .* four layers in float32, two examples"),
+    ],
+)
+def test_the_mean_is_looked_at_in_batches_of_one_and_of_two(
+    examples: int, precision: torch.dtype, says: str
+) -> None:
+    def twice(found: Gradient, spec: Spec, result: ProbeResult) -> Gradient:
+        there = result.x.shape[-2] == examples and spec.dtype == precision
+        return tree_map(lambda t: t * (1 + there), found)
+
+    _check_elsewhere(NODES, 0.05, stream(0, "elsewhere"))
+    with pytest.raises(ContractError, match=says):
+        _check_elsewhere(Defective(NODES, change_tell=twice), 0.05, stream(0, "elsewhere"))
+
+
 @pytest.mark.parametrize("name", sampled(SCOPE, 3))
 def test_what_is_wrong_at_other_sizes_is_named_too(name: str) -> None:
     estimator, says = SCOPE[name]
@@ -416,7 +436,8 @@ def test_an_error_of_scale_of_one_percent_is_found(estimator: Any, factor: float
 
 def test_what_a_call_would_have_found_is_told() -> None:
     """To rounding for probes of fixed length, as much as is asked for Gaussian ones."""
-    assert check_estimator(NODES, stream(0, "told")).whole == 1e-5
+    for sound in (NODES, WEIGHTS):
+        assert check_estimator(sound, stream(0, "told")).whole == 1e-5
     once = check_estimator(NodePerturbation(0.3, 1, gaussian), stream(0, "told"), tolerance=0.03)
     assert once.whole <= 0.03 and all(layer > once.whole for layer in once.layers)
     for tolerance in (0.0, 1.0):

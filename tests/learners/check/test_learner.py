@@ -224,6 +224,83 @@ class Lists(Plain):
         return longer, super().step(port, batch, 0, generator)[1]
 
 
+class Lazy(Plain):
+    """Leaves out the last pulse of one of its trainings, by their number."""
+
+    def __init__(self, training: int) -> None:
+        super().__init__()
+        self.training = training
+
+    def init(self, spec: object) -> int:
+        _MODULE.append(0.0)
+        return 10 * len(_MODULE)
+
+    def step(self, port: Port, batch: Batch, state: int, generator: object) -> tuple[int, Step]:
+        if state == 10 * self.training + 3:
+            baseline = port.measure(batch.x)
+            return state + 1, Step(baseline.out.mean(), baseline)
+        return super().step(port, batch, state, generator)
+
+
+@pytest.mark.parametrize(
+    ("training", "says"),
+    [(2, "^tape: 7 events played back, the recording has 8"), (3, "7 events"), (4, "7 events")],
+)
+def test_a_training_that_sends_less_is_named(training: int, says: str) -> None:
+    _MODULE.clear()
+    port = Chip(Mismatched(), LAYERS).port()
+    with pytest.raises(ReplayMismatch, match=says):
+        check_learner(Lazy(training), port, lessons(), lambda: stream(0, "probes"))
+
+
+class NewOnItsClass(Plain):
+    def extra(self, baseline: torch.Tensor) -> float:
+        type(self).fresh = 1  # type: ignore[attr-defined]
+        return 0.0
+
+
+class LessOnItsClass(Plain):
+    spare = 1
+
+    def extra(self, baseline: torch.Tensor) -> float:
+        if "spare" in vars(type(self)):
+            del type(self).spare
+        return 0.0
+
+
+def test_what_comes_or_goes_on_a_class_is_named() -> None:
+    port = Chip(Mismatched(), LAYERS).port()
+    for kind, name in ((NewOnItsClass, "fresh"), (LessOnItsClass, "spare")):
+        with pytest.raises(ContractError, match=f"{kind.__name__}.{name} changed while learning"):
+            check_learner(kind(), port, lessons(), lambda: stream(0, "probes"))
+
+
+def test_the_second_half_is_anothers_however_short() -> None:
+    port = Chip(Mismatched(), LAYERS).port()
+    with pytest.raises(ReplayMismatch, match="of two trainings by turns"):
+        check_learner(OnItselfBegunAnew(), port, lessons()[:2], lambda: stream(0, "probes"))
+
+
+class Locked(Plain):
+    """Cannot be copied."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+class Secondless(Plain):
+    def step(self, port: Port, batch: Batch, state: int, generator: object) -> Any:
+        return state, state
+
+
+def test_what_cannot_be_copied_is_taken_as_it_is_and_a_step_that_is_none_is_named() -> None:
+    port = Chip(Mismatched(), LAYERS).port()
+    check_learner(Locked(), port, lessons(), lambda: stream(0, "probes"))
+    with pytest.raises(TypeError, match=r"step gave int second; wanted \(state, Step\)"):
+        check_learner(Secondless(), port, lessons(), lambda: stream(0, "probes"))
+
+
 def test_a_learner_that_keeps_to_its_wires_passes() -> None:
     """And the check returns the laws that it kept, as that of a device does."""
     for learner in (Plain(), Lists(), Descent(NodePerturbation(0.1), adam(0.01), CrossEntropy())):
@@ -234,10 +311,12 @@ def test_a_learner_that_keeps_to_its_wires_passes() -> None:
 
 def test_slips_have_clear_errors() -> None:
     chip = Chip(Mismatched(), LAYERS)
-    with pytest.raises(TypeError, match=r"give its wires, chip.port\(\)"):
+    with pytest.raises(TypeError, match=r"check_learner.*give its wires, chip.port\(\)"):
         check_learner(Plain(), chip, lessons(), lambda: stream(0))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="wanted a function that makes one"):
         check_learner(Plain(), chip.port(), lessons(), stream(0))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="^check_learner: generator is 3, wanted a torch.Generator"):
+        check_learner(Plain(), chip.port(), lessons(), lambda: 3)  # type: ignore[arg-type,return-value]
     with pytest.raises(ValueError, match="no batch to learn from"):
         check_learner(Plain(), chip.port(), [], lambda: stream(0))
 

@@ -71,7 +71,7 @@ def test_a_loss_that_compares_examples_says_so_and_is_told_what_was_left_out() -
     assert check_loss(CrossEntropy(), LABELS) == laws
     *tried, left_out = check_loss(SubclassLoss(3), LABELS)
     assert tuple(tried) == laws and "the loss couples examples" in left_out
-    with pytest.raises(ContractError, match="the loss of an example hangs on other examples"):
+    with pytest.raises(ContractError, match="the value of an example hangs on other examples"):
         check_loss(Silent(3), LABELS)
     with pytest.raises(ContractError, match="gradient is 0.5 times that of central differences"):
         check_loss(Half(3), LABELS)
@@ -148,7 +148,7 @@ BREACHES = {
     "not finite": "value is not finite",
     "infinite at 0": "value is not finite at 0 times",
     "draws": "global torch generator",
-    "remembers": "value gave two answers",
+    "remembers": "value of .* gave two answers",
     "six examples": "central differences|in a batch of 1",
     "a batch of one swallowed": "in a batch of 1|value gave .* wanted",
     "two axes of probes": "under two axes of probes",
@@ -156,9 +156,9 @@ BREACHES = {
     "by place": "central differences|in a batch of 1",
     "not finite above 1e3": "value is not finite at 1000 times",
     "not finite where it fits": "not finite at out == target|central differences",
-    "asks for a graph": "two answers",
-    "saturated": "central differences .* at outputs 30 times as large",
-    "alters": "value altered what it was given",
+    "asks for a graph": "value of .* two answers",
+    "saturated": "central differences .* at outputs of size 30",
+    "alters": "value of .* altered what it was given",
     "negated": "gradient is -1 times",
     "half": "gradient is 0.5 times",
     "over the batch": "gradient of an example is the same in a batch of 1",
@@ -168,7 +168,7 @@ BREACHES = {
     "gradients mixed": "the gradient of an example hangs on other examples",
     "frozen fleet": "freeze and value are the same for a chip alone",
     "frozen with a graph": "freeze gave a target with a graph",
-    "target altered": "freeze altered",
+    "target altered": "freeze of .* altered",
     "call is no sum": "the call is the sum of the parts",
 }
 
@@ -188,6 +188,104 @@ class HalvesOnly(CrossEntropy):
 def test_parts_are_as_many_as_are_stated() -> None:
     with pytest.raises(ContractError, match=r"wanted torch.float64 \(.*2\)"):
         check_loss(HalvesOnly())
+
+
+@pytest.mark.parametrize("parts", [0, -1, True, 1.5])
+def test_parts_are_an_integer_of_at_least_one(parts: Any) -> None:
+    loss = CrossEntropy()
+    loss.parts = parts
+    with pytest.raises(ContractError, match=f"parts is {parts}, wanted an integer of at least 1"):
+        check_loss(loss)
+
+
+class Shifted(SquaredError):
+    """Whose value is far from 0, of some examples: differences round more, and no gradient is wrong."""
+
+    def value(self, out: Tensor, target: Tensor) -> Tensor:
+        far = 1e9 * (target.sum(-1, keepdim=True) > target.sum(-1).median())
+        return super().value(out, target) + far
+
+
+def test_what_differences_round_is_let_pass() -> None:
+    check_loss(Shifted(), SOFT.clone())
+
+
+class OfAFleet(SquaredError):
+    """Wants one more number beside the target."""
+
+    def value(self, out: Tensor, target: Any) -> Tensor:
+        return 0.5 * (out - target[0]).square().sum(-1, keepdim=True)
+
+    def gradient(self, out: Tensor, target: Any) -> Tensor:
+        return out - target[0]
+
+
+def test_other_batches_are_tried_where_each_example_has_its_row_of_the_target() -> None:
+    check_loss(OfAFleet(), (SOFT, torch.ones(2)))
+    check_loss(OfAFleet(), (SOFT, 3.0))
+    for target in ((SOFT, torch.ones(6)), (SOFT, None)):
+        with pytest.raises(ContractError, match="in a batch of 1"):
+            check_loss(SixRows(), target)
+
+
+class SixRows(OfAFleet):
+    """Doubles the loss of batches that are not of six."""
+
+    def value(self, out: Tensor, target: Any) -> Tensor:
+        return super().value(out, target) * (1 + (out.shape[-2] != 6))
+
+
+class SharpValue(SquaredError):
+    """No number where it fits, and no gradient that anybody knows."""
+
+    gradient: Any = None
+
+    def value(self, out: Tensor, target: Tensor) -> Tensor:
+        gap = (out - target).norm(dim=-1, keepdim=True)
+        return gap * gap / gap
+
+
+class SharpGradient(SquaredError):
+    """Whose gradient is no number where it fits."""
+
+    def value(self, out: Tensor, target: Tensor) -> Tensor:
+        return 0.5 * (out - target).square().sum(-1, keepdim=True)
+
+    def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+        gap = out - target
+        return gap * gap / gap
+
+
+def test_what_is_no_number_where_it_fits_is_named() -> None:
+    for loss, name in ((SharpValue(), "value"), (SharpGradient(), "gradient")):
+        with pytest.raises(ContractError, match=f"{name} is not finite at out == target"):
+            check_loss(loss, SOFT.clone())
+
+
+def test_another_count_of_outputs_is_tried_without_a_target() -> None:
+    counts: set[int] = set()
+
+    class Counting(SquaredError):
+        def gradient(self, out: Tensor, target: Tensor) -> Tensor:
+            counts.add(out.shape[-1])
+            return super().gradient(out, target)
+
+    check_loss(Counting())
+    assert counts == {6, 18}
+    counts.clear()
+    check_loss(Counting(), SOFT.clone())
+    assert counts == {6}
+
+
+def test_a_target_that_freezes_what_was_read_is_lawful() -> None:
+    check_loss(Settled(), SOFT.clone())
+
+
+class Settled(SquaredError):
+    """Judges by the sign of what was read at first."""
+
+    def freeze(self, out: Tensor, target: Tensor) -> Tensor:
+        return target * out.sign()
 
 
 class NoTarget(CrossEntropy):

@@ -70,6 +70,11 @@ def test_an_error_within_rounding_is_none_and_one_beyond_without_spread_is_certa
         assert not look(Given(off, 0.0)).kept
 
 
+def test_a_law_that_is_kept_to_the_bit_is_clear_whatever_the_tolerance() -> None:
+    sample = Given(0.0, 0.0)
+    assert look(sample, 0.0).kept and sum(sample.asked) == 10
+
+
 def test_rare_means_have_at_least_the_mean_error_of_all() -> None:
     def rare(n: int, generator: Generator) -> Tensor:
         noisy = 1.0 - 2.0 * (torch.arange(n, dtype=F64) % 2)
