@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from ..randomness import Noise
-from ..tree import tree_leaves, tree_map
+from ..tree import tree_leaves
 from .assertions import require, require_close
-from .trial import Bench, FrozenNoise, Trial, respond
+from .trial import Bench, FrozenNoise, Trial, copies, respond
 
 _SCALES: Final = tuple(1.3 * 10.0**k for k in range(-6, 10, 3))  # s
 _ROUNDING: Final = 1e-7  # of a wait, as of a factor that was computed in single precision
@@ -43,7 +43,7 @@ def _used(trial: Trial) -> Bench:
     """A layer of chips of which one is fresh, one was pulsed a little, and one far."""
     bench = trial.bench(3)
     sizes = torch.tensor([0.0, 0.5, 3.0], dtype=torch.float64).reshape(-1, 1, 1, 1)
-    drive = sizes * trial.draw("used", *bench.cells.knobs.shape)
+    drive = sizes * trial.like("used", bench.cells.knobs)
     return bench._replace(cells=trial.device.pulse(bench.cells, drive, Noise.none()))
 
 
@@ -61,8 +61,8 @@ def _by_chance(trial: Trial, bench: Bench, seconds: float) -> bool:
 
 def _states(trial: Trial, bench: Bench, cells: Any) -> list[Tensor]:
     """All that shows of cells: readings with noise and without, before a pulse and after, and their end."""
-    x = trial.draw("x", *bench.cells.knobs.shape[:2], 5, bench.layer.cols)
-    pulsed = trial.device.pulse(cells, 0.1 * trial.draw("drive", *cells.knobs.shape), Noise.none())
+    x = trial.inputs(bench, 5)
+    pulsed = trial.device.pulse(cells, trial.like("drive", cells.knobs, 0.1), Noise.none())
     ended = trial.device.worn_out(cells)
     shown = [respond(trial.device, each, x) for each in (cells, pulsed)]
     noisy = respond(trial.device, cells, x, FrozenNoise(trial.seed))
@@ -70,11 +70,12 @@ def _states(trial: Trial, bench: Bench, cells: Any) -> list[Tensor]:
 
 
 def _no_time(trial: Trial, bench: Bench) -> None:
-    x = trial.draw("x", *bench.cells.knobs.shape[:2], 5, bench.layer.cols)
-    drive = 0.1 * trial.draw("drive", *bench.cells.knobs.shape)
-    pulsed = trial.device.pulse(bench.cells, drive, trial.noise())
-    far = trial.device.pulse(bench.cells, 30 * drive, trial.noise())
-    for cells in (bench.cells, far, trial.device.age(pulsed, 1e3, trial.noise("before"))):
+    x = trial.inputs(bench, 5)
+    near, far = (
+        trial.device.pulse(bench.cells, trial.like("drive", bench.cells.knobs, size), trial.noise())
+        for size in (0.1, 3.0)
+    )
+    for cells in (bench.cells, far, trial.device.age(near, 1e3, trial.noise("before"))):
         for noise in (Noise.none(), trial.noise("no time")):
             still = trial.device.age(cells, 0.0, noise)
             law = f"{bench.name}: age(cells, 0) changes the response"
@@ -109,18 +110,17 @@ def check_aging_by_chance(trial: Trial) -> None:
     bench = trial.bench(1)
     if not any(_by_chance(trial, bench, seconds) for seconds in (_SCALES[0], _SCALES[2], _SCALES[-1])):
         return
-    copies = tree_map(lambda leaf: leaf.repeat(_PAIRS, *(1,) * (leaf.ndim - 1)), bench.cells)
+    fleet = copies(bench.cells, _PAIRS)
     x = torch.eye(bench.layer.cols, dtype=torch.float64)
-    start = _shown(trial, copies, x)
+    start = _shown(trial, fleet, x)
     for scale in _SCALES:
         waits, noise = [*(scale / 12,) * 12, 1.1 * scale], trial.noise(f"{scale}")
-        once, often = (_shown(trial, _aged(trial, copies, each, noise), x) for each in ([sum(waits)], waits))
+        once, often = (_shown(trial, _aged(trial, fleet, each, noise), x) for each in ([sum(waits)], waits))
         where = f"{bench.name}: in waits of {waits[0]:.3g} s and one of {waits[-1]:.3g} s a chip"
-        _require_alike(
-            (once - start).abs().sum(1), (often - start).abs().sum(1), f"{where} spreads by ageing"
-        )
-        signs = start.sign()
-        one, many = (((end - start) * signs).sum(1) for end in (once, often))
+        moves, signs = (once - start, often - start), start.sign()
+        one, many = (torch.einsum("cs->c", moved.abs()) for moved in moves)
+        _require_alike(one, many, f"{where} spreads by ageing")
+        one, many = (torch.einsum("cs,cs->c", moved, signs) for moved in moves)
         _require_alike(one, many, f"{where} drifts by ageing")
 
 

@@ -4,16 +4,16 @@ Judged by the values that come out, see `shared_noise`.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from ..randomness import Noise
-from ..tree import tree_leaves, tree_map
+from ..tree import tree_leaves
 from .assertions import require
 from .shared_noise import DIMS, require_independent
-from .trial import Bench, Scene, Trial, scenes
+from .trial import Bench, Scene, Trial, like_first, scenes
 
 _READS: Final = 36  # pairs of readings, each of many chips, probes and examples
 _EXAMPLES: Final = 16
@@ -27,9 +27,9 @@ def check_fresh_noise(trial: Trial) -> None:
     """Noise is another one at every use: no two readings, pulses or waits have the same."""
     bench = trial.bench(chips=3)
     for stage in ("collect", "sense", "fire"):
-        for way, use in _readings(trial, bench, stage).items():
+        for way, read in _readings(trial, bench, stage).items():
             alike = ("chips", "probes") if stage == "collect" else ("chips", "probes", "examples")
-            _require_fresh(trial, f"{bench.name}: {stage}{way}", "reading", use.read, alike)
+            _require_fresh(trial, f"{bench.name}: {stage}{way}", "reading", read, alike)
         later = _after_a_pulse(trial, bench, stage)
         _require_fresh(trial, f"{bench.name}: {stage} after a pulse", "pulse", later, ("chips",))
     for what, act in _changes(trial, bench).items():
@@ -56,11 +56,9 @@ def require_probes_apart(trial: Trial, stage: str) -> None:
 
 
 def _judge_readings(trial: Trial, bench: Bench, stage: str, axes: tuple[str, ...]) -> None:
-    for way, use in _readings(trial, bench, stage).items():
-        judged = [axis for axis in trial.uncoupled(*axes) if axis != "probes" or use.probed]
-        if judged:
-            d = _differences(use.read, trial.noise(f"{stage}{way}"), _READS)
-            require_independent(trial, f"{bench.name}: {stage}{way}", d, judged)
+    for way, read in _readings(trial, bench, stage).items():
+        d = _differences(read, trial.noise(f"{stage}{way}"), _READS)
+        require_independent(trial, f"{bench.name}: {stage}{way}", d, trial.uncoupled(*axes))
 
 
 def _of_a_crowd(trial: Trial, crowd: Bench, stage: str) -> Callable[[Noise], Tensor]:
@@ -68,13 +66,11 @@ def _of_a_crowd(trial: Trial, crowd: Bench, stage: str) -> Callable[[Noise], Ten
     return lambda noise: plain.through(trial.device, stage, noise).unsqueeze(0)
 
 
-class _Use(NamedTuple):
-    read: Callable[[Noise], Tensor]  # gives (probes, chips, tiles, examples, rows)
-    probed: bool
+def _readings(trial: Trial, bench: Bench, stage: str) -> dict[str, Callable[[Noise], Tensor]]:
+    """One stage read without a probe, with probes, those of the knobs on two axes, and before they come.
 
-
-def _readings(trial: Trial, bench: Bench, stage: str) -> dict[str, _Use]:
-    """One stage read without a probe, with probes, those of the knobs on two axes, and before they come."""
+    Each gives (probes, chips, tiles, examples, rows).
+    """
     found = scenes(trial, bench, stage, examples=_EXAMPLES, probes=4)
     plain, nodes, probed = (_twins(scene, stage) for scene in found.values())
     square, device = probed.unflattened((2, 2)), trial.device
@@ -83,15 +79,13 @@ def _readings(trial: Trial, bench: Bench, stage: str) -> dict[str, _Use]:
         shown = plain.through(device, stage, noise, lead=(4,))
         return shown if shown.ndim == 5 else shown.expand(4, *shown.shape)
 
-    uses = {
-        "": _Use(lambda noise: plain.through(device, stage, noise).unsqueeze(0), False),
-        ", with probes": _Use(lambda noise: nodes.through(device, stage, noise), True),
-        ", with probes of the knobs": _Use(
-            lambda noise: square.through(device, stage, noise).flatten(0, 1), True
-        ),
+    uses: dict[str, Callable[[Noise], Tensor]] = {
+        "": lambda noise: plain.through(device, stage, noise).unsqueeze(0),
+        ", with probes": lambda noise: nodes.through(device, stage, noise),
+        ", with probes of the knobs": lambda noise: square.through(device, stage, noise).flatten(0, 1),
     }
     if before(trial.noise()).shape != before(Noise.none()).shape or _noisy(before, trial.noise()):
-        uses[", before probes have come"] = _Use(before, True)
+        uses[", before probes have come"] = before
     return uses
 
 
@@ -126,10 +120,9 @@ def _judge_writes(
 
 def _changes(trial: Trial, bench: Bench) -> dict[str, Callable[[Noise], object]]:
     """A pulse, and waits, of twin chips that are driven alike."""
-    cells = tree_map(lambda leaf: leaf[:1].expand_as(leaf).clone(), bench.cells)
-    drive = 0.1 * trial.draw("drive", *cells.knobs.shape[1:], dtype=cells.knobs.dtype)
-    drive[..., ::2] = 10 * drive[..., ::2]
-    drive = drive.expand_as(cells.knobs).clone()
+    cells = like_first(bench.cells)
+    drive = like_first(trial.like("drive", cells.knobs, 0.1))
+    drive[..., ::2] *= 10  # some of them large
 
     def wait(seconds: float) -> Callable[[Noise], object]:
         return lambda noise: trial.device.age(cells, seconds, noise)
@@ -173,8 +166,9 @@ def _twins(scene: Scene, stage: str) -> Scene:
         sent[..., place, place] = 1.0
     else:
         sent = sent + torch.tensor(_SUMS, dtype=sent.dtype)[torch.arange(sent.shape[-1]) % len(_SUMS)]
-    cells = tree_map(lambda leaf: leaf[:1].expand_as(leaf).clone(), scene.cells)
-    return Scene(cells, None if scene.offset is None else torch.zeros_like(scene.offset), sent)
+    return Scene(
+        like_first(scene.cells), None if scene.offset is None else torch.zeros_like(scene.offset), sent
+    )
 
 
 def _require_fresh(

@@ -1,6 +1,7 @@
 """Laws of influence: chips, tiles, probes and examples do not change what another of them shows."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from .independence import require_probes_apart
 from .trial import AXES, ONE, AlikeNoise, Bench, FrozenNoise, Scene, Trial, respond, scenes
 
 _LONE = "as a chip that is no fleet"
+_MANY = {"examples": 75}  # times over, of what is as cheap as few
+_WEARING = ((1.0, -1.0) * 8, (1e6, -1e6) * 4)  # drives that wear a chip out, if anything does
 _TOLERANCE = 1e-9  # of the scale: products of other sizes round differently
 
 
@@ -69,16 +72,17 @@ def _apart(trial: Trial, scene: Scene) -> Noise:
 
 def _subsets(axis: str, whole: Tensor) -> Iterator[tuple[str, list[int]]]:
     """Some of those along an axis, which stand there alone, in other places, and among more."""
-    count = whole.shape[AXES[axis]]
-    yield "alone", [count - 1]
-    yield "in another order", list(range(count))[::-1]
-    yield "among more", [*range(count), *range(count), 0]
-    yield "among many", [*range(count)] * (75 if axis == "examples" else 5)
+    everyone = [*range(whole.shape[AXES[axis]])]
+    *_, last = everyone
+    yield "alone", [last]
+    yield "in another order", [*reversed(everyone)]
+    yield "among more", [*everyone, *everyone, last]
+    yield "among many", everyone * _MANY.get(axis, 5)
 
 
 def _some(count: int) -> tuple[tuple[int, float], ...]:
     """Who is kept beside others, and how large these are."""
-    return ((0, 30.0), (count - 1, 1e4)) if count > 1 else ()
+    return ((0, 30.0), (count - 1, 1e4))
 
 
 def _same(part: Tensor, whole: Tensor, where: str, axis: str, how: str) -> None:
@@ -92,8 +96,7 @@ def _same(part: Tensor, whole: Tensor, where: str, axis: str, how: str) -> None:
 def check_influence_in_cells(trial: Trial) -> None:
     """Chips and tiles do not influence each other when they are pulsed or age, with noise or without."""
     for bench in (trial.bench(),):
-        drive = 0.1 * trial.draw("drive", *bench.cells.knobs.shape)
-        x = trial.draw("x", *bench.cells.knobs.shape[:2], 3, bench.layer.cols)
+        drive, x = trial.like("drive", bench.cells.knobs, 0.1), trial.inputs(bench, 3)
         acts: dict[str, Callable[[Scene, Noise], Any]] = {
             "when pulsed": lambda s, n: trial.device.pulse(s.cells, s.sent, n),
             "when they age 1 s": lambda s, n: trial.device.age(s.cells, 1.0, n),
@@ -171,8 +174,8 @@ def _worn(trial: Trial, bench: Bench) -> Tensor | None:
     drive = torch.zeros_like(cells.knobs)
     if trial.device.worn_out(cells) is None:
         return None
-    for k in range(24):
-        drive[1] = (1.0 if k < 16 else 1e6) * (-1) ** k
+    for size in chain(*_WEARING):
+        drive[1] = size
         cells = trial.device.pulse(cells, drive.clone(), noise)
         ended = trial.device.worn_out(cells)
         if ended is None or bool(ended.any()):

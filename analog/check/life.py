@@ -21,6 +21,7 @@ from ..layers.crossbar import Layer
 from ..port import Port, Probe
 from .replicas import Replicas
 
+_YOUNGER: Final = 10  # by how much the identity of who takes a place is higher
 _LENGTH: Final = 25  # steps of one life, at most
 _DTYPES: Final = {"float32": torch.float32, "float64": torch.float64}
 
@@ -109,7 +110,6 @@ class _Life(RuleBasedStateMachine):
 
         knobs = self._drive(here := self.here, size)
         here.step(f"program {size}", act)
-        self._bury(here)
 
     @rule(size=st.sampled_from([0.0, 1e-3, 0.05, 0.5]))
     def pulse(self, size: float) -> None:
@@ -120,7 +120,6 @@ class _Life(RuleBasedStateMachine):
         drive = self._drive(here := self.here, size)
         here.still("pulse 0")
         here.step(f"pulse {size}", act)
-        self._bury(here)
 
     @rule()
     def measure(self) -> None:
@@ -152,7 +151,6 @@ class _Life(RuleBasedStateMachine):
         here = self.here
         here.waited += seconds
         here.step(f"wait {seconds:g} s", act)
-        self._bury(here)
 
     @rule()
     def save_and_load(self) -> None:
@@ -165,11 +163,12 @@ class _Life(RuleBasedStateMachine):
         here.history.append("kill")
         for chip in (here.chip, here.twin):
             chip.die()
-        self._bury(here)
 
     @invariant()
     def laws_hold(self) -> None:
         if self.replicas is not None:
+            if not self.replicas.chip.alive:
+                self._bury(self.replicas)
             self.replicas.sound()
             self.replicas.bounded()
             self.replicas.clocked()
@@ -178,14 +177,11 @@ class _Life(RuleBasedStateMachine):
 
     def _bury(self, here: Replicas) -> None:
         """Dead means Dead, also after a file; chips of another identity take the place."""
-        if here.chip.alive:
-            return
         self.graves.append(here.chip.port())
         here.dead(self.graves[-1])
         save(here.chip, self.path)
         here.dead(load(self.path, here.device, here.layers).port(), "a dead chip that was saved and loaded")
-        who = here.who + 10 if isinstance(here.who, int) else tuple(i + 10 for i in here.who)
-        self.replicas = Replicas(here.device, here.layers, who, here.dtype)
+        self.replicas = Replicas(here.device, here.layers, _heirs(here.who), here.dtype)
 
     @staticmethod
     def _x(here: Replicas, first: int) -> Tensor:
@@ -193,4 +189,9 @@ class _Life(RuleBasedStateMachine):
 
     @staticmethod
     def _drive(here: Replicas, size: float) -> tuple[Tensor, ...]:
-        return tuple((size * here.draw("drive", *s)).clamp(-1, 1) for s in here.spec.shapes)
+        return tuple(size * here.draw("drive", *s).tanh() for s in here.spec.shapes)
+
+
+def _heirs(who: int | tuple[int, ...]) -> int | tuple[int, ...]:
+    """As many chips, of other identities."""
+    return who + _YOUNGER if isinstance(who, int) else tuple(i + _YOUNGER for i in who)

@@ -1,6 +1,5 @@
 """Laws of writing: pulses move knobs as told, those of zero not at all, and the hugest keep to the bounds."""
 
-import math
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -9,9 +8,9 @@ from torch import Tensor
 
 from ..chip import Chip
 from ..randomness import Noise
-from ..tree import tree_leaves, tree_map
+from ..tree import tree_leaves
 from .assertions import cell_fields, require, require_close, require_equal
-from .trial import Bench, Trial
+from .trial import Bench, Trial, copies, first_of
 
 _SIZES: Final = (0.05, 0.5, 2.0)  # of drives
 _OFFSETS: Final = (1e-3, 0.05, 3.0, 1e3)  # of probes
@@ -23,22 +22,20 @@ def check_probes(trial: Trial) -> None:
     """A probe of the knobs adds what it is told, of any size and at any age, on every chip for itself."""
     for bench in trial.benches(3):
         _probed(trial, f"{bench.name}: perturb(cells, offset)", bench.cells)
-        drive = 2 * trial.draw("drive", *bench.cells.knobs.shape)
+        drive = trial.like("drive", bench.cells.knobs, 2.0)
         used = trial.device.pulse(bench.cells, drive, trial.noise("used"))
         late = trial.device.age(used, 1e5, trial.noise("aged"))
         _probed(trial, f"{bench.name}: after a pulse and 1e5 s perturb(cells, offset)", late)
 
 
 def _probed(trial: Trial, where: str, cells: Any) -> None:
-    direction = trial.draw("offset", 2, *cells.knobs.shape)
-    alone = tree_map(lambda leaf: leaf[1], cells)
     for size in _OFFSETS:
         law = f"{where} does not add the offset to the knobs, of size {size:g}"
-        offset = size * direction
+        offset = trial.like("offset", cells.knobs.expand(2, *cells.knobs.shape), size)
         for probed, told in (
             (cells, offset),
-            (cells, offset[0]),
-            (alone, offset[:, 1]),
+            (cells, first_of(offset)),
+            (first_of(cells), first_of(offset.movedim(1, 0))),
             (cells, offset.unsqueeze(0)),
         ):
             added = trial.device.perturb(probed, told).knobs - probed.knobs
@@ -51,11 +48,11 @@ def check_pulses(trial: Trial) -> None:
     One way they may do nothing, as where a cell is only ever set.
     """
     for bench in trial.benches(1):
-        copies = tree_map(lambda leaf: leaf.repeat(_FEW, *(1,) * (leaf.ndim - 1)), bench.cells)
-        aged = trial.device.age(copies, 1e5, trial.noise("aged"))
+        few = copies(bench.cells, _FEW)
+        aged = trial.device.age(few, 1e5, trial.noise("aged"))
         states = {
             "": (bench.cells, Noise.none()),
-            ", with noise,": (copies, trial.noise("pulsed")),
+            ", with noise,": (few, trial.noise("pulsed")),
             ", after 1e5 s,": (aged, trial.noise("late")),
         }
         for when, (cells, noise) in states.items():
@@ -76,7 +73,7 @@ def check_pulses(trial: Trial) -> None:
 
 def _share(trial: Trial, cells: Any, size: float, noise: Noise) -> float:
     """How much of a drive the knobs follow, on average."""
-    drive = size * trial.draw("drive", *cells.knobs.shape).abs()
+    drive = trial.like("drive", cells.knobs).abs() * size
     pushed = trial.device.pulse(cells, drive, noise)
     return float(((pushed.knobs - cells.knobs) * drive).sum() / drive.square().sum())
 
@@ -85,26 +82,24 @@ def check_zero_pulses(trial: Trial) -> None:
     """A pulse of 0, or of -0.0, changes nothing, and a cell that is not driven keeps its knob."""
     for dtype in (torch.float32, torch.float64):
         for bench in trial.benches(2, dtype):
-            for cells in (bench.cells, tree_map(lambda leaf: leaf[0], bench.cells)):
+            for cells in (bench.cells, first_of(bench.cells)):
                 for noise in (Noise.none(), trial.noise("zero")):
                     _still(trial, bench, cells, torch.zeros_like(cells.knobs), noise)
     for bench in trial.benches(2, torch.float32):
-        cells = tree_map(_copies, bench.cells)
+        cells = copies(bench.cells, _COPIES)
         zero = torch.zeros_like(cells.knobs)
-        zero[1::2] = -0.0
+        zero[::2] = -0.0
         for k in range(2):
             _still(trial, bench, cells, zero, trial.noise(f"zero {k}"))
         noise = trial.noise("used")
-        far = trial.device.pulse(
-            bench.cells, 2 * trial.draw("far", *bench.cells.knobs.shape, dtype=zero.dtype), noise
-        )
+        far = trial.device.pulse(bench.cells, trial.like("far", bench.cells.knobs, 2.0), noise)
         for used in (far, trial.device.age(far, 3.0, noise), trial.device.age(far, 1e7, noise)):
             _still(trial, bench, used, zero[: len(used.knobs)], noise)
         if not trial.uncoupled("cells"):
             continue
-        drive = 0.1 * trial.draw("drive", *cells.knobs.shape, dtype=torch.float32)
-        drive[:, :, ::2, 1::2] = 0.0
-        drive[::4] = -0.0
+        drive = trial.like("drive", cells.knobs, 0.1)
+        drive[..., ::2] = 0.0
+        drive[..., ::2, :] *= -1  # one in four is -0.0
         held = drive == 0
         pulsed = trial.device.pulse(cells, drive, trial.noise("half zero"))
         moved = (pulsed.knobs != cells.knobs) & held
@@ -113,10 +108,6 @@ def check_zero_pulses(trial: Trial) -> None:
             f"{bench.name}: a pulse moved {int(moved.sum())} of {int(held.sum())} cells whose drive is 0, "
             'beside others that were driven; if writes disturb their neighbors, let `couples` name "cells"',
         )
-
-
-def _copies(leaf: Tensor) -> Tensor:
-    return leaf.repeat(_COPIES, *(1,) * (leaf.ndim - 1))
 
 
 def _still(trial: Trial, bench: Bench, cells: Any, zero: Tensor, noise: Noise) -> None:
@@ -132,23 +123,19 @@ def _still(trial: Trial, bench: Bench, cells: Any, zero: Tensor, noise: Noise) -
 def check_huge_pulses(trial: Trial) -> None:
     """Bounds that are stated are kept, and cells stay numbers, whatever finite drives are sent."""
     for dtype in (torch.float32, torch.float64):
-        for bench in (trial.bench(3, dtype),):
-            require_bounds(trial.device, bench.name, bench.cells, "at birth")
-            for seconds in (1e3, 1e8):
-                aged = trial.device.age(bench.cells, seconds, trial.noise("aged"))
-                require_bounds(trial.device, bench.name, aged, f"after {seconds:g} s")
-            cells, noise, bounded = bench.cells, trial.noise("huge"), _bounded(trial, bench)
-            for drive in _huge(trial, bench, torch.finfo(dtype).max):
-                after = (
-                    f"after a drive of {float(drive[0, 0, 0, 0]):.3g} in {str(dtype).removeprefix('torch.')}"
-                )
-                cells = trial.device.pulse(cells if bounded else bench.cells, drive, noise)
-                for field, cell in tree_leaves(cells).items():
-                    sound = torch.isfinite(cell) if bounded else ~torch.isnan(cell)
-                    law = f"{bench.name}: {after} cells.{field} is not finite"
-                    law += ", of a device that states bounds" if bounded else ""
-                    require(bool(sound.all()), law)
-                require_bounds(trial.device, bench.name, cells, after)
+        bench = trial.bench(3, dtype)
+        require_bounds(trial.device, bench.name, bench.cells, "at birth")
+        for seconds in (1e3, 1e8):
+            aged = trial.device.age(bench.cells, seconds, trial.noise("aged"))
+            require_bounds(trial.device, bench.name, aged, f"after {seconds:g} s")
+        cells, noise, bounded = bench.cells, trial.noise("huge"), _bounded(trial, bench)
+        for size, drive in _huge(trial, bench, torch.finfo(dtype).max):
+            after = f"after a drive of {size:.3g} in {str(dtype).removeprefix('torch.')}"
+            cells = trial.device.pulse(cells if bounded else bench.cells, drive, noise)
+            for field, cell in tree_leaves(cells).items():
+                sound = torch.isfinite(cell) if bounded else ~torch.isnan(cell)
+                require(bool(sound.all()), f"{bench.name}: {after} cells.{field} is not finite")
+            require_bounds(trial.device, bench.name, cells, after)
 
 
 def _bounded(trial: Trial, bench: Bench) -> bool:
@@ -156,15 +143,18 @@ def _bounded(trial: Trial, bench: Bench) -> bool:
     return bounds is not None and all(bool(torch.isfinite(bound).all()) for bound in bounds)
 
 
-def _huge(trial: Trial, bench: Bench, largest: float) -> Iterator[Tensor]:
-    """Drives of any finite size: all alike, all different, and in stripes."""
-    bounded = _bounded(trial, bench)
-    sizes = (1.0, -30.0, 1e3, 1e12, -1e30, largest / 2, -largest / 2, -largest / 2, largest, -largest, 0.05)
-    for k, size in enumerate(sizes):
-        drive = torch.full_like(bench.cells.knobs, size)
-        drive[1] = size * trial.draw(f"drive {k}", *drive.shape[1:], dtype=drive.dtype).tanh()
-        drive[2, ..., ::2] *= -1
-        yield drive if bounded else drive.abs() * math.copysign(1.0, size)
+def _huge(trial: Trial, bench: Bench, largest: float) -> Iterator[tuple[float, Tensor]]:
+    """Drives of any finite size, of three chips: all alike, all different, and in stripes.
+
+    Of a device without bounds, whose knobs may grow without end, all of them have one sign.
+    """
+    for k, size in enumerate((1.0, 30.0, 1e3, 1e12, 1e30, largest / 2, largest, 0.05)):
+        for sign in (1, -1):
+            alike = torch.full_like(bench.cells.knobs, sign * size)
+            different, stripes = alike * trial.like(f"drive {k}", alike).tanh(), alike.clone()
+            stripes[..., ::2] *= -1
+            drive = torch.stack([each[i] for i, each in enumerate((alike, different, stripes))])
+            yield sign * size, drive if _bounded(trial, bench) else drive.abs() * sign
 
 
 def require_bounds(device: Any, where: str, cells: Any, when: str) -> None:
@@ -198,5 +188,5 @@ def check_histories(trial: Trial) -> None:
 
 
 def _pulse(trial: Trial, chip: Chip, name: str) -> None:
-    shapes = enumerate(chip.spec.shapes)
-    chip.port().pulse(tuple(0.05 * trial.draw(f"{name} {i}", *s, dtype=torch.float32) for i, s in shapes))
+    zeros = enumerate(chip.port().spec.zeros())
+    chip.port().pulse(tuple(trial.like(f"{name} {i}", z, 0.05) for i, z in zeros))

@@ -10,27 +10,25 @@ from ..tree import tree_leaves
 from .assertions import clone_fields, require, require_equal
 from .trial import Bench, Scene, Trial, scenes
 
-_SIZES: Final = (0.01, 0.5, 3.0, 100.0)  # of drives, probes and inputs
+_SIZES: Final = {torch.float32: (0.01, 0.5, 3.0, 100.0), torch.float64: (0.5,)}  # of all that is sent
 _WAITS: Final = (0.0, 1e-6, 1.0, 1e5, 1e9)  # s
 
 
 def check_purity(trial: Trial) -> None:
     """Device functions are pure at any size, and give what they are asked for in shape and dtype."""
-    for dtype, sizes in ((torch.float32, _SIZES), (torch.float64, _SIZES[1:2])):
-        for bench in trial.benches(2, dtype) if dtype is torch.float32 else (trial.bench(2, dtype),):
-            for size in sizes:
-                _pure_writes(trial, bench, size)
-                for stage in ("collect", "sense", "fire"):
-                    for way, scene in scenes(trial, bench, stage).items():
-                        sent = scene._replace(sent=size * scene.sent)
-                        _pure_reading(trial, bench, stage, f"size {size:g}{way}", sent)
-            _pure_waits(trial, bench)
+    for bench in trial.tried(2):
+        for size in _SIZES[bench.cells.knobs.dtype]:
+            _pure_writes(trial, bench, size)
+            for stage in ("collect", "sense", "fire"):
+                for way, scene in scenes(trial, bench, stage, size=size).items():
+                    _pure_reading(trial, bench, stage, f"size {size:g}{way}", scene)
+        _pure_waits(trial, bench)
 
 
 def _pure_writes(trial: Trial, bench: Bench, size: float) -> None:
     device, cells, noise = trial.device, bench.cells, trial.noise(f"write {size}")
-    drive = size * trial.draw("drive", *cells.knobs.shape, dtype=cells.knobs.dtype)
-    offset = size * trial.draw("wide", 3, *cells.knobs.shape, dtype=cells.knobs.dtype)
+    drive = trial.like("drive", cells.knobs, size)
+    offset = trial.like("wide", cells.knobs.expand(3, *cells.knobs.shape), size)
     how = f"size {size:g}"
     _pure_cells(bench, "pulse", how, lambda d: device.pulse(cells, d, noise), drive)
     _pure_cells(bench, "perturb", how, lambda d: device.perturb(cells, d), offset, (3,))

@@ -41,8 +41,7 @@ def check_repetition(trial: Trial) -> None:
 def check_first_uses(trial: Trial) -> None:
     """The first uses of a device are like later ones, of which none leaves a trace outside the cells."""
     bench = trial.bench(2, torch.float32)
-    x = trial.draw("x", *bench.cells.knobs.shape[:2], 4, bench.layer.cols, dtype=torch.float32)
-    drive = 0.1 * trial.draw("drive", *bench.cells.knobs.shape, dtype=torch.float32)
+    x, drive = trial.inputs(bench, 4), trial.like("drive", bench.cells.knobs, 0.1)
 
     def use() -> Shown:
         cells, noise = _cloned(bench.cells), trial.noise("first")
@@ -84,8 +83,7 @@ def _cloned(cells: Any) -> Any:
 def _other_use(trial: Trial, bench: Bench) -> Callable[[], None]:
     """Use of other cells of the same device in between."""
     cells = tree_map(lambda leaf: leaf.flip(0), bench.cells)
-    drive = 0.3 * trial.draw("other drive", *cells.knobs.shape)
-    x = trial.draw("other x", *cells.knobs.shape[:2], 5, bench.layer.cols)
+    drive, x = trial.like("other drive", cells.knobs, 0.3), trial.inputs(bench, 5, "other x")
 
     def use() -> None:
         noise = trial.noise("other")
@@ -113,7 +111,7 @@ def _history(
         guarded: whether to look at the global generators at each use.
     """
     cells, noise, shown = _cloned(bench.cells), Noise(stream(trial.seed, "check history")), []
-    x = trial.draw("x", *cells.knobs.shape[:2], 4, bench.layer.cols)
+    x = trial.inputs(bench, 4)
 
     def use(name: str, *given: Any) -> Any:
         between()
@@ -125,7 +123,7 @@ def _history(
         return out if isinstance(out, Tensor) else kept(out)
 
     for k, (size, seconds) in enumerate(((0.05, 0.0), (0.5, 1e-3), (0.02, 2.0), (0.3, 1e5), (3.0, 1e-3))):
-        drive = size * trial.draw(f"drive {k}", *cells.knobs.shape)
+        drive = trial.like(f"drive {k}", cells.knobs, size)
         cells = use("pulse", cells, drive, noise)
         cells = use("age", cells, seconds, noise)
         probed = use("perturb", cells, drive)

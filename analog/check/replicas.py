@@ -18,6 +18,7 @@ from ..randomness import Noise
 from ..tree import tree_leaves
 from ..wires.metering import Ledger, metered
 from .assertions import clone_fields, draw
+from .pulses import require_bounds
 
 Wire = Callable[[Chip, Port], tuple[Tensor, ...]]  # what is done, and the taps it shows
 
@@ -52,10 +53,10 @@ class Replicas:
         """One step in the life of both; what they show is the same."""
         self.history.append(event)
         wires = ((self.chip, metered(self.chip.port(), self.ledger)), (self.twin, self.twin.port()))
-        shown = [self._attempt(act, chip, port) for chip, port in wires]
-        finite = all(bool(torch.isfinite(tap).all()) for tap in shown[0])
+        shown, again = (self._attempt(act, chip, port) for chip, port in wires)
+        finite = all(bool(torch.isfinite(tap).all()) for tap in shown)
         self.require(finite, "a reading is not finite")
-        same = all(torch.equal(a, b) for a, b in zip(*shown, strict=True))
+        same = all(torch.equal(a, b) for a, b in zip(shown, again, strict=True))
         self.require(
             same,
             "two chips of one identity, noise seed and history read differently; keep all state in cells",
@@ -125,12 +126,10 @@ class Replicas:
     def bounded(self) -> None:
         """Knobs keep to the bounds that the device states."""
         for i, cells in enumerate(self.chip._cells):
-            bounds = self.device.bounds(cells)
-            if bounds is not None:
-                low, high = bounds
-                out = float(torch.maximum(low - cells.knobs, cells.knobs - high).max())
-                law = f"layer {i}: knobs are {out:.3g} outside the bounds that the device states; clamp them"
-                self.require(out <= 1e-6 * float((high - low).max()), law)
+            try:
+                require_bounds(self.device, f"layer {i}", cells, "in its life")
+            except ContractError as error:
+                self.require(False, str(error))
 
     def clocked(self) -> None:
         """The clock never runs back, and shows what uses and waits took."""

@@ -1,5 +1,6 @@
 """Laws of the response: fresh, finite, with the exact gradient that a probe sees, and nobody's memory."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import torch
@@ -25,8 +26,8 @@ def check_freshness(trial: Trial) -> None:
     """After a pulse, a program, a probe and ageing, amplifiers and neurons show the knobs as they are."""
     device, none = trial.device, Noise.none()
     for bench in trial.benches(2):
-        cells, shape = bench.cells, bench.cells.knobs.shape
-        small, large = (size * trial.draw(f"drive {size}", *shape) for size in (0.05, 0.5))
+        cells = bench.cells
+        small, large = (trial.like(f"drive {size}", cells.knobs, size) for size in (0.05, 0.5))
         pulsed = device.pulse(cells, small, none)
         aged = device.age(cells, 4e3, none)
         noisy = trial.noise()
@@ -36,7 +37,7 @@ def check_freshness(trial: Trial) -> None:
             "ageing": (aged, device.age(pulsed, 1.0, none), device.age(aged, 1e7, noisy)),
             "a probe": (device.perturb(cells, small), device.perturb(device.perturb(cells, small), large)),
         }
-        x = trial.draw("x", *shape[:2], 6, bench.layer.cols)
+        x = trial.inputs(bench, 6)
         for what, after in states.items():
             for state in after:
                 fresh = device.perturb(state, torch.zeros_like(small))
@@ -46,20 +47,19 @@ def check_freshness(trial: Trial) -> None:
 
 def check_finite_readings(trial: Trial) -> None:
     """Inputs and sums of 0, of -0.0, of next to nothing and of 10,000 on either side give finite values."""
-    for dtype in (torch.float32, torch.float64):
-        for bench in trial.benches(2, dtype) if dtype is torch.float32 else (trial.bench(2, dtype),):
-            knobs = bench.cells.knobs
-            offsets = {
-                "": None,
-                ", probed": 0.3 * trial.draw("offset", 2, *knobs.shape, dtype=dtype),
-                ", probed to a knob of 0": -knobs.expand(2, *knobs.shape),
-                ", probed by 100": 100 * trial.draw("far", 2, *knobs.shape, dtype=dtype).sign(),
-            }
-            for way, offset in offsets.items():
-                cells = bench.cells if offset is None else trial.device.perturb(bench.cells, offset)
-                for noise in (Noise.none(), trial.noise()):
-                    for value in (0.0, -0.0, torch.finfo(dtype).tiny ** 0.8, 1e4, -1e4):
-                        _finite(trial, bench, cells, value, noise, way)
+    for bench in trial.tried(2):
+        knobs = bench.cells.knobs.expand(2, *bench.cells.knobs.shape)
+        offsets = {
+            "": None,
+            ", probed": trial.like("offset", knobs, 0.3),
+            ", probed to a knob of 0": -knobs,
+            ", probed by 100": trial.like("far", knobs, 100.0),
+        }
+        for way, offset in offsets.items():
+            cells = bench.cells if offset is None else trial.device.perturb(bench.cells, offset)
+            for noise in (Noise.none(), trial.noise()):
+                for value in (0.0, -0.0, torch.finfo(knobs.dtype).tiny ** 0.8, 1e4, -1e4):
+                    _finite(trial, bench, cells, value, noise, way)
 
 
 def _finite(trial: Trial, bench: Bench, cells: Any, value: float, noise: Noise, way: str) -> None:
@@ -94,7 +94,7 @@ def check_slopes_at_zero(trial: Trial) -> None:
     }
     for name, (sent, out) in stages.items():
         if out.requires_grad:
-            slope = torch.autograd.grad(out.sum(), sent, allow_unused=True, materialize_grads=True)[0]
+            slope = torch.autograd.grad(out.sum(), sent)[0]
             finite = bool(torch.isfinite(slope).all())
             require(finite, f"{bench.name}: the gradient of {name} is not finite at 0")
 
@@ -102,42 +102,59 @@ def check_slopes_at_zero(trial: Trial) -> None:
 def check_noiseless_slopes(trial: Trial) -> None:
     """Without noise a read-out has the slope that a probe sees from afar, or none at all, as a comparator."""
     for bench in trial.benches(1):
-        x = trial.draw("x", *bench.cells.knobs.shape[:2], 4, bench.layer.cols)
-        weights = trial.draw("weights", *x.shape[:-1], bench.layer.rows)
-        aim = trial.draw("aim", *bench.cells.knobs.shape)
-        push = trial.draw("push", *weights.shape)
-
-        def probed(t: Tensor, x: Tensor = x, aim: Tensor = aim, cells: Any = bench.cells) -> Tensor:
-            there = trial.device.perturb(cells, t * aim)
-            return trial.device.collect(there, x.expand(len(t), *x.shape), Noise.none())
-
-        def pushed(t: Tensor, x: Tensor = x, push: Tensor = push, cells: Any = bench.cells) -> Tensor:
-            return trial.device.collect(cells, x, Noise.none()) + t * push
-
-        for kind, line in (("nodes", pushed), ("knobs", probed)):
-            change, slopes = _along(trial, bench, line, weights)
-            if kind == "nodes" and not bool(slopes.any()):
-                break  # a comparator: nobody is told a slope
-            told = float((slopes[1:] + slopes[:-1]).sum()) / 2
-            most = float(slopes.abs().sum())
-            require(
-                abs(change - told) <= 0.05 * max(most, abs(change)) + 1e-9,
-                f"{bench.name}: without noise the read-out jumps: along probes of the {kind} it changes "
-                f"by {change:.3g} and its slopes add up to {told:.3g}; round by noise.round_to_nearest, "
-                "or let no slope through at all",
-            )
+        _require_slopes(trial, bench)
 
 
-def _along(trial: Trial, bench: Bench, line: Any, weights: Tensor) -> tuple[float, Tensor]:
-    """The change of a weighted reading along a line of probes, and its slopes times the steps on the way."""
-    t = torch.linspace(-_REACH, _REACH, _LINE, dtype=torch.float64).reshape(-1, 1, 1, 1, 1).requires_grad_()
-    sums = line(t)
-    shown = (trial.device.sense(bench.cells, sums, Noise.none()) * weights).flatten(1).sum(1)
+def _require_slopes(trial: Trial, bench: Bench) -> None:
+    x, cells, none = trial.inputs(bench, 4), bench.cells, Noise.none()
+    weights = trial.draw("weights", *x.shape[:-1], bench.layer.rows)
+    sums = trial.device.collect(cells, x, none)
+
+    def pushed(offset: Tensor) -> Tensor:
+        return _weighted_sum(trial.device.sense(cells, sums + offset, none), weights)
+
+    def probed(offset: Tensor) -> Tensor:
+        there = trial.device.perturb(cells, offset)
+        collected = trial.device.collect(there, x.expand(len(offset), *x.shape), none)
+        return _weighted_sum(trial.device.sense(cells, collected, none), weights)
+
+    lines = {
+        "nodes": (trial.like("push", weights), pushed),
+        "knobs": (trial.like("aim", cells.knobs), probed),
+    }
+    for kind, (direction, line) in lines.items():
+        change, slopes = _along(direction, line)
+        if kind == "nodes" and not bool(slopes.any()):
+            break  # a comparator: nobody is told a slope
+        told, most = _integral(slopes), float(slopes.abs().sum())
+        require(
+            abs(change - told) <= 0.05 * max(most, abs(change)) + 1e-9,
+            f"{bench.name}: without noise the read-out jumps: along probes of the {kind} it changes "
+            f"by {change:.3g} and its slopes add up to {told:.3g}; round by noise.round_to_nearest, "
+            "or let no slope through at all",
+        )
+
+
+def _along(direction: Tensor, line: Callable[[Tensor], Tensor]) -> tuple[float, Tensor]:
+    """The change of a reading along a line of offsets, and its slopes times the steps on the way.
+
+    Args:
+        direction: of the line, of any shape.
+        line: takes offsets (offsets, *direction.shape), and gives readings (offsets, ...).
+    """
+    t = torch.linspace(-_REACH, _REACH, _LINE, dtype=torch.float64).requires_grad_()
+    shown = line(torch.einsum("t,...->t...", t, direction)).sum(tuple(range(1, direction.ndim)))
     slopes = torch.zeros_like(t)
     if shown.requires_grad:
-        slopes = torch.autograd.grad(shown.sum(), t, allow_unused=True, materialize_grads=True)[0]
-    step = 2 * _REACH / (_LINE - 1)
-    return float((shown[-1] - shown[0]).detach()), step * slopes.flatten()
+        slopes = torch.autograd.grad(shown.sum(), t)[0]
+    first, *_, last = shown.tolist()
+    return last - first, slopes * (2 * _REACH / (_LINE - 1))
+
+
+def _integral(slopes: Tensor) -> float:
+    """The sum of slopes by the rule of trapezoids."""
+    first, *_, last = slopes.tolist()
+    return float(slopes.sum()) - (first + last) / 2
 
 
 def check_memory(trial: Trial) -> None:
@@ -164,9 +181,10 @@ def check_gradients(trial: Trial) -> None:
     batches = [trial.draw(f"x{k or ''}", 3, trial.layers[0].features_in) for k in range(_ATTEMPTS)]
     x = batches[0]
     weights = trial.draw("target", 3, trial.layers[-1].features)
+    zeros = torch.zeros_like(x).copysign(x)  # of either sign
     for kind, black in (
-        ("knobs", xray.knob_gradient(chip, 0 * x, weights, _weighted_sum)),
-        ("nodes", xray.node_gradient(chip, 0 * x, weights, _weighted_sum)),
+        ("knobs", xray.knob_gradient(chip, zeros, weights, _weighted_sum)),
+        ("nodes", xray.node_gradient(chip, zeros, weights, _weighted_sum)),
     ):
         finite = all(bool(torch.isfinite(g).all()) for g in black)
         require(finite, f"the exact gradient at {kind} is not finite for inputs of 0")
@@ -248,4 +266,4 @@ def _is_kink(right: float, left: float) -> bool:
 
 def _weighted_sum(out: Tensor, weights: Tensor) -> Tensor:
     """A loss whose gradient at the outputs is given: (..., batch, features) -> (..., batch)."""
-    return (out * weights).sum(-1)
+    return torch.einsum("...f,...f->...", out, weights)

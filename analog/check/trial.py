@@ -34,7 +34,7 @@ class Trial:
     layers: tuple[Layer, ...]
     seed: int = 0
     noisy_dtype: torch.dtype = torch.float64  # of the cells whose noise is judged
-    _newborn: dict[tuple[int, torch.dtype], tuple[Any, ...]] = field(default_factory=dict, compare=False)
+    _newborn: dict[tuple[int, torch.dtype], tuple[Any, ...]] = field(default_factory=dict)
 
     def chip(self, who: Any, dtype: torch.dtype = torch.float64) -> Chip:
         """Fabricate a chip or a fleet."""
@@ -51,10 +51,24 @@ class Trial:
         """The layer of most cells: one is enough where a device cannot know which layer it works in."""
         return max(self.benches(chips, dtype), key=lambda bench: bench.cells.knobs.numel())
 
+    def tried(self, chips: int) -> Iterator[Bench]:
+        """Every layer in single precision, and the largest in double."""
+        yield from self.benches(chips, torch.float32)
+        yield self.bench(chips, torch.float64)
+
     def draw(self, name: str, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Standard normal numbers of that shape, the same ones under one name."""
         generator = stream(self.seed, "check", name)
         return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    def like(self, name: str, tensor: Tensor, size: float = 1.0) -> Tensor:
+        """Normal numbers of that size, of the shape and dtype of a tensor, the same under one name."""
+        return size * self.draw(name, *tensor.shape, dtype=tensor.dtype)
+
+    def inputs(self, bench: Bench, examples: int, name: str = "x") -> Tensor:
+        """Normal numbers to drive a bench with, (chips, tiles, examples, cols), the same under one name."""
+        chips, tiles, _, cols = bench.cells.knobs.shape
+        return self.draw(name, chips, tiles, examples, cols, dtype=bench.cells.knobs.dtype)
 
     def noise(self, name: str = "") -> Noise:
         """Noise of the ordinary kind."""
@@ -144,13 +158,13 @@ class Scene(NamedTuple):
         """The scene in which all but one along an axis are others, and are sent something else, and more."""
 
         def others(tensor: Tensor) -> Tensor:
-            changed = size * tensor.roll(1, AXES[axis]).flip(-1) + 5
+            changed = 5 - size * tensor
             place = torch.arange(tensor.shape[AXES[axis]]) == kept
             place = place.reshape(-1, *(1,) * (-AXES[axis] - 1))
             return torch.where(place, tensor, changed)
 
         count = self.sent.shape[AXES[axis]]
-        rolled = [kept if i == kept else (i + 1) % count for i in range(count)]
+        rolled = [kept if i == kept else i - 1 for i in range(count)]
         cells = tree_map(lambda leaf: leaf[rolled], self.cells) if axis == "chips" else self.cells
         offset = self.offset if self.offset is None or axis == "examples" else others(self.offset)
         return Scene(cells, offset, others(self.sent))
@@ -180,19 +194,41 @@ class Scene(NamedTuple):
         return stages[stage](cells, self.sent, noise)
 
 
-def scenes(trial: Trial, bench: Bench, stage: str, *, examples: int = 4, probes: int = 4) -> dict[str, Scene]:
-    """The scenes of one stage of a reading: without a probe, with one at the nodes, with one of the knobs."""
+def scenes(
+    trial: Trial, bench: Bench, stage: str, *, examples: int = 4, probes: int = 4, size: float = 1.0
+) -> dict[str, Scene]:
+    """The scenes of one stage of a reading: without a probe, with one at the nodes, with one of the knobs.
+
+    Args:
+        size: of what is sent.
+    """
     chips, layer = bench.cells.knobs.shape[0], bench.layer
     wide = layer.cols if stage == "collect" else layer.rows
     dtype = bench.cells.knobs.dtype
-    sent = trial.draw(f"{stage} sent", probes, chips, layer.tiles, examples, wide, dtype=dtype)
-    offset = 0.3 * trial.draw("offset", probes, *bench.cells.knobs.shape, dtype=dtype)
-    plain = Scene(bench.cells, None, sent[0])
+    sent = size * trial.draw(f"{stage} sent", probes, chips, layer.tiles, examples, wide, dtype=dtype)
+    offset = trial.like("offset", bench.cells.knobs.expand(probes, *bench.cells.knobs.shape), 0.3)
+    first, *_ = sent
+    plain = Scene(bench.cells, None, first)
     return {
         "": plain,
         " with probes": plain._replace(sent=sent),
         " with probes of the knobs": Scene(bench.cells, offset, sent),
     }
+
+
+def copies(cells: Any, count: int) -> Any:
+    """A fleet of chips, so many times over."""
+    return tree_map(lambda leaf: torch.cat([leaf] * count), cells)
+
+
+def like_first(cells: Any) -> Any:
+    """A fleet of as many chips that are all like the first."""
+    return tree_map(lambda leaf: leaf.narrow(0, 0, 1).expand_as(leaf).clone(), cells)
+
+
+def first_of(cells: Any) -> Any:
+    """The first chip of a fleet, or of a fleet of fleets, alone."""
+    return tree_map(lambda leaf: next(iter(leaf)), cells)
 
 
 def respond(device: Device, cells: Any, x: Tensor, noise: Noise | None = None) -> Tensor:

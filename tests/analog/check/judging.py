@@ -13,7 +13,8 @@ from analog.check import _LAWS, _trials, _try, device_laws
 from analog.check.trial import Trial
 from analog.contract import OncePerPart
 from tests.analog.check.broken import BREACHES
-from tests.analog.check.broken.refused import REFUSED, REFUSED_TOO
+from tests.analog.check.broken.refused import REFUSED
+from tests.analog.check.broken.refused_too import REFUSED_TOO
 from tests.analog.check.honest import HONEST
 from tests.sampled import sampled
 
@@ -31,6 +32,23 @@ def require_lawful(device: Device, turn: int) -> None:
     turn %= len(laws)
     for law in sampled(laws[turn:] + laws[:turn], 6):
         law.check(device)
+
+
+def law_tests(*laws: Law) -> tuple[Any, Any]:
+    """The two tests that every module of laws has: that each refuses its faults, and keeps to them."""
+
+    @pytest.mark.parametrize(("law", "fault"), faults_of(*laws))
+    def refuses(law: Law, fault: str) -> None:
+        """A faulty device is refused by the law alone, and for its fault."""
+        with pytest.raises(ContractError, match=re.compile(BREACHES[fault].law, re.IGNORECASE)):
+            judge(law, BREACHES[fault].make())
+
+    @pytest.mark.parametrize(("law", "name"), honest_with(*laws))
+    def keeps(law: Law, name: str) -> None:
+        """An honest device keeps the law, alone."""
+        judge(law, HONEST[name])
+
+    return refuses, keeps
 
 
 def faults_of(*laws: Law) -> list[Any]:
@@ -52,14 +70,3 @@ def honest_with(*laws: Law) -> list[Any]:
         for law in laws
         for name in sampled([*HONEST][[each.__name__ for each in _LAWS].index(law.__name__) :], len(_LAWS))
     ]
-
-
-def require_refused(law: Law, fault: str) -> None:
-    """A faulty device is refused by this law alone, and for its fault."""
-    with pytest.raises(ContractError, match=re.compile(BREACHES[fault].law, re.IGNORECASE)):
-        judge(law, BREACHES[fault].make())
-
-
-def require_kept(law: Law, name: str) -> None:
-    """An honest device keeps this law, alone."""
-    judge(law, HONEST[name])

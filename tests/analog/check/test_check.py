@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from analog import ContractError, Costs, Device, Fabrication, Ideal, Mismatched, Noise, check_device
-from analog.check import device_laws
+from analog.check import _WIRINGS, device_laws
 from analog.devices import SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
 from analog.devices.mismatched import MismatchedCells
@@ -41,6 +41,12 @@ def test_the_laws_that_were_tried_are_told() -> None:
     assert len(check_device(Ideal(), steps=30)) == 27
 
 
+def test_wirings_end_in_a_linear_read_out() -> None:
+    for layers in _WIRINGS:
+        assert [layer.linear for layer in layers] == [False] * (len(layers) - 1) + [True]
+    assert [len(layers) for layers in _WIRINGS] == [2, 3]
+
+
 def test_fresh_laws_send_other_numbers_and_the_others_the_same() -> None:
     sent: list[float] = []
 
@@ -55,6 +61,9 @@ def test_fresh_laws_send_other_numbers_and_the_others_the_same() -> None:
         return list(sent)
 
     assert tried(False) == tried(False)
+    sent.clear()
+    next(law for law in device_laws() if "influence each other" in law.sentence).check(Bent(collect=collect))
+    assert sent == tried(False)
     assert tried(True) != tried(True) != tried(False)
 
 

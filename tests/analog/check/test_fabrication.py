@@ -1,5 +1,6 @@
 """Tests of the laws that refuse what no factory may deliver."""
 
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,25 +10,16 @@ from torch import Tensor
 
 from analog import ContractError, Costs, Device, Ideal, Mismatched
 from analog.check.fabrication import check_fabrication, check_files, check_parameters
+from analog.devices.ideal import IdealCells
 from analog.effects import Endurance
 from tests.analog.check.broken.bent import bent
-from tests.analog.check.judging import Law, faults_of, honest_with, judge, require_kept, require_refused
+from tests.analog.check.judging import judge, law_tests
 
-LAWS = (
+test_the_law_alone_refuses_a_faulty_device, test_an_honest_device_keeps_the_law = law_tests(
     check_parameters,
     check_fabrication,
     check_files,
 )
-
-
-@pytest.mark.parametrize(("law", "fault"), faults_of(*LAWS))
-def test_the_law_alone_refuses_a_faulty_device_for_its_fault(law: Law, fault: str) -> None:
-    require_refused(law, fault)
-
-
-@pytest.mark.parametrize(("law", "name"), honest_with(*LAWS))
-def test_an_honest_device_keeps_the_law(law: Law, name: str) -> None:
-    require_kept(law, name)
 
 
 @dataclass(frozen=True)
@@ -64,6 +56,16 @@ def test_what_a_device_says_of_itself_is_of_the_form_that_is_wanted(device: Devi
         judge(check_parameters, device)
 
 
+def test_a_chip_that_hangs_on_the_day_is_named() -> None:
+    """The day is the same while the check runs; a clock that runs ahead shows it."""
+
+    def dated(rows: int, cols: int, birth: Any) -> IdealCells:
+        return IdealCells(birth.normal("knobs", rows, cols) + time.time() // 1e6)
+
+    with pytest.raises(ContractError, match=r"fabricate reads the computer's clock \(time.time\)"):
+        judge(check_fabrication, bent(Ideal(), fabricate=dated))
+
+
 class Holding(NamedTuple):
     """Knobs and something else."""
 
@@ -98,6 +100,10 @@ def marked(normals: Tensor) -> Tensor:
 def test_cells_are_of_the_form_that_a_file_keeps(other: Any, says: str) -> None:
     with pytest.raises(ContractError, match=says):
         judge(check_fabrication, holding(other))
+
+
+def test_a_field_of_complex_numbers_goes_through_a_file() -> None:
+    judge(check_files, holding(lambda n: torch.complex(n.double(), n.double())))
 
 
 def test_knobs_are_of_the_shape_and_dtype_that_the_layer_asks_for() -> None:

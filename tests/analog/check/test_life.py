@@ -1,15 +1,15 @@
 """Every device lives through any history, and every law of a life can be broken and is caught."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from hypothesis import settings
 from torch import Tensor
 
-from analog import Chip, ContractError, Costs, Device, Ideal, Mismatched, Noise, load, stream
-from analog.check import _WIRINGS
+from analog import Chip, ContractError, Costs, Device, Fabrication, Ideal, Mismatched, Noise, load, stream
+from analog.check import _WIRINGS, life
 from analog.check.life import check_lives
 from analog.devices import PCM, ZOO, CapacitorCell, PCMPair, SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
@@ -118,6 +118,58 @@ def worn(cells: IdealCells, x: Tensor, noise: Noise) -> Tensor:
     return x @ cells.knobs.mT
 
 
+class Mortal(NamedTuple):
+    """Knobs, and what a chip has lived through."""
+
+    knobs: Tensor
+    pulses: Tensor  # (*fleet,)
+    seconds: Tensor  # (*fleet,)
+
+
+def mortal(ends: Callable[[Mortal], Tensor]) -> Device:
+    """Honest: a chip that dies, of pulses or of time."""
+
+    def born(rows: int, cols: int, birth: Fabrication) -> Mortal:
+        knobs = birth.normal("knobs", rows, cols)
+        none = torch.zeros_like(knobs[..., 0, 0, 0])
+        return Mortal(knobs, none, none.clone())
+
+    return Bent(
+        fabricate=born,
+        pulse=lambda c, d, n: c._replace(knobs=c.knobs + d, pulses=c.pulses + d.any(-1).any(-1).any(-1)),
+        perturb=lambda c, o: c._replace(knobs=c.knobs + o),
+        age=lambda c, s, n: c._replace(seconds=c.seconds + s),
+        worn_out=ends,
+    )
+
+
+@pytest.mark.parametrize(
+    "ends", [lambda c: c.pulses > 1, lambda c: c.seconds > 2.0], ids=["of pulses", "of time"]
+)
+def test_chips_may_die_of_pulses_or_of_time(
+    ends: Callable[[Mortal], Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buried: list[Any] = []
+    heirs = life._heirs
+
+    def counted(who: Any) -> Any:
+        buried.append(who)
+        return heirs(who)
+
+    monkeypatch.setattr(life, "_heirs", counted)
+    check_lives(mortal(ends), _WIRINGS, 100)
+    assert 3 in buried and (3,) in buried and max(buried, key=str) != 3
+
+
+def test_who_takes_a_place_is_somebody_else() -> None:
+    assert life._heirs(3) == 13 and life._heirs((3, 5)) == (13, 15)
+
+
+def test_as_many_steps_are_lived_as_are_asked_for() -> None:
+    for steps in (25, 100):
+        assert steps / 3 <= check_lives(Ideal(), _WIRINGS, steps) <= 1.5 * steps
+
+
 BREACHES: dict[str, tuple[Device, str]] = {
     "knobs that run away": (
         Bent(pulse=lambda c, d, n: IdealCells(c.knobs * (1e300 * d.abs() + 1))),
@@ -129,7 +181,7 @@ BREACHES: dict[str, tuple[Device, str]] = {
     ),
     "bounds that are not kept": (
         Bent(bounds=lambda c: (-torch.ones_like(c.knobs), torch.ones_like(c.knobs))),
-        r"layer \d: knobs are .* outside the bounds that the device states; clamp them",
+        r"layer \d: knobs are .* outside the bounds that the device states in its life; clamp them",
     ),
     "cells that change their dtype": (
         Bent(age=lambda c, s, n: IdealCells(c.knobs.half())),
@@ -170,6 +222,7 @@ def test_the_history_told_is_a_short_one() -> None:
     with pytest.raises(ContractError) as error:
         check_lives(BREACHES["bounds that are not kept"][0], _WIRINGS, 500)
     assert str(error.value).count(";") <= 3
+    assert not any("reproduce_failure" in note for note in getattr(error.value, "__notes__", ()))
 
 
 def revived(chip: Chip) -> None:

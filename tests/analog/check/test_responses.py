@@ -1,5 +1,7 @@
 """Tests of the laws that refuse responses that are stale, not finite, or have another gradient."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,6 +9,9 @@ from torch import Tensor
 from analog import ContractError, Ideal
 from analog.check import _trials
 from analog.check.responses import (
+    _along,
+    _integral,
+    _is_kink,
     check_finite_readings,
     check_freshness,
     check_gradients,
@@ -16,9 +21,9 @@ from analog.check.responses import (
 )
 from analog.devices import WanRRAM
 from tests.analog.check.broken.bent import bent
-from tests.analog.check.judging import Law, faults_of, honest_with, judge, require_kept, require_refused
+from tests.analog.check.judging import judge, law_tests
 
-LAWS = (
+test_the_law_alone_refuses_a_faulty_device, test_an_honest_device_keeps_the_law = law_tests(
     check_freshness,
     check_finite_readings,
     check_slopes_at_zero,
@@ -26,16 +31,6 @@ LAWS = (
     check_memory,
     check_gradients,
 )
-
-
-@pytest.mark.parametrize(("law", "fault"), faults_of(*LAWS))
-def test_the_law_alone_refuses_a_faulty_device_for_its_fault(law: Law, fault: str) -> None:
-    require_refused(law, fault)
-
-
-@pytest.mark.parametrize(("law", "name"), honest_with(*LAWS))
-def test_an_honest_device_keeps_the_law(law: Law, name: str) -> None:
-    require_kept(law, name)
 
 
 def steep(sums: Tensor) -> Tensor:
@@ -51,6 +46,71 @@ def test_one_slope_that_is_not_finite_is_enough(stage: str) -> None:
         broken = bent(Ideal(), **{stage: lambda c, u, n: steep(u)})
     with pytest.raises(ContractError, match=f"layer .*: the gradient of {stage} is not finite at 0"):
         judge(check_slopes_at_zero, broken)
+
+
+def test_along_a_line_a_reading_changes_by_the_sum_of_its_slopes() -> None:
+    direction = torch.tensor([[[[2.0, 0.0, -1.0]]]], dtype=torch.float64)
+
+    def line(offset: Tensor) -> Tensor:  # a square in the first, and a multiple of the last
+        first, _, last = offset.unbind(-1)
+        return first.square() + 5 * last
+
+    change, slopes = _along(direction, line)
+    assert change == pytest.approx(-5.0) and len(slopes) == 201  # from half a direction back to half one on
+    t = torch.linspace(-0.5, 0.5, 201, dtype=torch.float64)
+    torch.testing.assert_close(slopes, (8 * t - 5) / 200)
+    assert _integral(slopes) == pytest.approx(-5.0)
+    assert _integral(torch.tensor([2.0, 3.0, 5.0])) == 6.5
+    flat = _along(direction, lambda offset: offset.detach().sum(-1).sign())
+    assert flat[0] == 2 and not bool(flat[1].any())
+
+
+@pytest.mark.parametrize(("step", "kept"), [(0.0, True), (0.001, True), (0.5, False), (-0.5, False)])
+@pytest.mark.parametrize("kind", ["nodes", "knobs"])
+def test_a_jump_is_one_that_slopes_do_not_tell_of(step: float, kept: bool, kind: str) -> None:
+    if kind == "nodes":
+        device = bent(Ideal(), sense=lambda c, u, n: u + step * u.detach().sign())
+    else:
+        device = bent(Ideal(), collect=lambda c, x, n: x @ (c.knobs + step * c.knobs.detach().sign()).mT)
+    if kept:
+        return judge(check_noiseless_slopes, device)
+    with pytest.raises(ContractError, match="layer 0: without noise the read-out jumps: along probes of"):
+        judge(check_noiseless_slopes, device)
+
+
+def test_a_read_out_without_any_slope_is_nobodys_jump() -> None:
+    judge(check_noiseless_slopes, bent(Ideal(), sense=lambda c, u, n: u.detach().sign()))
+
+
+def test_a_bend_is_what_is_straight_on_neither_side() -> None:
+    for right, left, bent_there in ((1.0, 1.0, False), (1.0, 0.9999, True), (1.0, 0.99996, False)):
+        for sign in (1.0, -1.0):
+            assert _is_kink(sign * right, sign * left) is _is_kink(sign * left, sign * right) is bent_there
+    assert _is_kink(1.0, -1.0) and not _is_kink(0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        (lambda x: x.any() and x.shape[-1] == 5, "the exact gradient at knobs is not finite$"),
+        (lambda x: x.abs().max() > 20, "the exact gradient at knobs is not finite, of inputs 20 times"),
+        (lambda x: not x.any(), "the exact gradient at knobs is not finite for inputs of 0$"),
+    ],
+    ids=range(3),
+)
+def test_one_gradient_that_is_not_finite_is_enough(where: Any, says: str) -> None:
+    """Of the first row alone, at some inputs; the last column of the inputs is the bias."""
+
+    def collect(c: Any, x: Tensor, n: Any) -> Tensor:
+        sums = x @ c.knobs.mT
+        if not where(x[..., :-1]):
+            return sums
+        first = sums[..., :1]
+        steep = (first - first.detach()).abs().sqrt()
+        return sums + torch.cat((steep, torch.zeros_like(sums[..., 1:])), -1)
+
+    with pytest.raises(ContractError, match=says):
+        judge(check_gradients, bent(Ideal(), collect=collect))
 
 
 @pytest.mark.parametrize("seed", [2, 17, 183])
