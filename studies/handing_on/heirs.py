@@ -6,7 +6,8 @@ did (what better copies are worth is the study `copies`); other fresh chips lear
 temperature, by learned feedback of their own. Then the teacher dies.
 
 Heirs may be shown only N images, without labels, and told labels instead of softened answers (`--stimuli`,
-`--answers`). The temperature was chosen on held-out training data. The interval is over chips, those of all
+`--answers`). Another learner may teach the teacher and its heirs (`--learner`, one of those of `league`, or
+one's own). The temperature was chosen on held-out training data. The interval is over chips, those of all
 teachers together; copies of one teacher differ by tens of points, so that few say little.
 
 No published student was trained by perturbation from a teacher. The nearest: Hinton, Vinyals and Dean (2015,
@@ -18,6 +19,7 @@ Open questions: how the temperature matters to a noisy student.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -30,8 +32,9 @@ from learners.data import Dataset, count_steps, draw_batches, load_data
 
 from ..kit.metrics.accuracy import predicted_classes, share_right
 from ..kit.recipes.answer_formats import AnyAnswerFormat
-from ..kit.recipes.published_learner import decaying_adam, learned_feedback
-from ..kit.recipes.training_size import TrainingSize, network, training_size
+from ..kit.recipes.methods import AnyLearner, Setup, make_learner
+from ..kit.recipes.published_learner import decaying_adam
+from ..kit.recipes.training_size import TrainingSize, network, require_examples, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
 from ..kit.report.figures import INTERVAL, chip_dots, legend, looks, note, panels
@@ -49,6 +52,7 @@ class Args(SeededChips):
     heirs: Count | None = None  # fresh chips to teach and to copy to; by default 16, or 4 on large data
     hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: Positive | None = None  # of the teacher and of its heirs; by default 45, or 15 on large data
+    learner: AnyLearner = "learned feedback"  # what teaches the teacher and its heirs
     answers: AnyAnswerFormat = SoftLabels(temperature=4.0)  # how the teacher answers a stimulus
     stimuli: Count | None = None  # images that heirs see, without labels, as often as all; by default all
 
@@ -67,6 +71,8 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
+    if args.stimuli is not None:
+        require_examples("heirs: --stimuli", args.stimuli, load_data(args.data))
     return [Trial(args, i) for i in range(args.teachers)]
 
 
@@ -79,6 +85,7 @@ class _Generation(NamedTuple):
     layers: tuple[Layer, ...]
     teacher: Chip
     fresh: range  # identities of the chips that copies and heirs are made on
+    stimuli: Batch  # what the heirs see: no labels
 
     @property
     def steps(self) -> int:
@@ -90,15 +97,10 @@ class _Generation(NamedTuple):
     def batches(self, who: str, data: Batch) -> Iterator[Batch]:
         return draw_batches(data, self.size.batch, self.steps, self.generator(who, "data"))
 
-    @property
-    def stimuli(self) -> Batch:
-        """What the heirs see: no labels."""
-        pool, count = self.data.train.unlabeled, self.trial.args.stimuli
-        return pool if count is None else subsample(pool, count, self.generator("stimuli"))
-
-    def learner(self, loss: Loss) -> Learner:
+    def learner(self, chip: Chip, loss: Loss) -> Learner:
         update = decaying_adam(self.data, self.size.batch, self.size.epochs, self.size.learning_rate)
-        return learned_feedback(self.size.probes, update)(loss)
+        setup = Setup(chip, update, self.size.probes, loss=loss, steps=self.steps)
+        return make_learner(self.trial.args.learner, setup)
 
     def fresh_chips(self, noise_seed: int) -> Chip:
         args = self.trial.args
@@ -107,11 +109,13 @@ class _Generation(NamedTuple):
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
+    stimuli = _stimuli(trial, data)  # before anything is trained, for there may be too few
     size = training_size(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
     layers = network(data, size.hidden)
     first = args.first_identity(args.teachers) + 1_000_000 * trial.teacher
     teacher = Chip(args.device, layers, first, noise_seed=args.seed)
-    generation = _Generation(trial, data, size, layers, teacher, range(first + 1, first + 1 + size.heirs))
+    fresh = range(first + 1, first + 1 + size.heirs)
+    generation = _Generation(trial, data, size, layers, teacher, fresh, stimuli)
     yield from _train_teacher(generation)
     teacher_classes = predicted_classes(teacher.port(), data.test.x)
     again = share_right(predicted_classes(teacher.port(), data.test.x), teacher_classes)
@@ -120,12 +124,19 @@ def run(trial: Trial) -> Iterator[Row]:
     yield from _hand_over(generation, teacher_classes)
 
 
+def _stimuli(trial: Trial, data: Dataset) -> Batch:
+    """What the heirs of a teacher see, without labels."""
+    pool, count = data.train.unlabeled, trial.args.stimuli
+    generator = stream(trial.args.seed, "heirs", trial.name, "stimuli")
+    return pool if count is None else subsample(pool, count, generator)
+
+
 def _train_teacher(generation: _Generation) -> Iterator[Row]:
     """The teacher learns from labels, in place."""
     chip, test, total = generation.teacher, generation.data.test, generation.steps
     port, ledger = chip.port(), Ledger(chip.spec)
     training = fit(
-        generation.learner(CrossEntropy()),
+        generation.learner(chip, CrossEntropy()),
         metered(port, ledger),
         generation.batches("teacher", generation.data.train),
         generation.generator("teacher", "probes"),
@@ -151,7 +162,7 @@ def _hand_over(generation: _Generation, teacher_classes: Tensor) -> Iterator[Row
     teaching = distillation_steps(
         generation.teacher.port(),
         metered(heirs, ledger),
-        generation.learner,
+        partial(generation.learner, chip),
         generation.batches("heirs", generation.stimuli),
         answers=generation.trial.args.answers,
         generator=generation.generator("heirs", "probes"),

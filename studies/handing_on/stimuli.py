@@ -30,11 +30,11 @@ from analog import Ledger, Mismatched, Port, metered, stream
 from distill import SoftLabels, bald, lessons, predictive_entropy, select_top, subsample
 from distill.stimuli import Score, gaussian_noise, mixup, resize
 from learners import Batch, adam, evaluate, fit, linear_decay
-from learners.data import draw_batches, load_data
+from learners.data import Dataset, draw_batches, load_data
 
 from ..kit.metrics.accuracy import predicted_classes, share_right
 from ..kit.recipes.published_learner import learned_feedback
-from ..kit.recipes.training_size import training_size
+from ..kit.recipes.training_size import require_examples, training_size
 from ..kit.report.figures import GRAY, INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import mean_of, percent, percent_with_interval, points_between, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips
@@ -103,6 +103,7 @@ class _Handover(NamedTuple):
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
+    _require_stimuli(args, data)
     size = training_size(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
     order, probes = trial.generator("data"), trial.generator("probes")
     first = args.first_identity(args.teachers) + 1_000_000 * trial.teacher
@@ -113,6 +114,14 @@ def run(trial: Trial) -> Iterator[Row]:
     for number, (kind, reads) in enumerate(cases):
         for row in _heirs(_Handover(trial, teacher, kind, reads), first + 1_000 * (number + 1)):
             yield {**row, "done": round((number + 1) / len(cases), 4)}
+
+
+def _require_stimuli(args: Args, data: Dataset) -> None:
+    """Refuse, before a teacher is trained, stimuli that there are not, or that no chip can see."""
+    if "a few" in args.kinds:
+        require_examples("stimuli: --few", args.few, data)
+    if "another set" in args.kinds and args.another is not None:
+        resize(load_data(args.another).train.x[:1], data.features)
 
 
 def _heirs(handover: _Handover, first: int) -> Iterator[Row]:

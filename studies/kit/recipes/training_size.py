@@ -51,3 +51,18 @@ def training_size(data: Dataset, **sizes: Any) -> TrainingSize:
 def network(data: Dataset, hidden: int) -> tuple[Layer, ...]:
     """The layers of a chip: a hidden one and a linear read-out."""
     return mlp(data.features, hidden, data.classes)
+
+
+def require_examples(flag: str, count: int, data: Dataset) -> None:
+    """Refuse to ask for more different training examples than there are.
+
+    Args:
+        flag: by which they are asked for, with its study.
+        count: of examples.
+        data: of which they are to be.
+
+    Raises:
+        ValueError: there are fewer.
+    """
+    if count > len(data.train.x):
+        raise ValueError(f"{flag} is {count}; {data.name} has {len(data.train.x)} training examples")

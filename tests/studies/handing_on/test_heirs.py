@@ -1,9 +1,12 @@
 """Heirs tell their story in order, and separate from weight copies early."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from learners import recipes
 from studies.handing_on import heirs
 from studies.kit.run.runner import RunOptions, run_study
 
@@ -20,6 +23,26 @@ def test_heirs_tells_the_story_in_order() -> None:
     assert story == wanted
     last = [r for r in rows if r["what"] == "heir"]
     assert [r["chip"] for r in last] == [1, 2] and all(r["joules"] > 0 for r in last)
+
+
+def test_a_learner_of_ones_own_teaches_the_teacher_and_its_heirs() -> None:
+    """The default is the recipe under its name; another leaves other teachers and other heirs."""
+    few = heirs.Args(heirs=1, epochs=0.1, hidden=4)
+    learners = ("learned feedback", partial(recipes.node_perturbation, probes=1), "exact gradient")
+    runs = [[*heirs.run(heirs.Trial(replace(few, learner=learner)))] for learner in learners]
+    assert runs[0] == [*heirs.run(heirs.Trial(few))]
+    for what in ("teacher", "heir"):
+        reads = [next(r["reads"] for r in rows if r["what"] == what) for rows in runs]
+        assert reads[1] == reads[0] * 2 / 5 and reads[2] < reads[1]
+
+
+def test_more_stimuli_than_there_are_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    too_many = heirs.Args(stimuli=1500, epochs=0.1, hidden=4)
+    with pytest.raises(ValueError, match="heirs: --stimuli is 1500; digits has 1437 training examples"):
+        run_study(heirs, too_many, RunOptions(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match="asked for 1500 of a pool of 1437"):
+        next(heirs.run(heirs.Trial(too_many)))
 
 
 def test_short_training_already_separates_heirs_from_copies() -> None:
