@@ -41,7 +41,7 @@ def words(value: Any) -> str:
         named = [f"{k}={words(v)}" for k, v in value.items() if k not in ("class", "function", "arguments")]
         return f"{words(value['function'])}({', '.join([*map(words, value['arguments']), *named])})"
     if isinstance(value, dict) and "class" in value:
-        default = _defaults(str(value["class"]))
+        default = defaults(str(value["class"]))
         own = [f"{k}={words(v)}" for k, v in value.items() if k != "class" and default.get(k, ...) != v]
         name = str(value["class"]).rpartition(":")[2]
         return name + (f"({', '.join(own)})" if own else "")
@@ -50,7 +50,7 @@ def words(value: Any) -> str:
     return without_place(str(value))
 
 
-def _defaults(place: str) -> Row:
+def defaults(place: str) -> Row:
     """What a class holds when it is made without arguments; nothing if it cannot be."""
     try:
         made = json.loads(json.dumps(to_json(resolve(place))))

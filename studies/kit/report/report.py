@@ -5,13 +5,14 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 from ..run.study import Row, Study, claim, short_name
 from . import html
 from .described import argument_rows, devices_of, origin, provenance_rows, without_place, words
+from .devices import device_tables
 from .energy import ASSUMPTION, costs_table, energy_table
 from .figures import draw_figures
 from .look import SCRIPT, STYLE
@@ -108,6 +109,7 @@ def report_page(
         "results": ("Closing table", _results(manifest, rows, closing)),
         "figures": ("Figures", _pictures(drawn)),
         "asked": ("What was asked", [html.table("arguments", asked, [bool(a["default"]) for a in asked])]),
+        "devices": ("Devices", [*_devices(manifest)]),
         "spread": ("Spread", _spread(manifest, rows)),
         "energy": ("Energy", _energy(manifest, rows)),
         "manifest": ("What made it", [html.table("provenance", [*provenance_rows(manifest)])]),
@@ -154,6 +156,12 @@ def _results(manifest: Row, rows: Sequence[Row], closing: Sequence[Row]) -> list
 def _pictures(drawn: Sequence[Path]) -> list[str]:
     names = dict.fromkeys(path.stem for path in drawn)
     return [html.picture(name, [path for path in drawn if path.stem == name]) for name in names]
+
+
+def _devices(manifest: Row) -> Iterator[str]:
+    for number, (name, (lines, changed)) in enumerate(device_tables(manifest["made_by"]).items(), 1):
+        yield f"<h3>{html.text(name)}</h3>"
+        yield html.table(f"device-{number}", lines, changed)
 
 
 def _spread(manifest: Row, rows: Sequence[Row]) -> list[str]:

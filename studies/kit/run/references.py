@@ -97,7 +97,7 @@ def public_reference(part: Any) -> str:
             return match[0]
         packages = match["module"].split(".")
         outer = (".".join(packages[:k]) for k in range(1, len(packages) + 1))
-        imported = _imported(match[0])
+        imported = import_part(match[0])
         return next(f"{name}:{match['name']}" for name in outer if _has(name, match["name"], imported))
 
     return _QUOTED_OR_REFERENCE.sub(shortened, reference(part))
@@ -124,7 +124,7 @@ def one_line(error: BaseException) -> str:
 def _evaluated(node: ast.expr, references: dict[str, str], takes: int = 0) -> Any:
     match node:
         case ast.Name(id=word) if word in references:
-            imported = _imported(references[word])
+            imported = import_part(references[word])
             if isinstance(imported, type) and not _wants(imported, takes, (), {}):
                 return imported()
             return imported
@@ -142,7 +142,7 @@ def _evaluated(node: ast.expr, references: dict[str, str], takes: int = 0) -> An
 
 
 def _called(place: str, call: ast.Call, references: dict[str, str], takes: int) -> Any:
-    imported = _imported(place)
+    imported = import_part(place)
     if any(k.arg is None for k in call.keywords):
         raise ValueError("wanted module:name(word=value)")
     positional = [_evaluated(a, references) for a in call.args]
@@ -173,12 +173,17 @@ def _wants(function: Any, takes: int, positional: Iterable[Any], keywords: dict[
 
 def _has(module: str, name: str, imported: Any) -> bool:
     try:
-        return _imported(f"{module}:{name}") is imported
+        return import_part(f"{module}:{name}") is imported
     except ValueError:
         return False
 
 
-def _imported(place: str) -> Any:
+def import_part(place: str) -> Any:
+    """Import what `module:name` names, and leave it as it is: a class is not called.
+
+    Raises:
+        ValueError: there is no such module, or it has no such name.
+    """
     name, _, path = place.partition(":")
     try:
         imported: Any = importlib.import_module(name)

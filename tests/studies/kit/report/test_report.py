@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+from analog import Ideal, Mismatched
+from analog.effects import Endurance
+from analog.settings import setting, settings
 from studies.kit.report.report import csv_table, write_report
+from studies.kit.run.manifest import to_json
 from studies.kit.run.study import Row
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -145,6 +149,35 @@ def test_how_to_repeat_it_says_what_it_takes(tmp_path: Path) -> None:
     ]
     nothing = Page(write_report(study(), manifest() | {"needs": []}, ROWS, tmp_path).read_text())
     assert "nothing but the toolkit" in nothing.words and "needed" not in nothing.tables
+
+
+@dataclass(frozen=True)
+class Mine(Ideal):
+    """A device of a user's, one of whose settings says nothing of itself."""
+
+    stroke: float = setting(0.5, "how far a pulse <moves> a cell", unit="uS")
+    rows: int = 4
+
+
+def test_every_device_of_the_arguments_shows_its_settings(tmp_path: Path) -> None:
+    """Also one inside of another, and one that nobody can import any more."""
+    gone = {"class": "nowhere:Gone", "levels": 32}
+    named = to_json((Mine(stroke=0.75), Endurance(Mismatched(severity=0.5))))
+    page = Page(
+        write_report(study(), manifest(devices=named, device=to_json(Mine())), ROWS, tmp_path).read_text()
+    )
+    tables = [lines for name, lines in page.tables.items() if name.startswith("device-")]
+    heads = ["setting", "value", "default", "unit", "meaning"]
+    assert [lines[0] for lines in tables if len(lines) > 1] == [heads] * 4
+    mine, endurance, mismatched, default = ({line[0]: line[1:] for line in lines[1:]} for lines in tables)
+    assert mine["stroke"] == ["0.75", "0.5", "uS", "how far a pulse <moves> a cell"]
+    assert mine["rows"] == ["4", "", "", ""] and default["stroke"][:2] == ["0.5", ""]
+    assert mismatched["severity"][:2] == ["0.5", "1.0"] and "Mismatched(severity=0.5)" in str(endurance)
+    assert {*mismatched} == {*settings(Mismatched)}
+    assert "Mine(stroke=0.75)" in page.words
+    lost = Page(write_report(study(), manifest(device=gone), ROWS, tmp_path).read_text())
+    assert lost.tables["device-1"][1:] == [["levels", "32", "", "", ""]]
+    assert "devices" not in Page(write_report(study(), manifest(), ROWS, tmp_path).read_text()).ids
 
 
 def test_the_table_is_whole_in_every_form(tmp_path: Path) -> None:
