@@ -1,6 +1,11 @@
-"""Pictures in class folders, or in a zip of such: CLASS/*.png, or train/CLASS/*.png and test/CLASS/*.png."""
+"""Pictures in class folders, or in a zip of such: CLASS/*.png, or train/CLASS/*.png and test/CLASS/*.png.
+
+Class folders are the direct subfolders of the folder, or of its train/ and test/, and the pictures of a class
+lie directly in its own. Nothing hidden counts. What holds fewer pictures than other files is something else.
+"""
 
 import io
+import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +24,7 @@ _PICTURES: Final = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
 _TESTS: Final = ("test", "val", "validation")  # what the folder of the test examples may be called
+_DEPTH: Final = 4  # names in the longest path that means something: one around all, train, CLASS, picture
 _GRAY: Final = ("1", "L", "LA")
 _DEEP: Final = ("F", "I", "I;16", "I;16B", "I;16L")  # more than 8 bits a pixel
 
@@ -36,6 +42,7 @@ class _Place(NamedTuple):
 
     where: Path
     pictures: list[tuple[str, ...]]
+    others: list[tuple[str, ...]]  # files that are no pictures by their names
     folders: set[tuple[str, ...]]
     read: Callable[[tuple[str, ...]], bytes]
 
@@ -49,6 +56,7 @@ class _Place(NamedTuple):
         return _Place(
             self.where.joinpath(*parts),
             inside(self.pictures),
+            inside(self.others),
             set(inside([*self.folders])),
             lambda path: self.read((*parts, *path)),
         )
@@ -57,8 +65,9 @@ class _Place(NamedTuple):
 def read_pictures(where: Path) -> Pictures:
     """Read the pictures that lie in class folders, all of one size.
 
-    The folders' names, sorted, are classes 0, 1, ...; what is no picture by its name is passed over. Pictures
-    that are all gray have one plane, else all have three, red, green and blue; transparency is dropped.
+    The folders' names, sorted, are classes 0, 1, ...; what is no picture by its name is passed over, as is
+    what is hidden. No folder may lie in a class folder, and nothing below one is looked at. Pictures that are
+    all gray have one plane, else all have three, red, green and blue; transparency is dropped.
 
     Args:
         where: a folder or a zip with train/CLASS/... and test/CLASS/... (or val/), or CLASS/... alone.
@@ -68,6 +77,7 @@ def read_pictures(where: Path) -> Pictures:
     """
     with _opened(where) as place:
         place = _unwrapped(place)
+        _require_mostly_pictures(place)
         tops = {path[0] for path in place.folders}
         ends = [name for name in _TESTS if name in tops]
         if "train" in tops and ends:
@@ -88,16 +98,55 @@ def read_pictures(where: Path) -> Pictures:
     return Pictures(batches[0], batches[1] if test is not None else None, names)
 
 
-def has_pictures(where: Path) -> bool:
-    """Whether a folder has folders in it, in which pictures may lie."""
-    return any(path.is_dir() for path in where.iterdir())
+def has_class_folders(where: Path) -> bool:
+    """Whether a folder has folders in it that may be classes.
+
+    Raises:
+        BadData: it has none and holds pictures, as do the folders beside it: it is a class itself.
+    """
+    below = _visible(where)
+    if any(path.is_dir() for path in below) or not any(map(_is_picture, below)):
+        return any(path.is_dir() for path in below)
+    parent = where.resolve().parent
+    beside = {path.resolve() for path in _visible(parent) if path.is_dir()}
+    classes = [path for path in beside if any(map(_is_picture, _visible(path)))]
+    if 1 < len(classes) >= len(beside) / 2:
+        up = parent.parent if parent.name in ("train", *_TESTS) else parent
+        raise BadData(f"{where}: holds pictures and no class folders; name the folder one level up, {up}")
+    return False
+
+
+def _visible(where: Path) -> list[Path]:
+    """What lies in a folder, but for what is hidden; nothing if nobody may look."""
+    try:
+        return [path for path in sorted(where.iterdir()) if not _is_hidden(path.name)]
+    except PermissionError:
+        return []
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "__"))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in _PICTURES
+
+
+def _walk(where: Path) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """Paths below a folder, and whether they are folders, down to where pictures may lie."""
+    for at, folders, files in os.walk(where, followlinks=True):
+        above = Path(at).relative_to(where).parts
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        yield from (((*above, name), True) for name in folders)
+        yield from (((*above, name), False) for name in files)
+        if len(above) == _DEPTH - 1:
+            folders.clear()
 
 
 @contextmanager
 def _opened(where: Path) -> Iterator[_Place]:
     if where.is_dir():
-        found = [(path.relative_to(where).parts, path.is_dir()) for path in sorted(where.rglob("*"))]
-        yield _place(where, found, lambda path: where.joinpath(*path).read_bytes())
+        yield _place(where, sorted(_walk(where)), lambda path: where.joinpath(*path).read_bytes())
         return
     try:
         with zipfile.ZipFile(where) as archive:
@@ -112,11 +161,21 @@ def _place(
     where: Path, found: list[tuple[tuple[str, ...], bool]], read: Callable[[tuple[str, ...]], bytes]
 ) -> _Place:
     """The place without hidden files, and with the folders that a zip need not list."""
-    seen = [(path, folder) for path, folder in found if not any(p.startswith((".", "__")) for p in path)]
-    pictures = [path for path, folder in seen if not folder and Path(path[-1]).suffix.lower() in _PICTURES]
+    seen = [(path, folder) for path, folder in found if not any(map(_is_hidden, path))]
+    files = [path for path, folder in seen if not folder]
+    pictures = [path for path in files if _is_picture(Path(path[-1]))]
     folders = {path for path, folder in seen if folder}
     folders |= {path[:depth] for path in pictures for depth in range(1, len(path))}
-    return _Place(where, pictures, folders, read)
+    return _Place(where, pictures, [path for path in files if not _is_picture(Path(path[-1]))], folders, read)
+
+
+def _require_mostly_pictures(place: _Place) -> None:
+    pictures, files = len(place.pictures), len(place.pictures) + len(place.others)
+    if 2 * pictures < files:
+        raise BadData(
+            f"{place.where}: this does not look like class folders, for {pictures} of {files} files are "
+            "pictures; wanted CLASS/*.png"
+        )
 
 
 def _unwrapped(place: _Place) -> _Place:
@@ -132,6 +191,12 @@ def _classes(place: _Place) -> tuple[str, ...]:
     loose = [path[0] for path in place.pictures if len(path) == 1]
     if loose:
         raise BadData(f"{place.where}: {loose[0]} lies in no class folder; wanted CLASS/*.png")
+    deeper = sorted(path for path in place.folders if len(path) > 1)
+    if deeper:
+        raise BadData(
+            f"{place.where.joinpath(*deeper[0])}: is a folder in a class folder; pictures of a class lie "
+            "directly in its own, CLASS/*.png"
+        )
     names = sorted({path[0] for path in place.folders})
     filled = {path[0] for path in place.pictures}
     empty = [name for name in names if name not in filled]

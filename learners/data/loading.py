@@ -15,7 +15,7 @@ from .batches import take
 from .dataset import Dataset
 from .examples import as_numbers
 from .idx import SOURCES, has_idx, is_folder, read_folder, read_named
-from .images import has_pictures, read_pictures
+from .images import has_class_folders, read_pictures
 from .npz import read_npz
 
 
@@ -29,7 +29,7 @@ def load_data(where: str | Path, *, seed: int = 0) -> Dataset:
         where: one of
             "digits", "mnist", "fashion-mnist";
             a folder, or a .zip, of pictures of one size: train/CLASS/*.png and test/CLASS/*.png, or
-            CLASS/*.png;
+            CLASS/*.png. Classes are direct subfolders, pictures lie directly in them;
             a folder of four IDX files, gzipped or not, of any number of dimensions;
             a .npz with x_train, y_train, x_test, y_test, or under other usual names;
             "module:attribute", a `Dataset`, a torch data set of pairs, two of those (to learn from and to
@@ -83,7 +83,7 @@ def _read(path: Path, seed: int) -> Dataset:
     if ending == ".npz" and not folder:
         arrays = read_npz(path)
         return _from_halves(path.stem, arrays.train, arrays.test, seed)
-    if folder and not has_pictures(path):
+    if folder and not has_class_folders(path):
         raise BadData(
             f"{path}: has neither class folders of pictures (CLASS/*.png) nor IDX files as MNIST has them"
         )

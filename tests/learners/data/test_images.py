@@ -108,6 +108,55 @@ def test_bad_pictures_and_folders_are_named(harm: Callable[[Path], None], says: 
     assert "\n" not in str(refused.value)
 
 
+def clutter(root: Path, name: str, files: int) -> None:
+    """A project that has nothing to do with it, deeper than anybody looks."""
+    deep = root / name / "src/a/b/c/d"
+    deep.mkdir(parents=True)
+    for i in range(files):
+        (root / name / f"{i}.py").write_text("")
+        (deep / f"{i}.py").write_text("")
+
+
+def test_folders_of_other_projects_are_no_classes(tmp_path: Path) -> None:
+    write(tmp_path / "photos", halves=("",))
+    clutter(tmp_path, "project", 20)
+    with pytest.raises(BadData, match=r"does not look like class folders, for 15 of 35 files are pictures;"):
+        load_data(str(tmp_path))
+    (tmp_path / ".cache").mkdir()
+    shutil.rmtree(tmp_path / "project")
+    assert load_data(str(tmp_path)).class_names == ("ant", "bee", "cat")  # in the one folder around all
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_classes_are_direct_subfolders_and_pictures_lie_directly_in_them(
+    packed: bool, tmp_path: Path
+) -> None:
+    root = write(tmp_path / "pets", halves=("",))
+    for hidden in (".thumbnails", "__MACOSX", "cat/.thumbnails"):
+        (root / hidden).mkdir()
+        shutil.copy(root / "bee/1.png", root / hidden / "1.png")
+
+    def where() -> Path:
+        return Path(shutil.make_archive(str(root), "zip", tmp_path, "pets")) if packed else root
+
+    assert load_data(where()).class_names == ("ant", "bee", "cat")
+    (root / "cat/black").mkdir()
+    shutil.copy(root / "bee/1.png", root / "cat/black/1.png")
+    with pytest.raises(BadData, match=r"cat/black: is a folder in a class folder; pictures of a class lie"):
+        load_data(where())
+
+
+def test_a_class_folder_is_answered_with_the_folder_above(tmp_path: Path) -> None:
+    alone, halves = write(tmp_path / "pets", halves=("",)), write(tmp_path / "split")
+    for folder, above in ((alone / "cat", alone), (halves / "train/cat", halves)):
+        (folder / ".hidden").mkdir()
+        with pytest.raises(BadData, match=rf"cat: holds pictures .*; name the folder one level up, {above}$"):
+            load_data(folder)
+    shutil.rmtree(alone / "ant"), shutil.rmtree(alone / "bee")
+    with pytest.raises(BadData, match=r"cat: has neither class folders of pictures"):
+        load_data(alone / "cat")
+
+
 def test_what_cannot_be_split_or_told_apart_is_refused(tmp_path: Path) -> None:
     root = write(tmp_path / "pets", halves=("",))
     for i in range(1, 5):
