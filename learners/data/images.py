@@ -5,10 +5,7 @@ lie directly in its own. Nothing hidden counts. What holds fewer pictures than o
 """
 
 import io
-import os
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,12 +16,9 @@ from torch import Tensor
 
 from ..learner import Batch
 from .bad_data import BadData, describe_error
+from .picture_files import PictureFiles, is_picture, opened, visible
 
-_PICTURES: Final = frozenset(
-    (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
 _TESTS: Final = ("test", "val", "validation")  # what the folder of the test examples may be called
-_DEPTH: Final = 4  # names in the longest path that means something: one around all, train, CLASS, picture
 _GRAY: Final = ("1", "L", "LA")
 _DEEP: Final = ("F", "I", "I;16", "I;16B", "I;16L")  # more than 8 bits a pixel
 
@@ -35,31 +29,6 @@ class Pictures(NamedTuple):
     train: Batch  # x (examples, planes, height, width) uint8, target (examples,) int64
     test: Batch | None  # likewise; None where they lie in class folders that are not split
     class_names: tuple[str, ...]
-
-
-class _Place(NamedTuple):
-    """The files of a folder or of a zip, by their paths within it."""
-
-    where: Path
-    pictures: list[tuple[str, ...]]
-    others: list[tuple[str, ...]]  # files that are no pictures by their names
-    folders: set[tuple[str, ...]]
-    read: Callable[[tuple[str, ...]], bytes]
-
-    def below(self, *parts: str) -> "_Place":
-        """The files of a folder in it."""
-        cut = len(parts)
-
-        def inside(paths: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-            return [path[cut:] for path in paths if path[:cut] == parts and len(path) > cut]
-
-        return _Place(
-            self.where.joinpath(*parts),
-            inside(self.pictures),
-            inside(self.others),
-            set(inside([*self.folders])),
-            lambda path: self.read((*parts, *path)),
-        )
 
 
 def read_pictures(where: Path) -> Pictures:
@@ -75,7 +44,7 @@ def read_pictures(where: Path) -> Pictures:
     Raises:
         BadData: naming the picture or folder, what was found and what was wanted.
     """
-    with _opened(where) as place:
+    with opened(where) as place:
         place = _unwrapped(place)
         _require_mostly_pictures(place)
         tops = {path[0] for path in place.folders}
@@ -104,72 +73,19 @@ def has_class_folders(where: Path) -> bool:
     Raises:
         BadData: it has none and holds pictures, as do the folders beside it: it is a class itself.
     """
-    below = _visible(where)
-    if any(path.is_dir() for path in below) or not any(map(_is_picture, below)):
+    below = visible(where)
+    if any(path.is_dir() for path in below) or not any(map(is_picture, below)):
         return any(path.is_dir() for path in below)
     parent = where.resolve().parent
-    beside = {path.resolve() for path in _visible(parent) if path.is_dir()}
-    classes = [path for path in beside if any(map(_is_picture, _visible(path)))]
+    beside = {path.resolve() for path in visible(parent) if path.is_dir()}
+    classes = [path for path in beside if any(map(is_picture, visible(path)))]
     if 1 < len(classes) >= len(beside) / 2:
         up = parent.parent if parent.name in ("train", *_TESTS) else parent
         raise BadData(f"{where}: holds pictures and no class folders; name the folder one level up, {up}")
     return False
 
 
-def _visible(where: Path) -> list[Path]:
-    """What lies in a folder, but for what is hidden; nothing if nobody may look."""
-    try:
-        return [path for path in sorted(where.iterdir()) if not _is_hidden(path.name)]
-    except PermissionError:
-        return []
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith((".", "__"))
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in _PICTURES
-
-
-def _walk(where: Path) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """Paths below a folder, and whether they are folders, down to where pictures may lie."""
-    for at, folders, files in os.walk(where, followlinks=True):
-        above = Path(at).relative_to(where).parts
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        yield from (((*above, name), True) for name in folders)
-        yield from (((*above, name), False) for name in files)
-        if len(above) == _DEPTH - 1:
-            folders.clear()
-
-
-@contextmanager
-def _opened(where: Path) -> Iterator[_Place]:
-    if where.is_dir():
-        yield _place(where, sorted(_walk(where)), lambda path: where.joinpath(*path).read_bytes())
-        return
-    try:
-        with zipfile.ZipFile(where) as archive:
-            entries = {tuple(i.filename.strip("/").split("/")): i for i in archive.infolist()}
-            found = [(path, entry.is_dir()) for path, entry in sorted(entries.items())]
-            yield _place(where, found, lambda path: archive.read(entries[path]))
-    except (zipfile.BadZipFile, OSError) as error:
-        raise BadData(f"{where}: cannot be read: {describe_error(error)}") from error
-
-
-def _place(
-    where: Path, found: list[tuple[tuple[str, ...], bool]], read: Callable[[tuple[str, ...]], bytes]
-) -> _Place:
-    """The place without hidden files, and with the folders that a zip need not list."""
-    seen = [(path, folder) for path, folder in found if not any(map(_is_hidden, path))]
-    files = [path for path, folder in seen if not folder]
-    pictures = [path for path in files if _is_picture(Path(path[-1]))]
-    folders = {path for path, folder in seen if folder}
-    folders |= {path[:depth] for path in pictures for depth in range(1, len(path))}
-    return _Place(where, pictures, [path for path in files if not _is_picture(Path(path[-1]))], folders, read)
-
-
-def _require_mostly_pictures(place: _Place) -> None:
+def _require_mostly_pictures(place: PictureFiles) -> None:
     pictures, files = len(place.pictures), len(place.pictures) + len(place.others)
     if 2 * pictures < files:
         raise BadData(
@@ -178,7 +94,7 @@ def _require_mostly_pictures(place: _Place) -> None:
         )
 
 
-def _unwrapped(place: _Place) -> _Place:
+def _unwrapped(place: PictureFiles) -> PictureFiles:
     """What lies in the one folder around everything, where there is one."""
     tops = {path[0] for path in (*place.pictures, *place.folders)}
     deep = any(len(path) > 1 for path in place.folders)
@@ -186,7 +102,7 @@ def _unwrapped(place: _Place) -> _Place:
     return _unwrapped(place.below(*tops)) if wrapped else place
 
 
-def _classes(place: _Place) -> tuple[str, ...]:
+def _classes(place: PictureFiles) -> tuple[str, ...]:
     """The names of the class folders, sorted; none of them is empty."""
     loose = [path[0] for path in place.pictures if len(path) == 1]
     if loose:
@@ -207,7 +123,7 @@ def _classes(place: _Place) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _require_same_classes(test: _Place, names: tuple[str, ...]) -> None:
+def _require_same_classes(test: PictureFiles, names: tuple[str, ...]) -> None:
     found = _classes(test)
     for here, there, half in ((names, found, test.where), (found, names, test.where.with_name("train"))):
         lacking = [name for name in here if name not in there]
@@ -215,7 +131,7 @@ def _require_same_classes(test: _Place, names: tuple[str, ...]) -> None:
             raise BadData(f"{half}: has no pictures of class {', '.join(lacking)}")
 
 
-def _decoded(place: _Place, names: tuple[str, ...]) -> tuple[Batch, bool, str]:
+def _decoded(place: PictureFiles, names: tuple[str, ...]) -> tuple[Batch, bool, str]:
     """The pictures of a half with three planes, whether any has colors, and their size in words."""
     numbers = {name: number for number, name in enumerate(names)}
     pictures = [path for path in place.pictures if path[0] in numbers]
@@ -242,7 +158,7 @@ def _numbers(pictures: Sequence[tuple[str, ...]], numbers: dict[str, int]) -> Te
     return torch.tensor([numbers[path[0]] for path in pictures], dtype=torch.int64)
 
 
-def _pixels(place: _Place, path: tuple[str, ...]) -> tuple[NDArray[np.uint8], bool]:
+def _pixels(place: PictureFiles, path: tuple[str, ...]) -> tuple[NDArray[np.uint8], bool]:
     """One picture as (height, width, 3), and whether it has colors."""
     from PIL import UnidentifiedImageError  # slow to import
     from PIL.Image import open as open_picture
