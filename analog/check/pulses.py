@@ -154,7 +154,7 @@ def _huge(trial: Trial, bench: Bench, largest: float) -> Iterator[tuple[float, T
             different, stripes = alike * trial.like(f"drive {k}", alike).tanh(), alike.clone()
             stripes[..., ::2] *= -1
             drive = torch.stack([each[i] for i, each in enumerate((alike, different, stripes))])
-            yield sign * size, drive if _bounded(trial, bench) else drive.abs() * sign
+            yield sign * size, drive if _bounded(trial, bench) else drive.abs().copysign(alike)
 
 
 def require_bounds(device: Any, where: str, cells: Any, when: str) -> None:

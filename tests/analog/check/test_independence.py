@@ -179,8 +179,7 @@ def test_a_comparator_whose_mean_is_smooth_is_honest() -> None:
 
     def collect(c: IdealCells, x: Tensor, n: Noise) -> Tensor:
         sums = 10 * x @ c.knobs.mT
-        noise = torch.as_tensor(n.normal(sums))
-        return (sums + 1e-9 * noise).sign() if bool(noise.any()) else sums.tanh()
+        return sums.sign() if bool(torch.as_tensor(n.normal(sums)).any()) else sums.tanh()
 
     judge(check_fresh_noise, bent(Ideal(), collect=collect))
 

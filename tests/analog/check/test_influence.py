@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import Device, Ideal, dense
+from analog import ContractError, Device, Ideal, dense
 from analog.check.influence import (
     _some,
     _subsets,
@@ -17,8 +17,9 @@ from analog.check.influence import (
     check_influence_in_readings,
 )
 from analog.check.trial import Trial
+from analog.devices.ideal import IdealCells
 from tests.analog.check.broken.bent import bent
-from tests.analog.check.judging import law_tests
+from tests.analog.check.judging import judge, law_tests
 
 test_the_law_alone_refuses_a_faulty_device, test_an_honest_device_keeps_the_law = law_tests(
     check_influence_in_readings,
@@ -81,3 +82,14 @@ def test_who_is_worn_out_is_told_of_a_fleet_of_which_one_was_used(
     trial = Trial(used(ends), (dense(3, 2),))
     ended = _worn(trial, trial.bench(3))
     assert (None if ended is None else ended.tolist()) == found
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+def test_a_pulse_that_is_felt_next_door_if_it_is_large_is_named(noisy: bool) -> None:
+    def pulse(c: IdealCells, d: Tensor, n: Any) -> IdealCells:
+        felt = bool(d.abs().amax() > 3) and (not noisy or bool(torch.as_tensor(n.normal(d)).any()))
+        return IdealCells(c.knobs + d + 0.1 * felt)
+
+    says = f"when pulsed{', with noise' if noisy else ''}, in .* beside others"
+    with pytest.raises(ContractError, match=says):
+        judge(check_influence_in_cells, bent(Ideal(), pulse=pulse))

@@ -11,6 +11,7 @@ from torch import Tensor
 from analog import Chip, ContractError, Costs, Device, Fabrication, Ideal, Mismatched, Noise, load, stream
 from analog.check import _WIRINGS, life
 from analog.check.life import check_lives
+from analog.check.replicas import Replicas
 from analog.devices import PCM, ZOO, CapacitorCell, PCMPair, SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
 from analog.effects import (
@@ -159,6 +160,21 @@ def test_chips_may_die_of_pulses_or_of_time(
     monkeypatch.setattr(life, "_heirs", counted)
     check_lives(mortal(ends), _WIRINGS, 100)
     assert 3 in buried and (3,) in buried and max(buried, key=str) != 3
+
+
+def test_chips_do_all_that_there_is_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: set[str] = set()
+    step = Replicas.step
+
+    def seen(replicas: Replicas, event: str, act: Any) -> None:
+        events.add(event)
+        step(replicas, event, act)
+
+    monkeypatch.setattr(Replicas, "step", seen)
+    check_lives(Ideal(), _WIRINGS, 300)
+    assert {event.split()[0] for event in events} == {"program", "pulse", "measure", "probe", "wait"}
+    for kind in ("knobs", "nodes"):
+        assert any(event.startswith(f"probe the {kind}") for event in events)
 
 
 def test_who_takes_a_place_is_somebody_else() -> None:

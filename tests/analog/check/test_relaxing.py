@@ -12,6 +12,7 @@ from analog.check.trial import Trial
 from analog.check.watched import Watched
 from analog.devices import Hopfield, Resistive
 from analog.layers.crossbar import dense
+from analog.relaxation import unsettled
 
 LAYERS = (dense(5, 4), dense(4, 3, linear=True))
 
@@ -88,6 +89,17 @@ def test_a_broken_device_is_named_by_its_law(device: Any, law: str) -> None:
 )
 def test_honest_ones_pass(device: Any) -> None:
     check_relaxing(Trial(Watched(device), LAYERS))
+
+
+def test_what_is_missing_may_be_as_much_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(Watched(Hopfield(sweeps=2)), LAYERS)
+    chip = trial.chip(range(3, 14))
+    missing = float(unsettled(trial.device, chip.spec, chip._cells, trial.draw("x of a life", 6, 5)).median())
+    monkeypatch.setattr("analog.check.relaxing._UNSETTLED", missing)
+    check_relaxing(trial)
+    monkeypatch.setattr("analog.check.relaxing._UNSETTLED", 0.999 * missing)
+    with pytest.raises(ContractError, match="do not settle"):
+        check_relaxing(trial)
 
 
 def test_the_law_is_among_those_of_every_device() -> None:

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import ContractError, Ideal
+from analog import Chip, ContractError, Ideal, Probe, dense
 from analog.check import _trials
 from analog.check.responses import (
     _along,
+    _check_gradient,
     _integral,
     _is_kink,
     check_finite_readings,
@@ -80,6 +81,23 @@ def test_a_jump_is_one_that_slopes_do_not_tell_of(step: float, kept: bool, kind:
 
 def test_a_read_out_without_any_slope_is_nobodys_jump() -> None:
     judge(check_noiseless_slopes, bent(Ideal(), sense=lambda c, u, n: u.detach().sign()))
+
+
+@pytest.mark.parametrize("spared", [True, False])
+def test_where_all_stands_at_a_bend_there_is_no_derivative_to_ask_for(spared: bool) -> None:
+    """Neurons that hear exactly nothing stand at the bend of a rectifier."""
+    layers = (dense(3, 2), dense(2, 2, linear=True))
+    chip = Chip(Ideal(), layers, 1, dtype=torch.float64)
+    chip._cells[0].knobs.zero_()
+    x, weights = torch.ones(4, 3, dtype=torch.float64), torch.ones(4, 2, dtype=torch.float64)
+    nodes = torch.ones(4, 2, dtype=torch.float64)
+    slope = (weights @ chip._cells[1].knobs[0, :, :-1]).sum() / 2
+
+    def smooth(probe: Probe, expected: Tensor) -> bool:
+        return _check_gradient(chip, (x, weights), probe, expected, "here", alive=True, spared=spared)
+
+    assert smooth(Probe(nodes=(nodes.unsqueeze(0), None)), slope) is not spared
+    assert smooth(Probe(nodes=(None, nodes.unsqueeze(0))), weights.sum())
 
 
 def test_a_bend_is_what_is_straight_on_neither_side() -> None:
