@@ -20,6 +20,7 @@ OPEN = 0.3  # standard error, in units of the prior's, beyond which a parameter 
 PLACES = (1.5, 0.75)  # standard errors to either side at which it is held: nearer only if not farther
 HELD = 0.01  # standard errors that it may go
 EVALUATIONS = 7  # of the moments at each, which need not be exact
+LITTLE = 0.3  # of the square of the distance that there should be
 FEWER = 3  # of them where only a much better place is looked for
 ALLOWED = 3.0  # loss of log-likelihood at which a place is still possible
 
@@ -76,20 +77,25 @@ def plateaus(
         asked: of which parameters, (parameters,).
 
     Returns:
-        As of `excess_moves`, with those on the diagonal that were found so, at such a place: where the loss
-        of log-likelihood is less than a quarter of what it should be.
+        As of `excess_moves`, with those on the diagonal that were found so, at such a place: where the moments
+        are much nearer to those of the estimate than they should be. (A likelihood would not say it: its
+        matrices are as noisy as the simulated cells are few.)
     """
-    moves = torch.zeros_like(covariance)
-    least, errors = _height(problem, at), covariance.diagonal().sqrt()
+    moves, errors = torch.zeros_like(covariance), covariance.diagonal().sqrt()
+    shown = problem.shown(at, linear)
+    basis, precision = torch.linalg.qr(linear.jacobian)[0], problem.prior.sd**-2
     for k in asked.nonzero()[:, 0].tolist():
         for side in (FAR, -FAR):
             place = at + side * covariance[:, k] / errors[k]
             start = problem.within(place)
             if float(start[k]) != float(place[k]):
                 continue
-            held = problem.held(k, float(place[k]), HELD * float(errors[k]))
-            moved = held.solve(linear._replace(at=start), FEWER)
-            if _height(problem, moved) - least < FAR**2 / 8:
+            moved = problem.held(k, float(place[k]), HELD * float(errors[k])).solve(
+                linear._replace(at=start), FEWER
+            )
+            away = (basis.T @ (problem.shown(moved, linear) - shown)).square().sum()
+            away = away + (precision * (moved - at).square()).sum()
+            if float(away) < LITTLE * FAR**2:
                 excess = ((moved - place) / errors).abs()
                 excess[k] = FAR
                 moves[k] = torch.maximum(moves[k], excess)

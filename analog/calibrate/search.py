@@ -187,6 +187,14 @@ class MomentMatching:
             linear = self.linearize_by_axis(at, linear.covariance)
         return linear, at, False
 
+    def shown(self, at: Tensor, linear: Linearization) -> Tensor:  # (histories * moments,)
+        """The weighted moments at `at` (parameters,), each of variance 1 for a Gaussian."""
+        try:
+            weighted = self.weighted(self.moments(at), linear.mean, linear.factors)
+        except ValueError:
+            return torch.full_like(linear.jacobian[:, 0], torch.inf)
+        return (self.count.sqrt()[:, None] * weighted).flatten()
+
     def solve(self, linear: Linearization, evaluations: int = 15) -> Tensor:
         """Where the derivatives see nothing of the gap between the table's moments and the device's.
 

@@ -41,7 +41,12 @@ def test_a_line_is_paired_with_the_first_learner_of_its_own_case() -> None:
         row("one", "converters", 0.1, [0.3, 0.3]),
         row("two", "converters", 0.1, [0.5, 0.5]),
     ]
-    assert [line["less the first's"] for line in table(rows)] == ["", "-10.00 +- 0.00", "", "20.00 +- 0.00"]
+    assert [line["less the first's"] for line in table(rows)] == [
+        "",
+        "-10.00 (all equal)",
+        "",
+        "20.00 +- 0.00",
+    ]
     assert [line["varied"] for line in table(rows)] == ["", "", "converters 0.1", "converters 0.1"]
     (figure,) = figures(rows).values()
     assert [len(axis.lines) for axis in figure.axes] == [4]  # a mean and dots for each learner

@@ -39,4 +39,4 @@ def test_every_start_stands_in_the_table_of_chips_also_where_towers_fail() -> No
         ]
     )
     assert lines[0]["begun at 0.1, error %"] == "4.00 +- 12.71" and lines[0]["n"] == 2
-    assert lines[0]["begun at 100, error %"] == "50.00 +- 0.00"
+    assert lines[0]["begun at 100, error %"] == "50.00 (all equal)"
