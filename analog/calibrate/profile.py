@@ -77,9 +77,9 @@ def plateaus(
         asked: of which parameters, (parameters,).
 
     Returns:
-        As of `excess_moves`, with those on the diagonal that were found so, at such a place: where the moments
-        are much nearer to those of the estimate than they should be. (A likelihood would not say it: its
-        matrices are as noisy as the simulated cells are few.)
+        As of `excess_moves`, with those on the diagonal that were found so, at such a place: where the
+        moments are much nearer to those of the estimate than they should be. (A likelihood would not say it:
+        its matrices are as noisy as the simulated cells are few.)
     """
     moves, errors = torch.zeros_like(covariance), covariance.diagonal().sqrt()
     shown = problem.shown(at, linear)
