@@ -45,7 +45,7 @@ def test_a_line_is_paired_with_the_first_learner_of_its_own_case() -> None:
         "",
         "-10.00 (all equal)",
         "",
-        "20.00 +- 0.00",
+        "20.00 (all equal)",
     ]
     assert [line["varied"] for line in table(rows)] == ["", "", "converters 0.1", "converters 0.1"]
     (figure,) = figures(rows).values()
