@@ -97,7 +97,7 @@ class Accelerator(TorchDispatchMode):
         name = func._schema.name.removeprefix("aten::")
         if placed and name not in ("_to_copy", "copy_"):
             strangers = [t for t in tensors if t.ndim and not isinstance(t, _Placed)]
-            if strangers:  # a torch tensor of that place that is not ours has no numbers either
+            if strangers:
                 raise RuntimeError(
                     f"{name}: a tensor {tuple(strangers[0].shape)} on the CPU meets one elsewhere"
                 )

@@ -5,6 +5,7 @@ has a curved ridge, and its tangent at the estimate misleads: on the ridge's far
 anything. So each parameter that a table hardly tells is held at a few values that its prior and the table
 allow, the others are estimated again, and what they move beyond the tangent is the least that is not known
 of them (a profile likelihood, as of Raue et al., https://doi.org/10.1093/bioinformatics/btp358).
+In the same way each estimate that looks well told is held far from itself, where the moments must differ.
 """
 
 import math
@@ -20,8 +21,8 @@ OPEN = 0.3  # standard error, in units of the prior's, beyond which a parameter 
 PLACES = (1.5, 0.75)  # standard errors to either side at which it is held: nearer only if not farther
 HELD = 0.01  # standard errors that it may go
 EVALUATIONS = 7  # of the moments at each, which need not be exact
-LITTLE = 0.3  # of the square of the distance that there should be
 FEWER = 3  # of them where only a much better place is looked for
+LITTLE = 0.3  # of the square of the distance that there should be
 ALLOWED = 3.0  # loss of log-likelihood at which a place is still possible
 
 
@@ -90,9 +91,8 @@ def plateaus(
             start = problem.within(place)
             if float(start[k]) != float(place[k]):
                 continue
-            moved = problem.held(k, float(place[k]), HELD * float(errors[k])).solve(
-                linear._replace(at=start), FEWER
-            )
+            held = problem.held(k, float(place[k]), HELD * float(errors[k]))
+            moved = held.solve(linear._replace(at=start), FEWER)
             away = (basis.T @ (problem.shown(moved, linear) - shown)).square().sum()
             away = away + (precision * (moved - at).square()).sum()
             if float(away) < LITTLE * FAR**2:

@@ -22,10 +22,8 @@ from .scales import SearchScale, rebuild
 ROUNDS = 12  # of taking weights and derivatives anew
 NEAR = 1.0  # differences over which derivatives were taken: how far from them an estimate may be
 REACH = 8.0  # standard deviations of its prior: how far a parameter is searched
-INSIDE = 1e-6  # of a range: how far from its ends a search stays
-
-
 KINK = 0.5  # half the difference of two one-sided derivatives, over their mean: beyond it there is an edge
+INSIDE = 1e-6  # of a range: how far from its ends a search stays
 
 
 class Linearization(NamedTuple):

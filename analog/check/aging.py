@@ -13,13 +13,13 @@ from .trial import Bench, FrozenNoise, Trial, copies, respond
 
 _SCALES: Final = tuple(1.3 * 10.0**k for k in range(-6, 10, 3))  # s
 _ROUNDING: Final = 1e-7  # of a wait, as of a factor that was computed in single precision
-_PAIRS: Final = 250  # of chips that age in one wait and in many
+_COPIES: Final = 84  # of a fleet that ages in one wait and in many
 _LIMIT: Final = 8.0  # 3e-14 a test, see `shared_noise`
 
 
 def check_aging(trial: Trial) -> None:
     """Ageing runs along the clock: many short waits are one long one, and no time changes nothing."""
-    for bench in trial.benches(2):
+    for bench in trial.benches():
         _no_time(trial, bench)
     bench = _used(trial)
     for scale in _SCALES:
@@ -41,7 +41,7 @@ def check_aging(trial: Trial) -> None:
 
 def _used(trial: Trial) -> Bench:
     """A layer of chips of which one is fresh, one was pulsed a little, and one far."""
-    bench = trial.bench(3)
+    bench = trial.bench()
     sizes = torch.tensor([0.0, 0.5, 3.0], dtype=torch.float64).reshape(-1, 1, 1, 1)
     drive = sizes * trial.like("used", bench.cells.knobs)
     return bench._replace(cells=trial.device.pulse(bench.cells, drive, Noise.none()))
@@ -107,10 +107,10 @@ def check_aging_by_chance(trial: Trial) -> None:
     Each chip ages once in either way, with noise of its own; the difference is symmetric if both have one
     law, whatever it is, so its sum over chips exceeds 8 times its root sum of squares once in 3e13 trials.
     """
-    bench = trial.bench(1)
+    bench = trial.bench()
     if not any(_by_chance(trial, bench, seconds) for seconds in (_SCALES[0], _SCALES[2], _SCALES[-1])):
         return
-    fleet = copies(bench.cells, _PAIRS)
+    fleet = copies(bench.cells, _COPIES)
     x = torch.eye(bench.layer.cols, dtype=torch.float64)
     start = _shown(trial, fleet, x)
     for scale in _SCALES:

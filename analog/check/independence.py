@@ -13,7 +13,7 @@ from ..randomness import Noise
 from ..tree import tree_leaves
 from .assertions import require
 from .shared_noise import DIMS, require_independent
-from .trial import Bench, Scene, Trial, like_first, scenes
+from .trial import FLEET, Bench, Scene, Trial, like_first, scenes
 
 _READS: Final = 36  # pairs of readings, each of many chips, probes and examples
 _EXAMPLES: Final = 16
@@ -25,7 +25,7 @@ _SUMS: Final = (0.7, -6.0, 0.03, 8.0, -0.6)  # of rows: of either sign, small an
 
 def check_fresh_noise(trial: Trial) -> None:
     """Noise is another one at every use: no two readings, pulses or waits have the same."""
-    bench = trial.bench(chips=3)
+    bench = trial.bench()
     for stage in ("collect", "sense", "fire"):
         for way, read in _readings(trial, bench, stage).items():
             alike = ("chips", "probes") if stage == "collect" else ("chips", "probes", "examples")
@@ -38,7 +38,7 @@ def check_fresh_noise(trial: Trial) -> None:
 
 def check_noise_of_readings(trial: Trial) -> None:
     """Noise of reads is independent between examples, probes, tiles and chips, and from read to read."""
-    bench, crowd = (trial.bench(chips, trial.noisy_dtype) for chips in (3, _CROWD[0]))
+    bench, crowd = (trial.bench(trial.noisy_dtype, chips) for chips in (FLEET, _CROWD[0]))
     for stage in ("collect", "sense", "fire"):
         _judge_readings(trial, bench, stage, ("examples", "tiles", "chips", "probes"))
         d = _differences(_of_a_crowd(trial, crowd, stage), trial.noise(), 6)
@@ -52,7 +52,7 @@ def require_probes_apart(trial: Trial, stage: str) -> None:
     Raises:
         ContractError: they share it.
     """
-    _judge_readings(trial, trial.bench(3, trial.noisy_dtype), stage, ("probes",))
+    _judge_readings(trial, trial.bench(trial.noisy_dtype), stage, ("probes",))
 
 
 def _judge_readings(trial: Trial, bench: Bench, stage: str, axes: tuple[str, ...]) -> None:
@@ -95,7 +95,7 @@ def _noisy(use: Callable[[Noise], Tensor], noise: Noise) -> bool:
 
 def check_noise_of_writes(trial: Trial) -> None:
     """Noise of pulses, and of ageing, is independent between tiles and chips, and from use to use."""
-    few, many = (trial.bench(chips, trial.noisy_dtype) for chips in (6, 24))
+    few, many = (trial.bench(trial.noisy_dtype, chips) for chips in (6, 24))
     first = True
     for what, act in _changes(trial, few).items():
         if not _noisy(_fields_after(act), trial.noise(what)):
@@ -180,13 +180,14 @@ def _require_fresh(
     silent = use(Noise.none())
     for first, second in pairs:
         for axis in trial.uncoupled(*alike) if torch.equal(first, second) else ():
-            spread = (first - silent) - (first - silent).narrow(DIMS.index(axis) - 1, 0, 1)
-            small = float(spread.abs().max()) <= 1e-9 * float(first.abs().max())
+            drawn = first - silent
+            of_first = drawn.narrow(DIMS.index(axis) - 1, 0, 1)
+            is_same = torch.allclose(drawn, of_first, rtol=0.0, atol=1e-9 * float(first.abs().max()))
             law = (
                 f"{where}: noise is the same again at every {what}; draw it from `noise`, which goes on, "
                 "not from a generator of its own"
             )
-            require(small, law)
+            require(is_same, law)
 
 
 def _differences(use: Callable[[Noise], Tensor], noise: Noise, pairs: int) -> Tensor:

@@ -23,17 +23,17 @@ _TOLERANCE = 1e-9  # of the scale: products of other sizes round differently
 
 def check_influence_in_readings(trial: Trial) -> None:
     """Examples, probes, tiles and chips do not influence each other in a reading, with noise or without."""
-    for bench in (trial.bench(),):
-        for stage in ("collect", "sense", "fire"):
-            for way, scene in scenes(trial, bench, stage).items():
-                lead = scene.sent.ndim - bench.cells.knobs.ndim
-                axes = trial.uncoupled("examples", *(("probes",) if lead else ()), "tiles", "chips")
-                try:
-                    _try_readings(trial, f"{bench.name}: in {stage}{way}", stage, scene, axes)
-                except ContractError:
-                    if lead:
-                        require_probes_apart(trial, stage)  # may know better why
-                    raise
+    bench = trial.bench()
+    for stage in ("collect", "sense", "fire"):
+        for way, scene in scenes(trial, bench, stage).items():
+            lead = scene.sent.ndim - bench.cells.knobs.ndim
+            axes = trial.uncoupled("examples", *(("probes",) if lead else ()), "tiles", "chips")
+            try:
+                _try_readings(trial, f"{bench.name}: in {stage}{way}", stage, scene, axes)
+            except ContractError:
+                if lead:
+                    require_probes_apart(trial, stage)  # may know better why
+                raise
 
 
 def _try_readings(trial: Trial, where: str, stage: str, scene: Scene, axes: list[str]) -> None:
@@ -95,15 +95,15 @@ def _same(part: Tensor, whole: Tensor, where: str, axis: str, how: str) -> None:
 
 def check_influence_in_cells(trial: Trial) -> None:
     """Chips and tiles do not influence each other when they are pulsed or age, with noise or without."""
-    for bench in (trial.bench(),):
-        drive, x = trial.like("drive", bench.cells.knobs, 0.1), trial.inputs(bench, 3)
-        acts: dict[str, Callable[[Scene, Noise], Any]] = {
-            "when pulsed": lambda s, n: trial.device.pulse(s.cells, s.sent, n),
-            "when they age 1 s": lambda s, n: trial.device.age(s.cells, 1.0, n),
-            "when they age 1e5 s": lambda s, n: trial.device.age(s.cells, 1e5, n),
-        }
-        for when, act in acts.items():
-            _try_cells(trial, f"{bench.name}: {when}", act, Scene(bench.cells, None, drive), x)
+    bench = trial.bench()
+    drive, x = trial.like("drive", bench.cells.knobs, 0.1), trial.inputs(bench, 3)
+    acts: dict[str, Callable[[Scene, Noise], Any]] = {
+        "when pulsed": lambda s, n: trial.device.pulse(s.cells, s.sent, n),
+        "when they age 1 s": lambda s, n: trial.device.age(s.cells, 1.0, n),
+        "when they age 1e5 s": lambda s, n: trial.device.age(s.cells, 1e5, n),
+    }
+    for when, act in acts.items():
+        _try_cells(trial, f"{bench.name}: {when}", act, Scene(bench.cells, None, drive), x)
 
 
 def _try_cells(trial: Trial, where: str, act: Callable[[Scene, Noise], Any], scene: Scene, x: Tensor) -> None:
@@ -151,7 +151,7 @@ def _same_cells(trial: Trial, where: str, part: Any, whole: Any, x: Tensor, axis
 def check_chips_of_fleets(trial: Trial) -> None:
     """A fleet's row is the lone chip: its bounds and its end, and one worn-out chip of a fleet ends alone."""
     device = trial.device
-    for bench in trial.benches(3):
+    for bench in trial.benches():
         scene = Scene(bench.cells, None, torch.zeros_like(bench.cells.knobs))
         bounds = device.bounds(bench.cells)
         if bounds is not None and trial.uncoupled("chips"):

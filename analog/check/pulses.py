@@ -14,13 +14,13 @@ from .trial import Bench, Trial, copies, first_of
 
 _SIZES: Final = (0.05, 0.5, 2.0)  # of drives
 _OFFSETS: Final = (1e-3, 0.05, 3.0, 1e3)  # of probes
-_COPIES: Final = 500  # of a fleet, for what is rare
-_FEW: Final = 20  # of a chip, for a mean
+_COPIES: Final = 333  # of a fleet, for what is rare
+_FEW: Final = 7  # of a fleet, for a mean
 
 
 def check_probes(trial: Trial) -> None:
     """A probe of the knobs adds what it is told, of any size and at any age, on every chip for itself."""
-    for bench in trial.benches(3):
+    for bench in trial.benches():
         _probed(trial, f"{bench.name}: perturb(cells, offset)", bench.cells)
         drive = trial.like("drive", bench.cells.knobs, 2.0)
         used = trial.device.pulse(bench.cells, drive, trial.noise("used"))
@@ -47,7 +47,7 @@ def check_pulses(trial: Trial) -> None:
 
     One way they may do nothing, as where a cell is only ever set.
     """
-    for bench in trial.benches(1):
+    for bench in trial.benches():
         few = copies(bench.cells, _FEW)
         aged = trial.device.age(few, 1e5, trial.noise("aged"))
         states = {
@@ -81,11 +81,11 @@ def _share(trial: Trial, cells: Any, size: float, noise: Noise) -> float:
 def check_zero_pulses(trial: Trial) -> None:
     """A pulse of 0, or of -0.0, changes nothing, and a cell that is not driven keeps its knob."""
     for dtype in (torch.float32, torch.float64):
-        for bench in trial.benches(2, dtype):
+        for bench in trial.benches(dtype):
             for cells in (bench.cells, first_of(bench.cells)):
                 for noise in (Noise.none(), trial.noise("zero")):
                     _still(trial, bench, cells, torch.zeros_like(cells.knobs), noise)
-    for bench in trial.benches(2, torch.float32):
+    for bench in trial.benches(torch.float32):
         cells = copies(bench.cells, _COPIES)
         zero = torch.zeros_like(cells.knobs)
         zero[::2] = -0.0
@@ -123,7 +123,7 @@ def _still(trial: Trial, bench: Bench, cells: Any, zero: Tensor, noise: Noise) -
 def check_huge_pulses(trial: Trial) -> None:
     """Bounds that are stated are kept, and cells stay numbers, whatever finite drives are sent."""
     for dtype in (torch.float32, torch.float64):
-        bench = trial.bench(3, dtype)
+        bench = trial.bench(dtype)
         require_bounds(trial.device, bench.name, bench.cells, "at birth")
         for seconds in (1e3, 1e8):
             aged = trial.device.age(bench.cells, seconds, trial.noise("aged"))

@@ -16,7 +16,7 @@ _WAITS: Final = (0.0, 1e-6, 1.0, 1e5, 1e9)  # s
 
 def check_purity(trial: Trial) -> None:
     """Device functions are pure at any size, and give what they are asked for in shape and dtype."""
-    for bench in trial.tried(2):
+    for bench in trial.tried():
         for size in _SIZES[bench.cells.knobs.dtype]:
             _pure_writes(trial, bench, size)
             for stage in ("collect", "sense", "fire"):

@@ -21,7 +21,7 @@ def check_relaxing(trial: Trial) -> None:
         require(kind, f"synapse is {device.synapse!r} although the device does not relax; state `settling`")
         return
     require(device.synapse != "one-way", "the device relaxes, and its synapse is 'one-way'; state its energy")
-    for bench in trial.benches(2):
+    for bench in trial.benches():
         lead = (*bench.cells.knobs.shape[:2], 5)
         x, y = (trial.draw(f"states {n}", *lead, n) for n in (bench.layer.cols, bench.layer.rows))
         up = device.collect(bench.cells, x, none) - device.collect(bench.cells, torch.zeros_like(x), none)

@@ -24,7 +24,7 @@ _OUTSIDE = "a device keeps no state but its cells, and draws from `birth` and `n
 
 def check_repetition(trial: Trial) -> None:
     """A device's functions depend on their arguments alone: not on generators, clocks or state of its own."""
-    bench = trial.bench(2)
+    bench = trial.bench()
     with watched_clocks(trial.device, moved=False) as clocks:
         first = _history(trial, bench, guarded=True)
         _compare(bench.name, first, _history(trial, bench), _again(clocks))
@@ -40,7 +40,7 @@ def check_repetition(trial: Trial) -> None:
 
 def check_first_uses(trial: Trial) -> None:
     """The first uses of a device are like later ones, of which none leaves a trace outside the cells."""
-    bench = trial.bench(2, torch.float32)
+    bench = trial.bench(torch.float32)
     x, drive = trial.inputs(bench, 4), trial.like("drive", bench.cells.knobs, 0.1)
 
     def use() -> Shown:

@@ -1,5 +1,6 @@
 """Laws of the response: fresh, finite, with the exact gradient that a probe sees, and nobody's memory."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ _REACH: Final = 0.5  # of that line
 def check_freshness(trial: Trial) -> None:
     """After a pulse, a program, a probe and ageing, amplifiers and neurons show the knobs as they are."""
     device, none = trial.device, Noise.none()
-    for bench in trial.benches(2):
+    for bench in trial.benches():
         cells = bench.cells
         small, large = (trial.like(f"drive {size}", cells.knobs, size) for size in (0.05, 0.5))
         pulsed = device.pulse(cells, small, none)
@@ -47,7 +48,7 @@ def check_freshness(trial: Trial) -> None:
 
 def check_finite_readings(trial: Trial) -> None:
     """Inputs and sums of 0, of -0.0, of next to nothing and of 10,000 on either side give finite values."""
-    for bench in trial.tried(2):
+    for bench in trial.tried():
         knobs = bench.cells.knobs.expand(2, *bench.cells.knobs.shape)
         offsets = {
             "": None,
@@ -58,8 +59,9 @@ def check_finite_readings(trial: Trial) -> None:
         for way, offset in offsets.items():
             cells = bench.cells if offset is None else trial.device.perturb(bench.cells, offset)
             for noise in (Noise.none(), trial.noise()):
-                for value in (0.0, -0.0, torch.finfo(knobs.dtype).tiny ** 0.8, 1e4, -1e4):
-                    _finite(trial, bench, cells, value, noise, way)
+                for size in (0.0, torch.finfo(knobs.dtype).tiny ** 0.8, 1e4):
+                    for value in (size, -size):
+                        _finite(trial, bench, cells, value, noise, way)
 
 
 def _finite(trial: Trial, bench: Bench, cells: Any, value: float, noise: Noise, way: str) -> None:
@@ -81,7 +83,7 @@ def _finite(trial: Trial, bench: Bench, cells: Any, value: float, noise: Noise, 
 
 def check_slopes_at_zero(trial: Trial) -> None:
     """Slopes at inputs and sums of 0 are finite."""
-    bench, none = trial.bench(2), Noise.none()
+    bench, none = trial.bench(), Noise.none()
     lead = bench.cells.knobs.shape[:2]
     x, u = (
         torch.zeros(*lead, 3, n, dtype=torch.float64, requires_grad=True)
@@ -101,7 +103,7 @@ def check_slopes_at_zero(trial: Trial) -> None:
 
 def check_noiseless_slopes(trial: Trial) -> None:
     """Without noise a read-out has the slope that a probe sees from afar, or none at all, as a comparator."""
-    for bench in trial.benches(1):
+    for bench in trial.benches():
         _require_slopes(trial, bench)
 
 
@@ -188,9 +190,9 @@ def check_gradients(trial: Trial) -> None:
     ):
         finite = all(bool(torch.isfinite(g).all()) for g in black)
         require(finite, f"the exact gradient at {kind} is not finite for inputs of 0")
-    for k, batch in enumerate(batches, 1):
-        if _check_slopes(trial, chip, batch, weights, spared=k < _ATTEMPTS):
-            break
+    *several, last = batches
+    if not any(_check_slopes(trial, chip, batch, weights, spared=True) for batch in several):
+        _check_slopes(trial, chip, last, weights, spared=False)
     _check_slopes(trial, chip, _LARGE * x, weights, f", of inputs {_LARGE:g} times as large", spared=True)
 
 
@@ -261,7 +263,7 @@ def _check_gradient(
 
 def _is_kink(right: float, left: float) -> bool:
     """Whether changes over one small step on either side are those of a line that is bent there."""
-    return abs(right - left) > 5e-5 * max(abs(right), abs(left))
+    return not math.isclose(right, left, rel_tol=5e-5)
 
 
 def _weighted_sum(out: Tensor, weights: Tensor) -> Tensor:

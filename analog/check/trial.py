@@ -17,6 +17,8 @@ from ..tree import tree_map
 AXES: Final = {"examples": -2, "tiles": -3, "chips": -4, "probes": -5}  # of what is sent and of what comes
 ONE: Final = {"examples": "example", "tiles": "tile", "chips": "chip", "probes": "probe"}
 
+FLEET: Final = 3  # chips of a bench, if not many of them are wanted
+
 
 class Bench(NamedTuple):
     """One layer of a fleet."""
@@ -40,21 +42,21 @@ class Trial:
         """Fabricate a chip or a fleet."""
         return Chip(self.device, self.layers, who, dtype=dtype)
 
-    def benches(self, chips: int = 4, dtype: torch.dtype = torch.float64) -> Iterator[Bench]:
+    def benches(self, dtype: torch.dtype = torch.float64, chips: int = FLEET) -> Iterator[Bench]:
         """Go through the layers of a fleet of different chips, made once; every bench has a copy."""
         if (chips, dtype) not in self._newborn:
             self._newborn[chips, dtype] = self.chip(range(3, 3 + chips), dtype)._cells
         for i, cells in enumerate(self._newborn[chips, dtype]):
             yield Bench(f"layer {i}", self.layers[i], tree_map(torch.clone, cells))
 
-    def bench(self, chips: int = 4, dtype: torch.dtype = torch.float64) -> Bench:
+    def bench(self, dtype: torch.dtype = torch.float64, chips: int = FLEET) -> Bench:
         """The layer of most cells: one is enough where a device cannot know which layer it works in."""
-        return max(self.benches(chips, dtype), key=lambda bench: bench.cells.knobs.numel())
+        return max(self.benches(dtype, chips), key=lambda bench: bench.cells.knobs.numel())
 
-    def tried(self, chips: int) -> Iterator[Bench]:
+    def tried(self) -> Iterator[Bench]:
         """Every layer in single precision, and the largest in double."""
-        yield from self.benches(chips, torch.float32)
-        yield self.bench(chips, torch.float64)
+        yield from self.benches(torch.float32)
+        yield self.bench()
 
     def draw(self, name: str, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Standard normal numbers of that shape, the same ones under one name."""

@@ -37,7 +37,7 @@ def test_many_short_waits_are_of_three_lengths_and_the_last_is_the_longest(scale
 
 def test_of_the_used_one_is_fresh_one_was_pulsed_a_little_and_one_far() -> None:
     trial = Trial(Ideal(), (dense(5, 4),))
-    moved = (_used(trial).cells.knobs - trial.bench(3).cells.knobs).abs().mean((1, 2, 3)).tolist()
+    moved = (_used(trial).cells.knobs - trial.bench().cells.knobs).abs().mean((1, 2, 3)).tolist()
     assert moved[0] == 0 and 0.2 < moved[1] < 0.8 and 1.5 < moved[2] < 4
 
 
@@ -64,11 +64,11 @@ def switching(cells: IdealCells, seconds: float, noise: Noise) -> IdealCells:
 def test_chance_has_a_say_if_one_wait_differs_from_another() -> None:
     for age, chance in ((switching, True), (lambda c, s, n: IdealCells(c.knobs * 0.5**s), False)):
         trial = Trial(bent(Ideal(), age=age), (dense(5, 4),))
-        assert _by_chance(trial, trial.bench(2), 1.0) is chance
-    assert not _by_chance(trial, trial.bench(2), 0.0)
+        assert _by_chance(trial, trial.bench(), 1.0) is chance
+    assert not _by_chance(trial, trial.bench(), 0.0)
     once = iter([1.0, 1.0, 1.0, 2.0])
     trial = Trial(bent(Ideal(), age=lambda c, s, n: IdealCells(c.knobs * next(once))), (dense(5, 4),))
-    assert _by_chance(trial, trial.bench(2), 1.0)
+    assert _by_chance(trial, trial.bench(), 1.0)
 
 
 def test_silence_remembers_whether_a_uniform_was_asked_for() -> None:
@@ -97,7 +97,7 @@ def test_what_hangs_on_the_age_shows_wherever_it_does(stage: str) -> None:
     }
     aside: dict[str, Any] = {"collect": lambda c, x, n: x @ c.knobs.abs().mT, **changes[stage]}
     trial = Trial(bent(Ideal(), **aside), (dense(5, 4),))
-    bench = trial.bench(2)
+    bench = trial.bench()
     young = IdealCells(bench.cells.knobs.abs() + 9)
     old = IdealCells(-young.knobs)
     pairs = zip(_states(trial, bench, young), _states(trial, bench, old), strict=True)

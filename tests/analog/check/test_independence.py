@@ -39,7 +39,7 @@ STAGES = ("collect", "sense", "fire")
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_twins_are_chips_alike_that_are_sent_the_same(stage: str) -> None:
-    bench = TRIAL.bench(3)
+    bench = TRIAL.bench()
     for scene in scenes(TRIAL, bench, stage, examples=4).values():
         twins = _twins(scene, stage)
         assert twins.sent.shape == scene.sent.shape
@@ -74,7 +74,7 @@ def counted(stage: str) -> tuple[Any, list[tuple[int, ...]]]:
 def test_a_stage_is_read_without_probes_with_them_on_two_axes_and_before_they_come(stage: str) -> None:
     device, shapes = counted(stage)
     trial = Trial(device, (grouped(8, 6, 2),))
-    readings = _readings(trial, trial.bench(3), stage)
+    readings = _readings(trial, trial.bench(), stage)
     assert list(readings) == ["", ", with probes", ", with probes of the knobs", ", before probes have come"]
     ndims: list[int] = []
     for read in readings.values():
@@ -84,7 +84,7 @@ def test_a_stage_is_read_without_probes_with_them_on_two_axes_and_before_they_co
         ndims += [len(shape) for shape in shapes]
     assert ndims == [4, 5, 6, 4]
     still = Trial(Ideal(), (grouped(8, 6, 2),))
-    assert ", before probes have come" not in _readings(still, still.bench(3), stage)
+    assert ", before probes have come" not in _readings(still, still.bench(), stage)
 
 
 def test_pairs_of_uses_are_as_many_as_are_asked_for_unless_nothing_differs() -> None:
@@ -101,7 +101,7 @@ def test_pairs_of_uses_are_as_many_as_are_asked_for_unless_nothing_differs() -> 
 
 
 def test_writes_are_those_of_twins_that_are_driven_alike_some_of_them_far() -> None:
-    bench = TRIAL.bench(3)
+    bench = TRIAL.bench()
     acts = _changes(TRIAL, bench)
     pulsed: Any = acts["pulse"](Noise.none())
     moved = pulsed.knobs - bench.cells.knobs[:1]
@@ -125,7 +125,7 @@ def test_writes_are_those_of_twins_that_are_driven_alike_some_of_them_far() -> N
 
 
 def test_fields_are_told_chip_by_chip_and_knobs_tile_by_tile() -> None:
-    cells = TRIAL.bench(3).cells
+    cells = TRIAL.bench().cells
     assert _fields(cells).shape == (1, 3, 1, 1, 30) and _knobs(cells).shape == (1, 3, 2, 1, 15)
     assert torch.equal(_fields(cells)[0, 1, 0, 0], cells.knobs[1].flatten())
     assert torch.equal(_knobs(cells)[0, 1, 1, 0], cells.knobs[1, 1].flatten())

@@ -80,7 +80,7 @@ def test_who_is_worn_out_is_told_of_a_fleet_of_which_one_was_used(
     ends: Any, found: list[float] | None
 ) -> None:
     trial = Trial(used(ends), (dense(3, 2),))
-    ended = _worn(trial, trial.bench(3))
+    ended = _worn(trial, trial.bench())
     assert (None if ended is None else ended.tolist()) == found
 
 

@@ -177,6 +177,22 @@ def test_chips_do_all_that_there_is_to_do(monkeypatch: pytest.MonkeyPatch) -> No
         assert any(event.startswith(f"probe the {kind}") for event in events)
 
 
+@pytest.mark.parametrize("kind", ["knobs", "nodes"])
+def test_probes_reach_every_layer(kind: str) -> None:
+    class Alive(life._Life):
+        device, wirings, taken = Ideal(), _WIRINGS, []
+
+    alive, layers = Alive(), []
+    alive.fabricate(0, (3,), "float64")
+    count = len(_WIRINGS[0])
+    for at in range(3):
+        alive.here.probed = lambda event, x, probe: layers.append(getattr(probe, kind))  # type: ignore[method-assign]
+        alive.probe(at, kind, 0.5)
+    alive.teardown()
+    for at, bodies in enumerate(layers):
+        assert [body is not None for body in bodies] == [i == min(at, count - 1) for i in range(count)]
+
+
 def test_who_takes_a_place_is_somebody_else() -> None:
     assert life._heirs(3) == 13 and life._heirs((3, 5)) == (13, 15)
 

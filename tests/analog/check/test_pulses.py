@@ -110,7 +110,7 @@ def test_huge_drives_are_alike_different_and_in_stripes_of_either_sign_and_any_s
     largest = torch.finfo(torch.float32).max
     for device, bounded in ((stated(9.0), True), (stated(float("inf")), False), (Ideal(), False)):
         trial = Trial(device, (dense(5, 4),))
-        bench = trial.bench(3, torch.float32)
+        bench = trial.bench(torch.float32)
         assert _bounded(trial, bench) is bounded
         partly = bent(
             device, bounds=lambda c: (c.knobs - 1, c.knobs + torch.tensor([1.0] * 5 + [float("inf")]))

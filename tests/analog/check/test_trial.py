@@ -111,7 +111,7 @@ def test_frozen_noise_is_everybodys_own_and_the_same_again() -> None:
 @pytest.mark.parametrize("stage", ["collect", "sense", "fire"])
 def test_scenes_are_of_one_stage_without_a_probe_and_with_probes_of_either_kind(stage: str) -> None:
     trial = Trial(Ideal(), (dense(5, 4), grouped(4, 6, 2)))
-    bench = trial.bench(3)
+    bench = trial.bench()
     assert bench.name == "layer 0" and bench.layer is trial.layers[0]
     plain, nodes, knobs = scenes(trial, bench, stage, examples=2, probes=3).values()
     width = 6 if stage == "collect" else 4
@@ -132,10 +132,10 @@ def test_scenes_are_of_one_stage_without_a_probe_and_with_probes_of_either_kind(
 def test_benches_are_copies_and_the_largest_is_the_one_that_is_tried_alone() -> None:
     trial = Trial(Ideal(), (dense(3, 2), dense(2, 9)))
     assert trial.bench().name == "layer 1"
-    first, again = (next(trial.benches(2)) for _ in range(2))
+    first, again = (next(trial.benches()) for _ in range(2))
     first.cells.knobs.zero_()
-    assert bool(again.cells.knobs.any()) and again.cells.knobs.shape[0] == 2
-    assert [bench.cells.knobs.dtype for bench in trial.benches(2, torch.float32)] == [torch.float32] * 2
+    assert bool(again.cells.knobs.any()) and again.cells.knobs.shape[0] == 3
+    assert [bench.cells.knobs.dtype for bench in trial.benches(torch.float32)] == [torch.float32] * 2
     assert torch.equal(trial.draw("x", 4), trial.draw("x", 4))
     assert not torch.equal(trial.draw("x", 4), trial.draw("y", 4))
     assert not torch.equal(trial.draw("x", 4), Trial(Ideal(), trial.layers, 1).draw("x", 4))
@@ -147,17 +147,17 @@ def test_numbers_are_like_a_tensor_and_of_the_size_that_is_asked_for() -> None:
     assert torch.equal(trial.like("a", like, 3.0), 3 * trial.draw("a", 50, 40).float())
     assert torch.equal(trial.like("a", like), trial.draw("a", 50, 40, dtype=torch.float32))
     for dtype in (torch.float32, torch.float64):
-        inputs = trial.inputs(trial.bench(2, dtype), 3)
-        assert inputs.shape == (2, 1, 3, 6) and inputs.dtype == dtype
-        assert torch.equal(inputs, trial.draw("x", 2, 1, 3, 6, dtype=dtype))
-    assert not torch.equal(trial.inputs(trial.bench(2), 3, "other"), trial.inputs(trial.bench(2), 3))
+        inputs = trial.inputs(trial.bench(dtype), 3)
+        assert inputs.shape == (3, 1, 3, 6) and inputs.dtype == dtype
+        assert torch.equal(inputs, trial.draw("x", 3, 1, 3, 6, dtype=dtype))
+    assert not torch.equal(trial.inputs(trial.bench(), 3, "other"), trial.inputs(trial.bench(), 3))
 
 
 def test_what_is_sent_is_of_the_size_that_is_asked_for() -> None:
     trial = Trial(Ideal(), (dense(5, 4),))
     for small, large in zip(
-        scenes(trial, trial.bench(2), "sense").values(),
-        scenes(trial, trial.bench(2), "sense", size=9.0).values(),
+        scenes(trial, trial.bench(), "sense").values(),
+        scenes(trial, trial.bench(), "sense", size=9.0).values(),
         strict=True,
     ):
         assert torch.equal(9 * small.sent, large.sent)
@@ -169,7 +169,7 @@ def test_the_first_of_a_fleet_is_alone_and_every_layer_is_tried_in_single_precis
     cells: Any = scene().cells
     assert all(torch.equal(one, leaf[0]) for one, leaf in zip(first_of(cells), cells, strict=True))
     trial = Trial(Ideal(), (dense(5, 4), dense(4, 9)))
-    found = [(bench.name, bench.cells.knobs.dtype, len(bench.cells.knobs)) for bench in trial.tried(3)]
+    found = [(bench.name, bench.cells.knobs.dtype, len(bench.cells.knobs)) for bench in trial.tried()]
     assert found == [
         ("layer 0", torch.float32, 3),
         ("layer 1", torch.float32, 3),
@@ -197,7 +197,7 @@ def test_beside_others_two_chips_are_both_somebody() -> None:
 
 def test_a_response_is_what_is_sensed_beside_what_is_fired() -> None:
     trial = Trial(Ideal(), (dense(5, 4),))
-    bench = trial.bench(2)
-    x = trial.draw("x", 2, 1, 3, 6)
+    bench = trial.bench()
+    x = trial.draw("x", 3, 1, 3, 6)
     u = x @ bench.cells.knobs.mT
     torch.testing.assert_close(respond(trial.device, bench.cells, x), torch.cat((u, u.relu()), -1))

@@ -32,6 +32,12 @@ def random(rows: int, cols: int, birth: Fabrication) -> Random:
     return Random(birth.normal("knobs", rows, cols) / cols**0.5, birth.normal("z", rows, cols))
 
 
+def run_away(knobs: Tensor, seconds: float) -> Tensor:
+    """How much larger (..., 1, rows) the amplifier of a row gets that has a large knob."""
+    far = knobs.abs().amax(-1).unsqueeze(-2) > 4
+    return torch.where(far, torch.tensor(seconds / 1e5).exp2(), 1.0).to(knobs)
+
+
 def half_clock(c: Any, s: float, n: Noise) -> Any:
     """A clock kept in float16 loses short waits beside a long one."""
     clock = (c.clock.half() + min(s, 6e4)).clamp(max=6e4).to(c.clock)
@@ -124,6 +130,9 @@ ADDITIVE: dict[str, Breach] = {
         AGING, age=lambda c, s, n: knobs_to(c, c.knobs * (1 - COUNT * (s > 0)))
     ),
     "a clock in float16": breach(AGING, STEADY, age=half_clock),
+    "an amplifier that runs away with time once it was pulsed far": breach(
+        FINITE, STEADY, age=lambda c, s, n: c._replace(gain=c.gain * run_away(c.knobs, s))
+    ),
     "a wear that counts waits": breach(
         AGING,
         fabricate=counted,

@@ -240,6 +240,9 @@ FLEETS: dict[str, Breach] = {
     "a fleet of one that is not the chip alone": breach(
         CHIPS, sense=lambda c, u, n: u * (1.01 if c.knobs.ndim == 4 and len(c.knobs) == 1 else 1)
     ),
+    "a lone chip that reads otherwise in silence": breach(
+        CHIPS, sense=lambda c, u, n: u * (1.01 if c.knobs.ndim == 3 and not n.normal(u).ndim else 1)
+    ),
     "a leak in fleets above eight": breach(
         CHIPS, sense=lambda c, u, n: leak(u, -4) if fleet_only(u) and u.shape[-4] > 8 else u
     ),
