@@ -7,8 +7,8 @@ temperature, by learned feedback of their own. Then the teacher dies.
 
 Heirs may be shown only N images, without labels, and told labels instead of softened answers (`--stimuli`,
 `--answers`). Another learner may teach the teacher and its heirs (`--learner`, one of those of `league`, or
-one's own). The temperature was chosen on held-out training data. The interval is over chips, those of all
-teachers together; copies of one teacher differ by tens of points, so that few say little.
+one's own). The temperature was chosen on held-out training data. The interval is over teachers, the mean of
+whose copies or heirs counts once; of a single teacher over its chips.
 
 No published student was trained by perturbation from a teacher. The nearest: Hinton, Vinyals and Dean (2015,
 https://arxiv.org/abs/1503.02531) keep most of a speech model's accuracy with 3 % of its data by soft targets
@@ -31,6 +31,7 @@ from learners import Batch, CrossEntropy, Learner, Loss, evaluate, fit
 from learners.data import Dataset, count_steps, draw_batches, load_data
 
 from ..kit.metrics.accuracy import predicted_classes, share_right
+from ..kit.metrics.mean_interval import cluster_means
 from ..kit.recipes.answer_formats import AnyAnswerFormat
 from ..kit.recipes.methods import AnyLearner, Setup, make_learner
 from ..kit.recipes.published_learner import decaying_adam
@@ -48,8 +49,8 @@ from ..kit.run.study import Row
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
-    teachers: Count = 2  # teachers, each with heirs of its own
-    heirs: Count | None = None  # fresh chips to teach and to copy to; by default 16, or 4 on large data
+    teachers: Count = 5  # teachers, each with heirs of its own
+    heirs: Count = 4  # fresh chips for each teacher, to teach and to copy to
     hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: Positive | None = None  # of the teacher and of its heirs; by default 45, or 15 on large data
     learner: AnyLearner = "learned feedback"  # what teaches the teacher and its heirs
@@ -231,17 +232,20 @@ def table(rows: Sequence[Row]) -> list[Row]:
             {
                 "chips": words,
                 "n": len(of_kind),
-                "right %": "dead"
-                if what == "teacher, dead"
-                else percent_with_interval([r["accuracy"] for r in of_kind if "accuracy" in r]),
-                "agrees %": percent_with_interval([r["agreement"] for r in of_kind if "agreement" in r]),
+                "right %": "dead" if what == "teacher, dead" else _over_teachers(of_kind, "accuracy"),
+                "agrees %": _over_teachers(of_kind, "agreement"),
                 "reads": short_number(mean_of(of_kind, "reads")),
-                "pulses": short_number(mean_of(of_kind, "pulses_per_cell")),
+                "pulses/cell": short_number(mean_of(of_kind, "pulses_per_cell")),
                 "chip J, by guessed Costs": short_number(mean_of(of_kind, "joules")),
                 "chip s": short_number(mean_of(of_kind, "seconds")),
             }
         )
     return lines
+
+
+def _over_teachers(rows: Sequence[Row], key: str) -> str:
+    scored = [r for r in rows if key in r]
+    return percent_with_interval(cluster_means([r[key] for r in scored], [r["trial"] for r in scored]))
 
 
 def figures(rows: Sequence[Row]) -> dict[str, Figure]:

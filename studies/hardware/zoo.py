@@ -4,9 +4,11 @@ Each chip learns one task by several methods, each time fresh from the factory, 
 same update: by the methods of `in_place` through its wires, those by perturbation with a fixed budget of
 reads; by its own exact gradient, which no real hardware allows, at the best of five rates, chosen on
 held-out training data; and its heirs from the answers of the chip that the first method taught. The digital
-network with the exact gradient stands beside them. The update is Adam, its rate falling to zero, its drives
-owed until they come to a tenth of full scale: a write blurs most of these cells by more than a step of Adam,
-so that writing seldom and by enough is worth up to 12 points. The tenth was chosen on held-out training data.
+network with the exact gradient stands beside them. The interval of heirs is over the chips that taught them.
+
+The update is Adam, its rate falling to zero, its drives owed until they come to a tenth of full scale: a
+write blurs most of these cells by more than a step of Adam, so that writing seldom and by enough is worth up
+to 12 points. The tenth was chosen on held-out training data.
 
 `levels` is how many weights of a cell can be told apart: its range over what one write leaves to chance
 (or over one step, where that is more), median over cells. `unmoved` is the share of cells that no drive
@@ -38,6 +40,7 @@ from learners import CrossEntropy, Learner, Loss, evaluate, fit
 from learners.access import stated_access
 from learners.data import Dataset, batches, count_steps, load_data
 
+from ..kit.metrics.mean_interval import cluster_means
 from ..kit.recipes.best_rate import best_exact_rate
 from ..kit.recipes.exact_gradient import ExactGradient
 from ..kit.recipes.methods import AnyLearner, Setup, make_learner, method_name
@@ -263,7 +266,8 @@ def _line(device: str, method: str, rows: Sequence[Row]) -> Row:
     exact = {r["chip"]: r["accuracy"] for r in rows if r["what"] == "exact gradient"}
     scored = [r for r in ends if r["accuracy"] is not None]
     pairs = [(exact.get(r["chip"]), r["accuracy"]) for r in scored if "in_place" in r]
-    heirs = [100 * r["accuracy"] for r in rows if r["what"] == "heir" and r["accuracy"] is not None]
+    heirs = [r for r in rows if r["what"] == "heir" and r["accuracy"] is not None]
+    taught = cluster_means([100 * r["accuracy"] for r in heirs], [r["trial"] for r in heirs])
     first = next((r["what"] for r in rows if "in_place" in r), None)
     bench = [r for r in rows if r["what"] == "bench"]
     deaths = len(ends) - len(scored)
@@ -273,7 +277,7 @@ def _line(device: str, method: str, rows: Sequence[Row]) -> Row:
         "accuracy %": mean_with_interval([100 * r["accuracy"] for r in scored])
         + (f", {deaths} died" if deaths else ""),
         "behind exact": mean_with_interval([100 * (e - a) for e, a in pairs if e is not None]),
-        "heirs %": mean_with_interval(heirs) if method == first else "",
+        "heirs %": mean_with_interval(taught) if method == first else "",
         "levels": fixed(mean_of(bench, "levels"), 0),
         "unmoved %": percent(mean_of(bench, "unmoved")),
         "reads": short_number(mean_of(ends, "reads")),
