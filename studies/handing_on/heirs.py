@@ -261,7 +261,9 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     left.set(xlabel="steps", ylabel="test error, %", xscale="log", yscale="log", title="learning in place")
     names = ("teacher", "blind\ncopies", "heirs,\nfresh", "heirs,\ntaught")
     for place, (what, shown) in enumerate(look.items()):
-        chip_dots(right, place, [100 * r["accuracy"] for r in rows if r["what"] == what], **shown)
+        chips = [r for r in rows if r["what"] == what]
+        teachers = [r["trial"] for r in chips]
+        chip_dots(right, place, [100 * r["accuracy"] for r in chips], clusters=teachers, **shown)
     right.set_xticks(range(len(names)), names)
     right.set(ylabel="test accuracy, %", title="what survives the teacher's death", ylim=(0, 100))
     legend(figure)
@@ -269,7 +271,7 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     teachers = len({r["trial"] for r in rows})
     note(
         figure,
-        f"right: each of {teachers} teachers and {heirs} heirs a dot; bars: {INTERVAL}; "
+        f"right: each of {teachers} teachers and {heirs} heirs a dot; bars, over teachers: {INTERVAL}; "
         "left: a line for each teacher, and for the mean of its heirs",
     )
     return {"heirs": figure}

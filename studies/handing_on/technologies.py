@@ -208,7 +208,8 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
         places = [("teacher", of), ("copy", of), *(("heir", device) for device in devices)]
         for place, (what, device) in enumerate(places):
             shown = [r for r in of_kind if (r["what"], r["device"]) == (what, device)]
-            chip_dots(axis, place, [100 * r["accuracy"] for r in shown], **look[what])
+            teachers = [r["teacher"] for r in shown]
+            chip_dots(axis, place, [100 * r["accuracy"] for r in shown], clusters=teachers, **look[what])
         heirs = [f"heirs:\n{short_reference(device)}" for device in devices]
         axis.set_xticks(range(len(places)), ["teachers", "blind\ncopies", *heirs], fontsize=7)
         axis.set(title=f"taught by {short_reference(of)}")
@@ -217,5 +218,5 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
         if not kinds:
             axis.set_xlabel("chips")
     legend(figure)
-    note(figure, f"each teacher and each heir of any teacher a dot; bars: {INTERVAL}")
+    note(figure, f"each teacher and each heir of any teacher a dot; bars, over teachers: {INTERVAL}")
     return {"technologies": figure}

@@ -6,7 +6,7 @@ files. Colors are those of Okabe and Ito without yellow, which colour-blind read
 (https://jfly.uni-koeln.de/color/); with each goes a marker of its own, and a line style after the last.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from ..metrics.mean_interval import mean_interval
+from ..metrics.mean_interval import cluster_means, mean_interval
 from ..run.study import Row, Study
 
 PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -105,7 +105,13 @@ def course(axis: Axes, values: Mapping[Any, Sequence[float]], **look: Any) -> No
 
 
 def chip_dots(
-    axis: Axes, place: float, values: Sequence[float], *, sideways: bool = False, **look: Any
+    axis: Axes,
+    place: float,
+    values: Sequence[float],
+    *,
+    clusters: Sequence[Hashable] | None = None,
+    sideways: bool = False,
+    **look: Any,
 ) -> None:
     """Draw a dot for each chip at a place, and beside them the mean, of several with its 95 % interval.
 
@@ -113,6 +119,7 @@ def chip_dots(
         axis: the panel.
         place: along the axis of categories.
         values: one of each chip.
+        clusters: which each belongs to, if the interval is over them, as `cluster_means` takes them.
         sideways: the categories are along y.
         look: for `plot`, such as `looks` gives.
     """
@@ -121,8 +128,9 @@ def chip_dots(
     across = [place + 0.3 * ((i + 0.5) / len(values) - 0.5) for i in range(len(values))]
     points = (values, across) if sideways else (across, values)
     axis.plot(*points, **{**look, "ls": "", "alpha": 0.6})
-    mean, half_width = mean_interval(values)
-    bar = half_width if len(values) >= FEW else 0.0
+    means = values if clusters is None else cluster_means(values, clusters)
+    mean, half_width = mean_interval(means)
+    bar = half_width if len(means) >= FEW else 0.0
     style: dict[str, Any] = {"color": "black", "ms": 7, "capsize": 2, "lw": 1}
     if sideways:
         axis.errorbar(mean, place + 0.24, xerr=bar, fmt="|", **style)
