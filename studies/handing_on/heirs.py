@@ -262,8 +262,8 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     names = ("teacher", "blind\ncopies", "heirs,\nfresh", "heirs,\ntaught")
     for place, (what, shown) in enumerate(look.items()):
         chips = [r for r in rows if r["what"] == what]
-        teachers = [r["trial"] for r in chips]
-        chip_dots(right, place, [100 * r["accuracy"] for r in chips], clusters=teachers, **shown)
+        whose = [r["trial"] for r in chips]
+        chip_dots(right, place, [100 * r["accuracy"] for r in chips], clusters=whose, **shown)
     right.set_xticks(range(len(names)), names)
     right.set(ylabel="test accuracy, %", title="what survives the teacher's death", ylim=(0, 100))
     legend(figure)
