@@ -99,7 +99,7 @@ def check_zero_pulses(trial: Trial) -> None:
             continue
         drive = trial.like("drive", cells.knobs, 0.1)
         drive[..., ::2] = 0.0
-        drive[..., ::2, :] *= -1  # one in four is -0.0
+        drive[..., ::2, :].neg_()  # one in four is -0.0
         held = drive == 0
         pulsed = trial.device.pulse(cells, drive, trial.noise("half zero"))
         moved = (pulsed.knobs != cells.knobs) & held
@@ -152,7 +152,7 @@ def _huge(trial: Trial, bench: Bench, largest: float) -> Iterator[tuple[float, T
         for sign in (1, -1):
             alike = torch.full_like(bench.cells.knobs, sign * size)
             different, stripes = alike * trial.like(f"drive {k}", alike).tanh(), alike.clone()
-            stripes[..., ::2] *= -1
+            stripes[..., ::2].neg_()
             drive = torch.stack([each[i] for i, each in enumerate((alike, different, stripes))])
             yield sign * size, drive if _bounded(trial, bench) else drive.abs().copysign(alike)
 

@@ -128,7 +128,7 @@ def _require_slopes(trial: Trial, bench: Bench) -> None:
         change, slopes = _along(direction, line)
         if kind == "nodes" and not bool(slopes.any()):
             break  # a comparator: nobody is told a slope
-        told, most = _integral(slopes), float(slopes.abs().sum())
+        told, most = _integral(slopes), float(slopes.norm(p=1))
         require(
             abs(change - told) <= 0.05 * max(most, abs(change)) + 1e-9,
             f"{bench.name}: without noise the read-out jumps: along probes of the {kind} it changes "

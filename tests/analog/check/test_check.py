@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from analog import ContractError, Costs, Device, Fabrication, Ideal, Mismatched, Noise, check_device
+from analog import ContractError, Costs, Device, Fabrication, Ideal, Mismatched, Noise, check, check_device
 from analog.check import _WIRINGS, device_laws
 from analog.devices import SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
@@ -65,6 +65,18 @@ def test_fresh_laws_send_other_numbers_and_the_others_the_same() -> None:
     next(law for law in device_laws() if "influence each other" in law.sentence).check(Bent(collect=collect))
     assert sent == tried(False)
     assert tried(True) != tried(True) != tried(False)
+
+
+def test_laws_are_fresh_only_if_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def none(steps: int, *, fresh: bool) -> tuple[()]:
+        asked.append(fresh)
+        return ()
+
+    monkeypatch.setattr(check, "device_laws", none)
+    assert check_device(Ideal()) == check_device(Ideal(), fresh=True) == ()
+    assert asked == [False, True]
 
 
 @given(severity=st.floats(0.0, 2.0), read_noise=st.floats(0.0, 0.2))

@@ -66,6 +66,14 @@ def test_a_chip_that_hangs_on_the_day_is_named() -> None:
         judge(check_fabrication, bent(Ideal(), fabricate=dated))
 
 
+def test_dice_of_another_generator_are_named() -> None:
+    def thrown(rows: int, cols: int, birth: Any) -> IdealCells:
+        return IdealCells(birth.normal("knobs", rows, cols) + torch.rand(()))
+
+    with pytest.raises(ContractError, match="torch.* was used by fabricate; draw from `birth` only"):
+        judge(check_fabrication, bent(Ideal(), fabricate=thrown))
+
+
 class Holding(NamedTuple):
     """Knobs and something else."""
 
