@@ -29,17 +29,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import fmean
 
-import torch
 from matplotlib.figure import Figure
-from torch import Generator, Tensor
+from torch import Generator
 
-from analog import Chip, Device, Fabrication, Ideal, Ledger, Noise, metered, stream
+from analog import Chip, Device, Ideal, Ledger, metered, stream
 from analog.devices import SONOS, ZOO, SoftBoundsRRAM
 from distill import distillation_steps
 from learners import CrossEntropy, Learner, Loss, evaluate, fit
 from learners.access import stated_access
 from learners.data import Dataset, batches, count_steps, load_data
 
+from ..kit.metrics.cell_bench import bench
 from ..kit.metrics.mean_interval import cluster_means
 from ..kit.recipes.best_rate import best_exact_rate
 from ..kit.recipes.exact_gradient import ExactGradient
@@ -230,26 +230,6 @@ def _hand_over(trial: Trial, chip: Chip, data: Dataset, size: TrainingSize) -> I
             "died": died,
             "done": 1.0,
         }
-
-
-def bench(device: Device, identity: int) -> Row:
-    """What single cells can hold, seen at the bench and not through the wires."""
-    like = torch.empty(0, dtype=torch.float64)
-    cells = device.fabricate(50, 64, Fabrication((identity,), (), 0, 1, like))
-    knobs, x = cells.knobs, torch.eye(64, dtype=torch.float64).unsqueeze(0)
-
-    def after(drive: float, run: str) -> Tensor:
-        noise = Noise(stream(identity, "bench", run))
-        return device.collect(device.pulse(cells, torch.full_like(knobs, drive), noise), x, Noise.none())
-
-    weight_range = (after(4.0, "up") - after(-4.0, "down")).abs()
-    drive = max(device.costs.step or 0.0, WRITE_THRESHOLD)
-    write_std = float((after(drive, "once") - after(drive, "again")).std()) / 2**0.5
-    resolution = max(write_std, device.costs.step or 0.0)
-    return {
-        "levels": 1 + float(weight_range.median()) / resolution if resolution else None,
-        "unmoved": float((weight_range < 0.05 * weight_range.median()).double().mean()),
-    }
 
 
 def table(rows: Sequence[Row]) -> list[Row]:

@@ -149,8 +149,7 @@ def _learner(
 ) -> Learner:
     update = decaying_adam(data, size.batch, size.epochs, rate * size.learning_rate)
     steps = count_steps(data.train, size.batch, size.epochs)
-    nodes = PROBE_SIZE if probe_size is None else probe_size
-    return make_learner(trial.method, Setup(chip, update, size.probes, nodes, steps=steps))
+    return make_learner(trial.method, Setup(chip, update, size.probes, probe_size, steps=steps))
 
 
 @lru_cache

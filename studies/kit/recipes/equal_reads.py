@@ -1,13 +1,13 @@
 """Learners side by side at equal reads: each trains the same chips until it has driven them as often."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Generator, Tensor
 
-from analog import Budget, Chip, Dead, Ledger, OverBudget, Port, budgeted, metered, stream
-from learners import CrossEntropy, Loss, adam, evaluate, fit, linear_decay
+from analog import Budget, Chip, Dead, Ledger, OverBudget, Port, Spec, budgeted, metered, stream
+from learners import CrossEntropy, Loss, Update, accumulate, adam, evaluate, fit, linear_decay
 from learners.access import stated_access
 from learners.data import Dataset, draw_batches
 from learners.learner import Learner
@@ -15,9 +15,31 @@ from learners.learner import Learner
 from ..run.references import reference
 from ..run.study import Row
 from .deep_chips import scaled_per_chip
-from .methods import Setup, make_learner, method_name
+from .methods import Setup, make_learner, method_name, takes_update
 
 PILOT = 10  # steps by which the reads of a step are counted
+LEARNING_RATE = 1e-2  # of Adam, on a chip of 64 hidden neurons
+
+
+class TooDear(ValueError):
+    """The reads that there are do not pay for one step of a learner."""
+
+
+class Settings(NamedTuple):
+    """The settings of a learner that a comparison may choose."""
+
+    size: float | None = None  # what it perturbs with, in the unit of its own; None: its default
+    learning_rate: float = LEARNING_RATE  # of Adam at the beginning, for those that take an update
+    write_threshold: float | None = None  # full scale, what drives come to before they are sent; None: all go
+
+
+@runtime_checkable
+class MayUseDeltaRule(Protocol):
+    """A learner that says whether the read-out of a chip learns by its delta rule."""
+
+    def uses_delta_rule(self, spec: Spec) -> bool:
+        """Whether the last layer of such a chip learns by the delta rule."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -26,17 +48,32 @@ class Named:
 
     method: Any
     chip: Chip
-    learning_rate: float
+    settings: Settings
     probes: int
     loss: Loss
     factors: Tensor | None = None
 
     def for_steps(self, steps: int) -> Learner:
         """The learner for a training of so many steps; ours descend by Adam, its rate falling to zero."""
-        update = linear_decay(adam(self.learning_rate), steps)
+        update, size = self.update(steps), self.settings.size
+        setup = Setup(self.chip, update, self.probes, size, loss=self.loss, steps=steps)
+        return make_learner(self.method, setup)
+
+    def update(self, steps: int) -> Update:
+        """What a training of so many steps descends by."""
+        update = linear_decay(adam(self.settings.learning_rate), steps)
         if self.factors is not None:
             update = scaled_per_chip(update, self.factors)
-        return make_learner(self.method, Setup(self.chip, update, self.probes, loss=self.loss, steps=steps))
+        threshold = self.settings.write_threshold
+        return update if threshold is None else accumulate(update, threshold)
+
+    @property
+    def update_words(self) -> str:
+        """What it descends by, in words for a table."""
+        if not takes_update(self.method):
+            return "its own"
+        threshold = self.settings.write_threshold
+        return "Adam, annealed" + ("" if threshold is None else f", owed up to {threshold:g}")
 
 
 def train_within_reads(
@@ -47,7 +84,9 @@ def train_within_reads(
     reads: int,
     seed: int = 0,
     batch: int = 64,
-    learning_rate: float = 1e-2,
+    learning_rate: float = LEARNING_RATE,
+    size: float | None = None,
+    write_threshold: float | None = None,
     probes: int = 4,
     loss: Loss = CrossEntropy(),
     factors: Tensor | None = None,
@@ -67,6 +106,9 @@ def train_within_reads(
         seed: of the order of examples, which all methods share, and of the probes.
         batch: examples of a step.
         learning_rate: of Adam at the beginning, for ours and for those that take `update=`.
+        size: what the learner perturbs with, in the unit of its own; None: its default.
+        write_threshold: full scale, what drives come to before they are sent, for those that take an update;
+            None: all are sent at once.
         probes: directions of a step, for ours.
         loss: of the task.
         factors: on that learning rate, (chips,), by which the chips of a fleet learn at rates of their own.
@@ -74,18 +116,21 @@ def train_within_reads(
         points: how often accuracy is told, the end included.
 
     Yields:
-        rows with device, learner, accuracy (one of each chip), reads, joules, seconds and done; "what" of the
-        last is "end", of others "curve".
+        rows with device, learner, accuracy (one of each chip), reads, joules, seconds and done, what it
+        descends by and whether the read-out learns by its delta rule; "what" of the last is "end", of others
+        "curve".
 
     Raises:
-        ValueError: the reads do not pay for one step, or the learner is none.
+        TooDear: the reads do not pay for one step.
+        ValueError: the learner is none, or does not fit the chip.
     """
     about: Row = {"device": reference(chip.device), "learner": method_name(method)}
-    named = Named(method, chip, learning_rate, probes, loss, factors)
-    steps = _count_affordable(named, chip, data, reads, batch, seed)
-    learner, ledger = named.for_steps(steps), Ledger(chip.spec)
-    about["access"] = "x-ray" if method == "exact gradient" else stated_access(learner, chip.spec)
+    settings = Settings(size, learning_rate, write_threshold)
+    named = Named(method, chip, settings, probes, loss, factors)
     port = chip.port() if wired is None else wired(chip.port())
+    steps = _count_affordable(named, chip, data, reads, batch, seed, wired)
+    learner, ledger = named.for_steps(steps), Ledger(port.spec)
+    about |= described(named, learner, chip.spec)
     wires = budgeted(port, ledger, Budget(reads=reads))
     examples = draw_batches(data.train, batch, reads, _generator(seed, "order"))
     told = 1
@@ -102,9 +147,20 @@ def train_within_reads(
     yield {"what": "end", **about, **_row(port, data, ledger, reads), "done": 1.0}
 
 
+def described(named: Named, learner: Learner, spec: Spec) -> Row:
+    """What a row says of how a learner learns: the access it needs, its update, its read-out's rule."""
+    is_exact = named.method == "exact gradient"
+    delta_rule = isinstance(learner, MayUseDeltaRule) and learner.uses_delta_rule(spec)
+    return {
+        "access": "x-ray" if is_exact else stated_access(learner, spec),
+        "update": named.update_words,
+        "delta_rule": delta_rule,
+    }
+
+
 def _row(port: Port, data: Dataset, ledger: Ledger, reads: int) -> Row:
     return {
-        "accuracy": [round(a, 6) for a in evaluate(port, data.test).reshape(-1).tolist()],
+        "accuracy": rounded(evaluate(port, data.test)),
         "reads": max(ledger.reads),
         "pulses_per_cell": float(ledger.pulses_per_cell.mean()),
         "joules": float(ledger.joules.mean()),
@@ -113,18 +169,50 @@ def _row(port: Port, data: Dataset, ledger: Ledger, reads: int) -> Row:
     }
 
 
-def _count_affordable(named: Named, chip: Chip, data: Dataset, reads: int, batch: int, seed: int) -> int:
+def rounded(accuracy: Tensor) -> list[float]:
+    """The accuracy of each chip, as rows keep it."""
+    return [round(a, 6) for a in accuracy.reshape(-1).tolist()]
+
+
+def accuracy_within(curve: Sequence[Row], key: str, limit: float) -> list[float]:
+    """The accuracy of each chip when so much was used, read off its curve by straight lines.
+
+    Args:
+        curve: rows with "accuracy" and what was used, rising, from a fresh chip on.
+        key: what is used: "reads", "pulses_per_cell", "joules" or "seconds".
+        limit: of that; where a training used less, it is its end that counts.
+    """
+    before = curve[0]
+    for after in curve[1:]:
+        if after[key] > limit:
+            share = (limit - before[key]) / (after[key] - before[key])
+            pairs = zip(before["accuracy"], after["accuracy"], strict=True)
+            return [round(a + share * (b - a), 6) for a, b in pairs]
+        before = after
+    return list(before["accuracy"])
+
+
+def _count_affordable(
+    named: Named,
+    chip: Chip,
+    data: Dataset,
+    reads: int,
+    batch: int,
+    seed: int,
+    wired: Callable[[Port], Port] | None,
+) -> int:
     """How many steps so many reads pay for, by a few steps of other chips of the same kind."""
     others = tuple(who + 1_000_003 for who in chip.identities)
     twin = Chip(chip.device, chip.spec.layers, others[0] if isinstance(chip.identity, int) else others)
-    ledger = Ledger(twin.spec)
+    port = twin.port() if wired is None else wired(twin.port())
+    ledger = Ledger(port.spec)
     examples = draw_batches(data.train, batch, PILOT, _generator(seed, "pilot"))
     learner = replace(named, chip=twin).for_steps(PILOT)
-    for _ in fit(learner, metered(twin.port(), ledger), examples, _generator(seed, "pilot probes")):
+    for _ in fit(learner, metered(port, ledger), examples, _generator(seed, "pilot probes")):
         pass
     each = max(ledger.reads) / PILOT
     if each > reads:
-        raise ValueError(
+        raise TooDear(
             f"{method_name(named.method)}: a step takes about {each:g} reads, there are {reads} in all"
         )
     return max(1, int(reads / max(1.0, each)))

@@ -8,6 +8,9 @@ learning rate, gets the study's, so that it descends as ours do.
 What each says it needs of the wires is in its rows (`learners.access.stated_access`); of one of your own
 that has no `needs` they say that it is not stated. Feedback is a backward model, learned from probes or
 measured through spans, and its rows say so.
+
+What a learner perturbs with is its `size`, or what else of `SIZES` its recipe takes: comparisons that choose
+settings choose that too, of yours as of ours.
 """
 
 import inspect
@@ -43,9 +46,12 @@ AlternativeName = Literal[  # of the literature; see `learners.alternatives`
     "PEPITA",  # a second pass with the error added to the input; no probes
     "OpenAI-ES",  # Gaussian pairs at all knobs, by the ranks of their losses
     "separable CMA-ES",  # candidates at all knobs, by the ranks of their losses; wants the library cmaes
+    "equilibrium propagation",  # chips that relax, their outputs nudged to either side
+    "coupled learning",  # chips that relax, their outputs held a part of the way to what is wanted
 ]
 OWN_STEPS: Final[frozenset[AlternativeName]] = frozenset({"separable CMA-ES"})  # take no update
 HOMES: Final = ("learners.recipes", "learners", "learners.alternatives")
+SIZES: Final = ("nudge", "size", "amplitude", "sigma", "scale")  # what recipes call how far they perturb
 Recipe = Callable[..., Learner]  # a loss in, a learner out
 
 
@@ -84,7 +90,7 @@ class Setup(NamedTuple):
     chip: Chip  # for the exact gradient alone
     update: Update
     probes: int = recipes.PROBES
-    probe_size: float = recipes.PROBE_SIZE  # V, at the summing nodes
+    size: float | None = None  # what it perturbs with, in the unit of its own; None: its default
     loss: Loss = CrossEntropy()
     steps: int | None = None  # of the training, for learners that ask how many
 
@@ -107,14 +113,47 @@ def make_learner(method: Any, setup: Setup) -> Learner:
     if isinstance(method, str):
         return METHODS[method](setup)  # type: ignore[index]  # other names are the studies' own
     made: Any = method
-    if takes_update(method):
-        made = method(setup.loss, update=setup.update)
-    elif not _is_learner(method):
-        made = method(setup.loss)
+    if not _is_learner(method):
+        given = {"update": setup.update} if takes_update(method) else {}
+        made = method(setup.loss, **given, **_sized(method, setup.size))
     if not _is_learner(made):
         kind = type(made).__name__
         raise ValueError(f"{method_name(method)}: gave a {kind} of the loss; wanted a learner, init and step")
     return made if setup.steps is None else for_steps(made, setup.steps)
+
+
+def default_size(method: Any) -> float | None:
+    """The default size of what a learner perturbs with; None where it takes none or was given one.
+
+    Args:
+        method: a name of ours, a learner, or what gives one.
+    """
+    name = size_name(method)
+    if name is None:
+        return None
+    return float(inspect.signature(_recipe(method)).parameters[name].default)
+
+
+def size_name(method: Any) -> str | None:
+    """The argument, one of `SIZES`, that says how far a learner perturbs; None where it takes none."""
+    recipe = _recipe(method)
+    if recipe is None or _is_learner(recipe) or not callable(recipe):
+        return None
+    given = {*recipe.keywords} if isinstance(recipe, partial) else set()
+    for name, parameter in inspect.signature(recipe).parameters.items():
+        if name in SIZES and name not in given and isinstance(parameter.default, float):
+            return name
+    return None
+
+
+def _recipe(method: Any) -> Any:
+    """What gives the learner of a name; None of the exact gradient. What is no name, as it is."""
+    return RECIPES.get(method) if isinstance(method, str) else method  # type: ignore[call-overload]
+
+
+def _sized(method: Any, size: float | None) -> dict[str, float]:
+    name = size_name(method)
+    return {} if size is None or name is None else {name: size}
 
 
 def takes_update(method: Any) -> bool:
@@ -131,65 +170,41 @@ def _is_learner(part: Any) -> bool:
     return hasattr(part, "init") and hasattr(part, "step") and not isinstance(part, type)
 
 
-def _feedback(estimate_weight: float) -> Callable[[Setup], Learner]:
-    feedback = Feedback(recipes.FEEDBACK.decay, estimate_weight)
-
-    def learner(setup: Setup) -> Learner:
-        return recipes.learned_feedback(
-            setup.loss,
-            update=setup.update,
-            probes=setup.probes,
-            size=setup.probe_size,
-            feedback=feedback,
-        )
-
-    return learner
-
-
-def _node_perturbation(setup: Setup) -> Learner:
-    return recipes.node_perturbation(
-        setup.loss, update=setup.update, probes=setup.probes, size=setup.probe_size
-    )
-
-
-def _weight_perturbation(
-    delta_rule: bool, feedback: KnobFeedback | None = None
-) -> Callable[[Setup], Learner]:
-    def learner(setup: Setup) -> Learner:
-        return recipes.weight_perturbation(
-            setup.loss,
-            update=setup.update,
-            probes=setup.probes,
-            delta_rule=delta_rule,
-            control_variate=feedback,
-        )
-
-    return learner
+RECIPES: Final[Mapping[MethodName | AlternativeName, Recipe]] = {
+    "node perturbation": recipes.node_perturbation,
+    "node perturbation + feedback": partial(
+        recipes.learned_feedback, feedback=Feedback(recipes.FEEDBACK.decay, estimate_weight=1.0)
+    ),
+    "learned feedback": recipes.learned_feedback,
+    "learned feedback alone": partial(
+        recipes.learned_feedback, feedback=Feedback(recipes.FEEDBACK.decay, estimate_weight=0.0)
+    ),
+    "weight perturbation": recipes.weight_perturbation,
+    "weight perturbation + delta rule": partial(recipes.weight_perturbation, delta_rule=True),
+    "weight perturbation + feedback": partial(
+        recipes.weight_perturbation, delta_rule=True, control_variate=KnobFeedback(recipes.FEEDBACK.decay)
+    ),
+    "measured feedback": recipes.measured_feedback,
+    "SPSA": alternatives.spsa,
+    "finite differences": alternatives.finite_differences,
+    "feedback alignment": alternatives.feedback_alignment,
+    "direct feedback alignment": alternatives.direct_feedback_alignment,
+    "PEPITA": alternatives.pepita,
+    "OpenAI-ES": alternatives.openai_es,
+    "separable CMA-ES": alternatives.separable_cma_es,
+    "equilibrium propagation": recipes.equilibrium_propagation,
+    "coupled learning": recipes.coupled_learning,
+}
 
 
-def _alternative(recipe: Recipe) -> Callable[[Setup], Learner]:
-    return lambda setup: recipe(setup.loss, update=setup.update)
-
-
-def _probed_alternative(recipe: Recipe) -> Callable[[Setup], Learner]:
-    return lambda setup: recipe(setup.loss, update=setup.update, probes=setup.probes)
+def _named(name: MethodName | AlternativeName, recipe: Recipe, setup: Setup) -> Learner:
+    """The learner of a recipe, which is given of the setup what it takes."""
+    given = {"update": setup.update, "probes": setup.probes}
+    taken = inspect.signature(recipe).parameters
+    return recipe(setup.loss, **{k: v for k, v in given.items() if k in taken}, **_sized(name, setup.size))
 
 
 METHODS: Final[Mapping[MethodName | AlternativeName, Callable[[Setup], Learner]]] = {
-    "node perturbation": _node_perturbation,
-    "node perturbation + feedback": _feedback(1.0),
-    "learned feedback": _feedback(recipes.FEEDBACK.estimate_weight),
-    "learned feedback alone": _feedback(0.0),
-    "weight perturbation": _weight_perturbation(delta_rule=False),
-    "weight perturbation + delta rule": _weight_perturbation(delta_rule=True),
-    "weight perturbation + feedback": _weight_perturbation(True, KnobFeedback(recipes.FEEDBACK.decay)),
-    "measured feedback": lambda setup: recipes.measured_feedback(setup.loss, update=setup.update),
+    **{name: partial(_named, name, recipe) for name, recipe in RECIPES.items()},
     "exact gradient": lambda setup: ExactGradient(setup.chip, setup.update, setup.loss),
-    "SPSA": _probed_alternative(alternatives.spsa),
-    "finite differences": _probed_alternative(alternatives.finite_differences),
-    "feedback alignment": _alternative(alternatives.feedback_alignment),
-    "direct feedback alignment": _alternative(alternatives.direct_feedback_alignment),
-    "PEPITA": _alternative(alternatives.pepita),
-    "OpenAI-ES": _probed_alternative(alternatives.openai_es),
-    "separable CMA-ES": lambda setup: alternatives.separable_cma_es(setup.loss),
 }

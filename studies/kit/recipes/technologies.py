@@ -1,7 +1,7 @@
-"""What a device's technology asks of a task: layers, the loss that its outputs are judged by, a learner."""
+"""What a device's technology asks of a task: layers, loss and learner, and by what settings it learns."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from analog import Device, Layer, dense, mlp
 from analog.layers import Paired, prepared
@@ -10,8 +10,12 @@ from learners.data import Dataset
 from learners.learner import Learner
 from learners.losses import Sharpened
 
+from ..metrics.cell_bench import bench
+
 SHARPNESS: Final = 5.0  # digital gain of the outputs of chips that relax, so that they may stay small
 INPUT_GAIN: Final = 30.0  # V, of a full input to a chip of conductances, which attenuate
+LEVELS: Final = 128  # weights of a cell that can be told apart, below which a device is coarse
+DeviceClass = Literal["smooth", "pulsed", "coarse", "relaxing"]
 
 
 def suitable_layers(
@@ -57,3 +61,20 @@ def suitable_recipe(device: Device, update: Update) -> Callable[[Loss], Learner]
         return recipe(suitable_loss(device, loss), update=update)
 
     return learner
+
+
+def device_class(device: Device) -> DeviceClass:
+    """What a learner's settings have to suit: how a device settles, and how finely it is written.
+
+    It relaxes; or it is coarse, its cells holding fewer than `LEVELS` weights, however they are written; or
+    it is pulsed, moving by finer steps of one size; or it is smooth.
+
+    Args:
+        device: the technology; its cells are written at the bench.
+    """
+    if device.settling:
+        return "relaxing"
+    levels = bench(device, 0)["levels"]
+    if levels is not None and levels < LEVELS:
+        return "coarse"
+    return "smooth" if device.costs.step is None else "pulsed"

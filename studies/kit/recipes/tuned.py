@@ -1,34 +1,37 @@
 """Learners compared at equal reads, each at the settings that do best on held-out training data."""
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 import torch
 
 from analog import Chip, Device, Layer, Port
-from learners import CrossEntropy, Loss
+from learners import CrossEntropy, Loss, sgd
 from learners.data import Dataset, held_out
 
 from ..run.study import Row
-from .equal_reads import train_within_reads
-from .methods import takes_update
+from .equal_reads import LEARNING_RATE, Settings, train_within_reads
+from .methods import Setup, default_size, make_learner, takes_update
 
-SIZES: Final = ("nudge", "size")  # what the arguments of a learner are called that say how far it perturbs
-RATES: Final = (0.3, 1.0, 3.0)  # of the default learning rate, that are tried
-STEP: Final = 3.0  # from one size to the next
-MOST: Final = 5  # sizes that are tried
+STEP: Final = 3.0  # from one size, or one learning rate, to the next
+TRIES: Final = 8  # settings that are tried for each learner
 
 
-class Settings(NamedTuple):
+class Point(NamedTuple):
+    """Where a try stands: steps up or down from the defaults, and which of the write thresholds."""
+
+    rate: int = 0
+    size: int = 0
+    threshold: int = 0
+
+
+class Chosen(NamedTuple):
     """What was chosen for a learner."""
 
-    method: Any  # the learner, with its size
-    size: float | None  # of what it perturbs with; None where it takes none
-    learning_rate: float | None  # None where it has one of its own
-    accuracy: float = 0.0  # of the worst chip with these, on held-out data
+    settings: Settings
+    accuracy: float  # of the worst chip with these, on held-out data
+    tries: int  # settings that were tried
 
 
 @dataclass(frozen=True)
@@ -43,61 +46,102 @@ class Comparison:
     wired: Callable[[Port], Port] | None = None  # what is put around each chip's wires
     seed: int = 0
     batch: int = 64
-    learning_rate: float = 1e-2  # of Adam, in the middle of those that are tried
+    learning_rate: float = LEARNING_RATE  # of Adam, that is tried first
+    write_thresholds: Sequence[float | None] = (None,)  # full scale, that are tried, from the first on
+    tries: int = TRIES  # settings of each learner
 
     def chips(self, identities: Sequence[int]) -> Chip:
         """A fleet that learns."""
         return Chip(self.device, tuple(self.layers), tuple(identities), noise_seed=self.seed)
 
-    def choose(self, method: Any, identities: Sequence[int]) -> Settings:
-        """The size and the learning rate whose worst chip does best on held-out training data.
+    def choose(self, method: Any, identities: Sequence[int]) -> Chosen:
+        """The settings whose worst chip does best on held-out training data, out of `tries`.
 
-        Sizes go up and down from the default, each three times or a third of the one before, until they do
-        worse; at each, the same chips learn side by side at each of three learning rates. Of a
-        learner that has its own size or rate, that is left as it is.
+        It is compass search (Kolda, Lewis and Torczon 2003, https://doi.org/10.1137/S003614450242889): of the
+        defaults, and then again and again of the best so far, all neighbors are tried, three times or a third
+        of the learning rate or of the size, and the next write threshold, until none is left or the tries
+        are used up. What a learner does not take is not varied. Rates at one size learn side by side.
 
         Args:
             method: a name of ours, a learner, or what gives one.
             identities: of the chips that try; others than those that will learn.
-        """
-        search = replace(self, data=held_out(self.data))
-        default = default_size(method)
-        if default is None:
-            return search.try_rates(method, None, identities)
-        tried = {0: search.try_rates(method, default, identities)}
-        while len(tried) < MOST:
-            best = max(tried, key=lambda step: tried[step].accuracy)
-            beside = [step for step in (best + 1, best - 1) if step not in tried]
-            if not beside:
-                break
-            size = float(f"{default * STEP ** beside[0]:.2g}")
-            tried[beside[0]] = search.try_rates(method, size, identities)
-        return max(tried.values(), key=lambda settings: settings.accuracy)
 
-    def try_rates(self, method: Any, size: float | None, identities: Sequence[int]) -> Settings:
-        """The learning rate whose worst chip does best, at one size of what it perturbs with.
+        Raises:
+            TooDear: the reads do not pay for one step.
+            ValueError: the learner is none, or does not fit the chip.
+        """
+        search, found = replace(self, data=held_out(self.data)), dict[Point, float]()
+        best = Point()
+        while len(found) < self.tries:
+            near = [p for p in (best, *self._neighbors(method, best)) if p not in found]
+            if not near:
+                break
+            found |= search.try_points(method, near[: self.tries - len(found)], identities)
+            best = max(found, key=lambda point: found[point])
+        return Chosen(self.settings(method, best), found[best], len(found))
+
+    def _neighbors(self, method: Any, point: Point) -> Iterator[Point]:
+        updated = takes_update(method)
+        if updated:
+            yield from (point._replace(rate=point.rate + step) for step in (1, -1))
+        if default_size(method) is not None:
+            sizes = (point._replace(size=point.size + step) for step in (1, -1))
+            yield from (near for near in sizes if self._is_taken(method, self.settings(method, near).size))
+        if updated:
+            near = (point.threshold + step for step in (1, -1))
+            yield from (point._replace(threshold=k) for k in near if 0 <= k < len(self.write_thresholds))
+
+    def _is_taken(self, method: Any, size: float | None) -> bool:
+        """Whether a learner takes such a size; some have a largest one."""
+        try:
+            make_learner(method, Setup(self.chips([0]), sgd(1.0), size=size, loss=self.loss))
+        except ValueError:
+            return False
+        return True
+
+    def settings(self, method: Any, point: Point) -> Settings:
+        """The settings of a try.
 
         Args:
-            method: a learner that has a size, if one is given.
-            size: of its nudge or probe; None: its own.
+            method: a name of ours, a learner, or what gives one.
+            point: where the try stands.
+        """
+        default, size = default_size(method), None
+        if default is not None:
+            size = float(f"{default * STEP**point.size:.2g}") if point.size else default
+        rate = self.learning_rate * STEP**point.rate
+        return Settings(size, rate, self.write_thresholds[point.threshold])
+
+    def try_points(
+        self, method: Any, points: Sequence[Point], identities: Sequence[int]
+    ) -> dict[Point, float]:
+        """How well the worst chip does at each of some settings; 0 where all died.
+
+        Args:
+            method: a name of ours, a learner, or what gives one.
+            points: the tries.
             identities: of the chips that try.
         """
-        name = _size_name(method)
-        sized = method if size is None or name is None else partial(method, **{name: size})
-        factors = RATES if takes_update(method) else (1.0,)
-        fleet = self.chips([*identities] * len(factors))
-        scaled = torch.tensor(factors).repeat_interleave(len(identities))
-        *_, end = self.train(sized, fleet, scaled, points=1)
-        found = torch.tensor(end["accuracy"] or [0.0] * len(scaled))  # none if they died
-        scores = found.view(len(factors), -1).amin(-1).tolist()  # what fails on one chip will fail on others
-        best = scores.index(max(scores))
-        rate = factors[best] * self.learning_rate if takes_update(method) else None
-        return Settings(sized, size, rate, scores[best])
+        found = dict[Point, float]()
+        for alike in dict.fromkeys(point._replace(rate=0) for point in points):
+            rates = [point.rate for point in points if point._replace(rate=0) == alike]
+            fleet = self.chips([*identities] * len(rates))
+            factors = torch.tensor([STEP**rate for rate in rates]).repeat_interleave(len(identities))
+            *_, end = self.train(method, fleet, self.settings(method, alike), factors, points=1)
+            scores = torch.tensor(end["accuracy"] or [0.0] * len(factors))
+            worst = scores.view(len(rates), -1).amin(-1)  # what fails on one chip will fail on others
+            found |= {alike._replace(rate=rate): float(s) for rate, s in zip(rates, worst, strict=True)}
+        return found
 
     def train(
-        self, method: Any, chip: Chip, factors: torch.Tensor | None = None, points: int = 4
+        self,
+        method: Any,
+        chip: Chip,
+        settings: Settings = Settings(),
+        factors: torch.Tensor | None = None,
+        points: int = 4,
     ) -> Iterator[Row]:
-        """Rows of `train_within_reads`."""
+        """Rows of `train_within_reads` by these settings."""
         yield from train_within_reads(
             method,
             chip,
@@ -105,25 +149,9 @@ class Comparison:
             reads=self.reads,
             seed=self.seed,
             batch=self.batch,
-            learning_rate=self.learning_rate,
             loss=self.loss,
             factors=factors if takes_update(method) else None,
             wired=self.wired,
             points=points,
+            **settings._asdict(),
         )
-
-
-def default_size(method: Any) -> float | None:
-    """The default size of what a learner perturbs with; None where it takes none or was given one."""
-    name = _size_name(method)
-    return None if name is None else float(inspect.signature(method).parameters[name].default)
-
-
-def _size_name(method: Any) -> str | None:
-    if isinstance(method, str) or not callable(method):
-        return None
-    given = {*method.keywords} if isinstance(method, partial) else set()
-    for name, parameter in inspect.signature(method).parameters.items():
-        if name in SIZES and name not in given and isinstance(parameter.default, float):
-            return name
-    return None

@@ -1,77 +1,63 @@
-"""Learners stop at the same reads, whatever a step of theirs takes, and know how long they learn."""
+"""Learners at equal reads: budgets read off a curve, and what a row says of its learner."""
+
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from analog import Chip, Ideal, Port, Probe, Reading, mlp, xray
-from analog.port import rewired
-from learners import CrossEntropy, Descent, NodePerturbation, sgd
+from analog import Chip, Mismatched, mlp, xray
 from learners.data import load_data
-from learners.learner import Learner
-from learners.losses import Loss
-from studies.kit import learner_figure, learner_table, train_within_reads
-from studies.kit.run.study import Row
+from studies.kit.recipes.equal_reads import TooDear, accuracy_within, train_within_reads
 
-READS = 2_000
-
-
-def one_probe(loss: Loss) -> Learner:
-    return Descent(NodePerturbation(0.1, 1), sgd(0.1), loss)
+DATA = load_data("digits")
+CURVE: list[dict[str, Any]] = [
+    {"joules": 0.0, "accuracy": [0.1, 0.2]},
+    {"joules": 2.0, "accuracy": [0.5, 0.4]},
+    {"joules": 3.0, "accuracy": [0.9, 0.3]},
+]
 
 
-def trained(method: object, reads: int = READS, chips: int = 2) -> list[Row]:
-    data = load_data("digits")
-    chip = Chip(Ideal(), mlp(data.features, 4, data.classes), identity=range(chips))
-    return [*train_within_reads(method, chip, data, reads=reads, points=3)]
+def chips() -> Chip:
+    return Chip(Mismatched(), mlp(DATA.features, 4, DATA.classes), range(2))
 
 
-def test_all_learners_use_the_same_reads_up_to_a_step() -> None:
-    rows: list[Row] = []
-    for method, step in ((one_probe, 128), ("node perturbation", 320), ("exact gradient", 64)):
-        curve = trained(method)
-        assert READS - step < curve[-1]["reads"] <= READS and curve[-1]["done"] == 1.0
-        assert [r["what"] for r in curve[-2:]] == ["curve", "end"] and len(curve[-1]["accuracy"]) == 2
-        rows += curve
-    first, second, third = learner_table(rows)
-    assert first["learner"].endswith(":one_probe") and first["less the first's"] == ""
-    assert second["less the first's"] and third["access"] == "x-ray"
-    assert len(learner_figure(rows).axes) == 1
+@pytest.mark.parametrize(
+    ("limit", "wanted"),
+    [(0.0, [0.1, 0.2]), (1.0, [0.3, 0.3]), (2.0, [0.5, 0.4]), (2.5, [0.7, 0.35]), (9.0, [0.9, 0.3])],
+)
+def test_accuracy_within_a_budget_is_read_off_the_curve_by_straight_lines(
+    limit: float, wanted: list[float]
+) -> None:
+    assert accuracy_within(CURVE, "joules", limit) == pytest.approx(wanted)
 
 
-def test_reads_that_do_not_pay_for_a_step_are_refused() -> None:
-    with pytest.raises(ValueError, match="one_probe: a step takes about 128 reads, there are 100 in all"):
-        trained(one_probe, reads=100)
+def test_what_is_not_used_up_is_judged_by_its_end() -> None:
+    flat = [{**row, "joules": 0.0} for row in CURVE]
+    assert accuracy_within(flat, "joules", 1.0) == [0.9, 0.3] == accuracy_within(flat, "joules", 0.0)
 
 
-def test_a_learner_of_its_own_loss_is_taken_as_it_is() -> None:
-    learner = Descent(NodePerturbation(0.1, 1), sgd(0.1), CrossEntropy())
-    assert trained(learner)[-1]["accuracy"] == trained(one_probe)[-1]["accuracy"]
+@pytest.mark.parametrize(
+    ("method", "threshold", "update", "delta_rule"),
+    [
+        ("node perturbation", None, "Adam, annealed", True),
+        ("weight perturbation", 0.1, "Adam, annealed, owed up to 0.1", False),
+        ("weight perturbation + delta rule", None, "Adam, annealed", True),
+    ],
+)
+def test_a_row_says_which_update_was_used(
+    method: str, threshold: float | None, update: str, delta_rule: bool
+) -> None:
+    *_, end = train_within_reads(method, chips(), DATA, reads=1_000, write_threshold=threshold)
+    assert (end["update"], end["delta_rule"]) == (update, delta_rule)
 
 
-def test_of_a_learner_that_does_not_say_rows_claim_no_access() -> None:
-    class Silent:
-        def __init__(self, learner: Learner) -> None:
-            self.init, self.step = learner.init, learner.step
-
-    row = trained(Silent(one_probe(CrossEntropy())), reads=300, chips=1)[-1]
-    assert row["access"] == "not stated"
+def test_a_write_threshold_is_the_smallest_drive_that_is_sent() -> None:
+    taught = chips()
+    list(train_within_reads("node perturbation", taught, DATA, reads=1_000, write_threshold=10.0))
+    for knobs, fresh in zip(xray.knobs(taught), xray.knobs(chips()), strict=True):
+        assert torch.equal(knobs, fresh)
 
 
-def test_chips_of_a_fleet_may_learn_at_rates_of_their_own_behind_wires_of_any_kind() -> None:
-    data, counted = load_data("digits"), []
-
-    def wired(port: Port) -> Port:
-        def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
-            counted.append(len(x))
-            return port.measure(x, probe, first=first, last=last)
-
-        return rewired(port, read)
-
-    chip = Chip(Ideal(), mlp(data.features, 4, data.classes), (3, 3))
-    before = xray.knobs(chip)
-    factors = torch.tensor([0.0, 1.0])
-    rows = [*train_within_reads("exact gradient", chip, data, reads=300, factors=factors, wired=wired)]
-    moved = [(a - b).flatten(1).abs().amax(1) for a, b in zip(xray.knobs(chip), before, strict=True)]
-    assert all(float(m[0]) == 0 and float(m[1]) > 0 for m in moved)
-    assert counted.count(64) == rows[-1]["reads"] / 64 > 2
+def test_reads_that_pay_for_no_step_are_refused() -> None:
+    with pytest.raises(TooDear, match="a step takes about 320 reads, there are 300 in all"):
+        list(train_within_reads("node perturbation", chips(), DATA, reads=300))

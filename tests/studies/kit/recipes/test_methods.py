@@ -13,6 +13,7 @@ import torch
 import tyro
 
 from analog import Chip, Mismatched, mlp, stream, xray
+from analog.devices import Hopfield
 from analog.wires import Access
 from learners import Batch, CrossEntropy, adam, fit, linear_decay, recipes, sgd
 from learners.access import needed_access
@@ -25,6 +26,7 @@ from studies.kit.recipes.methods import (
     PROBED_NODES,
     AnyLearner,
     Setup,
+    default_size,
     make_learner,
     method_name,
     read_learner,
@@ -48,6 +50,7 @@ NEEDS = {
     "OpenAI-ES": Access("outputs", node_probes=False),
     "separable CMA-ES": Access("outputs", node_probes=False),
 }
+RELAXING = ("equilibrium propagation", "coupled learning")  # push the outputs of chips that relax
 WANTED = {"separable CMA-ES": "cmaes"}  # a library that is an extra
 INSTALLED = [n for n in METHODS if n not in WANTED or find_spec(WANTED[n])]
 
@@ -72,13 +75,13 @@ def test_a_method_needs_what_its_row_says(name: Any) -> None:
     learner = make_learner(name, Setup(chip(), sgd(0.1)))
     wanted = NEEDS.get(name, Access("taps", node_probes=True))
     assert needed_access(learner, chip().spec) == wanted
-    assert wanted.node_probes == (name in PROBED_NODES)
+    assert wanted.node_probes == (name in PROBED_NODES or name in RELAXING)
 
 
 def test_every_method_teaches_something_else() -> None:
     ends = []
     for name in INSTALLED:
-        pupil = chip()
+        pupil = Chip(Hopfield(), chip().spec.layers, 7) if name in RELAXING else chip()
         ends.append(taught(make_learner(name, Setup(pupil, sgd(0.1))), pupil))
     assert not any(same(a, b) for i, a in enumerate(ends) for b in ends[:i])
 
@@ -88,6 +91,19 @@ def test_an_alternative_is_found_by_its_bare_name_and_with_arguments_as_the_reci
         require_module("separable_cma", "learner", HOMES, NAMES)
     with pytest.raises(BadReference, match=r"perhaps 'learners.alternatives:separable_cma_es\(sigma=1\)'"):
         require_module("separable_cma(sigma=1)", "learner", HOMES, NAMES)
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_a_method_learns_by_the_size_that_it_is_given(name: Any) -> None:
+    """And by its default where it is given none."""
+
+    def end(size: float | None) -> Any:
+        pupil = Chip(Hopfield(), chip().spec.layers, 7) if name in RELAXING else chip()
+        return taught(make_learner(name, Setup(pupil, sgd(0.1), size=size)), pupil)
+
+    default = default_size(name)
+    assert (default is None) == (name == "exact gradient")
+    assert same(end(None), end(default)) and same(end(None), end(0.7)) == (default is None)
 
 
 def test_what_takes_no_update_is_not_given_rates() -> None:
@@ -132,6 +148,15 @@ def wants_loss(loss: Any, size: float, *, steps: int | None = None) -> Coin:
 
 
 HERE = "tests.studies.kit.recipes.test_methods"
+
+
+def test_the_size_of_a_learner_is_found_by_its_name() -> None:
+    assert default_size(recipes.node_perturbation) == recipes.PROBE_SIZE == default_size("learned feedback")
+    assert default_size(recipes.equilibrium_propagation) == recipes.NUDGE
+    assert default_size(partial(recipes.node_perturbation, probes=1)) == recipes.PROBE_SIZE
+    assert default_size(Coin) == 1.0
+    for own in (partial(recipes.node_perturbation, size=0.1), "exact gradient", object(), Coin()):
+        assert default_size(own) is None
 
 
 @pytest.mark.parametrize("word", ["Maker(0.5)", "Maker(size=0.5)", "wants_loss(0.5)", "wants_loss(size=0.5)"])
