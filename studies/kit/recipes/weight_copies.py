@@ -6,7 +6,8 @@ and the source read the same way. All of them need chips of the same layers.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from math import erf, exp, pi, sqrt
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +15,8 @@ from torch import Tensor
 from analog import Knobs, Port, Probe, Reading
 from analog.port import rewired
 
-SLOPE_THRESHOLD = 0.1  # full scale, pulses from which on the slope of a cell is learned
+SMALLEST_PULSE: Final = 0.05  # full scale, from which on a pulse says something of the slope of its cell
+NORMAL_MEDIAN: Final = 0.6745  # of the size of a standard normal number
 
 
 def repeat_knobs(knobs: Knobs, count: int) -> Knobs:
@@ -95,7 +97,9 @@ def write_and_verify(
 ) -> None:
     """Write the measured weights of a source into fresh chips, correcting what each round of reading shows.
 
-    The slope of each cell, what a pulse does to its weight, is learned from what the pulses before did.
+    The slope of each cell, what a pulse does to its weight, is learned from what the pulses before did, for
+    pulses of either sign. How far a pulse misses is seen as well, and a cell is pulsed again only if it is
+    farther off than the best that the pulses that are left can be expected to do, see `patience`.
 
     Args:
         port: a chip or a fleet of dense layers with biases, one tile each.
@@ -111,8 +115,26 @@ def write_and_verify(
     for number in range(rounds):
         if number:
             layers = [layer.seen(meter.measure(port, i)) for i, layer in enumerate(layers)]
-        layers = [layer.corrected(wanted) for layer, wanted in zip(layers, source, strict=True)]
+        bar = patience(rounds - number)
+        layers = [layer.corrected(wanted, bar) for layer, wanted in zip(layers, source, strict=True)]
         port.pulse(tuple(layer.sent.unsqueeze(-3) for layer in layers))
+
+
+def patience(left: int) -> float:
+    """How far off a cell may be left alone, in units of what a pulse misses by, if so many may still be sent.
+
+    Pulses miss by normal errors that are independent of what was before, so this is a problem of optimal
+    stopping: with k pulses left the mean square error can be brought down to V(k) = E[min(z^2, V(k - 1))].
+
+    Args:
+        left: pulses, from 1.
+    """
+    bar = 1.0
+    for _ in range(left - 1):
+        density = exp(-(bar**2) / 2) / sqrt(2 * pi)
+        within = erf(bar / sqrt(2))
+        bar = sqrt(within - 2 * bar * density + bar**2 * (1 - within))
+    return bar
 
 
 class _Writing(NamedTuple):
@@ -120,27 +142,50 @@ class _Writing(NamedTuple):
 
     found: MeasuredLayer
     sent: Tensor  # (*fleet, rows, cols)
-    slopes: Tensor  # V of weight for a pulse of 1, of each cell but those of the bias
+    slopes: Tensor  # V of weight for a pulse of 1, down and up, (2, *fleet, rows, cols) but for the bias
+    miss: Tensor  # V, of a weight by a pulse, standard deviation, (*fleet, 1, 1)
 
     @classmethod
     def begin(cls, found: MeasuredLayer, programmed: Tensor) -> "_Writing":
         """After the first writing all cells are held to have the mean slope."""
         sent = programmed[..., :-1]
         mean = (found.weights * sent).sum((-1, -2), keepdim=True) / sent.square().sum((-1, -2), keepdim=True)
-        return cls(found, programmed, mean.clamp_min(1e-2).expand_as(found.weights))
+        slopes = mean.clamp_min(1e-2).expand_as(found.weights)
+        return cls(found, programmed, torch.stack((slopes, slopes)), torch.zeros_like(mean))
 
     def seen(self, found: MeasuredLayer) -> "_Writing":
-        """With the slopes of those cells that pulses moved visibly."""
+        """With how far pulses missed, and the slopes of those cells that pulses moved by more than that."""
         moved, sent = found.weights - self.found.weights, self.sent[..., :-1]
-        visible = sent.abs() > SLOPE_THRESHOLD
-        secant = torch.where(visible, moved / torch.where(visible, sent, 1.0), self.slopes)
-        return _Writing(found, self.sent, secant.clamp(0.3 * self.slopes, 3 * self.slopes))
+        off = (moved - self.slope * sent).abs().where(sent != 0, torch.nan)
+        seen = off.flatten(-2).nanmedian(-1).values[..., None, None] / NORMAL_MEDIAN
+        miss = torch.where(seen.isnan(), self.miss, seen)
+        down, up = (
+            torch.where(self._visible(sign * sent, slope, miss), moved / sent, slope).clamp(
+                0.3 * slope, 3 * slope
+            )
+            for sign, slope in zip((-1, 1), self.slopes, strict=True)
+        )
+        return _Writing(found, self.sent, torch.stack((down, up)), miss)
 
-    def corrected(self, wanted: MeasuredLayer) -> "_Writing":
-        """With the pulses that should bring the weights to those of the source."""
+    @staticmethod
+    def _visible(sent: Tensor, slope: Tensor, miss: Tensor) -> Tensor:
+        """Whether a pulse tells more of its cell's slope than of how far it missed."""
+        return (sent > SMALLEST_PULSE) & (sent * slope > miss)
+
+    @property
+    def slope(self) -> Tensor:
+        """Of the pulses that were sent."""
+        down, up = self.slopes
+        return torch.where(self.sent[..., :-1] > 0, up, down)
+
+    def corrected(self, wanted: MeasuredLayer, patience: float) -> "_Writing":
+        """With the pulses that should bring the weights to those of the source, where that is worth it."""
         weights, bias = self.found.targets(wanted)
-        drive = (weights - self.found.weights) / self.slopes
-        sent = torch.cat((drive, (bias / self.slopes.mean(-1)).unsqueeze(-1)), -1)
+        off = weights - self.found.weights
+        down, up = self.slopes
+        drive = off / torch.where(off > 0, up, down)
+        drive = torch.where(off.abs() > patience * self.miss, drive, 0.0)
+        sent = torch.cat((drive, (bias / self.slopes.mean((0, -1))).unsqueeze(-1)), -1)
         return self._replace(sent=sent.clamp(-1, 1))
 
 

@@ -1,12 +1,16 @@
 """Weights that are written and verified through the wires, and digital trims."""
 
+import pytest
 import torch
 
 from analog import Chip, Ideal, Mismatched, mlp, stream, xray
+from analog.devices import SoftBoundsRRAM
+from studies.kit.recipes import weight_copies
 from studies.kit.recipes.weight_copies import (
     LayerMeter,
     Trim,
     fit_trims,
+    patience,
     repeat_knobs,
     trimmed,
     write_and_verify,
@@ -49,6 +53,29 @@ def test_a_source_of_another_technology_can_be_written_too() -> None:
     out = trimmed(chip.port(), trims).measure(inputs()).out
     assert float((taps[0] - wanted[0]).square().mean().sqrt()) < 0.2
     assert float((out - wanted[1]).square().mean().sqrt()) < 0.1
+
+
+def test_a_cell_is_left_alone_if_the_pulses_that_are_left_can_hardly_bring_it_nearer() -> None:
+    assert patience(1) == 1.0
+    for left in (2, 5, 20):
+        square = torch.randn(200_000, generator=stream(left, "misses")).square()
+        best = square.clamp(max=patience(left - 1) ** 2).mean()
+        assert patience(left) ** 2 == pytest.approx(float(best), rel=0.02)  # 4 sd
+
+
+def test_where_pulses_miss_by_much_near_cells_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And come twice as near as if all were pulsed at every round."""
+    digital = Chip(Ideal(), LAYERS, 1)
+    digital.port().program(tuple(0.2 * knobs for knobs in xray.knobs(digital)))
+    measured = tuple(METER.measure(digital.port(), i) for i in range(2))
+    errors = []
+    for bar in (patience, lambda left: 0.0):
+        monkeypatch.setattr(weight_copies, "patience", bar)
+        chip = Chip(SoftBoundsRRAM(), LAYERS, range(4))
+        write_and_verify(chip.port(), measured, repeat_knobs(xray.knobs(digital), 4), 30)
+        found = METER.measure(chip.port(), 0)
+        errors.append(float((found.targets(measured[0])[0] - found.weights).abs().median()))
+    assert errors[0] < 0.5 * errors[1]
 
 
 def test_trims_undo_gains_and_offsets_behind_the_nodes() -> None:
