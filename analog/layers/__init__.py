@@ -3,6 +3,7 @@
 from .convolution import Sites
 from .crossbar import Dense
 from .mixer import Averaged, Normalized, Prepared, channel_mixing, local_mixer, prepared, token_mixing
+from .one_hot import OneHot
 from .paired import Paired
 from .wrapped import Wrapped
 
@@ -10,6 +11,7 @@ __all__ = [
     "Averaged",
     "Dense",
     "Normalized",
+    "OneHot",
     "Paired",
     "Prepared",
     "Sites",

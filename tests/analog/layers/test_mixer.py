@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from analog import Chip, Ideal, Layer, dense, grouped, stream
-from analog.layers import Averaged, Normalized, channel_mixing, local_mixer, prepared, token_mixing
+from analog.layers import Averaged, Normalized, OneHot, channel_mixing, local_mixer, prepared, token_mixing
 
 
 def draw(*shape: int) -> torch.Tensor:
@@ -24,6 +24,8 @@ LAYERS = [
     channel_mixing(1, 6, 9, 3),
     prepared(channel_mixing(4, 6, 6, 2), Normalized(8)),
     prepared(dense(5, 3, linear=True), Averaged(4), Normalized()),
+    prepared(dense(15, 4), OneHot(5)),
+    prepared(channel_mixing(3, 5, 4), OneHot(5)),
 ]
 
 
