@@ -1,4 +1,4 @@
-"""What a chip that classifies is worth: the share of examples that it names rightly."""
+"""What a chip is worth: the share of examples that it names rightly, or its mean loss on them."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,7 @@ from .class_numbers import require_outputs
 from .data.sources import Source, as_source, in_pieces
 from .flattening import flatten_examples
 from .learner import Batch
+from .losses import Loss
 
 _PIECE = 2500  # examples that are measured at once, so that the taps fit in memory
 
@@ -51,6 +52,25 @@ def evaluate(port: Port, data: "Batch | DataLoader[Any]") -> Tensor:
     """
     require_port(port, "evaluate")
     return evaluate_source(port, as_source(data, "evaluate"))
+
+
+def mean_loss(port: Port, data: Batch, loss: Loss) -> Tensor:
+    """The mean loss of a chip, or of each chip of a fleet, on many examples, measured in pieces.
+
+    Args:
+        port: one chip, or a fleet.
+        data: x (examples, features_in), and targets in the form that the loss asks for.
+        loss: of the outputs, such as `CrossEntropy()`, whose mean is in nats an example.
+
+    Returns:
+        (*fleet,), float64.
+    """
+    total = torch.zeros((), dtype=torch.float64)
+    for chunk in in_pieces(as_source(data, "mean_loss"), _PIECE):
+        batch = chunk.to(port.spec.on, port.spec.dtype)
+        total = total.to(port.spec.on) + loss(port.measure(batch.x).out, batch.target).double().sum(-1)
+    settle()  # of all readings; nobody is told a loss of bad ones
+    return total / len(data.x)
 
 
 def evaluate_source(port: Port, source: Source) -> Tensor:

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from analog import Chip, Ideal, mlp, stream, xray
-from learners import Batch, evaluate
+from analog import Chip, Ideal, Mismatched, mlp, stream, xray
+from learners import Batch, CrossEntropy, evaluate
+from learners.evaluation import mean_loss
 
 X = torch.rand(3000, 4, generator=stream(0, "evaluation"))
 
@@ -27,3 +28,12 @@ def test_misuse_is_refused() -> None:
             evaluate(chip.port(), Batch(X, target))
     with pytest.raises(ValueError, match="evaluate: the last layer has 3 outputs, and the labels need 10"):
         evaluate(chip.port(), Batch(X, torch.full((3000,), 9)))
+
+
+def test_the_mean_loss_of_many_examples_is_that_of_all_at_once() -> None:
+    """Of each chip of a fleet, in pieces or not."""
+    x, target = torch.rand(6000, 4, generator=stream(0, "x")), torch.arange(6000) % 3
+    chips = Chip(Mismatched(read_noise=0.0), mlp(4, 3), [1, 2])
+    losses = mean_loss(chips.port(), Batch(x, target), CrossEntropy())
+    wanted = CrossEntropy()(xray.respond(chips, x).out, target).double().mean(-1)
+    torch.testing.assert_close(losses, wanted)
