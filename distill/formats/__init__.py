@@ -3,6 +3,7 @@
 from .answer_format import FLOAT_BITS, index_bits
 from .captions import CaptionDistillationLoss, CaptionLoss, CaptionTarget, SoftCaptionTarget
 from .subclasses import SubclassLoss
+from .top_labels import TopLabels
 
 __all__ = [
     "FLOAT_BITS",
@@ -11,5 +12,6 @@ __all__ = [
     "CaptionTarget",
     "SoftCaptionTarget",
     "SubclassLoss",
+    "TopLabels",
     "index_bits",
 ]
