@@ -5,6 +5,7 @@ and what the source answers to them at every tap; write and verify single layers
 and the source read the same way. All of them need chips of the same layers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import erf, exp, pi, sqrt
 from typing import Final, NamedTuple
@@ -12,7 +13,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from analog import Knobs, Port, Probe, Reading
+from analog import Knobs, Layer, Port, Probe, Reading
 from analog.port import rewired
 
 SMALLEST_PULSE: Final = 0.05  # full scale, from which on a pulse says something of the slope of its cell
@@ -57,6 +58,26 @@ class MeasuredLayer(NamedTuple):
         return self._replace(sweep=self.sweep.expand_as(fleet.sweep).contiguous())
 
 
+class Lines(NamedTuple):
+    """Inputs that light the lines in front of a layer: each line alone by 1 V, and none at all."""
+
+    each: Tensor  # (lines, features_in)
+    none: Tensor  # (features_in,)
+
+    @classmethod
+    def plain(cls, layer: Layer) -> "Lines":
+        """Those of a layer whose inputs are its lines."""
+        return cls(torch.eye(layer.features_in), torch.zeros(layer.features_in))
+
+    @classmethod
+    def of_symbols(cls, context: int, symbols: int) -> "Lines":
+        """Those of a layer behind a decoder of symbols (`analog.layers.OneHot`), for which -1 is none."""
+        each = torch.full((context, symbols, context), -1.0)
+        place = torch.arange(context)
+        each[place, :, place] = torch.arange(float(symbols))
+        return cls(each.flatten(0, 1), torch.full((context,), -1.0))
+
+
 @dataclass(frozen=True)
 class LayerMeter:
     """How single layers are measured: each input alone, with each node pushed into its range by a probe.
@@ -70,11 +91,18 @@ class LayerMeter:
     sweeps: int = 4
     reach: float = 4.0  # V, how far the sweep goes to either side
 
-    def measure(self, port: Port, layer: int) -> MeasuredLayer:
-        """Measure a dense layer of a chip or of a fleet, by its number."""
+    def measure(self, port: Port, layer: int, lines: Lines | None = None) -> MeasuredLayer:
+        """Measure a dense layer of a chip or of a fleet, by its number.
+
+        Args:
+            port: a chip or a fleet.
+            layer: the number.
+            lines: what lights its lines; None where they are its inputs.
+        """
         wiring, fleet = port.spec.layers[layer], port.spec.fleet
-        each = torch.eye(wiring.features_in).to(port.spec.zeros()[0])
-        dark = each.new_zeros(self.sweeps, wiring.features_in)
+        lines = Lines.plain(wiring) if lines is None else lines
+        each, none = (part.to(port.spec.zeros()[0]) for part in lines)
+        dark = none.expand(self.sweeps, -1)
         levels = torch.linspace(-self.reach, self.reach, self.levels).to(each)
         nodes = (self.levels, *fleet, self.sweeps, wiring.features)
         added = levels.view(-1, *(1,) * (len(nodes) - 1)).expand(nodes).contiguous()
@@ -94,6 +122,7 @@ def write_and_verify(
     rounds: int,
     meter: LayerMeter = LayerMeter(),
     scale: float = 1.0,
+    lines: Sequence[Lines | None] | None = None,
 ) -> None:
     """Write the measured weights of a source into fresh chips, correcting what each round of reading shows.
 
@@ -108,13 +137,15 @@ def write_and_verify(
         rounds: of reading and correcting.
         meter: how the chips are read.
         scale: of the source's weights; below 1 more cells can reach them.
+        lines: what lights the lines of each layer; None where they are its inputs.
     """
     port.program(knobs)
+    lines = (None,) * len(knobs) if lines is None else lines
     source = tuple(layer._replace(weights=scale * layer.weights) for layer in source)
-    layers = [_Writing.begin(meter.measure(port, i), k.squeeze(-3)) for i, k in enumerate(knobs)]
+    layers = [_Writing.begin(meter.measure(port, i, lines[i]), k.squeeze(-3)) for i, k in enumerate(knobs)]
     for number in range(rounds):
         if number:
-            layers = [layer.seen(meter.measure(port, i)) for i, layer in enumerate(layers)]
+            layers = [layer.seen(meter.measure(port, i, lines[i])) for i, layer in enumerate(layers)]
         bar = patience(rounds - number)
         layers = [layer.corrected(wanted, bar) for layer, wanted in zip(layers, source, strict=True)]
         port.pulse(tuple(layer.sent.unsqueeze(-3) for layer in layers))

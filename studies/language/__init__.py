@@ -1,0 +1,1 @@
+"""Language: chips learn to predict text, write it, and teach what they know to others."""
