@@ -95,6 +95,20 @@ class ForSteps(Protocol):
         ...
 
 
+@runtime_checkable
+class TwoPorts(Protocol):
+    """A learner that pulses and reads a second chip beside the one that `step` hands to it."""
+
+    @property
+    def second(self) -> Port:
+        """The wires of the second chip."""
+        ...
+
+    def with_second(self, port: Port) -> Learner:
+        """The same learner on other wires of the second chip, such as taped ones."""
+        ...
+
+
 def for_steps(learner: Learner, steps: int) -> Learner:
     """The learner itself, or that for a training of so many steps, if it asks how many."""
     return learner.for_steps(steps) if isinstance(learner, ForSteps) else learner

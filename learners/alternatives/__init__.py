@@ -1,27 +1,41 @@
 """Learners that the field compares with: one published method a file, with its recipe."""
 
+from .agad import AGAD, agad
+from .chopped_tiki_taka import ChoppedTikiTaka, chopped_tiki_taka
 from .direct_feedback_alignment import DirectFeedbackAlignment, direct_feedback_alignment
 from .evolution_strategy import AskTellOptimizer, EvolutionStrategy
 from .feedback_alignment import FeedbackAlignment, feedback_alignment
 from .finite_differences import FiniteDifferences, finite_differences
+from .mixed_precision import mixed_precision
 from .openai_es import RankedPairs, openai_es
 from .pepita import PEPITA, pepita
+from .second_array import second_layer, symmetric_points
 from .separable_cma_es import separable_cma_es
 from .spsa import spsa
+from .tiki_taka import TikiTaka, tiki_taka
 
 __all__ = [
+    "AGAD",
     "PEPITA",
     "AskTellOptimizer",
+    "ChoppedTikiTaka",
     "DirectFeedbackAlignment",
     "EvolutionStrategy",
     "FeedbackAlignment",
     "FiniteDifferences",
     "RankedPairs",
+    "TikiTaka",
+    "agad",
+    "chopped_tiki_taka",
     "direct_feedback_alignment",
     "feedback_alignment",
     "finite_differences",
+    "mixed_precision",
     "openai_es",
     "pepita",
+    "second_layer",
     "separable_cma_es",
     "spsa",
+    "symmetric_points",
+    "tiki_taka",
 ]

@@ -18,8 +18,9 @@ from analog.contract import (
 from analog.port import Port, require_port
 from analog.wires.tape import ReplayMismatch, Tape, replayed, taped
 
-from ..learner import Batch, Learner, Step, fit, require_generator
+from ..learner import Batch, Learner, Step, TwoPorts, fit, require_generator
 from .comparison import clone_tree, equal_trees, refuse_changed_modes
+from .second_port import replay_second, tape_second
 from .turns import require_whole, train_by_turns
 
 _REMEDY = "draw from the generator that `step` is handed"
@@ -36,6 +37,8 @@ def check_learner(
     and state at every step. Batches, states, global generators, torch's gradient mode and default dtype are
     left as they were. So what is remembered stands in the state that `step` hands on: not on the learner, its
     class or its module, by the port's or the generator's identity, or on the state's tensors.
+
+    Of a learner with a second chip (`learners.learner.TwoPorts`) the wires of both are taped and played back.
 
     What a check within one process cannot see: a learner that finds the chip by the garbage collector, by the
     frames of its callers or by the closures of the port, and reads there what never changes or what it knows
@@ -91,6 +94,7 @@ class _Recording(NamedTuple):
     pristine: Learner  # a copy from before it
     memory: dict[str, Any]  # on its class, before
     live: Tape
+    second: Tape | None  # of a learner with two ports, that of the other
     examples: tuple[Batch, ...]  # as they were
     generator: Callable[[], Generator]
     complaint: ContractError | None  # of what it did besides
@@ -114,11 +118,14 @@ def _record(
     if not examples:
         raise ValueError("check_learner: no batch to learn from; give at least one")
     name, kept, live = type(learner).__name__, clone_tree(examples), Tape(port.spec)
-    before = _Recording(learner, _copied(learner), _class_memory(learner), live, kept, generator, None)
+    second = Tape(learner.second.spec) if isinstance(learner, TwoPorts) else None
+    before = _Recording(
+        learner, _copied(learner), _class_memory(learner), live, second, kept, generator, None
+    )
     trained_on = clone_tree(examples)
     try:
         with refuse_changed_modes(name), refuse_global_generators(name, _REMEDY):
-            for _, step in fit(learner, taped(port, live), trained_on, generator()):
+            for _, step in fit(tape_second(learner, second), taped(port, live), trained_on, generator()):
                 if not isinstance(step, Step):
                     raise TypeError(
                         f"check_learner: step gave {type(step).__name__} second; wanted (state, Step)"
@@ -140,11 +147,12 @@ def _check_replay(recording: _Recording) -> None:
     with reseed_global_generators(1), refuse_global_generators(recording.name, _REMEDY):
         again = Tape(recording.live.spec)
         examples = clone_tree(recording.examples)
-        for _ in fit(
-            recording.learner, taped(replayed(recording.live), again), examples, recording.generator()
-        ):
+        learner, second = replay_second(recording.learner, recording.second)
+        for _ in fit(learner, taped(replayed(recording.live), again), examples, recording.generator()):
             pass
         require_whole(again, recording.live)
+        if second is not None and recording.second is not None:
+            require_whole(second, recording.second)
 
 
 def _check_turns(recording: _Recording) -> None:
@@ -155,6 +163,7 @@ def _check_turns(recording: _Recording) -> None:
                 recording.learner,
                 recording.pristine,
                 recording.live,
+                recording.second,
                 clone_tree(recording.examples),
                 recording.generator,
             )

@@ -11,12 +11,14 @@ from analog.wires.tape import ReplayMismatch, Tape, replayed, taped
 
 from ..learner import Batch, Learner
 from .comparison import clone_tree, equal_trees
+from .second_port import on_second
 
 
 def train_by_turns(
     learner: Learner,
     pristine: Learner,
     live: Tape,
+    second: Tape | None,
     examples: tuple[Batch, ...],
     generator: Callable[[], Generator],
 ) -> None:
@@ -26,6 +28,7 @@ def train_by_turns(
         learner: that is tried.
         pristine: a copy of it from before it learned.
         live: its training on a chip.
+        second: the same on its second chip; None: it has none.
         examples: its batches.
         generator: makes a fresh generator of the same seed at each call.
 
@@ -35,6 +38,7 @@ def train_by_turns(
     """
     tapes = (Tape(live.spec), Tape(live.spec))
     ports = [taped(replayed(live), tape) for tape in tapes]
+    seconds = [None if second is None else taped(replayed(second), Tape(second.spec)) for _ in tapes]
     generators, half = [generator(), generator()], len(examples) // 2
     states: list[Any] = [None, None]
     name = type(learner).__name__
@@ -42,7 +46,10 @@ def train_by_turns(
     for turn, _ in enumerate((*examples, None)):  # one more, for the second training
         for who, at in enumerate((turn, turn - 1)):
             if 0 <= at < len(examples):
-                actor = learner if at < half else pristine
+                other = seconds[who]
+                if who == 1 and other is not None:
+                    other = _another(other)
+                actor = on_second(learner if at < half else pristine, other)
                 if at == 0:
                     states[who] = actor.init(live.spec)
                 port, state, drawn = ports[who], states[who], generators[who]

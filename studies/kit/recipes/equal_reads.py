@@ -15,7 +15,7 @@ from learners.learner import Learner
 from ..run.references import reference
 from ..run.study import Row
 from .deep_chips import scaled_per_chip
-from .methods import Setup, make_learner, method_name, takes_update
+from .methods import Setup, make_learner, method_name, passed, takes_update
 
 PILOT = 10  # steps by which the reads of a step are counted
 LEARNING_RATE = 1e-2  # of Adam, on a chip of 64 hidden neurons
@@ -31,6 +31,31 @@ class Settings(NamedTuple):
     size: float | None = None  # what it perturbs with, in the unit of its own; None: its default
     learning_rate: float = LEARNING_RATE  # of Adam at the beginning, for those that take an update
     write_threshold: float | None = None  # full scale, what drives come to before they are sent; None: all go
+
+
+class Ledgers:
+    """The ledgers of all wires that a learner uses: of the chip, and of what stands beside it."""
+
+    def __init__(self) -> None:
+        self.opened: list[Ledger] = []
+
+    @property
+    def reads(self) -> int:
+        """Vectors that were driven through any of them, through the most used layer of each."""
+        return sum(max(ledger.reads) for ledger in self.opened)
+
+    def open(self, spec: Spec) -> Ledger:
+        """A new ledger among these.
+
+        Args:
+            spec: of the wires that it is kept at.
+        """
+        self.opened.append(Ledger(spec))
+        return self.opened[-1]
+
+    def metered(self, port: Port) -> Port:
+        """The same wires, metered in a new ledger among these."""
+        return metered(port, self.open(port.spec))
 
 
 @runtime_checkable
@@ -52,11 +77,12 @@ class Named:
     probes: int
     loss: Loss
     factors: Tensor | None = None
+    booked: Callable[[Port], Port] = passed
 
     def for_steps(self, steps: int) -> Learner:
         """The learner for a training of so many steps; ours descend by Adam, its rate falling to zero."""
         update, size = self.update(steps), self.settings.size
-        setup = Setup(self.chip, update, self.probes, size, loss=self.loss, steps=steps)
+        setup = Setup(self.chip, update, self.probes, size, self.loss, steps, self.booked)
         return make_learner(self.method, setup)
 
     def update(self, steps: int) -> Update:
@@ -116,9 +142,9 @@ def train_within_reads(
         points: how often accuracy is told, the end included.
 
     Yields:
-        rows with device, learner, accuracy (one of each chip), reads, joules, seconds and done, what it
-        descends by and whether the read-out learns by its delta rule; "what" of the last is "end", of others
-        "curve".
+        rows with device, learner, accuracy (one of each chip) and done; reads, pulses, joules and seconds,
+        those of a second array among them; what it descends by, and whether the read-out learns by its delta
+        rule; "what" of the last is "end", of others "curve".
 
     Raises:
         TooDear: the reads do not pay for one step.
@@ -126,25 +152,27 @@ def train_within_reads(
     """
     about: Row = {"device": reference(chip.device), "learner": method_name(method)}
     settings = Settings(size, learning_rate, write_threshold)
-    named = Named(method, chip, settings, probes, loss, factors)
-    port = chip.port() if wired is None else wired(chip.port())
+    port, ledgers = chip.port() if wired is None else wired(chip.port()), Ledgers()
+    named = Named(method, chip, settings, probes, loss, factors, ledgers.metered)
     steps = _count_affordable(named, chip, data, reads, batch, seed, wired)
-    learner, ledger = named.for_steps(steps), Ledger(port.spec)
+    learner, ledger = named.for_steps(steps), ledgers.open(port.spec)
     about |= described(named, learner, chip.spec)
     wires = budgeted(port, ledger, Budget(reads=reads))
     examples = draw_batches(data.train, batch, reads, _generator(seed, "order"))
     told = 1
     try:
         for _ in fit(learner, wires, examples, _generator(seed, "probes")):
-            if max(ledger.reads) >= told * reads / points and told < points:
-                told = int(points * max(ledger.reads) / reads) + 1
-                yield {"what": "curve", **about, **_row(port, data, ledger, reads)}
+            if ledgers.reads >= told * reads / points and told < points:
+                told = int(points * ledgers.reads / reads) + 1
+                yield {"what": "curve", **about, **_row(port, data, ledgers, reads)}
+            if ledgers.reads >= reads:
+                break
     except OverBudget:
         pass
     except Dead as end:
         yield {"what": "end", **about, "accuracy": [], "died": str(end), "done": 1.0}
         return
-    yield {"what": "end", **about, **_row(port, data, ledger, reads), "done": 1.0}
+    yield {"what": "end", **about, **_row(port, data, ledgers, reads), "done": 1.0}
 
 
 def described(named: Named, learner: Learner, spec: Spec) -> Row:
@@ -158,14 +186,14 @@ def described(named: Named, learner: Learner, spec: Spec) -> Row:
     }
 
 
-def _row(port: Port, data: Dataset, ledger: Ledger, reads: int) -> Row:
+def _row(port: Port, data: Dataset, ledgers: Ledgers, reads: int) -> Row:
     return {
         "accuracy": rounded(evaluate(port, data.test)),
-        "reads": max(ledger.reads),
-        "pulses_per_cell": float(ledger.pulses_per_cell.mean()),
-        "joules": float(ledger.joules.mean()),
-        "seconds": ledger.seconds,
-        "done": round(min(1.0, max(ledger.reads) / reads), 4),
+        "reads": ledgers.reads,
+        "pulses_per_cell": sum(float(ledger.pulses_per_cell.mean()) for ledger in ledgers.opened),
+        "joules": sum(float(ledger.joules.mean()) for ledger in ledgers.opened),
+        "seconds": sum(ledger.seconds for ledger in ledgers.opened),
+        "done": round(min(1.0, ledgers.reads / reads), 4),
     }
 
 
@@ -205,17 +233,18 @@ def _count_affordable(
     others = tuple(who + 1_000_003 for who in chip.identities)
     twin = Chip(chip.device, chip.spec.layers, others[0] if isinstance(chip.identity, int) else others)
     port = twin.port() if wired is None else wired(twin.port())
-    ledger = Ledger(port.spec)
+    ledgers = Ledgers()
     examples = draw_batches(data.train, batch, PILOT, _generator(seed, "pilot"))
-    learner = replace(named, chip=twin).for_steps(PILOT)
-    for _ in fit(learner, metered(port, ledger), examples, _generator(seed, "pilot probes")):
+    learner = replace(named, chip=twin, booked=ledgers.metered).for_steps(PILOT)
+    before = ledgers.reads  # of what is made ready, once
+    for _ in fit(learner, ledgers.metered(port), examples, _generator(seed, "pilot probes")):
         pass
-    each = max(ledger.reads) / PILOT
-    if each > reads:
+    each = (ledgers.reads - before) / PILOT
+    if before + each > reads:
         raise TooDear(
             f"{method_name(named.method)}: a step takes about {each:g} reads, there are {reads} in all"
         )
-    return max(1, int(reads / max(1.0, each)))
+    return max(1, int((reads - before) / max(1.0, each)))
 
 
 def _generator(seed: int, what: str) -> Generator:

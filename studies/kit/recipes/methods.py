@@ -9,6 +9,9 @@ What each says it needs of the wires is in its rows (`learners.access.stated_acc
 that has no `needs` they say that it is not stated. Feedback is a backward model, learned from probes or
 measured through spans, and its rows say so.
 
+One that takes `second=` gets the wires of a second array of the same device (`learners.alternatives`), and if
+it takes `reference=`, what that shows at its symmetric points.
+
 What a learner perturbs with is its `size`, or what else of `SIZES` its recipe takes: comparisons that choose
 settings choose that too, of yours as of ours.
 """
@@ -18,8 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
-from analog import Chip
+from analog import Chip, Port
 from learners import CrossEntropy, Feedback, Loss, Update, alternatives, recipes
+from learners.alternatives import second_layer, symmetric_points
 from learners.estimators import KnobFeedback
 from learners.learner import Learner, for_steps
 
@@ -48,10 +52,23 @@ AlternativeName = Literal[  # of the literature; see `learners.alternatives`
     "separable CMA-ES",  # candidates at all knobs, by the ranks of their losses; wants the library cmaes
     "equilibrium propagation",  # chips that relax, their outputs nudged to either side
     "coupled learning",  # chips that relax, their outputs held a part of the way to what is wanted
+    "mixed precision",  # measured feedback whose drives are summed up digitally until they are worth a write
+    "Tiki-Taka 2",  # measured feedback gathered on a second array whose symmetric points were read
+    "chopped Tiki-Taka",  # the same, with signs that switch by chance
+    "AGAD",  # the same, with signs that switch and references of its own
 ]
 OWN_STEPS: Final[frozenset[AlternativeName]] = frozenset({"separable CMA-ES"})  # take no update
 HOMES: Final = ("learners.recipes", "learners", "learners.alternatives")
-SIZES: Final = ("nudge", "size", "amplitude", "sigma", "scale")  # what recipes call how far they perturb
+SECOND: Final = 2_000_003  # from a chip's identity to that of the second array beside it
+WRITE: Final = 0.01  # full scale, of a pulse to a cell that any pulse moves by any amount
+SIZES: Final = (  # what recipes call how far they perturb, or what else they have beside a learning rate
+    "nudge",
+    "size",
+    "amplitude",
+    "sigma",
+    "scale",
+    "threshold",
+)
 Recipe = Callable[..., Learner]  # a loss in, a learner out
 
 
@@ -84,6 +101,11 @@ PROBED_NODES: Final[frozenset[MethodName]] = frozenset(  # methods whose probe s
 )
 
 
+def passed(port: Port) -> Port:
+    """The same wires, nothing around them."""
+    return port
+
+
 class Setup(NamedTuple):
     """What a method is given to teach a chip with."""
 
@@ -93,6 +115,7 @@ class Setup(NamedTuple):
     size: float | None = None  # what it perturbs with, in the unit of its own; None: its default
     loss: Loss = CrossEntropy()
     steps: int | None = None  # of the training, for learners that ask how many
+    booked: Callable[[Port], Port] = passed  # what is put around the wires of a second array
 
 
 def method_name(method: Any) -> str:
@@ -115,7 +138,7 @@ def make_learner(method: Any, setup: Setup) -> Learner:
     made: Any = method
     if not _is_learner(method):
         given = {"update": setup.update} if takes_update(method) else {}
-        made = method(setup.loss, **given, **_sized(method, setup.size))
+        made = method(setup.loss, **given, **_sized(method, setup.size), **_seconded(method, setup))
     if not _is_learner(made):
         kind = type(made).__name__
         raise ValueError(f"{method_name(method)}: gave a {kind} of the loss; wanted a learner, init and step")
@@ -156,6 +179,23 @@ def _sized(method: Any, size: float | None) -> dict[str, float]:
     return {} if size is None or name is None else {name: size}
 
 
+def _seconded(recipe: Any, setup: Setup) -> dict[str, Any]:
+    """A second array of the chip's own device, for a recipe that wants one, and its symmetric points."""
+    given = {*recipe.keywords} if isinstance(recipe, partial) else set()
+    wanted = {*inspect.signature(recipe).parameters} - given
+    if "second" not in wanted:
+        return {}
+    chip = setup.chip
+    others = tuple(who + SECOND for who in chip.identities)
+    identity = others[0] if isinstance(chip.identity, int) else others
+    like = chip.spec
+    array = Chip(chip.device, (second_layer(like),), identity, on=like.on, dtype=like.dtype)
+    second = setup.booked(array.port())
+    if "reference" not in wanted:
+        return {"second": second}
+    return {"second": second, "reference": symmetric_points(second, chip.device.costs.step or WRITE)}
+
+
 def takes_update(method: Any) -> bool:
     """Whether a learner descends by the update that it is given; ours do, but for `OWN_STEPS`."""
     if isinstance(method, str):
@@ -194,6 +234,10 @@ RECIPES: Final[Mapping[MethodName | AlternativeName, Recipe]] = {
     "separable CMA-ES": alternatives.separable_cma_es,
     "equilibrium propagation": recipes.equilibrium_propagation,
     "coupled learning": recipes.coupled_learning,
+    "mixed precision": alternatives.mixed_precision,
+    "Tiki-Taka 2": alternatives.tiki_taka,
+    "chopped Tiki-Taka": alternatives.chopped_tiki_taka,
+    "AGAD": alternatives.agad,
 }
 
 
@@ -201,7 +245,8 @@ def _named(name: MethodName | AlternativeName, recipe: Recipe, setup: Setup) -> 
     """The learner of a recipe, which is given of the setup what it takes."""
     given = {"update": setup.update, "probes": setup.probes}
     taken = inspect.signature(recipe).parameters
-    return recipe(setup.loss, **{k: v for k, v in given.items() if k in taken}, **_sized(name, setup.size))
+    kept = {word: value for word, value in given.items() if word in taken}
+    return recipe(setup.loss, **kept, **_sized(name, setup.size), **_seconded(recipe, setup))
 
 
 METHODS: Final[Mapping[MethodName | AlternativeName, Callable[[Setup], Learner]]] = {

@@ -23,6 +23,7 @@ RECIPES: dict[str, Callable[..., Learner]] = {
     "direct feedback alignment": alternatives.direct_feedback_alignment,
     "PEPITA": alternatives.pepita,
     "OpenAI-ES": alternatives.openai_es,
+    "mixed precision": alternatives.mixed_precision,
 }
 LEARNERS: dict[str, Learner] = {
     **{name: recipe(CrossEntropy(), update=sgd(0.1)) for name, recipe in RECIPES.items()},
