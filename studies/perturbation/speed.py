@@ -9,6 +9,9 @@ numbers alone.
 How the cost of the published learner's step grows with the batch, the width and the number of probes is an
 exponent fitted to the logarithms of three sizes each.
 
+A chip that relaxes is timed against a feed-forward chip of the same layers: its sweeps repeat all products
+but that of the first layer, whose input is clamped.
+
 A chip acting in 512 CartPoles (gymnasium's own vector environment) makes 2.4 M environment steps/s: reading
 it takes 36 % of the time, the environments 30 %, observations, choices and copies the rest (2 threads,
 shared).
@@ -17,7 +20,7 @@ Beside ours: aihwkit 1.2.0 pays 17 to 145 matmuls for a forward pass of 784 -> 2
 (4.8 for its pure-torch tile), and 43 to 101 for a training step.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -26,8 +29,9 @@ import gymnasium
 import torch
 from matplotlib.figure import Figure
 
-from analog import Chip, Ideal, Mismatched, dense, stream
-from analog.devices import ZOO
+from analog import Chip, Device, Ideal, Layer, Mismatched, Reading, dense, mlp, stream
+from analog.devices import ZOO, Hopfield, Resistive
+from analog.layers import Paired, prepared
 from learners import Batch, CrossEntropy, Descent, NodePerturbation, fit, recipes, sgd
 from learners.learner import Learner
 from learners.local import Hebbian
@@ -72,6 +76,8 @@ def run(trial: Trial) -> Iterator[Row]:
     args = trial.args
     for i, device in enumerate(args.devices):
         yield {**_reading(device, args), "done": 0.5 * (i + 1) / len(args.devices)}
+    for device, layers in RELAXING:
+        yield {**_relaxing_reading(device, layers, args), "done": 0.5}
     yield {**_local_step(args), "done": 0.55}
     yield {**_step(args), "done": 0.6}
     yield {**_published_step(args), "done": 0.65}
@@ -99,6 +105,38 @@ def _reading(device: Any, args: Args) -> Row:
         plain,
         0.0 if noiseless else draws,
     )
+
+
+RELAXING: tuple[tuple[Device, tuple[Layer, ...]], ...] = (
+    (Hopfield(sweeps=8), mlp(784, 256, 10)),
+    (
+        Resistive(sweeps=8),
+        (
+            prepared(dense(2 * 785, 256, bias=False), Paired(30.0)),
+            dense(256, 10, bias=False, linear=True),
+        ),
+    ),
+)
+
+
+def _relaxing_reading(device: Device, layers: tuple[Layer, ...], args: Args) -> Row:
+    """A reading of a chip that relaxes, against that of a feed-forward chip of the same layers."""
+    x = normal(128, 784)
+
+    def reading(kind: Device) -> Callable[[], Reading]:
+        port, others = Chip(kind, layers).port(), cycle((x, -x))
+        return lambda: port.measure(next(others))
+
+    ours, one_way = timed(args.repeats, reading(device), reading(Mismatched()))
+    cols = layers[0].cols
+    return {
+        "what": f"reading {cols}-256-10 that relaxes, batch 128: {reference(device).rpartition(':')[2]}",
+        "us": 1e6 * ours,
+        "yardstick_us": 1e6 * one_way,
+        "ratio": ours / one_way,
+        "bound": f"{device.settling} sweeps of the layers above the first; "
+        f"{1e6 * (ours - one_way) / device.settling:.0f} us a sweep more than one way",
+    }
 
 
 def _local_step(args: Args) -> Row:
