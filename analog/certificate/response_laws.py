@@ -11,7 +11,7 @@ from torch import Tensor
 from ..port import Probe
 from ..streams import stream
 from ..tree import tree_map
-from .bench import Bench, NotTried
+from .bench import Bench, NotTried, Station
 from .noise_laws import SIZE, VARIANCE
 from .probes import Kind, signed_probe
 from .statistics import Effect, is_noise, noise_of, squared_size, variances
@@ -29,12 +29,12 @@ PUSH = 0.1  # size of such a current, V
 
 def node_response(bench: Bench, start: int, stop: int) -> list[Effect]:
     """A small probe of nodes acts linearly: odd, in proportion, and together as each alone."""
-    return _responses(bench, "nodes", NODE, stop - start)
+    return _responses(bench, "nodes", NODE, start, stop)
 
 
 def knob_response(bench: Bench, start: int, stop: int) -> list[Effect]:
     """A small probe of knobs acts linearly: odd, in proportion, and together as each alone."""
-    return _responses(bench, "knobs", KNOB, stop - start)
+    return _responses(bench, "knobs", KNOB, start, stop)
 
 
 def taps_passed_on(bench: Bench, start: int, stop: int) -> list[Effect]:
@@ -112,12 +112,17 @@ def _response(bench: Bench) -> Tensor:
     return (shown[: len(nodes)] - shown[len(nodes) :]).movedim(0, -2)
 
 
-def _responses(bench: Bench, kind: Kind, size: float, n: int) -> list[Effect]:
+def _responses(bench: Bench, kind: Kind, size: float, start: int, stop: int) -> list[Effect]:
+    """Effects of probes at one input after another, so that no neuron or diode at its knee decides.
+
+    Two replicates share an input: the product of theirs is the squared size there.
+    """
     effects, refused = [], NotTried("no probe has an effect beyond the noise")
     for station in bench.stations:
         probes = _ways(bench, signed_probe(bench, station, kind, size, 1))
+        inputs = (_input(bench, station, replicate // 2) for replicate in range(start, stop))
         try:
-            shown = torch.stack([bench.read(station, None, probes)[:, 0] for _ in range(n)])
+            shown = torch.stack([bench.read(station, x, probes)[:, 0] for x in inputs])
         except NotTried as error:
             refused = error
             continue
@@ -137,6 +142,11 @@ def _responses(bench: Bench, kind: Kind, size: float, n: int) -> list[Effect]:
     if not effects:
         raise refused
     return effects
+
+
+def _input(bench: Bench, station: Station, number: int) -> Tensor:  # (1, features_in)
+    generator = stream(0, "certificate", "input", station.first, number)
+    return torch.rand(1, len(station.x), generator=generator).to(bench.spec.dtype)
 
 
 def _ways(bench: Bench, probe: Probe) -> Probe:

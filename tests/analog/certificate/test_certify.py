@@ -9,13 +9,15 @@ from torch import Tensor
 
 from analog import Budget, Chip, Ideal, Mismatched, Noise, Port, Probe, Reading, certify, dense, mlp, xray
 from analog.certificate.certify import LATER_LAWS, READING_LAWS
-from analog.devices import CapacitorCell, Hopfield
+from analog.devices import CapacitorCell, Hopfield, Resistive
 from analog.devices.ideal import IdealCells
+from analog.layers import Paired, prepared
 from analog.port import make_port
 from tests.analog.certificate.defects import DEEP, DEFECTS, LAYERS, RELAXING, healthy, noisy, shared
 from tests.sampled import sampled
 
 BUDGET = Budget(reads=5_000, pulses_per_cell=50)
+DIODES = (prepared(dense(26, 24, bias=False), Paired(3.0)), dense(24, 12, bias=False, linear=True))
 SMALL = (dense(8, 8), dense(8, 6, linear=True))
 
 
@@ -124,8 +126,9 @@ def test_what_fades_while_it_waits_is_seen_by_whoever_can_wait() -> None:
     assert "retention" in short.held and long.broken == ("retention",)
 
 
-def test_knob_probes_that_are_clamped_break_the_law_of_their_response() -> None:
-    inner = healthy()
+@pytest.mark.parametrize("make", [healthy, lambda: Chip(Resistive(), DIODES, 24).port()])
+def test_knob_probes_that_are_clamped_break_the_law_of_their_response(make: Callable[[], Port]) -> None:
+    inner = make()
 
     def read(x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         knobs = probe.knobs and tuple(e if e is None else e.clamp(max=0) for e in probe.knobs)
@@ -133,6 +136,12 @@ def test_knob_probes_that_are_clamped_break_the_law_of_their_response() -> None:
 
     certificate = certify(make_port(inner.spec, inner.program, inner.pulse, read), budget=Budget(reads=6_000))
     assert "knob response" in certificate.broken
+
+
+def test_a_diode_that_is_at_its_knee_at_one_input_breaks_nothing() -> None:
+    """At the first of the inputs one node of this chip shows two thirds of the response, one way alone."""
+    certificate = certify(Chip(Resistive(), DIODES, 24).port(), budget=Budget(reads=6_000))
+    assert not certificate.broken and {"node response", "knob response"} <= set(certificate.held), certificate
 
 
 def test_who_cannot_be_read_or_asks_for_nonsense_is_told_so() -> None:
