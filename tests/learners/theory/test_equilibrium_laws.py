@@ -1,5 +1,6 @@
 """What laws say of equilibrium propagation is what a settled chip's noisy readings show."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -133,6 +134,63 @@ def drawn_layer(last: bool, clamped: bool) -> tuple[SettledLayer, Tensor, Tensor
     )
 
 
+SIDES = {"centered": (1.0, -1.0), "towards": (-1.0, 0.0), "away": (1.0, 0.0)}
+PUSH = 0.4
+
+
+def noise_sizes(layer: SettledLayer, nudging: str) -> list[int]:
+    """How many numbers each noisy reading has: both layers' free ones, other outputs' and the nudged ones."""
+    above, below = len(layer.above), len(layer.below)
+    nudged = sum(side != 0 for side in SIDES[nudging])
+    return [above, below, OUTPUTS, *[above] * nudged, *[below] * nudged * (layer.below_response is not None)]
+
+
+def estimated(
+    synapse: str, layer: SettledLayer, e: Tensor, hessian: Tensor, nudging: str, noise: Sequence[Tensor]
+) -> Tensor:
+    """The gradient at every cell, (..., q, p), of a chip that responds in proportion, read with this noise."""
+    own_noise = iter(noise[3:])
+    felt = e + (noise[0] if layer.is_last else noise[2]) @ hessian
+    length = felt.norm(dim=-1, keepdim=True)
+    sides, found = SIDES[nudging], []
+    mean_shift = sum(sides) / 2 * PUSH * e / e.norm()
+    for free, state, response in zip(
+        noise, layer[:2], (layer.above_response, layer.below_response), strict=False
+    ):
+        if response is None:  # a clamped input is known
+            found.append((torch.zeros_like(state).expand_as(free), state.expand_as(free)))
+            continue
+        still = state - response @ mean_shift
+        one, other = (
+            still + side * PUSH * (felt / length) @ response.T + (next(own_noise) if side else free)
+            for side in sides
+        )
+        found.append(((one - other) * length / (PUSH * (sides[0] - sides[1])), (one + other) / 2))
+    (a, v), (b, w) = ((x[..., :, None], y[..., :, None]) for x, y in found)
+    b, w = b.mT, w.mT
+    return a * w + b * v if synapse == "product" else (b - a) * (v - w)
+
+
+@pytest.mark.parametrize("synapse", ["product", "difference"])
+@pytest.mark.parametrize("clamped", [False, True])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("nudging", SIDES)
+def test_as_noise_vanishes_the_variance_is_exact_for_any_second_derivative_of_the_loss(
+    synapse: Any, clamped: bool, last: bool, nudging: Any
+) -> None:
+    """The sum over all readings of the squared derivative by its noise, without a draw."""
+    layer, e, hessian = drawn_layer(last, clamped)
+    pairs, tiny = 3, 1e-7
+    silence = tuple(torch.zeros(n, dtype=torch.float64) for n in noise_sizes(layer, nudging))
+    slopes: Any = torch.autograd.functional.jacobian(
+        lambda *noise: estimated(synapse, layer, e, hessian, nudging, noise), silence
+    )
+    repeats = [1, 1, 1] + [pairs] * (len(silence) - 3)
+    wanted = sum(slope.square().sum(-1) / k for slope, k in zip(slopes, repeats, strict=True))
+    found = cell_variance(synapse, layer, e, hessian, ReadNoise(tiny, PUSH, nudging, pairs)) / tiny**2
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("synapse", ["product", "difference"])
 @pytest.mark.parametrize("clamped", [False, True])
 @pytest.mark.parametrize(
@@ -152,40 +210,20 @@ def test_the_variance_is_that_of_readings_of_a_chip_that_responds_in_proportion(
 ) -> None:
     """By 50,000 draws of the noise of all taps; a mean square is known to .6 %."""
     layer, e, hessian = drawn_layer(last, clamped)
-    c, many = 0.4, 50_000
-    if (
-        nudging != "centered"
-    ):  # noise that turns the gradient turns the push: a part like c, which is left out
-        hessian = torch.outer(e, e) if noise < 0.1 else 0 * hessian
+    if nudging != "centered" and noise > 0.1:
+        with pytest.raises(ValueError, match="the law is one of first order"):
+            cell_variance(synapse, layer, e, hessian, ReadNoise(noise, PUSH, nudging, pairs))
+        hessian = 0 * hessian
     generator = stream(0, "readings", nudging, pairs, last, clamped)
-
-    def heard(size: int, count: int) -> Tensor:
-        return torch.randn(many, size, generator=generator, dtype=torch.float64) * noise / count**0.5
-
-    free = [heard(len(layer.above), 1), heard(len(layer.below), 1)]
-    at_outputs = free[0] if last else heard(OUTPUTS, 1)
-    felt = e + at_outputs @ hessian
-    length = felt.norm(dim=-1, keepdim=True)
-    sides = {"centered": (1.0, -1.0), "towards": (-1.0, 0.0), "away": (1.0, 0.0)}[nudging]
-    mean_shift = sum(sides) / 2 * c * e / e.norm()
-    found = []
-    for own, state, response in zip(
-        free, layer[:2], (layer.above_response, layer.below_response), strict=True
-    ):
-        if response is None:  # a clamped input is known
-            found.append((torch.zeros(many, 1, dtype=torch.float64), state.expand(many, -1)))
-            continue
-        still = state - response @ mean_shift
-        one, other = (
-            still + side * c * (felt / length) @ response.T + (heard(len(state), pairs) if side else own)
-            for side in sides
-        )
-        found.append(((one - other) * length / (c * (sides[0] - sides[1])), (one + other) / 2))
-    (a, v), (b, w) = ((x[:, :, None], y[:, :, None]) for x, y in found)
-    b, w = b.mT, w.mT
-    made = a * w + b * v if synapse == "product" else (b - a) * (v - w)
-    wanted = cell_variance(synapse, layer, e, hessian, ReadNoise(noise, c, nudging, pairs))
-    torch.testing.assert_close(made.var(0), wanted, rtol=0.03, atol=1e-9)
+    heard = [
+        torch.randn(50_000, n, generator=generator, dtype=torch.float64)
+        * noise
+        / (pairs**0.5 if k > 2 else 1)
+        for k, n in enumerate(noise_sizes(layer, nudging))
+    ]
+    found = estimated(synapse, layer, e, hessian, nudging, heard)
+    wanted = cell_variance(synapse, layer, e, hessian, ReadNoise(noise, PUSH, nudging, pairs))
+    torch.testing.assert_close(found.var(0), wanted, rtol=0.03, atol=1e-9)
 
 
 def test_what_is_no_reading_has_no_variance() -> None:
