@@ -183,6 +183,36 @@ class Device(Protocol[S]):
         del cells  # no load
         return None
 
+    def chord_above(self, cells: S, y: Tensor) -> Tensor | None:
+        """Say how the synapses load the nodes above at their states, where that depends on these.
+
+        A transistor conducts less the nearer its nodes are to its gate. What is said here, and by
+        `chord_below`, takes the place of `shunt`: the conductance from each node to ground that draws what
+        the synapses do at its state.
+
+        Args:
+            cells: one layer's; their fields may have probe axes in front.
+            y: (*probes, *fleet, tiles, n, rows), the states of the layer's own nodes.
+
+        Returns:
+            Conductances of the shape of `y`; None: `shunt` holds at every state.
+        """
+        del cells, y  # conduct alike at every state
+        return None
+
+    def chord_below(self, cells: S, x: Tensor) -> Tensor | None:
+        """Say how the synapses load the nodes below at their states, as `chord_above` of those above.
+
+        Args:
+            cells: one layer's; their fields may have probe axes in front.
+            x: (*probes, *fleet, tiles, n, cols), the states of the nodes below, as wired to the cells.
+
+        Returns:
+            Conductances of the shape of `x`; None: `shunt` holds at every state.
+        """
+        del cells, x  # conduct alike at every state
+        return None
+
     def sense(self, cells: S, u: Tensor, noise: Noise) -> Tensor:
         """Carry the sums through amplifier and converter, which every layer has; by default a perfect one.
 

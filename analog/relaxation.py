@@ -83,7 +83,7 @@ class _Relaxing:
         """Let every layer take the state that its neighbors make it take."""
         self.slow.rewind()
         for at, layer in enumerate(self.layers):
-            u, load = self._current(at), self.loads[at]
+            u, load = self._current(at), self._load(at)
             if load is not None:
                 u = u / load
             if not layer.linear:
@@ -110,6 +110,18 @@ class _Relaxing:
                 raise TypeError(f"{type(self.device).__name__} relaxes, and its `reflect` gives nothing back")
             u = u + layer.unscatter(above.ungather(back))
         return u if push is None else u + layer.unscatter(push)
+
+    def _load(self, at: int) -> Tensor | None:
+        """The conductance on a layer's nodes at their present states, as its tiles see it."""
+        layer, device, state = self.layers[at], self.device, self.states[at]
+        load = device.chord_above(self.cells[at], layer.unscatter(state))
+        if load is None:
+            return self.loads[at]
+        if at + 1 == len(self.layers):
+            return load
+        above = self.layers[at + 1]
+        back = device.chord_below(self.cells[at + 1], above.gather(state))
+        return load if back is None else load + layer.unscatter(above.ungather(back))
 
     def _loads(self, examples: int) -> list[Tensor | None]:
         """The conductance on every layer's nodes, as its tiles see it; None where there is none."""
@@ -144,8 +156,13 @@ def unsettled(device: Device[S], spec: Spec, cells: Sequence[S], x: Tensor, swee
         x: (..., batch, features_in).
         sweeps: that are as good as no end.
     """
+    chip, shown = _Relaxing(device, spec, cells, x, Probe(), Noise.none()), {}
     counts = (device.settling, sweeps, sweeps + 1)
-    read, *ends = (settle(device, spec, cells, x, Probe(), Noise.none(), n)[-1] for n in counts)
+    for count in range(1, max(counts) + 1):
+        chip.sweep()
+        if count in counts:
+            shown[count] = chip.sensed()[-1]
+    read, *ends = (shown[count] for count in counts)
     tiny = torch.finfo(read.dtype).tiny
     away = [(read - end).square().sum((-2, -1)) / (end.square().sum((-2, -1)) + tiny) for end in ends]
     return torch.maximum(*away).sqrt()

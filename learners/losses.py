@@ -1,7 +1,7 @@
 """Losses: what a learner makes small, one number for each example and part, computed digitally."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -199,6 +199,43 @@ class Sharpened(Loss):
 
     def freeze(self, out: Tensor, target: Any) -> Any:
         return self.loss.freeze(out * self.sharpness, target)
+
+
+class Projected(Loss):
+    """A loss of sums of the outputs: each row of `weights` makes one number of them for the loss inside.
+
+    The outputs of a network whose answer is a difference of two nodes are `Projected(loss, [[1, -1, 0]])`;
+    what has no weight anywhere nobody needs to read.
+
+    Raises:
+        TypeError: it is no loss.
+        ValueError: the loss knows no gradient or falls into parts, or the rows are not equally long.
+    """
+
+    def __init__(self, loss: Loss, weights: Sequence[Sequence[float]]) -> None:
+        self.loss, self._inner_gradient = loss, known_gradient(loss, "Projected")
+        self.weights = tuple(tuple(map(float, row)) for row in weights)
+        if loss.parts != 1:
+            raise ValueError(f"Projected: {loss!r} falls into {loss.parts} parts, wanted one")
+        if not self.weights or len(set(map(len, self.weights))) > 1 or not self.weights[0]:
+            raise ValueError(f"Projected: weights are {weights!r}, wanted rows of a number for each output")
+
+    def value(self, out: Tensor, target: Any) -> Tensor:
+        return self.loss.value(out @ self._matrix(out).T, target)
+
+    def gradient(self, out: Tensor, target: Any) -> Tensor:
+        """d loss / d out, (..., batch, features): that of the loss inside, through the weights."""
+        matrix = self._matrix(out)
+        return self._inner_gradient(out @ matrix.T, target) @ matrix
+
+    def freeze(self, out: Tensor, target: Any) -> Any:
+        return self.loss.freeze(out @ self._matrix(out).T, target)
+
+    def _matrix(self, out: Tensor) -> Tensor:
+        matrix = out.new_tensor(self.weights)
+        if matrix.shape[-1] != out.shape[-1]:
+            raise ValueError(f"Projected: weights are for {matrix.shape[-1]} outputs, got {out.shape[-1]}")
+        return matrix
 
 
 def _probabilities(out: Tensor, target: Tensor) -> Tensor:

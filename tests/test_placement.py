@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from analog import Chip, Device, Ideal, Mismatched, Noise, Port, dense, stream
-from analog.devices import ZOO, Hopfield, Resistive
+from analog.devices import ZOO, Hopfield, Resistive, TransistorNetwork
 from analog.spec import Spec
 from analog.tree import tree_map
 from distill import distill
@@ -62,7 +62,9 @@ def test_a_device_learns_elsewhere_as_it_does_on_the_cpu(device: Device[Any]) ->
     require_same(device, LEARNED["learned feedback"], 1 + granular + lazy * LAZY)
 
 
-@pytest.mark.parametrize("device", [Hopfield(), Resistive()], ids=lambda d: type(d).__name__)
+@pytest.mark.parametrize(
+    "device", [Hopfield(), Resistive(), TransistorNetwork()], ids=lambda d: type(d).__name__
+)
 def test_a_chip_that_relaxes_learns_elsewhere_as_it_does_on_the_cpu(device: Device[Any]) -> None:
     require_same(device, RELAXING, 2)
 

@@ -3,11 +3,13 @@
 from typing import Final
 
 import torch
+from torch import Tensor
 
+from ..device import Device
 from ..randomness import Noise
 from ..relaxation import unsettled
 from .assertions import require
-from .trial import Trial
+from .trial import Bench, Trial
 
 _TOLERANCE: Final = 1e-9  # of the adjoint, in float64
 _UNSETTLED: Final = 0.1  # share of the output that may be missing when a fresh chip is read
@@ -36,17 +38,33 @@ def check_relaxing(trial: Trial) -> None:
             f"{bench.name}: reflect is not the adjoint of collect (<y, collect x> is {float(sent):.6g}, "
             f"<reflect y, x> {float(returned):.6g}); mend it, or say so by `reciprocal`",
         )
-        for where, load, nodes in zip(
-            ("above", "below"),
-            device.shunt(bench.cells) or (),
-            (bench.layer.rows, bench.layer.cols),
-            strict=False,
-        ):
-            fits = load.shape[-2:] == (1, nodes) and bool((load >= 0).all()) and bool(load.isfinite().all())
-            require(
-                fits, f"{bench.name}: shunt lays on the nodes {where} no finite load (..., 1, {nodes}) from 0"
-            )
+        _check_loads(device, bench, x, y)
     _check_settling(trial)
+
+
+def _check_loads(device: Device, bench: Bench, x: Tensor, y: Tensor) -> None:
+    """Require that nodes are loaded by finite conductances from 0, at their states as well as at rest."""
+    loads = device.shunt(bench.cells)
+    above, below = device.chord_above(bench.cells, y), device.chord_below(bench.cells, x)
+    require(
+        (above is None) == (below is None),
+        f"{bench.name}: chord_above and chord_below must both say how nodes are loaded, or neither",
+    )
+    for where, load, nodes in zip(("above", "below"), loads or (), (y, x), strict=False):
+        wide = (1, nodes.shape[-1])
+        fits = load.shape[-2:] == wide and bool((load >= 0).all()) and bool(load.isfinite().all())
+        require(
+            fits, f"{bench.name}: shunt lays on the nodes {where} no finite load (..., 1, {wide[1]}) from 0"
+        )
+    if above is None or below is None:
+        return
+    for where, load in (("above", above), ("below", below)):
+        fits = bool((load >= 0).all()) and bool(load.isfinite().all())
+        require(fits, f"{bench.name}: chord_{where} lays on the nodes {where} no finite load from 0")
+    at_rest = device.chord_above(bench.cells, 0 * y), device.chord_below(bench.cells, 0 * x)
+    for where, load, rest in zip(("above", "below"), loads or (), at_rest, strict=False):
+        alike = rest is not None and bool((rest - load).abs().max() <= _TOLERANCE * load.abs().max())
+        require(alike, f"{bench.name}: at rest, chord_{where} loads the nodes {where} otherwise than shunt")
 
 
 def _check_settling(trial: Trial) -> None:

@@ -43,6 +43,14 @@ class Watched(StatelessEffect[Any]):
         loads: tuple[Tensor, Tensor] | None = _call("shunt", self.device.shunt, cells)
         return loads
 
+    def chord_above(self, cells: Any, y: Tensor) -> Tensor | None:
+        load = _call("chord_above", self.device.chord_above, cells, y)
+        return None if load is None else _form("chord_above", load, tuple(y.shape), y)
+
+    def chord_below(self, cells: Any, x: Tensor) -> Tensor | None:
+        load = _call("chord_below", self.device.chord_below, cells, x)
+        return None if load is None else _form("chord_below", load, tuple(x.shape), x)
+
     def sense(self, cells: Any, u: Tensor, noise: Noise) -> Tensor:
         return _form("sense", _call("sense", self.device.sense, cells, u, noise), tuple(u.shape), u, noise)
 

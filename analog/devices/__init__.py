@@ -19,6 +19,7 @@ from .soft_bounds_rram import SoftBoundsRRAM
 from .sonos import SONOS
 from .tabulated import Tabulated
 from .tabulation import Tabulation, tabulate_curve, tabulate_steps
+from .transistor_network import TransistorNetwork
 from .unknown_neurons import UnknownNeurons
 from .wan_rram import WanRRAM
 
@@ -62,6 +63,7 @@ __all__ = [
     "SoftBoundsRRAM",
     "Tabulated",
     "Tabulation",
+    "TransistorNetwork",
     "UnknownNeurons",
     "WanRRAM",
     "tabulate_curve",

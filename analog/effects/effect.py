@@ -77,6 +77,12 @@ class Effect(Device[C], Generic[C, S]):
     def shunt(self, cells: C) -> tuple[Tensor, Tensor] | None:
         return self.device.shunt(self.inner(cells))
 
+    def chord_above(self, cells: C, y: Tensor) -> Tensor | None:
+        return self.device.chord_above(self.inner(cells), y)
+
+    def chord_below(self, cells: C, x: Tensor) -> Tensor | None:
+        return self.device.chord_below(self.inner(cells), x)
+
     def sense(self, cells: C, u: Tensor, noise: Noise) -> Tensor:
         return self.device.sense(self.inner(cells), u, noise)
 

@@ -2,6 +2,7 @@
 
 from .convolution import Sites
 from .crossbar import Dense
+from .lattice import periodic_lattice
 from .mixer import Averaged, Normalized, Prepared, channel_mixing, local_mixer, prepared, token_mixing
 from .one_hot import OneHot
 from .paired import Paired
@@ -18,6 +19,7 @@ __all__ = [
     "Wrapped",
     "channel_mixing",
     "local_mixer",
+    "periodic_lattice",
     "prepared",
     "token_mixing",
 ]

@@ -138,7 +138,11 @@ class CoupledLearning:
             output_gradient: (*fleet, batch, outputs), against which outputs are moved.
             response: (*fleet, outputs, outputs), of outputs to currents into outputs.
         """
-        inverse = torch.linalg.pinv(response, rtol=1e-3)  # of what no current moves, nothing is asked
+        judged = (
+            (output_gradient != 0).any(-2).to(response.dtype)
+        )  # outputs that the loss does not read stay free
+        among = response * judged.unsqueeze(-1) * judged.unsqueeze(-2)
+        inverse = torch.linalg.pinv(among, rtol=1e-3)  # of what no current moves, nothing is asked
         current = self.amplitude * (output_gradient @ inverse.mT)
         scale = torch.full_like(current[..., :1], 1 / self.amplitude)
         return compare_states(port, x, current, scale, (-1.0,), free)

@@ -19,8 +19,8 @@ times the noise in their adjoints; what is more, the free reading is then in e a
 the outputs adds to the variance of nudges towards the target and takes from that of nudges away from it.
 
 All is exact for a quadratic loss on a chip that responds in proportion (between diodes that flip), centered.
-One-sided, the noise of e also turns the push, half of which the states lie away from rest: that is taken along
-to first order, exactly so as the noise vanishes, for any Hessian. At s |H| = .06 |e| it is right within 3 %
+One-sided, the noise of e also turns the push, half of which the states lie away from rest: that is taken
+along to first order, exactly as noise vanishes, for any Hessian. At s |H| = .06 |e| it is right within 3 %
 (over drawn chips, nudges from .03 to 1.5 V), at .4 it was wrong by half, so beyond .06 it is refused.
 Derived for this project; after Scellier and Bengio 2017 (https://doi.org/10.3389/fncom.2017.00024).
 """
@@ -69,8 +69,8 @@ def cell_variance(
         reading: how it is nudged and read.
 
     Raises:
-        ValueError: signals go one way through the cells, a setting is none, or the nudge is one-sided and read
-            noise changes the output gradient by more than a little of it.
+        ValueError: signals go one way through the cells, a setting is none, or the nudge is one-sided and
+            read noise changes the output gradient by more than a little of it.
     """
     _require(synapse, reading)
     _require_first_order(output_gradient, hessian, reading)
@@ -162,10 +162,10 @@ def _slope_gains(synapse: Synapse, layer: SettledLayer) -> Tensor:
 def _turned_push_gains(
     synapse: Synapse, layer: SettledLayer, e: Tensor, reading: ReadNoise
 ) -> Tensor:  # (q, p, outputs)
-    """What a change of e makes of a cell's gradient by turning the push, which one-sided states lie half-way of.
+    """What a change of e makes of a cell's gradient by turning the push, half of which its states lie away.
 
-    The push has the same length c whatever e is, so that only the part of a change across e, P de / |e|, moves
-    the state that the adjoint goes with.
+    The push has the same length c whatever e is, so that only the part of a change across e, P de / |e|,
+    moves the state that the adjoint goes with.
     """
     length = e.norm().clamp(min=torch.finfo(e.dtype).tiny)
     across = torch.eye(len(e), dtype=e.dtype, device=e.device) - torch.outer(e, e) / length**2
@@ -239,6 +239,6 @@ def _require_first_order(e: Tensor, hessian: Tensor, reading: ReadNoise) -> None
     changed, limit = reading.read_noise * float(hessian.norm()), _FIRST_ORDER * float(e.norm())
     if reading.nudging != "centered" and changed > limit:
         raise ValueError(
-            f"cell_variance: read noise changes the output gradient by {changed:.3g}, wanted {limit:.3g} at most "
-            f"({_FIRST_ORDER:g} of its length) where nudges are one-sided; the law is one of first order"
+            f"cell_variance: read noise changes the output gradient by {changed:.3g}, wanted {limit:.3g} at "
+            f"most ({_FIRST_ORDER:g} of its length) where nudges are one-sided; the law is one of first order"
         )

@@ -6,7 +6,17 @@ import pytest
 import torch
 
 from analog import Chip, Mismatched, mlp, stream
-from learners import Batch, BinaryCrossEntropy, CrossEntropy, Descent, NodePerturbation, SquaredError, adam
+from learners import (
+    Batch,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Descent,
+    NodePerturbation,
+    SquaredError,
+    adam,
+    check_loss,
+)
+from learners.losses import Projected
 
 OUT = torch.randn(3, 2, 5, 4, generator=stream(0, "losses"), dtype=torch.float64)
 LABELS = torch.tensor([0, 3, 1, 1, 2])
@@ -32,6 +42,7 @@ def test_binary_cross_entropy_agrees_with_torch() -> None:
         (CrossEntropy(), LABELS),
         (SquaredError(), OUT[0, 0] * 0.5),
         (BinaryCrossEntropy(), OUT[0, 0].sigmoid()),
+        (Projected(SquaredError(), [[1, -1, 0, 0], [0, 2, 0, 0.5]]), OUT[0, 0, :, :2]),
     ],
 )
 def test_gradients_are_gradients(loss: CrossEntropy, target: torch.Tensor) -> None:
@@ -44,6 +55,17 @@ def test_gradients_are_gradients(loss: CrossEntropy, target: torch.Tensor) -> No
 def test_bad_labels_are_refused(target: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="wanted int64 class numbers"):
         CrossEntropy()(OUT, target)
+
+
+def test_a_loss_of_sums_of_outputs_judges_those_alone() -> None:
+    loss = Projected(SquaredError(), [[1, -1, 0, 0]])
+    torch.testing.assert_close(loss(OUT, OUT[..., :1]), 0.5 * OUT[..., 1].square())
+    check_loss(Projected(CrossEntropy(), torch.eye(6).tolist()), outputs=6)
+    with pytest.raises(ValueError, match="weights are for 4 outputs, got 2"):
+        loss(OUT[..., :2], OUT[..., :1])
+    for bad in ([], [[]], [[1, 2], [3]]):
+        with pytest.raises(ValueError, match="Projected: weights are"):
+            Projected(SquaredError(), bad)
 
 
 class Averaged(CrossEntropy):

@@ -10,7 +10,7 @@ from analog import ContractError, Ideal, Noise, check_device
 from analog.check.relaxing import check_relaxing
 from analog.check.trial import Trial
 from analog.check.watched import Watched
-from analog.devices import Hopfield, Resistive
+from analog.devices import Hopfield, Resistive, TransistorNetwork
 from analog.layers.crossbar import dense
 from analog.relaxation import unsettled
 
@@ -44,6 +44,21 @@ class Wide(Resistive):
         return above.expand(*above.shape[:-2], 2, -1), below
 
 
+class Sourcing(TransistorNetwork):
+    def chord_below(self, cells: Any, x: Tensor) -> Tensor:
+        return -super().chord_below(cells, x)
+
+
+class Restless(TransistorNetwork):
+    def chord_above(self, cells: Any, y: Tensor) -> Tensor:
+        return 1.01 * super().chord_above(cells, y)
+
+
+class HalfSaid(TransistorNetwork):
+    def chord_below(self, cells: Any, x: Tensor) -> Any:
+        return None
+
+
 class Swinging(Hopfield):
     """Neurons that run away from each other at every sweep."""
 
@@ -73,6 +88,9 @@ class Standing(Ideal):
         (Turned(), "reflect gave"),
         (Sucking(), "nodes above no finite load"),
         (Wide(), "nodes above no finite load"),
+        (Sourcing(), "chord_below lays on the nodes below no finite load"),
+        (Restless(), "at rest, chord_above loads the nodes above otherwise than shunt"),
+        (HalfSaid(), "must both say how nodes are loaded"),
         (Swinging(), "do not settle"),
         (Undirected(), "its synapse is 'one-way'"),
         (Standing(), "synapse is 'product' although"),
@@ -85,7 +103,9 @@ def test_a_broken_device_is_named_by_its_law(device: Any, law: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "device", [Hopfield(), Hopfield(skew_dtod=0.3, node_noise=0.05), Resistive()], ids=repr
+    "device",
+    [Hopfield(), Hopfield(skew_dtod=0.3, node_noise=0.05), Resistive(), TransistorNetwork()],
+    ids=repr,
 )
 def test_honest_ones_pass(device: Any) -> None:
     check_relaxing(Trial(Watched(device), LAYERS))

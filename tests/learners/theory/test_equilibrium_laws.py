@@ -148,7 +148,7 @@ def noise_sizes(layer: SettledLayer, nudging: str) -> list[int]:
 def estimated(
     synapse: str, layer: SettledLayer, e: Tensor, hessian: Tensor, nudging: str, noise: Sequence[Tensor]
 ) -> Tensor:
-    """The gradient at every cell, (..., q, p), of a chip that responds in proportion, read with this noise."""
+    """The gradient at every cell, (..., q, p), of a chip that responds in proportion, read with noise."""
     own_noise = iter(noise[3:])
     felt = e + (noise[0] if layer.is_last else noise[2]) @ hessian
     length = felt.norm(dim=-1, keepdim=True)
