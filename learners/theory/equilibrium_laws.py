@@ -20,8 +20,8 @@ the outputs adds to the variance of nudges towards the target and takes from tha
 
 All is exact for a quadratic loss on a chip that responds in proportion (between diodes that flip), centered.
 One-sided, the noise of e also turns the push, half of which the states lie away from rest: that is taken
-along to first order, exactly as noise vanishes, for any Hessian. At s |H| = .06 |e| it is right within 3 %
-(over drawn chips, nudges from .03 to 1.5 V), at .4 it was wrong by half, so beyond .06 it is refused.
+along to first order, exactly as noise vanishes, for any Hessian. At s |H| = .05 |e| it is right within 3 %
+(over drawn chips, nudges from .03 to 1.5 V), at .4 it was wrong by half, so beyond .05 it is refused.
 Derived for this project; after Scellier and Bengio 2017 (https://doi.org/10.3389/fncom.2017.00024).
 """
 
@@ -34,7 +34,7 @@ from analog.spec import Synapse
 
 from ..local.equilibrium import Nudging
 
-_FIRST_ORDER: Final = 0.06  # of the output gradient that noise may change where nudges are one-sided
+_FIRST_ORDER: Final = 0.05  # of the output gradient that noise may change where nudges are one-sided
 
 
 class SettledLayer(NamedTuple):
