@@ -61,6 +61,8 @@ DEVICE_CHECK = (  # each law alone; devices that all laws judge one after anothe
     *(f"tests/analog/check/test_{name}.py" for name in (*LAWS, *CHECK_PARTS)),
     "tests/analog/check/test_check.py::test_every_breach_is_caught",
     "tests/analog/check/test_check.py::test_fresh_laws_send_other_numbers_and_the_others_the_same",
+    "tests/analog/check/test_check.py::test_laws_are_fresh_only_if_that_is_asked_for",
+    "tests/analog/check/test_check.py::test_lives_are_lived_inside_a_property_test_too",
     "tests/analog/check/test_check.py::test_the_laws_that_were_tried_are_told",
     "tests/analog/check/test_check.py::test_wirings_end_in_a_linear_read_out",
     *_tests_but("tests/analog/check/test_life.py", "test_ten_thousand_steps_across_the_zoo"),

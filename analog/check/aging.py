@@ -114,7 +114,7 @@ def check_aging_by_chance(trial: Trial) -> None:
     x = torch.eye(bench.layer.cols, dtype=torch.float64)
     start = _shown(trial, fleet, x)
     for scale in _SCALES:
-        waits, noise = [*(scale / 12,) * 12, 1.1 * scale], trial.noise(f"{scale}")
+        waits, noise = _thirteen(scale), trial.noise(f"{scale}")
         once, often = (_shown(trial, _aged(trial, fleet, each, noise), x) for each in ([sum(waits)], waits))
         where = f"{bench.name}: in waits of {waits[0]:.3g} s and one of {waits[-1]:.3g} s a chip"
         moves, signs = (once - start, often - start), start.sign()
@@ -122,6 +122,11 @@ def check_aging_by_chance(trial: Trial) -> None:
         _require_alike(one, many, f"{where} spreads by ageing")
         one, many = (torch.einsum("cs,cs->c", moved, signs) for moved in moves)
         _require_alike(one, many, f"{where} drifts by ageing")
+
+
+def _thirteen(scale: float) -> list[float]:
+    """A dozen waits, and one that is longer than they are together."""
+    return [*(scale / 12,) * 12, 1.1 * scale]
 
 
 def _shown(trial: Trial, cells: Any, x: Tensor) -> Tensor:

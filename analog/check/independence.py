@@ -98,14 +98,13 @@ def check_noise_of_writes(trial: Trial) -> None:
     few, many = (trial.bench(trial.noisy_dtype, chips) for chips in (6, 24))
     first = True
     for what, act in _changes(trial, few).items():
-        if not _noisy(_fields_after(act), trial.noise(what)):
-            continue
-        where = f"{few.name}: noise of a {what}"
-        if what == "pulse" or first:
-            first = what == "pulse"
-            _judge_writes(trial, where, act, _WRITES)
-        else:
-            _judge_writes(trial, where, _changes(trial, many)[what], _WRITES // 8, pairs=False)
+        if _noisy(_fields_after(act), trial.noise(what)):
+            where = f"{few.name}: noise of a {what}"
+            if what == "pulse" or first:
+                first = what == "pulse"
+                _judge_writes(trial, where, act, _WRITES)
+            else:
+                _judge_writes(trial, where, _changes(trial, many)[what], _WRITES // 8, pairs=False)
 
 
 def _judge_writes(

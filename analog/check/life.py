@@ -172,7 +172,7 @@ class _Life(RuleBasedStateMachine):
             self.replicas.sound()
             self.replicas.bounded()
             self.replicas.clocked()
-            for port in self.graves[-2:]:
+            for port in self.graves:
                 self.replicas.dead(port)
 
     def _bury(self, here: Replicas) -> None:

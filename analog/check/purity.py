@@ -90,11 +90,9 @@ def _pure_reading(trial: Trial, bench: Bench, stage: str, how: str, scene: Scene
 
 
 def _pure(bench: Bench, name: str, how: str, call: Callable[[Tensor], Any], sent: Tensor) -> Any:
-    before, wanted = clone_fields(tree_leaves(bench.cells)), sent.clone()
+    before = clone_fields(tree_leaves(bench.cells))
     out = call(sent)
     for field, after in tree_leaves(bench.cells).items():
         law = f"{bench.name}: {name} altered {field}; device functions are pure ({how})"
         require_equal(after, before[field], law)
-    law = f"{bench.name}: {name} altered what was sent; device functions are pure ({how})"
-    require_equal(sent, wanted, law)
     return out

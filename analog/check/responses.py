@@ -130,7 +130,7 @@ def _require_slopes(trial: Trial, bench: Bench) -> None:
             break  # a comparator: nobody is told a slope
         told, most = _integral(slopes), float(slopes.norm(p=1))
         require(
-            abs(change - told) <= 0.05 * max(most, abs(change)) + 1e-9,
+            math.isclose(change, told, rel_tol=0.05, abs_tol=max(0.05 * most, 1e-9)),
             f"{bench.name}: without noise the read-out jumps: along probes of the {kind} it changes "
             f"by {change:.3g} and its slopes add up to {told:.3g}; round by noise.round_to_nearest, "
             "or let no slope through at all",

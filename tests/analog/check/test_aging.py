@@ -13,6 +13,7 @@ from analog.check.aging import (
     _require_alike,
     _short_and_long,
     _states,
+    _thirteen,
     _used,
     check_aging,
     check_aging_by_chance,
@@ -20,7 +21,7 @@ from analog.check.aging import (
 from analog.check.trial import Trial
 from analog.devices.ideal import IdealCells
 from tests.analog.check.broken.bent import bent
-from tests.analog.check.judging import law_tests
+from tests.analog.check.judging import judge, law_tests
 
 test_the_law_alone_refuses_a_faulty_device, test_an_honest_device_keeps_the_law = law_tests(
     check_aging,
@@ -33,6 +34,10 @@ def test_many_short_waits_are_of_three_lengths_and_the_last_is_the_longest(scale
     waits = _short_and_long(scale)
     assert max(waits) == waits[-1] == pytest.approx(2.2 * scale) and len(waits) == 34
     assert min(waits) == pytest.approx(scale / 1200) and sum(waits) == pytest.approx(scale * (4.2 + 1 / 60))
+
+
+def test_by_chance_a_dozen_waits_come_before_a_longer_one() -> None:
+    assert _thirteen(2.4) == pytest.approx([0.2] * 12 + [2.64])
 
 
 def test_of_the_used_one_is_fresh_one_was_pulsed_a_little_and_one_far() -> None:
@@ -69,6 +74,10 @@ def test_chance_has_a_say_if_one_wait_differs_from_another() -> None:
     once = iter([1.0, 1.0, 1.0, 2.0])
     trial = Trial(bent(Ideal(), age=lambda c, s, n: IdealCells(c.knobs * next(once))), (dense(5, 4),))
     assert _by_chance(trial, trial.bench(), 1.0)
+
+
+def test_switches_that_are_thrown_by_chance_have_no_course_of_their_own() -> None:
+    judge(check_aging, bent(Ideal(), age=switching))
 
 
 def test_silence_remembers_whether_a_uniform_was_asked_for() -> None:

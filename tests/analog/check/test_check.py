@@ -13,6 +13,7 @@ from torch import Tensor
 
 from analog import ContractError, Costs, Device, Fabrication, Ideal, Mismatched, Noise, check, check_device
 from analog.check import _WIRINGS, device_laws
+from analog.check.life import check_lives
 from analog.devices import SoftBoundsRRAM
 from analog.devices.ideal import IdealCells
 from analog.devices.mismatched import MismatchedCells
@@ -84,6 +85,14 @@ def test_laws_are_fresh_only_if_that_is_asked_for(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.filterwarnings("error")
 def test_it_runs_inside_a_property_test_of_ones_own(severity: float, read_noise: float) -> None:
     check_device(Mismatched(severity=severity, read_noise=read_noise), steps=25)
+
+
+@given(st.integers(0, 1))
+@settings(max_examples=1)
+def test_lives_are_lived_inside_a_property_test_too(number: int) -> None:
+    broken = Bent(bounds=lambda c: (0 * c.knobs, 0 * c.knobs))
+    with pytest.raises(ContractError, match="outside the bounds"):
+        check_lives(broken, _WIRINGS, 25)
 
 
 def test_bounds_are_kept_once_they_are_stated() -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from analog import ContractError, Costs, Device, Ideal, Mismatched
+from analog import ContractError, Costs, Device, Ideal, Mismatched, load
+from analog.check import fabrication
 from analog.check.fabrication import check_fabrication, check_files, check_parameters
 from analog.devices.ideal import IdealCells
 from analog.effects import Endurance
@@ -112,6 +113,17 @@ def test_cells_are_of_the_form_that_a_file_keeps(other: Any, says: str) -> None:
 
 def test_a_field_of_complex_numbers_goes_through_a_file() -> None:
     judge(check_files, holding(lambda n: torch.complex(n.double(), n.double())))
+
+
+def test_a_file_that_alters_cells_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def altered(*given: Any) -> Any:
+        chip = load(*given)
+        chip._cells[1].knobs[..., 0, 0] += 1e-12
+        return chip
+
+    monkeypatch.setattr(fabrication, "load", altered)
+    with pytest.raises(ContractError, match="layer 1: a file altered cells.knobs"):
+        judge(check_files, Ideal())
 
 
 def test_knobs_are_of_the_shape_and_dtype_that_the_layer_asks_for() -> None:

@@ -147,6 +147,10 @@ def test_noise_that_comes_again_is_refused_if_twins_differ_by_it() -> None:
     fresh(lambda n: frozen)  # chips that differ, without noise
     fresh(noisy(like))  # an offset for all
     fresh(noisy(1e-10 * frozen))
+    partly = like.index_fill(-1, torch.tensor([0]), 0.0)
+    fresh(lambda n: partly + 1e-10 * frozen * bool(torch.as_tensor(n.normal(like)).any()))
+    with pytest.raises(ContractError, match="the same again"):
+        fresh(lambda n: 1e3 * like + 1e-4 * frozen * bool(torch.as_tensor(n.normal(like)).any()))
     for axis, own in (("chips", frozen[:, :, :, :1]), ("examples", frozen[:, :1]), ("chips", -frozen)):
         with pytest.raises(ContractError, match="here: noise is the same again at every reading; draw it"):
             fresh(noisy(own.expand(shape)), axis)

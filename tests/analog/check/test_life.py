@@ -193,6 +193,23 @@ def test_probes_reach_every_layer(kind: str) -> None:
         assert [body is not None for body in bodies] == [i == min(at, count - 1) for i in range(count)]
 
 
+def test_what_killed_a_chip_is_told_and_all_the_dead_are_asked() -> None:
+    class Alive(life._Life):
+        device, wirings, taken = Ideal(), _WIRINGS, []
+
+    alive, asked = Alive(), []
+    alive.fabricate(0, (3,), "float64")
+    for count in range(1, 4):
+        alive.kill()
+        assert alive.here.history[-1] == "kill"
+        alive._bury(alive.here)
+        alive.here.dead = lambda port, *how: asked.append(port)  # type: ignore[method-assign]
+        asked.clear()
+        alive.laws_hold()
+        assert asked == alive.graves and len(asked) == count
+    alive.teardown()
+
+
 def test_who_takes_a_place_is_somebody_else() -> None:
     assert life._heirs(3) == 13 and life._heirs((3, 5)) == (13, 15)
 

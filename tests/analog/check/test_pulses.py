@@ -15,6 +15,7 @@ from analog.check.pulses import (
     check_probes,
     check_pulses,
     check_zero_pulses,
+    require_bounds,
 )
 from analog.check.trial import Trial
 from analog.devices.ideal import IdealCells
@@ -47,9 +48,18 @@ def one_way(up: float, down: float, least: float = 0.0) -> Any:
     )
 
 
+def banded() -> Any:
+    """A device that follows small and large drives, and not those between."""
+    return bent(
+        Ideal(),
+        pulse=lambda c, d, n: IdealCells(c.knobs + d * ((d.abs() < 0.1) | (d.abs() > 1.9))),
+    )
+
+
 @pytest.mark.parametrize(
     ("device", "says"),
     [
+        (banded(), r"pulses both ways of 0.05, 0.5, 2.0 move the knobs by \S+, 0.00"),
         (one_way(1, 1), None),
         (one_way(1, 0), None),
         (one_way(0, 1), None),
@@ -61,7 +71,7 @@ def one_way(up: float, down: float, least: float = 0.0) -> Any:
         (one_way(-0.02, 1), "pulses upwards of .* by -0.02, -0.02, -0.02"),
         (one_way(0, 1, least=9.0), "pulses both ways"),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_knobs_follow_one_way_at_least_and_none_backwards(device: Any, says: str | None) -> None:
     if says is None:
@@ -96,6 +106,11 @@ def test_an_offset_that_is_not_added_is_named_by_its_size(wrong: Any, size: str)
         ContractError, match=f"layer 0: .* does not add the offset to the knobs, of size {sized}:"
     ):
         judge(check_probes, device)
+
+
+def test_knobs_may_be_held_to_one_value() -> None:
+    cells = Trial(Ideal(), (dense(5, 4),)).bench().cells
+    require_bounds(bent(Ideal(), bounds=lambda c: (c.knobs, c.knobs)), "here", cells, "at birth")
 
 
 def stated(width: float) -> Any:

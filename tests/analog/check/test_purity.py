@@ -40,6 +40,10 @@ def halved(cells: IdealCells, there: bool) -> IdealCells:
             {"pulse": lambda c, d, n: IdealCells((c.knobs + d) / (d.abs() < 50))},
             "pulse gave cells.knobs that is not finite .size 100.$",
         ),
+        (
+            {"pulse": lambda c, d, n: IdealCells(c.knobs + (d.mul_(0.5) if d.abs().max() > 50 else d))},
+            "pulse altered what was sent; device functions are pure$",
+        ),
         *(
             (
                 {"age": lambda c, s, n, wait=wait: halved(c, s == wait)},
@@ -52,7 +56,7 @@ def halved(cells: IdealCells, there: bool) -> IdealCells:
         ({"sense": lambda c, u, n: u / (u.abs() < 50)}, "sense gave values that are not finite .size 100.$"),
         ({"fire": lambda c, u, n: u / (u.dtype == torch.float32)}, "fire gave values .* .size 0.5.$"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_what_is_of_another_form_at_times_is_named_by_when(change: Any, says: str) -> None:
     with pytest.raises(ContractError, match=says):

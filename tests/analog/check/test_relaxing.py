@@ -22,6 +22,16 @@ class Untransposed(Hopfield):
         return 1.01 * super().reflect(cells, y, noise)
 
 
+class Faint(Untransposed):
+    """Signals of a millionth."""
+
+    def collect(self, cells: Any, x: Tensor, noise: Noise) -> Tensor:
+        return 1e-6 * super().collect(cells, x, noise)
+
+    def reflect(self, cells: Any, y: Tensor, noise: Noise) -> Tensor:
+        return 1e-6 * super().reflect(cells, y, noise)
+
+
 class Silent(Hopfield):
     def reflect(self, cells: Any, y: Tensor, noise: Noise) -> Any:
         return None
@@ -36,6 +46,13 @@ class Sucking(Resistive):
     def shunt(self, cells: Any) -> tuple[Tensor, Tensor]:
         above, below = super().shunt(cells)
         return -above, below
+
+
+class Leaking(Resistive):
+    def shunt(self, cells: Any) -> tuple[Tensor, Tensor]:
+        above, below = super().shunt(cells)
+        above[..., :1] = float("inf")
+        return above, below
 
 
 class Wide(Resistive):
@@ -83,6 +100,7 @@ class Standing(Ideal):
     ("device", "law"),
     [
         (Untransposed(), "reflect is not the adjoint of collect"),
+        (Faint(), "reflect is not the adjoint of collect"),
         (Hopfield(sweeps=1), "do not settle: after settling = 1 "),
         (Silent(), "reflect gives nothing back"),
         (Turned(), "reflect gave"),
@@ -91,6 +109,7 @@ class Standing(Ideal):
         (Sourcing(), "chord_below lays on the nodes below no finite load"),
         (Restless(), "at rest, chord_above loads the nodes above otherwise than shunt"),
         (HalfSaid(), "must both say how nodes are loaded"),
+        (Leaking(), "nodes above no finite load"),
         (Swinging(), "do not settle"),
         (Undirected(), "its synapse is 'one-way'"),
         (Standing(), "synapse is 'product' although"),

@@ -1,5 +1,6 @@
 """Tests of the laws that refuse responses that are stale, not finite, or have another gradient."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from analog import Chip, ContractError, Ideal, Probe, dense
-from analog.check import _trials
+from analog.check import _trials, responses
 from analog.check.responses import (
     _along,
     _check_gradient,
@@ -136,3 +137,30 @@ def test_where_a_neuron_hears_nothing_its_bend_is_no_fault(seed: int) -> None:
     """Cells that cannot go below 0 leave a bias of exactly 0, and a neuron without input at its bend."""
     for trial in _trials(seed, WanRRAM(fit="cubic")):
         check_gradients(trial)
+
+
+@pytest.mark.parametrize("bent_until", [0, 1, 9])
+def test_batches_are_drawn_until_one_meets_no_bend_and_the_last_is_not_spared(
+    bent_until: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[bool] = []
+
+    def check_slopes(*given: Any, spared: bool) -> bool:
+        tried.append(spared)
+        return len(tried) > bent_until
+
+    monkeypatch.setattr(responses, "_check_slopes", check_slopes)
+    check_gradients(_trials(0, Ideal())[0])
+    *attempts, large = tried
+    assert large and len(attempts) == min(bent_until + 1, responses._ATTEMPTS)
+    assert attempts == [True] * (len(attempts) - 1) + [len(attempts) < responses._ATTEMPTS]
+
+
+@pytest.mark.parametrize("bend", [0, 3, 99])
+def test_a_loss_is_smooth_if_it_is_so_along_every_probe(bend: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = itertools.count()
+    monkeypatch.setattr(responses, "_check_gradient", lambda *given, **how: next(count) != bend)
+    trial = _trials(0, Ideal())[0]
+    chip, x, weights = trial.chip(5), trial.draw("x", 3, 5), trial.draw("w", 3, 3)
+    assert responses._check_slopes(trial, chip, x, weights, spared=True) is (bend == 99)
+    assert next(count) == 4  # knobs and nodes of two layers

@@ -243,6 +243,12 @@ FLEETS: dict[str, Breach] = {
     "a lone chip that reads otherwise in silence": breach(
         CHIPS, sense=lambda c, u, n: u * (1.01 if c.knobs.ndim == 3 and not n.normal(u).ndim else 1)
     ),
+    "a lone chip that is pulsed otherwise in silence": breach(
+        CHIPS,
+        pulse=lambda c, d, n: knobs_to(
+            c, c.knobs + d * (1.01 if c.knobs.ndim == 3 and not n.normal(d).ndim else 1)
+        ),
+    ),
     "a leak in fleets above eight": breach(
         CHIPS, sense=lambda c, u, n: leak(u, -4) if fleet_only(u) and u.shape[-4] > 8 else u
     ),

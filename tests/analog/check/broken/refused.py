@@ -250,6 +250,7 @@ REFUSED: Final[dict[str, tuple[str, ...]]] = {
         "a gain that hears the count of axes",
     ),
     "check_influence_in_cells": (
+        "a lone chip that is pulsed otherwise in silence",
         "pulses that disturb the other tiles",
         "pulses scaled by the largest of all tiles",
         "a drift towards the mean of the tiles",
