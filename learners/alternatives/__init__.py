@@ -7,7 +7,9 @@ from .evolution_strategy import AskTellOptimizer, EvolutionStrategy
 from .feedback_alignment import FeedbackAlignment, feedback_alignment
 from .finite_differences import FiniteDifferences, finite_differences
 from .mixed_precision import mixed_precision
+from .multiplexed_gradient_descent import multiplexed_gradient_descent
 from .openai_es import RankedPairs, openai_es
+from .pepg import PEPG, pepg
 from .pepita import PEPITA, pepita
 from .second_array import second_layer, symmetric_points
 from .separable_cma_es import separable_cma_es
@@ -16,6 +18,7 @@ from .tiki_taka import TikiTaka, tiki_taka
 
 __all__ = [
     "AGAD",
+    "PEPG",
     "PEPITA",
     "AskTellOptimizer",
     "ChoppedTikiTaka",
@@ -31,7 +34,9 @@ __all__ = [
     "feedback_alignment",
     "finite_differences",
     "mixed_precision",
+    "multiplexed_gradient_descent",
     "openai_es",
+    "pepg",
     "pepita",
     "second_layer",
     "separable_cma_es",

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from analog.spec import Knobs
 
 from .record import Update, require_update
@@ -70,6 +72,30 @@ def accumulate(update: Update, threshold: float) -> Update:
 
     name = f"accumulate({update}, threshold={threshold})"
     return Update(lambda zeros: (tuple(z.clone() for z in zeros), update.init(zeros)), step, name)
+
+
+def accumulate_gradients(update: Update, steps: int) -> Update:
+    """The same update of the mean gradient of so many steps; in between nothing is sent.
+
+    Raises:
+        TypeError: `update` is no update.
+        ValueError: `steps` is no integer of at least 1.
+    """
+    require_update(update, "accumulate_gradients: update")
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"accumulate_gradients: steps is {steps!r}, wanted an integer of at least 1")
+
+    def step(gradient: Knobs, state: tuple[int, Knobs, Any]) -> tuple[Knobs, tuple[int, Knobs, Any]]:
+        count, total, inner = state
+        total = tuple(t + g for t, g in zip(total, gradient, strict=True))
+        none = tuple(torch.zeros_like(t) for t in total)
+        if (count + 1) % steps:
+            return none, (count + 1, total, inner)
+        drive, inner = update.step(tuple(t / steps for t in total), inner)
+        return drive, (count + 1, none, inner)
+
+    name = f"accumulate_gradients({update}, steps={steps})"
+    return Update(lambda zeros: (0, tuple(z.clone() for z in zeros), update.init(zeros)), step, name)
 
 
 def layerwise(update: Update) -> Update:

@@ -52,6 +52,8 @@ AlternativeName = Literal[  # of the literature; see `learners.alternatives`
     "separable CMA-ES",  # candidates at all knobs, by the ranks of their losses; wants the library cmaes
     "equilibrium propagation",  # chips that relax, their outputs nudged to either side
     "coupled learning",  # chips that relax, their outputs held a part of the way to what is wanted
+    "multiplexed gradient descent",  # weight perturbation, one perturbation of a sample; the loss alone
+    "PEPG",  # Gaussian pairs at all knobs, which learn how far to vary each
     "mixed precision",  # measured feedback whose drives are summed up digitally until they are worth a write
     "Tiki-Taka 2",  # measured feedback gathered on a second array whose symmetric points were read
     "chopped Tiki-Taka",  # the same, with signs that switch by chance
@@ -234,6 +236,8 @@ RECIPES: Final[Mapping[MethodName | AlternativeName, Recipe]] = {
     "separable CMA-ES": alternatives.separable_cma_es,
     "equilibrium propagation": recipes.equilibrium_propagation,
     "coupled learning": recipes.coupled_learning,
+    "multiplexed gradient descent": alternatives.multiplexed_gradient_descent,
+    "PEPG": alternatives.pepg,
     "mixed precision": alternatives.mixed_precision,
     "Tiki-Taka 2": alternatives.tiki_taka,
     "chopped Tiki-Taka": alternatives.chopped_tiki_taka,

@@ -24,6 +24,10 @@ RECIPES: dict[str, Callable[..., Learner]] = {
     "PEPITA": alternatives.pepita,
     "OpenAI-ES": alternatives.openai_es,
     "mixed precision": alternatives.mixed_precision,
+    "multiplexed gradient descent": lambda loss, **more: alternatives.multiplexed_gradient_descent(
+        loss, perturbations=8, size=0.03, **more
+    ),
+    "PEPG": alternatives.pepg,
 }
 LEARNERS: dict[str, Learner] = {
     **{name: recipe(CrossEntropy(), update=sgd(0.1)) for name, recipe in RECIPES.items()},

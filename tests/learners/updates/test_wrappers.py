@@ -22,6 +22,7 @@ from learners import (
     sgd,
     with_schedule,
 )
+from learners.updates import accumulate_gradients
 
 from .sequences import F64, assert_equal_to_rounding, drives, gradients
 
@@ -66,6 +67,19 @@ def test_a_small_threshold_sends_at_once() -> None:
     torch.testing.assert_close(late, drives(momentum(0.1), sequence).cumsum(0), rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_accumulated_gradients_are_sent_as_their_mean(steps: int) -> None:
+    sequence = gradients(10, "accumulated")
+    sent = drives(accumulate_gradients(adam(0.1), steps), sequence)
+    means = [
+        tuple(sum(p) / steps for p in zip(*sequence[k : k + steps], strict=True)) for k in range(0, 10, steps)
+    ]
+    assert_equal_to_rounding(sent[steps - 1 :: steps], drives(adam(0.1), means))
+    quiet = torch.ones(10, dtype=torch.bool)
+    quiet[steps - 1 :: steps] = False
+    assert not sent[quiet].any()
+
+
 def test_layers_by_themselves_have_hyper_parameters_of_their_own() -> None:
     """What needs no common number is the same; tuned ones then go ways of their own."""
     sequence = gradients(10, "layerwise")
@@ -92,6 +106,7 @@ def test_a_wrapped_update_may_tune_another() -> None:
         lambda: linear_decay(sgd(1), 0),
         lambda: linear_decay(sgd(1), 5, floor=2),
         lambda: accumulate(sgd(1), 0.0),
+        lambda: accumulate_gradients(sgd(1), 0),
     ],
 )
 def test_bad_settings_are_refused(make: object) -> None:
@@ -105,6 +120,7 @@ def test_bad_settings_are_refused(make: object) -> None:
         lambda update: with_schedule(update, float),
         lambda update: linear_decay(update, 5),
         lambda update: accumulate(update, 0.1),
+        lambda update: accumulate_gradients(update, 2),
         layerwise,
     ],
 )
