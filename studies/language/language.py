@@ -2,11 +2,11 @@
 
 Contexts of n symbols drive a chip through digital wiring that decodes them, a line for each place and
 symbol; hidden layers follow, and a read-out whose outputs are the next symbol's logits; before them, with
-`--embedding`, a tile that all places share. Every learner teaches the same chips the same batches. Beside
-them stand networks in exact arithmetic of the same size (`digital network`: backprop, the same batches, no
-noise) and n-grams by interpolated Kneser-Ney smoothing, which counted the same text. The loss is that of
-the last tenth of the text; with `--held-out`, for choosing settings, that of the tenth before, and nobody
-is shown the last.
+`--embedding`, a tile that all places share; `--greedy` gives deeper ones local objectives. Every learner
+teaches the same chips the same batches. Beside them stand networks in exact arithmetic of the same size
+(`digital network`: backprop, the same batches, no noise) and n-grams by interpolated Kneser-Ney smoothing,
+which counted the same text. The loss is that of the last tenth of the text; with `--held-out`, for choosing
+settings, that of the tenth before, and nobody is shown the last.
 
 What limits the loss is what chips remember of the text, not what they could learn of it: on the tenth that
 was held out twice as many neurons won next to nothing, while the loss on what was learned fell far below. A
@@ -25,7 +25,7 @@ Open questions: recurrent wiring, whose state the chip holds; what else keeps ch
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.figure import Figure
 from torch import Generator
@@ -93,8 +93,13 @@ class Trial:
 
 def plan(args: Args) -> list[Trial]:
     counting = [Trial(args)] if args.ngrams else []
-    digital = [Trial(args, "exact gradient", i, exact=True) for i in range(args.digital)]
+    digital = [Trial(_as_a_whole(args), "exact gradient", i, exact=True) for i in range(args.digital)]
     return counting + digital + [Trial(args, m, i) for m in args.learners for i in range(args.chips)]
+
+
+def _as_a_whole(args: Args) -> Args:
+    """The arguments of a network that backprop teaches, whatever objectives chips have."""
+    return replace(args, greedy=False)
 
 
 def run(trial: Trial) -> Iterator[Row]:

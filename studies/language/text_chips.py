@@ -16,6 +16,7 @@ from learners.access import needed_access, stated_access
 from learners.data import Dataset, Text, draw_batches, load_text
 from learners.evaluation import mean_loss
 from learners.learner import Learner, Step
+from learners.local import Block, Greedy
 
 from ..kit.recipes.methods import Setup, make_learner
 from ..kit.run.arguments import AnyDevice, SeededChips
@@ -38,6 +39,7 @@ class TextChips(SeededChips):
     hidden: tuple[Count, ...] = (512,)  # hidden neurons, layer by layer
     steps: Count = 5000  # of every training
     batch: Count = 512  # examples of a step
+    greedy: bool = False  # every layer but the last two learns by a read-out of its own, in digital memory
     dropout: Share = 0.0  # of the symbols of each context, hidden in training by lot
     learning_rate: Positive = 4e-3  # of Adam at the beginning; it falls linearly to zero
     probes: Count = 4  # of a step, for learners that send probes
@@ -93,7 +95,15 @@ class TextTask(NamedTuple):
     def _made(self, method: Any, chip: Chip, loss: Loss) -> Learner:
         update = linear_decay(adam(self.args.learning_rate), self.args.steps)
         setup = Setup(chip, update, self.args.probes, loss=loss, steps=self.args.steps)
-        return make_learner(method, setup)
+        learner = make_learner(method, setup)
+        if not self.args.greedy:
+            return learner
+        if method == "exact gradient":
+            raise ValueError(
+                "language: --greedy has layers learn by themselves, and the exact gradient is of all"
+            )
+        heads = (dense(layer.features, self.symbols, linear=True) for layer in self.layers[:-2])
+        return Greedy((*(Block(1, learner, head) for head in heads), Block(2, learner)))
 
     def batches(self, order: Generator, examples: Batch | None = None) -> Iterator[Batch]:
         """The batches of a training, of all examples to learn from or of others."""

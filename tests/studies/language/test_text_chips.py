@@ -1,5 +1,7 @@
 """The task of chips that predict text: its layers, its loss, and symbols that are hidden from learners."""
 
+from dataclasses import replace
+from itertools import islice
 from math import log
 
 import pytest
@@ -52,6 +54,20 @@ def test_a_noisy_chip_learns_the_drawn_text_to_near_its_entropy() -> None:
         state, _ = learner.step(chip.port(), batch, state, stream(0, "probes"))
     (nats,) = task.judge(chip.port())
     assert MARKOV_ENTROPY - 0.1 < nats < 1.4 < log(8)
+
+
+def test_layers_with_local_objectives_learn_side_by_side() -> None:
+    task = text_task("markov", replace(FEW, hidden=(20, 12), greedy=True))
+    chip = Chip(Mismatched(), task.layers, 1)
+    learner = task.learner("measured feedback", chip)
+    (before,), state = task.judge(chip.port()), learner.init(chip.spec)
+    for batch in islice(task.batches(stream(0, "data")), 60):
+        state, _ = learner.step(chip.port(), batch, state, stream(0, "probes"))
+    (nats,) = task.judge(chip.port())
+    assert nats < min(before, log(8)) - 0.3
+    assert task.access("measured feedback", chip).startswith("spans")
+    with pytest.raises(ValueError, match="the exact gradient is of all"):
+        task.learner("exact gradient", chip)
 
 
 def test_the_hidden_share_of_symbols_is_that_asked_for_and_targets_stay() -> None:
