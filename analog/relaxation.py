@@ -117,11 +117,11 @@ class _Relaxing:
         load = device.chord_above(self.cells[at], layer.unscatter(state))
         if load is None:
             return self.loads[at]
-        if at + 1 == len(self.layers):
-            return load
-        above = self.layers[at + 1]
-        back = device.chord_below(self.cells[at + 1], above.gather(state))
-        return load if back is None else load + layer.unscatter(above.ungather(back))
+        if at + 1 < len(self.layers):
+            above = self.layers[at + 1]
+            back = device.chord_below(self.cells[at + 1], above.gather(state))
+            load = load if back is None else load + layer.unscatter(above.ungather(back))
+        return _not_zero(load)
 
     def _loads(self, examples: int) -> list[Tensor | None]:
         """The conductance on every layer's nodes, as its tiles see it; None where there is none."""
@@ -136,8 +136,13 @@ class _Relaxing:
             if below is not None:
                 above = self.layers[at + 1]
                 load = load + above.ungather(_at_sites(above, below[1]))
-            loads.append(layer.unscatter(load.expand(*load.shape[:-2], examples, -1)))
+            loads.append(_not_zero(layer.unscatter(load.expand(*load.shape[:-2], examples, -1))))
         return loads
+
+
+def _not_zero(load: Tensor) -> Tensor:
+    """Loads of which none is 0: a node that nothing is joined to is as free as an amplifier's."""
+    return torch.where(load == 0, torch.ones_like(load), load)
 
 
 def _at_sites(layer: Layer, load: Tensor) -> Tensor:

@@ -162,6 +162,12 @@ def test_a_reading_takes_the_time_and_the_energy_of_settling() -> None:
     assert float(ledger.energy().array) == pytest.approx(len(X) * array)
 
 
+def test_a_node_that_no_conductance_is_joined_to_stays_at_rest() -> None:
+    made = chip("Resistive", 0)
+    made.port().program(made.spec.zeros())
+    assert all(float(tap.abs().max()) == 0 for tap in made.port().measure(X).taps)
+
+
 def test_a_span_relaxes_by_itself() -> None:
     made = chip("Hopfield", 0)
     alone = made.port().measure(X[:, :4].repeat(1, 2), first=1, last=1).out
