@@ -61,7 +61,8 @@ def _check_loads(device: Device, bench: Bench, x: Tensor, y: Tensor) -> None:
     for where, load in (("above", above), ("below", below)):
         fits = bool((load >= 0).all()) and bool(load.isfinite().all())
         require(fits, f"{bench.name}: chord_{where} lays on the nodes {where} no finite load from 0")
-    at_rest = device.chord_above(bench.cells, 0 * y), device.chord_below(bench.cells, 0 * x)
+    rest_above, rest_below = torch.zeros_like(y), torch.zeros_like(x)
+    at_rest = device.chord_above(bench.cells, rest_above), device.chord_below(bench.cells, rest_below)
     for where, load, rest in zip(("above", "below"), loads or (), at_rest, strict=False):
         alike = rest is not None and bool((rest - load).abs().max() <= _TOLERANCE * load.abs().max())
         require(alike, f"{bench.name}: at rest, chord_{where} loads the nodes {where} otherwise than shunt")

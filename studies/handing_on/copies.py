@@ -43,10 +43,12 @@ from learners.learner import Learner
 
 from ..kit.metrics.mean_interval import cluster_means, mean_interval
 from ..kit.recipes.hardware_aware import hardware_aware_knobs
+from ..kit.recipes.layer_meter import LayerMeter
 from ..kit.recipes.published_learner import accumulating_adam, decaying_adam, learned_feedback
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
-from ..kit.recipes.weight_copies import LayerMeter, Trim, fit_trims, repeat_knobs, trimmed, write_and_verify
+from ..kit.recipes.weight_copies import Trim, fit_trims, repeat_knobs, trimmed
+from ..kit.recipes.write_and_verify import write_and_verify
 from ..kit.report.figures import GRAY, INTERVAL, legend, looks, note, panels
 from ..kit.report.tables import mean_of, percent_with_interval, points_between, round_count
 from ..kit.run.arguments import AnyDevice, SeededChips

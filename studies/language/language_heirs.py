@@ -38,16 +38,11 @@ from learners import Batch, CrossEntropy, Loss, fit
 
 from ..kit.metrics.mean_interval import cluster_means
 from ..kit.recipes.answer_formats import AnyAnswerFormat, name_of
+from ..kit.recipes.layer_meter import LayerMeter, Lines
 from ..kit.recipes.methods import AnyLearner
 from ..kit.recipes.trainings import log_spaced
-from ..kit.recipes.weight_copies import (
-    LayerMeter,
-    Lines,
-    fit_trims,
-    repeat_knobs,
-    trimmed,
-    write_and_verify,
-)
+from ..kit.recipes.weight_copies import fit_trims, repeat_knobs, trimmed
+from ..kit.recipes.write_and_verify import write_and_verify
 from ..kit.report.figures import GRAY, INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import mean_of, mean_with_interval, round_count, short_number
 from ..kit.run.ranges import Count, CountOrZero, Positive, Range

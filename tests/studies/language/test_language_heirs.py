@@ -7,7 +7,7 @@ import torch
 from analog import Chip, Ideal, Ledger, Mismatched, metered, stream, xray
 from distill import SoftLabels, Traffic
 from learners import CrossEntropy, fit
-from studies.kit.recipes.weight_copies import Lines
+from studies.kit.recipes.layer_meter import Lines
 from studies.language import language_heirs
 from studies.language.language_heirs import Args, Trial, _Generation, _School
 from studies.language.text_chips import text_task
