@@ -12,6 +12,7 @@ from analog.layers import Paired, prepared
 from analog.port import rewired
 from learners import Batch, CrossEntropy, SquaredError, adam, check_learner, fit, sgd
 from learners.local import CoupledLearning
+from learners.losses import Projected
 
 QUIET = Resistive(read_noise=0.0, write_noise=0.0, sweeps=200)
 LAYERS = (prepared(dense(10, 6, bias=False), Paired(3.0)), dense(6, 3, bias=False, linear=True))
@@ -38,6 +39,25 @@ def test_outputs_come_to_the_part_of_the_way_that_is_asked_for(amplitude: float)
     learner.step(port, Batch(X, free + AIM), learner.init(made.spec), stream(0))
     assert [tuple(out.shape) for out in shown] == [(2, 1, 3), (6, 2, 1, 3), (1, 2, 1, 3)]
     assert torch.allclose(shown[-1][0] - free, (amplitude * AIM).expand(2, 1, 3), atol=1e-6)
+
+
+def test_an_output_that_the_loss_does_not_read_is_left_free_and_the_others_come_as_far() -> None:
+    made, sent, shown = chip(), [], []
+
+    def read(x: Tensor, probe: Probe, first: int, last: int) -> Any:
+        sent.append(probe)
+        shown.append(made.port().measure(x, probe, first=first, last=last))
+        return shown[-1]
+
+    free = made.port().measure(X).out
+    loss = Projected(SquaredError(), [[1, 0, 0], [0, 0, 1]])
+    learner = CoupledLearning(sgd(1.0), loss, 0.1, push=1e-3)
+    port = rewired(made.port()._replace(pulse=lambda drive: None), read)
+    learner.step(port, Batch(X, (free + AIM)[..., [0, 2]]), learner.init(made.spec), stream(0))
+    nodes = sent[-1].nodes
+    assert nodes is not None and nodes[-1] is not None and float(nodes[-1][..., 1].abs().max()) == 0
+    moved = (shown[-1].out[0] - free)[..., [0, 2]]
+    assert torch.allclose(moved, 0.1 * AIM[:, [0, 2]].expand(2, 1, 2), atol=1e-6)
 
 
 def test_cells_learn_the_difference_of_the_powers_that_they_dissipate() -> None:
