@@ -121,13 +121,30 @@ class MeasuredFeedback:
 
     def _refresh(self, port: Port, at: int, inputs: Tensor, before: LayerResponse) -> LayerResponse:
         """A layer's response, measured once more around the inputs (*fleet, 1, features_in) of an example."""
-        layer = port.spec.layers[at]
-        raised = inputs + self.size * torch.eye(layer.features_in, dtype=inputs.dtype, device=inputs.device)
-        x = torch.cat((inputs, raised), -2)
-        taps = port.measure(x.expand(self.reads, *x.shape), first=at, last=at).out
-        resting, moved = taps[..., :1, :], taps[..., 1:, :]
-        seen = (active_nodes(layer, resting) * active_nodes(layer, moved)).expand_as(moved)
-        change = (moved - resting) * seen / self.size
+        now = measure_response(port, at, inputs, self.size, self.reads)
         return LayerResponse(
-            before.changes * self.decay + change.sum(0), before.readings * self.decay + seen.sum(0)
+            before.changes * self.decay + now.changes, before.readings * self.decay + now.readings
         )
+
+
+def measure_response(port: Port, at: int, inputs: Tensor, size: float, reads: int = 1) -> LayerResponse:
+    """Measure how a layer's taps answer to its inputs, each raised by itself, around one example.
+
+    Args:
+        port: the wires of the whole chip.
+        at: the layer.
+        inputs: what drives it in the example, (*fleet, 1, features_in).
+        size: V, by which an input is raised.
+        reads: how often each is read.
+
+    Returns:
+        Sums over the reads at which a node was active with and without.
+    """
+    layer = port.spec.layers[at]
+    raised = inputs + size * torch.eye(layer.features_in, dtype=inputs.dtype, device=inputs.device)
+    x = torch.cat((inputs, raised), -2)
+    taps = port.measure(x.expand(reads, *x.shape), first=at, last=at).out
+    resting, moved = taps[..., :1, :], taps[..., 1:, :]
+    seen = (active_nodes(layer, resting) * active_nodes(layer, moved)).expand_as(moved)
+    change = (moved - resting) * seen / size
+    return LayerResponse(change.sum(0), seen.sum(0))

@@ -11,6 +11,7 @@ from .multiplexed_gradient_descent import multiplexed_gradient_descent
 from .openai_es import RankedPairs, openai_es
 from .pepg import PEPG, pepg
 from .pepita import PEPITA, pepita
+from .physics_aware_training import PhysicsAwareTraining, physics_aware_training
 from .second_array import second_layer, symmetric_points
 from .separable_cma_es import separable_cma_es
 from .spsa import spsa
@@ -26,6 +27,7 @@ __all__ = [
     "EvolutionStrategy",
     "FeedbackAlignment",
     "FiniteDifferences",
+    "PhysicsAwareTraining",
     "RankedPairs",
     "TikiTaka",
     "agad",
@@ -38,6 +40,7 @@ __all__ = [
     "openai_es",
     "pepg",
     "pepita",
+    "physics_aware_training",
     "second_layer",
     "separable_cma_es",
     "spsa",

@@ -55,6 +55,7 @@ AlternativeName = Literal[  # of the literature; see `learners.alternatives`
     "multiplexed gradient descent",  # weight perturbation, one perturbation of a sample; the loss alone
     "PEPG",  # Gaussian pairs at all knobs, which learn how far to vary each
     "mixed precision",  # measured feedback whose drives are summed up digitally until they are worth a write
+    "physics-aware training",  # backward through a twin that is read once and then believed; no probes
     "Tiki-Taka 2",  # measured feedback gathered on a second array whose symmetric points were read
     "chopped Tiki-Taka",  # the same, with signs that switch by chance
     "AGAD",  # the same, with signs that switch and references of its own
@@ -239,6 +240,7 @@ RECIPES: Final[Mapping[MethodName | AlternativeName, Recipe]] = {
     "multiplexed gradient descent": alternatives.multiplexed_gradient_descent,
     "PEPG": alternatives.pepg,
     "mixed precision": alternatives.mixed_precision,
+    "physics-aware training": alternatives.physics_aware_training,
     "Tiki-Taka 2": alternatives.tiki_taka,
     "chopped Tiki-Taka": alternatives.chopped_tiki_taka,
     "AGAD": alternatives.agad,

@@ -28,6 +28,7 @@ RECIPES: dict[str, Callable[..., Learner]] = {
         loss, perturbations=8, size=0.03, **more
     ),
     "PEPG": alternatives.pepg,
+    "physics-aware training": alternatives.physics_aware_training,
 }
 LEARNERS: dict[str, Learner] = {
     **{name: recipe(CrossEntropy(), update=sgd(0.1)) for name, recipe in RECIPES.items()},

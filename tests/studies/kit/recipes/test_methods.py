@@ -52,6 +52,7 @@ NEEDS = {
     "multiplexed gradient descent": Access("outputs", node_probes=False),
     "PEPG": Access("outputs", node_probes=False),
     "mixed precision": Access("spans", node_probes=False),
+    "physics-aware training": Access("spans", node_probes=False),
     "Tiki-Taka 2": Access("spans", node_probes=False),
     "chopped Tiki-Taka": Access("spans", node_probes=False),
     "AGAD": Access("spans", node_probes=False),
