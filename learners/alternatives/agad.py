@@ -22,7 +22,7 @@ from ..measured_feedback import MeasuredFeedback
 from ..recipes import LEARNING_RATE
 from ..unscheduled import with_adam
 from ..updates.record import Update
-from .transfer import Transfer, TransferState
+from .transfer import SCALE, Transfer, TransferState
 
 PERIOD = 10  # readings of a column from one switch of its sign to the next
 TAIL = 5.0
@@ -90,7 +90,7 @@ def agad(
     *,
     second: Port,
     learning_rate: float = LEARNING_RATE,
-    scale: float = 0.1,
+    scale: float = SCALE,
     period: int = PERIOD,
     update: Update | None = None,
     steps: int | None = None,

@@ -22,7 +22,7 @@ from ..measured_feedback import MeasuredFeedback
 from ..recipes import LEARNING_RATE
 from ..unscheduled import with_adam
 from ..updates.record import Update
-from .transfer import Transfer, TransferState
+from .transfer import SCALE, Transfer, TransferState
 
 SWITCHING = 0.1  # probability
 
@@ -73,7 +73,7 @@ def chopped_tiki_taka(
     *,
     second: Port,
     learning_rate: float = LEARNING_RATE,
-    scale: float = 0.1,
+    scale: float = SCALE,
     reference: Tensor | None = None,
     switching: float = SWITCHING,
     update: Update | None = None,

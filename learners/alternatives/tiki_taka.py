@@ -20,7 +20,7 @@ from ..measured_feedback import MeasuredFeedback
 from ..recipes import LEARNING_RATE
 from ..unscheduled import with_adam
 from ..updates.record import Update
-from .transfer import Transfer, TransferState
+from .transfer import SCALE, Transfer, TransferState
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def tiki_taka(
     *,
     second: Port,
     learning_rate: float = LEARNING_RATE,
-    scale: float = 0.1,
+    scale: float = SCALE,
     reference: Tensor | None = None,
     update: Update | None = None,
     steps: int | None = None,

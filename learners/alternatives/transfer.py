@@ -26,6 +26,8 @@ from ..access import needed_access
 from ..learner import Batch, Learner, Step
 from .second_array import pack, read_columns, require_second, second_layer, unpack
 
+SCALE = 0.03  # of what is read, what is owed; where searches begin
+
 
 class TransferState(NamedTuple):
     """The state of a learner that transfers from a second array."""
@@ -51,7 +53,7 @@ class Transfer(ABC):
         second: the wires of the second array, a chip of `second_layer(spec)` alone.
         transfer_rate: of what is read of the second array, how much is owed to the chip.
         threshold: full scale, what is owed to a cell before that much is sent.
-        columns: how many are read in a step.
+        columns: how many are read in a step; the sources read one with every example, not with every batch.
         reference: (*fleet, rows, cols), what the second array shows at its symmetric points; None: 0.
 
     Raises:
@@ -60,9 +62,9 @@ class Transfer(ABC):
 
     learner: Learner
     second: Port
-    transfer_rate: float = 0.1
-    threshold: float = 0.01
-    columns: int = 1
+    transfer_rate: float = SCALE
+    threshold: float = 0.1
+    columns: int = 16
     reference: Tensor | None = None
 
     def __post_init__(self) -> None:

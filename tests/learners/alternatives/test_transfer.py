@@ -136,7 +136,7 @@ def test_it_is_a_function_of_its_measurements_on_both_chips(
     chip = Chip(device, (LAYERS[0], dense(4, 3, linear=True)), fleet)
     who = 9 if isinstance(fleet, int) else (9, 10)
     second = Chip(device, (second_layer(chip.spec),), who)
-    learner = kind(MeasuredFeedback(sgd(0.1), CrossEntropy()), second.port(), columns=3)
+    learner = kind(MeasuredFeedback(sgd(0.1), CrossEntropy()), second.port(), 0.1, 0.001, 3)
     check_learner(learner, chip.port(), [labeled(chip, 4)] * 3, lambda: stream(0, "probes"))
 
 
@@ -153,7 +153,7 @@ PEEPED: list[Chip] = []
 def test_what_is_known_of_the_second_chip_beside_its_wires_is_found() -> None:
     chip = Chip(Mismatched(), LAYERS, 7)
     PEEPED[:] = [Chip(Mismatched(), (second_layer(chip.spec),), 9)]
-    learner = Peeping(MeasuredFeedback(sgd(0.1), CrossEntropy()), PEEPED[0].port(), 1.0, columns=3)
+    learner = Peeping(MeasuredFeedback(sgd(0.1), CrossEntropy()), PEEPED[0].port(), 1.0, 0.001, 3)
     with pytest.raises(ReplayMismatch):
         check_learner(learner, chip.port(), [labeled(chip, 4)] * 3, lambda: stream(0, "probes"))
 

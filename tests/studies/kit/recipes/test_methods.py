@@ -57,7 +57,7 @@ NEEDS = {
     "chopped Tiki-Taka": Access("spans", node_probes=False),
     "AGAD": Access("spans", node_probes=False),
 }
-SLOW = ("Tiki-Taka 2", "chopped Tiki-Taka", "AGAD")  # a column of the second array a step
+SLOW = ("Tiki-Taka 2", "chopped Tiki-Taka", "AGAD")  # gather before they send
 RELAXING = ("equilibrium propagation", "coupled learning")  # push the outputs of chips that relax
 WANTED = {"separable CMA-ES": "cmaes"}  # a library that is an extra
 INSTALLED = [n for n in METHODS if n not in WANTED or find_spec(WANTED[n])]
@@ -90,7 +90,8 @@ def test_every_method_teaches_something_else() -> None:
     ends = []
     for name in INSTALLED:
         pupil = Chip(Hopfield(), chip().spec.layers, 7) if name in RELAXING else chip()
-        ends.append(taught(make_learner(name, Setup(pupil, sgd(0.1))), pupil, 24 if name in SLOW else 4))
+        more: Any = {"update": sgd(1.0), "size": 0.3} if name in SLOW else {"update": sgd(0.1)}
+        ends.append(taught(make_learner(name, Setup(pupil, **more)), pupil, 24 if name in SLOW else 4))
     assert not any(same(a, b) for i, a in enumerate(ends) for b in ends[:i])
 
 
