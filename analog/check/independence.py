@@ -17,7 +17,8 @@ from .trial import FLEET, Bench, Scene, Trial, like_first, scenes
 
 _READS: Final = 36  # pairs of readings, each of many chips, probes and examples
 _EXAMPLES: Final = 16
-_CROWD: Final = (12, 320)  # chips and examples, which few readings have
+_CROWD: Final = 12  # chips of which few readings are taken
+_CROWD_EXAMPLES: Final = 320
 _WRITES: Final = 96  # pairs of writes, or of waits, of whole fleets
 _WAITS: Final = (1e6, 3e3, 10.0, 0.05, 1e-4)  # s
 _SUMS: Final = (0.7, -6.0, 0.03, 8.0, -0.6)  # of rows: of either sign, small and large
@@ -38,11 +39,11 @@ def check_fresh_noise(trial: Trial) -> None:
 
 def check_noise_of_readings(trial: Trial) -> None:
     """Noise of reads is independent between examples, probes, tiles and chips, and from read to read."""
-    bench, crowd = (trial.bench(trial.noisy_dtype, chips) for chips in (FLEET, _CROWD[0]))
+    bench, crowd = (trial.bench(trial.noisy_dtype, chips) for chips in (FLEET, _CROWD))
     for stage in ("collect", "sense", "fire"):
         _judge_readings(trial, bench, stage, ("examples", "tiles", "chips", "probes"))
         d = _differences(_of_a_crowd(trial, crowd, stage), trial.noise(), 6)
-        where = f"{bench.name}: {stage}, of {_CROWD[0]} chips and {_CROWD[1]} examples"
+        where = f"{bench.name}: {stage}, of {_CROWD} chips and {_CROWD_EXAMPLES} examples"
         require_independent(trial, where, d, trial.uncoupled("examples", "chips"), pairs=False)
 
 
@@ -62,7 +63,7 @@ def _judge_readings(trial: Trial, bench: Bench, stage: str, axes: tuple[str, ...
 
 
 def _of_a_crowd(trial: Trial, crowd: Bench, stage: str) -> Callable[[Noise], Tensor]:
-    plain = _twins(scenes(trial, crowd, stage, examples=_CROWD[1], probes=1)[""], stage)
+    plain = _twins(scenes(trial, crowd, stage, examples=_CROWD_EXAMPLES, probes=1)[""], stage)
     return lambda noise: plain.through(trial.device, stage, noise).unsqueeze(0)
 
 
