@@ -28,7 +28,7 @@ PERIOD = 10  # readings of a column from one switch of its sign to the next
 TAIL = 5.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AGAD(Transfer):
     """A learner that compares readings of its second array with those before the last switch of a sign.
 

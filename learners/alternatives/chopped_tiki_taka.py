@@ -27,7 +27,7 @@ from .transfer import SCALE, Transfer, TransferState
 SWITCHING = 0.1  # probability
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ChoppedTikiTaka(Transfer):
     """A learner that gathers gradients by signs that switch, so that offsets of the reference cancel.
 

@@ -23,7 +23,7 @@ from ..updates.record import Update
 from .transfer import SCALE, Transfer, TransferState
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TikiTaka(Transfer):
     """A learner that owes the chip what its second array shows beside a reference.
 

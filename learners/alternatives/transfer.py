@@ -19,7 +19,7 @@ import torch
 from torch import Generator, Tensor
 
 from analog.access import Access
-from analog.port import Port
+from analog.port import Port, require_port
 from analog.spec import Knobs, Spec
 
 from ..access import needed_access
@@ -41,7 +41,7 @@ class TransferState(NamedTuple):
     readings: Tensor  # (*fleet, 1, cols), how many these are
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transfer(ABC):
     """A learner that pulses a second array in place of its chip, and the chip by what that array shows.
 
@@ -57,6 +57,7 @@ class Transfer(ABC):
         reference: (*fleet, rows, cols), what the second array shows at its symmetric points; None: 0.
 
     Raises:
+        TypeError: `second` is no port.
         ValueError: a setting is out of its range.
     """
 
@@ -69,6 +70,7 @@ class Transfer(ABC):
 
     def __post_init__(self) -> None:
         name = type(self).__name__
+        require_port(self.second, name)
         for word, value in (("transfer_rate", self.transfer_rate), ("threshold", self.threshold)):
             if not 0 < value < float("inf"):
                 raise ValueError(f"{name}: {word} is {value}, wanted a finite number above 0")
@@ -88,13 +90,16 @@ class Transfer(ABC):
 
         Raises:
             BadInput: the second array does not fit the chip.
-            ValueError: the learner does not fit the chip.
+            ValueError: the learner or the reference does not fit the chip.
         """
         require_second(self.second, spec)
         layer = second_layer(spec)
         zeros = torch.zeros(*spec.fleet, layer.rows, layer.cols, dtype=spec.dtype, device=spec.on)
         line = zeros[..., :1, :]
-        reference = zeros if self.reference is None else self.reference.to(zeros).expand_as(zeros)
+        reference = zeros if self.reference is None else self.reference.to(zeros)
+        if reference.shape != zeros.shape:
+            came, wanted = tuple(reference.shape), tuple(zeros.shape)
+            raise ValueError(f"{type(self).__name__}: reference is {came}, wanted {wanted}")
         inner = self.learner.init(spec)
         return TransferState(inner, zeros, 0, line + 1, reference, zeros, line)
 

@@ -162,6 +162,11 @@ def test_a_second_array_that_does_not_fit_is_refused() -> None:
     chip = exact_chip()
     other = Chip(Ideal(), (dense(7, 11, bias=False),), range(2), dtype=torch.float64)
     learner = TikiTaka(Steady(chip.spec.zeros()), other.port())
+    wrong = TikiTaka(Steady(()), array(chip).port(), reference=torch.zeros(11, 7))
+    with pytest.raises(ValueError, match=r"reference is \(11, 7\), wanted \(2, 11, 7\)"):
+        wrong.init(chip.spec)
+    with pytest.raises(TypeError, match="TikiTaka"):
+        TikiTaka(Steady(()), array(chip))  # type: ignore[arg-type]
     with pytest.raises(BadInput, match=r"wanted one linear layer of \(2, 1, 11, 7\); make it as"):
         learner.init(chip.spec)
 
