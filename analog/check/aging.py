@@ -66,7 +66,7 @@ def _states(trial: Trial, bench: Bench, cells: Any) -> list[Tensor]:
     ended = trial.device.worn_out(cells)
     shown = [respond(trial.device, each, x) for each in (cells, pulsed)]
     noisy = respond(trial.device, cells, x, FrozenNoise(trial.seed))
-    return [*shown, noisy, pulsed.knobs - cells.knobs, *(() if ended is None else (ended,))]
+    return [*shown, noisy, pulsed.knobs, cells.knobs, *(() if ended is None else (ended,))]
 
 
 def _no_time(trial: Trial, bench: Bench) -> None:

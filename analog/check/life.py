@@ -129,14 +129,14 @@ class _Life(RuleBasedStateMachine):
     @rule(first=st.integers(0, 2), last=st.integers(0, 2))
     def span(self, first: int, last: int) -> None:
         here = self.here
-        first, last = sorted(min(layer, len(here.layers) - 1) for layer in (first, last))
+        first, last = sorted((self._nearest(first), self._nearest(last)))
         x = self._x(here, first)
         here.step(f"measure {first}..{last}", lambda chip, port: port.measure(x, first=first, last=last).taps)
 
     @rule(at=st.integers(0, 2), kind=st.sampled_from(["knobs", "nodes"]), size=st.sampled_from([0.01, 0.5]))
     def probe(self, at: int, kind: str, size: float) -> None:
         here = self.here
-        spec, at = here.spec, min(at, len(here.layers) - 1)
+        spec, at = here.spec, self._nearest(at)
         shape = spec.shapes[at] if kind == "knobs" else (*spec.fleet, 4, here.layers[at].features)
         body = size * here.draw("probe", 2, *shape)
         probe = Probe(**{kind: tuple(body if i == at else None for i in range(len(here.layers)))})
@@ -182,6 +182,11 @@ class _Life(RuleBasedStateMachine):
         save(here.chip, self.path)
         here.dead(load(self.path, here.device, here.layers).port(), "a dead chip that was saved and loaded")
         self.replicas = Replicas(here.device, here.layers, _heirs(here.who), here.dtype)
+
+    def _nearest(self, layer: int) -> int:
+        """The layer of that number, or the last."""
+        assert self.replicas is not None
+        return min(layer, len(self.replicas.layers) - 1)
 
     @staticmethod
     def _x(here: Replicas, first: int) -> Tensor:

@@ -181,7 +181,7 @@ def check_gradients(trial: Trial) -> None:
     """Exact gradients agree with central differences of the noiseless chip (or all are zero: a converter)."""
     chip = trial.chip(5)
     batches = [trial.draw(f"x{k or ''}", 3, trial.layers[0].features_in) for k in range(_ATTEMPTS)]
-    x = batches[0]
+    x, *_ = batches
     weights = trial.draw("target", 3, trial.layers[-1].features)
     zeros = torch.zeros_like(x).copysign(x)  # of either sign
     for kind, black in (

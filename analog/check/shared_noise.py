@@ -42,7 +42,7 @@ def require_independent(trial: Trial, where: str, d: Tensor, axes: list[str], *,
     if not bool(d.any()):
         return
     size = torch.linalg.vector_norm(d, dim=0)
-    d = torch.where(size > 0, d / size, d)  # symmetric still
+    d = (d / size).nan_to_num()  # symmetric still
     sizes = d[0::2].abs() - d[1::2].abs()  # symmetric too, and shows who shares the size of his noise
     shared = [s for each in (d, sizes) for s in _all_pairs(trial, each, axes, pairs) if s.t > _LIMIT]
     if shared:
