@@ -223,7 +223,7 @@ STATES: dict[str, Breach] = {
         "wear in a weak dictionary": (by_reference, 200),
         "a count of readings by the cells' address": (by_address, 0),
         "a gain by the wall clock": (sensing(lambda u: time.time() % 1), 0),
-        "a gain by the processor's time": (sensing(lambda u: time.process_time()), 0),
+        "a gain by the processor's time": (sensing(lambda u: time.process_time() % 1), 0),
         "a gain by the address of what is sensed": (sensing(lambda u: id(u) % 977 / 977), 0),
         "a gain by python's dice": (sensing(lambda u: random.random()), 0),
         "a gain by numpy's dice": (sensing(numpys), 0),
