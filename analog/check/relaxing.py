@@ -64,8 +64,7 @@ def _check_loads(device: Device, bench: Bench, x: Tensor, y: Tensor) -> None:
     rest_above, rest_below = torch.zeros_like(y), torch.zeros_like(x)
     at_rest = device.chord_above(bench.cells, rest_above), device.chord_below(bench.cells, rest_below)
     for where, load, rest in zip(("above", "below"), loads or (), at_rest, strict=False):
-        rounding = _TOLERANCE * float(load.abs().max())
-        alike = rest is not None and torch.allclose(rest, load, rtol=0.0, atol=rounding)
+        alike = rest is not None and torch.allclose(rest, load, rtol=_TOLERANCE, atol=0.0)
         require(alike, f"{bench.name}: at rest, chord_{where} loads the nodes {where} otherwise than shunt")
 
 

@@ -120,7 +120,7 @@ def _history(
         used = before.used() if before else None
         require(used is None, f"{used} was used by {name}; draw from `birth` and `noise` only")
         shown.append((name, {k: v.clone() for k, v in tree_leaves(out).items()}))
-        return out if isinstance(out, Tensor) else kept(out)
+        return kept(out)
 
     for k, (size, seconds) in enumerate(((0.05, 0.0), (0.5, 1e-3), (0.02, 2.0), (0.3, 1e5), (3.0, 1e-3))):
         drive = trial.like(f"drive {k}", cells.knobs, size)

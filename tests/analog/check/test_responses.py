@@ -14,6 +14,7 @@ from analog.check.responses import (
     _check_gradient,
     _integral,
     _is_kink,
+    _jumps,
     check_finite_readings,
     check_freshness,
     check_gradients,
@@ -164,3 +165,18 @@ def test_a_loss_is_smooth_if_it_is_so_along_every_probe(bend: int, monkeypatch: 
     chip, x, weights = trial.chip(5), trial.draw("x", 3, 5), trial.draw("w", 3, 3)
     assert responses._check_slopes(trial, chip, x, weights, spared=True) is (bend == 99)
     assert next(count) == 4  # knobs and nodes of two layers
+
+
+def test_a_reading_jumps_if_it_changes_by_more_than_a_twentieth_of_its_slopes_beside_them() -> None:
+    slopes = torch.tensor([0.0, 3.0, -3.0, 3.0, -3.0, 0.0])  # which cancel
+    for sign in (1, -1):
+        assert not _jumps(sign * 0.59, slopes) and _jumps(sign * 0.61, slopes)
+    slopes = slopes.abs()
+    assert not _jumps(12.6, slopes) and _jumps(12.7, slopes) and _jumps(11.3, slopes)
+    assert not _jumps(0.9e-9, 0 * slopes) and _jumps(1.1e-9, 0 * slopes)
+
+
+def test_a_read_out_that_jumps_is_refused_where_it_rectifies_too() -> None:
+    device = bent(Ideal(), sense=lambda c, u, n: u.relu() + 0.5 * (u.detach() > 0.5))
+    with pytest.raises(ContractError, match="without noise the read-out jumps"):
+        judge(check_noiseless_slopes, device)
