@@ -122,7 +122,7 @@ class PhysicsAwareTraining:
         found = []
         for at in range(1, len(port.spec.layers)):
             readings = [
-                measure_response(port, at, inputs[at][..., [k], :], self.size)
+                measure_response(port, at, inputs[at][..., k : k + 1, :], self.size)
                 for k in range(min(self.examples, inputs[at].shape[-2]))
             ]
             changes, counts = (sum(part[1:], part[0]) for part in zip(*readings, strict=True))

@@ -121,7 +121,7 @@ def test_rows_are_shown_as_they_come(tmp_path: Path, workers: int) -> None:
 def test_the_manifest_says_what_made_the_rows(tmp_path: Path) -> None:
     from studies.handing_on import heirs
 
-    args = heirs.Args(heirs=2, epochs=0.05)
+    args = heirs.Args(teachers=2, heirs=2, epochs=0.05)
     made = json.loads((run_study(heirs, args, RunOptions(tmp_path, threads=1)) / "manifest.json").read_text())
     by = made["made_by"]
     assert by["device"]["class"] == "analog.devices.mismatched:Mismatched" and by["device"]["severity"] == 1.0
