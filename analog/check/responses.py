@@ -255,7 +255,10 @@ def _check_gradient(
         bent = _is_kink(right, left)
         if spared and bent:
             return False  # as where all that drives a rectifier is silent, or all amplifiers saturate
-        slope = torch.tensor(difference(_STEP) / (2 * _STEP), dtype=torch.float64)
+        step = _STEP
+        if _is_kink(difference(_STEP, 0.0), difference(0.0, -_STEP)):
+            step = _SHORT_STEP  # a bend is near, and beyond the short one
+        slope = torch.tensor(difference(step) / (2 * step), dtype=torch.float64)
         if bent:  # at every input, as where a neuron has no weight; the slope is one between those beside
             slope = expected.clamp(*sorted((right / _SHORT_STEP, left / _SHORT_STEP)))
         require_close(slope, expected, 1e-4, law)

@@ -180,3 +180,15 @@ def test_a_read_out_that_jumps_is_refused_where_it_rectifies_too() -> None:
     device = bent(Ideal(), sense=lambda c, u, n: u.relu() + 0.5 * (u.detach() > 0.5))
     with pytest.raises(ContractError, match="without noise the read-out jumps"):
         judge(check_noiseless_slopes, device)
+
+
+def test_a_bend_beside_the_point_alarms_nobody() -> None:
+    """Neurons that hear a millionth stand beside their bend, within the longer of two steps."""
+    chip = Chip(Ideal(), (dense(3, 2), dense(2, 2, linear=True)), 1, dtype=torch.float64)
+    chip._cells[0].knobs.zero_()[..., -1] = 1e-6
+    x, weights = torch.ones(4, 3, dtype=torch.float64), torch.ones(4, 2, dtype=torch.float64)
+    slope = (weights @ chip._cells[1].knobs[0, :, :-1]).sum()
+    probe = Probe(nodes=(torch.ones(1, 4, 2, dtype=torch.float64), None))
+    assert _check_gradient(chip, (x, weights), probe, slope, "here", alive=True, spared=True)
+    with pytest.raises(ContractError, match="here: differs by"):
+        _check_gradient(chip, (x, weights), probe, 1.01 * slope, "here", alive=True, spared=True)
