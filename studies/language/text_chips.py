@@ -45,6 +45,10 @@ class TextChips(SeededChips):
     probes: Count = 4  # of a step, for learners that send probes
     held_out: bool = False  # judge by the tenth of the text before the last, and learn from what is before it
 
+    def load_data(self, where: str) -> Dataset:
+        """The contexts of a text, as `learners.data.load_text` finds it, and the symbols that follow."""
+        return text_task(where, self).data
+
 
 @dataclass(frozen=True)
 class SymbolDropout:

@@ -10,16 +10,18 @@ from matplotlib.text import Text
 
 from studies.kit.report.figures import finish, has_data, style
 from studies.kit.run.catalog import catalog, import_study
+from studies.kit.run.manifest import manifest
 
 NAMES = [*catalog()]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_study_runs_at_toy_size(name: str) -> None:
-    """And a trial run by itself gives the rows that it gave in the order of the plan."""
+    """It can be described; a trial run by itself gives the rows that it gave in the order of the plan."""
     study = import_study(name)
     args = study.TOY
     trials = study.plan(args)
+    json.dumps(manifest(study, args, 1, [t.name for t in trials]))
     assert pickle.loads(pickle.dumps(trials)) == trials
     rows = [{"trial": t.name, **row} for t in trials for row in study.run(t)]
     json.dumps(rows)

@@ -27,7 +27,8 @@ def manifest(study: Study, args: Any, threads: int, names: Sequence[str]) -> Row
     """Describe a run: `made_by` is all that its rows depend on; the rest is for the reader.
 
     Args:
-        args: a dataclass; of fields that hold the path of a file, and of `data`, the content counts too.
+        args: a dataclass; of fields that hold the path of a file, and of `data`, the content counts too. What
+            `data` names is read by a method `load_data` of the arguments, if they have one.
         threads: of torch, in each worker.
         names: of the trials, in the order of the plan.
 
@@ -109,7 +110,7 @@ def _data(args: Any) -> Row:
         if isinstance(value, Path) and value.is_file()
     }
     if isinstance(values.get("data"), str):
-        data = load_data(values["data"])
+        data = getattr(args, "load_data", load_data)(values["data"])
         description |= {"data_md5": data.checksum, "data_sizes": [len(data.train.x), len(data.test.x)]}
     return description
 

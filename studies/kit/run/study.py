@@ -25,7 +25,9 @@ class Study(Protocol):
 
     __name__: str
     __doc__: str | None
-    Args: type[Any]  # a frozen dataclass with a default for every field
+    # a frozen dataclass with a default for every field; where its `data` is not for `learners.data.load_data`
+    # to read, it has a method `load_data(where)` that returns a `Dataset`
+    Args: type[Any]
 
     @staticmethod
     def plan(args: Any) -> Sequence[Any]:
