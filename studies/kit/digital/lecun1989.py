@@ -15,7 +15,7 @@ from typing import Final, Literal
 import torch
 from torch import Generator, Tensor
 
-from ..data.lecun1989 import CONNECTED_MAPS, OUTSIDE, SIDE
+from ..data.lecun1989 import CONNECTED_MAPS, OUTSIDE, PARAMETERS, SIDE
 
 ActivationName = Literal["tanh", "relu"]
 Loss = Literal["squared error", "softmax"]
@@ -39,13 +39,17 @@ class Copies:
     """Several networks and what a step of each needs, all of it allocated once.
 
     knobs: (parameters of all copies,), with gradient alike; the connections that H2 lacks stay 0 in both.
+    parameters, products: of one copy, and the multiplications by which it names an image's class.
     """
+
+    parameters: Final = sum(PARAMETERS)
+    products: Final = 64 * MAPS * 25 + 16 * MAPS * 200 + 192 * 30 + 30 * 10
 
     def __init__(
         self, kind: NetworkKind, generators: list[Generator], dtype: torch.dtype = torch.float32
     ) -> None:
         count = len(generators)
-        self.kind = kind
+        self.kind, self.loss, self.dropout = kind, kind.loss, kind.dropout
         sizes = [count * rows * cols for rows, cols in _SHAPES]
         self.knobs, self.gradient = torch.zeros(sum(sizes), dtype=dtype), torch.zeros(sum(sizes), dtype=dtype)
         self.weights = _views(self.knobs, sizes, count)
@@ -81,7 +85,7 @@ class Copies:
         h2_kept = h2.view(-1, 1, 192) if dropped is None else h2.view(-1, 1, 192) * dropped
         h3 = self._activation(torch.baddbmm(b3, h2_kept, w3))
         out = torch.baddbmm(b4, h3, w4)
-        return [h1, h2, h2_kept, h3, out if self.kind.loss == "softmax" else out.tanh_()]
+        return [h1, h2, h2_kept, h3, out if self.loss == "softmax" else out.tanh_()]
 
     def compute_gradient(self, patches: Tensor, target: Tensor, dropped: Tensor | None = None) -> None:
         """Compute the gradient of the loss of one image for each copy, into `gradient`.
@@ -92,7 +96,7 @@ class Copies:
         h1, h2, h2_kept, h3, out = self.forward(patches, dropped)
         _, _, w2, _, w3, _, w4, _ = self.weights
         g1, d1, g2, d2, g3, d3, g4, d4 = self._gradients  # the gradient at a bias is that at its node
-        if self.kind.loss == "softmax":
+        if self.loss == "softmax":
             torch.sub(out.softmax(-1), target, out=d4)
         else:  # the mean over the ten outputs
             _node_gradient("tanh", torch.sub(out, target).mul_(0.2), out, d4)
@@ -109,6 +113,10 @@ class Copies:
         back = self._folded.index_select(1, self._table).view(-1, 64, 9, MAPS).sum(2)
         _node_gradient(self.kind.activation, back, h1, d1)
         torch.bmm(patches.mT, d1, out=g1)
+
+    def prepare(self, images: Tensor) -> Tensor:  # (..., 256) -> (..., 64, 25)
+        """What `forward`, `compute_gradient` and `predict` take of images: patches."""
+        return kernel_patches(images)
 
     def predict(self, patches: Tensor) -> Tensor:  # (images, 64, 25) -> (copies, images)
         """The class that every copy names for each image."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, cross_entropy, pad
+from torch.utils.flop_counter import FlopCounterMode
 
 from analog import stream
 from studies.kit.data.lecun1989 import CONNECTED_MAPS, OUTSIDE, PARAMETERS
@@ -95,3 +96,10 @@ def test_missing_connections_stay_missing() -> None:
     image = kernel_patches(torch.rand(3, 256, generator=stream(0, "missing"), dtype=F64))
     made.compute_gradient(image, torch.ones(3, 1, 10, dtype=F64))
     assert int((made._gradients[2][0] != 0).sum()) == sizes[2]
+
+
+def test_an_image_is_named_by_as_many_products_as_the_source_counts() -> None:
+    weights = [w[0] for w in copies(NetworkKind()).weights]
+    with FlopCounterMode(display=False) as counter:
+        source(NetworkKind(), weights, torch.zeros(256, dtype=F64))
+    assert counter.get_total_flops() == 2 * Copies.products == 2 * 63_660
