@@ -5,9 +5,9 @@ https://doi.org/10.1162/neco.1989.1.4.541) learns handwritten digits, as Karpath
 (https://karpathy.github.io/2022/03/14/lecun1989/). The paper ends at 0.14 % of errors in training and 5.00 %
 in test after 23 passes, his reproduction at 0.62 and 4.09 %.
 
-This file and `python -m studies lecun1989 --rungs base --seeds 1` draw the same images, the same first weights
-and the same orders, and give the same errors after each pass. That one derives by hand and trains several
-seeds at once, ten times as fast; this one is short. A minute a pass.
+This file and `python -m studies lecun1989 --rungs base --seeds 1` draw the same images, the same first
+weights and the same orders, and give the same errors after each pass. That one derives by hand and trains
+several seeds at once, some ten times as fast; this one is short.
 """
 
 from collections.abc import Iterator

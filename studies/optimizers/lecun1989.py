@@ -33,8 +33,8 @@ begin at 0, but for the outputs' -1 where targets are squared; the transformer i
 source tells its size only.
 
 A short version that is made for reading is `docs/lecun1989.py`: the first rung by torch's automatic
-derivatives, with the same numbers. The same network as a chip, trained in place without backprop, is the study
-`convolution`.
+derivatives, with the same numbers. The same network as a chip, trained in place without backprop, is the
+study `convolution`.
 
 Open questions: what averaging would bring to chips, which cannot read their weights but can average answers.
 """
@@ -42,6 +42,7 @@ Open questions: what averaging would bring to chips, which cannot read their wei
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from statistics import fmean, median
 from time import perf_counter
 from typing import Final, Literal, NamedTuple, get_args
@@ -227,7 +228,7 @@ def _time(trial: Trial) -> Iterator[Row]:
 def _seconds(work: Iterator[object]) -> list[float]:
     """How long each piece of work took."""
     marks = [perf_counter()] + [perf_counter() for _ in work]
-    return [end - begin for begin, end in zip(marks, marks[1:], strict=False)]
+    return [end - begin for begin, end in pairwise(marks)]
 
 
 def table(rows: Sequence[Row]) -> list[Row]:
