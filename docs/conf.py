@@ -9,6 +9,7 @@ sys.path[:0] = [str(DOCS.parent), str(DOCS)]
 
 from _site import docstrings, references  # noqa: E402
 from _site.api_pages import write_api_pages  # noqa: E402
+from _site.device_pages import write_device_pages  # noqa: E402
 from _site.study_pages import write_study_pages  # noqa: E402
 
 project = "mortal"
@@ -71,6 +72,7 @@ sphinx_gallery_conf = {
 def _write_pages(app: Any) -> None:
     write_api_pages(DOCS / "api")
     write_study_pages(DOCS / "studies", DOCS.parent)
+    write_device_pages(DOCS / "devices", DOCS.parent)
 
 
 def setup(app: Any) -> None:

@@ -21,7 +21,8 @@ def test_the_site_has_its_parts() -> None:
     studies = [p for p in PAGES if p.startswith("studies/")]
     tutorials = [p for p in PAGES if p.startswith("learn/plot_")]
     reference = [p for p in PAGES if p.startswith("api/")]
-    assert len(studies) > 30 and len(tutorials) >= 7 and len(reference) > 20
+    devices = [p for p in PAGES if p.startswith("devices/")]
+    assert len(studies) > 30 and len(devices) > 15 and len(tutorials) >= 7 and len(reference) > 20
     assert {"index.html", "concepts.html", "words.html", "coming_from.html", "results.html"} <= {*PAGES}
 
 

@@ -103,7 +103,7 @@ def _sections(doc: str) -> Iterator[str]:
     sections: dict[str, list[str]] = {}
     for paragraph in paragraphs:
         heading = next((h for start, h in SECTIONS.items() if paragraph.startswith(start)), "How")
-        sections.setdefault(heading, []).append(_markdown(paragraph))
+        sections.setdefault(heading, []).append(markdown_of(paragraph))
     order = dict.fromkeys(["How", *SECTIONS.values()])
     for heading in order:
         if heading in sections:
@@ -111,7 +111,7 @@ def _sections(doc: str) -> Iterator[str]:
             yield from sections[heading]
 
 
-def _markdown(paragraph: str) -> str:
+def markdown_of(paragraph: str) -> str:
     """A paragraph of a docstring: addresses become links, what it sets off by indentation stays as it is."""
     if paragraph.startswith("    "):
         return paragraph
