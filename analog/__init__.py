@@ -11,8 +11,9 @@ from .device import Device
 from .devices.ideal import Ideal
 from .devices.mismatched import Mismatched
 from .io.store import load, save
-from .layers.convolution import conv2d, patches
+from .layers.convolution import patches
 from .layers.crossbar import Layer, dense, grouped, mlp
+from .layers.regular import conv2d
 from .measurement import MeasurementPlan, MeasurementTable
 from .port import BadReading, Dead, Port, Probe, Reading, checked
 from .randomness import Fabrication, Noise

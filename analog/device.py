@@ -43,6 +43,12 @@ class Device(Protocol[S]):
     whether a device keeps the contract.
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Forget the weights that a class above states for a `collect` of its own, where there is another."""
+        super().__init_subclass__(**kwargs)
+        if "collect" in vars(cls) and "weights" not in vars(cls):
+            cls.weights = Device.weights  # type: ignore[method-assign]
+
     def __post_init__(self) -> None:
         """Check each parameter against its range; one of your own calls this one first.
 
@@ -153,6 +159,19 @@ class Device(Protocol[S]):
             (*probes, *fleet, tiles, n, rows).
         """
         ...
+
+    def weights(self, cells: S) -> Tensor | None:
+        """State what `collect` multiplies activities by, where it does that and nothing else.
+
+        Regular convolutions are then not gathered, which takes longer than the product. A class that has a
+        `collect` of its own states its own weights, or none.
+
+        Returns:
+            (*probes, *fleet, tiles, rows, cols), as the fields of the cells; None: not stated, or not all
+            that happens, as where activities are bent or noise is drawn.
+        """
+        del cells  # states none
+        return None
 
     def reflect(self, cells: S, y: Tensor, noise: Noise) -> Tensor | None:
         """Carry the states of the nodes above back through the synapses to the nodes below.

@@ -38,6 +38,10 @@ class LastSums:
         Returns:
             (*probes, *fleet, tiles, n, rows).
         """
+        weights = regular_weights(device, layer, cells)
+        if weights is not None:
+            self.forget()
+            return layer.multiply(x, weights)
         z = layer.gather(x)
         if self._kept is not None and self._kept[0] is cells and torch.equal(self._kept[1], z):
             return self._kept[2]
@@ -92,11 +96,9 @@ def propagate(
         if last is not None and offset is None and not taps:
             u = last.collect(device, layer, layer_cells, x, spec.fleet, noise)
         else:
-            z = _of_fleet(layer.gather(x), spec.fleet)
             if offset is not None:
                 layer_cells = device.perturb(layer_cells, offset)
-                z = z.expand(*lead, *z.shape[-bare:])
-            u = device.collect(layer_cells, z, noise)
+            u = _collect(device, layer, layer_cells, x, spec.fleet, lead if offset is not None else (), noise)
         if push is not None:
             u = u + layer.unscatter(push)
         u = device.sense(layer_cells, u, noise)
@@ -109,6 +111,28 @@ def propagate(
 
 def _memory(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
+
+
+def regular_weights(device: Device[S], layer: Layer, cells: S) -> Tensor | None:
+    """The weights (*probes, *fleet, tiles, rows, cols) of a layer that need not gather; else None."""
+    return device.weights(cells) if layer.regular else None
+
+
+def _collect(
+    device: Device[S],
+    layer: Layer,
+    cells: S,
+    x: Tensor,
+    fleet: tuple[int, ...],
+    lead: tuple[int, ...],
+    noise: Noise,
+) -> Tensor:
+    """The sums of a layer's cells, which have the probe axes `lead`."""
+    weights = regular_weights(device, layer, cells)
+    if weights is not None:
+        return layer.multiply(x, weights)
+    z = _of_fleet(layer.gather(x), fleet)
+    return device.collect(cells, z.expand(*lead, *z.shape[-len(fleet) - 3 :]) if lead else z, noise)
 
 
 def _of_fleet(z: Tensor, fleet: tuple[int, ...]) -> Tensor:

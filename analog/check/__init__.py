@@ -9,8 +9,8 @@ import torch
 
 from ..contract import ContractError, Law, OncePerPart, first_sentence
 from ..device import Device
-from ..layers.convolution import conv2d
 from ..layers.crossbar import Layer, dense, grouped
+from ..layers.regular import conv2d
 from .aging import check_aging, check_aging_by_chance
 from .assertions import require
 from .fabrication import check_fabrication, check_files, check_parameters
@@ -28,6 +28,7 @@ from .responses import (
     check_noiseless_slopes,
     check_slopes_at_zero,
 )
+from .stated_weights import check_stated_weights
 from .surroundings import Generators
 from .trial import Trial
 from .watched import Watched
@@ -42,6 +43,7 @@ _LAWS: Final = (  # a law that says why others may look broken goes first
     check_finite_readings,
     check_relaxing,
     check_freshness,
+    check_stated_weights,
     check_probes,
     check_fresh_noise,
     check_influence_in_readings,

@@ -34,6 +34,10 @@ class Watched(StatelessEffect[Any]):
         wanted = (*x.shape[:-1], cells.knobs.shape[-2])
         return _form("collect", _call("collect", self.device.collect, cells, x, noise), wanted, x, noise)
 
+    def weights(self, cells: Any) -> Tensor | None:
+        weights = _call("weights", self.device.weights, cells)
+        return None if weights is None else _form("weights", weights, tuple(cells.knobs.shape), cells.knobs)
+
     def reflect(self, cells: Any, y: Tensor, noise: Noise) -> Tensor | None:
         back = _call("reflect", self.device.reflect, cells, y, noise)
         wanted = (*y.shape[:-1], cells.knobs.shape[-1])

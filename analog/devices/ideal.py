@@ -30,6 +30,9 @@ class Ideal(Device[IdealCells]):
         del noise  # ideal devices are noiseless
         return x @ cells.knobs.mT
 
+    def weights(self, cells: IdealCells) -> Tensor:
+        return cells.knobs
+
     def fire(self, cells: IdealCells, u: Tensor, noise: Noise) -> Tensor:
         del cells, noise  # all neurons are alike
         return u.relu()

@@ -78,6 +78,9 @@ class Mismatched(Device[MismatchedCells]):
         del noise  # enters once, at the amplifier
         return x @ cells.weights.mT
 
+    def weights(self, cells: MismatchedCells) -> Tensor:
+        return cells.weights
+
     def sense(self, cells: MismatchedCells, u: Tensor, noise: Noise) -> Tensor:
         return torch.addcmul(cells.amplifier_offset, u, cells.amplifier_gain).add(
             noise.normal(u), alpha=self.read_noise

@@ -68,6 +68,9 @@ class ModulatorBank(Device[ModulatorCells]):
         del noise  # enters once, at the detector
         return x @ cells.weights.mT
 
+    def weights(self, cells: ModulatorCells) -> Tensor:
+        return cells.weights
+
     def sense(self, cells: ModulatorCells, u: Tensor, noise: Noise) -> Tensor:
         del cells  # detectors are alike
         return u.add(noise.normal(u), alpha=self.read_noise)

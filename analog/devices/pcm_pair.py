@@ -176,6 +176,9 @@ class PCMPair(Device[PairCells]):
         del noise  # enters once, at the amplifier
         return x @ cells.knobs.mT
 
+    def weights(self, cells: PairCells) -> Tensor:
+        return cells.knobs
+
     def sense(self, cells: PairCells, u: Tensor, noise: Noise) -> Tensor:
         del cells  # amplifiers are alike
         return u.add(noise.normal(u), alpha=self.read_noise)

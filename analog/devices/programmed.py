@@ -166,6 +166,9 @@ class Programmed(Device[H]):
         del noise  # enters once, at the amplifier
         return x @ cells.weights.mT
 
+    def weights(self, cells: H) -> Tensor:
+        return cells.weights
+
     def sense(self, cells: H, u: Tensor, noise: Noise) -> Tensor:
         del cells  # amplifiers are alike
         return u.add(noise.normal(u), alpha=self.read_noise)

@@ -172,6 +172,9 @@ class Pulsed(Device[PulsedCells]):
         del noise  # enters once, at the amplifier
         return x @ cells.weights.mT
 
+    def weights(self, cells: PulsedCells) -> Tensor:
+        return cells.weights
+
     def sense(self, cells: PulsedCells, u: Tensor, noise: Noise) -> Tensor:
         del cells  # amplifiers are alike
         return u.add(noise.normal(u), alpha=self.read_noise)

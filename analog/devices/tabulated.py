@@ -130,6 +130,9 @@ class Tabulated(Device[TabulatedCells]):
         del noise  # enters once, at the amplifier
         return x @ cells.knobs.mT
 
+    def weights(self, cells: TabulatedCells) -> Tensor:
+        return cells.knobs
+
     def sense(self, cells: TabulatedCells, u: Tensor, noise: Noise) -> Tensor:
         del cells  # amplifiers are alike
         return u.add(noise.normal(u), alpha=self.read_noise)

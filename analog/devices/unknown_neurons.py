@@ -59,6 +59,9 @@ class UnknownNeurons(Device[UnknownCells]):
         del noise  # enters once, at the amplifier
         return x @ cells.knobs.mT
 
+    def weights(self, cells: UnknownCells) -> Tensor:
+        return cells.knobs
+
     def sense(self, cells: UnknownCells, u: Tensor, noise: Noise) -> Tensor:
         del cells  # amplifiers are alike
         return u.add(noise.normal(u), alpha=self.read_noise)

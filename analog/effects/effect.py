@@ -71,6 +71,9 @@ class Effect(Device[C], Generic[C, S]):
     def collect(self, cells: C, x: Tensor, noise: Noise) -> Tensor:
         return self.device.collect(self.inner(cells), x, noise)
 
+    def weights(self, cells: C) -> Tensor | None:
+        return self.device.weights(self.inner(cells))
+
     def reflect(self, cells: C, y: Tensor, noise: Noise) -> Tensor | None:
         return self.device.reflect(self.inner(cells), y, noise)
 

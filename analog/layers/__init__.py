@@ -3,17 +3,24 @@
 from .convolution import Sites
 from .crossbar import Dense
 from .lattice import periodic_lattice
-from .mixer import Averaged, Normalized, Prepared, channel_mixing, local_mixer, prepared, token_mixing
+from .mixer import channel_mixing, local_mixer, token_mixing
 from .one_hot import OneHot
 from .paired import Paired
+from .pooling import AveragePooled, MaxPooled
+from .preparation import Averaged, Normalized, Preparation, Prepared, prepared
+from .regular import Convolution
 from .wrapped import Wrapped
 
 __all__ = [
+    "AveragePooled",
     "Averaged",
+    "Convolution",
     "Dense",
+    "MaxPooled",
     "Normalized",
     "OneHot",
     "Paired",
+    "Preparation",
     "Prepared",
     "Sites",
     "Wrapped",

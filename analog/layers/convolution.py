@@ -7,9 +7,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from .crossbar import Gathering
+
 
 @dataclass(frozen=True)
-class Sites:
+class Sites(Gathering):
     """Tiles used again at several sites of an image, each site wired by a table.
 
     `table[tile][site][col]` is the input that drives the column: a feature, or one of three constants
@@ -70,7 +72,7 @@ class Sites:
         return y.unflatten(-1, (self.sites, self.tiles, self.rows)).movedim(-2, -4).flatten(-3, -2)
 
 
-def conv2d(
+def sites_of_image(
     image: tuple[int, int, int],  # planes, height, width
     channels: int,
     kernel_size: int,
@@ -81,18 +83,13 @@ def conv2d(
     biases: str = "shared",
     groups: Sequence[Sequence[int]] | None = None,
     linear: bool = False,
+    planes_first: bool = True,
+    image_planes_first: bool = True,
 ) -> Sites:
-    """A convolution over (planes, height, width), features ordered planes first.
-
-    Args:
-        channels: planes that come out.
-        padding: pixels on every side, holding `padding_value`.
-        biases: "shared" (one per channel), "per-site" (one per channel and site) or "none".
-        groups: for each group of channels the input planes that it sees; one tile per group,
-            channels divided evenly. None: one group that sees all planes.
+    """The sites of a convolution over an image, wired one by one; arguments are those of `conv2d`.
 
     Raises:
-        ValueError: sizes below 1, a kernel larger than the image, other biases, or uneven groups.
+        ValueError: as `conv2d`.
     """
     planes, height, width = _image("conv2d", image)
     _require_sizes(channels, kernel_size, stride, padding)
@@ -104,15 +101,16 @@ def conv2d(
         raise ValueError(f"conv2d: kernel_size {kernel_size}, stride {stride} leave no site of image {image}")
     corners = [(i * stride - padding, j * stride - padding) for i in range(down) for j in range(across)]
     always_on = _always_on(biases, planes * height * width, len(corners))
+    steps = (height * width, width, 1) if image_planes_first else (1, width * planes, planes)
     table = tuple(
         tuple(
-            (*_receptive_field(image, group, corner, kernel_size), *always_on[site])
+            (*_receptive_field(image, group, corner, kernel_size, steps), *always_on[site])
             for site, corner in enumerate(corners)
         )
         for group in groups_of_planes
     )
     rows = channels // len(groups_of_planes)
-    return Sites(planes * height * width, rows, table, padding_value, linear=linear)
+    return Sites(planes * height * width, rows, table, padding_value, planes_first, linear)
 
 
 def _require_sizes(channels: int, kernel_size: int, stride: int, padding: int) -> None:
@@ -124,7 +122,11 @@ def _require_sizes(channels: int, kernel_size: int, stride: int, padding: int) -
 
 
 def _receptive_field(
-    image: tuple[int, int, int], group: Sequence[int], corner: tuple[int, int], size: int
+    image: tuple[int, int, int],
+    group: Sequence[int],
+    corner: tuple[int, int],
+    size: int,
+    steps: tuple[int, int, int],  # from a plane, a row, a column to the next
 ) -> list[int]:
     """The numbers of the inputs under a kernel; what lies outside the image is the padding value."""
     planes, height, width = image
@@ -134,7 +136,8 @@ def _receptive_field(
         for y in range(top, top + size):
             for x in range(left, left + size):
                 inside = 0 <= y < height and 0 <= x < width
-                field.append((plane * height + y) * width + x if inside else outside)
+                number = plane * steps[0] + y * steps[1] + x * steps[2]
+                field.append(number if inside else outside)
     return field
 
 
@@ -165,7 +168,8 @@ def patches(
     planes, height, width = _image("patches", image)
     if size < 1 or height % size or width % size:
         raise ValueError(f"patches: size {size} does not divide an image of {height} x {width}")
-    sites = conv2d(image, features, size, stride=size, biases="shared" if bias else "none").table[0]
+    biases = "shared" if bias else "none"
+    sites = sites_of_image(image, features, size, stride=size, biases=biases).table[0]
     table = (sites,) if shared else tuple((site,) for site in sites)
     return Sites(planes * height * width, features, table, planes_first=False, linear=linear)
 

@@ -99,9 +99,72 @@ class Layer(Protocol):
         """
         ...
 
+    @property
+    def regular(self) -> bool:
+        """Whether `multiply` takes less time than to gather and multiply."""
+        ...
+
+    def multiply(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Multiply activity, as it is wired to the columns of the tiles, by weights.
+
+        Args:
+            x: (..., batch, features_in)
+            weights: (..., tiles, rows, cols)
+
+        Returns:
+            (..., tiles, batch*sites, rows)
+        """
+        ...
+
+    def weight_gradient(self, x: Tensor, nodes: Tensor) -> Tensor:
+        """Carry a gradient at the summing nodes to the weights of `multiply`, summed over the batch.
+
+        Args:
+            x: (..., batch, features_in), what drove the layer.
+            nodes: (..., batch, features), the gradient.
+
+        Returns:
+            (..., tiles, rows, cols)
+        """
+        ...
+
+    def input_gradient(self, x: Tensor, nodes: Tensor, weights: Tensor) -> Tensor:
+        """Carry a gradient at the summing nodes to what drove the layer, by the transpose of `multiply`.
+
+        Args:
+            x: (..., batch, features_in), what drove the layer.
+            nodes: (..., batch, features), the gradient.
+            weights: (..., tiles, rows, cols)
+
+        Returns:
+            (..., batch, features_in)
+
+        Raises:
+            ValueError: nothing is carried back through this wiring.
+        """
+        ...
+
+
+class Gathering:
+    """Products of a layer that are taken column by column, after `gather`, for any wiring."""
+
+    @property
+    def regular(self) -> bool:
+        return False
+
+    def multiply(self: Layer, x: Tensor, weights: Tensor) -> Tensor:
+        return self.gather(x) @ weights.mT
+
+    def weight_gradient(self: Layer, x: Tensor, nodes: Tensor) -> Tensor:
+        return self.unscatter(nodes).mT @ self.gather(x)
+
+    def input_gradient(self: Layer, x: Tensor, nodes: Tensor, weights: Tensor) -> Tensor:
+        del x  # the wiring is linear
+        return self.ungather(self.unscatter(nodes) @ weights)
+
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(Gathering):
     """Every input of a group drives every output of that group; one tile per group.
 
     Raises:

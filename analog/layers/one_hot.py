@@ -38,3 +38,8 @@ class OneHot:
     def __call__(self, x: Tensor) -> Tensor:
         numbers = torch.arange(self.symbols, dtype=x.dtype, device=x.device)
         return (x.unsqueeze(-1) == numbers).to(x.dtype).flatten(-2)
+
+    def pull_back(self, x: Tensor, gradient: Tensor) -> Tensor:
+        """Nothing: the number of a symbol has no derivative; (..., batch, features_in)."""
+        del gradient
+        return torch.zeros_like(x)

@@ -38,3 +38,8 @@ class Paired:
     def __call__(self, x: Tensor) -> Tensor:
         one = x.new_ones(()).expand(*x.shape[:-1], 1)
         return torch.cat((x, one, -x, -one), -1) * self.gain
+
+    def pull_back(self, x: Tensor, gradient: Tensor) -> Tensor:
+        """The gradient at the activity, (..., batch, features_in), from that at the pairs."""
+        plus, minus = gradient.chunk(2, -1)
+        return (plus - minus)[..., : x.shape[-1]] * self.gain

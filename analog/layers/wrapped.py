@@ -48,3 +48,16 @@ class Wrapped:
 
     def unscatter(self, y: Tensor) -> Tensor:
         return self.layer.unscatter(y)
+
+    @property
+    def regular(self) -> bool:
+        return self.layer.regular
+
+    def multiply(self, x: Tensor, weights: Tensor) -> Tensor:
+        return self.layer.multiply(x, weights)
+
+    def weight_gradient(self, x: Tensor, nodes: Tensor) -> Tensor:
+        return self.layer.weight_gradient(x, nodes)
+
+    def input_gradient(self, x: Tensor, nodes: Tensor, weights: Tensor) -> Tensor:
+        return self.layer.input_gradient(x, nodes, weights)

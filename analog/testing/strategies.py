@@ -18,8 +18,8 @@ from torch import Tensor
 
 from ..chip import Chip
 from ..device import Device
-from ..layers.convolution import conv2d
 from ..layers.crossbar import Layer, dense, grouped
+from ..layers.regular import conv2d
 from ..port import Probe
 from ..settings import Setting, settings
 from ..spec import Knobs, Spec

@@ -113,3 +113,13 @@ class _TargetBehind(Wrapped):
 
     def ungather(self, z: Tensor) -> Tensor:
         return torch.nn.functional.pad(self.layer.ungather(z), (0, self.target_features))
+
+    def multiply(self, x: Tensor, weights: Tensor) -> Tensor:
+        return self.layer.multiply(x[..., : -self.target_features], weights)
+
+    def weight_gradient(self, x: Tensor, nodes: Tensor) -> Tensor:
+        return self.layer.weight_gradient(x[..., : -self.target_features], nodes)
+
+    def input_gradient(self, x: Tensor, nodes: Tensor, weights: Tensor) -> Tensor:
+        gradient = self.layer.input_gradient(x[..., : -self.target_features], nodes, weights)
+        return torch.nn.functional.pad(gradient, (0, self.target_features))

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from analog.layers.convolution import conv2d
 from analog.layers.crossbar import Layer, dense
+from analog.layers.regular import conv2d
 from analog.port import Probe, Reading
 from analog.spec import Knobs, Spec
 from analog.tree import tree_leaves

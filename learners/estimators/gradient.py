@@ -70,7 +70,7 @@ def knob_gradient(layer: Layer, node_gradient: Tensor, inputs: Tensor) -> Tensor
     Returns:
         (..., tiles, rows, cols).
     """
-    return _mean_product(layer, node_gradient, layer.gather(inputs))
+    return layer.weight_gradient(inputs, node_gradient).div_(node_gradient.shape[-2])
 
 
 def knob_gradients(
@@ -101,7 +101,7 @@ def knob_gradients(
     ):
         parts = [] if knobs is None else [knobs]
         if nodes is not None:
-            parts.append(_mean_product(layer, nodes, gathered(at)))
+            parts.append(knob_gradient(layer, nodes, inputs[at]))
         if spec.synapse != "one-way" and gradient.nodes is not None:
             below = at_nodes[at - 1] if at else None
             above = inputs[at + 1] if at + 1 < len(spec.layers) else out
@@ -157,7 +157,3 @@ def _sent_back(
             yield -(back * gathered).sum(-2).div_(batch).unsqueeze(-2)
     if at_nodes is not None and synapse == "difference":
         yield -(layer.unscatter(at_nodes) * up).sum(-2).div_(batch).unsqueeze(-1)
-
-
-def _mean_product(layer: Layer, node_gradient: Tensor, gathered: Tensor) -> Tensor:
-    return (layer.unscatter(node_gradient).mT @ gathered).div_(node_gradient.shape[-2])

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from analog.layers.convolution import conv2d
 from analog.layers.crossbar import Layer, dense
+from analog.layers.regular import conv2d
 
 
 class Wired(NamedTuple):

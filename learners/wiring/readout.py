@@ -36,7 +36,7 @@ class DigitalReadout:
             del first, last  # there is but one layer
             (added,), (pushed,) = probe.knobs or (None,), probe.nodes or (None,)
             knobs = self.knobs if added is None else self.knobs + added
-            out = layer.scatter(layer.gather(x) @ knobs.mT)
+            out = layer.scatter(layer.multiply(x, knobs))
             return Reading((out if pushed is None else out + pushed,))
 
         return make_port(self.spec, program, pulse, read)

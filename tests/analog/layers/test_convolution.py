@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from analog import Chip, Ideal, Layer, conv2d, dense, patches, stream, xray
-from analog.layers.convolution import Sites
+from analog.layers import Convolution
 
 
 def draw(*shape: int) -> torch.Tensor:
@@ -64,4 +64,4 @@ def test_lecun_1989_has_9760_knobs() -> None:
 
 def test_sites_repr_is_short() -> None:
     layer = conv2d((2, 5, 4), 3, 3)
-    assert isinstance(layer, Sites) and len(repr(layer)) < 200
+    assert isinstance(layer, Convolution) and len(repr(layer)) < 200 and len(repr(layer.layer)) < 200

@@ -33,6 +33,7 @@ STALE: Final = r"stale"
 STATE: Final = r"\bstate\b|random|global|clock|twice|again|history|same identity"
 GRADIENT: Final = r"gradient"
 PERTURB: Final = r"perturb"
+WEIGHTS: Final = r"weights .*stated"
 BIRTH: Final = r"identity|birth|chip"
 
 
@@ -83,6 +84,8 @@ class Amplified(Ideal):
 def bent(device: Device, **functions: Callable[..., Any]) -> Device:
     """The same device with some of its functions replaced, which take no `self`."""
     other = copy(device)
+    if "collect" in functions:  # what a class of its own would do
+        functions = {"weights": lambda c: None} | functions
     for name, function in functions.items():
         object.__setattr__(other, name, function)
     return other

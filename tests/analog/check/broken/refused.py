@@ -128,6 +128,11 @@ REFUSED: Final[dict[str, tuple[str, ...]]] = {
         "neurons stale after a pulse",
         "weights that lag one pulse behind",
     ),
+    "check_stated_weights": (
+        "weights that leave out what large inputs do",
+        "weights that are not quite those of the product",
+        "weights beside noise that is drawn too",
+    ),
     "check_probes": (
         "a probe shared by all tiles",
         "probes centred over all of a call",

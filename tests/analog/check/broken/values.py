@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .bent import DTYPE, FINITE, GRADIENT, PURE, SHAPE, Breach, breach, has_probes, knobs_to, product
+from .bent import DTYPE, FINITE, GRADIENT, PURE, SHAPE, WEIGHTS, Breach, breach, has_probes, knobs_to, product
 
 
 class Crooked(torch.autograd.Function):
@@ -218,4 +218,18 @@ IMPURE: dict[str, Breach] = {
     ),
 }
 
-VALUES: dict[str, Breach] = {**NUMBERS, **TYPES, **SLOPES, **IMPURE}
+STATED: dict[str, Breach] = {
+    "weights that leave out what large inputs do": breach(
+        WEIGHTS, collect=lambda c, x, n: product(c, 30 * (x / 30).tanh()), weights=lambda c: c.knobs
+    ),
+    "weights that are not quite those of the product": breach(
+        WEIGHTS, collect=lambda c, x, n: product(c, x), weights=lambda c: 0.99 * c.knobs
+    ),
+    "weights beside noise that is drawn too": breach(
+        WEIGHTS,
+        collect=lambda c, x, n: product(c, x) + 1e-12 * n.normal(x[..., :1]),
+        weights=lambda c: c.knobs,
+    ),
+}
+
+VALUES: dict[str, Breach] = {**NUMBERS, **TYPES, **SLOPES, **IMPURE, **STATED}
