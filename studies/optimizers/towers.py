@@ -9,15 +9,19 @@ Published beside ours (Chandra et al., NeurIPS 2022, https://arxiv.org/abs/1909.
 epochs, 3 seeds: SGD 8.99, under SGD 4.81; Adam 4.67, under SGD about 3.05; AdaGrad 7.40, 6.90; RMSProp 4.19,
 3.3 to 3.6.
 
-"greedy, as published" is the source's hypergradient (horizon 0: a rate answers for the last step alone, and
-there is no warm-up); "ours" has a horizon and a warm-up. Only the former may stand beside the published 4.81:
-what "ours" is better by is another algorithm. Both have AdaGrad above the lowest level, on the logarithm of
-rates, where the source has SGD on the rates themselves. An optimizer alone is the same for both.
+"as published" is the source's own algorithm with its own rules (`studies.kit.digital.chandra2022`): a rate
+answers for the last step alone, SGD moves the rates themselves on every level, and there is no warm-up. Only
+this may stand beside the published 4.81: what "ours" is better by is another algorithm, with a horizon and a
+warm-up, and AdaGrad on the logarithm of rates above the lowest level. "ours, horizon 0" is that without
+horizon and warm-up, and says what these two are worth. Rules alone differ between the source and ours only in
+where squares begin, so height 1 stands for both.
+
+The source's other remarks, each a flag: the taller the tower, the less the highest level's own rate matters
+(--upper-factors, its multiples); every level costs little time and no memory that grows (--where overhead:
+milliseconds, and the numbers that an update keeps once each level has moved, and after the last step).
 
 On chips a tower may begin at any of seven rates, of which the last two, 10 and 100, are meant to fail: begun
 there most chips are lost before anything is told, as their cells saturate. They stand in the same table.
-
-How long an update takes at each height: `--where overhead`.
 
 What it takes, beyond the source (`Tuner`): its hypergradient is greedy, and settles at rates some ten times
 too low. A fixed memory of sensitivities mends a part; a horizon that grows with the training mends it, for
@@ -59,16 +63,19 @@ from learners import (
 from learners.data import Dataset, batches, count_steps, held_out, load_data
 from learners.recipes import PROBE_SIZE
 from learners.updates import current_hyperparameters
+from learners.updates.hyperparameter import Number
 
+from ..kit.digital.baselines import count_numbers
+from ..kit.digital.chandra2022 import published_tower
 from ..kit.digital.mlps import Sizes, error_rates, gradient, initial_knobs, seed_batches
 from ..kit.recipes.training_size import network, training_size
 from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
-from ..kit.report.tables import percent_with_interval
+from ..kit.report.tables import fixed, percent_with_interval
 from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, NonNegative, Positive, Share
 from ..kit.run.study import Row
 
-Algorithm = Literal["ours", "greedy, as published"]
+Algorithm = Literal["ours", "ours, horizon 0", "as published"]
 OptimizerName = Literal["sgd", "momentum", "adagrad", "rmsprop", "adam"]
 Where = Literal["digital", "chips", "overhead"]
 RATES: Final[dict[OptimizerName, float]] = {  # usual ones
@@ -87,13 +94,13 @@ OPTIMIZERS: Final[dict[OptimizerName, Callable[..., Update]]] = {
 }
 PUBLISHED: Final[dict[tuple[object, ...], str]] = {  # MNIST at the usual rate, 3 seeds
     ("digital", "sgd", 1, "nothing"): "8.99",
-    ("digital", "sgd", 2, "greedy, as published"): "4.81",
+    ("digital", "sgd", 2, "as published"): "4.81",
     ("digital", "adagrad", 1, "nothing"): "7.40",
-    ("digital", "adagrad", 2, "greedy, as published"): "6.90",
+    ("digital", "adagrad", 2, "as published"): "6.90",
     ("digital", "rmsprop", 1, "nothing"): "4.19",
-    ("digital", "rmsprop", 2, "greedy, as published"): "3.3 to 3.6",
+    ("digital", "rmsprop", 2, "as published"): "3.3 to 3.6",
     ("digital", "adam", 1, "nothing"): "4.67",
-    ("digital", "adam", 2, "greedy, as published"): "about 3.05",
+    ("digital", "adam", 2, "as published"): "about 3.05",
 }
 ABOVE: Final = (0.3, 0.03)  # AdaGrad's rates on the second level and on those above it
 BATCH, HIDDEN = 256, 128
@@ -104,9 +111,10 @@ class Args(SeededChips):
     data: str = "mnist"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     where: tuple[Where, ...] = ("digital", "chips")  # overhead measures time, so its rows are never the same
     optimizers: tuple[OptimizerName, ...] = get_args(OptimizerName)
-    heights: tuple[Count, ...] = (1, 2, 3)  # 1 is the optimizer alone
+    heights: tuple[Count, ...] = (1, 2, 3)  # 1 is the optimizer alone; the source has up to 5 and more
     algorithms: tuple[Algorithm, ...] = get_args(Algorithm)  # of what tunes it, from height 2
     factors: tuple[Positive, ...] = (0.01, 1.0, 100.0)  # of the usual rate, where training begins
+    upper_factors: tuple[Positive, ...] = (1.0,)  # of the highest level's rate, from height 2; digital only
     seeds: Count = 5  # networks or chips
     epochs: Positive = 30.0
     horizon: NonNegative = 0.4  # what sensitivities are remembered for by ours, of the steps made
@@ -142,12 +150,19 @@ def plan(args: Args) -> list[Trial]:
     return [Trial(args, w, o, h, a) for w in args.where for o in args.optimizers for h, a in towers]
 
 
-def update(trial: Trial, learning_rate: Tensor, total: int) -> Update:
-    """An optimizer and what tunes it, in a training of so many steps; at height 1 nothing does."""
+def update(trial: Trial, learning_rate: Tensor, total: int, top: Number = 1.0) -> Update:
+    """An optimizer and what tunes it, in a training of so many steps; at height 1 nothing does.
+
+    Args:
+        learning_rate: where it begins, one for each network or chip.
+        top: what the rate of the highest level is multiplied by, likewise.
+    """
+    if trial.algorithm == "as published" and trial.height > 1:
+        return published_tower(trial.optimizer, learning_rate, trial.height, top)
     args, above = trial.args, (ABOVE[0], *[ABOVE[1]] * trial.height)[: trial.height - 1]
     tuned_by: Update | None = None
-    for rate in reversed(above):
-        tuned_by = adagrad(rate, tuned_by=tuned_by)
+    for level, rate in enumerate(reversed(above)):
+        tuned_by = adagrad(rate if level else rate * top, tuned_by=tuned_by)
     is_ours = trial.algorithm == "ours"
     horizon, warmup = (args.horizon, round(args.warmup * total)) if is_ours else (0.0, 0)
     tuner = None if tuned_by is None else Tuner(tuned_by, horizon, warmup)
@@ -166,11 +181,12 @@ def run(trial: Trial) -> Iterator[Row]:
 
 def _digital(trial: Trial, data: Dataset) -> Iterator[Row]:
     args = trial.args
-    sizes = Sizes(args.seeds, len(args.factors), data.features, HIDDEN, data.classes)
+    variants = [(f, u) for f in args.factors for u in (args.upper_factors if trial.height > 1 else (1.0,))]
+    sizes = Sizes(args.seeds, len(variants), data.features, HIDDEN, data.classes)
     knobs = initial_knobs(sizes, _generators(args, "weights"))
-    starts = RATES[trial.optimizer] * torch.tensor(args.factors).repeat(args.seeds)
+    factors, upper_factors = torch.tensor(variants).repeat(args.seeds, 1).unbind(1)
     total = count_steps(data.train, BATCH, args.epochs)
-    descent = update(trial, starts, total)
+    descent = update(trial, RATES[trial.optimizer] * factors, total, upper_factors)
     state = descent.init(tuple(map(torch.zeros_like, knobs)))
     for number, batch in enumerate(seed_batches(data, BATCH, args.epochs, _generators(args, "order")), 1):
         drive, state = descent.step(gradient(sizes, knobs, batch), state)
@@ -181,12 +197,14 @@ def _digital(trial: Trial, data: Dataset) -> Iterator[Row]:
     wrong = error_rates(sizes, knobs, data.test).tolist()
     ends = torch.as_tensor(current_hyperparameters(descent, state)[0]["learning_rate"]).tolist()
     for row, (error, end) in enumerate(zip(wrong, ends, strict=True)):
-        seed, factor = divmod(row, sizes.variants)
+        seed, variant = divmod(row, sizes.variants)
+        factor, upper = variants[variant]
         yield {
             "what": "end",
             "seed": seed,
-            "start": RATES[trial.optimizer] * args.factors[factor],
-            "factor": args.factors[factor],
+            "start": RATES[trial.optimizer] * factor,
+            "factor": factor,
+            "upper factor": upper,
             "error": round(error, 6),
             "learning_rate": end,
             "done": 1.0,
@@ -215,25 +233,28 @@ def _on_chips(trial: Trial, data: Dataset) -> Iterator[Row]:
             "what": "end",
             "seed": who,
             "start": args.chip_rates[start],
+            "upper factor": 1.0,
             "error": round(1 - right, 6),
             "done": 1.0,
         }
 
 
 def _overhead(trial: Trial, data: Dataset) -> Iterator[Row]:
-    """Median seconds of the update of one network, and of its gradient, a batch at a time."""
+    """Median seconds of the update of one network, and of its gradient, a batch at a time; what it keeps."""
     sizes = Sizes(1, 1, data.features, HIDDEN, data.classes)
     knobs = initial_knobs(sizes, _generators(trial.args, "weights")[:1])
     descent = update(trial, torch.tensor(RATES[trial.optimizer]), 7000)
-    state, seconds = descent.init(tuple(map(torch.zeros_like, knobs))), []
-    for batch in seed_batches(data, BATCH, 1.0, _generators(trial.args, "order")[:1]):
+    state, seconds, kept = descent.init(tuple(map(torch.zeros_like, knobs))), [], []
+    for batch in seed_batches(data, BATCH, 2.0, _generators(trial.args, "order")[:1]):
         before = perf_counter()
         knob_gradient = gradient(sizes, knobs, batch)
         between = perf_counter()
         _, state = descent.step(knob_gradient, state)
         seconds.append((between - before, perf_counter() - between))
+        kept.append(count_numbers(state) / sum(w.numel() for w in knobs))
     first, second = (median(part) for part in zip(*seconds, strict=True))
-    yield {"what": "seconds", "gradient": first, "update": second, "done": 1.0}
+    memory = {"kept": round(kept[trial.height], 4), "kept at the end": round(kept[-1], 4)}
+    yield {"what": "seconds", "gradient": first, "update": second, **memory, "done": 1.0}
 
 
 def _generators(args: Args, what: str) -> list[Generator]:
@@ -246,22 +267,36 @@ def table(rows: Sequence[Row]) -> list[Row]:
     for case in dict.fromkeys(tuple(r[key] for key in _CASE) for r in ends):
         of_line = [r for r in ends if tuple(r[key] for key in _CASE) == case]
         line = dict(zip(_CASE, case, strict=True)) | {"n": len({r["seed"] for r in of_line})}
-        line["published, MNIST %"] = PUBLISHED.get(case, "")
+        line["published, MNIST %"] = PUBLISHED.get(case[:-1], "") if case[-1] == 1.0 else ""
         for start in sorted({r["start"] for r in ends}):
             errors = [r["error"] for r in of_line if r["start"] == start]
             line[f"begun at {start:g}, error %"] = percent_with_interval(errors)
         lines.append(line)
     for row in times:
         share = f"{1e3 * row['update']:.2f} ms, the gradient {1e3 * row['gradient']:.2f}"
-        lines.append({key: row[key] for key in _CASE} | {"time": share})
+        kept = f"{fixed(row['kept'])}, at the end {fixed(row['kept at the end'])}"
+        lines.append({key: row[key] for key in _TOWER} | {"time": share, "numbers kept a weight": kept})
     return lines
 
 
-_CASE = ("where", "optimizer", "height", "tuned by")
+_TOWER = ("where", "optimizer", "height", "tuned by")
+_CASE = (*_TOWER, "upper factor")
 
 
 def figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    """Error by where training began, and, if several were tried, by the highest level's rate."""
     ends = [r for r in rows if r["what"] == "end"]
+    drawn = {"towers": _by([r for r in ends if r["upper factor"] == 1.0], "start")}
+    if len({r["upper factor"] for r in ends}) > 1:
+        of_start = [r for r in ends if r["height"] > 1 and r.get("factor") == 1.0]
+        drawn["towers_upper"] = _by(of_start, "upper factor")
+    return drawn
+
+
+_ALONG = {"start": "learning rate at the start", "upper factor": "highest level's rate, of the usual"}
+
+
+def _by(ends: Sequence[Row], along: str) -> Figure:
     cases = list(dict.fromkeys((r["where"], r["optimizer"]) for r in ends))
     figure, axes = panels(len(cases), sharey=True)
     look = looks((r["height"], r["tuned by"]) for r in ends)
@@ -269,14 +304,14 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
         of_panel = [r for r in ends if (r["where"], r["optimizer"]) == (where, optimizer)]
         for height, tuned_by in dict.fromkeys((r["height"], r["tuned by"]) for r in of_panel):
             of_curve = [r for r in of_panel if (r["height"], r["tuned by"]) == (height, tuned_by)]
-            starts = sorted({r["start"] for r in of_curve})
-            errors = {s: [100 * r["error"] for r in of_curve if r["start"] == s] for s in starts}
+            places = sorted({r[along] for r in of_curve})
+            errors = {place: [100 * r["error"] for r in of_curve if r[along] == place] for place in places}
             label = f"height {height}, {tuned_by}" if height > 1 else "alone"
             course(axis, errors, label=label, **look[height, tuned_by])
         axis.set(title=f"{where}, {optimizer}", xscale="log", yscale="log")
     for axis in axes:
-        axis.set(xlabel="learning rate at the start", ylabel="test error, %")
+        axis.set(xlabel=_ALONG[along], ylabel="test error, %")
     legend(figure)
     count = len({r["seed"] for r in ends})
     note(figure, f"mean of {count} networks or chips; bands: {INTERVAL}")
-    return {"towers": figure}
+    return figure
