@@ -22,7 +22,7 @@ from .estimators.estimate import judge_baseline
 from .estimators.gradient import active_nodes
 from .learner import Batch, Step
 from .losses import Loss, known_gradient
-from .node_descent import carry_down, descend_nodes
+from .node_descent import by_matrix, carry_down, descend_nodes
 from .updates.record import Update, require_update
 
 
@@ -115,7 +115,8 @@ class MeasuredFeedback:
                 for layer, response in enumerate(responses, 1)
             )
         assert baseline.output_gradient is not None  # the loss knows it
-        nodes = carry_down(port.spec, reading.taps, [r.mean for r in responses], baseline.output_gradient)
+        back = [by_matrix(response.mean) for response in responses]
+        nodes = carry_down(port.spec, reading.taps, back, baseline.output_gradient)
         update, step = descend_nodes(port, baseline, nodes, inputs, self.update, state.update)
         return MeasuredState(update, responses, state.steps + 1), step
 

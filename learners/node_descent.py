@@ -1,6 +1,6 @@
 """Descent of a gradient that is carried to the summing nodes without a probe, by some backward model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -41,15 +41,19 @@ def descend_nodes(
     return state, Step(losses.sum(-1).mean(-1), baseline.reading)
 
 
+Back = Callable[[Tensor], Tensor]  # gradient at a layer's nodes -> at the tap of the layer below
+
+
 def carry_down(
-    spec: Spec, taps: Sequence[Tensor], responses: Sequence[Tensor], output_gradient: Tensor
+    spec: Spec, taps: Sequence[Tensor], back: Sequence[Back], output_gradient: Tensor
 ) -> tuple[Tensor, ...]:
     """Carry gradients from the outputs down to the nodes of every layer.
 
     Args:
         spec: the whole chip.
         taps: of each layer, (*fleet, batch, features).
-        responses: of each layer but the first, (*fleet, features_in, features).
+        back: of each layer but the first, from the gradient at its nodes (*fleet, batch, features) to that at
+            the tap of the layer below.
         output_gradient: (*fleet, batch, outputs), of each example's loss.
 
     Returns:
@@ -60,5 +64,10 @@ def carry_down(
     for at in reversed(range(len(spec.layers))):
         nodes.insert(0, at_taps * active_nodes(spec.layers[at], taps[at]))
         if at:
-            at_taps = nodes[0] @ responses[at - 1].mT
+            at_taps = back[at - 1](nodes[0])
     return tuple(nodes)
+
+
+def by_matrix(matrix: Tensor) -> Back:
+    """The way back by a matrix (*fleet, features_in, features) of a layer's response to its inputs."""
+    return lambda nodes: nodes @ matrix.mT

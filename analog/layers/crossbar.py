@@ -144,9 +144,35 @@ class Layer(Protocol):
         """
         ...
 
+    @property
+    def core(self) -> "Layer":
+        """The same wiring without what is prepared digitally in front of it."""
+        ...
+
+    def lift(self, change: Tensor) -> Tensor:
+        """Find a change of what drives the layer that changes what drives its core as told, whatever it is.
+
+        Args:
+            change: (..., batch, core.features_in)
+
+        Returns:
+            (..., batch, features_in)
+
+        Raises:
+            ValueError: there is none for every change.
+        """
+        ...
+
 
 class Gathering:
     """Products of a layer that are taken column by column, after `gather`, for any wiring."""
+
+    @property
+    def core(self: Layer) -> Layer:
+        return self
+
+    def lift(self, change: Tensor) -> Tensor:
+        return change
 
     @property
     def regular(self) -> bool:

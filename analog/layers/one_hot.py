@@ -43,3 +43,11 @@ class OneHot:
         """Nothing: the number of a symbol has no derivative; (..., batch, features_in)."""
         del gradient
         return torch.zeros_like(x)
+
+    def lift(self, change: Tensor) -> Tensor:
+        """Refuse any change (..., batch, features).
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("OneHot: no change of what comes in does that; symbols have no derivative")

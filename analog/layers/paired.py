@@ -43,3 +43,11 @@ class Paired:
         """The gradient at the activity, (..., batch, features_in), from that at the pairs."""
         plus, minus = gradient.chunk(2, -1)
         return (plus - minus)[..., : x.shape[-1]] * self.gain
+
+    def lift(self, change: Tensor) -> Tensor:
+        """Refuse any change (..., batch, features).
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("Paired: no change of what comes in does that; what is paired changes in pairs")

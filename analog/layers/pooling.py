@@ -37,6 +37,12 @@ class _Squares:
             raise ValueError(f"{self}: gives {squares} features, the layer wants {features}")
         return planes * height * width
 
+    def lift(self, change: Tensor) -> Tensor:
+        """The same change (..., batch, features) at all pixels of a square, (..., batch, features_in)."""
+        images = self._pooled(change)
+        whole = images.repeat_interleave(self.size, -2).repeat_interleave(self.size, -1)
+        return self._flat(whole, change.shape[:-1])
+
     def _images(self, x: Tensor) -> Tensor:
         """(..., batch, features_in) -> (n, planes, height, width)"""
         planes, height, width = self.image
@@ -84,6 +90,5 @@ class AveragePooled(_Squares):
 
     def pull_back(self, x: Tensor, gradient: Tensor) -> Tensor:
         """The gradient at x, (..., batch, features_in): every pixel of a square gets its share."""
-        shares = self._pooled(gradient / self.size**2)
-        whole = shares.repeat_interleave(self.size, -2).repeat_interleave(self.size, -1)
-        return self._flat(whole, x.shape[:-1])
+        del x  # the mean is linear
+        return self.lift(gradient / self.size**2)

@@ -47,6 +47,20 @@ class Preparation(Protocol):
         """
         ...
 
+    def lift(self, change: Tensor) -> Tensor:
+        """Find a change of what comes in that changes what comes out as told, whatever came in.
+
+        Args:
+            change: (..., batch, features)
+
+        Returns:
+            (..., batch, features_in)
+
+        Raises:
+            ValueError: there is none for every change.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Normalized:
@@ -79,6 +93,14 @@ class Normalized:
         along = (shares * out).mean(-1, keepdim=True)
         return ((shares - shares.mean(-1, keepdim=True) - out * along) * scale).flatten(-2)
 
+    def lift(self, change: Tensor) -> Tensor:
+        """Refuse any change (..., batch, features): what it makes depends on what came in.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("Normalized: no change of what comes in changes what comes out as told")
+
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The shares (..., groups, share) less their means, and one over the spread of each."""
         shares = x.unflatten(-1, (self.groups, -1))
@@ -107,8 +129,12 @@ class Averaged:
 
     def pull_back(self, x: Tensor, gradient: Tensor) -> Tensor:
         """The gradient at x, (..., batch, patches * features): every patch gets its share."""
-        shares = (gradient / self.patches).unsqueeze(-2)
-        return shares.expand(*shares.shape[:-2], self.patches, -1).reshape(x.shape)
+        return self.lift(gradient / self.patches).reshape(x.shape)
+
+    def lift(self, change: Tensor) -> Tensor:
+        """The same change (..., batch, features) at every patch, (..., batch, patches * features)."""
+        alike = change.unsqueeze(-2)
+        return alike.expand(*alike.shape[:-2], self.patches, -1).flatten(-2)
 
 
 @dataclass(frozen=True)
@@ -156,6 +182,12 @@ class Prepared(Wrapped):
         for preparation, before in zip(reversed(self.preparations), reversed(stages), strict=True):
             gradient = preparation.pull_back(before, gradient)
         return gradient
+
+    def lift(self, change: Tensor) -> Tensor:
+        change = self.layer.lift(change)
+        for preparation in reversed(self.preparations):
+            change = preparation.lift(change)
+        return change
 
 
 def prepared(layer: Layer, *preparations: Preparation) -> Prepared:

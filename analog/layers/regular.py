@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .convolution import Sites, sites_of_image
+from .crossbar import Layer
 from .wrapped import Wrapped
 
 
@@ -35,6 +36,10 @@ class Convolution(Wrapped):
     @property
     def regular(self) -> bool:
         return True
+
+    @property
+    def core(self) -> Layer:
+        return self
 
     def multiply(self, x: Tensor, weights: Tensor) -> Tensor:
         lead = torch.broadcast_shapes(x.shape[:-2], weights.shape[:-3])
@@ -111,7 +116,7 @@ class Convolution(Wrapped):
         shape = (planes, height, width) if self.image_planes_first else (height, width, planes)
         images = x.reshape(-1, count, *shape)
         images = images if self.image_planes_first else images.movedim(-1, -3)
-        return images.flatten(1, 2), count
+        return images.flatten(1, 2).contiguous(memory_format=torch.channels_last), count  # twice as fast
 
     def _maps(self, nodes: Tensor, lead: tuple[int, ...], count: int) -> Tensor:
         """Nodes (..., batch, features) as (n, count * rows, down, across)."""

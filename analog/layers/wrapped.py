@@ -61,3 +61,10 @@ class Wrapped:
 
     def input_gradient(self, x: Tensor, nodes: Tensor, weights: Tensor) -> Tensor:
         return self.layer.input_gradient(x, nodes, weights)
+
+    @property
+    def core(self) -> Layer:
+        return self.layer.core
+
+    def lift(self, change: Tensor) -> Tensor:
+        return self.layer.lift(change)

@@ -123,3 +123,6 @@ class _TargetBehind(Wrapped):
     def input_gradient(self, x: Tensor, nodes: Tensor, weights: Tensor) -> Tensor:
         gradient = self.layer.input_gradient(x[..., : -self.target_features], nodes, weights)
         return torch.nn.functional.pad(gradient, (0, self.target_features))
+
+    def lift(self, change: Tensor) -> Tensor:
+        return torch.nn.functional.pad(self.layer.lift(change), (0, self.target_features))

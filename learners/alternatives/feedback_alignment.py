@@ -19,7 +19,7 @@ from analog.spec import Spec
 
 from ..learner import Learner
 from ..losses import Loss
-from ..node_descent import carry_down
+from ..node_descent import by_matrix, carry_down
 from ..recipes import LEARNING_RATE
 from ..unscheduled import with_adam
 from ..updates.record import Update
@@ -50,7 +50,7 @@ class FeedbackAlignment(RandomFeedback):
         self, port: Port, x: Tensor, reading: Reading, feedback: tuple[Tensor, ...], error: Tensor
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Carry the error (*fleet, batch, outputs) down from layer to layer."""
-        nodes = tuple(carry_down(port.spec, reading.taps, feedback, error))
+        nodes = tuple(carry_down(port.spec, reading.taps, [*map(by_matrix, feedback)], error))
         return nodes, (x, *reading.taps[:-1])
 
 

@@ -26,7 +26,7 @@ from ..estimators.estimate import judge_baseline
 from ..learner import Batch, Learner, Step
 from ..losses import Loss, known_gradient
 from ..measured_feedback import measure_response
-from ..node_descent import carry_down, descend_nodes
+from ..node_descent import by_matrix, carry_down, descend_nodes
 from ..recipes import INPUT_SIZE, LEARNING_RATE
 from ..unscheduled import with_adam
 from ..updates.record import Update, require_update
@@ -102,7 +102,7 @@ class PhysicsAwareTraining:
         _ = baseline.losses  # refused before anything else is read
         assert baseline.output_gradient is not None  # the loss knows it
         twin = self._read(port, inputs) if state.twin is None else state.twin
-        nodes = carry_down(port.spec, reading.taps, twin, baseline.output_gradient)
+        nodes = carry_down(port.spec, reading.taps, [*map(by_matrix, twin)], baseline.output_gradient)
         sent: list[tuple[Tensor, ...]] = []
 
         def pulse(drive: tuple[Tensor, ...]) -> None:

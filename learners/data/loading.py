@@ -12,6 +12,7 @@ from analog.streams import stream
 from ..learner import Batch
 from .bad_data import BadData, describe_error
 from .batches import take
+from .cifar10 import find_cifar10
 from .dataset import Dataset
 from .examples import as_numbers
 from .idx import SOURCES, has_idx, is_folder, read_folder, read_named
@@ -23,11 +24,11 @@ def load_data(where: str | Path, *, seed: int = 0) -> Dataset:
     """Load a data set; the numbers of pictures are from 0 to 1, planes first.
 
     "mnist" and "fashion-mnist" are read from $MORTAL_DATA/NAME when that folder exists, else downloaded once
-    into the user's cache and checked against their MD5.
+    into the user's cache and checked against their MD5. "cifar10" is read from $MORTAL_DATA/cifar10.
 
     Args:
         where: one of
-            "digits", "mnist", "fashion-mnist";
+            "digits", "mnist", "fashion-mnist", "cifar10";
             a folder, or a .zip, of pictures of one size: train/CLASS/*.png and test/CLASS/*.png, or
             CLASS/*.png. Classes are direct subfolders, pictures lie directly in them;
             a folder of four IDX files, gzipped or not, of any number of dimensions;
@@ -45,12 +46,14 @@ def load_data(where: str | Path, *, seed: int = 0) -> Dataset:
         return _digits()
     if name in SOURCES:
         return _from_idx(name, read_named(name))
+    if name == "cifar10":
+        return _read(find_cifar10(), seed)._replace(name=name)
     path = Path(name)
     if is_folder(path) or path.suffix.lower() in (".zip", ".npz"):
         return _read(path.expanduser(), seed)
     if ":" in name:
         return _import(name, seed)
-    known = ", ".join(("digits", *SOURCES))
+    known = ", ".join(("digits", *SOURCES, "cifar10"))
     raise BadData(f"data: {name!r} is no folder, nor .zip or .npz, nor one of {known}, nor module:attribute")
 
 

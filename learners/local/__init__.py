@@ -3,6 +3,7 @@
 from .activations import Activation, identity, relu, sigmoid, softmax, tanh
 from .contrastive import InfoNCE, PatchInfoNCE, stack_views
 from .coupled import CoupledLearning
+from .digital_head import DigitalHead
 from .equilibrium import EquilibriumPropagation
 from .forward_forward import ForwardForward, label_goodness, with_normalization
 from .goodness import GoodnessLoss, Hebbian, goodness
@@ -11,6 +12,7 @@ from .groups import PerGroupLoss, ReplicatedHeads
 from .hybrid_images import HybridImages
 from .label_images import embed_label, embed_neutral_label, normalize, readout_features
 from .locoprop import LocoProp
+from .mirrored_feedback import InputProbes, MirroredFeedback
 from .negatives import Negatives, WrongLabels
 from .node_gradients import NodeGradients, PerturbedNodeGradients
 from .target_propagation import TargetPropagation
@@ -19,6 +21,7 @@ __all__ = [
     "Activation",
     "Block",
     "CoupledLearning",
+    "DigitalHead",
     "EquilibriumPropagation",
     "ForwardForward",
     "GoodnessLoss",
@@ -26,7 +29,9 @@ __all__ = [
     "Hebbian",
     "HybridImages",
     "InfoNCE",
+    "InputProbes",
     "LocoProp",
+    "MirroredFeedback",
     "Negatives",
     "NodeGradients",
     "PatchInfoNCE",

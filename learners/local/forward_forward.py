@@ -23,7 +23,7 @@ from analog.port import Port
 from analog.spec import Spec
 
 from ..learner import Batch, Learner, Step
-from ..wiring.layer_by_layer import with_interlayer
+from ..wiring.layer_by_layer import with_interlayers
 from .goodness import goodness
 from .greedy import Block, Greedy
 from .label_images import embed_label, normalize
@@ -69,12 +69,12 @@ class ForwardForward:
         return _State(layers, negatives), step
 
     def _greedy(self) -> Greedy:
-        return Greedy(tuple(Block(1, learner) for learner in self.layers), interlayer=normalize)
+        return Greedy(tuple(Block(1, learner, interlayer=normalize) for learner in self.layers))
 
 
 def with_normalization(port: Port) -> Port:
     """The same wires with what drives each layer but the first normalized; taps are as they are."""
-    return with_interlayer(port, normalize)
+    return with_interlayers(port, (normalize,) * (len(port.spec.layers) - 1))
 
 
 def label_goodness(

@@ -37,6 +37,8 @@ class Block:
         learner: of a port: the block with its head on top. Its loss is of the head's outputs.
         head: the wiring of a read-out in digital memory, such as `dense(16, 3, linear=True)`, which begins at
             zero; or the wires of a small chip. None: the loss is of the block's own outputs.
+        interlayer: digital wiring from what the block shows (..., batch, features) to what drives the next
+            one; a chip so taught is measured through `learners.wiring.with_interlayers`. None: the same.
 
     Raises:
         ValueError: `depth` is no integer of at least 1.
@@ -45,6 +47,7 @@ class Block:
     depth: int
     learner: Learner
     head: Layer | Port | None = None
+    interlayer: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.depth, bool) or not isinstance(self.depth, int) or self.depth < 1:
@@ -78,8 +81,6 @@ class Greedy:
         blocks: from the input on; together they are the whole chip.
         steps_per_block: for how many steps each block learns before the next one begins; the last goes on
             for ever. None: all at once.
-        interlayer: digital wiring from what a block shows (..., batch, features) to what drives the next
-            one; a chip so taught is measured through `learners.wiring.with_interlayer`.
 
     Raises:
         ValueError: there is no block, or not a number of steps for each block but the last.
@@ -87,7 +88,6 @@ class Greedy:
 
     blocks: Sequence[Block]
     steps_per_block: Sequence[int] | None = None
-    interlayer: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         if not self.blocks:
@@ -155,7 +155,8 @@ class Greedy:
             else:
                 outputs = port.measure(x, first=first, last=last).taps
             taps += outputs
-            x = outputs[-1] if self.interlayer is None else self.interlayer(outputs[-1])
+            between = self.blocks[number].interlayer
+            x = outputs[-1] if between is None else between(outputs[-1])
         buffer.send()
         return _State(state.steps + 1, tuple(blocks)), Step(step.loss, Reading(tuple(taps)))
 

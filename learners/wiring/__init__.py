@@ -1,9 +1,10 @@
 """Digital wiring around ports: parts of chips, stacks of them, and what stands between layers."""
 
 from .decorrelation import Decorrelated, decorrelate, decorrelated
-from .layer_by_layer import layer_by_layer, with_interlayer
+from .layer_by_layer import layer_by_layer, with_interlayers
 from .readout import DigitalReadout
 from .residual import Skip, residual
+from .standardization import Standardized, Statistics, measure_statistics, standardized
 from .sub_ports import PulseBuffer, stack_ports, sub_port
 
 __all__ = [
@@ -11,11 +12,15 @@ __all__ = [
     "DigitalReadout",
     "PulseBuffer",
     "Skip",
+    "Standardized",
+    "Statistics",
     "decorrelate",
     "decorrelated",
     "layer_by_layer",
+    "measure_statistics",
     "residual",
     "stack_ports",
+    "standardized",
     "sub_port",
-    "with_interlayer",
+    "with_interlayers",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from torch import Tensor
 
 from analog.port import Port, Probe, Reading, checked, rewired
+from analog.spec import BadInput
 
 OnLayer = Callable[[int, Tensor], Tensor]  # layer, (..., batch, features) -> (..., batch, features)
 AtNodes = Callable[[int, Mapping[int, Tensor]], Tensor | None]
@@ -53,13 +54,20 @@ def layer_by_layer(
     return checked(rewired(port, read))
 
 
-def with_interlayer(port: Port, between: Callable[[Tensor], Tensor]) -> Port:
+def with_interlayers(port: Port, between: Sequence[Callable[[Tensor], Tensor]]) -> Port:
     """The same wires with digital wiring between the layers; taps show what the layers' outputs are.
 
     Args:
-        between: from a tap (..., batch, features) to what drives the layer above it, of the same shape.
+        between: for every layer but the last, from its tap (..., batch, features) to what drives the layer
+            above it, of the same shape.
+
+    Raises:
+        BadInput: there are more or fewer.
     """
-    return layer_by_layer(port, before=lambda layer, x: between(x) if layer else x)
+    gaps = len(port.spec.layers) - 1
+    if len(between) != gaps:
+        raise BadInput(f"with_interlayers: got {len(between)}, the chip has {gaps} gaps between its layers")
+    return layer_by_layer(port, before=lambda layer, x: between[layer - 1](x) if layer else x)
 
 
 def broadcast_taps(taps: Sequence[Tensor]) -> tuple[Tensor, ...]:

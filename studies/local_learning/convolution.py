@@ -37,12 +37,11 @@ from typing import Annotated, Any, Final, Literal, get_args
 import torch
 from matplotlib.figure import Figure
 from torch import Generator, Tensor
-from torch.nn.functional import pad
 
 from analog import Chip, Ideal, Ledger, Mismatched, Port, dense, metered, stream
 from learners import Batch, CrossEntropy, Descent, NodePerturbation, Update, adam, evaluate, linear_decay
 from learners.access import stated_access
-from learners.data import count_steps, draw_batches, load_data
+from learners.data import count_steps, draw_batches, load_data, shift_images
 from learners.learner import Learner
 from learners.local import Block, Greedy
 from learners.recipes import FEEDBACK, PROBE_SIZE
@@ -121,7 +120,7 @@ def run(trial: Trial) -> Iterator[Row]:
     batches = draw_batches(data.train, BATCH, steps, stream(args.seed, "convolution", "data"))
     about = {"device": reference(trial.device), "method": method_name(trial.method)}
     for number, batch in enumerate(batches, 1):
-        batch = batch._replace(x=shift_images(batch.x, shifts)) if args.shifts else batch
+        batch = batch._replace(x=_shifted(batch.x, shifts)) if args.shifts else batch
         state, _ = taught_by.step(wires, batch, state, probes)
         if CURVE * number // steps > CURVE * (number - 1) // steps and number < steps:
             done = number / steps
@@ -168,12 +167,10 @@ def _best_rate(trial: Trial) -> float:
     )
 
 
-def shift_images(x: Tensor, generator: Generator) -> Tensor:  # (images, pixels) -> the same
-    """Each image shifted by -1, 0 or 1 pixels both ways, by lot; what comes in is as what lies outside."""
+def _shifted(x: Tensor, generator: Generator) -> Tensor:
+    """Each image (images, pixels) up to a pixel from where it was; what comes in is as what lies outside."""
     side = lecun1989.SIDE
-    framed = pad(x.unflatten(-1, (side, side)), (1, 1, 1, 1), value=lecun1989.OUTSIDE)
-    rows, columns = torch.arange(side) + torch.randint(0, 3, (2, len(x), 1), generator=generator)
-    return framed[torch.arange(len(x))[:, None, None], rows[:, :, None], columns[:, None, :]].flatten(1)
+    return shift_images(x, (1, side, side), 1, generator, outside=lecun1989.OUTSIDE)
 
 
 def block_errors(port: Port, data: Batch, state: Any) -> list[list[float]]:

@@ -7,7 +7,7 @@ from learners import CrossEntropy, momentum
 from learners.estimators import knob_gradients
 from learners.estimators.estimate import judge_baseline
 from learners.estimators.gradient import Gradient as Known
-from learners.node_descent import carry_down, descend_nodes
+from learners.node_descent import by_matrix, carry_down, descend_nodes
 
 F64 = torch.float64
 LAYERS = (dense(9, 6), dense(6, 3, linear=True))
@@ -19,7 +19,7 @@ def test_gradients_go_down_only_where_neurons_are_active() -> None:
     taps = [torch.randn(5, n, generator=generator, dtype=F64).relu() for n in (6, 3)]
     response = torch.randn(6, 3, generator=generator, dtype=F64)
     at_outputs = torch.randn(5, 3, generator=generator, dtype=F64)
-    below, top = carry_down(spec, taps, [response], at_outputs)
+    below, top = carry_down(spec, taps, [by_matrix(response)], at_outputs)
     assert torch.equal(top, at_outputs)
     torch.testing.assert_close(below, (at_outputs @ response.mT) * (taps[0] > 0))
 

@@ -89,6 +89,30 @@ def test_gradients_of_a_layers_product_are_exact(layer: Layer, of_x: Any, of_wei
     torch.testing.assert_close(found.sum_to_size(at_weights.shape), at_weights)
 
 
+LIFTING: list[Layer] = [
+    dense(6, 5),
+    conv2d((2, 6, 6), 4, 3, padding=1, planes_first=False),
+    prepared(dense(6, 4, linear=True), Averaged(3)),
+    prepared(dense(12, 4, linear=True), MaxPooled((3, 8, 8), 2), AveragePooled((3, 4, 4), 2)),
+    prepared(conv2d((2, 3, 3), 4, 2, image_planes_first=False), MaxPooled((2, 6, 6), 2, planes_first=False)),
+]
+
+
+@pytest.mark.parametrize("layer", LIFTING, ids=str)
+def test_a_lifted_change_moves_what_drives_the_core_as_told_whatever_drives_the_layer(layer: Layer) -> None:
+    core, change = layer.core, draw(2, 3, layer.core.features_in)
+    weights, x = draw(layer.tiles, layer.rows, layer.cols), draw(2, 3, layer.features_in)
+    moved = layer.multiply(x + layer.lift(change), weights) - layer.multiply(x, weights)
+    at_nothing = core.multiply(torch.zeros_like(change), weights)
+    torch.testing.assert_close(moved, core.multiply(change, weights) - at_nothing)
+
+
+@pytest.mark.parametrize("preparation", [Normalized(2), OneHot(3), Paired()], ids=str)
+def test_what_cannot_be_moved_at_will_says_so(preparation: Preparation) -> None:
+    with pytest.raises(ValueError, match=f"{type(preparation).__name__}: no change of what comes in"):
+        preparation.lift(draw(2, 12))
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [

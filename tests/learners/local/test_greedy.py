@@ -81,7 +81,8 @@ def test_one_block_without_a_head_is_the_learner_inside() -> None:
 
 def test_what_stands_between_blocks_is_between_all_of_them() -> None:
     """Doubled activity drives the next block's halved knobs alike."""
-    usual, doubled = Greedy(blocks()), Greedy(blocks(), interlayer=lambda tap: 2 * tap)
+    usual = Greedy(blocks())
+    doubled = Greedy(tuple(replace(block, interlayer=lambda tap: 2 * tap) for block in blocks()))
     chips = [Chip(Ideal(), LAYERS, 1, dtype=F64) for _ in range(2)]
     knobs = list(xray.knobs(chips[1]))
     for at in (1, 3):

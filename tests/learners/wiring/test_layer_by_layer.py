@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from analog import BadInput, Chip, Ideal, Port, Probe, stream
-from learners.wiring import decorrelated, layer_by_layer, residual, with_interlayer
+from learners.wiring import decorrelated, layer_by_layer, residual, with_interlayers
 from studies.kit.recipes.maintenance import rescaled
 
 from .three_layers import F64, LAYERS, probe
@@ -25,7 +25,7 @@ def matrices() -> list[Tensor]:
 
 WRAPPERS: dict[str, Callable[[Port], Port]] = {
     "nothing": layer_by_layer,
-    "interlayer": lambda port: with_interlayer(port, lambda tap: -2 * tap),
+    "interlayer": lambda port: with_interlayers(port, [lambda tap: -2 * tap] * 2),
     "decorrelated": lambda port: decorrelated(port, matrices()),
     "rescaled": lambda port: rescaled(port, (0.5, 2.0, 3.0)),
     "residual": lambda port: residual(port, ()),
@@ -60,7 +60,11 @@ def test_wiring_that_does_nothing_changes_nothing(identity: Any, where: str) -> 
     chip = Chip(Ideal(), LAYERS, identity, dtype=F64)
     port, sent = chip.port(), probe(chip, where)
     plain = port.measure(X, sent).taps
-    for wires in (layer_by_layer(port), with_interlayer(port, lambda tap: tap), rescaled(port, (1.0,) * 3)):
+    for wires in (
+        layer_by_layer(port),
+        with_interlayers(port, [lambda tap: tap] * 2),
+        rescaled(port, (1.0,) * 3),
+    ):
         assert all(torch.equal(a, b) for a, b in zip(wires.measure(X, sent).taps, plain, strict=True))
 
 
@@ -69,7 +73,7 @@ def test_wiring_that_does_nothing_changes_nothing(identity: Any, where: str) -> 
 def test_an_interlayer_stands_between_what_the_layers_show(identity: Any, where: str) -> None:
     chip = Chip(Ideal(), LAYERS, identity, dtype=F64)
     port, sent = chip.port(), probe(chip, where)
-    first, second, third = with_interlayer(port, lambda tap: -2 * tap).measure(X, sent).taps
+    first, second, third = with_interlayers(port, [lambda tap: -2 * tap] * 2).measure(X, sent).taps
     assert torch.equal(first, port.measure(X, sent).taps[0])
     alone = [Probe(*(None if part is None else part[i : i + 1] for part in sent)) for i in (1, 2)]
     assert torch.equal(port.measure(-2 * first, alone[0], first=1, last=1).out, second)

@@ -48,7 +48,7 @@ def test_images_are_moved_by_a_pixel_at_most_and_all_ways_occur() -> None:
     framed = torch.nn.functional.pad(X.view(5, 16, 16), (1, 1, 1, 1), value=-1.0)
     ways = {(i, j): framed[:, i : i + 16, j : j + 16].flatten(1) for i in range(3) for j in range(3)}
     for _ in range(30):  # 150 lots; one of nine ways is missing with probability 2e-7
-        moved = convolution.shift_images(X, generator)
+        moved = convolution._shifted(X, generator)
         for at, image in enumerate(moved):
             (way,) = [w for w, images in ways.items() if torch.equal(images[at], image)]
             found.add(way)
