@@ -27,8 +27,11 @@ from .transfer import SCALE, Transfer, TransferState
 class TikiTaka(Transfer):
     """A learner that owes the chip what its second array shows beside a reference.
 
-    Arguments as of `Transfer`.
+    Arguments as of `Transfer`; what is owed is sent in small parts.
     """
+
+    threshold: float = 0.01
+    columns: int = 16
 
     def signal(
         self, values: Tensor, columns: list[int], state: TransferState, generator: Generator
