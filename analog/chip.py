@@ -14,6 +14,7 @@ from .device import Device, S
 from .identity import device_summary, identity_summary, integers, noise_generators
 from .inputs import examine_drive
 from .layers.crossbar import Layer
+from .layers.recurrence import require_stateless
 from .port import Dead, Port, Probe, Reading, make_port
 from .propagation import LastSums, propagate, require_finite_cells, require_finite_clock
 from .randomness import Fabrication, Noise
@@ -40,7 +41,8 @@ class Chip(Generic[S]):
 
     Raises:
         TypeError: the device is a class, its costs are none, or the layers are no sequence.
-        ValueError: identity, noise seed, place or dtype are none of those above.
+        ValueError: identity, noise seed, place or dtype are none of those above; the device relaxes, and a
+            layer has a state.
         BadInput: the layers do not fit on each other.
     """
 
@@ -61,6 +63,8 @@ class Chip(Generic[S]):
         self.identity = identity
         costs = replace(device.costs, settling=device.settling)
         self.spec = Spec(tuple(layers), costs, fleet, dtype, on, synapse=device.synapse)
+        if device.settling:
+            require_stateless(self.spec.layers, "chip: the device relaxes")
         self._apart = isinstance(noise_seed, Sequence)  # chips with noise and an end of their own
         self._throw_with(noise_generators(identities, fleet, noise_seed, on))
         with torch.inference_mode(False):  # cells outlive the block that they are made in
@@ -276,7 +280,7 @@ class Chip(Generic[S]):
         spec = self.spec.span(first, last)
         cells = self._cells[first : last + 1]
         taps = propagate(self.device, spec, cells, x.detach(), probe, self._noise, self._last_sums)
-        self._elapse(self.spec.costs.reading_seconds(self.spec.vectors(taps[-1]), len(taps)))
+        self._elapse(self.spec.costs.reading_seconds(self.spec.vectors(taps[-1]), spec.passes))
         return Reading(self._without_dead(taps, axis=-3))
 
     def _without_dead(self, tensors: tuple[Tensor, ...], axis: int) -> tuple[Tensor, ...]:

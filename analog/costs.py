@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from .layers.crossbar import Layer
+from .layers.recurrence import count_steps
 from .verdicts import settle
 
 Writing = Literal["parallel", "rows", "cells"]
@@ -98,20 +99,27 @@ class Costs:
     def vector_energy(self, layer: Layer) -> Energy:
         """The energy of one vector through one layer: every input line, cell and output once per site.
 
-        Cells that relax conduct for as long as it takes to settle.
+        Cells that relax conduct for as long as it takes to settle. Every step of a layer with a state is a
+        vector.
         """
+        layer = layer.step or layer
         sites = layer.features // (layer.tiles * layer.rows)
         lines = sites * layer.tiles * layer.cols
         array = self.array_joules * layer.features * layer.cols * max(1, self.settling)
         return Energy(array, self.dac_joules * lines + self.adc_joules * layer.features, 0.0)
 
-    def reading_seconds(self, vectors: float, layers: int) -> float:
-        """The time of so many vectors through so many layers, one after the other or relaxing together."""
-        return self.read_seconds * vectors * (self.settling or layers)
+    def reading_seconds(self, vectors: float, passes: int) -> float:
+        """The time of so many vectors through layers, one after the other or relaxing together.
+
+        Args:
+            vectors: that drive the first of them.
+            passes: layers, of which one with a state counts once for each of its steps.
+        """
+        return self.read_seconds * vectors * (self.settling or passes)
 
     def read_joules(self, layers: Sequence[Layer]) -> float:
-        """J of one vector through some layers, one after the other."""
-        return float(sum(self.vector_energy(layer).total for layer in layers))
+        """J of one vector through some layers, one after the other; through all steps of one with a state."""
+        return float(sum(count_steps(layer) * self.vector_energy(layer).total for layer in layers))
 
     def pulses(self, drive: Tensor) -> Tensor:
         """Pulses sent to each cell for a drive, of its shape (*fleet, tiles, rows, cols).

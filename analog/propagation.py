@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .device import Device, S
 from .layers.crossbar import Layer
+from .layers.recurrence import feed_back, join_steps, split_steps
 from .port import Probe
 from .randomness import Noise
 from .relaxation import settle
@@ -93,16 +94,19 @@ def propagate(
     noise = noise.with_probe_axes(lead, full)
     taps: list[Tensor] = []
     for layer, layer_cells, offset, push in zip(spec.layers, cells, offsets, pushes, strict=True):
-        if last is not None and offset is None and not taps:
-            u = last.collect(device, layer, layer_cells, x, spec.fleet, noise)
+        if offset is not None:
+            layer_cells = device.perturb(layer_cells, offset)
+        own, pushed = lead if offset is not None else (), None if push is None else layer.unscatter(push)
+        if layer.step is not None:
+            z = _columns(layer, x, spec.fleet, own)
+            u = _step_by_step(device, layer, layer.step, layer_cells, z, pushed, noise)
         else:
-            if offset is not None:
-                layer_cells = device.perturb(layer_cells, offset)
-            u = _collect(device, layer, layer_cells, x, spec.fleet, lead if offset is not None else (), noise)
-        if push is not None:
-            u = u + layer.unscatter(push)
-        u = device.sense(layer_cells, u, noise)
-        x = layer.scatter(u if layer.linear else device.fire(layer_cells, u, noise))
+            if last is not None and offset is None and not taps:
+                u = last.collect(device, layer, layer_cells, x, spec.fleet, noise)
+            else:
+                u = _collect(device, layer, layer_cells, x, spec.fleet, own, noise)
+            u = _activity(device, layer, layer_cells, u, pushed, noise)
+        x = layer.scatter(u)
         if last is not None and last.holds(x):
             x = x.clone()  # who reads a tap may write on it
         taps.append(x if x.ndim == full - 1 else x.expand(*lead, *x.shape).clone())
@@ -131,8 +135,39 @@ def _collect(
     weights = regular_weights(device, layer, cells)
     if weights is not None:
         return layer.multiply(x, weights)
+    return device.collect(cells, _columns(layer, x, fleet, lead), noise)
+
+
+def _columns(layer: Layer, x: Tensor, fleet: tuple[int, ...], lead: tuple[int, ...]) -> Tensor:
+    """What drives the tiles of every chip, with the probe axes `lead`."""
     z = _of_fleet(layer.gather(x), fleet)
-    return device.collect(cells, z.expand(*lead, *z.shape[-len(fleet) - 3 :]) if lead else z, noise)
+    return z.expand(*lead, *z.shape[-len(fleet) - 3 :]) if lead else z
+
+
+def _step_by_step(
+    device: Device[S], layer: Layer, step: Layer, cells: S, z: Tensor, push: Tensor | None, noise: Noise
+) -> Tensor:
+    """What the tiles of a layer with a state give, (..., tiles, n, rows), one step after another.
+
+    z: (..., tiles, n, cols), what comes in; push: (..., tiles, n, rows).
+    """
+    columns = split_steps(layer, z)
+    pushes = (None,) * len(columns) if push is None else split_steps(layer, push)
+    given: list[Tensor] = []
+    for driven, pushed in zip(columns, pushes, strict=True):
+        if given:
+            driven = driven + feed_back(step, step.scatter(given[-1]))
+        u = device.collect(cells, driven, noise)
+        given.append(_activity(device, layer, cells, u, pushed, noise))
+    return join_steps(layer, given)
+
+
+def _activity(
+    device: Device[S], layer: Layer, cells: S, u: Tensor, push: Tensor | None, noise: Noise
+) -> Tensor:
+    """What the sums of a layer's tiles, (..., tiles, n, rows), become behind amplifiers and neurons."""
+    u = device.sense(cells, u if push is None else u + push, noise)
+    return u if layer.linear else device.fire(cells, u, noise)
 
 
 def _of_fleet(z: Tensor, fleet: tuple[int, ...]) -> Tensor:

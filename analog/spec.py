@@ -11,6 +11,7 @@ from torch import Tensor
 from .access import Access
 from .costs import Costs
 from .layers.crossbar import Layer
+from .layers.recurrence import count_steps
 from .rejection import Rejected
 from .streams import require_place
 
@@ -53,9 +54,9 @@ class Budget:
             ValueError: nothing limits them.
         """
         prices = {
-            "reads": 1.0,
+            "reads": float(max(map(count_steps, spec.layers))),
             "joules": spec.costs.read_joules(spec.layers),
-            "seconds": spec.costs.reading_seconds(1, len(spec.layers)),
+            "seconds": spec.costs.reading_seconds(1, spec.passes),
         }
         fitting = [
             self.limits[n] / price * (1 + 1e-9) for n, price in prices.items() if price and n in self.limits
@@ -107,6 +108,11 @@ class Spec:
     def sizes(self) -> str:
         """The number of inputs and of every layer's outputs, e.g. `64-64-10`."""
         return "-".join(str(n) for n in (self.layers[0].features_in, *(la.features for la in self.layers)))
+
+    @cached_property
+    def passes(self) -> int:
+        """How many times in a row an example drives tiles: once in each layer, or in each step of one."""
+        return sum(map(count_steps, self.layers))
 
     def zeros(self) -> Knobs:
         """Knobs that are all zero."""

@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 
 from analog.access import Access
 from analog.layers.crossbar import Layer
+from analog.layers.recurrence import require_stateless
 from analog.port import Port
 from analog.spec import Spec
 
@@ -91,7 +92,12 @@ class MeasuredFeedback:
         return spans_access(spec, node_probes=False)
 
     def init(self, spec: Spec) -> MeasuredState:
-        """Matrices of which nothing is known."""
+        """Matrices of which nothing is known.
+
+        Raises:
+            ValueError: a layer has a state, whose answer to what it did before is not measured.
+        """
+        require_stateless(spec.layers, "MeasuredFeedback")
         zero = torch.zeros((), dtype=spec.dtype, device=spec.on)
 
         def response(layer: Layer) -> LayerResponse:

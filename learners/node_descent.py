@@ -36,7 +36,8 @@ def descend_nodes(
         The update's next state, and what the step showed.
     """
     losses = baseline.losses  # refused before anything is pulsed
-    drive, state = update.step(knob_gradients(port.spec, Gradient(nodes=tuple(nodes)), inputs), state)
+    gradient = knob_gradients(port.spec, Gradient(nodes=tuple(nodes)), inputs, baseline.reading.out)
+    drive, state = update.step(gradient, state)
     port.pulse(drive)
     return state, Step(losses.sum(-1).mean(-1), baseline.reading)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence, Set
 from typing import Final
 
+from ..layers.recurrence import require_stateless
 from ..port import Port
 from ..spec import Budget
 from . import influence_laws, noise_laws, pulse_laws, response_laws
@@ -88,10 +89,12 @@ def certify(
         A certificate; print it.
 
     Raises:
-        ValueError: the false alarm rate is not between 0 and 1, or not even one reading can be taken.
+        ValueError: the false alarm rate is not between 0 and 1, not even one reading can be taken, or a layer
+            has a state.
     """
     if not 0 < false_alarm < 1:
         raise ValueError(f"certify: false_alarm is {false_alarm}; wanted a number between 0 and 1")
+    require_stateless(port.spec.layers, "certify")
     laws = READING_LAWS + LATER_LAWS
     trials = {law: Trial(law, false_alarm / len(laws)) for law in laws}
     try:

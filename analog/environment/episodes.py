@@ -242,7 +242,7 @@ def _prices(spec: Spec, stimuli: int, settings: EnvSettings) -> tuple[Tensor, Te
     """What one reading costs, waiting for it included, and what the time slot of one pulse does."""
     costs, vectors = spec.costs, stimuli * (2 if settings.act == "probe" else 1)
     joules = vectors * costs.read_joules(spec.layers)
-    seconds = settings.wait + costs.reading_seconds(vectors, len(spec.layers))
+    seconds = settings.wait + costs.reading_seconds(vectors, spec.passes)
     slot = costs.longest_seconds(spec.layers, settings.pulse_scale)
     return _row((vectors, 0.0, joules, seconds)), _row((0.0, 0.0, 0.0, slot))
 

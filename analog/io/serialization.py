@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..layers.crossbar import Layer
+from ..layers.recurrence import gather_with_state
 
 Header = dict[str, Any]  # what JSON can say
 
@@ -99,7 +100,8 @@ def layer_checksum(layers: Sequence[Layer]) -> str:
         inputs, features = (
             torch.arange(1.0, n + 1, dtype=torch.float64)[None] for n in (layer.features_in, layer.features)
         )
-        outputs[f"{i} in"], outputs[f"{i} out"] = layer.gather(inputs), layer.unscatter(features)
+        outputs[f"{i} in"] = gather_with_state(layer, inputs, features)
+        outputs[f"{i} out"] = layer.unscatter(features)
     return checksum({"layers": [[la.tiles, la.rows, la.cols, la.linear] for la in layers]}, outputs)
 
 

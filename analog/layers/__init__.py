@@ -8,6 +8,7 @@ from .one_hot import OneHot
 from .paired import Paired
 from .pooling import AveragePooled, MaxPooled
 from .preparation import Averaged, Normalized, Preparation, Prepared, prepared
+from .recurrence import LastStep, Recurrent, recurrent
 from .regular import Convolution
 from .wrapped import Wrapped
 
@@ -16,17 +17,20 @@ __all__ = [
     "Averaged",
     "Convolution",
     "Dense",
+    "LastStep",
     "MaxPooled",
     "Normalized",
     "OneHot",
     "Paired",
     "Preparation",
     "Prepared",
+    "Recurrent",
     "Sites",
     "Wrapped",
     "channel_mixing",
     "local_mixer",
     "periodic_lattice",
     "prepared",
+    "recurrent",
     "token_mixing",
 ]

@@ -49,8 +49,17 @@ class Layer(Protocol):
         """True for a read-out: sensed, but not passed through a neuron."""
         ...
 
+    @property
+    def step(self) -> "Layer | None":
+        """The layer of one step, if this one has a state: it is driven once for each step of a sequence.
+
+        It is driven by the step's inputs and, behind them, by its own activity of the step before. None: the
+        layer has no state, and all its sites are driven at once.
+        """
+        ...
+
     def gather(self, x: Tensor) -> Tensor:
-        """Wire activity to the columns of the tiles.
+        """Wire activity to the columns of the tiles; columns that a state drives get 0.
 
         Args:
             x: (..., batch, features_in)
@@ -165,7 +174,11 @@ class Layer(Protocol):
 
 
 class Gathering:
-    """Products of a layer that are taken column by column, after `gather`, for any wiring."""
+    """Products of a layer that are taken column by column, after `gather`, for any wiring without a state."""
+
+    @property
+    def step(self) -> Layer | None:
+        return None
 
     @property
     def core(self: Layer) -> Layer:

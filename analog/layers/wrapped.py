@@ -37,6 +37,10 @@ class Wrapped:
     def linear(self) -> bool:
         return self.layer.linear
 
+    @property
+    def step(self) -> Layer | None:
+        return self.layer.step
+
     def gather(self, x: Tensor) -> Tensor:
         return self.layer.gather(x)
 

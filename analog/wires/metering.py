@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..costs import Costs, Energy
+from ..layers.recurrence import count_steps
 from ..port import Port, Probe, Reading, require_port, rewired
 from ..rejection import Rejected
 from ..spec import Knobs, Spec
@@ -18,7 +19,8 @@ class Ledger:
     """The use of a chip, counted at its wires; for a fleet, counts are for each chip.
 
     Attributes:
-        reads: vectors driven through each layer (probes times batch, summed over measurements).
+        reads: vectors driven through each layer (probes times batch, summed over measurements); through one
+            with a state, in each of its steps.
         pulses: pulses sent to each cell, one (*fleet, tiles, rows, cols) per layer; a `program` counts
             as the pulses from blank.
         seconds: time on the chip's clock spent in its wires.
@@ -71,7 +73,7 @@ class Ledger:
         return self._sent / sum(self._cells)
 
     def book_read(self, vectors: int, first: int, last: int) -> None:
-        """Book one measurement of layers first..last."""
+        """Book one measurement of layers first..last (inclusive), driven by so many vectors."""
         self.reads, self.seconds = self._with_read(vectors, first, last)
 
     def book_pulse(self, drive: Knobs) -> None:
@@ -93,8 +95,10 @@ class Ledger:
 
     def _with_read(self, vectors: int, first: int, last: int) -> tuple[list[int], float]:
         vectors *= self.spec.repeats
-        reads = [n + vectors * (first <= i <= last) for i, n in enumerate(self.reads)]
-        return reads, self.seconds + self.spec.costs.reading_seconds(vectors, last - first + 1)
+        driven, reads = self.spec.span(first, last), list(self.reads)
+        for i, layer in enumerate(driven.layers, first):
+            reads[i] += vectors * count_steps(layer)
+        return reads, self.seconds + self.spec.costs.reading_seconds(vectors, driven.passes)
 
     def _standing(self, reads: list[int], sent: Tensor, seconds: float) -> dict[str, float]:
         return {

@@ -18,6 +18,7 @@ from torch import Generator, Tensor
 
 from analog.access import Access
 from analog.layers.crossbar import Layer
+from analog.layers.recurrence import require_stateless
 from analog.port import Port
 from analog.spec import Spec
 
@@ -88,7 +89,12 @@ class PhysicsAwareTraining:
         return spans_access(spec, node_probes=False)
 
     def init(self, spec: Spec) -> TwinState:
-        """Make the state in which no twin was read yet."""
+        """Make the state in which no twin was read yet.
+
+        Raises:
+            ValueError: a layer has a state, which the twin has not.
+        """
+        require_stateless(spec.layers, "PhysicsAwareTraining")
         return TwinState(self.update.init(spec.zeros()), None)
 
     def step(

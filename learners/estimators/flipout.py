@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from torch import Generator, Tensor
 
+from analog.layers.recurrence import gather_with_state
 from analog.port import Probe, Reading
 from analog.spec import Knobs, Spec
 
@@ -62,8 +63,9 @@ class Flipout(Estimator):
         bodies = [shape[len(spec.fleet) :] for shape in spec.shapes]
         bases = self.distribution.draw(self.probes, spec.fleet, bodies, spec, generator)
         nodes, rows, cols = [], [], []
-        for layer, base, inputs in zip(spec.layers, bases, (x, *baseline.taps[:-1]), strict=True):
-            gathered = layer.gather(inputs)
+        driven = zip(spec.layers, (x, *baseline.taps[:-1]), baseline.taps, strict=True)
+        for base, (layer, inputs, tap) in zip(bases, driven, strict=True):
+            gathered = gather_with_state(layer, inputs, tap)
             vectors = gathered.shape[-2]
             shapes = [(layer.tiles, vectors, layer.rows), (layer.tiles, vectors, layer.cols)]
             r, s = rademacher.draw(self.probes, spec.fleet, shapes, spec, generator)

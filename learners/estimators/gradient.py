@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from analog.layers.crossbar import Layer
+from analog.layers.recurrence import gather_with_state
 from analog.spec import Knobs, Spec, Synapse
 
 Place = Literal["nodes", "knobs"]
@@ -59,18 +60,28 @@ def active_nodes(layer: Layer, tap: Tensor) -> Tensor:
     )  # a comparison takes seven times as long
 
 
-def knob_gradient(layer: Layer, node_gradient: Tensor, inputs: Tensor) -> Tensor:
+def knob_gradient(layer: Layer, node_gradient: Tensor, inputs: Tensor, tap: Tensor | None = None) -> Tensor:
     """The gradient at a layer's knobs, averaged over the batch, from the gradient at its summing nodes.
+
+    Of a layer with a state it is the sum over the steps of the gradient at the nodes times what drove them,
+    their own activity of the step before included: each step's product is kept, as an eligibility trace.
 
     Args:
         layer: its wiring; signals go one way through it, from the inputs to the nodes.
         node_gradient: (..., batch, features), of each example's loss.
         inputs: (..., batch, features_in), what drove the layer.
+        tap: (..., batch, features), what it gave; wanted of a layer with a state.
 
     Returns:
         (..., tiles, rows, cols).
+
+    Raises:
+        ValueError: the layer has a state, and its tap is not given.
     """
-    return layer.weight_gradient(inputs, node_gradient).div_(node_gradient.shape[-2])
+    if layer.step is None:
+        return layer.weight_gradient(inputs, node_gradient).div_(node_gradient.shape[-2])
+    driven = gather_with_state(layer, inputs, tap)
+    return (layer.unscatter(node_gradient).mT @ driven).div_(node_gradient.shape[-2])
 
 
 def knob_gradients(
@@ -84,27 +95,28 @@ def knob_gradients(
         spec: the layers that the gradient is of.
         gradient: at nodes or at knobs; zero where it has no entry.
         inputs: what drove each layer, (..., batch, features_in) each.
-        out: the states of the last layer's nodes, (..., batch, features); of a chip that relaxes.
+        out: what the last layer gave, (..., batch, features), if the chip relaxes or that layer has a state.
 
     Returns:
         (*fleet, tiles, rows, cols) for each layer.
 
     Raises:
-        ValueError: the chip relaxes, and `out` is not given.
+        ValueError: the chip relaxes, or its last layer has a state, and `out` is not given.
     """
     none = (None,) * len(spec.layers)
     at_knobs, at_nodes = gradient.knobs or none, gradient.nodes or none
     gathered = cache(lambda at: spec.layers[at].gather(inputs[at]))  # for whoever asks
+    taps = (*inputs[1:], out)
     found = []
     for at, (layer, shape, knobs, nodes) in enumerate(
         zip(spec.layers, spec.shapes, at_knobs, at_nodes, strict=True)
     ):
         parts = [] if knobs is None else [knobs]
         if nodes is not None:
-            parts.append(knob_gradient(layer, nodes, inputs[at]))
+            parts.append(knob_gradient(layer, nodes, inputs[at], taps[at]))
         if spec.synapse != "one-way" and gradient.nodes is not None:
             below = at_nodes[at - 1] if at else None
-            above = inputs[at + 1] if at + 1 < len(spec.layers) else out
+            above = taps[at]
             if above is None:
                 raise ValueError(
                     "knob_gradients: cells act on both of their nodes; give the last tap as `out`"

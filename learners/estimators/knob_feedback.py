@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from analog.layers.crossbar import Layer
+from analog.layers.recurrence import gather_with_state
 from analog.port import Probe
 from analog.spec import Spec
 
@@ -67,8 +68,8 @@ class KnobFeedback(ControlVariate[tuple[Pathway, ...]]):
     ) -> tuple[Pathway, ...]:
         at_nodes = self._at_nodes.predict(state, spec, result, output_gradient)
         assert result.probe.knobs is not None  # probes enter where it predicts
-        inputs = zip(spec.layers, result.probe.knobs, result.inputs, strict=True)
-        pushes = tuple(None if dw is None else node_push(layer, dw, x) for layer, dw, x in inputs)
+        driven = zip(spec.layers, result.probe.knobs, result.inputs, result.baseline.taps, strict=True)
+        pushes = tuple(None if dw is None else node_push(layer, dw, x, tap) for layer, dw, x, tap in driven)
         # of all examples the same change was taken off; each has its own
         own_change = predicted_change(at_nodes, Probe(nodes=pushes), result.losses.shape[-1])
         losses = result.losses + predicted_change(predicted, result.probe) - own_change
@@ -81,17 +82,18 @@ class KnobFeedback(ControlVariate[tuple[Pathway, ...]]):
         return Feedback(self.decay, self.estimate_weight)
 
 
-def node_push(layer: Layer, knobs: Tensor, inputs: Tensor) -> Tensor:
+def node_push(layer: Layer, knobs: Tensor, inputs: Tensor, tap: Tensor | None = None) -> Tensor:
     """The push at the summing nodes that a probe at a layer's knobs comes to, cells' own gains aside.
 
     Args:
         knobs: (probes, *fleet, tiles, rows, cols).
         inputs: (*fleet, batch, features_in), what drives the layer.
+        tap: (*fleet, batch, features), what it gives; wanted of a layer with a state.
 
     Returns:
         (probes, *fleet, batch, features).
     """
-    return layer.scatter(layer.gather(inputs) @ knobs.mT)
+    return layer.scatter(gather_with_state(layer, inputs, tap) @ knobs.mT)
 
 
 def _evened(push: Tensor) -> Tensor:

@@ -6,6 +6,11 @@ perturbation: an O(N) improvement over weight perturbation" (1992),
 https://papers.nips.cc/paper/1992/hash/996a7fa078cc36c46d02f9af3bef918b-Abstract.html. Where we differ: every
 example has directions of its own, all layers are perturbed at once, and neurons that were inactive are left
 out of the estimate.
+
+A layer with a state is probed at the nodes of every step. A probe changes all steps that come after it, so
+the estimate is unbiased for the loss of the whole sequence, and its variance grows with the number of steps;
+each step's estimate meets what drove that step, as in Fiete and Seung, "Gradient learning in spiking neural
+networks by dynamic perturbation of conductances" (2006), https://doi.org/10.1103/PhysRevLett.97.048104.
 """
 
 from dataclasses import dataclass

@@ -24,6 +24,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import softplus
 
 from analog.access import Access
+from analog.layers.recurrence import require_stateless
 from analog.port import Port, Probe, Reading
 from analog.spec import Spec
 
@@ -105,8 +106,9 @@ class Hebbian:
         """The update's state for a chip of one layer.
 
         Raises:
-            ValueError: the chip has more layers.
+            ValueError: the chip has more layers, or its layer has a state.
         """
+        require_stateless(spec.layers, "Hebbian")
         if len(spec.layers) != 1:
             raise ValueError(f"Hebbian: the rule is that of one layer, got {len(spec.layers)}")
         return self.update.init(spec.zeros())

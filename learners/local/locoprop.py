@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 from torch import Generator, Tensor
 
 from analog.access import Access
+from analog.layers.recurrence import require_stateless
 from analog.port import Port
 from analog.spec import Knobs, Spec
 
@@ -88,8 +89,9 @@ class LocoProp:
         """The states of the update and of the node gradients.
 
         Raises:
-            ValueError: there is not one transfer function for each layer.
+            ValueError: there is not one transfer function for each layer, or a layer has a state.
         """
+        require_stateless(spec.layers, "LocoProp")
         if self.transfer is not None and len(self.transfer) != len(spec.layers):
             raise ValueError(
                 f"LocoProp: transfer names {len(self.transfer)} functions, "

@@ -26,6 +26,7 @@ from torch import Generator, Tensor
 
 from analog.access import Access
 from analog.layers.crossbar import Dense, dense
+from analog.layers.recurrence import require_stateless
 from analog.port import Port
 from analog.spec import Knobs, Spec
 
@@ -86,8 +87,9 @@ class TargetPropagation:
         """Inverses at zero, and the states of both updates.
 
         Raises:
-            ValueError: the chip's last layer is not a linear read-out.
+            ValueError: the chip's last layer is not a linear read-out, or a layer has a state.
         """
+        require_stateless(spec.layers, "TargetPropagation")
         if not spec.layers[-1].linear:
             raise ValueError("TargetPropagation: needs a linear read-out as the last layer")
         blank = torch.zeros((), dtype=spec.dtype, device=spec.on)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from analog import Chip, Ideal, Probe, Reading, Spec, conv2d, dense, stream, xray
+from analog.layers import recurrent
 from learners import ProbeResult, WeightPerturbation, antithetic, check_estimator, gaussian, laws, rademacher
 from learners.estimators import Flipout
 from learners.estimators.distributions import Independent
@@ -90,3 +91,24 @@ def test_a_probe_without_its_memo_is_refused() -> None:
     plain, _ = WeightPerturbation(0.1).ask(spec, zero, none, stream(0))
     with pytest.raises(TypeError, match="the memo that ask gave"):
         Flipout(0.1).tell(spec, ProbeResult(zero, none, zero[0], plain, none, zero))
+
+
+def test_the_probe_of_a_state_is_what_the_flipped_knobs_do_in_each_step() -> None:
+    """To first order: the loss changes as it does where each step of each example has its own knobs."""
+    layer = recurrent(2, 3, 2)
+    chip = Chip(Ideal(), (layer,), 1, dtype=F64)
+    x = torch.randn(4, 4, generator=stream(0, "flipped states"), dtype=F64)
+    baseline = xray.respond(chip, x)
+    probe, flips = Flipout(1e-6).ask(chip.spec, x, baseline, stream(0, "flips"))
+    cells, given = chip._cells[0].knobs, []
+    change = 1e-6 * flips.rows[0][0, 0, ..., None] * flips.bases[0][0] * flips.cols[0][0, 0, :, None, :]
+    own = (cells + change).view(4, 2, 3, 6)  # of each example and step
+    last = torch.zeros(4, 3, dtype=F64)
+    for step, come in enumerate(x.chunk(2, -1)):
+        z = torch.cat((come, last, torch.ones(4, 1, dtype=F64)), -1)
+        last = (own[:, step] @ z[..., None]).squeeze(-1).relu()
+        given.append(last)
+    pushed = xray.respond(chip, x, probe).out[0]
+    moved = torch.cat(given, -1) - baseline.out
+    torch.testing.assert_close(pushed - baseline.out, moved, rtol=1e-4, atol=1e-10)
+    assert bool(moved.any())

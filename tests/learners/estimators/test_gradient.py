@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from analog import Chip, Ideal, Layer, Spec, conv2d, dense, grouped, stream, xray
-from learners import CrossEntropy, Gradient
+from analog.layers import LastStep, OneHot, Recurrent, channel_mixing, prepared, recurrent
+from learners import CrossEntropy, Gradient, SquaredError
 from learners.estimators import knob_gradients
 from learners.estimators.gradient import broadcast_parts, knob_gradient, weighted_sum
 
@@ -30,6 +31,40 @@ def test_node_gradients_become_knob_gradients(layers: tuple[Layer, ...]) -> None
     given_to = (x, *xray.respond(chip, x).taps[:-1])
     ours = tuple(knob_gradient(la, d, g) for la, d, g in zip(chip.spec.layers, nodes, given_to, strict=True))
     torch.testing.assert_close(ours, xray.knob_gradient(chip, x, target, CrossEntropy()))
+
+
+STATES = {
+    "read at every step": (recurrent(2, 3, 4), channel_mixing(4, 3, 3, linear=True)),
+    "read at the last": (recurrent(2, 3, 4), prepared(dense(3, 3, linear=True), LastStep(4))),
+    "in two layers": (
+        prepared(recurrent(2, 3, 4), OneHot(2)),
+        Recurrent(grouped(9, 6, 3), 4),
+        prepared(dense(6, 3, linear=True), LastStep(4)),
+    ),
+    "a state at the end": (dense(8, 8), recurrent(2, 3, 4)),
+}
+
+
+@pytest.mark.parametrize("layers", STATES.values(), ids=STATES)
+@pytest.mark.parametrize("fleet", [1, (1, 2)])
+def test_a_state_adds_up_the_products_of_its_steps(layers: tuple[Layer, ...], fleet: Any) -> None:
+    """The exact gradient at the nodes of all steps times what drove them is the exact knob gradient."""
+    chip = Chip(Ideal(), layers, fleet, dtype=F64)
+    x = torch.randn(5, layers[0].features_in, generator=stream(0, "states"), dtype=F64).abs().round()
+    target = torch.randn(5, layers[-1].features, generator=stream(0, "wanted"), dtype=F64)
+    nodes = xray.node_gradient(chip, x, target, SquaredError())
+    taps = xray.respond(chip, x).taps
+    ours = knob_gradients(chip.spec, Gradient(nodes=nodes), (x, *taps[:-1]), taps[-1])
+    exact = xray.knob_gradient(chip, x, target, SquaredError())
+    torch.testing.assert_close(ours, exact)
+    assert all(bool(part.any()) for part in exact)
+
+
+def test_a_state_without_its_tap_has_no_gradient_at_its_knobs() -> None:
+    spec = Chip(Ideal(), STATES["a state at the end"], 1, dtype=F64).spec
+    nodes = tuple(torch.ones(5, layer.features, dtype=F64) for layer in spec.layers)
+    with pytest.raises(ValueError, match="driven by its own activity too; give its tap"):
+        knob_gradients(spec, Gradient(nodes=nodes), (nodes[0], nodes[0]))
 
 
 def relaxing(

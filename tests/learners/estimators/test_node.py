@@ -10,8 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from analog import Chip, Ideal, Mismatched, Reading, Spec, dense, stream, xray
-from learners import CrossEntropy, NodePerturbation, SquaredError, WeightPerturbation, antithetic, one_sided
+from analog import Chip, Ideal, Mismatched, Probe, Reading, Spec, dense, stream, xray
+from analog.layers import LastStep, prepared, recurrent
+from analog.layers.recurrence import gather_with_state
+from learners import (
+    CrossEntropy,
+    NodePerturbation,
+    ProbeResult,
+    SquaredError,
+    WeightPerturbation,
+    antithetic,
+    one_sided,
+)
+from learners.estimators import knob_gradients
 from learners.estimators.gradient import knob_gradient
 from tests.estimates import Dealt, estimated_by, fleet_spec, sign_covariance
 from tests.signs import moments, signs
@@ -140,3 +151,36 @@ def test_without_a_mask_silent_neurons_count_and_every_chip_has_its_paired_basel
     probe, _ = whole.ask(spec, x, baseline, stream(0, "chips"))
     told = estimated_by(whole, spec, probe, x, baseline, low[None], low)
     assert all(float(t.abs().max()) == 0 for t in told)  # no chip's losses moved
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("scheme", [one_sided, antithetic])
+def test_it_is_unbiased_through_time_and_varies_with_the_steps(steps: int, scheme: object) -> None:
+    """Of a whole sequence's loss, which is quadratic in the probes as long as no neuron is switched.
+
+    The mean over all signs at all nodes of all steps is the exact gradient at the knobs. In each direction
+    the estimate is (g.v) v, whose variance is (steps * neurons - 1) |g|^2 but for what the loss bends.
+    """
+    layers = (recurrent(2, 3, steps), prepared(dense(3, 1, linear=True), LastStep(steps)))
+    chip = Chip(Mismatched(read_noise=0.0, mean_curvature=0.0), layers, 4, dtype=F64)
+    x = torch.randn(3, 2 * steps, generator=stream(0, "sequence"), dtype=F64)
+    target = torch.randn(3, 1, generator=stream(0, "target"), dtype=F64)
+    rows, size = signs(3 * steps), 1e-5
+    directions = rows[:, None].expand(-1, 3, -1)
+    estimator = NodePerturbation(size, len(rows), scheme=scheme)  # type: ignore[arg-type]
+    probe = Probe(nodes=(estimator.scheme.perturbations(directions) * size, None))
+    baseline, probed = xray.respond(chip, x), xray.respond(chip, x, probe)
+    losses = [SquaredError().value(reading.out, target) for reading in (baseline, probed)]
+    result = ProbeResult(x, baseline, losses[0], probe, probed, losses[1])
+    told = estimator.tell(chip.spec, result)
+    exact = xray.node_gradient(chip, x, target, SquaredError())[0]
+    assert told.nodes is not None and told.nodes[0] is not None
+    torch.testing.assert_close(told.nodes[0], exact, rtol=1e-5, atol=1e-9)
+    assert probe.nodes is not None and probe.nodes[0] is not None
+    sent = estimator.scheme.directions(probe.nodes[0])
+    each = estimator.scheme.differences(losses[1], losses[0], size) / size * sent
+    spread = (each - exact).square().mean(0).sum(-1)
+    torch.testing.assert_close(spread, (3 * steps - 1) * exact.square().sum(-1), rtol=1e-3, atol=1e-9)
+    at_knobs = knob_gradients(chip.spec, told, result.inputs, result.out)[0]
+    ideal = (layers[0].unscatter(exact).mT @ gather_with_state(layers[0], x, baseline.taps[0])) / 3
+    torch.testing.assert_close(at_knobs, ideal, rtol=1e-5, atol=1e-9)
