@@ -2,7 +2,9 @@
 
 import cmath
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ from .device import Device, S
 from .layers.crossbar import Layer
 from .layers.recurrence import feed_back, join_steps, split_steps
 from .port import Probe
+from .precision import EXACT, Products
 from .randomness import Noise
 from .relaxation import settle
 from .spec import BadInput, Spec
@@ -29,12 +32,20 @@ class LastSums:
         self._kept: tuple[Any, Tensor, Tensor] | None = None
 
     def collect(
-        self, device: Device[S], layer: Layer, cells: S, x: Tensor, fleet: tuple[int, ...], noise: Noise
+        self,
+        device: Device[S],
+        layer: Layer,
+        cells: S,
+        x: Tensor,
+        fleet: tuple[int, ...],
+        noise: Noise,
+        products: AbstractContextManager[Any],
     ) -> Tensor:
         """The sums of a layer's cells in a measurement of this noise.
 
         Args:
             x: (batch, features_in) or (*probes, *fleet, batch, features_in), what drives the layer.
+            products: within which the synapses multiply.
 
         Returns:
             (*probes, *fleet, tiles, n, rows).
@@ -42,11 +53,13 @@ class LastSums:
         weights = regular_weights(device, layer, cells)
         if weights is not None:
             self.forget()
-            return layer.multiply(x, weights)
+            with products:
+                return layer.multiply(x, weights)
         z = layer.gather(x)
-        if self._kept is not None and self._kept[0] is cells and torch.equal(self._kept[1], z):
+        if self._kept is not None and self._kept[0] is cells and _is_equal(self._kept[1], z):
             return self._kept[2]
-        sums = device.collect(cells, _of_fleet(z, fleet), noise)
+        with products:
+            sums = device.collect(cells, _of_fleet(z, fleet), noise)
         copied = _memory(z) != _memory(x)  # who sent x may write on it
         self._kept = (cells, z, sums) if copied and not noise.drawn else None
         return sums
@@ -68,6 +81,7 @@ def propagate(
     probe: Probe,
     noise: Noise,
     last: LastSums | None = None,
+    products: tuple[int, Products] = (0, EXACT),
 ) -> tuple[Tensor, ...]:
     """The taps of one measurement of the layers in `spec`; every tap has the probe axes.
 
@@ -80,12 +94,13 @@ def propagate(
         cells: of each layer.
         x: (batch, features_in) or (*probes, *fleet, batch, features_in).
         last: of the same device's earlier measurements.
+        products: the first of the layers, counted on its chip, and how the synapses multiply.
 
     Returns:
         The output of every layer, (*probes, *fleet, batch, features).
     """
     if device.settling:
-        return settle(device, spec, cells, x, probe, noise)
+        return settle(device, spec, cells, x, probe, noise, products=products)
     nothing = (None,) * len(spec.layers)
     offsets, pushes = probe.knobs or nothing, probe.nodes or nothing
     lead = probe.lead(spec, x)
@@ -93,24 +108,39 @@ def propagate(
     full = len(lead) + bare
     noise = noise.with_probe_axes(lead, full)
     taps: list[Tensor] = []
-    for layer, layer_cells, offset, push in zip(spec.layers, cells, offsets, pushes, strict=True):
+    first, multiplying = products
+    each = zip(spec.layers, cells, offsets, pushes, strict=True)
+    for at, (layer, layer_cells, offset, push) in enumerate(each, first):
+        rounding = partial(multiplying.at, at, keep=offset is None)
         if offset is not None:
             layer_cells = device.perturb(layer_cells, offset)
         own, pushed = lead if offset is not None else (), None if push is None else layer.unscatter(push)
         if layer.step is not None:
             z = _columns(layer, x, spec.fleet, own)
-            u = _step_by_step(device, layer, layer.step, layer_cells, z, pushed, noise)
+            u = _step_by_step(device, layer, layer.step, layer_cells, z, pushed, noise, rounding)
         else:
             if last is not None and offset is None and not taps:
-                u = last.collect(device, layer, layer_cells, x, spec.fleet, noise)
+                u = last.collect(device, layer, layer_cells, x, spec.fleet, noise, rounding())
             else:
-                u = _collect(device, layer, layer_cells, x, spec.fleet, own, noise)
+                with rounding():
+                    u = _collect(device, layer, layer_cells, x, spec.fleet, own, noise)
             u = _activity(device, layer, layer_cells, u, pushed, noise)
         x = layer.scatter(u)
         if last is not None and last.holds(x):
             x = x.clone()  # who reads a tap may write on it
         taps.append(x if x.ndim == full - 1 else x.expand(*lead, *x.shape).clone())
     return tuple(taps)
+
+
+def _is_equal(before: Tensor, now: Tensor) -> bool:
+    """Whether two tensors hold the same bits, looked at eight bytes at a time where they lie so."""
+    if before.shape == now.shape and _is_of_pairs(before) and _is_of_pairs(now):
+        before, now = (each.view(-1).view(torch.int64) for each in (before, now))
+    return torch.equal(before, now)
+
+
+def _is_of_pairs(tensor: Tensor) -> bool:
+    return tensor.is_contiguous() and tensor.numel() % 2 == 0 == tensor.storage_offset() % 2
 
 
 def _memory(tensor: Tensor) -> int:
@@ -145,7 +175,14 @@ def _columns(layer: Layer, x: Tensor, fleet: tuple[int, ...], lead: tuple[int, .
 
 
 def _step_by_step(
-    device: Device[S], layer: Layer, step: Layer, cells: S, z: Tensor, push: Tensor | None, noise: Noise
+    device: Device[S],
+    layer: Layer,
+    step: Layer,
+    cells: S,
+    z: Tensor,
+    push: Tensor | None,
+    noise: Noise,
+    rounding: Callable[[], AbstractContextManager[Any]],
 ) -> Tensor:
     """What the tiles of a layer with a state give, (..., tiles, n, rows), one step after another.
 
@@ -157,7 +194,8 @@ def _step_by_step(
     for driven, pushed in zip(columns, pushes, strict=True):
         if given:
             driven = driven + feed_back(step, step.scatter(given[-1]))
-        u = device.collect(cells, driven, noise)
+        with rounding():
+            u = device.collect(cells, driven, noise)
         given.append(_activity(device, layer, cells, u, pushed, noise))
     return join_steps(layer, given)
 

@@ -9,6 +9,8 @@ fleet.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +18,7 @@ from torch import Tensor
 from .device import Device, S
 from .layers.crossbar import Layer
 from .port import Probe
+from .precision import EXACT, Products
 from .randomness import HeldNoise, Noise
 from .spec import Spec
 
@@ -28,6 +31,7 @@ def settle(
     probe: Probe,
     noise: Noise,
     sweeps: int | None = None,
+    products: tuple[int, Products] = (0, EXACT),
 ) -> tuple[Tensor, ...]:
     """The taps of one measurement of the layers in `spec`, which relax together from rest.
 
@@ -38,6 +42,7 @@ def settle(
         cells: of each layer.
         x: (batch, features_in) or (*probes, *fleet, batch, features_in), which clamps the nodes below.
         sweeps: through all layers; None: as many as the device waits for.
+        products: the first of the layers, counted on its chip, and how the synapses multiply.
 
     Returns:
         The settled states of every layer, as sensed, (*probes, *fleet, batch, features).
@@ -46,7 +51,7 @@ def settle(
         TypeError: the device relaxes, and has no `reflect`.
         ValueError: signals go one way through the wiring of a layer above the first.
     """
-    chip = _Relaxing(device, spec, cells, x, probe, noise)
+    chip = _Relaxing(device, spec, cells, x, probe, noise, products)
     for _ in range(device.settling if sweeps is None else sweeps):
         chip.sweep()
     return chip.sensed()
@@ -56,12 +61,20 @@ class _Relaxing:
     """The states of a chip's nodes during one measurement."""
 
     def __init__(
-        self, device: Device[S], spec: Spec, cells: Sequence[S], x: Tensor, probe: Probe, noise: Noise
+        self,
+        device: Device[S],
+        spec: Spec,
+        cells: Sequence[S],
+        x: Tensor,
+        probe: Probe,
+        noise: Noise,
+        products: tuple[int, Products] = (0, EXACT),
     ) -> None:
         nothing = (None,) * len(spec.layers)
         lead = probe.lead(spec, x)
         bare = len(spec.fleet) + 3  # axes of cells and of activity that carries no probe axes
         self.device, self.layers = device, spec.layers
+        (self.first, self.products), self.offsets = products, probe.knobs or nothing
         self.noise = noise.with_probe_axes(lead, len(lead) + bare)
         self.slow = HeldNoise(self.noise)
         self.pushes = probe.nodes or nothing
@@ -77,7 +90,8 @@ class _Relaxing:
             driven = driven.expand(*spec.fleet, *driven.shape[-3:])
         if self.pushes[0] is not None or (probe.knobs or nothing)[0] is not None:
             driven = driven.expand(*lead, *driven.shape[-bare:])
-        self.clamped = device.collect(self.cells[0], driven, self.noise)  # x does not relax
+        with self._multiplying(0):
+            self.clamped = device.collect(self.cells[0], driven, self.noise)  # x does not relax
 
     def sweep(self) -> None:
         """Let every layer take the state that its neighbors make it take."""
@@ -102,14 +116,23 @@ class _Relaxing:
         layer, push = self.layers[at], self.pushes[at]
         u = self.clamped
         if at:
-            u = self.device.collect(self.cells[at], layer.gather(self.states[at - 1]), self.slow)
+            x = layer.gather(self.states[at - 1])
+            with self._multiplying(at):
+                u = self.device.collect(self.cells[at], x, self.slow)
         if at + 1 < len(self.layers):
             above = self.layers[at + 1]
-            back = self.device.reflect(self.cells[at + 1], above.unscatter(self.states[at + 1]), self.slow)
+            y = above.unscatter(self.states[at + 1])
+            with self._multiplying(at + 1, back=True):
+                back = self.device.reflect(self.cells[at + 1], y, self.slow)
             if back is None:
                 raise TypeError(f"{type(self.device).__name__} relaxes, and its `reflect` gives nothing back")
             u = u + layer.unscatter(above.ungather(back))
         return u if push is None else u + layer.unscatter(push)
+
+    def _multiplying(self, at: int, *, back: bool = False) -> AbstractContextManager[Any]:
+        """Within which a layer's synapses multiply, on the way up or back."""
+        number = self.first + at
+        return self.products.at(~number if back else number, keep=self.offsets[at] is None)
 
     def _load(self, at: int) -> Tensor | None:
         """The conductance on a layer's nodes at their present states, as its tiles see it."""

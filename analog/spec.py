@@ -83,6 +83,7 @@ class Spec:
     access: Access = Access()  # what the wires show
     synapse: Synapse = "one-way"  # how a cell acts on its two nodes
     repeats: int = 1  # readings of the hardware for one measurement, by wires that average; all are charged
+    precision: torch.dtype | None = None  # of the factors of large products; None: `dtype`
 
     def __post_init__(self) -> None:
         if not self.layers:

@@ -15,6 +15,7 @@ ACROSS = {
     "analog.contract",
     "analog.costs",
     "analog.port",
+    "analog.precision",
     "analog.spec",
     "analog.layers",
     "analog.wires",
@@ -31,7 +32,13 @@ _SPEC = {
     "analog.verdicts",
 }
 _PORT = {"analog.port", "analog.inputs", *_SPEC}
-_BELOW_DEVICE = {"analog.randomness", "analog.settings", "analog.measurement", "analog.tables"}
+_BELOW_DEVICE = {
+    "analog.precision",
+    "analog.randomness",
+    "analog.settings",
+    "analog.measurement",
+    "analog.tables",
+}
 _DEVICE = {"analog.device", "analog.tree", *_BELOW_DEVICE, *_PORT}
 _CHIP = {"analog.chip", "analog.propagation", "analog.relaxation", "analog.streams", *_DEVICE}
 MAY: dict[str, set[str]] = {  # module or package -> what it may import beside itself
@@ -42,6 +49,7 @@ MAY: dict[str, set[str]] = {  # module or package -> what it may import beside i
     "analog.verdicts": set(),
     "analog.identity": {"analog.streams"},
     "analog.contract": set(),
+    "analog.precision": {"analog.tree"},
     "analog.rejection": set(),
     "analog.costs": {"analog.layers", "analog.verdicts"},
     "analog.spec": {"analog.access", "analog.costs", "analog.layers", "analog.rejection", "analog.streams"},

@@ -19,6 +19,7 @@ from ..device import Device
 from ..randomness import Fabrication, Noise
 from ..settings import setting
 from ..spec import Synapse
+from .saturation import tanh
 
 
 class HopfieldCells(NamedTuple):
@@ -118,6 +119,6 @@ class Hopfield(Device[HopfieldCells]):
 
     def _with_knobs(self, cells: HopfieldCells, knobs: Tensor) -> HopfieldCells:
         """The cells with other knobs, and the weights that these come to, so that a sweep is one product."""
-        weights = torch.addcmul(cells.offset, cells.gain, knobs.tanh())
+        weights = torch.addcmul(cells.offset, cells.gain, tanh(knobs))
         back = weights if self.reciprocal else torch.addcmul(weights, weights, cells.skew)
         return cells._replace(knobs=knobs, up=weights, down=back)

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..device import Device
 from ..randomness import Fabrication, Noise
 from ..settings import setting
+from .saturation import tanh
 
 
 class MismatchedCells(NamedTuple):
@@ -82,9 +83,8 @@ class Mismatched(Device[MismatchedCells]):
         return cells.weights
 
     def sense(self, cells: MismatchedCells, u: Tensor, noise: Noise) -> Tensor:
-        return torch.addcmul(cells.amplifier_offset, u, cells.amplifier_gain).add(
-            noise.normal(u), alpha=self.read_noise
-        )
+        amplified = torch.addcmul(cells.amplifier_offset, u, cells.amplifier_gain)
+        return amplified.add(noise.normal(u), alpha=self.read_noise)
 
     def fire(self, cells: MismatchedCells, u: Tensor, noise: Noise) -> Tensor:
         del noise  # entered at the amplifier
@@ -94,4 +94,4 @@ class Mismatched(Device[MismatchedCells]):
 
 def _with_knobs(cells: MismatchedCells, knobs: Tensor) -> MismatchedCells:
     """The cells with other knobs, and the weights that these come to, so that a reading is one product."""
-    return cells._replace(knobs=knobs, weights=torch.addcmul(cells.offset, cells.gain, knobs.tanh()))
+    return cells._replace(knobs=knobs, weights=torch.addcmul(cells.offset, cells.gain, tanh(knobs)))

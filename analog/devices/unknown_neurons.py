@@ -22,6 +22,7 @@ from ..device import Device
 from ..measurement import MeasurementPlan
 from ..randomness import Fabrication, Noise
 from ..settings import setting
+from .saturation import tanh
 
 BENDS = 3  # terms of each curve
 SLOPE = 0.05  # of what never saturates
@@ -68,10 +69,12 @@ class UnknownNeurons(Device[UnknownCells]):
 
     def fire(self, cells: UnknownCells, u: Tensor, noise: Noise) -> Tensor:
         del noise  # entered at the amplifier
-        out = SLOPE * u
+        steepness = cells.width.reciprocal()
+        middle = cells.center * steepness
+        out = torch.add((cells.height * middle.tanh()).sum(-2, keepdim=True), u, alpha=SLOPE)
         for k in range(BENDS):
-            height, center, width = (c[..., k : k + 1, :] for c in (cells.height, cells.center, cells.width))
-            out = out + height * (((u - center) / width).tanh() + (center / width).tanh())
+            height, steep, shift = (c[..., k : k + 1, :] for c in (cells.height, steepness, middle))
+            out = torch.addcmul(out, height, tanh(torch.addcmul(-shift, u, steep)))
         return out
 
     def default_plan(self, cells: int = 500) -> MeasurementPlan:

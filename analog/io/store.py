@@ -25,6 +25,7 @@ from .serialization import BadBlock, Header, checksum, describe, layer_checksum,
 
 _FORMAT: Final = 1
 _DTYPES: Final = {str(d).removeprefix("torch."): d for d in (torch.float32, torch.float64)}
+_PRECISIONS: Final = {"bfloat16": torch.bfloat16, None: None}
 
 
 class BadFile(ValueError):
@@ -55,6 +56,7 @@ def save(chip: Chip, path: str | Path) -> None:
         "layer_checksum": layer_checksum(chip.spec.layers),
         "identity": chip.identity if isinstance(chip.identity, int) else list(chip.identity),
         "dtype": str(chip.spec.dtype).removeprefix("torch."),
+        "precision": chip.spec.precision and str(chip.spec.precision).removeprefix("torch."),
         "on": str(chip.spec.on),
         "clock": chip.clock,
         "alive": chip.alive,
@@ -104,6 +106,7 @@ def _restored(
         noise_seed=[0] if separate else 0,
         on=header["on"],
         dtype=_DTYPES[header["dtype"]],
+        precision=_PRECISIONS[header["precision"]],
     )
     states = {f"generator.{i}": chip._generators[0].get_state() for i in range(len(who) if separate else 1)}
     left = 0 if header["holds"] == "nothing" else len(who) if isinstance(who, list) else 1

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from analog.layers.crossbar import Layer
 from analog.layers.recurrence import gather_with_state
-from analog.spec import Knobs, Spec, Synapse
+from analog.precision import Products, matmul
+from analog.spec import Knobs, Spec
 
 Place = Literal["nodes", "knobs"]
 
@@ -45,6 +46,18 @@ def broadcast_parts(parts: Tensor, features: int) -> Tensor:
     return parts.repeat_interleave(features // parts.shape[-1], -1)
 
 
+def sum_probes(shares: Tensor) -> Tensor:
+    """The sum over all probes, without a pass over the numbers where there is one probe.
+
+    Args:
+        shares: (probes, ...).
+
+    Returns:
+        (...).
+    """
+    return shares.squeeze(0) if len(shares) == 1 else shares.sum(0)
+
+
 def active_nodes(layer: Layer, tap: Tensor) -> Tensor:
     """Tell which neurons of a layer were active: 1 where the tap is not 0, and for all nodes of a read-out.
 
@@ -60,7 +73,14 @@ def active_nodes(layer: Layer, tap: Tensor) -> Tensor:
     )  # a comparison takes seven times as long
 
 
-def knob_gradient(layer: Layer, node_gradient: Tensor, inputs: Tensor, tap: Tensor | None = None) -> Tensor:
+def knob_gradient(
+    layer: Layer,
+    node_gradient: Tensor,
+    inputs: Tensor,
+    tap: Tensor | None = None,
+    *,
+    precision: torch.dtype | None = None,
+) -> Tensor:
     """The gradient at a layer's knobs, averaged over the batch, from the gradient at its summing nodes.
 
     Of a layer with a state it is the sum over the steps of the gradient at the nodes times what drove them,
@@ -71,6 +91,7 @@ def knob_gradient(layer: Layer, node_gradient: Tensor, inputs: Tensor, tap: Tens
         node_gradient: (..., batch, features), of each example's loss.
         inputs: (..., batch, features_in), what drove the layer.
         tap: (..., batch, features), what it gave; wanted of a layer with a state.
+        precision: of the factors of the product, as `Spec` has it; None: that which they have.
 
     Returns:
         (..., tiles, rows, cols).
@@ -78,10 +99,15 @@ def knob_gradient(layer: Layer, node_gradient: Tensor, inputs: Tensor, tap: Tens
     Raises:
         ValueError: the layer has a state, and its tap is not given.
     """
-    if layer.step is None:
-        return layer.weight_gradient(inputs, node_gradient).div_(node_gradient.shape[-2])
-    driven = gather_with_state(layer, inputs, tap)
-    return (layer.unscatter(node_gradient).mT @ driven).div_(node_gradient.shape[-2])
+    batch = node_gradient.shape[-2]
+    few = batch * layer.features < layer.tiles * layer.rows * layer.cols
+    share = node_gradient / batch if few else node_gradient  # what is smaller is divided: nodes, or cells
+    with Products(precision).at(0, keep=False):
+        if layer.step is None:
+            found = layer.weight_gradient(inputs, share)
+        else:
+            found = layer.unscatter(share).mT @ gather_with_state(layer, inputs, tap)
+    return found if few else found.div_(batch)
 
 
 def knob_gradients(
@@ -113,7 +139,7 @@ def knob_gradients(
     ):
         parts = [] if knobs is None else [knobs]
         if nodes is not None:
-            parts.append(knob_gradient(layer, nodes, inputs[at], taps[at]))
+            parts.append(knob_gradient(layer, nodes, inputs[at], taps[at], precision=spec.precision))
         if spec.synapse != "one-way" and gradient.nodes is not None:
             below = at_nodes[at - 1] if at else None
             above = taps[at]
@@ -121,7 +147,7 @@ def knob_gradients(
                 raise ValueError(
                     "knob_gradients: cells act on both of their nodes; give the last tap as `out`"
                 )
-            parts += _sent_back(spec.synapse, layer, nodes, above, below, gathered(at))
+            parts += _sent_back(spec, layer, nodes, above, below, gathered(at))
         zeros = partial(torch.zeros, shape, dtype=spec.dtype, device=spec.on)
         found.append(reduce(torch.add, parts) if parts else zeros())
     return tuple(found)
@@ -144,7 +170,7 @@ def _weighted_entries(
 
 
 def _sent_back(
-    synapse: Synapse,
+    spec: Spec,
     layer: Layer,
     at_nodes: Tensor | None,
     states: Tensor,
@@ -164,8 +190,8 @@ def _sent_back(
     batch, up = states.shape[-2], layer.unscatter(states)
     if below is not None:
         back = layer.gather(below) - layer.gather(torch.zeros_like(below))  # always-on inputs are clamped
-        yield (up.mT @ back).div_(batch)
-        if synapse == "difference":
+        yield matmul(up.mT, back, spec.precision).div_(batch)
+        if spec.synapse == "difference":
             yield -(back * gathered).sum(-2).div_(batch).unsqueeze(-2)
-    if at_nodes is not None and synapse == "difference":
+    if at_nodes is not None and spec.synapse == "difference":
         yield -(layer.unscatter(at_nodes) * up).sum(-2).div_(batch).unsqueeze(-1)

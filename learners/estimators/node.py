@@ -22,7 +22,7 @@ from analog.spec import Spec
 
 from .base import Estimator, ProbeResult, validate
 from .distributions import ProbeDistribution, rademacher
-from .gradient import Gradient, Place, active_nodes, broadcast_parts
+from .gradient import Gradient, Place, active_nodes, broadcast_parts, sum_probes
 from .schemes import Scheme, one_sided
 
 
@@ -73,6 +73,6 @@ class NodePerturbation(Estimator):
             if push is None:
                 found.append(None)
                 continue
-            gradient = (broadcast_parts(share, push.shape[-1]) * self.scheme.directions(push)).sum(0)
+            gradient = sum_probes(broadcast_parts(share, push.shape[-1]) * self.scheme.directions(push))
             found.append(gradient * active_nodes(layer, tap) if self.mask else gradient)
         return Gradient(nodes=tuple(found))

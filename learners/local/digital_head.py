@@ -103,7 +103,9 @@ class DigitalHead:
         assert error is not None  # the loss knows it
         back = way_back(self.head, driven, state.knobs, reading.out, self.between)
         nodes = back(error) * active_nodes(layer, reading.out)
-        drive, update = self.update.step((knob_gradient(layer, nodes, batch.x),), state.update)
+        drive, update = self.update.step(
+            (knob_gradient(layer, nodes, batch.x, precision=port.spec.precision),), state.update
+        )
         port.pulse(drive)
         delta, head = self.head_update.step((knob_gradient(self.head, error, driven),), state.head)
         learned = DigitalHeadState(update, state.knobs + delta[0], head)

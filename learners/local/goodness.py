@@ -120,7 +120,9 @@ class Hebbian:
         assert delta is not None  # goodness knows it
         if self.probe_size is not None:
             delta = delta * self._derivatives(self.probe_size, port, batch, baseline, generator)
-        drive, state = self.update.step((knob_gradient(port.spec.layers[0], delta, batch.x),), state)
+        drive, state = self.update.step(
+            (knob_gradient(port.spec.layers[0], delta, batch.x, precision=port.spec.precision),), state
+        )
         port.pulse(drive)
         return state, Step(losses.sum(-1).mean(-1), baseline)
 

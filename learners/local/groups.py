@@ -223,7 +223,7 @@ class ReplicatedHeads:
         answers = self.answers(features, state.knobs)
         at_outputs = known_gradient(self.loss, "ReplicatedHeads")(answers, batch.target)
         layer = self._copies.layer(features.shape[-1])
-        delta = knob_gradient(layer, at_outputs, self._copies.means(features))
+        delta = knob_gradient(layer, at_outputs, self._copies.means(features), precision=port.spec.precision)
         (drive,), head = self.head.step((delta,), state.head)
         losses = self.loss(answers, batch.target)
         return HeadsState(block, state.knobs + drive, head), Step(losses.mean(-1), step.baseline)

@@ -134,5 +134,6 @@ class LocoProp:
     def _gradient(
         self, spec: Spec, residuals: tuple[Tensor, ...], inputs: tuple[Tensor, ...], sent: Knobs | None
     ) -> Knobs:
-        down = tuple(knob_gradient(la, r, x) for la, r, x in zip(spec.layers, residuals, inputs, strict=True))
+        each = zip(spec.layers, residuals, inputs, strict=True)
+        down = tuple(knob_gradient(la, r, x, precision=spec.precision) for la, r, x in each)
         return down if sent is None else tuple(g + self.proximal * s for g, s in zip(down, sent, strict=True))

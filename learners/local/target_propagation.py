@@ -111,7 +111,10 @@ class TargetPropagation:
         targets = propagate_targets(activities, top, inverses, difference=self.difference)
         gradient = [
             knob_gradient(
-                layer, (h - t) * (h.new_ones(()) if layer.linear else self.activation.derivative(h)), x
+                layer,
+                (h - t) * (h.new_ones(()) if layer.linear else self.activation.derivative(h)),
+                x,
+                precision=port.spec.precision,
             )
             for layer, h, t, x in zip(
                 port.spec.layers, activities, targets, (batch.x, *baseline.taps[:-1]), strict=True
@@ -145,7 +148,8 @@ class TargetPropagation:
             out = self.output_activation.forward(out) if number == len(taps) - 1 else out
             reconstruction = self._inverse(layer, knobs)(out)
             derivative = 1.0 if layer.linear else self.activation.derivative(reconstruction)
-            gradient.append(knob_gradient(layer, (reconstruction - x) * derivative, out))
+            error = (reconstruction - x) * derivative
+            gradient.append(knob_gradient(layer, error, out, precision=port.spec.precision))
         drive, update = self.inverse_update.step(tuple(gradient), state.inverse_update)
         return tuple(v + d for v, d in zip(state.inverses, drive, strict=True)), update
 

@@ -40,13 +40,13 @@ from ..kit.recipes.trainings import log_spaced
 from ..kit.recipes.weight_copies import repeat_knobs
 from ..kit.report.figures import INTERVAL, chip_dots, legend, looks, note, panels
 from ..kit.report.tables import mean_of, percent_with_interval, short_number
-from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.arguments import AnyDevice, SeededChips, WithPrecision
 from ..kit.run.ranges import Count, Positive
 from ..kit.run.study import Row
 
 
 @dataclass(frozen=True)
-class Args(SeededChips):
+class Args(SeededChips, WithPrecision):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     device: AnyDevice = Mismatched()  # the hardware, package.module:Class or package.module:Class(word=value)
     teachers: Count = 5  # teachers, each with heirs of its own
@@ -105,7 +105,8 @@ class _Generation(NamedTuple):
 
     def fresh_chips(self, noise_seed: int) -> Chip:
         args = self.trial.args
-        return Chip(args.device, self.layers, self.fresh, noise_seed=args.seed + noise_seed)
+        seed, precision = args.seed + noise_seed, args.product_precision
+        return Chip(args.device, self.layers, self.fresh, noise_seed=seed, precision=precision)
 
 
 def run(trial: Trial) -> Iterator[Row]:
@@ -114,7 +115,8 @@ def run(trial: Trial) -> Iterator[Row]:
     size = training_size(data, heirs=args.heirs, hidden=args.hidden, epochs=args.epochs)
     layers = network(data, size.hidden)
     first = args.first_identity(args.teachers) + 1_000_000 * trial.teacher
-    teacher = Chip(args.device, layers, first, noise_seed=args.seed)
+    precision = args.product_precision
+    teacher = Chip(args.device, layers, first, noise_seed=args.seed, precision=precision)
     fresh = range(first + 1, first + 1 + size.heirs)
     generation = _Generation(trial, data, size, layers, teacher, fresh, stimuli)
     yield from _train_teacher(generation)

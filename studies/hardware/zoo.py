@@ -54,14 +54,14 @@ from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import run_until_death
 from ..kit.report.figures import GRAY, legend, looks, note, panels
 from ..kit.report.tables import fixed, mean_of, mean_with_interval, percent, short_number
-from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.arguments import AnyDevice, SeededChips, WithPrecision
 from ..kit.run.ranges import Count, CountOrZero, Positive
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 
 @dataclass(frozen=True)
-class Args(SeededChips):
+class Args(SeededChips, WithPrecision):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     devices: tuple[AnyDevice, ...] = ZOO  # package.module:Class or package.module:Class(word=value), each
     learners: tuple[AnyLearner, ...] = (  # what teaches each; the first makes the teacher of heirs
@@ -177,7 +177,8 @@ def _size(args: Args, data: Dataset) -> TrainingSize:
 
 
 def _chip(trial: Trial, device: Device, data: Dataset, size: TrainingSize) -> Chip:
-    return Chip(device, network(data, size.hidden), trial.identity, noise_seed=trial.args.seed)
+    layers, precision = network(data, size.hidden), trial.args.product_precision
+    return Chip(device, layers, trial.identity, noise_seed=trial.args.seed, precision=precision)
 
 
 def _train(trial: Trial, what: str, chip: Chip, data: Dataset, size: TrainingSize, learner: Learner) -> Row:
@@ -201,7 +202,8 @@ def _hand_over(trial: Trial, chip: Chip, data: Dataset, size: TrainingSize) -> I
     """Hand over to fresh chips, which learn what this one answers."""
     args, first = trial.args, trial.first_heir
     identities = range(first, first + args.heirs)
-    heirs = Chip(chip.device, chip.spec.layers, identities, noise_seed=args.seed + 1)
+    seed, precision = args.seed + 1, args.product_precision
+    heirs = Chip(chip.device, chip.spec.layers, identities, noise_seed=seed, precision=precision)
 
     def learner(loss: Loss) -> Learner:
         return learned_feedback(size.probes, accumulating_adam(data, size))(loss)

@@ -48,14 +48,14 @@ from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
 from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import mean_of, mean_with_interval, short_number
-from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.arguments import AnyDevice, SeededChips, WithPrecision
 from ..kit.run.ranges import Count, Positive
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 
 @dataclass(frozen=True)
-class Args(SeededChips):
+class Args(SeededChips, WithPrecision):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each, by every method
     learners: tuple[AnyLearner, ...] = get_args(MethodName)  # what trains the chips
@@ -92,7 +92,8 @@ def plan(args: Args) -> list[Trial]:
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
     size = training_size(data, hidden=args.hidden, epochs=args.epochs, probes=args.probes)
-    chip = Chip(trial.device, network(data, size.hidden), trial.identity, noise_seed=args.seed)
+    layers, precision = network(data, size.hidden), args.product_precision
+    chip = Chip(trial.device, layers, trial.identity, noise_seed=args.seed, precision=precision)
     port, ledger = chip.port(), Ledger(chip.spec)
 
     def generator(*path: str | int) -> Any:

@@ -129,4 +129,5 @@ def _spec(hello: Header, layers: Sequence[Layer]) -> Spec:
     dtype = {"float32": torch.float32, "float64": torch.float64}[datasheet["dtype"]]
     costs, access = Costs(**datasheet["costs"]), Access(**datasheet["access"])
     others = {name: datasheet[name] for name in ("synapse", "repeats")}
+    others["precision"] = {"bfloat16": torch.bfloat16, None: None}[datasheet["precision"]]
     return Spec(tuple(layers), costs, tuple(datasheet["fleet"]), dtype, access=access, **others)

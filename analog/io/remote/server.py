@@ -182,4 +182,5 @@ def _spec_header(spec: Spec) -> Header:
         "access": dataclasses.asdict(spec.access),
         "synapse": spec.synapse,
         "repeats": spec.repeats,
+        "precision": spec.precision and str(spec.precision).removeprefix("torch."),
     }
