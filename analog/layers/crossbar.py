@@ -234,8 +234,21 @@ class Dense(Gathering):
         return self.features_in // self.tiles + self.bias
 
     def gather(self, x: Tensor) -> Tensor:
-        wired = x.unflatten(-1, (self.tiles, -1)).transpose(-3, -2) if self.tiles > 1 else x.unsqueeze(-3)
+        wired = self.unscatter(x)
         return torch.cat((wired, wired.new_ones(()).expand(*wired.shape[:-1], 1)), -1) if self.bias else wired
+
+    def weight_gradient(self, x: Tensor, nodes: Tensor) -> Tensor:
+        # without the column of ones: products of odd widths take up to half as long again
+        at_nodes = self.unscatter(nodes)
+        weights = at_nodes.mT @ self.unscatter(x)
+        if not self.bias:
+            return weights
+        biases = at_nodes.sum(-2).unsqueeze(-1)
+        return torch.cat((weights, biases.expand(*weights.shape[:-1], 1)), -1)
+
+    def input_gradient(self, x: Tensor, nodes: Tensor, weights: Tensor) -> Tensor:
+        del x  # the wiring is linear
+        return self.scatter(self.unscatter(nodes) @ (weights[..., :-1] if self.bias else weights))
 
     def ungather(self, z: Tensor) -> Tensor:
         driven = z[..., :-1] if self.bias else z

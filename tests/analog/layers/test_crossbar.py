@@ -94,3 +94,19 @@ def test_a_perceptron_is_dense_layers_and_a_linear_read_out() -> None:
     assert mlp(4, 3, bias=False) == (dense(4, 3, bias=False, linear=True),)
     with pytest.raises(ValueError, match="mlp: wants the width of the input and that of the output"):
         mlp(4)
+
+
+@pytest.mark.parametrize("layer", [dense(6, 4), dense(6, 4, bias=False), grouped(6, 4, 2)], ids=str)
+@pytest.mark.parametrize("shared", ["x", "nodes", "neither"])
+def test_gradients_at_weights_and_inputs_are_the_adjoints_of_the_product(layer: Layer, shared: str) -> None:
+    """<nodes, product of x and w> is linear in both; either may be shared by the chips of a fleet."""
+    numbers = stream(0, "adjoints", str(layer))
+    x = torch.randn(*(() if shared == "x" else (3,)), 5, 6, generator=numbers, dtype=torch.float64)
+    nodes = torch.randn(*(() if shared == "nodes" else (3,)), 5, 4, generator=numbers, dtype=torch.float64)
+    w = torch.randn(3, layer.tiles, layer.rows, layer.cols, generator=numbers, dtype=torch.float64)
+    w, x = w.requires_grad_(), x.requires_grad_()
+    total = (layer.scatter(layer.multiply(x, w)) * nodes).sum()
+    by_weights, by_inputs = torch.autograd.grad(total, (w, x))
+    torch.testing.assert_close(layer.weight_gradient(x, nodes).expand_as(w), by_weights)
+    found = layer.input_gradient(x, nodes, w)
+    torch.testing.assert_close(found.sum(0) if shared == "x" else found, by_inputs)
