@@ -1,5 +1,6 @@
 """A device fabricated with an identity, in layers: the only mutable thing in the project."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
@@ -15,6 +16,7 @@ from .identity import device_summary, identity_summary, integers, noise_generato
 from .inputs import examine_drive
 from .layers.crossbar import Layer
 from .layers.recurrence import require_stateless
+from .pieces import KeptRows, change_cells, fleet_slices, probe_of
 from .port import Dead, Port, Probe, Reading, make_port
 from .precision import Products, require_precision
 from .propagation import LastSums, propagate, require_finite_cells, require_finite_clock
@@ -80,7 +82,9 @@ class Chip(Generic[S]):
                 device.fabricate(layer.rows, layer.cols, Fabrication(identities, fleet, i, layer.tiles, like))
                 for i, layer in enumerate(self.spec.layers)
             )
-        self._last_sums, self._products = LastSums(), Products(precision)
+        self._kept: dict[
+            tuple[int | None, int | None], KeptRows[tuple[LastSums, Products]]
+        ] = {}  # of some rows
         self._clock = 0.0  # s since fabrication
         self._alive = True
         self._lost: tuple[int, ...] = ()  # rows of the fleet whose cells came to their end
@@ -207,7 +211,7 @@ class Chip(Generic[S]):
         if not cells:
             raise Dead(f"chip {self.identity} died at {self._clock:.3g} s, and nothing is left of it")
         chips = copy(self)
-        chips._last_sums, chips._products = LastSums(), Products(self.spec.precision)
+        chips._kept = {}
         chips.identity = tuple(self.identities[row] for row in left)
         chips.spec = replace(self.spec, fleet=(len(left),))
         if self._apart:
@@ -268,9 +272,7 @@ class Chip(Generic[S]):
         before = [generator.get_state() for generator in self._generators]
         try:
             living = self._without_dead(drive, axis=-4)
-            pulsed = [
-                self.device.pulse(c, d.clone(), self._noise) for c, d in zip(cells, living, strict=True)
-            ]
+            pulsed = [self._pulsed(c, d) for c, d in zip(cells, living, strict=True)]
             aged = tuple(self.device.age(c, seconds, self._noise) for c in pulsed)
             require_finite_clock(self._clock + seconds)
             if not ordinary:
@@ -283,13 +285,49 @@ class Chip(Generic[S]):
         self._forget()
         self._bury_worn_out()
 
+    def _pulsed(self, cells: S, drive: Tensor) -> S:
+        """A layer's cells after a pulse."""
+
+        def pulse(some: S, sent: Tensor, rows: slice) -> S:
+            return self.device.pulse(some, sent, self._noise_of(rows))
+
+        bytes_of_a_chip = drive.shape[-3:].numel() * drive.element_size()
+        pulsed: S = change_cells(self._slices(bytes_of_a_chip), cells, drive, pulse)
+        return pulsed
+
+    def _slices(self, bytes_of_a_chip: int) -> list[slice]:
+        """The rows of the fleet that are worked at a time: all, where chips are coupled."""
+        fleet = () if "chips" in self.device.couples else self.spec.fleet
+        return fleet_slices(fleet, bytes_of_a_chip)
+
+    def _noise_of(self, rows: slice) -> Noise:
+        """The noise of some chips."""
+        return Noise(self._generators[rows]) if self._apart else self._noise
+
     def _measure(self, x: Tensor, probe: Probe, first: int, last: int) -> Reading:
         spec = self.spec.span(first, last)
-        cells = self._cells[first : last + 1]
-        products = (first, self._products)
-        taps = propagate(self.device, spec, cells, x.detach(), probe, self._noise, self._last_sums, products)
+        slices = self._slices(_bytes_of_a_reading(spec, x, probe))
+        pieces = [self._taps(rows, spec, x.detach(), probe, first) for rows in slices]
+        taps = (
+            pieces[0]
+            if len(pieces) == 1
+            else tuple(torch.cat(each, -3) for each in zip(*pieces, strict=True))
+        )
         self._elapse(self.spec.costs.reading_seconds(self.spec.vectors(taps[-1]), spec.passes))
         return Reading(self._without_dead(taps, axis=-3))
+
+    def _taps(self, rows: slice, spec: Spec, x: Tensor, probe: Probe, first: int) -> tuple[Tensor, ...]:
+        """The taps of some chips, of layers from the first on."""
+        key = rows.start, rows.stop
+        if key not in self._kept:
+            self._kept[key] = KeptRows((LastSums(), Products(spec.precision)))
+        kept, (last, products) = self._kept[key], self._kept[key].beside
+        layers = range(first, first + len(spec.layers))
+        cells = tuple(kept.cells(at, self._cells[at], rows) for at in layers)
+        if rows != slice(None):
+            spec = replace(spec, fleet=(rows.stop - rows.start,))
+            probe, x = probe_of(probe, rows), x if x.ndim == 2 else x[..., rows, :, :]
+        return propagate(self.device, spec, cells, x, probe, self._noise_of(rows), last, (first, products))
 
     def _without_dead(self, tensors: tuple[Tensor, ...], axis: int) -> tuple[Tensor, ...]:
         """The same, 0 for the dead of a fleet, whose axis that is."""
@@ -304,8 +342,7 @@ class Chip(Generic[S]):
 
     def _forget(self) -> None:
         """Give back what was kept of readings; the cells have changed."""
-        self._last_sums.forget()
-        self._products.forget()
+        self._kept = {}
 
     def _bury_worn_out(self) -> None:
         """Let the chip die if its cells say so; what it was doing has been done."""
@@ -332,6 +369,14 @@ def _without_grad() -> AbstractContextManager[None]:
 def _outside_inference() -> Iterator[None]:
     with torch.inference_mode(False), torch.no_grad():
         yield
+
+
+def _bytes_of_a_reading(spec: Spec, x: Tensor, probe: Probe) -> int:
+    """Bytes of the largest tensor that a measurement makes for each chip."""
+    probes = math.prod(probe.lead(spec, x))
+    cells = 0 if probe.knobs is None else max(la.tiles * la.rows * la.cols for la in spec.layers)
+    sites = max(la.features // la.rows * max(la.rows, la.cols) for la in spec.layers)
+    return probes * max(cells, x.shape[-2] * sites) * x.element_size()
 
 
 def _require_parts(device: object, layers: object, dtype: torch.dtype) -> None:

@@ -34,9 +34,9 @@ def matmul(a: Tensor, b: Tensor, precision: torch.dtype | None = None) -> Tensor
 
 
 def rough_matmul(a: Tensor, b: Tensor) -> Tensor:
-    """The matrix product of which few digits count, such as the variance of a noise.
+    """The matrix product of which three digits are enough, such as the variance of a noise.
 
-    Single precision gives way to bfloat16 where the processor has units for it; the slope is lost.
+    Single precision gives way to bfloat16 where the processor has units for it.
 
     Args:
         a: (..., n, k).
@@ -46,8 +46,7 @@ def rough_matmul(a: Tensor, b: Tensor) -> Tensor:
         (..., n, m), of the dtype of `a`.
     """
     rough = a.dtype == torch.float32 and a.is_cpu and has_units()
-    with torch.no_grad():
-        return matmul(a, b, torch.bfloat16 if rough else None)
+    return matmul(a, b, torch.bfloat16 if rough else None)
 
 
 def has_units() -> bool:

@@ -4,7 +4,7 @@ Every random number in the project comes from a generator that `stream` makes fr
 so nothing depends on the order of calls elsewhere and nothing touches torch's global generator.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -58,21 +58,25 @@ class Fabrication:
         """Standard normal draws for the parameter called `name`."""
         size = (self._tiles, *shape)
         return self._settle(
-            [torch.randn(size, generator=g, dtype=torch.float64) for g in self._streams(name)], shape
+            (torch.randn(size, generator=g, dtype=torch.float64) for g in self._streams(name)), shape
         )
 
     def uniform(self, name: str, *shape: int) -> Tensor:  # (*fleet, tiles, *shape)
         """Uniform draws in [0, 1) for the parameter called `name`."""
         size = (self._tiles, *shape)
         return self._settle(
-            [torch.rand(size, generator=g, dtype=torch.float64) for g in self._streams(name)], shape
+            (torch.rand(size, generator=g, dtype=torch.float64) for g in self._streams(name)), shape
         )
 
-    def _streams(self, name: str) -> list[Generator]:
-        return [stream(who, "identity", self._layer, self._scope + name) for who in self._identities]
+    def _streams(self, name: str) -> Iterator[Generator]:
+        return (stream(who, "identity", self._layer, self._scope + name) for who in self._identities)
 
-    def _settle(self, rows: list[Tensor], shape: tuple[int, ...]) -> Tensor:
-        return torch.stack(rows).reshape(*self._lead, *shape).to(self._like)
+    def _settle(self, rows: Iterator[Tensor], shape: tuple[int, ...]) -> Tensor:
+        """The draws of each chip beside one another; rounded one by one, so that a large fleet fits."""
+        found = torch.empty(len(self._identities), self._tiles, *shape, dtype=self._like.dtype)
+        for place, row in zip(found, rows, strict=True):
+            place.copy_(row)
+        return found.reshape(*self._lead, *shape).to(self._like)
 
 
 class Noise:

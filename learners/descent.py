@@ -91,8 +91,9 @@ class Descent:
         baseline = judge_baseline(self.loss, batch.x, batch.target, reading)
         losses = baseline.losses  # refused before anything is probed
         estimates, variates = self._probing.estimates(port, baseline, state.control_variates, generator)
-        gradient = tuple(layer for estimate in estimates for layer in estimate.at_knobs())
-        drive, update = self.update.step(gradient, state.update)
+        drive, update = self.update.step(  # which alone holds the gradient: a large fleet's is large
+            tuple(layer for estimate in estimates for layer in estimate.at_knobs()), state.update
+        )
         port.pulse(drive)
         return DescentState(update, variates), Step(losses.sum(-1).mean(-1), reading)
 

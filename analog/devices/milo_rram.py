@@ -23,6 +23,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..precision import rough_matmul
 from ..randomness import Fabrication, Noise
 from ..settings import setting
 from .programmed import Programmed, blank_fields, one_sided_pair
@@ -91,6 +92,6 @@ class MiloRRAM(Programmed[MiloCells]):
         del noise  # enters once, at the amplifier
         v = x.clamp(-0.5 / self.volts, 0.5 / self.volts)  # in units of `volts`
         squared = v * v
-        cubed = squared * v
-        linear = torch.add(v, cubed, alpha=WITH_LINEAR * self.volts**2) @ cells.weights.mT
-        return linear + torch.add(squared, cubed, alpha=WITH_SQUARE * self.volts) @ cells.square.mT
+        straight = torch.addcmul(v, squared, v, value=WITH_LINEAR * self.volts**2) @ cells.weights.mT
+        bend = torch.addcmul(squared, squared, v, value=WITH_SQUARE * self.volts)
+        return straight + rough_matmul(bend, cells.square.mT)  # a few hundredths of the current

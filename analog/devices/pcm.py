@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from ..measurement import MeasurementPlan
+from ..precision import rough_matmul
 from ..randomness import Fabrication, Noise
 from ..settings import setting
 from .programmed import Programmed, blank_fields, one_sided_pair
@@ -144,7 +145,8 @@ class PCM(Programmed[PCMCells]):
     def collect(self, cells: PCMCells, x: Tensor, noise: Noise) -> Tensor:
         mean = x @ cells.weights.mT
         with torch.no_grad():  # noise has no slope
-            std = (x.square() @ cells.white_variance.mT).add_(self.read_noise**2).sqrt_()
+            variance = rough_matmul(x.square(), cells.white_variance.mT)
+            std = variance.add_(self.read_noise**2).sqrt_()
         return torch.addcmul(mean, std, noise.normal(mean))
 
     def sense(self, cells: PCMCells, u: Tensor, noise: Noise) -> Tensor:

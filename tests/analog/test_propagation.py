@@ -97,7 +97,7 @@ def test_readings_and_their_noise_are_bitwise_those_of_a_chip_that_keeps_nothing
     chip, other = (Chip(Mismatched(), (dense(6, 4), dense(4, 3, linear=True)), identity) for _ in range(2))
     x = inputs()
     for probe in (Probe(), nodes(chip, x), Probe(), nodes(chip, x)):
-        other._last_sums.forget()
+        other._forget()
         wanted = other.port().measure(x, probe)
         for tap, want in zip(chip.port().measure(x, probe).taps, wanted.taps, strict=True):
             assert torch.equal(tap, want)
