@@ -3,17 +3,19 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from analog import Chip, Layer, dense, stream, xray
-from learners import Batch, BinaryCrossEntropy, Learner, adam, with_schedule
+from analog import Chip, Knobs, Layer, dense, stream, xray
+from learners import Batch, BinaryCrossEntropy, Learner, adam, sgd, with_schedule
 from learners.data.batches import batches
 from learners.local import LocoProp, TargetPropagation, identity, sigmoid, tanh
 
 from .baselines import BASELINES, Backprop, autoencoder_sizes, count_numbers
+from .sign_targets import SignTargets
 from .tanh_networks import Digital, ExactNodeGradients, heavy_rmsprop, warmup_then_decay
 
 Method = Literal[
@@ -26,16 +28,28 @@ Method = Literal[
     "Adam",
     "Shampoo",
     "K-FAC",
+    "K-FAC, curvlinops",
     "LocoProp-S",
     "LocoProp-M",
     "target propagation",
+    "target propagation 1986",
 ]
 Precision = Literal["float32", "bfloat16"]  # of products of matrices; sums of bfloat16 products are float32
 LOSS = BinaryCrossEntropy()
 INNER_STEPS = 10  # of LocoProp
-GAMMA = {"LocoProp-M": 0.01, "LocoProp-S": 1.0}  # M's as published; both by training losses after 300 batches
+GAMMA = {  # where a search begins; LocoProp-M's as published
+    "LocoProp-M": 0.01,
+    "LocoProp-S": 1.0,
+    "target propagation": 0.1,
+    "target propagation 1986": 0.1,
+}
 MOMENTUM = 0.997  # of LocoProp, an inner step; likewise
-GUESS = {"LocoProp-M": 3e-5, "LocoProp-S": 3e-5, "target propagation": 1e-3}
+GUESS = {
+    "LocoProp-M": 3e-5,
+    "LocoProp-S": 3e-5,
+    "target propagation": 1e-3,
+    "target propagation 1986": 1e-4,
+}
 
 
 class Recipe(NamedTuple):
@@ -48,6 +62,9 @@ class Recipe(NamedTuple):
     epochs: int
     seed: int
     precision: Precision = "float32"
+    second: float | None = None  # gamma, or what is added to matrices; by default the guess
+    squared: tuple[int, ...] = ()  # layers, from 0, at which LocoProp-M has the squared loss instead
+    proximal: float = 0.0  # LocoProp's regularizer
 
 
 class _Model(NamedTuple):
@@ -69,10 +86,17 @@ def guess(method: Method) -> float:
     return BASELINES[method].guess if method in BASELINES else GUESS[method]
 
 
+def second_guess(method: Method) -> float | None:
+    """Where a search for the setting next in weight to the rate begins; None: there is none."""
+    return BASELINES[method].second if method in BASELINES else GAMMA.get(method)
+
+
 def passes(method: Method) -> float | None:
     """The work of a batch in passes of backprop, where it is made of passes."""
-    if method in ("Shampoo", "K-FAC"):
+    if method.startswith(("Shampoo", "K-FAC")):
         return None
+    if method == "target propagation 1986":
+        return 1.0
     if method == "target propagation":
         return 7 / 3  # of three thirds each: forward, gradients at nodes, gradient at weights
     return (2 + 2 * INNER_STEPS) / 3 if method.startswith("LocoProp") else 1.0
@@ -102,7 +126,7 @@ def train_epochs(recipe: Recipe, train: Tensor) -> Iterator[tuple[Callable[[Tens
 
 
 def _backprop(recipe: Recipe, chip: Chip, steps: int) -> Callable[[Batch], _Model]:
-    network = Backprop(xray.knobs(chip), [la.linear for la in chip.spec.layers], recipe.method)
+    network = Backprop(xray.knobs(chip), [la.linear for la in chip.spec.layers], recipe.method, recipe.second)
     number = itertools.count()
 
     def step(batch: Batch) -> _Model:
@@ -125,6 +149,50 @@ def _local(recipe: Recipe, chip: Chip, steps: int) -> Callable[[Batch], _Model]:
     return step
 
 
+class Move(NamedTuple):
+    """What one batch does to the weights of a network, beside what gradients would, of each layer.
+
+    Knobs-shaped, (1, rows, cols) each.
+    """
+
+    moved: Knobs
+    gradient: Knobs
+    natural: Knobs  # the gradient times the inverse of the inputs' second moments
+
+
+def move_after(recipe: Recipe, train: Tensor, damping: float = 1e-2) -> Move:
+    """Train a local learner, and then have it take one batch by plain descent, to see where it goes.
+
+    Plain descent steps by the inverse of the greatest mean square of a layer's inputs, so that the inner
+    steps of LocoProp neither run away nor stay where they began.
+
+    Args:
+        train: (images, pixels), whose first batch is taken.
+        damping: what is added to second moments, as a share of their mean.
+    """
+    chip = Chip(Digital(), layers(recipe.sizes, train.shape[-1]), recipe.seed)
+    steps = max(1, len(train) // recipe.batch)
+    learner, port = _learner(recipe, chip, steps), chip.port()
+    generator, state = stream(0, "autoencoder", recipe.seed, "noise"), learner.init(chip.spec)
+    order = stream(0, "autoencoder", recipe.seed, "data")
+    for batch in batches(Batch(train, train), recipe.batch, recipe.epochs, order):
+        state, _ = learner.step(port, batch, state, generator)
+    x = train[: recipe.batch]
+    inputs = (x, *port.measure(x).taps[:-1])
+    plain = sgd(1 / max(float(each.square().sum(-1).mean()) for each in inputs))
+    before, gradient = xray.knobs(chip), xray.knob_gradient(chip, x, x, LOSS)
+    state = state._replace(update=plain.init(chip.spec.zeros()))
+    replace(learner, update=plain).step(port, Batch(x, x), state, generator)  # type: ignore[type-var]
+    moved = tuple(now - then for now, then in zip(xray.knobs(chip), before, strict=True))
+    natural = []
+    for layer, each, g in zip(chip.spec.layers, inputs, gradient, strict=True):
+        wired = layer.gather(each)
+        moments = wired.mT @ wired / len(x)
+        added = damping * moments.diagonal(dim1=-2, dim2=-1).mean() * torch.eye(layer.cols)
+        natural.append(torch.linalg.solve(moments + added, g.mT).mT)
+    return Move(moved, gradient, tuple(natural))
+
+
 def layers(sizes: tuple[int, ...], pixels: int) -> tuple[Layer, ...]:
     """The layers of an autoencoder whose encoder has these sizes; code and read-out are linear."""
     half = len(sizes)
@@ -133,11 +201,14 @@ def layers(sizes: tuple[int, ...], pixels: int) -> tuple[Layer, ...]:
 
 
 def _learner(recipe: Recipe, chip: Chip, steps: int) -> Learner:
-    if recipe.method == "target propagation":
+    gamma = GAMMA.get(recipe.method, 0.0) if recipe.second is None else recipe.second
+    if recipe.method.startswith("target propagation"):
         update = with_schedule(
             adam(recipe.learning_rate), lambda step: warmup_then_decay(step, steps, recipe.epochs)
         )
-        return TargetPropagation(update, adam(1e-3), LOSS, 0.1, tanh, sigmoid)
+        if recipe.method == "target propagation 1986":
+            return SignTargets(chip, update, LOSS, gamma, sigmoid)
+        return TargetPropagation(update, adam(1e-3), LOSS, gamma, tanh, sigmoid)
     published = as_published(recipe.method)
 
     def learning_rate(step: int) -> float:
@@ -147,18 +218,21 @@ def _learner(recipe: Recipe, chip: Chip, steps: int) -> Learner:
         return recipe.learning_rate * outer * max(1 - inner / INNER_STEPS, 0.25)
 
     momentum = 0.999 if published else MOMENTUM
-    gamma = 10 / recipe.batch if published else GAMMA[recipe.method]
+    gamma = 10 / recipe.batch if published else gamma
     update = heavy_rmsprop(learning_rate, momentum, epsilon=1e-5 / recipe.batch**2)
-    transfer = _transfer(recipe.method, chip.spec.layers)
-    return LocoProp(ExactNodeGradients(chip), update, LOSS, gamma, INNER_STEPS, transfer)
+    transfer = _transfer(recipe, chip.spec.layers)
+    return LocoProp(
+        ExactNodeGradients(chip), update, LOSS, gamma, INNER_STEPS, transfer, proximal=recipe.proximal
+    )
 
 
-def _transfer(method: Method, layers: tuple[Layer, ...]) -> tuple[Callable[[Tensor], Tensor], ...]:
-    """M compares outputs, S the sums in front of them."""
-    if method == "LocoProp-S":
-        assert tanh.inverse is not None
-        return tuple(identity.forward if la.linear else tanh.inverse for la in layers)
-    return (*(identity.forward for _ in layers[1:]), sigmoid.forward)
+def _transfer(recipe: Recipe, layers: tuple[Layer, ...]) -> tuple[Callable[[Tensor], Tensor], ...]:
+    """M compares outputs, by each layer's matching loss; S the sums in front of them, by the squared one."""
+    assert tanh.inverse is not None
+    matching = (*(identity.forward for _ in layers[1:]), sigmoid.forward)
+    sums = tuple(identity.forward if la.linear else tanh.inverse for la in layers)
+    squared = range(len(layers)) if recipe.method == "LocoProp-S" else recipe.squared
+    return tuple(sums[k] if k in squared else matching[k] for k in range(len(layers)))
 
 
 def _published_share(epoch: int) -> float:

@@ -10,11 +10,18 @@ and B = E dd' (running means),
 bounded by a trust region, rate^2 dW.G <= `trust_region` (Ba, Grosse and Martens, ICLR 2017,
 https://openreview.net/forum?id=SkkTMpjex); damping is constant.
 
-Written here because no library served: kfac-pytorch is not on the package index, and singd's K-FAC-like form
-(0.0.5) diverges on this loss or, with a step small enough not to, is no faster than gradient descent.
+A and B come from curvlinops (Dangel, Eschenhagen et al., https://github.com/f-dangel/curvlinops; extra
+"baselines") or from a few lines of ours, which a test holds to it; the step is written here because no
+library served: curvlinops has the matrices and no optimizer, kfac-pytorch is not on the package index, and
+singd's K-FAC-like form (0.0.5) diverges on this loss or, with a step small enough not to, is no faster than
+gradient descent.
 """
 
-from typing import NamedTuple
+import warnings
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -46,6 +53,37 @@ def fisher_factors(net: nn.Sequential, x: Tensor, generator: Generator) -> list[
         loss = nn.functional.binary_cross_entropy_with_logits(out, samples.to(out.dtype), reduction="sum")
     gradients = torch.autograd.grad(loss, sums)
     return [Factors(z.mT @ z / len(x), d.mT @ d / len(x)) for z, d in zip(inputs, gradients, strict=True)]
+
+
+def library_factors(net: nn.Sequential, x: Tensor, generator: Generator) -> list[Factors]:
+    """The same factors by curvlinops, for targets that it draws itself, by a seed from this generator.
+
+    Args:
+        x: (batch, features).
+    """
+    linear = [(name, part) for name, part in net.named_modules() if isinstance(part, nn.Linear)]
+    seed = int(torch.randint(2**31 - 1, (), generator=generator))
+    fisher = _library().KFACLinearOperator(
+        net,
+        nn.BCEWithLogitsLoss(reduction="sum"),
+        [p for _, part in linear for p in part.parameters()],
+        [(x, torch.zeros(len(x), linear[-1][1].out_features, dtype=x.dtype))],
+        check_deterministic=False,
+        seed=seed,
+        separate_weight_and_bias=False,
+        num_data=len(x),
+    )
+    fisher.compute_kronecker_factors()
+    a, b = fisher._input_covariances, fisher._gradient_covariances
+    return [Factors(a[name], b[name] / len(x)) for name, _ in linear]  # of a sum over the batch
+
+
+@cache
+def _library() -> Any:
+    """It scripts a function when it is imported, of which some versions of torch warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return import_module("curvlinops")
 
 
 def natural_gradient(gradient: Tensor, factors: Factors, damping: float) -> Tensor:
@@ -83,7 +121,9 @@ class KFAC:
         factor_decay: float = 0.95,  # of the running means, per refresh
         refresh_every: int = 5,  # batches
         trust_region: float = 3e-3,
+        factors: Callable[[nn.Sequential, Tensor, Generator], list[Factors]] = fisher_factors,
     ) -> None:
+        self.find_factors = factors
         self.net, self.generator, self.layers = net, generator, [p for p in net if isinstance(p, nn.Linear)]
         self.damping, self.trust_region = damping, trust_region
         self.factor_decay, self.refresh_every, self.batches_seen = factor_decay, refresh_every, 0
@@ -99,7 +139,7 @@ class KFAC:
     def update_factors(self, x: Tensor) -> None:
         """Refresh the factors by a batch (batch, features), where it is time to."""
         if self.batches_seen % self.refresh_every == 0:
-            fresh = fisher_factors(self.net, x, self.generator)
+            fresh = self.find_factors(self.net, x, self.generator)
             keep = min(self.factor_decay, 1 - 1 / (self.batches_seen // self.refresh_every + 1))
             old = self.factors or fresh
             self.factors = [

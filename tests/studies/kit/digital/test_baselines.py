@@ -1,6 +1,7 @@
 """The digital side of the autoencoder benchmark: same network, same equations, what is kept."""
 
 import sys
+from math import log10
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from analog import Chip, dense, stream, xray
 from learners import BinaryCrossEntropy, sgd, with_schedule
-from studies.kit.digital import autoencoders
+from studies.kit.digital import autoencoder_search, autoencoders
 from studies.kit.digital.autoencoders import Recipe, matmul_precision, train_epochs
 from studies.kit.digital.baselines import (
     BASELINES,
@@ -17,7 +18,7 @@ from studies.kit.digital.baselines import (
     count_numbers,
     missing_package,
 )
-from studies.kit.digital.kfac import KFAC, Factors, fisher_factors, natural_gradient
+from studies.kit.digital.kfac import KFAC, Factors, fisher_factors, library_factors, natural_gradient
 from studies.kit.digital.tanh_networks import Digital, heavy_rmsprop, warmup_then_decay
 from studies.local_learning import autoencoder
 
@@ -112,6 +113,17 @@ def test_factors_are_the_fishers() -> None:
     assert float((b - torch.diag((p * (1 - p)).mean(0))).abs().max()) < error
 
 
+@pytest.mark.skipif(missing_package("K-FAC, curvlinops") is not None, reason="no curvlinops")
+def test_factors_of_the_library_are_ours() -> None:
+    net = Backprop(xray.knobs(Chip(Digital(), LAYERS)), LINEAR, "SGD").net.double()
+    x = numbered(5_000, 6)
+    ours, theirs = (f(net, x, stream(0, "drawn", n)) for n, f in enumerate((fisher_factors, library_factors)))
+    for mine, found in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine.inputs, found.inputs)
+        apart = (mine.gradients - found.gradients).norm() / mine.gradients.norm()
+        assert 0 < float(apart) < 0.15  # other draws: 1 / sqrt(5,000) an entry, times a few
+
+
 def test_steps_of_kfac_stay_within_reach() -> None:
     """The first step's square by the damped Fisher matrix, dW F dW, is what may be, whatever the rate."""
     _, made = student("SGD")
@@ -183,15 +195,44 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_search_goes_on_as_long_as_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The best rate of a valley four steps from the guess is found; beyond it one step is tried."""
+    """The best of a valley four steps from the guess is found; beyond it one step is tried."""
     tried = []
 
     def valley(recipe: Recipe, train: Tensor) -> object:
-        tried.append(recipe.learning_rate)
-        yield lambda x: torch.full_like(x, recipe.learning_rate), 0.0
+        tried.append(recipe)
+        miss = abs(log10(recipe.learning_rate) + 5) + abs(log10(recipe.second or 1.0) + 4)
+        yield lambda x: torch.full_like(x, miss), 0.0
 
-    monkeypatch.setattr(autoencoder, "train_epochs", valley)
-    monkeypatch.setattr(autoencoder, "_mean_loss", lambda outputs, x: abs(float(outputs(x[:1])[0, 0]) - 1e-5))
-    args = autoencoder.Args(data="digits", seed=12345)
-    assert autoencoder._search(args, "Adam") == pytest.approx(1e-5)
-    assert min(tried) == pytest.approx(1e-5 / 10**0.5)
+    monkeypatch.setattr(autoencoder_search, "train_epochs", valley)
+    monkeypatch.setattr(autoencoder_search, "mean_loss", lambda outputs, x: float(outputs(x[:1])[0, 0]))
+    start, x = Recipe("Adam", 1.0, (4,), 5, 8, 0), torch.zeros(9, 3)
+    found = autoencoder_search.searched(start, x)
+    assert found.learning_rate == pytest.approx(1e-5) and found.second is None
+    assert min(r.learning_rate for r in tried) == pytest.approx(1e-5 / 10**0.5)
+    assert {r.epochs for r in tried} == {2} and found.epochs == 8
+    second = autoencoder_search.searched(start._replace(method="K-FAC"), x)
+    assert second.second == pytest.approx(1e-4)
+
+
+def test_the_published_run_is_not_searched() -> None:
+    start = Recipe("LocoProp-M as published", 1.0, (4,), 5, 8, 0)
+    found = autoencoder_search.searched(start, torch.zeros(9, 3))
+    assert found == start._replace(learning_rate=1e-5)
+
+
+def test_each_layer_of_locoprop_may_have_its_own_loss() -> None:
+    """Of sums and of outputs: where all layers are squared it is S, but for what gamma is by default."""
+    x = numbered(16, 6).sigmoid().float()
+    m = Recipe("LocoProp-M", 3e-3, (5, 2), 16, 4, 0, second=0.5)
+    losses = {}
+    for name, recipe in {
+        "M": m,
+        "all squared": m._replace(squared=(0, 1, 2, 3)),
+        "one squared": m._replace(squared=(0,)),
+        "S": m._replace(method="LocoProp-S"),
+        "held": m._replace(proximal=3.0),
+    }.items():
+        *_, (outputs, _) = train_epochs(recipe, x)
+        losses[name] = autoencoder_search.mean_loss(outputs, x)
+    assert losses["all squared"] == losses["S"]
+    assert len({losses[name] for name in ("M", "one squared", "S", "held")}) == 4
