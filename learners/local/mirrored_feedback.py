@@ -31,7 +31,7 @@ from ..updates.record import Update, require_update
 
 
 class TileMirror(NamedTuple):
-    """What is known of a layer's tiles: fading sums over all sites at which a node was active."""
+    """The statistics of a layer's tiles: fading sums over all sites at which a node was active."""
 
     changes: Tensor  # (*fleet, tiles, rows, cols), of each node's change times each column's
     power: Tensor  # the same, of the column's own change, squared
@@ -140,7 +140,7 @@ class MirroredFeedback:
     Args:
         update: turns the gradient into a drive.
         loss: one that knows its gradient, of the chip's outputs.
-        probes: how mirrors are measured.
+        probes: how mirrors are measured: one for all, or one for each layer but the first.
         every: steps from one measurement of the mirrors to the next.
         between: digital wiring from each tap but the last to what drives the layer above it, such as
             `learners.wiring.Standardized`, over the batch; none where it is empty.
@@ -153,7 +153,7 @@ class MirroredFeedback:
 
     update: Update
     loss: Loss
-    probes: InputProbes = InputProbes()
+    probes: Sequence[InputProbes] = (InputProbes(),)
     every: int = 1
     between: Sequence[Preparation] = ()
     follows_pulses: bool = True
@@ -172,12 +172,14 @@ class MirroredFeedback:
         """Mirrors of which nothing is known.
 
         Raises:
-            ValueError: what stands between layers is not as many as there are gaps.
+            ValueError: what stands between layers, or probes, are not as many as there are gaps.
         """
         gaps = len(spec.layers) - 1
+        if len(self.probes) not in (1, gaps):
+            raise ValueError(f"MirroredFeedback: probes has {len(self.probes)} entries, wanted 1 or {gaps}")
         if self.between and len(self.between) != gaps:
             raise ValueError(f"MirroredFeedback: between has {len(self.between)} entries, wanted {gaps}")
-        mirrors = tuple(self.probes.init(spec, at) for at in range(1, gaps + 1))
+        mirrors = tuple(probes.init(spec, at) for at, probes in enumerate(self._probes(gaps), 1))
         return MirroredState(self.update.init(spec.zeros()), mirrors, 0)
 
     def step(
@@ -189,8 +191,10 @@ class MirroredFeedback:
         losses, mirrors = baseline.losses, state.mirrors  # refused before anything is probed
         if state.steps % self.every == 0:
             mirrors = tuple(
-                self.probes.refresh(port, at, inputs[at], taps[at], mirror, generator)
-                for at, mirror in enumerate(mirrors, 1)
+                probes.refresh(port, at, inputs[at], taps[at], mirror, generator)
+                for at, (probes, mirror) in enumerate(
+                    zip(self._probes(len(mirrors)), mirrors, strict=True), 1
+                )
             )
         assert baseline.output_gradient is not None  # the loss knows it
         back = [
@@ -205,6 +209,10 @@ class MirroredFeedback:
             mirrors = tuple(m.moved(d) for m, d in zip(mirrors, drive[1:], strict=True))
         step = Step(losses.sum(-1).mean(-1), baseline.reading)
         return MirroredState(update, mirrors, state.steps + 1), step
+
+    def _probes(self, gaps: int) -> Sequence[InputProbes]:
+        """How each layer but the first is probed."""
+        return self.probes if len(self.probes) == gaps else (*self.probes,) * gaps
 
 
 def read_layers(

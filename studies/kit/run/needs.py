@@ -72,7 +72,7 @@ def _data(name: str, value: Any) -> Iterator[Row]:
     """The line of an argument that names a file or data; none of data that are embedded."""
     if isinstance(value, str) and name == "data":
         home = os.environ.get(DATA_HOME)
-        if value in (*SOURCES, *TEXTS):
+        if value in (*SOURCES, *TEXTS, "cifar10"):
             at_home = bool(home) and (Path(str(home)).expanduser() / value).is_dir()
             yield {"what": "data", "is": value, "where": f"${DATA_HOME}" if at_home else "downloaded once"}
         if _is_reference(value) or not Path(value).expanduser().exists():

@@ -123,7 +123,7 @@ def test_every_probe_of_an_input_is_paid() -> None:
     chip = Chip(Mismatched(), LAYERS, 1)
     ledger = Ledger(chip.spec)
     learner = MirroredFeedback(
-        sgd(0.1), CrossEntropy(), InputProbes(examples=3, reads=2), every=2, between=BETWEEN
+        sgd(0.1), CrossEntropy(), (InputProbes(examples=3, reads=2),), every=2, between=BETWEEN
     )
     list(fit(learner, metered(chip.port(), ledger), lessons(5, torch.float32), stream(0)))
     assert ledger.reads == [5 * 8, 5 * 8 + 3 * 6, 5 * 8 + 3 * 6]
@@ -167,7 +167,13 @@ def test_an_analog_head_may_stand_on_another_chip() -> None:
             lambda: MirroredFeedback(sgd(0.1), CrossEntropy(), between=BETWEEN[:1]).init(
                 Chip(Ideal(), LAYERS).spec
             ),
-            "has 1 entries, wanted 2",
+            "between has 1 entries, wanted 2",
+        ),
+        (
+            lambda: MirroredFeedback(sgd(0.1), CrossEntropy(), (InputProbes(),) * 3).init(
+                Chip(Ideal(), LAYERS).spec
+            ),
+            "probes has 3 entries, wanted 1 or 2",
         ),
         (lambda: DigitalHead(sgd(0.1), sgd(0.1), CrossEntropy(), dense(4, 3)), "wanted a linear read-out"),
         (
