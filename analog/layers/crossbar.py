@@ -158,6 +158,29 @@ class Layer(Protocol):
         """The same wiring without what is prepared digitally in front of it."""
         ...
 
+    def prepare(self, x: Tensor) -> Tensor:
+        """Prepare digitally what drives the layer, for its core.
+
+        Args:
+            x: (..., batch, features_in)
+
+        Returns:
+            (..., batch, core.features_in)
+        """
+        ...
+
+    def pull_back(self, x: Tensor, gradient: Tensor) -> Tensor:
+        """Carry a gradient at what drives the core back to what drives the layer.
+
+        Args:
+            x: (..., batch, features_in), what drove the layer.
+            gradient: (..., batch, core.features_in)
+
+        Returns:
+            (..., batch, features_in)
+        """
+        ...
+
     def lift(self, change: Tensor) -> Tensor:
         """Find a change of what drives the layer that changes what drives its core as told, whatever it is.
 
@@ -183,6 +206,13 @@ class Gathering:
     @property
     def core(self: Layer) -> Layer:
         return self
+
+    def prepare(self, x: Tensor) -> Tensor:
+        return x
+
+    def pull_back(self, x: Tensor, gradient: Tensor) -> Tensor:
+        del x  # nothing is prepared
+        return gradient
 
     def lift(self, change: Tensor) -> Tensor:
         return change

@@ -153,14 +153,8 @@ class Prepared(Wrapped):
             features = preparation.features_in(features)
         return features
 
-    def prepare(self, x: Tensor) -> Tensor:
-        """Prepare activity x (..., batch, features_in) as it drives the inner layer."""
-        for preparation in self.preparations:
-            x = preparation(x)
-        return x
-
     def gather(self, x: Tensor) -> Tensor:
-        return self.layer.gather(self.prepare(x))
+        return self.layer.gather(self._prepared(x))
 
     def ungather(self, z: Tensor) -> Tensor:
         """Refuse to send anything back, (..., tiles, batch*sites, cols): preparations are digital.
@@ -171,23 +165,41 @@ class Prepared(Wrapped):
         raise ValueError("Prepared: signals go one way through digital preparations")
 
     def multiply(self, x: Tensor, weights: Tensor) -> Tensor:
-        return self.layer.multiply(self.prepare(x), weights)
+        return self.layer.multiply(self._prepared(x), weights)
 
     def weight_gradient(self, x: Tensor, nodes: Tensor) -> Tensor:
-        return self.layer.weight_gradient(self.prepare(x), nodes)
+        return self.layer.weight_gradient(self._prepared(x), nodes)
 
     def input_gradient(self, x: Tensor, nodes: Tensor, weights: Tensor) -> Tensor:
-        stages = list(accumulate(self.preparations, lambda y, prepare: prepare(y), initial=x))
-        gradient = self.layer.input_gradient(stages.pop(), nodes, weights)
-        for preparation, before in zip(reversed(self.preparations), reversed(stages), strict=True):
-            gradient = preparation.pull_back(before, gradient)
-        return gradient
+        stages = self._stages(x)
+        return self._back(stages, self.layer.input_gradient(stages[-1], nodes, weights))
+
+    def prepare(self, x: Tensor) -> Tensor:
+        return self.layer.prepare(self._prepared(x))
+
+    def pull_back(self, x: Tensor, gradient: Tensor) -> Tensor:
+        stages = self._stages(x)
+        return self._back(stages, self.layer.pull_back(stages[-1], gradient))
 
     def lift(self, change: Tensor) -> Tensor:
         change = self.layer.lift(change)
         for preparation in reversed(self.preparations):
             change = preparation.lift(change)
         return change
+
+    def _prepared(self, x: Tensor) -> Tensor:
+        """What drives the inner layer, (..., batch, its features_in)."""
+        return self._stages(x)[-1]
+
+    def _stages(self, x: Tensor) -> list[Tensor]:
+        """Activity in front of each preparation, and behind the last."""
+        return list(accumulate(self.preparations, lambda y, prepare: prepare(y), initial=x))
+
+    def _back(self, stages: list[Tensor], gradient: Tensor) -> Tensor:
+        """A gradient behind the last preparation, carried in front of the first."""
+        for preparation, before in zip(reversed(self.preparations), stages[-2::-1], strict=True):
+            gradient = preparation.pull_back(before, gradient)
+        return gradient
 
 
 def prepared(layer: Layer, *preparations: Preparation) -> Prepared:

@@ -70,5 +70,11 @@ class Wrapped:
     def core(self) -> Layer:
         return self.layer.core
 
+    def prepare(self, x: Tensor) -> Tensor:
+        return self.layer.prepare(x)
+
+    def pull_back(self, x: Tensor, gradient: Tensor) -> Tensor:
+        return self.layer.pull_back(x, gradient)
+
     def lift(self, change: Tensor) -> Tensor:
         return self.layer.lift(change)

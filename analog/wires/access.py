@@ -124,5 +124,12 @@ class _TargetBehind(Wrapped):
         gradient = self.layer.input_gradient(x[..., : -self.target_features], nodes, weights)
         return torch.nn.functional.pad(gradient, (0, self.target_features))
 
+    def prepare(self, x: Tensor) -> Tensor:
+        return self.layer.prepare(x[..., : -self.target_features])
+
+    def pull_back(self, x: Tensor, gradient: Tensor) -> Tensor:
+        back = self.layer.pull_back(x[..., : -self.target_features], gradient)
+        return torch.nn.functional.pad(back, (0, self.target_features))
+
     def lift(self, change: Tensor) -> Tensor:
         return torch.nn.functional.pad(self.layer.lift(change), (0, self.target_features))

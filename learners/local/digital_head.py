@@ -85,8 +85,8 @@ class DigitalHead:
         """
         if len(spec.layers) != 1:
             raise ValueError(f"DigitalHead: {len(spec.layers)} layers, wanted one; see learners.local.Greedy")
-        knobs = self._readout(spec, None).knobs
-        return DigitalHeadState(self.update.init(spec.zeros()), knobs, self.head_update.init((knobs,)))
+        (head,) = stack_specs(spec, replace(spec, layers=(self.head,))).span(1).zeros()
+        return DigitalHeadState(self.update.init(spec.zeros()), head, self.head_update.init((head,)))
 
     def step(
         self, port: Port, batch: Batch, state: DigitalHeadState, generator: Generator
@@ -97,19 +97,17 @@ class DigitalHead:
         driven = reading.out
         for preparation in self.between:
             driven = preparation(driven)
-        answers = self._readout(port.spec, state.knobs).port().measure(driven)
-        judged = judge_baseline(self.loss, driven, batch.target, answers)
+        prepared, core = self.head.prepare(driven), self.head.core
+        answers = DigitalReadout(port.spec, core, state.knobs).port().measure(prepared)
+        judged = judge_baseline(self.loss, prepared, batch.target, answers)
         losses, error = judged.losses, judged.output_gradient
         assert error is not None  # the loss knows it
-        back = way_back(self.head, driven, state.knobs, reading.out, self.between)
+        back = way_back(self.head, driven, prepared, state.knobs, reading.out, self.between)
         nodes = back(error) * active_nodes(layer, reading.out)
         drive, update = self.update.step(
             (knob_gradient(layer, nodes, batch.x, precision=port.spec.precision),), state.update
         )
         port.pulse(drive)
-        delta, head = self.head_update.step((knob_gradient(self.head, error, driven),), state.head)
+        delta, head = self.head_update.step((knob_gradient(core, error, prepared),), state.head)
         learned = DigitalHeadState(update, state.knobs + delta[0], head)
         return learned, Step(losses.sum(-1).mean(-1), reading)
-
-    def _readout(self, spec: Spec, knobs: Tensor | None) -> DigitalReadout:
-        return DigitalReadout(stack_specs(spec, replace(spec, layers=(self.head,))).span(1), self.head, knobs)

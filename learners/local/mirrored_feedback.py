@@ -23,7 +23,7 @@ from analog.spec import Spec
 
 from ..access import spans_access
 from ..estimators.estimate import judge_baseline
-from ..estimators.gradient import Gradient, active_nodes, knob_gradients
+from ..estimators.gradient import active_nodes, knob_gradient
 from ..learner import Batch, Step
 from ..losses import Loss, known_gradient
 from ..node_descent import Back, carry_down
@@ -197,12 +197,16 @@ class MirroredFeedback:
                 )
             )
         assert baseline.output_gradient is not None  # the loss knows it
+        layers = port.spec.layers
+        prepared = [layer.prepare(x) for layer, x in zip(layers, inputs, strict=True)]
         back = [
-            way_back(layer, inputs[at], mirror.weights, taps[at - 1], self.between[at - 1 : at])
-            for at, (layer, mirror) in enumerate(zip(port.spec.layers[1:], mirrors, strict=True), 1)
+            way_back(
+                layers[at], inputs[at], prepared[at], mirror.weights, taps[at - 1], self.between[at - 1 : at]
+            )
+            for at, mirror in enumerate(mirrors, 1)
         ]
         nodes = carry_down(port.spec, taps, back, baseline.output_gradient)
-        gradient = knob_gradients(port.spec, Gradient(nodes=nodes), inputs)
+        gradient = tuple(knob_gradient(la.core, *p) for la, *p in zip(layers, nodes, prepared, strict=True))
         drive, update = self.update.step(gradient, state.update)
         port.pulse(drive)
         if self.follows_pulses:
@@ -239,20 +243,26 @@ def read_layers(
 
 
 def way_back(
-    layer: Layer, inputs: Tensor, weights: Tensor, tap: Tensor, between: Sequence[Preparation] = ()
+    layer: Layer,
+    inputs: Tensor,
+    prepared: Tensor,
+    weights: Tensor,
+    tap: Tensor,
+    between: Sequence[Preparation] = (),
 ) -> Back:
     """The way back from a layer's nodes to the tap below it.
 
     Args:
         layer: its wiring.
         inputs: what drove it, (*fleet, batch, features_in).
+        prepared: what that came to for its core, (*fleet, batch, core.features_in).
         weights: what stands for its tiles, (*fleet, tiles, rows, cols).
         tap: of the layer below, (*fleet, batch, features).
         between: the digital wiring from that tap to the inputs, one or none.
     """
 
     def back(nodes: Tensor) -> Tensor:
-        gradient = layer.input_gradient(inputs, nodes, weights)
+        gradient = layer.pull_back(inputs, layer.core.input_gradient(prepared, nodes, weights))
         for preparation in between:
             gradient = preparation.pull_back(tap, gradient)
         return gradient

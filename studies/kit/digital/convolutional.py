@@ -49,7 +49,7 @@ class ConvolutionalNetwork:
         """Descend the mean cross-entropy of one batch."""
         del generator  # nothing is drawn
         self._adam.zero_grad()
-        F.cross_entropy(self._answers(batch.x, learning=True), batch.target).backward()  # type: ignore[no-untyped-call]
+        F.cross_entropy(self._answers(batch.x, learning=True), batch.target).backward()
         self._adam.step()
         self._schedule.step()
 
