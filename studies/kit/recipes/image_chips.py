@@ -33,9 +33,10 @@ class ConvolutionalChip:
         return first, *(self._layer(at) for at in range(1, len(self.channels)))
 
     def head(self, at: int, cells: int, classes: int) -> Layer:
-        """A linear read-out of a layer's taps, averaged to so many cells a side, or as many as there are."""
+        """A linear read-out of a layer's taps, averaged to so many cells a side or more."""
         planes, height, width = self._pooled(at)
-        size = max(1, min(height, width) // cells)
+        sides = range(1, max(1, min(height, width) // cells) + 1)
+        size = max(side for side in sides if height % side == 0 == width % side)
         means = AveragePooled((planes, height, width), size, planes_first=False)
         below = dense(planes * (height // size) * (width // size), classes, linear=True)
         return prepared(below, *self._pool(at), *self.normalization, means)

@@ -1,4 +1,4 @@
-"""Convolutional chips have the sizes that are said, whatever the image, and read-outs see what drives layers."""
+"""Convolutional chips have the sizes that are said, whatever the image, and read-outs fit on them."""
 
 from typing import Any
 
