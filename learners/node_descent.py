@@ -3,9 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from analog.layers.crossbar import Layer
+from analog.layers.preparation import Preparation
 from analog.port import Port
+from analog.precision import Products
 from analog.spec import Spec
 
 from .estimators.estimate import Baseline
@@ -72,3 +76,58 @@ def carry_down(
 def by_matrix(matrix: Tensor) -> Back:
     """The way back by a matrix (*fleet, features_in, features) of a layer's response to its inputs."""
     return lambda nodes: nodes @ matrix.mT
+
+
+def read_layers(
+    port: Port, x: Tensor, between: Sequence[Preparation]
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Read a chip layer by layer, with digital wiring between them.
+
+    Args:
+        x: (batch, features_in) or (*fleet, batch, features_in).
+        between: from each tap but the last to what drives the layer above it; empty: the tap itself.
+
+    Returns:
+        What drove each layer, (*fleet, batch, features_in), and each tap, (*fleet, batch, features).
+    """
+    if not between:
+        taps = port.measure(x).taps
+        return (x, *taps[:-1]), taps
+    inputs, shown = [x], list[Tensor]()
+    for at in range(len(port.spec.layers)):
+        shown.append(port.measure(inputs[at], first=at, last=at).out)
+        if at < len(between):
+            inputs.append(between[at](shown[at]))
+    return tuple(inputs), tuple(shown)
+
+
+def way_back(
+    layer: Layer,
+    inputs: Tensor,
+    prepared: Tensor,
+    weights: Tensor,
+    tap: Tensor,
+    between: Sequence[Preparation] = (),
+    precision: torch.dtype | None = None,
+) -> Back:
+    """The way back from a layer's nodes to the tap below it.
+
+    Args:
+        layer: its wiring.
+        inputs: what drove it, (*fleet, batch, features_in).
+        prepared: what that came to for its core, (*fleet, batch, core.features_in).
+        weights: what stands for its tiles, (*fleet, tiles, rows, cols).
+        tap: of the layer below, (*fleet, batch, features).
+        between: the digital wiring from that tap to the inputs, one or none.
+        precision: of the factors of the product, as `Spec` has it; None: that which they have.
+    """
+
+    def back(nodes: Tensor) -> Tensor:
+        with Products(precision).at(0, keep=False):
+            gradient = layer.core.input_gradient(prepared, nodes, weights)
+        gradient = layer.pull_back(inputs, gradient)
+        for preparation in between:
+            gradient = preparation.pull_back(tap, gradient)
+        return gradient
+
+    return back

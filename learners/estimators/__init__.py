@@ -8,6 +8,7 @@ from .gradient import knob_gradient, knob_gradients
 from .joint_distributions import coordinates, haar, hadamard, sphere
 from .knob_feedback import KnobFeedback
 from .schemes import OneSided, Scheme, paired_baseline
+from .shared_feedback import SharedFeedback, SiteCells
 from .structured_distributions import Blocks, rank_one
 from .weight_mirrors import WeightMirrors
 
@@ -20,6 +21,8 @@ __all__ = [
     "ProbeDistribution",
     "RunningMean",
     "Scheme",
+    "SharedFeedback",
+    "SiteCells",
     "WeightMirrors",
     "coordinates",
     "haar",

@@ -12,10 +12,11 @@ from .groups import PerGroupLoss, ReplicatedHeads
 from .hybrid_images import HybridImages
 from .label_images import embed_label, embed_neutral_label, normalize, readout_features
 from .locoprop import LocoProp
-from .mirrored_feedback import InputProbes, MirroredFeedback
+from .mirrored_feedback import MirroredFeedback
 from .negatives import Negatives, WrongLabels
 from .node_gradients import NodeGradients, PerturbedNodeGradients
 from .target_propagation import TargetPropagation
+from .tile_mirrors import InputProbes
 
 __all__ = [
     "Activation",

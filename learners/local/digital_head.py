@@ -23,10 +23,10 @@ from ..estimators.estimate import judge_baseline
 from ..estimators.gradient import active_nodes, knob_gradient
 from ..learner import Batch, Step
 from ..losses import Loss, known_gradient
+from ..node_descent import way_back
 from ..updates.record import Update, require_update
 from ..wiring.readout import DigitalReadout
 from ..wiring.sub_ports import stack_specs
-from .mirrored_feedback import way_back
 
 
 class DigitalHeadState(NamedTuple):
@@ -104,9 +104,8 @@ class DigitalHead:
         assert error is not None  # the loss knows it
         back = way_back(self.head, driven, prepared, state.knobs, reading.out, self.between)
         nodes = back(error) * active_nodes(layer, reading.out)
-        drive, update = self.update.step(
-            (knob_gradient(layer, nodes, batch.x, precision=port.spec.precision),), state.update
-        )
+        gradient = knob_gradient(layer, nodes, batch.x, precision=port.spec.precision)
+        drive, update = self.update.step((gradient,), state.update)
         port.pulse(drive)
         delta, head = self.head_update.step((knob_gradient(core, error, prepared),), state.head)
         learned = DigitalHeadState(update, state.knobs + delta[0], head)

@@ -9,6 +9,7 @@ batch, and a read-out of 2 x 2 averages; flips and shifts of 4 pixels; Adam, its
     mirrored layers    one loss at the top; every layer but the first has a mirror, taught by probes at what
                        drives it, through which gradients are passed down
     node perturbation  all nodes probed at once, the read-out by its delta rule; normalized by example
+    shared feedback    so too, and probes teach feedback that the sites of a cell, one of 4 x 4, share
     exact gradient     by x-ray, which no real hardware allows
     digital network    the same layers without chip or noise, by backpropagation in torch
 
@@ -46,7 +47,7 @@ from ..kit.digital.convolutional import ConvolutionalNetwork
 from ..kit.recipes.image_learners import TOP_CELLS, ChipMethod, ImageLearner, ImageTask
 from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import fixed, mean_with_interval, short_number
-from ..kit.run.arguments import AnyDevice, SeededChips
+from ..kit.run.arguments import AnyDevice, SeededChips, WithPrecision
 from ..kit.run.ranges import Count, CountOrZero, Positive
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
@@ -58,7 +59,7 @@ _HEIRS: Final = 800_000  # from a chip's identity to those of its heirs
 
 
 @dataclass(frozen=True)
-class Args(SeededChips):
+class Args(SeededChips, WithPrecision):
     data: str = "cifar10"  # or a folder of pictures, mnist, digits
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())
     methods: tuple[Method, ...] = METHODS
@@ -175,8 +176,9 @@ class _Training:
             )
         else:
             update = linear_decay(adam(args.learning_rate), self.steps)
+            precision = args.product_precision
             self.learner = ImageLearner(
-                task, trial.method, trial.device, self.identity, args.seed, update, loss
+                task, trial.method, trial.device, self.identity, args.seed, update, loss, precision
             )
 
     def answers(self, x: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from torch import Generator, Tensor
 from analog import Chip, Knobs, Port, Reading, Spec, xray
 from analog.layers import Preparation
 from learners import Batch, Loss, Step, Update
-from learners.local.mirrored_feedback import read_layers
 from learners.losses import known_gradient
+from learners.node_descent import read_layers
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,35 @@
 """Chips that learn images, by what tells the gradient at the nodes of each of their layers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal
 
+import torch
 from torch import Generator, Tensor
 
 from analog import Chip, Device, Layer, Ledger, Port, metered
 from analog.layers import Normalized
-from learners import Batch, Descent, Loss, NodePerturbation, Update
+from learners import Batch, ControlVariate, Descent, Loss, NodePerturbation, Update
+from learners.estimators import SharedFeedback, SiteCells
 from learners.evaluation import predict
 from learners.learner import Learner
 from learners.local import Block, DigitalHead, Greedy, InputProbes, MirroredFeedback
-from learners.recipes import PROBE_SIZE, PROBES
+from learners.recipes import FEEDBACK, PROBE_SIZE, PROBES
 from learners.wiring import DigitalReadout, Standardized, measure_statistics, stack_ports, standardized
 
 from .exact_gradient import ExactGradientBetween
 from .image_chips import ConvolutionalChip, Image
 
 ChipMethod = Literal[
-    "digital heads", "mirrored heads", "mirrored layers", "exact gradient", "node perturbation"
+    "digital heads",
+    "mirrored heads",
+    "mirrored layers",
+    "exact gradient",
+    "shared feedback",
+    "node perturbation",
 ]
+PROBING: Final = ("shared feedback", "node perturbation")  # methods that probe nodes
 CELLS: Final = 4  # a side, of read-outs below the top
 TOP_CELLS: Final = 2
 HEAD_PROBES: Final = InputProbes(size=0.15, examples=64, reads=4, decay=0.98)
@@ -45,9 +54,9 @@ class ImageTask:
     stride: int = 2
 
     def wiring(self, method: str) -> ConvolutionalChip:
-        """The wiring: by node perturbation, which has no learner that standardizes, normalized by example."""
-        alone = method == "node perturbation"
-        return ConvolutionalChip(self.image, self.channels, self.stride, (Normalized(),) if alone else ())
+        """The wiring; where nodes are probed, which no batch may couple, it is normalized by example."""
+        by_example = (Normalized(),) if method in PROBING else ()
+        return ConvolutionalChip(self.image, self.channels, self.stride, by_example)
 
     def head(self, method: str, at: int) -> Layer:
         """The read-out of a layer."""
@@ -67,6 +76,7 @@ class ImageLearner:
         noise_seed: of its noise.
         update: turns gradients into drives, of heads too.
         loss: of the outputs.
+        precision: of its products.
     """
 
     task: ImageTask
@@ -76,13 +86,14 @@ class ImageLearner:
     noise_seed: int
     update: Update
     loss: Loss
+    precision: torch.dtype | None = None
     ledgers: list[Ledger] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         layers, top = self.task.wiring(self.method).layers(), len(self.task.channels) - 1
         if self.method != "digital heads":
             layers = (*layers, self.task.head(self.method, top))
-        self.chip = Chip(self.device, layers, self.identity, noise_seed=self.noise_seed)
+        self.chip = self._chip(layers, self.identity)
         self._wires = self._metered(self.chip)
         self._port: Port | None = None
         self.state = self.learner.init(self.chip.spec)
@@ -105,7 +116,7 @@ class ImageLearner:
     def _used(self, x: Tensor) -> Port:
         """The wires through which the chip is used, standardized by what training images x show."""
         port = self.chip.port()
-        if self.method == "node perturbation":
+        if self.method in PROBING:
             return port
         statistics = measure_statistics(port, self._between, x)
         if self.method == "digital heads":
@@ -127,9 +138,8 @@ class ImageLearner:
             "mirrored heads": self._mirrored_heads,
             "mirrored layers": self._mirrored_layers,
             "exact gradient": lambda: ExactGradientBetween(self.chip, self.update, self.loss, self._between),
-            "node perturbation": lambda: Descent(
-                NodePerturbation(PROBE_SIZE, PROBES), self.update, self.loss
-            ),
+            "shared feedback": lambda: self._probed(self._shared()),
+            "node perturbation": lambda: self._probed(None),
         }
         made: Learner = makers[self.method]()
         return made
@@ -160,11 +170,24 @@ class ImageLearner:
     def _mirrored(self, between: tuple[Standardized, ...], *probes: InputProbes) -> MirroredFeedback:
         return MirroredFeedback(self.update, self.loss, probes, between=between)
 
+    def _probed(self, variate: ControlVariate | None) -> Learner:
+        return Descent(NodePerturbation(PROBE_SIZE, PROBES), self.update, self.loss, control_variate=variate)
+
+    def _shared(self) -> ControlVariate:
+        wiring = self.task.wiring(self.method)
+        maps = [wiring.maps(at) for at in range(len(self.task.channels))]
+        cells = [next(n for n in range(CELLS, 0, -1) if m[1] % n == 0 == m[2] % n) for m in maps]
+        shared = [SiteCells(m, n) for m, n in zip(maps, cells, strict=True)]
+        return SharedFeedback(shared, FEEDBACK.decay, FEEDBACK.estimate_weight)
+
     def _head_chip(self, at: int) -> Port:
         """The wires of a read-out on a chip of its own."""
         identity = self.identity + _HEAD_IDENTITIES + at
         layers = (self.task.head(self.method, at),)
-        return self._metered(Chip(self.device, layers, identity, noise_seed=self.noise_seed))
+        return self._metered(self._chip(layers, identity))
+
+    def _chip(self, layers: Sequence[Layer], identity: int) -> Chip:
+        return Chip(self.device, layers, identity, noise_seed=self.noise_seed, precision=self.precision)
 
     def _metered(self, chip: Chip) -> Port:
         self.ledgers.append(Ledger(chip.spec))

@@ -11,7 +11,8 @@ from analog import Chip, Ideal, Layer, Ledger, Mismatched, Tape, conv2d, dense, 
 from analog.layers import AveragePooled, MaxPooled, prepared
 from learners import Batch, CrossEntropy, check_learner, fit, sgd
 from learners.local import DigitalHead, InputProbes, MirroredFeedback
-from learners.local.mirrored_feedback import MirroredState, TileMirror
+from learners.local.mirrored_feedback import MirroredState
+from learners.local.tile_mirrors import TileMirror
 from learners.wiring import Standardized, stack_ports
 
 F64 = torch.float64
