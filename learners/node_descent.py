@@ -93,12 +93,12 @@ def read_layers(
     if not between:
         taps = port.measure(x).taps
         return (x, *taps[:-1]), taps
-    inputs, shown = [x], list[Tensor]()
+    inputs, taps = [x], list[Tensor]()
     for at in range(len(port.spec.layers)):
-        shown.append(port.measure(inputs[at], first=at, last=at).out)
+        taps.append(port.measure(inputs[at], first=at, last=at).out)
         if at < len(between):
-            inputs.append(between[at](shown[at]))
-    return tuple(inputs), tuple(shown)
+            inputs.append(between[at](taps[at]))
+    return tuple(inputs), tuple(taps)
 
 
 def way_back(

@@ -44,8 +44,8 @@ class Convolution(Wrapped):
     def multiply(self, x: Tensor, weights: Tensor) -> Tensor:
         lead = torch.broadcast_shapes(x.shape[:-2], weights.shape[:-3])
         count = 1 if prod(weights.shape[:-3]) == 1 else prod(lead)  # tiles that differ
-        apart = count > 1 and prod(x.shape[:-2]) > 1
-        images, groups = self._images(x, lead, count) if apart else self._images(x, (), 1)
+        separate = count > 1 and prod(x.shape[:-2]) > 1
+        images, groups = self._images(x, lead, count) if separate else self._images(x, (), 1)
         if count > 1:
             weights = weights.expand(*lead, *weights.shape[-3:])
         biases = weights[..., -1].reshape(-1) if self._biased else None

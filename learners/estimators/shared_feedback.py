@@ -138,6 +138,11 @@ class SharedFeedback(ControlVariate[tuple[Pathway, ...]]):
         output_gradient: Tensor | None,
         estimate: Gradient,
     ) -> tuple[Pathway, ...]:
+        """Learn from what probes showed (see `ControlVariate.observe`), every site as an example of its cell.
+
+        Raises:
+            ValueError: the loss has several parts.
+        """
         assert output_gradient is not None
         assert predicted.nodes is not None
         if result.losses.shape[-1] != 1:

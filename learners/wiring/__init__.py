@@ -4,7 +4,7 @@ from .decorrelation import Decorrelated, decorrelate, decorrelated
 from .layer_by_layer import layer_by_layer, with_interlayers
 from .readout import DigitalReadout
 from .residual import Skip, residual
-from .standardization import Standardized, Statistics, measure_statistics, standardized
+from .standardization import Standardized, Statistics, measure_statistics, with_standardization
 from .sub_ports import PulseBuffer, stack_ports, sub_port
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "measure_statistics",
     "residual",
     "stack_ports",
-    "standardized",
     "sub_port",
     "with_interlayers",
+    "with_standardization",
 ]

@@ -100,22 +100,24 @@ class Standardized:
         count = prod(x.shape[:-2])
         if self.planes_first:
             x = x.unflatten(-1, (self.channels, -1)).mT
-        apart = x.reshape(count, -1, self.channels)
-        return apart.transpose(0, 1).flatten(1)
+        rows = x.reshape(count, -1, self.channels)
+        return rows.transpose(0, 1).flatten(1)
 
     def _flat(self, rows: Tensor, shape: torch.Size) -> Tensor:
         """The inverse of `_rows`."""
-        apart = rows.unflatten(1, (-1, self.channels)).transpose(0, 1)
+        each = rows.unflatten(1, (-1, self.channels)).transpose(0, 1)
         if self.planes_first:
-            return apart.reshape(*shape[:-1], -1, self.channels).mT.reshape(shape)
-        return apart.reshape(shape)
+            return each.reshape(*shape[:-1], -1, self.channels).mT.reshape(shape)
+        return each.reshape(shape)
 
     def _normalize(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Each column at mean 0 and variance 1, and what its mean and one over its spread were."""
         return torch.native_batch_norm(rows, None, None, None, None, True, 0.0, self.epsilon)
 
 
-def standardized(port: Port, layers: Sequence[Standardized], statistics: Sequence[Statistics]) -> Port:
+def with_standardization(
+    port: Port, layers: Sequence[Standardized], statistics: Sequence[Statistics]
+) -> Port:
     """The same wires with what drives every layer but the first standardized by known statistics.
 
     Args:

@@ -16,7 +16,13 @@ from learners.evaluation import predict
 from learners.learner import Learner
 from learners.local import Block, DigitalHead, Greedy, InputProbes, MirroredFeedback
 from learners.recipes import FEEDBACK, PROBE_SIZE, PROBES
-from learners.wiring import DigitalReadout, Standardized, measure_statistics, stack_ports, standardized
+from learners.wiring import (
+    DigitalReadout,
+    Standardized,
+    measure_statistics,
+    stack_ports,
+    with_standardization,
+)
 
 from .exact_gradient import ExactGradientBetween
 from .image_chips import ConvolutionalChip, Image
@@ -123,7 +129,7 @@ class ImageLearner:
             head = self.task.head(self.method, len(self._between) - 1)
             knobs = self.state.blocks[-1].learner.knobs
             port = stack_ports(port, DigitalReadout(port.spec, head, knobs).port())
-        return standardized(port, self._between, statistics)
+        return with_standardization(port, self._between, statistics)
 
     @property
     def reads(self) -> int:

@@ -7,7 +7,7 @@ import torch
 
 from analog import Chip, Ideal, Mismatched, conv2d, dense, stream
 from analog.layers import MaxPooled, prepared
-from learners.wiring import Standardized, measure_statistics, standardized
+from learners.wiring import Standardized, measure_statistics, with_standardization
 
 F64 = torch.float64
 LAYERS = (
@@ -46,7 +46,7 @@ def test_channels_come_to_mean_0_and_variance_1_and_gradients_come_back(
 def test_by_measured_statistics_layers_are_driven_as_by_the_batch_they_were_measured_on(fleet: Any) -> None:
     port, x = Chip(Mismatched(read_noise=0.0), LAYERS, fleet, dtype=F64).port(), draw(9, 32)
     statistics = measure_statistics(port, BETWEEN, x)
-    wires = standardized(port, BETWEEN, statistics)
+    wires = with_standardization(port, BETWEEN, statistics)
     shown = wires.measure(x).taps
     for at, layer in enumerate(BETWEEN):
         torch.testing.assert_close(
@@ -71,4 +71,4 @@ def test_what_does_not_fit_is_refused() -> None:
         Standardized(4).lift(draw(2, 4))
     port = Chip(Ideal(), LAYERS).port()
     with pytest.raises(ValueError, match="got 1, the chip has 2 gaps"):
-        standardized(port, BETWEEN[:1], measure_statistics(port, BETWEEN[:1], torch.ones(2, 32)))
+        with_standardization(port, BETWEEN[:1], measure_statistics(port, BETWEEN[:1], torch.ones(2, 32)))

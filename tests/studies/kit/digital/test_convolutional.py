@@ -4,7 +4,7 @@ import torch
 
 from analog import Chip, Ideal, stream
 from learners import Batch
-from learners.wiring import Statistics, standardized
+from learners.wiring import Statistics, with_standardization
 from studies.kit.digital.convolutional import ConvolutionalNetwork
 from studies.kit.recipes.image_chips import ConvolutionalChip
 
@@ -22,7 +22,7 @@ def test_it_answers_as_an_ideal_chip_with_its_weights_and_statistics() -> None:
     chip = Chip(Ideal(), (*WIRING.layers(), WIRING.head(2, 2, 3)))
     chip.port().program(tuple(w.detach()[None] for w in learned._weights))
     known = [Statistics(*pair) for pair in zip(learned._means, learned._variances, strict=True)]
-    answers = standardized(chip.port(), WIRING.standardized(), known).measure(x).out
+    answers = with_standardization(chip.port(), WIRING.standardized(), known).measure(x).out
     torch.testing.assert_close(learned.predict(x, x), answers, rtol=1e-4, atol=1e-5)
 
 
