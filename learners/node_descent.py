@@ -93,12 +93,12 @@ def read_layers(
     if not between:
         taps = port.measure(x).taps
         return (x, *taps[:-1]), taps
-    inputs, taps = [x], list[Tensor]()
+    inputs, shows = [x], list[Tensor]()
     for at in range(len(port.spec.layers)):
-        taps.append(port.measure(inputs[at], first=at, last=at).out)
+        shows.append(port.measure(inputs[at], first=at, last=at).out)
         if at < len(between):
-            inputs.append(between[at](taps[at]))
-    return tuple(inputs), tuple(taps)
+            inputs.append(between[at](shows[at]))
+    return tuple(inputs), tuple(shows)
 
 
 def way_back(

@@ -138,7 +138,9 @@ class SharedFeedback(ControlVariate[tuple[Pathway, ...]]):
         output_gradient: Tensor | None,
         estimate: Gradient,
     ) -> tuple[Pathway, ...]:
-        """Learn from what probes showed (see `ControlVariate.observe`), every site as an example of its cell.
+        """Learn from probes, every site of a cell as an example.
+
+        Arguments are those of `ControlVariate.observe`; output_gradient is (*fleet, batch, outputs).
 
         Raises:
             ValueError: the loss has several parts.

@@ -3,8 +3,8 @@
 Akrout, Wilson, Humphreys, Lillicrap and Tweed, "Deep learning without weight transport" (2019),
 https://arxiv.org/abs/1904.05391: noise sent into a layer, correlated with what it then shows, is the weights
 in between. Where we differ: the noise is added to what drives the layer for an extra reading; changes are
-divided by what was sent, so that mirrors estimate and do not only align; all sites of a tile teach one
-mirror; and it follows what its tile is pulsed with.
+divided by what was sent, so that mirrors estimate and do not only align; only what a mirror did not predict
+teaches it; all sites of a tile teach one mirror; and it follows what its tile is pulsed with.
 """
 
 from dataclasses import dataclass
@@ -21,19 +21,14 @@ from ..estimators.gradient import active_nodes
 
 
 class TileMirror(NamedTuple):
-    """The statistics of a layer's tiles: fading sums over all sites at which a node was active."""
+    """The mirror of a layer's tiles, and how much is known of each node: fading sums where it was active."""
 
-    changes: Tensor  # (*fleet, tiles, rows, cols), of each node's change times each column's
-    power: Tensor  # the same, of the column's own change, squared
-
-    @property
-    def weights(self) -> Tensor:
-        """The change of each node per change of each column, (*fleet, tiles, rows, cols); 0 if unknown."""
-        return self.changes / self.power.clamp(min=torch.finfo(self.power.dtype).tiny)
+    weights: Tensor  # (*fleet, tiles, rows, cols), the change of each node per change of each column
+    power: Tensor  # (*fleet, tiles, rows, 1), of the squared changes of any one column
 
     def moved(self, drive: Tensor) -> "TileMirror":
         """The mirror of tiles that were pulsed with a drive (*fleet, tiles, rows, cols)."""
-        return self._replace(changes=torch.addcmul(self.changes, drive, self.power))
+        return self._replace(weights=self.weights + drive)
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ class InputProbes:
     def init(self, spec: Spec, at: int) -> TileMirror:
         """The mirror of a layer of which nothing is known."""
         zeros = torch.zeros((), dtype=spec.dtype, device=spec.on).expand(spec.shapes[at])
-        return TileMirror(zeros, zeros)
+        return TileMirror(zeros, zeros[..., :1])
 
     def refresh(
         self, port: Port, at: int, inputs: Tensor, tap: Tensor, before: TileMirror, generator: Generator
@@ -93,16 +88,25 @@ class InputProbes:
         moved = port.measure(x.expand(self.reads, *lead, *x.shape[-2:]), first=at, last=at).out
         resting = tap.index_select(-2, chosen)
         seen = active_nodes(layer, resting) * active_nodes(layer, moved)
-        return self._remember(layer.core, sent, (moved - resting) * seen, seen, before)
+        return self._learn(layer.core, sent, moved - resting, seen, before)
 
-    def _remember(
+    def _learn(
         self, core: Layer, sent: Tensor, change: Tensor, seen: Tensor, before: TileMirror
     ) -> TileMirror:
-        """The mirror after changes (reads, *fleet, examples, features) that signs brought about."""
+        """The mirror after changes (reads, *fleet, examples, features) that signs brought about.
+
+        A step of recursive least squares, as if no two columns had anything in common: what the mirror did
+        not predict is laid to every column, divided by the power that has told of it and, so that no step is
+        larger than what it corrects, by what one example has in all of them.
+        """
         sent, change, seen = (_as_examples(part) for part in (sent, change, seen))
-        changes = core.weight_gradient(sent, change)
-        power = core.weight_gradient(sent.square(), seen)
-        return TileMirror(before.changes * self.decay + changes, before.power * self.decay + power)
+        both = torch.cat((sent, torch.zeros_like(sent[..., :1, :])), -2)  # whatever is always on cancels
+        predicted = core.scatter(core.multiply(both, before.weights))
+        innovation = (change - (predicted[..., :-1, :] - predicted[..., -1:, :])) * seen
+        told = core.unscatter(seen).sum(-2).unsqueeze(-1) * self.size**2
+        power = before.power * self.decay + told
+        step = core.weight_gradient(sent, innovation) / (power + core.cols * self.size**2)
+        return TileMirror(before.weights + step, power)
 
 
 def _as_examples(part: Tensor) -> Tensor:

@@ -32,5 +32,5 @@ def test_its_rate_has_fallen_to_nothing_at_the_end() -> None:
     for _ in range(5):
         before = learned._weights[0].detach().clone()
         learned.step(Batch(x, torch.arange(9) % 3), stream(0, "nothing"))
-        moves.append(float((learned._weights[0] - before).abs().max()))
+        moves.append(float((learned._weights[0].detach() - before).abs().max()))
     assert moves[0] > 0 and moves[4] == 0
