@@ -80,6 +80,8 @@ def run(trial: Trial) -> Iterator[Row]:
         yield {**_relaxing_reading(device, layers, args), "done": 0.5}
     yield {**_local_step(args), "done": 0.55}
     yield {**_step(args), "done": 0.6}
+    yield {**_reading(Mismatched(), args, torch.bfloat16), "done": 0.6}
+    yield {**_step(args, torch.bfloat16), "done": 0.62}
     yield {**_published_step(args), "done": 0.65}
     for i, growth in enumerate(GROWTHS):
         yield {**_growth(args, *growth), "done": 0.7 + 0.05 * i}
@@ -87,10 +89,10 @@ def run(trial: Trial) -> Iterator[Row]:
     yield {**_fleet(args), "done": 1.0}
 
 
-def _reading(device: Any, args: Args) -> Row:
+def _reading(device: Any, args: Args, precision: torch.dtype | None = None) -> Row:
     x, w = normal(256, 784), normal(256, 784)
     others = cycle((x, -x))  # a chip that sees the same again need not make the product anew
-    port = Chip(device, (dense(784, 256),)).port()
+    port = Chip(device, (dense(784, 256),), precision=precision).port()
     u, generator = torch.empty(256, 256), stream(args.seed, "speed")
     ours, plain, draws = timed(
         args.repeats,
@@ -100,7 +102,7 @@ def _reading(device: Any, args: Args) -> Row:
     )
     noiseless = torch.equal(port.measure(x).out, port.measure(x).out)
     return _row(
-        f"reading 784 -> 256, batch 256: {reference(device).rpartition(':')[2]}",
+        f"reading 784 -> 256, batch 256: {reference(device).rpartition(':')[2]}{_of(precision)}",
         ours,
         plain,
         0.0 if noiseless else draws,
@@ -150,10 +152,16 @@ def _local_step(args: Args) -> Row:
     return _row("local step of one layer 784-256, batch 512", *times)
 
 
-def _step(args: Args) -> Row:
+def _of(precision: torch.dtype | None) -> str:
+    """How a row says that its products are not of single precision, while those beside it are."""
+    return "" if precision is None else ", in bfloat16"
+
+
+def _step(args: Args, precision: torch.dtype | None = None) -> Row:
     """A clean reading, one probe, the estimate and a noisy pulse."""
     learner = Descent(NodePerturbation(0.1, mask=False), sgd(1e-3), CrossEntropy(), delta_rule=False)
-    return _row("node-perturbation step 784-256-10, batch 512", *step_times(args.repeats, args.seed, learner))
+    times = step_times(args.repeats, args.seed, learner, precision=precision)
+    return _row(f"node-perturbation step 784-256-10, batch 512{_of(precision)}", *times)
 
 
 def _published_step(args: Args) -> Row:
@@ -174,7 +182,7 @@ def _growth(args: Args, axis: str, sizes: Sequence[int]) -> Row:
     repeats, times = max(3, args.repeats // 10), []
     for size in sizes:
         learner = _published(size) if axis == "probes" else _published()
-        shape = {"probes": recipes.PROBES} | {axis: size}
+        shape: dict[str, Any] = {"probes": recipes.PROBES} | {axis: size}
         times.append(step_times(repeats, args.seed, learner, **shape)[:2])
     ours, products = zip(*times, strict=True)
     exponents = [growth_exponent(sizes, seconds) for seconds in (ours, products)]

@@ -27,7 +27,14 @@ def timed(repeats: int, *calls: Callable[[], Any]) -> list[float]:
 
 
 def step_times(
-    repeats: int, seed: int, learner: Learner, *, batch: int = 512, hidden: int = 256, probes: int = 1
+    repeats: int,
+    seed: int,
+    learner: Learner,
+    *,
+    batch: int = 512,
+    hidden: int = 256,
+    probes: int = 1,
+    precision: torch.dtype | None = None,
 ) -> list[float]:
     """Seconds of a learner's step on a `Mismatched` chip, of the products that it contains, and of its noise.
 
@@ -38,11 +45,12 @@ def step_times(
         batch: examples of a step.
         hidden: neurons between 784 inputs and 10 outputs.
         probes: directions of a step.
+        precision: of the chip's and the learner's products; those beside them are of single precision.
     """
     x, target = normal(batch, 784), torch.arange(batch) % 10
     a, b, h, d = normal(hidden, 784), normal(10, hidden), normal(batch, hidden), normal(batch, 10)
     probed, generator = h.expand(probes, batch, hidden).clone(), stream(seed, "speed")
-    port = Chip(Mismatched(), mlp(784, hidden, 10)).port()
+    port = Chip(Mismatched(), mlp(784, hidden, 10), precision=precision).port()
     u, w = torch.empty((1 + probes) * batch, hidden + 10), torch.empty(hidden + 10, 784)
 
     def products() -> None:
