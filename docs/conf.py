@@ -9,6 +9,7 @@ sys.path[:0] = [str(DOCS.parent), str(DOCS)]
 
 from _site import docstrings, references  # noqa: E402
 from _site.api_pages import write_api_pages  # noqa: E402
+from _site.archived import insert_archived  # noqa: E402
 from _site.device_pages import write_device_pages  # noqa: E402
 from _site.study_pages import write_study_pages  # noqa: E402
 
@@ -79,5 +80,6 @@ def setup(app: Any) -> None:
     app.connect("builder-inited", _write_pages, priority=100)
     app.connect("autodoc-process-docstring", docstrings.process_docstring, priority=100)
     app.connect("autodoc-process-signature", docstrings.process_signature)
+    app.connect("source-read", insert_archived, priority=400)
     app.connect("source-read", references.rewrite_links)
     app.connect("missing-reference", references.resolve_name, priority=100)

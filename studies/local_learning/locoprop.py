@@ -6,10 +6,10 @@ as old as 1986. Three questions, on the autoencoder of the study `autoencoder`, 
 
 - where a batch moves each layer (`moves`): the cosine of the move with the exact gradient and with the
   gradient times the inverse of the inputs' second moments, which a squared loss at a linear layer comes to
-  after many steps. LocoProp's moves lie between these two by construction; those of target propagation, by
-  signs (1986) or learned inverses (difference target propagation, 2015), are tied to neither. That is what
-  distinguishes it: not that layers have targets, but that theirs are the gradient's, so that descent is
-  certain, and that the local loss has the inputs' curvature, so that it is better than the gradient.
+  after many steps. LocoProp begins at the gradient and turns from there with every inner step; the moves of
+  target propagation, by signs (1986) or learned inverses (difference target propagation, 2015), are tied to
+  neither. That is what distinguishes it: not that layers have targets, but that theirs are the gradient's,
+  and that the local loss has the inputs' curvature.
 - which distance serves at which layer (`losses`): the matching loss of the neuron, or the squared one of
   its sums, one layer at a time.
 - what the regularizer |W - W_0|^2 is worth (`losses`): its strength times the usual rate of an inner step.
