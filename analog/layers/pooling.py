@@ -39,9 +39,13 @@ class _Squares:
 
     def lift(self, change: Tensor) -> Tensor:
         """The same change (..., batch, features) at all pixels of a square, (..., batch, features_in)."""
-        images = self._pooled(change)
-        whole = images.repeat_interleave(self.size, -2).repeat_interleave(self.size, -1)
-        return self._flat(whole, change.shape[:-1])
+        planes, height, width = self.image
+        down, across, size = height // self.size, width // self.size, self.size
+        if self.planes_first:
+            squares = change.reshape(*change.shape[:-1], planes, down, 1, across, 1)
+            return squares.expand(*change.shape[:-1], planes, down, size, across, size).flatten(-5)
+        squares = change.reshape(*change.shape[:-1], down, 1, across, 1, planes)
+        return squares.expand(*change.shape[:-1], down, size, across, size, planes).flatten(-5)
 
     def _images(self, x: Tensor) -> Tensor:
         """(..., batch, features_in) -> (n, planes, height, width)"""

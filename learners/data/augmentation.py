@@ -28,7 +28,8 @@ def shift_images(
     framed = pad(x.reshape(-1, planes, height, width), (pixels,) * 4, value=outside)
     down, across = torch.randint(0, 2 * pixels + 1, (2, len(x)), generator=generator, device=generator.device)
     windows = framed.unfold(-2, height, 1).unfold(-2, width, 1)  # (images, planes, shifts, shifts, ...)
-    return windows[torch.arange(len(x)), :, down.to(x.device), across.to(x.device)].flatten(1)
+    images = torch.arange(len(x), device=x.device)
+    return windows[images, :, down.to(x.device), across.to(x.device)].flatten(1)
 
 
 def flip_images(x: Tensor, image: Sequence[int], generator: Generator) -> Tensor:

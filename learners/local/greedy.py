@@ -146,6 +146,9 @@ class Greedy:
         blocks, taps = list(state.blocks), list[Tensor]()
         learning = self._learning(state.steps)
         for number, (first, last) in enumerate(self._spans()[: learning.stop]):
+            if taps:
+                between = self.blocks[number - 1].interlayer
+                x = taps[-1] if between is None else between(taps[-1])
             if number in learning:
                 wires = sub_port(port, first, last, buffer)
                 blocks[number], step = self._step_block(
@@ -155,8 +158,6 @@ class Greedy:
             else:
                 outputs = port.measure(x, first=first, last=last).taps
             taps += outputs
-            between = self.blocks[number].interlayer
-            x = outputs[-1] if between is None else between(outputs[-1])
         buffer.send()
         return _State(state.steps + 1, tuple(blocks)), Step(step.loss, Reading(tuple(taps)))
 
