@@ -147,7 +147,7 @@ class _Images(NamedTuple):
 def _images(name: str, only_held_out: bool) -> _Images:
     data = load_data(name)
     data = held_out(data) if only_held_out else data
-    some = data.train.x[:10_000].unflatten(-1, (data.shape[0], -1))
+    some = _every_so_many(data.train.x, 10_000).unflatten(-1, (data.shape[0], -1))
     return _Images(data, some.mean((0, 2))[:, None], some.std((0, 2))[:, None])
 
 
@@ -168,7 +168,7 @@ class _Training:
         task = ImageTask(_image(data), data.classes, args.channels, args.stride)
         self.identity = args.first_identity() + trial.chip + (0 if teacher is None else _heir_identity(who))
         self.seconds = 0.0  # of this process, while it learned
-        self._known = self.images.center(data.train.x[:STATISTICS])
+        self._known = self.images.center(_every_so_many(data.train.x, STATISTICS))
         if trial.method == "digital network":
             generator = stream(self.identity, "cifar", "weights")
             self.learner: _Learns = ConvolutionalNetwork(
@@ -228,6 +228,11 @@ class _Training:
             "reads": self.learner.reads,
             "cpu_seconds": round(self.seconds, 1),
         }
+
+
+def _every_so_many(x: Tensor, count: int) -> Tensor:
+    """About so many of the images (images, features), evenly spread: pictures come class by class."""
+    return x[:: max(1, len(x) // count)]
 
 
 def _heir_identity(who: str) -> int:

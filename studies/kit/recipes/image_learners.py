@@ -38,8 +38,8 @@ ChipMethod = Literal[
 PROBING: Final = ("shared feedback", "node perturbation")  # methods that probe nodes
 CELLS: Final = 4  # a side, of read-outs below the top
 TOP_CELLS: Final = 2
-HEAD_PROBES: Final = InputProbes(size=0.15, examples=32, decay=0.99)
-TILE_PROBES: Final = InputProbes(size=0.15, examples=4, decay=0.95)
+HEAD_PROBES: Final = InputProbes(size=0.15, examples=64, decay=0.98)
+TILE_PROBES: Final = InputProbes(size=0.15, examples=8, decay=0.95)
 _HEAD_IDENTITIES: Final = 400_000  # from a chip's identity to those of its lower heads
 
 
