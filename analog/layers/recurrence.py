@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .crossbar import Layer, dense
+from .crossbar import Gathering, Layer, dense
 
 
 @dataclass(frozen=True)
-class Recurrent:
+class Recurrent(Gathering):
     """A layer that is driven once for each step of a sequence, by what comes in and by its own last activity.
 
     Inputs and activity are ordered step by step. A read-out of every step is
@@ -25,7 +25,7 @@ class Recurrent:
     `prepared(dense(features, outputs, linear=True), LastStep(steps))`.
 
     Args:
-        step: the layer of one step, over its inputs and, behind them, the activity of the step before.
+        layer: of one step, over its inputs and, behind them, the activity of the step before.
         steps: of a sequence.
 
     Raises:
@@ -33,64 +33,64 @@ class Recurrent:
             linear, or mixes inputs and activity digitally.
     """
 
-    step: Layer
+    layer: Layer
     steps: int
 
     def __post_init__(self) -> None:
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
             raise ValueError(f"Recurrent: steps is {self.steps!r}, wanted an integer of at least 1")
-        if self.step.step is not None or self.step.linear:
-            kind = "is linear" if self.step.linear else "has a state itself"
+        if self.layer.step is not None or self.layer.linear:
+            kind = "is linear" if self.layer.linear else "has a state itself"
             raise ValueError(f"Recurrent: the layer of one step {kind}; wanted neurons, and no state")
-        if self.step.features >= self.step.features_in:
+        if self.layer.features >= self.layer.features_in:
             raise ValueError(
-                f"Recurrent: {self.step.features_in} inputs of a step hold its {self.step.features} outputs "
-                "and leave no room for what comes in"
+                f"Recurrent: {self.layer.features_in} inputs of a step hold its {self.layer.features} "
+                "outputs and leave no room for what comes in"
             )
-        if not _keeps_apart(self.step):
+        if not _keeps_apart(self.layer):
             raise ValueError("Recurrent: the layer of one step mixes inputs and activity on their way")
 
     @property
+    def step(self) -> Layer:
+        return self.layer
+
+    @property
     def tiles(self) -> int:
-        return self.step.tiles
+        return self.layer.tiles
 
     @property
     def rows(self) -> int:
-        return self.step.rows
+        return self.layer.rows
 
     @property
     def cols(self) -> int:
-        return self.step.cols
+        return self.layer.cols
 
     @property
     def features_in(self) -> int:
-        return self.steps * (self.step.features_in - self.step.features)
+        return self.steps * (self.layer.features_in - self.layer.features)
 
     @property
     def features(self) -> int:
-        return self.steps * self.step.features
+        return self.steps * self.layer.features
 
     @property
     def linear(self) -> bool:
         return False
 
-    @property
-    def regular(self) -> bool:
-        return False
-
     def gather(self, x: Tensor) -> Tensor:
         each = x.unflatten(-1, (self.steps, -1)).flatten(-3, -2)  # (..., batch*steps, inputs of a step)
-        return self.step.gather(pad(each, (0, self.step.features)))
+        return self.layer.gather(pad(each, (0, self.layer.features)))
 
     def ungather(self, z: Tensor) -> Tensor:
-        driven = self.step.ungather(z)[..., : -self.step.features]
+        driven = self.layer.ungather(z)[..., : -self.layer.features]
         return driven.unflatten(-2, (-1, self.steps)).flatten(-2)
 
     def scatter(self, u: Tensor) -> Tensor:
-        return self.step.scatter(u).unflatten(-2, (-1, self.steps)).flatten(-2)
+        return self.layer.scatter(u).unflatten(-2, (-1, self.steps)).flatten(-2)
 
     def unscatter(self, y: Tensor) -> Tensor:
-        return self.step.unscatter(y.unflatten(-1, (self.steps, -1)).flatten(-3, -2))
+        return self.layer.unscatter(y.unflatten(-1, (self.steps, -1)).flatten(-3, -2))
 
     def multiply(self, x: Tensor, weights: Tensor) -> Tensor:
         """Refuse: what a layer with a state gives, (..., tiles, batch*sites, rows), is no one product.
@@ -152,7 +152,12 @@ class LastStep:
 
     def pull_back(self, x: Tensor, gradient: Tensor) -> Tensor:
         """The gradient at all steps, (..., batch, features_in): 0 but at the last."""
-        return pad(gradient, (x.shape[-1] - gradient.shape[-1], 0))
+        del x  # linear
+        return self.lift(gradient)
+
+    def lift(self, change: Tensor) -> Tensor:
+        """A change of all steps, (..., batch, features_in), that changes the last as told."""
+        return pad(change, ((self.steps - 1) * change.shape[-1], 0))
 
 
 def count_steps(layer: Layer) -> int:

@@ -21,7 +21,10 @@ Published beside ours: nanoGPT's README (https://github.com/karpathy/nanoGPT), t
 backprop: a transformer of .8 million parameters 1.88 nats after three minutes on a CPU, one of 10.7 million
 1.47 after three on an A100. No published language model was trained in place on hardware that nobody knows.
 
-Open questions: recurrent wiring, whose state the chip holds; what else keeps chips from learning by heart.
+With `--recurrent` a context comes symbol by symbol into a first hidden layer that has a state: all places
+share its tile, and probes are sent to all steps. Learners that measure a backward model refuse it.
+
+Open questions: a state that goes on from context to context; what else keeps chips from learning by heart.
 """
 
 from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ from torch import Generator
 
 from analog import Chip, Layer, Ledger, Mismatched, Port, Spec, dense, mlp
 from analog.access import Access
-from analog.layers import OneHot, channel_mixing, prepared
+from analog.layers import LastStep, OneHot, channel_mixing, prepared, recurrent
 from learners import Batch, CrossEntropy, Loss, adam, linear_decay
 from learners.access import needed_access, stated_access
 from learners.data import Dataset, Text, draw_batches, load_text
@@ -37,6 +37,7 @@ class TextChips(SeededChips):
     context: Count = 12  # symbols that the next one is predicted from
     embedding: Count | None = None  # outputs of a tile that all places of the context share; by default none
     hidden: tuple[Count, ...] = (512,)  # hidden neurons, layer by layer
+    recurrent: bool = False  # the first hidden layer has a state, into which a context comes symbol by symbol
     steps: Count = 5000  # of every training
     batch: Count = 512  # examples of a step
     greedy: bool = False  # every layer but the last two learns by a read-out of its own, in digital memory
@@ -145,15 +146,22 @@ def text_task(data: str, args: TextChips) -> TextTask:
         args: of the study.
     """
     text = load_text(data, vocabulary=args.vocabulary, held_out=args.held_out)
-    symbols, decoder = len(text.vocabulary), OneHot(len(text.vocabulary))
+    return TextTask(args, text, text.contexts(args.context), _layers(args, len(text.vocabulary)))
+
+
+def _layers(args: TextChips, symbols: int) -> tuple[Layer, ...]:
+    """The layers of a network that predicts one of so many symbols."""
+    shared: list[Layer] = []
     if args.embedding is not None:
-        shared = channel_mixing(args.context, symbols, args.embedding)
-        rest = mlp(args.context * args.embedding, *args.hidden, symbols)
-        layers: tuple[Layer, ...] = (prepared(shared, decoder), *rest)
-    else:
-        _, *rest_of = mlp(1, *args.hidden, symbols)
-        layers = (prepared(dense(args.context * symbols, args.hidden[0]), decoder), *rest_of)
-    return TextTask(args, text, text.contexts(args.context), layers)
+        shared.append(channel_mixing(args.context, symbols, args.embedding))
+    each = symbols if args.embedding is None else args.embedding  # inputs for a symbol
+    _, *rest = mlp(1, *args.hidden, symbols)
+    hidden: tuple[Layer, ...] = (dense(args.context * each, args.hidden[0]), *rest)
+    if args.recurrent:
+        state = recurrent(each, args.hidden[0], args.context)
+        hidden = (state, prepared(rest[0], LastStep(args.context)), *rest[1:])
+    first, *others = (*shared, *hidden)
+    return prepared(first, OneHot(symbols)), *others
 
 
 def in_a_line(text: str) -> str:

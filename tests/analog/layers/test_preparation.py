@@ -9,6 +9,7 @@ from analog import Layer, conv2d, dense, grouped, patches, stream
 from analog.layers import (
     Averaged,
     AveragePooled,
+    LastStep,
     MaxPooled,
     Normalized,
     OneHot,
@@ -27,6 +28,7 @@ def draw(*shape: int) -> torch.Tensor:
 PREPARATIONS: list[tuple[Preparation, int]] = [  # and how many features come out
     (Normalized(3), 12),
     (Averaged(4), 6),
+    (LastStep(4), 6),
     (Paired(1.5), 12),
     (MaxPooled((2, 6, 4), 2), 12),
     (MaxPooled((2, 6, 4), 2, planes_first=False), 12),

@@ -22,6 +22,8 @@ FEW = TextChips(context=3, hidden=(20,), steps=150, batch=64, learning_rate=3e-2
         (TextChips(context=3, hidden=(20, 9)), [(3, 20), (20, 9), (9, 8)]),
         (TextChips(context=3, hidden=(20,), embedding=5), [(3, 15), (15, 20), (20, 8)]),
         (TextChips(context=2, hidden=(6,), vocabulary=12), [(2, 6), (6, 12)]),
+        (TextChips(context=3, hidden=(20, 9), recurrent=True), [(3, 60), (60, 9), (9, 8)]),
+        (TextChips(context=3, hidden=(20,), recurrent=True, embedding=5), [(3, 15), (15, 60), (60, 8)]),
     ],
     ids=str,
 )
@@ -30,7 +32,12 @@ def test_a_network_reads_a_context_and_answers_for_every_symbol(
 ) -> None:
     task = text_task("markov", args)
     assert [(layer.features_in, layer.features) for layer in task.layers] == sizes
-    assert task.layers[0].cols == (8 if args.embedding else args.context * task.symbols) + 1
+    state = args.hidden[0] if args.recurrent else 0
+    first = task.symbols + state if args.recurrent else args.context * task.symbols
+    assert task.layers[0].cols == (8 if args.embedding else first) + 1
+    assert [layer.step is not None for layer in task.layers] == [
+        args.recurrent and layer.features == args.context * state for layer in task.layers
+    ]
     assert [layer.linear for layer in task.layers] == [False] * (len(sizes) - 1) + [True]
 
 
@@ -54,6 +61,19 @@ def test_a_noisy_chip_learns_the_drawn_text_to_near_its_entropy() -> None:
         state, _ = learner.step(chip.port(), batch, state, stream(0, "probes"))
     (nats,) = task.judge(chip.port())
     assert MARKOV_ENTROPY - 0.1 < nats < 1.4 < log(8)
+
+
+def test_a_state_learns_the_drawn_text_by_probes_symbol_by_symbol() -> None:
+    task = text_task("markov", replace(FEW, recurrent=True))
+    chip = Chip(Mismatched(), task.layers, 1)
+    learner = task.learner("learned feedback", chip)
+    state = learner.init(chip.spec)
+    for batch in task.batches(stream(0, "data")):
+        state, _ = learner.step(chip.port(), batch, state, stream(0, "probes"))
+    (nats,) = task.judge(chip.port())
+    assert nats < 1.6 < log(8)
+    with pytest.raises(ValueError, match="MeasuredFeedback: layer 0 has a state"):
+        task.learner("measured feedback", chip).init(chip.spec)
 
 
 def test_layers_with_local_objectives_learn_side_by_side() -> None:
