@@ -16,6 +16,10 @@ What sharing gains or loses is compared by community, with the same shards and, 
 same chips (`sharing beside ...`: paired differences in points). "Weights" averages ten times, so that its
 bits are few by that choice: to average at every step costs as much as gradients do.
 
+How accuracy hangs on what may be sent: --bandwidths, multiples of what each usually sends (lessons in a
+batch; steps at which gradients are averaged; times that weights are), with accuracy against bits in the
+picture.
+
 Published beside ours: none. Hinton's talk: identical digital agents can average weights or gradients, mortal
 ones can only distil; no numbers.
 
@@ -28,9 +32,10 @@ instead of hearing a new one.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Generator
 
@@ -70,6 +75,7 @@ class Args(SeededChips):
     chips: tuple[Count, ...] = (1, 2, 4, 8, 16, 32)  # in a community
     communities: Count = 5  # of other chips and other shards, each
     peers: Count | None = None  # whom each chip hears in a round, by lot; by default all others
+    bandwidths: tuple[Positive, ...] = (1.0,)  # how much is sent, of what is usual, by all who send
     answers: AnyAnswerFormat = QuantizedLogits(bits_each=4, temperature=1.0)  # how chips answer each other
     hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: Positive | None = None  # of one that saw everything; by default 45, or 15 on large data
@@ -84,10 +90,12 @@ class Trial:
     method: Method = "community"
     chips: int = 2
     number: int = 0
+    bandwidth: float = 1.0
 
     @property
     def name(self) -> str:
-        return f"{self.method}, {self.chips} chips, community {self.number}"
+        bandwidth = "" if self.bandwidth == 1.0 else f", bandwidth {self.bandwidth:g}"
+        return f"{self.method}, {self.chips} chips, community {self.number}{bandwidth}"
 
     @property
     def first_chip(self) -> int:
@@ -100,10 +108,11 @@ class Trial:
 def plan(args: Args) -> list[Trial]:
     sizes = {method: (1,) if method == "everything" else args.chips for method in args.methods}
     return [
-        Trial(args, method, chips, number)
+        Trial(args, method, chips, number, bandwidth)
         for method in args.methods
         for chips in sizes[method]
         for number in range(args.communities)
+        for bandwidth in (args.bandwidths if chips > 1 and method in WHO_SEND else (1.0,))
     ]
 
 
@@ -113,7 +122,8 @@ def run(trial: Trial) -> Iterator[Row]:
     shards = _shards(data, trial)
     is_digital = trial.method in ("gradients", "weights")
     for row in (_digital if is_digital else _mortal)(trial, data, size, shards):
-        yield {"what": "end", "method": trial.method, "chips": trial.chips, "community": trial.number, **row}
+        about: Row = {"method": trial.method, "chips": trial.chips, "bandwidth": trial.bandwidth}
+        yield {"what": "end", **about, "community": trial.number, **row}
 
 
 def _shards(data: Dataset, trial: Trial) -> Batch:
@@ -126,12 +136,14 @@ def _shards(data: Dataset, trial: Trial) -> Batch:
     return take(data.train, indices)
 
 
-def settings_of_round(args: Args, size: TrainingSize, chips: int, examples: int) -> Codistillation:
-    """What fills a batch: own examples, and as many lessons of others as suits."""
+def settings_of_round(
+    args: Args, size: TrainingSize, chips: int, examples: int, bandwidth: float = 1.0
+) -> Codistillation:
+    """What fills a batch: own examples, and as many lessons of others as suits, or a share of them."""
     if chips == 1:
         return Codistillation(min(size.batch, examples), 0, args.answers)
     peers = chips - 1 if args.peers is None else args.peers
-    shared = max(1, min(round(LESSONS * size.batch / peers), size.batch // (peers + 1), examples))
+    shared = max(1, min(round(bandwidth * LESSONS * size.batch / peers), size.batch // (peers + 1), examples))
     own_examples = min(max(size.batch - peers * shared, shared), examples)
     return Codistillation(own_examples, shared, args.answers, args.peers)
 
@@ -140,7 +152,7 @@ def _mortal(trial: Trial, data: Dataset, size: TrainingSize, shards: Batch) -> I
     """Chips that learn by learned feedback, with what they hear from each other."""
     args = trial.args
     if trial.method == "community":
-        settings = settings_of_round(args, size, *shards.target.shape)
+        settings = settings_of_round(args, size, *shards.target.shape, bandwidth=trial.bandwidth)
     else:
         shards = Batch(shards.x[:FEW], shards.target[:FEW])
         settings = Codistillation(min(size.batch, shards.target.shape[1]), shared_examples=0)
@@ -186,7 +198,7 @@ def _digital(trial: Trial, data: Dataset, size: TrainingSize, shards: Batch) -> 
     batch = min(size.batch, shards.target.shape[1])
     rounds = count_steps(data.train, size.batch, size.epochs)
     average_gradients = trial.method == "gradients"
-    rounds = max(1, round(FEWER * rounds)) if average_gradients else rounds
+    rounds = max(1, round(trial.bandwidth * FEWER * rounds)) if average_gradients else rounds
     layers, first = network(data, size.hidden), trial.first_chip
     chip = Chip(Ideal(), layers, first if average_gradients else (first,) * trial.chips)
     order = shard_indices(shards, batch, rounds, trial.generator("order"))
@@ -197,7 +209,7 @@ def _digital(trial: Trial, data: Dataset, size: TrainingSize, shards: Batch) -> 
         ExactGradient(chip, linear_decay(adam(size.learning_rate), rounds), CrossEntropy()),
         chip.port(),
     )
-    exchanges, every = 0, 1 if average_gradients else -(-rounds // TIMES)
+    exchanges, every = 0, 1 if average_gradients else -(-rounds // max(1, round(trial.bandwidth * TIMES)))
     for step, _ in enumerate(fit(learner, port, batches, trial.generator("unused")), 1):
         if step % every and step < rounds:
             continue
@@ -215,9 +227,13 @@ def _digital(trial: Trial, data: Dataset, size: TrainingSize, shards: Batch) -> 
     }
 
 
-def _ends(rows: Sequence[Row], method: str, chips: int | None = None) -> list[Row]:
-    """The last rows of a method's trials; whoever saw everything stands beside communities of every size."""
+def _ends(rows: Sequence[Row], method: str, chips: int | None = None, bandwidth: float = 1.0) -> list[Row]:
+    """The last rows of a method's trials; whoever saw everything stands beside communities of every size, and
+    who sends nothing beside every bandwidth.
+    """
     ends = [r for r in rows if r["what"] == "end" and r["method"] == method]
+    sends = method in WHO_SEND and chips != 1
+    ends = [r for r in ends if not sends or r["bandwidth"] == bandwidth]
     return [r for r in ends if method == "everything" or chips is None or r["chips"] == chips]
 
 
@@ -225,11 +241,16 @@ def _sizes(rows: Sequence[Row]) -> list[int]:
     return sorted({r["chips"] for r in rows if r["method"] != "everything"} or {1})
 
 
+def _bandwidths(rows: Sequence[Row]) -> list[float]:
+    return sorted({r["bandwidth"] for r in rows if r["method"] in WHO_SEND and r["chips"] > 1} or {1.0})
+
+
 def table(rows: Sequence[Row]) -> list[Row]:
     lines = []
-    for chips in _sizes(rows):
-        ends = {method: _ends(rows, method, chips) for method in get_args(Method)}
-        line: Row = {"chips": chips, "communities": max(map(len, ends.values()))}
+    cases = [(n, b) for n in _sizes(rows) for b in (_bandwidths(rows) if n > 1 else [1.0])]
+    for chips, bandwidth in cases:
+        ends = {method: _ends(rows, method, chips, bandwidth) for method in get_args(Method)}
+        line: Row = {"chips": chips, "bandwidth": bandwidth, "communities": max(map(len, ends.values()))}
         for method, of_method in ends.items():
             sends = chips > 1 and method in WHO_SEND
             score = percent_with_interval([r["accuracy"] for r in of_method])
@@ -252,7 +273,8 @@ def _beside(ours: Sequence[Row], others: Sequence[Row]) -> str:
 
 
 def figures(rows: Sequence[Row]) -> dict[str, Figure]:
-    figure, (left, right) = panels(2, width=3.6, height=3.2)
+    several = len(_bandwidths(rows)) > 1
+    figure, (left, right, *more) = panels(3 if several else 2, width=3.6, height=3.2)
     labels = {
         "everything": "one chip that saw everything",
         "alone": "mortal, alone on a shard",
@@ -266,6 +288,8 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
         course(left, right_of, label=labels[method], **look)
         sent = {n: [r["bits"] / 1e6 for r in of_size if r["bits"]] for n, of_size in ends.items()}
         course(right, sent, **look)
+        for axis in more:
+            _draw_bandwidths(axis, rows, method, look)
     left.set(xlabel="chips N, each with 1/N of the labeled images", ylabel="test accuracy, %", xscale="log")
     right.set(xlabel="chips N", ylabel="sent through each chip's wires, Mbit", xscale="log")
     if has_data(right):
@@ -273,6 +297,22 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     for axis in (left, right):
         axis.set_xticks(_sizes(rows), [str(n) for n in _sizes(rows)])
         axis.minorticks_off()
+    for axis in more:
+        axis.set(xlabel="sent through each chip's wires, Mbit", ylabel="test accuracy, %", xscale="log")
+        axis.set(title=f"{max(_sizes(rows))} chips, by bandwidth")
     legend(figure)
     note(figure, f"mean of {len({r['community'] for r in rows})} communities; bands: {INTERVAL}")
     return {"community": figure}
+
+
+def _draw_bandwidths(axis: Axes, rows: Sequence[Row], method: str, look: dict[str, Any]) -> None:
+    """Accuracy against what was sent, by the largest community; who sends nothing is a line across."""
+    chips, places = max(_sizes(rows)), {}
+    for bandwidth in _bandwidths(rows):
+        ends = _ends(rows, method, chips, bandwidth)
+        scores = [100 * r["accuracy"] for r in ends]
+        if scores and method not in WHO_SEND:
+            axis.axhline(fmean(scores), color=look["color"], lw=0.8, ls=":")
+        elif scores:
+            places[fmean(r["bits"] for r in ends) / 1e6] = scores
+    course(axis, places, **look)

@@ -30,15 +30,19 @@ and leave 0.08 of 0.75 points.
 Where we differ: their heads of groups give one common gradient (see `learners.local.groups`), so our LG-BP is
 run only with `--own-heads`, where every group answers alone. L and plain differ in what reads the block out:
 a digital head beside the chip's own. Where they normalize is not said for MNIST (Guess: the inputs of the
-second layer, by groups, and of the read-out). Four probes a step; theirs is one.
+second layer, by groups, and of the read-out). Four probes a step and Adam; theirs are one, and momentum of
+.9 whose rate falls by a cosine. Like with like is `--probes 1 --optimizer momentum --devices analog:Ideal`,
+but for their weight decay, and for the rate, which for MNIST we did not find: ours is chosen on held-out
+training data.
 
 Open questions: other sizes and groups' own heads on MNIST, which were not measured.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Final, get_args
+from typing import Annotated, Final, Literal, get_args
 
 from matplotlib.figure import Figure
 from torch import Generator
@@ -46,7 +50,7 @@ from torch import Generator
 from analog import Chip, Ideal, Layer, Ledger, Mismatched, metered, stream
 from analog.devices import SoftBoundsRRAM
 from analog.layers import local_mixer
-from learners import Update, evaluate, fit
+from learners import Update, adam, evaluate, fit, linear_decay, momentum, with_schedule
 from learners.access import stated_access
 from learners.data import Dataset, batches, count_steps, load_data
 from learners.learner import Learner
@@ -54,7 +58,6 @@ from learners.learner import Learner
 from ..kit.recipes import ren2023
 from ..kit.recipes.best_rate import best_exact_rate
 from ..kit.recipes.methods import Recipe, Setup, learner_by_name, make_learner, method_name
-from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.ren2023 import Method, write_threshold
 from ..kit.recipes.training_size import is_large, training_size
 from ..kit.recipes.trainings import log_spaced
@@ -66,6 +69,8 @@ from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
 AnyLearner = Annotated[Method | Recipe | Learner, learner_by_name(get_args(Method))]
+Optimizer = Literal["adam", "momentum"]
+MOMENTUM_RATE: Final = 0.03  # of .01 to .3, by LG-FG-A after an epoch on held-out MNIST, one probe a step
 EXACT: Final = ("BP", "L-BP", "LG-BP")
 PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
     (256, 1): {"BP": 2.66, "L-BP": 2.38, "LG-BP": 2.43, "FG-W": 9.25, "FG-A": 3.24}
@@ -87,6 +92,8 @@ class Args(SeededChips):
     own_heads: bool = False  # every group of LG rows is seen by a head of its own alone
     epochs: Positive | None = None  # by default 45, or 15 on large data
     probes: Count | None = None  # measured directions a step; by default 4
+    optimizer: Optimizer = "adam"  # momentum: theirs, with their fall of the rate
+    learning_rate: Positive | None = None  # by default what suits the optimizer, by held-out training data
 
 
 TOY = Args(devices=(Mismatched(),), chips=2, channels=8, groups=2, epochs=0.3, own_heads=True)
@@ -121,9 +128,8 @@ def run(trial: Trial) -> Iterator[Row]:
         return stream(args.seed, "local", path)  # every row sees the same batches
 
     training_batches = batches(data.train, size.batch, size.epochs, generator("data"))
-    rate = size.learning_rate * (_best_rate(trial) if trial.method == "BP" else 1.0)
-    update = decaying_adam(data, size.batch, size.epochs, rate)
     total = count_steps(data.train, size.batch, size.epochs)
+    update = optimizer(args, size.learning_rate, total, _best_rate(trial) if trial.method == "BP" else 1.0)
     learner = _learner(trial, chip, update, size.probes, total)
     learning = fit(learner, wires, training_batches, generator("probes"))
     about: Row = {"device": reference(trial.device), "method": method_name(trial.method), "data": data.name}
@@ -139,6 +145,19 @@ def run(trial: Trial) -> Iterator[Row]:
             "reads": max(ledger.reads),
             "done": round(step / total, 4),
         }
+
+
+def optimizer(args: Args, usual_rate: float, steps: int, factor: float = 1.0) -> Update:
+    """What makes drives of gradients in a training of so many steps.
+
+    Args:
+        usual_rate: of Adam.
+        factor: what the rate is multiplied by.
+    """
+    if args.optimizer == "adam":
+        return linear_decay(adam(factor * (args.learning_rate or usual_rate)), steps)
+    heavy = momentum(factor * (args.learning_rate or MOMENTUM_RATE), 0.9)
+    return with_schedule(heavy, lambda step: (1 + math.cos(math.pi * min(1.0, step / steps))) / 2)
 
 
 def _layers(data: Dataset, args: Args) -> tuple[Layer, ...]:
@@ -165,7 +184,7 @@ def _best_rate(trial: Trial) -> float:
         trial.device,
         _layers(data, args),
         data,
-        decaying_adam(data, size.batch, size.epochs, size.learning_rate),
+        optimizer(args, size.learning_rate, count_steps(data.train, size.batch, size.epochs)),
         batch=size.batch,
         steps=count_steps(data.train, size.batch, size.epochs),
         identity=args.first_identity() + args.chips,

@@ -61,3 +61,17 @@ def test_own_examples_and_lessons_fill_a_batch(
 def test_no_chips_are_refused() -> None:
     with pytest.raises(ValueError, match="--chips is 0; wanted a whole number of at least 1"):
         plan_trials(community, community.Args(chips=(0,)))
+
+
+def test_less_bandwidth_sends_less_by_everyone_who_sends_and_stands_in_lines_of_its_own() -> None:
+    args = community.Args(chips=(1, 3), communities=1, epochs=1, hidden=4, bandwidths=(0.3, 1.0))
+    trials = community.plan(args)
+    assert len({t.name for t in trials}) == len(trials)
+    assert {t.bandwidth for t in trials if t.method in ("everything", "alone") or t.chips == 1} == {1.0}
+    rows = [r for t in trials for r in community.run(t)]
+    sent = {(r["method"], r["bandwidth"]): r["bits"] for r in rows if r["what"] == "end" and r["chips"] == 3}
+    for method in community.WHO_SEND:
+        assert 0 < sent[method, 0.3] < 0.6 * sent[method, 1.0]
+    lines = community.table(rows)
+    assert [(line["chips"], line["bandwidth"]) for line in lines] == [(1, 1.0), (3, 0.3), (3, 1.0)]
+    assert lines[1]["everything %"] == lines[2]["everything %"] and "community" in community.figures(rows)

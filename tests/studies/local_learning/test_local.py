@@ -54,3 +54,22 @@ def test_the_published_column_goes_with_its_network_alone() -> None:
     ]
     assert papers == [2.55, 3.24, "", ""]
     assert local.table([row])[0]["error %"] == "2.50 +- 6.35"  # Student's for two
+
+
+def test_their_optimizer_is_momentum_whose_rate_falls_by_a_cosine() -> None:
+    """Beside torch's, with its cosine schedule; the rate may be given, and is multiplied."""
+    args = local.Args(optimizer="momentum", learning_rate=0.05)
+    update, weights = local.optimizer(args, 123.0, 8, factor=2.0), torch.ones(1, 1, 1, dtype=F64)
+    leaf = torch.nn.Parameter(weights.clone())
+    theirs = torch.optim.SGD([leaf], lr=0.1, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(theirs, 8)
+    state, velocity = update.init((torch.zeros_like(weights),)), torch.zeros_like(weights)
+    for _ in range(8):
+        (drive,), state = update.step((weights,), state)  # the gradient of |w|^2 / 2
+        velocity = velocity * 0.9 + weights
+        torch.testing.assert_close(drive, -schedule.get_last_lr()[0] * velocity)
+        weights = weights + drive
+        leaf.grad = leaf.detach().clone()
+        theirs.step()
+        schedule.step()
+        torch.testing.assert_close(weights, leaf.detach())
