@@ -152,7 +152,8 @@ def _mortal(trial: Trial, data: Dataset, size: TrainingSize, shards: Batch) -> I
     """Chips that learn by learned feedback, with what they hear from each other."""
     args = trial.args
     if trial.method == "community":
-        settings = settings_of_round(args, size, *shards.target.shape, bandwidth=trial.bandwidth)
+        chips, examples = shards.target.shape
+        settings = settings_of_round(args, size, chips, examples, trial.bandwidth)
     else:
         shards = Batch(shards.x[:FEW], shards.target[:FEW])
         settings = Codistillation(min(size.batch, shards.target.shape[1]), shared_examples=0)
