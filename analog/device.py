@@ -43,12 +43,6 @@ class Device(Protocol[S]):
     whether a device keeps the contract.
     """
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Forget the weights that a class above states for a `collect` of its own, where there is another."""
-        super().__init_subclass__(**kwargs)
-        if "collect" in vars(cls) and "weights" not in vars(cls):
-            cls.weights = Device.weights  # type: ignore[method-assign]
-
     def __post_init__(self) -> None:
         """Check each parameter against its range; one of your own calls this one first.
 
@@ -163,8 +157,8 @@ class Device(Protocol[S]):
     def weights(self, cells: S) -> Tensor | None:
         """State what `collect` multiplies activities by, where it does that and nothing else.
 
-        Regular convolutions are then not gathered, which takes longer than the product. A class that has a
-        `collect` of its own states its own weights, or none.
+        Regular convolutions are then not gathered, which takes longer than the product. What is stated for
+        the `collect` of a class above counts for none that takes its place: see `stated_weights`.
 
         Returns:
             (*probes, *fleet, tiles, rows, cols), as the fields of the cells; None: not stated, or not all
@@ -310,3 +304,23 @@ class Device(Protocol[S]):
         """
         levels, seconds = (-0.8, -0.3, 0.0, 0.3, 0.8), (0.0, 1e-3, 2e-3, 3e-3) * 3
         return MeasurementPlan.targets(cells, levels, seconds, (1, 1, 1, 0) * 3)
+
+
+def stated_weights(device: Device[S], cells: S) -> Tensor | None:
+    """The weights that a device states for its `collect`; none where it states them for another.
+
+    Args:
+        device: anybody's.
+        cells: of a layer.
+
+    Returns:
+        (*probes, *fleet, tiles, rows, cols); None: not stated, or stated by a class above the one, or the
+        object, that has the `collect`.
+    """
+    return device.weights(cells) if _nearness(device, "weights") <= _nearness(device, "collect") else None
+
+
+def _nearness(device: object, name: str) -> int:
+    """Where a method stands: 0 in the object itself, 1 in its class, and so on in the order of resolution."""
+    places = (getattr(device, "__dict__", {}), *map(vars, type(device).__mro__))
+    return next(i for i, place in enumerate(places) if name in place)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .device import Device, S
+from .device import Device, S, stated_weights
 from .layers.crossbar import Layer
 from .layers.recurrence import feed_back, join_steps, split_steps
 from .port import Probe
@@ -149,7 +149,7 @@ def _memory(tensor: Tensor) -> int:
 
 def regular_weights(device: Device[S], layer: Layer, cells: S) -> Tensor | None:
     """The weights (*probes, *fleet, tiles, rows, cols) of a layer that need not gather; else None."""
-    return device.weights(cells) if layer.regular else None
+    return stated_weights(device, cells) if layer.regular else None
 
 
 def _collect(

@@ -1,5 +1,6 @@
 """The law of the weights that a device states in place of gathering what drives it."""
 
+from ..device import stated_weights
 from .assertions import require, require_close
 from .trial import Trial
 
@@ -10,7 +11,7 @@ def check_stated_weights(trial: Trial) -> None:
     for bench in trial.benches():
         offset = trial.like("offset", bench.cells.knobs, 0.3)
         for what, cells in (("", bench.cells), (", probed", device.perturb(bench.cells, offset))):
-            weights = device.weights(cells)
+            weights = stated_weights(device, cells)
             if weights is None:
                 continue
             for size in (1.0, 20.0):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..contract import ContractError
-from ..device import Device
+from ..device import Device, stated_weights
 from ..effects import StatelessEffect
 from ..randomness import Fabrication, Noise
 from ..tree import tree_leaves
@@ -35,7 +35,7 @@ class Watched(StatelessEffect[Any]):
         return _form("collect", _call("collect", self.device.collect, cells, x, noise), wanted, x, noise)
 
     def weights(self, cells: Any) -> Tensor | None:
-        weights = _call("weights", self.device.weights, cells)
+        weights = _call("weights", stated_weights, self.device, cells)
         return None if weights is None else _form("weights", weights, tuple(cells.knobs.shape), cells.knobs)
 
     def reflect(self, cells: Any, y: Tensor, noise: Noise) -> Tensor | None:

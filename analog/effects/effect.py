@@ -6,7 +6,7 @@ from typing import ClassVar, Generic, TypeVar
 from torch import Tensor
 
 from ..costs import Costs
-from ..device import Cells, Device, S
+from ..device import Cells, Device, S, stated_weights
 from ..measurement import MeasurementPlan
 from ..randomness import Fabrication, Noise
 from ..spec import Synapse
@@ -72,7 +72,7 @@ class Effect(Device[C], Generic[C, S]):
         return self.device.collect(self.inner(cells), x, noise)
 
     def weights(self, cells: C) -> Tensor | None:
-        return self.device.weights(self.inner(cells))
+        return stated_weights(self.device, self.inner(cells))
 
     def reflect(self, cells: C, y: Tensor, noise: Noise) -> Tensor | None:
         return self.device.reflect(self.inner(cells), y, noise)

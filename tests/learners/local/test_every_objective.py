@@ -16,13 +16,16 @@ from learners import Batch, CrossEntropy, Descent, Learner, NodePerturbation, ad
 from learners.estimators import WeightMirrors
 from learners.local import (
     Block,
+    DigitalHead,
     ForwardForward,
     GoodnessLoss,
     Greedy,
     Hebbian,
     HybridImages,
     InfoNCE,
+    InputProbes,
     LocoProp,
+    MirroredFeedback,
     PatchInfoNCE,
     PerGroupLoss,
     PerturbedNodeGradients,
@@ -50,6 +53,8 @@ def replicated(**more: Any) -> Greedy:
 
 OBJECTIVES: dict[str, Learner] = {
     "greedy": Greedy(BLOCKS),
+    "digital heads": Greedy((Block(1, DigitalHead(UPDATE, UPDATE, CrossEntropy(), HEAD)), BLOCKS[1])),
+    "mirrored tiles": MirroredFeedback(UPDATE, CrossEntropy(), (InputProbes(examples=2),)),
     "greedy, in turn": Greedy(BLOCKS, steps_per_block=(2,)),
     "replicated heads": replicated(),
     "replicated heads, mirrors": replicated(control_variate=WeightMirrors(groups=2)),
