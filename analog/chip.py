@@ -42,7 +42,7 @@ class Chip(Generic[S]):
         on: where tensors live, e.g. "cpu" or "cuda".
         dtype: torch.float32, or torch.float64 for exact work.
         precision: torch.bfloat16 rounds the factors of the products that simulate the synapses, and of those
-            that learners make of what they measured at its wires: about twice as fast, and off by .2 to .4 %.
+            that learners make of what they measured at its wires: faster, and off by .2 to .4 %.
             A processor without units for it is warned of. None: products are of `dtype`.
 
     Raises:

@@ -19,7 +19,8 @@ from it.
 
 Published beside ours: nanoGPT's README (https://github.com/karpathy/nanoGPT), this text and split,
 backprop: a transformer of .8 million parameters 1.88 nats after three minutes on a CPU, one of 10.7 million
-1.47 after three on an A100. No published language model was trained in place on hardware that nobody knows.
+1.47 after three on an A100. Nobody that we know of trained a language model in place on hardware that
+nobody knows.
 
 With `--recurrent` a context comes symbol by symbol into a first hidden layer that has a state: all places
 share its tile, and probes are sent to all steps. Learners that measure a backward model refuse it.
