@@ -4,7 +4,9 @@ A teacher learns in place to predict text (`language`). Fresh chips then learn f
 contexts of the text, without the symbols that follow: all its chances at a temperature, the likeliest few,
 or one symbol that is drawn from them. Heirs of `its own text` never see the true text: they read what the
 teacher wrote by itself, symbol by symbol. `labels` are fresh chips that learn from the true text, as the
-teacher did. Where the teacher dies on the way, its heirs study again what they heard.
+teacher did. Where the teacher dies on the way, its heirs study again what they heard. `--dropout` hides
+symbols of contexts from those who learn by a text, the teacher among them; answers are heard to whole
+contexts.
 
 Beside them stand copies of weights: blind ones, and written and verified ones with a gain and an offset
 trimmed digitally behind every tap (`copies`), which take chips of the same layers, the teacher's true
@@ -34,7 +36,7 @@ from torch import Generator
 from analog import Chip, Ledger, Port, metered, stream, xray
 from distill import SampledLabels, SoftLabels, Traffic, lessons
 from distill.formats import FLOAT_BITS, TopLabels, index_bits
-from learners import Batch, CrossEntropy, Loss, fit
+from learners import Batch, Loss, fit
 
 from ..kit.metrics.mean_interval import cluster_means
 from ..kit.recipes.answer_formats import AnyAnswerFormat, name_of
@@ -132,6 +134,11 @@ class _School(NamedTuple):
     answers: Any = None
     death: float | None = None
 
+    @property
+    def loss(self) -> Loss | None:
+        """Of the answers; none where a text is read."""
+        return None if self.answers is None else self.answers.loss
+
 
 def _schools(args: Args) -> list[_School]:
     """All ways of teaching; the one that the teacher dies of comes last."""
@@ -196,9 +203,8 @@ class _Generation(NamedTuple):
         """Fresh chips learn in some way; what they know, and the bits that it took."""
         chip, traffic = self._fresh(), Traffic()
         port, ledger = chip.port(), Ledger(chip.spec)
-        loss: Loss = CrossEntropy() if school.answers is None else school.answers.loss
         teaching = fit(
-            self.task.learner(self.trial.args.learner, chip, loss),
+            self.task.learner(self.trial.args.learner, chip, school.loss),
             metered(port, ledger),
             self._lessons(school, traffic),
             self.trial.generator(school.way, "probes"),

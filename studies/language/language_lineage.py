@@ -18,7 +18,7 @@ from torch import Generator
 
 from analog import Chip, Ledger, metered, stream
 from distill import SoftLabels, lessons
-from learners import Batch, CrossEntropy, Loss, fit
+from learners import Batch, fit
 
 from ..kit.recipes.answer_formats import AnyAnswerFormat
 from ..kit.recipes.methods import AnyLearner
@@ -85,12 +85,12 @@ def _raise(
 ) -> None:
     """Teach one generation: the founders by the text, all others by their parents' answers."""
     batches, answers = task.batches(trial.generator("data", generation)), trial.args.answers
-    loss: Loss = CrossEntropy() if parents is None else answers.loss
     taught: Iterator[Batch] = batches
     if parents is not None:
         stimuli = (batch.unlabeled for batch in batches)
         drawn = trial.generator("answers", generation)
         taught = lessons(parents.port(), stimuli, answers, generator=drawn)
+    loss = None if parents is None else answers.loss
     learner, probes = task.learner(trial.args.learner, heirs, loss), trial.generator("probes", generation)
     for _ in fit(learner, metered(heirs.port(), ledger), taught, probes):
         pass

@@ -41,7 +41,7 @@ class TextChips(SeededChips):
     steps: Count = 5000  # of every training
     batch: Count = 512  # examples of a step
     greedy: bool = False  # every layer but the last two learns by a read-out of its own, in digital memory
-    dropout: Share = 0.0  # of the symbols of each context, hidden in training by lot
+    dropout: Share = 0.0  # of the symbols of each context, hidden by lot from who learns by a text
     learning_rate: Positive = 4e-3  # of Adam at the beginning; it falls linearly to zero
     probes: Count = 4  # of a step, for learners that send probes
     held_out: bool = False  # judge by the tenth of the text before the last, and learn from what is before it
@@ -86,10 +86,18 @@ class TextTask(NamedTuple):
         """How many there are."""
         return len(self.text.vocabulary)
 
-    def learner(self, method: Any, chip: Chip, loss: Loss = CrossEntropy()) -> Learner:
-        """A learner, by its name or its reference, for a training of all steps."""
-        learner = self._made(method, chip, loss)
-        return SymbolDropout(learner, self.args.dropout) if self.args.dropout else learner
+    def learner(self, method: Any, chip: Chip, answers: Loss | None = None) -> Learner:
+        """A learner, by its name or its reference, for a training of all steps.
+
+        Args:
+            method: the name, or the reference.
+            chip: which learns.
+            answers: the loss of who is taught by answers, which do not fit one text so closely that symbols
+                of the contexts had to be hidden; without it, of who learns by a text.
+        """
+        learner = self._made(method, chip, answers or CrossEntropy())
+        hides = self.args.dropout and answers is None
+        return SymbolDropout(learner, self.args.dropout) if hides else learner
 
     def access(self, method: Any, chip: Chip) -> str:
         """What such a learner says it needs to see of a chip."""

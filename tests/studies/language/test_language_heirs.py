@@ -6,7 +6,7 @@ import torch
 
 from analog import Chip, Ideal, Ledger, Mismatched, metered, stream, xray
 from distill import SoftLabels, Traffic
-from learners import CrossEntropy, fit
+from learners import fit
 from studies.kit.recipes.layer_meter import Lines
 from studies.language import language_heirs
 from studies.language.language_heirs import Args, Trial, _Generation, _School
@@ -51,7 +51,7 @@ def test_copies_between_perfect_chips_are_perfect_and_blind_ones_between_others_
     for device, is_exact in ((Ideal(), True), (Mismatched(), False)):
         of = generation(replace(FEW, device=device, rounds=4, steps=150, learning_rate=3e-2))
         port = metered(of.teacher.port(), Ledger(of.teacher.spec))
-        learner = of.task.learner("measured feedback", of.teacher, CrossEntropy())
+        learner = of.task.learner("measured feedback", of.teacher)
         for _ in fit(learner, port, of.task.batches(stream(0)), stream(1)):
             pass
         (taught,), rows = of.task.judge(of.teacher.port()), list(of.copy())

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from analog import Chip, Ideal, Mismatched, Port, stream
+from distill import SoftLabels
 from learners import Batch, Step
 from learners.data.text import MARKOV_ENTROPY
 from studies.language.text_chips import SymbolDropout, TextChips, text_task
@@ -108,3 +109,10 @@ def test_the_hidden_share_of_symbols_is_that_asked_for_and_targets_stay() -> Non
     hidden = seen[0].x == -1
     assert abs(float(hidden.float().mean()) - 0.2) < 4 * (0.16 / 6000) ** 0.5
     assert torch.equal(seen[0].x[~hidden], x[~hidden]) and torch.equal(seen[0].target, target)
+
+
+def test_symbols_are_hidden_from_who_learns_by_a_text_and_not_from_who_is_taught_by_answers() -> None:
+    task = text_task("markov", replace(FEW, dropout=0.2))
+    chip = Chip(Ideal(), task.layers)
+    assert isinstance(task.learner("measured feedback", chip), SymbolDropout)
+    assert not isinstance(task.learner("measured feedback", chip, SoftLabels(2.0).loss), SymbolDropout)
