@@ -77,3 +77,13 @@ class TanhSquashed:
         del generator  # nothing is drawn
         share = (1 + (self.gain * out).tanh()) / 2
         return (self.low + (self.high - self.low) * share).clamp(self.low, self.high)
+
+
+@dataclass(frozen=True)
+class BesideCritic:
+    """Selects by all outputs but the last, which is a critic's."""
+
+    actions: ActionSelector
+
+    def select(self, out: Tensor, generator: Generator) -> Tensor:
+        return self.actions.select(out[..., :-1], generator)

@@ -58,7 +58,7 @@ class PolicyLearner(Protocol[L]):
         ...
 
     def step(self, port: Port, env: VectorEnv, state: L, generator: Generator) -> tuple[L, Round]:
-        """Play one round of episodes and pulse the chips once.
+        """Play one round of episodes, and pulse the chips.
 
         Args:
             port: one chip, or a fleet that learns side by side.
@@ -102,9 +102,14 @@ def episode_seeds(env: VectorEnv, probes: int, generator: Generator, one: bool =
 def send_update(port: Port, update: Update, gradient: Knobs, state: Any, scale: Tensor) -> Any:
     """Pulse an update's drive, scaled chip by chip (*fleet,); return the update's next state."""
     drive, inner = update.step(gradient, state)
-    share = scale.to(port.spec.on, port.spec.dtype)[..., None, None, None]
-    port.pulse(tuple(d * share for d in drive))
+    scaled_pulses(port, scale).pulse(drive)
     return inner
+
+
+def scaled_pulses(port: Port, scale: Tensor) -> Port:
+    """The same wires, on which every drive is scaled chip by chip (*fleet,)."""
+    share = scale.to(port.spec.on, port.spec.dtype)[..., None, None, None]
+    return port._replace(pulse=lambda drive: port.pulse(tuple(d * share for d in drive)))
 
 
 def episodes_per_chip(env: VectorEnv, spec: Spec) -> int:

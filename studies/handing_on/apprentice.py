@@ -41,7 +41,6 @@ from ..kit.rl.tasks import (
     RLTask,
     fresh_policies,
     mean_returns,
-    random_search_learner,
     train_on_task,
 )
 from ..kit.run.arguments import AnyDevice, SeededChips
@@ -111,9 +110,7 @@ def run(trial: Trial) -> Iterator[Row]:
     args, rl_task = trial.args, trial.rl_task
     first = args.first_identity(args.teachers) + 1_000_000 * trial.teacher + TEACHER
     teacher = fresh_policies(args.device, rl_task, first, args.seed)
-    training = train_on_task(
-        rl_task, random_search_learner(rl_task), teacher, teacher.port(), trial.generator("teacher")
-    )
+    training = train_on_task(rl_task, "episodes", teacher, teacher.port(), trial.generator("teacher"))
     for state, _ in training:
         share = int(state.progress.steps) / rl_task.max_env_steps
         yield {"what": "practice", "task": trial.task, "done": 0.3 * min(1.0, share)}

@@ -30,7 +30,7 @@ in the tasks with sparse rewards.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, get_args
 
 import torch
 from matplotlib.figure import Figure
@@ -38,7 +38,7 @@ from torch import Generator, Tensor
 
 from analog import Chip, Ideal, Mismatched, stream
 from analog.devices import CapacitorCell
-from learners.rl import ObservationNormalizer, PolicyLearner, rollout, train_policy
+from learners.rl import ObservationNormalizer, rollout, train_policy
 
 from ..kit.metrics.mean_interval import mean_interval
 from ..kit.report.figures import GRAY, legend, looks, note, panels
@@ -47,12 +47,12 @@ from ..kit.report.tables import fixed, mean_with_interval
 from ..kit.rl.classic_control import ClassicControl
 from ..kit.rl.tasks import (
     RL_TASKS,
+    Method,
     RLTask,
     fresh_policies,
     make_env,
     mean_returns,
-    random_search_learner,
-    reinforce_learner,
+    policy_learner,
     train_on_task,
 )
 from ..kit.run.arguments import AnyDevice, SeededChips
@@ -60,7 +60,11 @@ from ..kit.run.ranges import MAY_BE_EMPTY, Count, CountOrZero, NonNegative
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
-Method = Literal["episodes", "steps"]
+METHODS: Final[dict[Method, str]] = {
+    "episodes": "augmented random search",
+    "steps": "REINFORCE",
+    "critic": "proximal policy optimization",
+}
 POINTS = 12  # of a curve
 FRAMES = 8  # of a film
 
@@ -85,8 +89,11 @@ PUBLISHED: Final = {
 class Args(SeededChips):
     tasks: tuple[str, ...] = tuple(RL_TASKS)  # of gymnasium
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched())  # each learns every task
+    methods: tuple[Method, ...] = get_args(Method)  # of those that each task is learned by
     # tasks that are also learnt by node perturbation at each step
     by_nodes: Annotated[tuple[str, ...], MAY_BE_EMPTY] = ("CartPole-v1",)
+    # tasks that are also learnt by proximal policy optimization, with a critic on the same chip
+    by_critic: Annotated[tuple[str, ...], MAY_BE_EMPTY] = ("Pendulum-v1",)
     # each learns the first task, and is left alone
     leaking: Annotated[tuple[AnyDevice, ...], MAY_BE_EMPTY] = (CapacitorCell(),)
     chips: Count = 10  # each with seeds of its own
@@ -114,7 +121,7 @@ class Trial:
 
     @property
     def rl_task(self) -> RLTask:
-        rl_task, args = RL_TASKS[self.task], self.args
+        rl_task, args = RL_TASKS[self.task].by(self.method), self.args
         return rl_task._replace(
             max_env_steps=rl_task.max_env_steps if args.steps is None else args.steps,
             starts=rl_task.starts if args.starts is None else args.starts,
@@ -125,23 +132,29 @@ class Trial:
 
 
 def plan(args: Args) -> list[Trial]:
-    unknown = [t for t in (*args.tasks, *args.by_nodes) if t not in RL_TASKS]
+    unknown = [t for t in (*args.tasks, *args.by_nodes, *args.by_critic) if t not in RL_TASKS]
     if unknown or not args.tasks:
         raise ValueError(f"control: tasks are some of {', '.join(RL_TASKS)}; got {unknown or 'none'}")
-    trials = [Trial(args, t, d) for t in args.tasks for d in args.devices]
-    trials += [Trial(args, t, d, "steps") for t in args.by_nodes for d in args.devices if t in args.tasks]
+    learned = {"episodes": args.tasks, "steps": args.by_nodes, "critic": args.by_critic}
+    trials = [
+        Trial(args, task, device, method)
+        for method in get_args(Method)
+        for task in learned[method]
+        for device in args.devices
+        if method in args.methods and task in args.tasks
+    ]
     return trials + [Trial(args, args.tasks[0], d) for d in args.leaking]
 
 
 def run(trial: Trial) -> Iterator[Row]:
     args, rl_task = trial.args, trial.rl_task
-    learner: PolicyLearner = (
-        random_search_learner(rl_task) if trial.method == "episodes" else reinforce_learner(rl_task)
-    )
+    learner = policy_learner(rl_task, trial.method)
     chip = fresh_policies(trial.device, rl_task, args.identities(args.chips), args.seed)
     state = None
     pause = 0.0
-    for state, episodes in train_on_task(rl_task, learner, chip, chip.port(), trial.generator("practice")):
+    for state, episodes in train_on_task(
+        rl_task, trial.method, chip, chip.port(), trial.generator("practice")
+    ):
         env_steps = float(state.progress.steps.double().mean())
         if env_steps >= pause:
             pause = env_steps + rl_task.max_env_steps / POINTS
@@ -170,7 +183,7 @@ def _hardships(trial: Trial, chip: Chip, learner: Any, state: Any) -> Iterator[R
         max_env_steps=max(1, rl_task.max_env_steps // 5 - rl_task.max_env_steps + learner.max_env_steps),
     )
     fresh = state._replace(progress=state.progress._replace(steps=torch.zeros_like(state.progress.steps)))
-    env = make_env(rl_task, share, len(chip.identities))
+    env = make_env(rl_task, trial.method, len(chip.identities))
     *_, (state, _) = train_policy(share, chip.port(), env, trial.generator("again"), fresh)
     yield from _score_rows(trial, "trained again", chip, state, {"done": 1.0})
 
@@ -223,7 +236,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
             {
                 "task": about["task"],
                 "device": short_reference(about["device"]),
-                "probes": "knobs" if about["method"] == "episodes" else "nodes",
+                "method": METHODS[about["method"]],
                 "steps": f"{max(r['steps'] for r in ends if r['what'] == 'trained'):,}",
                 "score": mean_with_interval(trained, 1),
                 "worst": fixed(min(trained), 1),
@@ -247,7 +260,7 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
             if not points:
                 continue
             device, method = points[0]["device"], points[0]["method"]
-            label = short_reference(device) + (", probes at nodes" if method == "steps" else "")
+            label = f"{short_reference(device)}, {METHODS[method]}"
             shown, steps = look[device, method], [p["steps"] for p in points]
             axis.plot(steps, [p["score"] for p in points], label=label, **shown)
             low, high = ([p["score"] + sign * p["half_width"] for p in points] for sign in (-1, 1))
@@ -258,5 +271,5 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
         axis.set(xlabel="environment steps of each chip", ylabel="return while probed")
     legend(figure)
     note(figure, "mean over chips; bands: 95 % interval")
-    films = {r["task"]: r for r in rows if r["what"] == "film" and r["method"] == "episodes"}
+    films = {r["task"]: r for r in rows if r["what"] == "film"}
     return {"control": figure} | ({"film": film_strip([*films.values()])} if films else {})

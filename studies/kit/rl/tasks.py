@@ -1,21 +1,24 @@
 """What studies of acting share: settings that suit each task, training on it, and mean returns."""
 
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from analog import Chip, Device, Layer, Port, dense, stream
 from analog.spec import Knobs, Spec
-from learners import NodePerturbation, WeightPerturbation, adam, antithetic, gaussian, sgd
+from learners import NodePerturbation, WeightPerturbation, adam, antithetic, gaussian, recipes, sgd
 from learners.rl import (
     ActionSelector,
     Argmax,
     AugmentedRandomSearch,
+    BesideCritic,
     NodePerturbationReinforce,
     ObservationNormalizer,
     PolicyLearner,
+    ProximalPolicyOptimization,
     Restarts,
     RestartState,
     Round,
@@ -27,6 +30,21 @@ from learners.rl import (
 )
 
 from .classic_control import ClassicControl
+
+# credited: knobs by episodes, nodes by steps, or outputs by what a critic did not expect
+Method = Literal["episodes", "steps", "critic"]
+
+
+class CriticSettings(NamedTuple):
+    """How a task is learned by proximal policy optimization."""
+
+    max_env_steps: int  # environment steps
+    discount: float
+    actions: ActionSelector  # of all outputs but the critic's
+    episodes: int = 8  # of a round
+    learning_rate: float = 3e-3  # of Adam
+    size: float = 0.5  # V, sd of the probes at the outputs, at the beginning
+    final_size: float = 0.3
 
 
 class RLTask(NamedTuple):
@@ -44,6 +62,7 @@ class RLTask(NamedTuple):
     final_scale: float = 0.1  # share of the learning rate left at the end
     starts: int = 0  # tried one after another on the same chip; 0: what it holds is the only one
     trial_share: float = 0.1  # of the environment steps, that each of several starts is given
+    critic: CriticSettings | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -51,6 +70,30 @@ class RLTask(NamedTuple):
         last = len(self.sizes) - 2
         pairs = enumerate(zip(self.sizes, self.sizes[1:], strict=False))
         return tuple(dense(a, b, linear=i == last) for i, (a, b) in pairs)
+
+    def by(self, method: Method) -> "RLTask":
+        """The same task as a method learns it: with a critic, by one more output, and from one start."""
+        if method != "critic":
+            return self
+        *below, outputs = self.sizes
+        known = self.critic_settings
+        return self._replace(
+            sizes=(*below, outputs + 1),
+            actions=BesideCritic(known.actions),
+            max_env_steps=known.max_env_steps,
+            starts=0,
+        )
+
+    @property
+    def critic_settings(self) -> CriticSettings:
+        """How it is learned with a critic.
+
+        Raises:
+            ValueError: nobody has chosen that.
+        """
+        if self.critic is None:
+            raise ValueError(f"{self.task}: there are no settings to learn it with a critic")
+        return self.critic
 
     @property
     def limit(self) -> int:
@@ -61,10 +104,32 @@ class RLTask(NamedTuple):
 RL_TASKS: Final = {
     s.task: s
     for s in (
-        RLTask("CartPole-v1", (4, 2), Argmax(), 50_000, 4, 1, 0.3, 0.15),
+        RLTask(
+            "CartPole-v1",
+            (4, 2),
+            Argmax(),
+            50_000,
+            4,
+            1,
+            0.3,
+            0.15,
+            critic=CriticSettings(50_000, 0.98, Argmax()),
+        ),
         RLTask("Acrobot-v1", (6, 3), Argmax(), 500_000, 4, 2, 0.3, 0.1),
         RLTask("MountainCarContinuous-v0", (2, 1), TanhSquashed(-1, 1), 150_000, 4, 1, 0.3, 0.1),
-        RLTask("Pendulum-v1", (3, 64, 1), TanhSquashed(-2, 2), 2_000_000, 16, 2, 0.3, 0.3, 4, starts=4),
+        RLTask(
+            "Pendulum-v1",
+            (3, 64, 1),
+            TanhSquashed(-2, 2),
+            2_000_000,
+            16,
+            2,
+            0.3,
+            0.3,
+            4,
+            starts=4,
+            critic=CriticSettings(320_000, 0.9, TanhSquashed(-2, 2, gain=2)),
+        ),
     )
 }
 
@@ -98,24 +163,52 @@ def reinforce_learner(rl_task: RLTask) -> NodePerturbationReinforce:
     )
 
 
-def make_env(rl_task: RLTask, learner: PolicyLearner, chips: int) -> ClassicControl:
-    """As many copies of the task as a round of this learner takes."""
-    each = (
-        STEP_EPISODES
-        if isinstance(learner, NodePerturbationReinforce)
-        else 2 * rl_task.pairs * rl_task.episodes
+def critic_learner(rl_task: RLTask) -> ProximalPolicyOptimization:
+    """Proximal policy optimization, its surrogate descended by the published tables' learner."""
+    known = rl_task.critic_settings
+    return ProximalPolicyOptimization(
+        partial(recipes.learned_feedback, update=adam(known.learning_rate)),
+        rl_task.by("critic").actions,
+        size=known.size,
+        final_size=known.final_size,
+        discount=known.discount,
+        max_env_steps=max(1, rl_task.max_env_steps - known.episodes * rl_task.limit),
     )
+
+
+def policy_learner(rl_task: RLTask, method: Method) -> Any:
+    """The learner of a task by a method.
+
+    Args:
+        rl_task: with the steps of the method (`RLTask.by`).
+        method: its name.
+    """
+    makers: dict[Method, Callable[[RLTask], PolicyLearner]] = {
+        "episodes": random_search_learner,
+        "steps": reinforce_learner,
+        "critic": critic_learner,
+    }
+    return makers[method](rl_task)
+
+
+def make_env(rl_task: RLTask, method: Method, chips: int) -> ClassicControl:
+    """As many copies of the task as a round of this method takes."""
+    if method == "episodes":
+        each = 2 * rl_task.pairs * rl_task.episodes
+    else:
+        each = STEP_EPISODES if method == "steps" else rl_task.critic_settings.episodes
     return ClassicControl(rl_task.task, each * chips)
 
 
 def train_on_task(
-    rl_task: RLTask, learner: PolicyLearner, chip: Chip, port: Port, generator: Generator
+    rl_task: RLTask, method: Method, chip: Chip, port: Port, generator: Generator
 ) -> Iterator[tuple[RestartState, Round]]:
     """Train the policy of chips on a task, from as many starts as suit it, a round at a time."""
-    trial = int(rl_task.trial_share * (learner.max_env_steps or 0))
+    learner = policy_learner(rl_task, method)
+    trial = int(rl_task.trial_share * learner.max_env_steps)
     starts = rl_task.starts if trial else 0  # a toy's steps are too few to share out
     restarts = Restarts(learner, starts, max(1, trial), first_knobs)
-    return train_policy(restarts, port, make_env(rl_task, learner, len(chip.identities)), generator)
+    return train_policy(restarts, port, make_env(rl_task, method, len(chip.identities)), generator)
 
 
 def mean_returns(

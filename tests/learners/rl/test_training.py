@@ -1,6 +1,7 @@
 """Training of policies: chips learn from what they measured, and a used budget is kept."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,10 +9,13 @@ import torch
 
 from analog import Chip, Ideal, Mismatched, Tape, dense, replayed, stream, taped
 from learners import NodePerturbation, WeightPerturbation, adam, antithetic, one_sided, sgd
+from learners.recipes import node_perturbation
 from learners.rl import (
     Argmax,
     AugmentedRandomSearch,
+    BesideCritic,
     NodePerturbationReinforce,
+    ProximalPolicyOptimization,
     episode_stats,
     rollout,
     standardized,
@@ -19,16 +23,24 @@ from learners.rl import (
 )
 from tests.learners.rl.toy_envs import signs
 
-EPISODES = AugmentedRandomSearch(WeightPerturbation(0.3, 2, scheme=antithetic), sgd(0.3), Argmax())
+ACTIONS = BesideCritic(Argmax())  # of two outputs; a third is the critic of who wants one
 
 
-STEPS = NodePerturbationReinforce(NodePerturbation(0.3), adam(0.1), Argmax())
+EPISODES = AugmentedRandomSearch(WeightPerturbation(0.3, 2, scheme=antithetic), sgd(0.3), ACTIONS)
 
 
-LEARNERS: dict[str, Any] = {"episodes": EPISODES, "steps": STEPS}
+STEPS = NodePerturbationReinforce(NodePerturbation(0.3), adam(0.1), ACTIONS)
 
 
-LAYERS = (dense(1, 3), dense(3, 2, linear=True))
+CRITIC = ProximalPolicyOptimization(
+    partial(node_perturbation, update=adam(0.03)), ACTIONS, discount=0.5, epochs=2, batch=16
+)
+
+
+LEARNERS: dict[str, Any] = {"episodes": EPISODES, "steps": STEPS, "critic": CRITIC}
+
+
+LAYERS = (dense(1, 3), dense(3, 3, linear=True))
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -44,19 +56,20 @@ def test_a_learner_of_policies_is_a_function_of_what_it_measured(name: str) -> N
     second = live(taped(replayed(recording), again))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert len(recording.events) == len(again.events)
-    assert [e[0] for e in recording.events].count("pulse") == 3
+    pulses = 3 * 2 * 2 if name == "critic" else 3  # its rounds are two epochs of two batches
+    assert [e[0] for e in recording.events].count("pulse") == pulses
 
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_chips_learn_which_side_of_zero(name: str) -> None:
     """From 2 of 4 right to at least 3.5, the mean of 4 chips; blank at first, so that probes decide."""
-    chip = Chip(Mismatched(), (dense(1, 2, linear=True),), range(4))
+    chip = Chip(Mismatched(), (dense(1, 3, linear=True),), range(4))
     chip.port().program(chip.spec.zeros())
     run = train_policy(LEARNERS[name], chip.port(), signs(64), stream(0, "learns", name))
     for _ in range(50):
         state, _ = next(run)
     play = rollout(
-        chip.port(), signs(80), Argmax(), state.progress.normalizer, stream(1), seeds=list(range(900, 980))
+        chip.port(), signs(80), ACTIONS, state.progress.normalizer, stream(1), seeds=list(range(900, 980))
     )
     assert float(episode_stats(play, 1).returns.mean()) > 3.5
 
@@ -84,6 +97,12 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         NodePerturbationReinforce(NodePerturbation(0.1, probes=2), sgd(0.1), Argmax())
     with pytest.raises(ValueError, match="decay"):
         NodePerturbationReinforce(NodePerturbation(0.1), sgd(0.1), Argmax(), decay=1.5)
+    with pytest.raises(ValueError, match="discount"):
+        replace(CRITIC, discount=1.5)
+    with pytest.raises(ValueError, match="finite sizes above 0"):
+        replace(CRITIC, final_size=0.0)
+    with pytest.raises(ValueError, match="wanted at least 2, got 1"):
+        CRITIC.init(Chip(Ideal(), (dense(1, 1, linear=True),)).spec)
     with pytest.raises(ValueError, match="top"):
         standardized(0)
     chip = Chip(Ideal(), LAYERS)
