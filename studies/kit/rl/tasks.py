@@ -113,7 +113,6 @@ RL_TASKS: Final = {
             1,
             0.3,
             0.15,
-            critic=CriticSettings(50_000, 0.98, Argmax()),
         ),
         RLTask("Acrobot-v1", (6, 3), Argmax(), 500_000, 4, 2, 0.3, 0.1),
         RLTask("MountainCarContinuous-v0", (2, 1), TanhSquashed(-1, 1), 150_000, 4, 1, 0.3, 0.1),
