@@ -104,28 +104,11 @@ class RLTask(NamedTuple):
 RL_TASKS: Final = {
     s.task: s
     for s in (
-        RLTask(
-            "CartPole-v1",
-            (4, 2),
-            Argmax(),
-            50_000,
-            4,
-            1,
-            0.3,
-            0.15,
-        ),
+        RLTask("CartPole-v1", (4, 2), Argmax(), 50_000, 4, 1, 0.3, 0.15),
         RLTask("Acrobot-v1", (6, 3), Argmax(), 500_000, 4, 2, 0.3, 0.1),
         RLTask("MountainCarContinuous-v0", (2, 1), TanhSquashed(-1, 1), 150_000, 4, 1, 0.3, 0.1),
         RLTask(
-            "Pendulum-v1",
-            (3, 64, 1),
-            TanhSquashed(-2, 2),
-            2_000_000,
-            16,
-            2,
-            0.3,
-            0.3,
-            4,
+            *("Pendulum-v1", (3, 64, 1), TanhSquashed(-2, 2), 2_000_000, 16, 2, 0.3, 0.3, 4),
             starts=4,
             critic=CriticSettings(320_000, 0.9, TanhSquashed(-2, 2, gain=2)),
         ),
