@@ -13,6 +13,7 @@ from .milo_rram import MiloRRAM
 from .modulators import ModulatorBank
 from .pcm import PCM
 from .pcm_pair import PCMPair
+from .reset_only_rram import ResetOnlyRRAM
 from .resistive import Resistive
 from .rram_array import RRAMArray
 from .soft_bounds_rram import SoftBoundsRRAM
@@ -59,6 +60,7 @@ __all__ = [
     "ModulatorBank",
     "PCMPair",
     "RRAMArray",
+    "ResetOnlyRRAM",
     "Resistive",
     "SoftBoundsRRAM",
     "Tabulated",
