@@ -4,22 +4,23 @@ Schulman et al., "Proximal policy optimization algorithms" (2017, https://arxiv.
 advantages of Schulman et al., "High-dimensional continuous control using generalized advantage estimation"
 (2015, https://arxiv.org/abs/1506.02438).
 
-Where we differ and why. What is explored is the outputs themselves, by probes at their summing nodes, so that
-the policy is a Gaussian around them whatever selector makes actions of it; what is learned from a round is a
-loss of outputs like any other, so that whatever teaches a chip classes teaches it to act. Drives shrink as
-the budget of steps is used, because noisy chips hold no iterate still. An episode that the clock ends is
-worth, at its end, what the critic said one step before.
+Where we differ and why. What is explored is the outputs, digitally, so that the policy is a Gaussian around
+them whatever selector makes actions of it (by probes at their nodes, whose gains nobody knows, densities
+would be wrong from the start); what is learned from a round is a loss of outputs like any other, so that
+whatever teaches a chip classes teaches it to act. Drives shrink as the budget of steps is used, because noisy
+chips hold no iterate still. An episode that the clock ends is worth, at its end, what the critic said one
+step before.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Generator, Tensor
 
 from analog.access import Access
-from analog.port import Port, Probe
+from analog.port import Port
 from analog.spec import Spec
 
 from ..access import needed_access
@@ -51,7 +52,7 @@ class ProximalPolicyOptimization:
     learner: from a loss to the learner that descends it, such as
         `partial(learned_feedback, update=adam(3e-3))`; its rate is scaled as steps are used.
     actions: what makes actions of the outputs; `BesideCritic` leaves the last to the critic.
-    size, final_size: V, sd of the probes at the outputs at the beginning, and when the steps are used.
+    size, final_size: V, sd of what is added to the outputs at the beginning, and when the steps are used.
     discount, trace: of rewards, a step, and of what the critic did not expect.
     epochs, batch: how often a round's steps are learned from, and how many at once.
     loss: of each batch.
@@ -92,8 +93,8 @@ class ProximalPolicyOptimization:
         return self.learner(self.loss)
 
     def needs(self, spec: Spec) -> Access:
-        """The access that it needs: that of its learner, and probes at the outputs."""
-        return Access("outputs") | needed_access(self.taught, spec)
+        """The access that it needs: that of its learner, and the outputs, by which it acts."""
+        return Access("outputs", node_probes=False) | needed_access(self.taught, spec)
 
     def init(self, spec: Spec) -> ProximalState:
         """The state before the first round.
@@ -116,9 +117,10 @@ class ProximalPolicyOptimization:
         spec, progress = port.spec, state.progress
         left = progress.drive_scale(self.max_env_steps, 0.0)  # 1 at the beginning, 0 where steps are used
         size = self.final_size + (self.size - self.final_size) * left
-        moments = list(self._play(port, env, progress, size, generator))
+        explorer = _Explorer(self.actions, size.to(spec.on, spec.dtype)[..., None, None])
+        moments = list(self._play(port, env, progress, explorer, generator))
         tally = episode_stats(iter(moments), len(spec.fleet))
-        seen = _Seen.of(moments, len(spec.fleet))
+        seen = _Seen.of(moments, explorer.added, len(spec.fleet))
         state, examples = self._examples(state, seen, size.to(spec.on, spec.dtype))
         scale = progress.drive_scale(self.max_env_steps, self.final_scale)
         taught, wires, inner = self.taught, scaled_pulses(port, scale), state.learner
@@ -130,27 +132,16 @@ class ProximalPolicyOptimization:
         return following, Round(tally.returns, steps)
 
     def _play(
-        self, port: Port, env: VectorEnv, progress: Progress, size: Tensor, generator: Generator
+        self, port: Port, env: VectorEnv, progress: Progress, actions: ActionSelector, generator: Generator
     ) -> Iterator[Transition]:
-        """Episodes side by side, all outputs but the critic's perturbed at every step."""
-        spec = port.spec
-        sd = size.to(spec.on, spec.dtype)[..., None, None]
-        outputs = spec.layers[-1].features
-
-        def probe(x: Tensor) -> Probe:
-            shape = (*x.shape[:-1], outputs - 1)
-            drawn = torch.randn(shape, generator=generator, dtype=spec.dtype, device=generator.device)
-            sent = torch.cat((sd * drawn.to(spec.on), drawn.new_zeros(*shape[:-1], 1).to(spec.on)), -1)
-            return Probe(nodes=(*[None] * (len(spec.layers) - 1), sent))
-
+        """Episodes side by side."""
         return rollout(
             port,
             env,
-            self.actions,
+            actions,
             progress.normalizer,
             generator,
             seeds=episode_seeds(env, 1, generator, self.one_seed),
-            probe=probe,
             active=progress.active(self.max_env_steps),
         )
 
@@ -174,8 +165,8 @@ class ProximalPolicyOptimization:
         ]
         like = seen.out
         target = Played(
-            like[..., :-1],
-            seen.sent[..., :-1],
+            like[..., :-1] + seen.added,
+            seen.added,
             size[..., None, None].expand(like.shape[:-1]),
             advantage.to(like),
             wanted.to(like),
@@ -199,25 +190,40 @@ class ProximalPolicyOptimization:
                 yield _taken(examples, which.to(examples.x.device))
 
 
+@dataclass
+class _Explorer:
+    """Selects by outputs to all of which but the last something is added by lot, and remembers what."""
+
+    actions: ActionSelector
+    size: Tensor  # (*fleet, 1, 1), V, sd
+    added: list[Tensor] = field(default_factory=list)  # of every step, (*fleet, batch, outputs - 1)
+
+    def select(self, out: Tensor, generator: Generator) -> Tensor:
+        policy, critic = out[..., :-1], out[..., -1:]
+        drawn = torch.randn(policy.shape, generator=generator, dtype=out.dtype, device=generator.device)
+        self.added.append(self.size * drawn.to(out.device))
+        return self.actions.select(torch.cat((policy + self.added[-1], critic), -1), generator)
+
+
 class _Seen(NamedTuple):
     """A round's steps, (*fleet, steps, episodes, ...)."""
 
     x: Tensor
     out: Tensor
-    sent: Tensor
+    added: Tensor
     reward: Tensor
     going: Tensor
     terminated: Tensor
 
     @classmethod
-    def of(cls, moments: Sequence[Transition], fleet: int) -> Self:
+    def of(cls, moments: Sequence[Transition], added: Sequence[Tensor], fleet: int) -> Self:
         def together(parts: Sequence[Any]) -> Tensor:
             return torch.stack(list(parts), fleet)
 
         return cls(
             together([m.x for m in moments]),
             together([m.reading.out for m in moments]),
-            together([(m.probe.nodes or ())[-1] for m in moments]),
+            together(added),
             together([m.reward for m in moments]),
             together([m.going for m in moments]),
             together([m.terminated for m in moments]),

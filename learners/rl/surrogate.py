@@ -18,9 +18,9 @@ LARGEST_LOG_RATIO: Final = 10.0  # beyond which a ratio of densities is held; it
 class Played(NamedTuple):
     """The target of a surrogate loss: each step of a round as it was played, and what came of it."""
 
-    perturbed: Tensor  # (..., batch, outputs - 1), V, the perturbed outputs that were acted by
-    sent: Tensor  # (..., batch, outputs - 1), V, the probes in them
-    size: Tensor  # (..., batch), V, sd of these
+    perturbed: Tensor  # (..., batch, outputs - 1), V, the outputs that were acted by
+    added: Tensor  # (..., batch, outputs - 1), V, what was added to them by lot
+    size: Tensor  # (..., batch), V, sd of that
     advantage: Tensor  # (..., batch)
     value: Tensor  # (..., batch), V, what the critic is to show
 
@@ -58,6 +58,6 @@ class ClippedSurrogate(Loss):
 
     def _ratio(self, out: Tensor, target: Played) -> Tensor:
         """By what factor the density of what was done has grown, (..., batch)."""
-        gap = target.sent.square() - (target.perturbed - out[..., :-1]).square()
+        gap = target.added.square() - (target.perturbed - out[..., :-1]).square()
         log = gap.sum(-1) / (2 * target.size.square())
         return log.clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO).exp()

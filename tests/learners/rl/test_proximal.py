@@ -37,7 +37,7 @@ def test_every_step_that_was_played_is_shown_and_none_that_was_not() -> None:
     assert len(x[0].unique()) == 14 and len(x[1].unique()) == 7
 
 
-def test_what_was_done_is_the_outputs_with_their_probes_and_gains_are_standardized() -> None:
+def test_what_was_done_is_the_outputs_and_what_was_added_and_gains_are_standardized() -> None:
     chip, watching = Chip(Ideal(), (dense(1, 3, linear=True),), range(2)), Watching()
     learner = ProximalPolicyOptimization(
         lambda loss: watching, BesideCritic(Argmax()), size=0.2, final_size=0.2, epochs=1, batch=40
@@ -45,8 +45,8 @@ def test_what_was_done_is_the_outputs_with_their_probes_and_gains_are_standardiz
     next(train_policy(learner, chip.port(), unequal((5,) * 16), stream(0)))
     (batch,) = watching.seen
     outputs = chip.port().measure(batch.x).out[..., :-1]
-    assert torch.allclose(batch.target.perturbed - batch.target.sent, outputs, atol=1e-6)
-    assert 0.15 < float(batch.target.sent.std()) < 0.25 and float(batch.target.size.std()) == 0
+    assert torch.allclose(batch.target.perturbed - batch.target.added, outputs, atol=1e-6)
+    assert 0.15 < float(batch.target.added.std()) < 0.25 and float(batch.target.size.std()) == 0
     for standardized in (batch.target.advantage, batch.target.value):
         assert torch.allclose(standardized.mean(-1), torch.zeros(2), atol=1e-5)
     assert torch.allclose(batch.target.advantage.square().mean(-1), torch.ones(2), atol=1e-4)

@@ -32,8 +32,8 @@ def test_its_gradient_is_that_of_its_value() -> None:
 def test_where_nothing_has_been_learned_it_is_the_policy_gradient() -> None:
     """Advantage times the score of a Gaussian, which is its draw over its variance."""
     loss, (out, target) = ClippedSurrogate(), played()
-    target = target._replace(perturbed=out[:, :-1] + target.sent)
-    score = -(target.advantage / target.size.square())[:, None] * target.sent
+    target = target._replace(perturbed=out[:, :-1] + target.added)
+    score = -(target.advantage / target.size.square())[:, None] * target.added
     assert torch.allclose(loss.gradient(out, target)[:, :-1], score, atol=1e-12)
 
 
