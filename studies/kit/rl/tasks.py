@@ -146,10 +146,10 @@ def reinforce_learner(rl_task: RLTask) -> NodePerturbationReinforce:
 
 
 def critic_learner(rl_task: RLTask) -> ProximalPolicyOptimization:
-    """Proximal policy optimization, its surrogate descended by the published tables' learner."""
+    """Proximal policy optimization, its surrogate descended by a measured backward model."""
     known = rl_task.critic_settings
     return ProximalPolicyOptimization(
-        partial(recipes.learned_feedback, update=adam(known.learning_rate)),
+        partial(recipes.measured_feedback, update=adam(known.learning_rate)),
         rl_task.by("critic").actions,
         size=known.size,
         final_size=known.final_size,
