@@ -13,6 +13,7 @@ from .hybrid_images import HybridImages
 from .label_images import embed_label, embed_neutral_label, normalize, readout_features
 from .locoprop import LocoProp
 from .mirrored_feedback import MirroredFeedback
+from .mixed_images import MixedImages
 from .negatives import Negatives, WrongLabels
 from .node_gradients import NodeGradients, PerturbedNodeGradients
 from .target_propagation import TargetPropagation
@@ -33,6 +34,7 @@ __all__ = [
     "InputProbes",
     "LocoProp",
     "MirroredFeedback",
+    "MixedImages",
     "Negatives",
     "NodeGradients",
     "PatchInfoNCE",

@@ -26,6 +26,7 @@ from learners.local import (
     InputProbes,
     LocoProp,
     MirroredFeedback,
+    MixedImages,
     PatchInfoNCE,
     PerGroupLoss,
     PerturbedNodeGradients,
@@ -63,6 +64,7 @@ OBJECTIVES: dict[str, Learner] = {
     "other patches": Descent(NODES, UPDATE, PatchInfoNCE(3, 0.3, views=2)),
     "forward-forward": ForwardForward((Hebbian(UPDATE, GOODNESS, 0.1),) * 2, WrongLabels(3)),
     "forward-forward, hybrids": ForwardForward((Hebbian(UPDATE, GOODNESS),) * 2, HybridImages(1)),
+    "forward-forward, self-contrast": ForwardForward((Hebbian(UPDATE, GOODNESS),) * 2, MixedImages()),
     "locoprop": LocoProp(PerturbedNodeGradients(NODES), UPDATE, CrossEntropy(), 1.0, steps=3),
     "target propagation": TargetPropagation(UPDATE, UPDATE, CrossEntropy(), 0.5, relu),
 }
