@@ -23,6 +23,6 @@ def test_a_fake_is_the_mean_of_its_image_and_one_other(count: int, salt: int) ->
 
 
 def test_one_image_cannot_be_mixed() -> None:
+    port = Chip(Ideal(), (dense(5, 4),)).port()
     with pytest.raises(ValueError, match="at least 2"):
-        port = Chip(Ideal(), (dense(5, 4),)).port()
         MixedImages().pair(port, Batch(torch.zeros(1, 5)), (), stream(0))
