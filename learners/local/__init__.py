@@ -1,6 +1,7 @@
 """Local objectives and local targets: what each part of a chip is taught by itself."""
 
 from .activations import Activation, identity, relu, sigmoid, softmax, tanh
+from .class_goodness import ClassGoodness, class_goodness
 from .contrastive import InfoNCE, PatchInfoNCE, stack_views
 from .coupled import CoupledLearning
 from .digital_head import DigitalHead
@@ -22,6 +23,7 @@ from .tile_mirrors import InputProbes
 __all__ = [
     "Activation",
     "Block",
+    "ClassGoodness",
     "CoupledLearning",
     "DigitalHead",
     "EquilibriumPropagation",
@@ -43,6 +45,7 @@ __all__ = [
     "ReplicatedHeads",
     "TargetPropagation",
     "WrongLabels",
+    "class_goodness",
     "embed_label",
     "embed_neutral_label",
     "goodness",

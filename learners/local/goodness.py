@@ -32,7 +32,7 @@ from ..estimators.distributions import rademacher
 from ..estimators.estimate import judge_baseline
 from ..estimators.gradient import knob_gradient
 from ..learner import Batch, Step
-from ..losses import Loss
+from ..losses import Loss, known_gradient
 from ..updates.record import Update
 
 
@@ -77,21 +77,22 @@ class GoodnessLoss(Loss):
 
 @dataclass(frozen=True)
 class Hebbian:
-    """A learner of one layer by its own inputs times its activities, up for real examples and down for fakes.
+    """A learner of one layer by its inputs times the gradient of a loss of its activities, such as goodness.
 
     Args:
         probe_size: V, what is added at the summing nodes to measure the neurons' derivatives; None: they are
             rectifiers, of derivative 1 where active.
 
     Raises:
-        ValueError: `probe_size` is not finite and above 0.
+        ValueError: `probe_size` is not finite and above 0, or the loss does not know its gradient.
     """
 
     update: Update
-    loss: GoodnessLoss = GoodnessLoss()
+    loss: Loss = GoodnessLoss()
     probe_size: float | None = None
 
     def __post_init__(self) -> None:
+        known_gradient(self.loss, "Hebbian")
         if self.probe_size is not None and not 0 < self.probe_size < float("inf"):
             raise ValueError(
                 f"Hebbian: probe_size is {self.probe_size}, wanted a finite size above 0, or None"
@@ -117,7 +118,7 @@ class Hebbian:
         baseline = port.measure(batch.x)
         judged = judge_baseline(self.loss, batch.x, batch.target, baseline)
         losses, delta = judged.losses, judged.output_gradient
-        assert delta is not None  # goodness knows it
+        assert delta is not None  # the loss knows it
         if self.probe_size is not None:
             delta = delta * self._derivatives(self.probe_size, port, batch, baseline, generator)
         drive, state = self.update.step(
