@@ -131,7 +131,7 @@ class Args(SeededChips):
     held_out: bool = False  # judge by a fifth of the training images, kept from all, and not by the test's
 
 
-TOY = Args(devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=8, epochs=0.3, shifts=(1,), chips=2)
+TOY = Args(devices=(SoftBoundsRRAM(), UnknownNeurons()), layers=2, width=10, epochs=0.3, shifts=(1,), chips=2)
 
 
 @dataclass(frozen=True)

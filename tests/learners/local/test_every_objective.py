@@ -16,6 +16,7 @@ from learners import Batch, CrossEntropy, Descent, Learner, NodePerturbation, ad
 from learners.estimators import WeightMirrors
 from learners.local import (
     Block,
+    ClassGoodness,
     DigitalHead,
     ForwardForward,
     GoodnessLoss,
@@ -65,6 +66,7 @@ OBJECTIVES: dict[str, Learner] = {
     "forward-forward": ForwardForward((Hebbian(UPDATE, GOODNESS, 0.1),) * 2, WrongLabels(3)),
     "forward-forward, hybrids": ForwardForward((Hebbian(UPDATE, GOODNESS),) * 2, HybridImages(1)),
     "forward-forward, self-contrast": ForwardForward((Hebbian(UPDATE, GOODNESS),) * 2, MixedImages()),
+    "competition": Greedy((Block(1, Hebbian(UPDATE, ClassGoodness(3))),) * 2),
     "locoprop": LocoProp(PerturbedNodeGradients(NODES), UPDATE, CrossEntropy(), 1.0, steps=3),
     "target propagation": TargetPropagation(UPDATE, UPDATE, CrossEntropy(), 0.5, relu),
 }
