@@ -16,6 +16,7 @@ from analog.port import Port
 from analog.spec import Spec
 
 from ..learner import Batch
+from .negatives import others_of_batch
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,8 @@ class HybridImages:
             ValueError: there is but one image.
         """
         del port  # the images are all it takes
-        count = batch.x.shape[-2]
-        if count < 2:
-            raise ValueError(
-                "HybridImages: one image cannot be mixed with another; wanted a batch of at least 2"
-            )
-        shift = int(torch.randint(1, count, (), generator=generator, device=generator.device))
-        mask = self.masks(batch.x, generator)
-        return batch.x, torch.where(mask, batch.x, batch.x.roll(shift, -2)), state
+        other = others_of_batch(batch.x, generator)
+        return batch.x, torch.where(self.masks(batch.x, generator), batch.x, other), state
 
     def masks(self, x: Tensor, generator: Generator) -> Tensor:
         """A mask for each image, (..., batch, pixels) of bool, true for half of the pixels."""

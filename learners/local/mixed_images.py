@@ -10,13 +10,13 @@ digitally, so that inputs stay within their range, and an image laid on itself i
 
 from dataclasses import dataclass
 
-import torch
 from torch import Generator, Tensor
 
 from analog.port import Port
 from analog.spec import Spec
 
 from ..learner import Batch
+from .negatives import others_of_batch
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,4 @@ class MixedImages:
             ValueError: there is but one image.
         """
         del port  # the images are all it takes
-        count = batch.x.shape[-2]
-        if count < 2:
-            raise ValueError(
-                "MixedImages: one image cannot be mixed with another; wanted a batch of at least 2"
-            )
-        shift = int(torch.randint(1, count, (), generator=generator, device=generator.device))
-        return batch.x, (batch.x + batch.x.roll(shift, -2)) / 2, state
+        return batch.x, (batch.x + others_of_batch(batch.x, generator)) / 2, state

@@ -57,6 +57,19 @@ def sample_categorical(weights: Tensor, generator: Generator) -> Tensor:
     return indices.reshape(weights.shape[:-1])
 
 
+def others_of_batch(x: Tensor, generator: Generator) -> Tensor:
+    """For each image (..., batch, pixels) another one of its batch, at a like distance in its order for all.
+
+    Raises:
+        ValueError: there is but one image.
+    """
+    count = x.shape[-2]
+    if count < 2:
+        raise ValueError("one image cannot be mixed with another; wanted a batch of at least 2")
+    shift = int(torch.randint(1, count, (), generator=generator, device=generator.device))
+    return x.roll(shift, -2)
+
+
 class _ReadoutState(NamedTuple):
     """The memory of `WrongLabels`."""
 

@@ -33,6 +33,7 @@ from .rollout import Transition, VectorEnv, episode_stats, rollout
 from .surrogate import ClippedSurrogate, Played
 from .training import Progress, Round, episode_seeds, scaled_pulses
 
+LEAST_SPREAD = 1e-6  # of returns and advantages, where all are alike
 VALUES_FORGET = 0.1  # share of the newest round in the running mean and spread of returns
 
 
@@ -41,8 +42,8 @@ class ProximalState(NamedTuple):
 
     learner: Any
     progress: Progress
-    mean: Tensor  # (*fleet,), float64, of the returns that the critic predicts, and
-    spread: Tensor  # (*fleet,), float64, their standard deviation, which it shows as one volt
+    mean: Tensor  # (*fleet, 1, 1), float64, of the returns that the critic predicts, and
+    spread: Tensor  # (*fleet, 1, 1), float64, their standard deviation, which it shows as one volt
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class ProximalPolicyOptimization:
                 "ProximalPolicyOptimization: the last output is the critic; wanted at least 2, got 1"
             )
         progress = Progress.start(spec, ObservationNormalizer.empty(spec))
-        none = torch.zeros(spec.fleet, dtype=torch.float64)
+        none = torch.zeros(*spec.fleet, 1, 1, dtype=torch.float64)
         return ProximalState(self.taught.init(spec), progress, none, none)
 
     def step(
@@ -147,31 +148,24 @@ class ProximalPolicyOptimization:
 
     def _examples(self, state: ProximalState, seen: "_Seen", size: Tensor) -> tuple[ProximalState, Batch]:
         """All steps of a round as examples, and the running mean and spread of returns."""
-        mean, spread = (part[..., None, None] for part in (state.mean, state.spread))
-        values = seen.out[..., -1].double().cpu() * spread + mean
+        values = seen.out[..., -1].double().cpu() * state.spread + state.mean
         gains = generalized_advantages(
             seen.reward, values, seen.going, seen.terminated, self.discount, self.trace
         )
-        here = _Moments.of(values + gains, seen.going)
-        new = torch.where(state.progress.steps > 0, VALUES_FORGET, 1.0)
-        mean, spread = (
-            (1 - new) * old + new * now for old, now in ((state.mean, here.mean), (state.spread, here.spread))
-        )
-        state = state._replace(mean=mean, spread=spread.clamp(min=1e-6))
-        wanted = (values + gains - mean[..., None, None]) / state.spread[..., None, None]
-        of_gains = _Moments.of(gains, seen.going)
-        advantage = (gains - of_gains.mean[..., None, None]) / of_gains.spread.clamp(min=1e-6)[
-            ..., None, None
-        ]
+        mean, spread = _moments(values + gains, seen.going)
+        new = torch.where(state.progress.steps > 0, VALUES_FORGET, 1.0).double()[..., None, None]
+        state = state._replace(mean=state.mean.lerp(mean, new), spread=state.spread.lerp(spread, new))
+        wanted = (values + gains - state.mean) / state.spread
+        mean, spread = _moments(gains, seen.going)
         like = seen.out
         target = Played(
             like[..., :-1] + seen.added,
             seen.added,
             size[..., None, None].expand(like.shape[:-1]),
-            advantage.to(like),
+            ((gains - mean) / spread).to(like),
             wanted.to(like),
         )
-        fleet = mean.ndim
+        fleet = gains.ndim - 2
         return state, Batch(
             seen.x.flatten(fleet, fleet + 1), Played(*(t.flatten(fleet, fleet + 1) for t in target))
         )
@@ -230,18 +224,12 @@ class _Seen(NamedTuple):
         )
 
 
-class _Moments(NamedTuple):
-    """The mean and the standard deviation of each chip's steps that were played, (*fleet,)."""
-
-    mean: Tensor
-    spread: Tensor
-
-    @classmethod
-    def of(cls, value: Tensor, going: Tensor) -> Self:
-        count = going.sum((-2, -1)).clamp(min=1)
-        mean = (value * going).sum((-2, -1)) / count
-        gap = (value - mean[..., None, None]) * going
-        return cls(mean, (gap.square().sum((-2, -1)) / count).sqrt())
+def _moments(value: Tensor, going: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean and the standard deviation, never 0, of each chip's steps that were played, (*fleet, 1, 1)."""
+    count = going.sum((-2, -1), keepdim=True).clamp(min=1)
+    mean = (value * going).sum((-2, -1), keepdim=True) / count
+    gap = (value - mean) * going
+    return mean, (gap.square().sum((-2, -1), keepdim=True) / count).sqrt().clamp(min=LEAST_SPREAD)
 
 
 def _taken(examples: Batch, which: Tensor) -> Batch:

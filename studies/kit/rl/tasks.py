@@ -108,7 +108,15 @@ RL_TASKS: Final = {
         RLTask("Acrobot-v1", (6, 3), Argmax(), 500_000, 4, 2, 0.3, 0.1),
         RLTask("MountainCarContinuous-v0", (2, 1), TanhSquashed(-1, 1), 150_000, 4, 1, 0.3, 0.1),
         RLTask(
-            *("Pendulum-v1", (3, 64, 1), TanhSquashed(-2, 2), 2_000_000, 16, 2, 0.3, 0.3, 4),
+            "Pendulum-v1",
+            (3, 64, 1),
+            TanhSquashed(-2, 2),
+            max_env_steps=2_000_000,
+            pairs=16,
+            episodes=2,
+            probe_size=0.3,
+            learning_rate=0.3,
+            top_directions=4,
             starts=4,
             critic=CriticSettings(320_000, 0.9, TanhSquashed(-2, 2, gain=2)),
         ),
@@ -150,7 +158,7 @@ def critic_learner(rl_task: RLTask) -> ProximalPolicyOptimization:
     known = rl_task.critic_settings
     return ProximalPolicyOptimization(
         partial(recipes.measured_feedback, update=adam(known.learning_rate)),
-        rl_task.by("critic").actions,
+        rl_task.actions,
         size=known.size,
         final_size=known.final_size,
         discount=known.discount,
