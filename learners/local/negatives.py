@@ -58,7 +58,7 @@ def sample_categorical(weights: Tensor, generator: Generator) -> Tensor:
 
 
 def others_of_batch(x: Tensor, generator: Generator) -> Tensor:
-    """Another image of its batch for each image (..., batch, pixels), at a like distance in its order for all.
+    """Another image of its batch for each image (..., batch, pixels), the same number of places away.
 
     Raises:
         ValueError: there is but one image.
