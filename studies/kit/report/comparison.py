@@ -61,6 +61,18 @@ def compared_tables(one: Sequence[Row], other: Sequence[Row]) -> list[Row]:
     return lines
 
 
+def agreement(lines: Sequence[Row]) -> str:
+    """How many of the differences of means have an interval that contains 0, in words; nothing if none has.
+
+    Args:
+        lines: of `compared_tables`.
+    """
+    found = [number for line in lines if (number := number_of(line.get("difference", "")))]
+    gaps = [(abs(n.value), n.half_width) for n in found if n.half_width is not None]
+    near = sum(gap <= width for gap, width in gaps)
+    return f"{near} of {len(gaps)} differences of means have an interval that contains 0" if gaps else ""
+
+
 def _line(column: str, first: Row, second: Row) -> Row | None:
     before, after = str(first.get(column, "")), str(second.get(column, ""))
     if not before and not after:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import tyro
 
-from ..report.comparison import compared_tables, differing_arguments, differing_trials
+from ..report.comparison import agreement, compared_tables, differing_arguments, differing_trials
 from ..report.report import REPORT, write_report
 from ..report.results_page import results_page
 from ..report.terminal import plain_console, print_rows, progress_of
@@ -125,7 +125,10 @@ def compare(first: tyro.conf.Positional[Path], second: tyro.conf.Positional[Path
         if line:
             console.print(line, soft_wrap=True)
     study = study_of(one)
-    print_rows(console, compared_tables(*(study.table(run.rows) for run in runs)))
+    lines = compared_tables(*(study.table(run.rows) for run in runs))
+    print_rows(console, lines)
+    if found := agreement(lines):
+        console.print(found)
 
 
 def _unfinished(run: StoredRun) -> str:

@@ -1,6 +1,6 @@
 """Two runs side by side: what was asked differently, which lines belong together, and how they differ."""
 
-from studies.kit.report.comparison import compared_tables, differing_arguments, differing_trials
+from studies.kit.report.comparison import agreement, compared_tables, differing_arguments, differing_trials
 from studies.kit.run.study import Row
 
 ONE: list[Row] = [
@@ -30,6 +30,18 @@ def test_tables_that_words_tell_apart_are_not_split_by_results_in_words() -> Non
     other = [{"device": "x", "fails at": "1 h"}, {"device": "y", "fails at": "1 s"}]
     differences = [(r["device"], r["quantity"], r["difference"]) for r in compared_tables(one, other)]
     assert differences == [("x", "fails at", "other"), ("y", "fails at", "same")]
+
+
+def test_differences_that_contain_0_are_counted_among_those_with_an_interval() -> None:
+    one = [{"device": d, "right %": "90.0 +- 3.0", "reads": 10} for d in ("x", "y", "z")]
+    other = [
+        {"device": d, "right %": f"{r} +- 4.0", "reads": 11} for d, r in (("x", 95), ("y", 96), ("z", 84))
+    ]
+    assert (
+        agreement(compared_tables(one, other))
+        == "1 of 3 differences of means have an interval that contains 0"
+    )
+    assert agreement(compared_tables(one[:0], other)) == ""
 
 
 def test_what_differs_is_said_and_nothing_else() -> None:
