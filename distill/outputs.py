@@ -6,6 +6,8 @@ from torch import Tensor
 
 from analog.port import Port, Probe, Reading, rewired
 
+from .formats.words import class_scores
+
 
 def class_outputs(port: Port, classes: int) -> Port:
     """Keep the first `classes` outputs of a port, without the attributes behind them."""
@@ -15,6 +17,16 @@ def class_outputs(port: Port, classes: int) -> Port:
 def sum_subclasses(port: Port, classes: int) -> Port:
     """Sum each class's probability over its subclasses: the logsumexp of their outputs."""
     return map_outputs(port, lambda out: out.unflatten(-1, (classes, -1)).logsumexp(-1))
+
+
+def sum_words(port: Port, spelling: Tensor) -> Port:
+    """Name classes by their words: each class's log probability is the sum over its words at their places.
+
+    Args:
+        port: of a chip whose outputs are those of `distill.formats.Words`.
+        spelling: (classes, words), int64, which words each class is called by.
+    """
+    return map_outputs(port, lambda out: class_scores(out, spelling))
 
 
 def map_outputs(port: Port, function: Callable[[Tensor], Tensor]) -> Port:

@@ -4,6 +4,7 @@ from .answer_format import FLOAT_BITS, index_bits
 from .captions import CaptionDistillationLoss, CaptionLoss, CaptionTarget, SoftCaptionTarget
 from .subclasses import SubclassLoss
 from .top_labels import TopLabels
+from .words import Words, WordsLoss
 
 __all__ = [
     "FLOAT_BITS",
@@ -13,5 +14,7 @@ __all__ = [
     "SoftCaptionTarget",
     "SubclassLoss",
     "TopLabels",
+    "Words",
+    "WordsLoss",
     "index_bits",
 ]

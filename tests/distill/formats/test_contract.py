@@ -19,6 +19,7 @@ from distill import (
     check_answer_format,
     lessons,
 )
+from distill.formats import Words
 from learners import Batch, CrossEntropy, Loss, SquaredError
 from studies.handing_on.bits import METHODS
 
@@ -26,6 +27,9 @@ OURS: tuple[AnswerFormat, ...] = (
     SoftLabels(2.0, hard_weight=0.5),
     SoftCaptions(4),
     HardCaptions(4),
+    Words(2),
+    Words(5, SampledLabels(2)),
+    Words(2, SoftLabels(3.0)),
     *(method for method in METHODS if not isinstance(method, str)),
 )
 
