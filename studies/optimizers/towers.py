@@ -35,7 +35,7 @@ Open questions: an emergency brake. Where a loss is unbounded, moves no faster t
 for a rate that becomes unstable after the warm-up.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
@@ -46,28 +46,15 @@ from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
 from analog import Chip, Mismatched, stream
-from learners import (
-    CrossEntropy,
-    Descent,
-    NodePerturbation,
-    Tuner,
-    Update,
-    adagrad,
-    adam,
-    evaluate,
-    fit,
-    momentum,
-    rmsprop,
-    sgd,
-)
+from learners import CrossEntropy, Descent, NodePerturbation, Update, evaluate, fit
 from learners.data import Dataset, batches, count_steps, held_out, load_data
 from learners.recipes import PROBE_SIZE
 from learners.updates import current_hyperparameters
 from learners.updates.hyperparameter import Number
 
 from ..kit.digital.baselines import count_numbers
-from ..kit.digital.chandra2022 import published_tower
 from ..kit.digital.mlps import Sizes, error_rates, gradient, initial_knobs, seed_batches
+from ..kit.recipes.tower import Algorithm, OptimizerName, Tower
 from ..kit.recipes.training_size import network, training_size
 from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import fixed, percent_with_interval
@@ -75,8 +62,6 @@ from ..kit.run.arguments import AnyDevice, SeededChips
 from ..kit.run.ranges import Count, NonNegative, Positive, Share
 from ..kit.run.study import Row
 
-Algorithm = Literal["ours", "ours, horizon 0", "as published"]
-OptimizerName = Literal["sgd", "momentum", "adagrad", "rmsprop", "adam"]
 Where = Literal["digital", "chips", "overhead"]
 RATES: Final[dict[OptimizerName, float]] = {  # usual ones
     "sgd": 1e-2,
@@ -84,13 +69,6 @@ RATES: Final[dict[OptimizerName, float]] = {  # usual ones
     "adagrad": 1e-2,
     "rmsprop": 1e-3,
     "adam": 1e-3,
-}
-OPTIMIZERS: Final[dict[OptimizerName, Callable[..., Update]]] = {
-    "sgd": sgd,
-    "momentum": momentum,
-    "adagrad": adagrad,
-    "rmsprop": rmsprop,
-    "adam": adam,
 }
 PUBLISHED: Final[dict[tuple[object, ...], str]] = {  # MNIST at the usual rate, 3 seeds
     ("digital", "sgd", 1, "nothing"): "8.99",
@@ -102,7 +80,6 @@ PUBLISHED: Final[dict[tuple[object, ...], str]] = {  # MNIST at the usual rate, 
     ("digital", "adam", 1, "nothing"): "4.67",
     ("digital", "adam", 2, "as published"): "about 3.05",
 }
-ABOVE: Final = (0.3, 0.03)  # AdaGrad's rates on the second level and on those above it
 BATCH, HIDDEN = 256, 128
 
 
@@ -157,16 +134,9 @@ def update(trial: Trial, learning_rate: Tensor, total: int, top: Number = 1.0) -
         learning_rate: where it begins, one for each network or chip.
         top: what the rate of the highest level is multiplied by, likewise.
     """
-    if trial.algorithm == "as published" and trial.height > 1:
-        return published_tower(trial.optimizer, learning_rate, trial.height, top)
-    args, above = trial.args, (ABOVE[0], *[ABOVE[1]] * trial.height)[: trial.height - 1]
-    tuned_by: Update | None = None
-    for level, rate in enumerate(reversed(above)):
-        tuned_by = adagrad(rate if level else rate * top, tuned_by=tuned_by)
-    is_ours = trial.algorithm == "ours"
-    horizon, warmup = (args.horizon, round(args.warmup * total)) if is_ours else (0.0, 0)
-    tuner = None if tuned_by is None else Tuner(tuned_by, horizon, warmup)
-    return OPTIMIZERS[trial.optimizer](learning_rate, tuned_by=tuner)
+    args = trial.args
+    tower = Tower(trial.optimizer, trial.height, trial.algorithm, args.horizon, args.warmup)
+    return tower.update(learning_rate, total, top)
 
 
 def run(trial: Trial) -> Iterator[Row]:

@@ -1,0 +1,24 @@
+"""The figure of hyper-parameters over a training."""
+
+from studies.kit.report.hyperparameter_courses import hyperparameter_courses
+
+ROWS = [
+    {"tuned by": way, "start": start, "seed": seed, "step": step, "learning_rate": start * step, "beta": 0.9}
+    for way in ("nothing", "ours")
+    for start in (0.1, 1.0)
+    for seed in range(2)
+    for step in (1, 2, 3)
+]
+
+
+def test_there_is_a_panel_for_each_number_and_way_and_a_line_for_each_start() -> None:
+    axes = hyperparameter_courses(ROWS, {"learning_rate": "rate", "beta": "momentum"}).axes
+    assert [axis.get_title() for axis in axes] == ["nothing", "ours"] * 2
+    assert [axis.get_ylabel() for axis in axes] == ["rate"] * 2 + ["momentum"] * 2
+    assert [axis.get_yscale() for axis in axes] == ["log"] * 2 + ["linear"] * 2
+    means = [list(line.get_ydata()) for line in axes[1].lines if line.get_label()[0] != "_"]
+    assert means == [[0.1, 0.2, 0.1 * 3], [1.0, 2.0, 3.0]]
+
+
+def test_of_no_rows_it_is_empty() -> None:
+    assert len(hyperparameter_courses([], {"learning_rate": "rate"}).axes) == 1
