@@ -11,12 +11,13 @@ from .goodness import GoodnessLoss, Hebbian, goodness
 from .greedy import Block, Greedy
 from .groups import PerGroupLoss, ReplicatedHeads
 from .hybrid_images import HybridImages
-from .label_images import embed_label, embed_neutral_label, normalize, readout_features
+from .label_images import embed_label, embed_neutral_label, readout_features
 from .locoprop import LocoProp
 from .mirrored_feedback import MirroredFeedback
 from .mixed_images import MixedImages
 from .negatives import Negatives, WrongLabels
 from .node_gradients import NodeGradients, PerturbedNodeGradients
+from .normalization import Normalization, normalize, standardize, standardized_triangle
 from .target_propagation import TargetPropagation
 from .tile_mirrors import InputProbes
 
@@ -39,6 +40,7 @@ __all__ = [
     "MixedImages",
     "Negatives",
     "NodeGradients",
+    "Normalization",
     "PatchInfoNCE",
     "PerGroupLoss",
     "PerturbedNodeGradients",
@@ -57,6 +59,8 @@ __all__ = [
     "sigmoid",
     "softmax",
     "stack_views",
+    "standardize",
+    "standardized_triangle",
     "tanh",
     "with_normalization",
 ]

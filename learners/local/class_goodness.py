@@ -17,7 +17,7 @@ from analog.port import Port
 
 from ..losses import CrossEntropy, Loss
 from .forward_forward import with_normalization
-from .label_images import normalize
+from .normalization import normalize
 
 
 @dataclass(frozen=True)

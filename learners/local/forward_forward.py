@@ -26,8 +26,9 @@ from ..learner import Batch, Learner, Step
 from ..wiring.layer_by_layer import with_interlayers
 from .goodness import goodness
 from .greedy import Block, Greedy
-from .label_images import embed_label, normalize
+from .label_images import embed_label
 from .negatives import Negatives
+from .normalization import Normalization, normalize
 
 
 class _State(NamedTuple):
@@ -46,10 +47,14 @@ class ForwardForward:
     Args:
         layers: who teaches each layer, from a batch of inputs whose target is 1 (real) or -1 (fake).
         negatives: what fakes are; says what the targets of batches have to be.
+        normalization: of what drives each layer but the first.
+        input_normalization: of what drives the first, real and fake; None: they stay as they are.
     """
 
     layers: Sequence[Learner]
     negatives: Negatives
+    normalization: Normalization = normalize
+    input_normalization: Normalization | None = normalize
 
     def needs(self, spec: Spec) -> Access:
         """The access that it needs: spans, and probes as its layers send."""
@@ -61,20 +66,21 @@ class ForwardForward:
     def step(self, port: Port, batch: Batch, state: _State, generator: Generator) -> tuple[_State, Step]:
         """Step every layer once; the loss and the taps are those of reals, then fakes, side by side."""
         real, fake, negatives = self.negatives.pair(
-            with_normalization(port), batch, state.negatives, generator
+            with_normalization(port, self.normalization), batch, state.negatives, generator
         )
-        signs = real.new_ones(real.shape[-2])
-        both = Batch(normalize(torch.cat((real, fake), -2)), torch.cat((signs, -signs)))
+        signs, x = real.new_ones(real.shape[-2]), torch.cat((real, fake), -2)
+        x = x if self.input_normalization is None else self.input_normalization(x)
+        both = Batch(x, torch.cat((signs, -signs)))
         layers, step = self._greedy().step(port, both, state.layers, generator)
         return _State(layers, negatives), step
 
     def _greedy(self) -> Greedy:
-        return Greedy(tuple(Block(1, learner, interlayer=normalize) for learner in self.layers))
+        return Greedy(tuple(Block(1, learner, interlayer=self.normalization) for learner in self.layers))
 
 
-def with_normalization(port: Port) -> Port:
+def with_normalization(port: Port, normalization: Normalization = normalize) -> Port:
     """The same wires with what drives each layer but the first normalized; taps are as they are."""
-    return with_interlayers(port, (normalize,) * (len(port.spec.layers) - 1))
+    return with_interlayers(port, (normalization,) * (len(port.spec.layers) - 1))
 
 
 def label_goodness(

@@ -47,12 +47,16 @@ class GoodnessLoss(Loss):
 
     It is softplus(-target * sharpness * (goodness - threshold)), target (..., batch) 1 for real, -1 for fake.
 
+    Args:
+        rectified: whether outputs below 0 count as 0, where neurons are linear and rectified digitally.
+
     Raises:
         ValueError: `threshold` or `sharpness` is not finite and above 0.
     """
 
     threshold: float = 1.0  # V^2
     sharpness: float = 15.0  # 1/V^2
+    rectified: bool = False
 
     def __post_init__(self) -> None:
         if not all(0 < v < float("inf") for v in (self.threshold, self.sharpness)):
@@ -64,7 +68,10 @@ class GoodnessLoss(Loss):
     def gradient(self, out: Tensor, target: Tensor) -> Tensor:
         """d loss / d out, (..., batch, features): every output scaled by how far its example is misjudged."""
         misjudged = torch.sigmoid(-self._margin(out, target)) * target
-        return out * (misjudged * (-2 * self.sharpness / out.shape[-1])).unsqueeze(-1)
+        return self._active(out) * (misjudged * (-2 * self.sharpness / out.shape[-1])).unsqueeze(-1)
+
+    def _active(self, out: Tensor) -> Tensor:
+        return out.relu() if self.rectified else out
 
     def _margin(self, out: Tensor, target: Tensor) -> Tensor:
         if not isinstance(target, Tensor) or target.shape[-1:] != out.shape[-2:-1]:
@@ -72,7 +79,7 @@ class GoodnessLoss(Loss):
             raise ValueError(
                 f"goodness: target is {got}, wanted (..., {out.shape[-2]}), 1 for real and -1 for fakes"
             )
-        return target * (self.sharpness * (goodness(out) - self.threshold))
+        return target * (self.sharpness * (goodness(self._active(out)) - self.threshold))
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-
-def normalize(x: Tensor) -> Tensor:
-    """The same direction (..., features) at root mean square 1: how active a layer was is not handed on."""
-    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x * (x.shape[-1] ** 0.5 / length.clamp(min=torch.finfo(x.dtype).tiny ** 0.5))
+from .normalization import Normalization, normalize
 
 
-def readout_features(taps: Sequence[Tensor], skipped: int = 1) -> Tensor:
+def readout_features(
+    taps: Sequence[Tensor], skipped: int = 1, normalization: Normalization = normalize
+) -> Tensor:
     """A read-out's inputs: normalized activities of all layers but the lowest `skipped`.
 
     Args:
         taps: of every layer, (..., batch, features).
+        normalization: of each.
 
     Returns:
         (..., batch, all their features)
     """
-    return torch.cat([normalize(tap) for tap in taps[skipped:]], -1)
+    return torch.cat([normalization(tap) for tap in taps[skipped:]], -1)
 
 
 def embed_label(x: Tensor, label: Tensor, classes: int, brightness: float) -> Tensor:

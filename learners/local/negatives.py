@@ -18,7 +18,8 @@ from analog.spec import Spec
 
 from ..learner import Batch, Learner
 from ..wiring.readout import DigitalReadout
-from .label_images import embed_label, embed_neutral_label, normalize, readout_features
+from .label_images import embed_label, embed_neutral_label, readout_features
+from .normalization import normalize
 
 S = TypeVar("S", default=Any)
 MIN_PROBABILITY = 1e-6  # of a wrong label: none is ever ruled out

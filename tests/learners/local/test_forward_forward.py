@@ -17,10 +17,12 @@ from learners.local import (
     Hebbian,
     HybridImages,
     Negatives,
+    Normalization,
     WrongLabels,
     embed_label,
     label_goodness,
     normalize,
+    standardized_triangle,
     with_normalization,
 )
 from tests.sampled import sampled
@@ -95,20 +97,22 @@ def test_how_active_a_layer_was_is_not_told_on() -> None:
     torch.testing.assert_close(after[1:], before[1:])
 
 
-def test_one_step_is_every_layers_own_gradient() -> None:
+@pytest.mark.parametrize("how", [(normalize, normalize), (standardized_triangle, None)])
+def test_one_step_is_every_layers_own_gradient(how: tuple[Normalization, Normalization | None]) -> None:
     """On a perfect chip: of its goodness, at what drives it, reals and fakes in equal shares."""
     chip, batch = made(Ideal()), lessons(1)[0]
     before = xray.knobs(chip)
-    negatives = HybridImages(2)
-    learner = ForwardForward((Hebbian(sgd(1.0), LOSS),) * 3, negatives)
+    negatives, (normalization, of_inputs) = HybridImages(2), how
+    learner = ForwardForward((Hebbian(sgd(1.0), LOSS),) * 3, negatives, normalization, of_inputs)
     real, fake, _ = negatives.pair(chip.port(), batch, (), stream(0, "probes"))
-    x = normalize(torch.cat((real, fake)))
+    x = torch.cat((real, fake))
+    x = x if of_inputs is None else of_inputs(x)
     signs = torch.tensor([1.0] * 8 + [-1.0] * 8, dtype=F64)
     wanted = []
     for at in range(3):
         (exact,) = xray.knob_gradient(chip, x, signs, LOSS, first=at, last=at)
         wanted.append(before[at] - exact)
-        x = normalize(xray.respond(chip, x, first=at, last=at).out)
+        x = normalization(xray.respond(chip, x, first=at, last=at).out)
     list(fit(learner, chip.port(), [batch], stream(0, "probes")))
     torch.testing.assert_close(list(xray.knobs(chip)), wanted)
 

@@ -37,6 +37,14 @@ def test_the_slope_is_the_losss_own() -> None:
     torch.testing.assert_close(LOSS.gradient(out.detach(), target), exact)
 
 
+def test_rectified_goodness_of_linear_neurons_is_that_of_rectifiers() -> None:
+    out = torch.randn(3, 6, 5, generator=stream(0, "out"), dtype=F64).requires_grad_()
+    target, rectified = task(6).target, GoodnessLoss(threshold=0.4, sharpness=3.0, rectified=True)
+    torch.testing.assert_close(rectified(out, target), LOSS(out.relu(), target))
+    (exact,) = torch.autograd.grad(rectified(out, target).sum(), out)
+    torch.testing.assert_close(rectified.gradient(out.detach(), target), exact)
+
+
 def test_real_and_fake_meet_at_the_threshold() -> None:
     """At it either costs ln 2; far from it nothing, or sharpness times the way back."""
     taps = torch.tensor([[0.4**0.5] * 4, [0.0] * 4, [10.0] * 4], dtype=F64)

@@ -1,16 +1,9 @@
-"""Labels in images, and activity without its size."""
+"""Labels in images, and what a read-out sees."""
 
 import torch
 
 from analog import stream
 from learners.local import embed_label, embed_neutral_label, normalize, readout_features
-
-
-def test_normalizing_keeps_directions_alone() -> None:
-    x = torch.randn(3, 4, 6, generator=stream(0, "x"))
-    torch.testing.assert_close(normalize(x).square().mean(-1), torch.ones(3, 4))
-    torch.testing.assert_close(normalize(7 * x), normalize(x))
-    assert torch.equal(normalize(torch.zeros(2, 6)), torch.zeros(2, 6))
 
 
 def test_a_label_takes_the_first_pixels_and_no_other() -> None:
@@ -27,3 +20,5 @@ def test_a_read_out_sees_directions_of_all_layers_but_the_lowest() -> None:
     taps = [torch.rand(4, size, generator=stream(0, "tap", size)) for size in (5, 3, 2)]
     wanted = torch.cat([normalize(tap) for tap in taps[1:]], -1)
     assert torch.equal(readout_features(taps), wanted) and readout_features(taps, 0).shape == (4, 10)
+    doubled = torch.cat([2 * tap for tap in taps], -1)
+    assert torch.equal(readout_features(taps, 0, lambda tap: 2 * tap), doubled)
