@@ -19,6 +19,8 @@ tenth that is held out: the rate of the SGD above ("as published"), of 1, 10, 10
 (`--upper-factor`) what the source has for its perceptron, as far as we remember it; by one network and one
 pass, from the lowest start. 100 served best; at 1000 everything is lost.
 
+So far one pass of one network was measured, on the held-out tenth (docs/sources/ultimate_optimizer.md).
+
 Open questions: rates that fall to zero by hand are better still, and no tower was told when training ends.
 """
 

@@ -6,7 +6,7 @@ step schedule of He et al., who do so at 32,000 and 48,000 of 64,000 steps); and
 rate and the momentum, by the source's own algorithm ("as published") and by ours. Each begins at the usual
 rate, .1, and at multiples of it. `--held-out` judges by a fifth of the training images.
 
-Published: ResNet-20, 8.75 % (He et al. 2016, https://arxiv.org/abs/1512.03385), four times as wide, of whole
+Published: ResNet-20, 8.75 % (He et al. 2016, https://arxiv.org/abs/1512.03385), twice as wide, of whole
 pictures, after 164 epochs with weight decay 1e-4, which is left out here, for it does nothing in some epochs.
 Chandra et al. (NeurIPS 2022, https://arxiv.org/abs/1909.13371) begin at rates and momenta from too small to
 too large, tune both, and come out where that schedule does; their errors were not at hand: not verified, and
