@@ -11,11 +11,17 @@ from tests.source import ROOT
 
 ARCHIVES, PAGE = ROOT / "docs/archive", ROOT / "docs/results.md"
 PLACES = sorted(path.parent for path in ARCHIVES.glob("*/*/manifest.json"))
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs/sources").glob("*.md")),
+]
 QUOTES = [
     quote
     for page in PAGES
-    for quote in re.findall(r"^\|(.*)\| *\[rows\]\((?:docs/)?archive/([^)]+)\) *\|$", page.read_text(), re.M)
+    for quote in re.findall(
+        r"^\|(.*)\| *\[rows\]\((?:docs/|\.\./)?archive/([^)]+)\) *\|$", page.read_text(), re.M
+    )
 ]
 LANGUAGE = ROOT / "docs/language.md"
 
