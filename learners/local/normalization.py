@@ -25,7 +25,7 @@ def standardize(x: Tensor) -> Tensor:
 
 
 def standardized_triangle(x: Tensor) -> Tensor:
-    """What rises above the mean of its layer (..., features), the rest 0, then standardized.
+    """The part of activities (..., features) above the mean of their layer, the rest 0, then standardized.
 
     Coates, Ng and Lee, "An analysis of single-layer networks in unsupervised feature learning" (2011,
     https://proceedings.mlr.press/v15/coates11a.html), call such codes triangles; they are sparse.
