@@ -131,9 +131,7 @@ class Training:
         self.normalization = self.unlabeled.normalization if self.unlabeled else normalize
         self.skipped = self.unlabeled.skipped if self.unlabeled else 1
         self.competition = ClassGoodness(data.classes) if method == "labels, competition" else None
-        self.ready = (
-            linear or self.competition is not None
-        )  # images come to the learner as they drive the chip
+        self.ready = linear or self.competition is not None  # images come to the learner normalized
         self.plain = self.competition is not None or self.unlabeled is not None  # no label among the pixels
         widths = (data.features, *(size.width,) * size.layers)
         layers = tuple(dense(a, b, linear=linear) for a, b in pairwise(widths))
