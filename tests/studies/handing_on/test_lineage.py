@@ -1,39 +1,13 @@
-"""Rehearsal: its loss against autograd, its limits, and intervals against the textbook."""
+"""Lineages: intervals against the textbook, who teaches whom, and what is refused."""
 
 import pytest
 import torch
-from torch.nn.functional import one_hot
 
-from analog import stream
-from distill import DistillationLoss, TeacherTarget, soften
-from distill.formats.answer_format import encode_checked
-from learners import CrossEntropy
+from analog import Chip, Ideal, dense, stream
+from learners import Batch
+from learners.evaluation import predict
 from studies.handing_on import lineage
-from studies.handing_on.lineage import RehearsalLoss, RehearsalTarget, SoftLabelsWithRehearsal
 from studies.kit.run.runner import plan_trials
-
-OUT, SAID = (torch.randn(6, 4, generator=stream(0, "lineage", i), dtype=torch.float64) for i in range(2))
-ANSWER = TeacherTarget(soften(SAID, 3.0))
-CLASSES = torch.tensor([0, 1, 2, 3, 0, 1])
-
-
-def test_examples_that_nobody_kept_are_learned_from_the_teacher_alone() -> None:
-    nothing = RehearsalTarget(ANSWER, torch.zeros_like(OUT))
-    assert torch.equal(RehearsalLoss(3.0)(OUT, nothing), DistillationLoss(3.0)(OUT, ANSWER))
-    assert torch.equal(RehearsalLoss(3.0).gradient(OUT, nothing), DistillationLoss(3.0).gradient(OUT, ANSWER))
-
-
-def test_kept_examples_add_the_cross_entropy_to_their_label() -> None:
-    some = one_hot(CLASSES, 4).double() * (torch.arange(6) < 3)[:, None]
-    extra = RehearsalLoss(3.0)(OUT, RehearsalTarget(ANSWER, some)) - DistillationLoss(3.0)(OUT, ANSWER)
-    torch.testing.assert_close(extra[:3], CrossEntropy()(OUT[:3], CLASSES[:3]))
-    assert not extra[3:].any()
-    live = OUT.clone().requires_grad_()
-    RehearsalLoss(3.0)(live, RehearsalTarget(ANSWER, some)).sum().backward()
-    assert live.grad is not None
-    torch.testing.assert_close(RehearsalLoss(3.0).gradient(OUT, RehearsalTarget(ANSWER, some)), live.grad)
-    with pytest.raises(ValueError, match="one-hot or zero"):
-        SoftLabelsWithRehearsal(3.0).encode(OUT, None, stream(0))
 
 
 def test_the_interval_is_students_over_paired_lineages() -> None:
@@ -64,6 +38,7 @@ def test_the_interval_is_students_over_paired_lineages() -> None:
         (lineage.Args(generations=0), "--generations is 0; wanted a whole number of at least 1"),
         (lineage.Args(rehearsal=(-1,)), "--rehearsal is -1; wanted a whole number of at least 0"),
         (lineage.Args(rehearsal=()), "--rehearsal is empty; wanted at least one"),
+        (lineage.Args(selection=(1.5,)), "--selection is 1.5"),
     ],
     ids=str,
 )
@@ -72,8 +47,41 @@ def test_what_cannot_be_a_lineage_is_refused(args: lineage.Args, problem: str) -
         plan_trials(lineage, args)
 
 
-def test_a_fleet_of_teachers_and_labels_that_it_shares_make_targets_of_every_chip() -> None:
-    """Outputs of five chips, labels of nobody in particular: each chip gets the same ones."""
-    out, label = torch.zeros(5, 6, 4), one_hot(CLASSES, 4)
-    target = encode_checked(SoftLabelsWithRehearsal(3.0), out, label, None)
-    assert target.label.shape == out.shape and bool((target.label == label).all())
+def _fleet() -> tuple[Chip, Batch]:
+    """Four chips of one layer, each right about so many examples as its identity lets it be."""
+    x = torch.randn(64, 5, generator=stream(0, "judges"))
+    chip = Chip(Ideal(), (dense(5, 3, linear=True),), range(4))
+    return chip, Batch(x, predict(chip.port(), x)[2].argmax(-1))
+
+
+def test_the_best_by_the_judges_teach_in_turn_and_lines_without_selection_teach_their_own() -> None:
+    chip, judges = _fleet()
+    trial = lineage.Trial(lineage.Args(lineages=4, selection=(0.5, 1.0)), selection=0.5)
+    right = [
+        float((out.argmax(-1) == judges.target).double().mean()) for out in predict(chip.port(), judges.x)
+    ]
+    best = sorted(range(4), key=lambda i: -right[i])[:2]
+    assert best[0] == 2  # it is right by definition
+    assert lineage._teachers(trial, chip.port(), judges).tolist() == best * 2
+    alone = lineage.Trial(trial.args, selection=0.01)
+    assert lineage._teachers(alone, chip.port(), judges).tolist() == [2] * 4
+    lines = lineage.Trial(trial.args, selection=1.0)
+    assert lineage._teachers(lines, chip.port(), judges).tolist() == [0, 1, 2, 3]
+
+
+def test_each_heir_hears_the_teacher_that_was_chosen_for_it() -> None:
+    chip, judges = _fleet()
+    chosen = torch.tensor([3, 1, 3, 0])
+    heard = lineage._answering(chip.port(), chosen).measure(judges.x).out
+    torch.testing.assert_close(heard, chip.port().measure(judges.x).out[chosen])
+
+
+def test_a_population_counts_the_founders_that_have_descendants() -> None:
+    common = {"what": "generation", "rehearsal": 0, "selection": 0.5, "agreement": 1.0, "parent": 1.0}
+    rows = [
+        {**common, "generation": g, "lineage": i, "founder": f, "accuracy": 0.5 + 0.1 * g + 0.01 * i}
+        for g, founders in enumerate(((0, 1, 2), (2, 0, 2), (2, 2, 2)))
+        for i, f in enumerate(founders)
+    ]
+    rows.append({"what": "founder, read again", "rehearsal": 0, "selection": 0.5, "agreement": 1.0})
+    assert [line["founders"] for line in lineage.table(rows)] == [3, 2, 1]
