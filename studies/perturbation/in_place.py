@@ -37,7 +37,7 @@ from analog import Chip, Ideal, Ledger, Mismatched, Port, metered, stream
 from analog.devices import SoftBoundsRRAM
 from learners import CrossEntropy, NodePerturbation, evaluate, fit, tune_probe_size
 from learners.access import stated_access
-from learners.data import Dataset, batches, count_steps, load_data
+from learners.data import Dataset, batches, count_steps, held_out, load_data
 from learners.learner import Learner
 from learners.recipes import PROBE_SIZE
 
@@ -46,6 +46,7 @@ from ..kit.recipes.methods import PROBED_NODES, AnyLearner, MethodName, Setup, m
 from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
+from ..kit.metrics.timings import Timed
 from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import mean_of, mean_with_interval, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips, WithPrecision
@@ -62,8 +63,20 @@ class Args(SeededChips, WithPrecision):
     chips: Count = 3  # identities, each a trial of its own
     hidden: Count | None = None  # hidden neurons; by default 64, or 256 on large data
     epochs: Positive | None = None  # by default 45, or 15 on large data
+    batch: Count | None = None  # examples of a step; by default 64, or 256 on large data
+    learning_rate: Positive | None = None  # at first, of Adam; by default 0.01, or 0.006 on large data
     probes: Count | None = None  # measured directions a step; by default 4
     probe_size: Positive | None = None  # V, of probes at nodes; by default tuned from the wires alone
+    held_out: bool = False  # judge by a fifth of the training images instead of the test images
+
+    @property
+    def dataset(self) -> Dataset:
+        data = load_data(self.data)
+        return held_out(data) if self.held_out else data
+
+    def size(self, data: Dataset) -> TrainingSize:
+        words = ("hidden", "batch", "learning_rate", "epochs", "probes")
+        return training_size(data, **{word: getattr(self, word) for word in words})
 
 
 TOY = Args(devices=(Ideal(), SoftBoundsRRAM()), chips=1, epochs=0.3, hidden=8)
@@ -90,8 +103,8 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load_data(trial.args.data)
-    size = training_size(data, hidden=args.hidden, epochs=args.epochs, probes=args.probes)
+    args, data = trial.args, trial.args.dataset
+    size = args.size(data)
     layers, precision = network(data, size.hidden), args.product_precision
     chip = Chip(trial.device, layers, trial.identity, noise_seed=args.seed, precision=precision)
     port, ledger = chip.port(), Ledger(chip.spec)
@@ -105,7 +118,7 @@ def run(trial: Trial) -> Iterator[Row]:
     exact = trial.method == "exact gradient"
     rate = _best_rate(replace(trial, chip=0)) if exact else 1.0
     learner = _learner(trial, chip, data, size, rate, probe_size)
-    learning = fit(learner, wires, examples, generator("probes"))
+    learning = Timed(fit(learner, wires, examples, generator("probes")))
     about: Row = {"device": reference(trial.device), "method": method_name(trial.method)}
     about["chip"] = trial.identity
     total = count_steps(data.train, size.batch, size.epochs)
@@ -131,6 +144,8 @@ def run(trial: Trial) -> Iterator[Row]:
         "pulses_per_cell": float(ledger.pulses_per_cell),
         "joules": float(ledger.joules),
         "seconds": ledger.seconds,
+        "cpu_seconds": learning.cpu_seconds,
+        "wall_seconds": learning.wall_seconds,
     }
 
 
@@ -156,8 +171,8 @@ def _learner(
 @lru_cache
 def _best_rate(trial: Trial) -> float:
     """The exact gradient's best rate, in units of that of all others, by chips that are not among them."""
-    args, data = trial.args, load_data(trial.args.data)
-    size = training_size(data, hidden=args.hidden, epochs=args.epochs)
+    args, data = trial.args, trial.args.dataset
+    size = args.size(data)
     steps = count_steps(data.train, size.batch, size.epochs)
     update = decaying_adam(data, size.batch, size.epochs, size.learning_rate)
     layers, other = network(data, size.hidden), args.first_identity() + args.chips
@@ -184,6 +199,7 @@ def table(rows: Sequence[Row]) -> list[Row]:
                     "reads": short_number(mean_of(of_method, "reads")),
                     "pulses/cell": short_number(mean_of(of_method, "pulses_per_cell")),
                     "access": of_method[0]["access"],
+                    "seconds": short_number(mean_of(of_method, "wall_seconds")),
                 }
             )
     return lines

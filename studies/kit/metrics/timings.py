@@ -1,16 +1,18 @@
 """Timings of steps, each beside the plain products that it contains."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import log
 from statistics import linear_regression
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from analog import Chip, Mismatched, Port, mlp, stream
 from learners import Batch
 from learners.learner import Learner
+
+T = TypeVar("T")
 
 
 def timed(repeats: int, *calls: Callable[[], Any]) -> list[float]:
@@ -24,6 +26,23 @@ def timed(repeats: int, *calls: Callable[[], Any]) -> list[float]:
             if turn >= 3:  # the first ones warm up
                 seconds.append(clock() - began)
     return [min(seconds) for seconds in times]
+
+
+class Timed(Iterator[T]):
+    """An iterator that clocks another one, and not what is done between its items."""
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self.items = items
+        self.wall_seconds = 0.0  # by the clock, others at work or not
+        self.cpu_seconds = 0.0  # of all threads together
+
+    def __next__(self) -> T:
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            return next(self.items)
+        finally:
+            self.wall_seconds += time.perf_counter() - wall
+            self.cpu_seconds += time.process_time() - cpu
 
 
 def step_times(
