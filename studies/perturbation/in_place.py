@@ -41,12 +41,12 @@ from learners.data import Dataset, batches, count_steps, held_out, load_data
 from learners.learner import Learner
 from learners.recipes import PROBE_SIZE
 
+from ..kit.metrics.timings import Timed
 from ..kit.recipes.best_rate import best_exact_rate
 from ..kit.recipes.methods import PROBED_NODES, AnyLearner, MethodName, Setup, make_learner, method_name
 from ..kit.recipes.published_learner import decaying_adam
 from ..kit.recipes.training_size import TrainingSize, network, training_size
 from ..kit.recipes.trainings import log_spaced
-from ..kit.metrics.timings import Timed
 from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
 from ..kit.report.tables import mean_of, mean_with_interval, short_number
 from ..kit.run.arguments import AnyDevice, SeededChips, WithPrecision
