@@ -6,16 +6,16 @@ OMP_NUM_THREADS). Products of a step are those of its passes, baseline and probe
 a chip makes that of the first layer once for both passes. What bounds a figure is told by timing its random
 numbers alone.
 
-How the cost of the published learner's step grows with the batch, the width and the number of probes is an
-exponent fitted to the logarithms of three sizes each.
+How the cost of the published learner's step grows with the batch, the width, the depth and the number of
+probes, and that of a fleet's with its chips, is an exponent fitted to the logarithms of three sizes each.
 
 A chip that relaxes is timed against a feed-forward chip of the same layers: its sweeps repeat all products
 but that of the first layer, whose input is clamped.
 
 A chip acting in 512 CartPoles is timed against gymnasium's own vector environment alone.
 
-Beside ours: aihwkit 1.2.0 pays 17 to 145 matmuls for a forward pass of 784 -> 256 at batch 256 on 2 cores
-(4.8 for its pure-torch tile), and 43 to 101 for a training step.
+Beside ours, in the same run: torch's own training step by backpropagation, and aihwkit's reading and step
+where it is installed (extra "peers").
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,14 +27,15 @@ import gymnasium
 import torch
 from matplotlib.figure import Figure
 
-from analog import Chip, Device, Ideal, Layer, Mismatched, Reading, dense, mlp, stream
+from analog import Chip, Device, Ideal, Layer, Mismatched, Reading, conv2d, dense, mlp, stream
 from analog.devices import ZOO, Hopfield, Resistive
 from analog.layers import Paired, prepared
-from learners import Batch, CrossEntropy, Descent, NodePerturbation, fit, recipes, sgd
+from learners import Batch, CrossEntropy, Descent, NodePerturbation, recipes, sgd
 from learners.learner import Learner
 from learners.local import Hebbian
 from learners.rl import Argmax, ObservationNormalizer
 
+from ..kit.metrics.peers import READING, STEP, aihwkit_calls, torch_calls
 from ..kit.metrics.timings import growth_exponent, normal, step_times, stepping, timed
 from ..kit.report.figures import PALETTE, note, panels
 from ..kit.report.tables import fixed, short_number
@@ -76,13 +77,17 @@ def run(trial: Trial) -> Iterator[Row]:
         yield {**_reading(device, args), "done": 0.5 * (i + 1) / len(args.devices)}
     for device, layers in RELAXING:
         yield {**_relaxing_reading(device, layers, args), "done": 0.5}
+    yield {**_convolution(args), "done": 0.52}
     yield {**_local_step(args), "done": 0.55}
     yield {**_step(args), "done": 0.6}
     yield {**_reading(Mismatched(), args, torch.bfloat16), "done": 0.6}
     yield {**_step(args, torch.bfloat16), "done": 0.62}
     yield {**_published_step(args), "done": 0.65}
     for i, growth in enumerate(GROWTHS):
-        yield {**_growth(args, *growth), "done": 0.7 + 0.05 * i}
+        yield {**_growth(args, *growth), "done": 0.7 + 0.02 * i}
+    yield {**_fleet_growth(args), "done": 0.8}
+    for row in _peers(args):
+        yield {**row, "done": 0.85}
     yield {**_acting(args), "done": 0.9}
     yield {**_fleet(args), "done": 1.0}
 
@@ -139,6 +144,21 @@ def _relaxing_reading(device: Device, layers: tuple[Layer, ...], args: Args) -> 
     }
 
 
+def _convolution(args: Args) -> Row:
+    """A reading of a convolution, against torch's own of the same images."""
+    layer = conv2d((3, 32, 32), 32, 5, stride=2, padding=2)
+    x, kernel = normal(64, 3 * 32 * 32), normal(32, 3, 5, 5)
+    port, others = Chip(Mismatched(), (layer,)).port(), cycle((x, -x))
+    u, generator = torch.empty(64, layer.features), stream(args.seed, "speed")
+    times = timed(
+        args.repeats,
+        lambda: port.measure(next(others)),
+        lambda: torch.nn.functional.conv2d(x.view(64, 3, 32, 32), kernel, stride=2, padding=2),
+        lambda: u.normal_(generator=generator),
+    )
+    return _row("reading of a convolution, 3 x 32 x 32 by 32 of 5 x 5, stride 2, batch 64", *times)
+
+
 def _local_step(args: Args) -> Row:
     """A reading of one layer, its own rule and a noisy pulse, against a pass and the outer product."""
     x, w, h = normal(512, 784), normal(256, 784), normal(512, 256)
@@ -172,7 +192,12 @@ def _published(probes: int = recipes.PROBES) -> Learner:
     return recipes.learned_feedback(CrossEntropy(), probes=probes, steps=10**9)
 
 
-GROWTHS = (("batch", (128, 256, 512)), ("hidden", (64, 128, 256)), ("probes", (2, 4, 8)))
+GROWTHS = (
+    ("batch", (128, 256, 512)),
+    ("hidden", (64, 128, 256)),
+    ("depth", (1, 2, 4)),
+    ("probes", (2, 4, 8)),
+)
 
 
 def _growth(args: Args, axis: str, sizes: Sequence[int]) -> Row:
@@ -192,6 +217,40 @@ def _growth(args: Args, axis: str, sizes: Sequence[int]) -> Row:
         "exponent": exponents[0],
         "bound": f"grows as {axis}^{exponents[0]:.2f}, its products as {axis}^{exponents[1]:.2f}",
     }
+
+
+def _fleet_growth(args: Args) -> Row:
+    """How a fleet's step grows with its chips."""
+    counts, repeats = [max(2, round(args.chips / shrunk)) for shrunk in (4, 2, 1)], max(3, args.repeats // 20)
+    times = [timed(repeats, _fleet_step(count, args.seed))[0] for count in counts]
+    exponent = growth_exponent(counts, times)
+    return {
+        "what": f"fleet's step, chips from {counts[0]} to {counts[-1]}",
+        "us": 1e6 * times[-1],
+        "yardstick_us": 1e6 * times[0],
+        "ratio": times[-1] / times[0],
+        "exponent": exponent,
+        "bound": f"grows as chips^{exponent:.2f}",
+    }
+
+
+def _peers(args: Args) -> Iterator[Row]:
+    """What other libraries take on the same network, against the same products."""
+    x, fewer = normal(512, 784), normal(256, 784)
+    a, b, h, d = normal(256, 784), normal(10, 256), normal(512, 256), normal(512, 10)
+    plain: dict[str, Callable[[], object]] = {
+        READING: lambda: fewer @ a.T,
+        STEP: lambda: (x @ a.T, h @ b.T, d @ b, h.T @ x, d.T @ h),
+    }
+    for name, call in {**torch_calls(), **aihwkit_calls()}.items():
+        seconds, unit = timed(max(3, args.repeats // 10), call, plain[name.partition(": ")[2]])
+        yield {
+            "what": name,
+            "us": 1e6 * seconds,
+            "yardstick_us": 1e6 * unit,
+            "ratio": seconds / unit,
+            "bound": f"{torch.get_num_threads()} threads",
+        }
 
 
 def _acting(args: Args) -> Row:
@@ -232,28 +291,25 @@ COPIES = 512  # of an environment that a chip acts in
 
 def _fleet(args: Args) -> Row:
     """A node-perturbation step of every chip, one by one and all in one."""
-    layers = (dense(64, 64), dense(64, 10, linear=True))
-    learner = Descent(NodePerturbation(0.1, mask=False), sgd(1e-3), CrossEntropy(), delta_rule=False)
-    batch = Batch(normal(16, 64), torch.arange(16) % 10)
-    generator = stream(args.seed, "speed", "fleet")
     few = min(args.chips, 100)  # timed, then counted up
-    lone = [Chip(Mismatched(), layers, i).port() for i in range(few)]
-    fleet = Chip(Mismatched(), layers, range(args.chips)).port()
+    lone = [_fleet_step(i, args.seed, lone=True) for i in range(few)]
 
     def one_by_one() -> None:
-        for port in lone:
-            list(fit(learner, port, [batch], generator))
+        for step in lone:
+            step()
 
-    x, a, b = batch.x.expand(args.chips, 16, 64), normal(args.chips, 64, 64), normal(args.chips, 64, 10)
+    x, a, b = (
+        normal(16, 64).expand(args.chips, 16, 64),
+        normal(args.chips, 64, 64),
+        normal(args.chips, 64, 10),
+    )
     h, d = normal(args.chips, 16, 64), normal(args.chips, 16, 10)
 
     def products() -> None:
         (x @ a, h @ b, x @ a, h @ b, h.mT @ x, d.mT @ h)
 
     repeats = max(3, args.repeats // 20)
-    each, together, plain = timed(
-        repeats, one_by_one, lambda: list(fit(learner, fleet, [batch], generator)), products
-    )
+    each, together, plain = timed(repeats, one_by_one, _fleet_step(args.chips, args.seed), products)
     each *= args.chips / few
     return {
         "what": f"step of {args.chips} chips of 64-64-10, batch 16, one fleet",
@@ -264,6 +320,14 @@ def _fleet(args: Args) -> Row:
         "bound": f"{1e6 * together / args.chips:.0f} us a chip, {together / plain:.1f} times its products; "
         f"{each / together:.1f} times faster than one by one, which is bound by calls",
     }
+
+
+def _fleet_step(chips: int, seed: int, *, lone: bool = False) -> Callable[[], object]:
+    """A node-perturbation step of so many small chips at once, or of that one alone."""
+    layers = (dense(64, 64), dense(64, 10, linear=True))
+    learner = Descent(NodePerturbation(0.1, mask=False), sgd(1e-3), CrossEntropy(), delta_rule=False)
+    port = Chip(Mismatched(), layers, chips if lone else range(chips)).port()
+    return stepping(learner, port, Batch(normal(16, 64), torch.arange(16) % 10), seed)
 
 
 def _row(what: str, ours: float, plain: float, draws: float) -> Row:

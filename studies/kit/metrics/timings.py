@@ -52,6 +52,7 @@ def step_times(
     *,
     batch: int = 512,
     hidden: int = 256,
+    depth: int = 1,
     probes: int = 1,
     precision: torch.dtype | None = None,
 ) -> list[float]:
@@ -62,18 +63,23 @@ def step_times(
         seed: of the learner's probes and of the noise beside it.
         learner: one that reads a batch, probes it, and pulses once.
         batch: examples of a step.
-        hidden: neurons between 784 inputs and 10 outputs.
+        hidden: neurons of each layer between 784 inputs and 10 outputs.
+        depth: hidden layers.
         probes: directions of a step.
         precision: of the chip's and the learner's products; those beside them are of single precision.
     """
     x, target = normal(batch, 784), torch.arange(batch) % 10
     a, b, h, d = normal(hidden, 784), normal(10, hidden), normal(batch, hidden), normal(batch, 10)
+    between = [normal(hidden, hidden)] * (depth - 1)
     probed, generator = h.expand(probes, batch, hidden).clone(), stream(seed, "speed")
-    port = Chip(Mismatched(), mlp(784, hidden, 10), precision=precision).port()
-    u, w = torch.empty((1 + probes) * batch, hidden + 10), torch.empty(hidden + 10, 784)
+    port = Chip(Mismatched(), mlp(784, *[hidden] * depth, 10), precision=precision).port()
+    u = torch.empty((1 + probes) * batch, depth * hidden + 10)
+    w = torch.empty(hidden * 784 + (depth - 1) * hidden**2 + 10 * hidden)
 
     def products() -> None:
         (x @ a.T, h @ b.T, x @ a.T, probed @ b.T, h.T @ x, d.T @ h)
+        for c in between:
+            (h @ c, probed @ c, h.T @ h)
 
     def draws() -> None:
         (u.normal_(generator=generator), w.normal_(generator=generator))
