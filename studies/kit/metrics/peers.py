@@ -17,7 +17,8 @@ STEP = "training step 784-256-10 by backpropagation, batch 512"
 
 def torch_calls() -> dict[str, Callable[[], Any]]:
     """What torch does, by name: a training step by fused Adam."""
-    net = torch.nn.Sequential(torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
+    with torch.random.fork_rng(devices=[]):  # its weights are drawn from the global generator
+        net = torch.nn.Sequential(torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
     return {f"torch: {STEP}": _training(net, torch.optim.Adam(net.parameters(), 1e-3, fused=True))}
 
 
@@ -35,7 +36,8 @@ def aihwkit_calls() -> dict[str, Callable[[], Any]]:
     if find_spec("aihwkit") is not None:
         for config in ("TorchInferenceRPUConfig", "SingleRPUConfig"):
             try:
-                calls |= _aihwkit_calls(config)
+                with torch.random.fork_rng(devices=[]):
+                    calls |= _aihwkit_calls(config)
             except RuntimeError as problem:  # compiled for another torch
                 warn(f"aihwkit's {config} does not run here: {problem}", stacklevel=2)
     return calls
