@@ -20,8 +20,9 @@ where it is installed (extra "peers").
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
-from typing import Any
+from typing import Any, Literal, get_args
 
 import gymnasium
 import torch
@@ -36,7 +37,7 @@ from learners.local import Hebbian
 from learners.rl import Argmax, ObservationNormalizer
 
 from ..kit.metrics.peers import READING, STEP, aihwkit_calls, torch_calls
-from ..kit.metrics.timings import growth_exponent, normal, step_times, stepping, timed
+from ..kit.metrics.timings import growth_exponent, normal, peak_memory, step_times, stepping, timed
 from ..kit.report.figures import PALETTE, note, panels
 from ..kit.report.tables import fixed, short_number
 from ..kit.run.arguments import AnyDevice
@@ -47,49 +48,64 @@ from ..kit.run.study import Row
 KINDS = dict.fromkeys((Ideal, Mismatched, *map(type, ZOO)))  # each technology once, whatever its variants
 
 
+Part = Literal["readings", "steps", "growth", "fleets", "other libraries", "agents"]
+
+
 @dataclass(frozen=True)
 class Args:
+    parts: tuple[Part, ...] = get_args(Part)  # each a trial
     devices: tuple[AnyDevice, ...] = tuple(kind() for kind in KINDS)  # each takes a reading
     repeats: Count = 200  # timings of each figure, interleaved with its yardstick
-    chips: Count = 1000  # of the fleet
+    chips: Count = 1000  # of the fleet that is timed against chips one by one
+    fleets: tuple[Count, ...] = (250, 500, 1000)  # chips of fleets timed one after the other
     seed: int = 0  # of the noise
 
 
-TOY = Args(repeats=1, chips=3)
+TOY = Args(repeats=1, chips=3, fleets=(2, 4))
 
 
 @dataclass(frozen=True)
 class Trial:
     args: Args = Args()
+    part: Part = "readings"
 
     @property
     def name(self) -> str:
-        return "speed"
+        return self.part
 
 
 def plan(args: Args) -> list[Trial]:
-    return [Trial(args)]
+    return [Trial(args, part) for part in args.parts]
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args = trial.args
-    for i, device in enumerate(args.devices):
-        yield {**_reading(device, args), "done": 0.5 * (i + 1) / len(args.devices)}
-    for device, layers in RELAXING:
-        yield {**_relaxing_reading(device, layers, args), "done": 0.5}
-    yield {**_convolution(args), "done": 0.52}
-    yield {**_local_step(args), "done": 0.55}
-    yield {**_step(args), "done": 0.6}
-    yield {**_reading(Mismatched(), args, torch.bfloat16), "done": 0.6}
-    yield {**_step(args, torch.bfloat16), "done": 0.62}
-    yield {**_published_step(args), "done": 0.65}
-    for i, growth in enumerate(GROWTHS):
-        yield {**_growth(args, *growth), "done": 0.7 + 0.02 * i}
-    yield {**_fleet_growth(args), "done": 0.8}
-    for row in _peers(args):
-        yield {**row, "done": 0.85}
-    yield {**_acting(args), "done": 0.9}
-    yield {**_fleet(args), "done": 1.0}
+    calls = _calls(trial.args)[trial.part]
+    for number, call in enumerate(calls, 1):
+        rows = call()
+        for row in rows if isinstance(rows, list) else [rows]:
+            yield {**row, "done": number / len(calls)}
+
+
+def _calls(args: Args) -> dict[Part, list[Callable[[], Row | list[Row]]]]:
+    """What each part times, in order."""
+    return {
+        "readings": [
+            *(partial(_reading, device, args) for device in args.devices),
+            partial(_reading, Mismatched(), args, torch.bfloat16),
+            partial(_convolution, args),
+            *(partial(_relaxing_reading, device, layers, args) for device, layers in RELAXING),
+        ],
+        "steps": [
+            partial(_local_step, args),
+            partial(_step, args),
+            partial(_step, args, torch.bfloat16),
+            partial(_published_step, args),
+        ],
+        "growth": [partial(_growth, args, *growth) for growth in GROWTHS],
+        "fleets": [partial(_fleet, args), partial(_fleets, args)],
+        "other libraries": [partial(_peers, args)],
+        "agents": [partial(_acting, args)],
+    }
 
 
 def _reading(device: Any, args: Args, precision: torch.dtype | None = None) -> Row:
@@ -219,22 +235,31 @@ def _growth(args: Args, axis: str, sizes: Sequence[int]) -> Row:
     }
 
 
-def _fleet_growth(args: Args) -> Row:
-    """How a fleet's step grows with its chips."""
-    counts, repeats = [max(2, round(args.chips / shrunk)) for shrunk in (4, 2, 1)], max(3, args.repeats // 20)
-    times = [timed(repeats, _fleet_step(count, args.seed))[0] for count in counts]
-    exponent = growth_exponent(counts, times)
-    return {
-        "what": f"fleet's step, chips from {counts[0]} to {counts[-1]}",
-        "us": 1e6 * times[-1],
-        "yardstick_us": 1e6 * times[0],
-        "ratio": times[-1] / times[0],
-        "exponent": exponent,
-        "bound": f"grows as chips^{exponent:.2f}",
-    }
+def _fleets(args: Args) -> list[Row]:
+    """The step of fleets of several sizes, and how it grows with them."""
+    rows: list[Row] = []
+    for chips in args.fleets:
+        (seconds,) = timed(max(3, args.repeats // 20), _fleet_step(chips, args.seed))
+        first = rows[0]["us"] if rows else 1e6 * seconds
+        peak = peak_memory()
+        rows.append(
+            {
+                "what": f"step of {chips} chips of 64-64-10, batch 16",
+                "us": 1e6 * seconds,
+                "yardstick_us": first,
+                "ratio": 1e6 * seconds / first,
+                "us_per_chip": 1e6 * seconds / chips,
+                "peak_gib": peak,  # of the process so far
+                "bound": f"{1e6 * seconds / chips:.0f} us a chip; {peak:.2f} GiB at the peak",
+            }
+        )
+    if len(set(args.fleets)) > 1:
+        exponent = growth_exponent(args.fleets, [row["us"] for row in rows])
+        rows[-1] |= {"exponent": exponent, "bound": f"{rows[-1]['bound']}; grows as chips^{exponent:.2f}"}
+    return rows
 
 
-def _peers(args: Args) -> Iterator[Row]:
+def _peers(args: Args) -> list[Row]:
     """What other libraries take on the same network, against the same products."""
     x, fewer = normal(512, 784), normal(256, 784)
     a, b, h, d = normal(256, 784), normal(10, 256), normal(512, 256), normal(512, 10)
@@ -242,15 +267,19 @@ def _peers(args: Args) -> Iterator[Row]:
         READING: lambda: fewer @ a.T,
         STEP: lambda: (x @ a.T, h @ b.T, d @ b, h.T @ x, d.T @ h),
     }
+    rows: list[Row] = []
     for name, call in {**torch_calls(), **aihwkit_calls()}.items():
         seconds, unit = timed(max(3, args.repeats // 10), call, plain[name.partition(": ")[2]])
-        yield {
-            "what": name,
-            "us": 1e6 * seconds,
-            "yardstick_us": 1e6 * unit,
-            "ratio": seconds / unit,
-            "bound": f"{torch.get_num_threads()} threads",
-        }
+        rows.append(
+            {
+                "what": name,
+                "us": 1e6 * seconds,
+                "yardstick_us": 1e6 * unit,
+                "ratio": seconds / unit,
+                "bound": f"{torch.get_num_threads()} threads",
+            }
+        )
+    return rows
 
 
 def _acting(args: Args) -> Row:

@@ -1,8 +1,9 @@
 """Timings of steps, each beside the plain products that it contains."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from math import log
+from math import log, nan
 from statistics import linear_regression
 from typing import Any, TypeVar
 
@@ -101,6 +102,16 @@ def stepping(learner: Learner, port: Port, batch: Batch, seed: int) -> Callable[
 def growth_exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
     """The exponent by which a time grows with a size: the slope of its logarithm."""
     return linear_regression([log(size) for size in sizes], [log(t) for t in seconds]).slope
+
+
+def peak_memory() -> float:
+    """GiB that this process has held at most so far; nan where the system does not tell (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return nan
+    unit = 2**30 if sys.platform == "darwin" else 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def normal(*shape: int) -> torch.Tensor:

@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import torch
 
-from studies.kit.metrics.timings import Timed
+from studies.kit.metrics.timings import Timed, peak_memory
 
 
 def test_only_the_iterator_s_own_time_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,3 +25,13 @@ def test_only_the_iterator_s_own_time_counts(monkeypatch: pytest.MonkeyPatch) ->
         now["wall"] += 100.0
         now["cpu"] += 100.0
     assert (clocked.wall_seconds, clocked.cpu_seconds) == (15.0, 6.0)
+
+
+def test_the_peak_of_memory_holds_what_was_ever_held() -> None:
+    pytest.importorskip("resource")
+    before = peak_memory()
+    held = torch.ones(2**26)  # 256 MiB
+    after = peak_memory()
+    assert after >= 0.25 and after >= before
+    del held
+    assert peak_memory() >= after
