@@ -16,7 +16,8 @@ batch, and a read-out of 2 x 2 averages; flips and shifts of 4 pixels; Adam, its
 Pools, standardization and averages are digital, so what is carried back through them is exact; a neuron's
 own derivative counts as 1 where its tap is not 0. Read-outs below the top average 4 x 4 cells. With
 `--held-out` errors are of a fifth of the training images, by which settings are to be chosen. `--heirs`
-teaches so many fresh chips, as long and in the same way, by the trained chip's soft answers alone.
+teaches so many fresh chips, in the same way and as long (or `--heir-epochs`), by the trained chip's soft
+answers alone.
 
 Data: pictures in the folder of a data set, or "cifar10". Where these are a JPEG copy, as ours are, they are
 not the original, and the digital network is to be run on the same copy before anything is compared.
@@ -66,12 +67,13 @@ class Args(SeededChips, WithPrecision):
     chips: Count = 3  # identities, each a trial of its own
     channels: tuple[Count, ...] = (32, 64, 128)  # of each convolution
     stride: Count = 2  # of the first; at 1 it is pooled as the others
-    epochs: Positive = 6  # of every training, planned to its end
+    epochs: Positive = 6  # of a training, planned to its end
     batch: Count = 64
     learning_rate: Positive = 3e-3  # of Adam, falling linearly to zero
     shift: CountOrZero = 4  # pixels, each way
     flips: bool = True
     heirs: CountOrZero = 0  # fresh chips taught by each trained one
+    heir_epochs: Positive | None = None  # of an heir's teaching; by default as many as its teacher learned
     temperature: Positive = 4.0  # of its answers
     curve: Count = 4  # evaluations of a training, the last at its end
     held_out: bool = False  # judge by a fifth of the training images instead of the test images
@@ -164,7 +166,8 @@ class _Training:
     def __init__(self, trial: Trial, who: str, loss: Loss, teacher: "_Training | None" = None) -> None:
         args, self.images = trial.args, _images(trial.args.data, trial.args.held_out)
         self.trial, self.who, self.teacher = trial, who, teacher
-        data, self.steps = self.images.data, count_steps(self.images.data.train, args.batch, args.epochs)
+        self.epochs = args.epochs if teacher is None else args.heir_epochs or args.epochs
+        data, self.steps = self.images.data, count_steps(self.images.data.train, args.batch, self.epochs)
         task = ImageTask(_image(data), data.classes, args.channels, args.stride)
         self.identity = args.first_identity() + trial.chip + (0 if teacher is None else _heir_identity(who))
         self.seconds = 0.0  # of this process, while it learned
@@ -223,7 +226,7 @@ class _Training:
             "device": reference(self.trial.device),
             "method": self.trial.method,
             "chip": self.trial.chip,
-            "epochs": round(done * self.trial.args.epochs, 4),
+            "epochs": round(done * self.epochs, 4),
             "error": wrong / len(test.x),
             "reads": self.learner.reads,
             "cpu_seconds": round(self.seconds, 1),
