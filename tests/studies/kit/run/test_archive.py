@@ -64,7 +64,7 @@ def test_what_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     noise = random.Random(0).randbytes(600_000).hex()
     whole = path.read_text()
     path.write_text(trial_text("toy 0", [{"noise": noise}]))
-    with pytest.raises(ResultsError, match=r"rows\.jsonl\.gz would have \d+ bytes, at most 400000"):
+    with pytest.raises(ResultsError, match=r"rows\.jsonl\.gz would have \d+ bytes, at most 600000"):
         archive(folder, tmp_path / "archives")
     assert not (tmp_path / "archives").exists()
     path.write_text(whole)
