@@ -22,7 +22,7 @@ from learners.check.loss import loss_laws
 from learners.local.contrastive import InfoNCE, PatchInfoNCE
 from learners.local.goodness import GoodnessLoss
 from learners.local.groups import PerGroupLoss
-from studies.handing_on.lineage import RehearsalLoss, RehearsalTarget
+from studies.handing_on.rehearsal import RehearsalLoss, RehearsalTarget
 from tests.sampled import sampled
 
 F64 = torch.float64
