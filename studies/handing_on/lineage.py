@@ -93,9 +93,10 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     args, data = trial.args, load_data(trial.args.data)
-    judges = held_out(data).test if min(args.selection) < 1 else None
-    if judges is not None:
-        data = data._replace(train=held_out(data).train)
+    judges = None
+    if min(args.selection) < 1:
+        split = held_out(data)
+        data, judges = data._replace(train=split.train), split.test
     size = training_size(data, hidden=args.hidden, epochs=args.epochs)
     parents = _chips(trial, data, size, 0)
     train_from_labels(
@@ -111,7 +112,7 @@ def run(trial: Trial) -> Iterator[Row]:
         heirs = _chips(trial, data, size, generation)
         ledger = Ledger(heirs.spec)
         teachers = _teachers(trial, parents.port(), judges)
-        answering = _answering(parents.port(), teachers)
+        answering = parents.port() if trial.selection == 1 else _answering(parents.port(), teachers)
         _teach(trial, data, size, answering, metered(heirs.port(), ledger), stimuli, generation)
         parents.die()
         classes, ancestors = predicted_classes(heirs.port(), data.test.x), ancestors[teachers]

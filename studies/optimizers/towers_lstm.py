@@ -41,8 +41,7 @@ from learners.data import Dataset, Text, load_text
 from ..kit.digital.character_lstm import CharacterLSTM, chunks, losses
 from ..kit.digital.network_updates import UpdatedNetwork, train_network
 from ..kit.recipes.tower import Algorithm, Tower
-from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
-from ..kit.report.hyperparameter_courses import hyperparameter_courses
+from ..kit.report.hyperparameter_courses import ends_by_start, hyperparameter_courses
 from ..kit.report.tables import mean_with_interval, short_number
 from ..kit.run.ranges import Count, NonNegative, Positive, Range, Share
 from ..kit.run.study import Row
@@ -162,15 +161,6 @@ def _best_alone(ends: Sequence[Row]) -> dict[int, float]:
 def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     """The loss by where training began, and the rate and the decays as they go."""
     ends = [r for r in rows if r["what"] == "end"]
-    figure, (axis,) = panels(1, width=4.2, height=3.2)
-    for tuned_by, look in looks(r["tuned by"] for r in ends).items():
-        nats: dict[float, list[float]] = {}
-        for r in ends:
-            if r["tuned by"] == tuned_by:
-                nats.setdefault(r["start"], []).append(r["nats"])
-        course(axis, nats, label=f"tuned by {tuned_by}", **look)
-    axis.set(xlabel="learning rate at the start", ylabel="test loss, nats a character", xscale="log")
-    legend(figure)
-    note(figure, f"mean of {len({r['seed'] for r in ends})} networks; bands: {INTERVAL}")
+    figure = ends_by_start(ends, lambda r: r["nats"], ylabel="test loss, nats a character")
     courses = hyperparameter_courses([r for r in rows if r["what"] == "curve"], NAMES)
     return {"towers_lstm": figure, "towers_lstm_rates": courses}

@@ -41,8 +41,7 @@ from learners.data import Dataset, batches, count_steps, flip_images, held_out, 
 from ..kit.digital.network_updates import UpdatedNetwork, train_network
 from ..kit.digital.residual_network import ResidualNetwork
 from ..kit.recipes.tower import Algorithm, Tower
-from ..kit.report.figures import INTERVAL, course, legend, looks, note, panels
-from ..kit.report.hyperparameter_courses import hyperparameter_courses
+from ..kit.report.hyperparameter_courses import ends_by_start, hyperparameter_courses
 from ..kit.report.tables import percent_with_interval, points_between, short_number
 from ..kit.run.ranges import Count, CountOrZero, NonNegative, Positive, Range, Share
 from ..kit.run.study import Row
@@ -205,15 +204,6 @@ def _highest(rows: Sequence[Row], tuned_by: str, start: float) -> float:
 def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     """Error by where training began, and the rate and the momentum as they go."""
     ends = [r for r in rows if r["what"] == "end"]
-    figure, (axis,) = panels(1, width=4.2, height=3.2)
-    for tuned_by, look in looks(r["tuned by"] for r in ends).items():
-        errors: dict[float, list[float]] = {}
-        for r in ends:
-            if r["tuned by"] == tuned_by:
-                errors.setdefault(r["start"], []).append(100 * r["error"])
-        course(axis, errors, label=f"set by {tuned_by}", **look)
-    axis.set(xlabel="learning rate at the start", ylabel="test error, %", xscale="log", yscale="log")
-    legend(figure)
-    note(figure, f"mean of {len({r['seed'] for r in ends})} networks; bands: {INTERVAL}")
+    figure = ends_by_start(ends, lambda r: 100 * r["error"], ylabel="test error, %", yscale="log")
     courses = hyperparameter_courses([r for r in rows if r["what"] == "curve"], NAMES)
     return {"towers_resnet": figure, "towers_resnet_rates": courses}

@@ -7,7 +7,7 @@ a chip makes that of the first layer once for both passes. What bounds a figure 
 numbers alone.
 
 How the cost of the published learner's step grows with the batch, the width, the depth and the number of
-probes, and that of a fleet's with its chips, is an exponent fitted to the logarithms of three sizes each.
+probes, and that of a fleet's with its chips, is an exponent fitted to the logarithms of a few sizes each.
 
 A chip that relaxes is timed against a feed-forward chip of the same layers: its sweeps repeat all products
 but that of the first layer, whose input is clamped.
@@ -36,7 +36,7 @@ from learners.learner import Learner
 from learners.local import Hebbian
 from learners.rl import Argmax, ObservationNormalizer
 
-from ..kit.metrics.peers import READING, STEP, aihwkit_calls, torch_calls
+from ..kit.metrics.peers import READING, STEP, peer_calls
 from ..kit.metrics.timings import growth_exponent, normal, peak_memory, step_times, stepping, timed
 from ..kit.report.figures import PALETTE, note, panels
 from ..kit.report.tables import fixed, short_number
@@ -268,17 +268,18 @@ def _peers(args: Args) -> list[Row]:
         STEP: lambda: (x @ a.T, h @ b.T, d @ b, h.T @ x, d.T @ h),
     }
     rows: list[Row] = []
-    for name, call in {**torch_calls(), **aihwkit_calls()}.items():
-        seconds, unit = timed(max(3, args.repeats // 10), call, plain[name.partition(": ")[2]])
-        rows.append(
-            {
-                "what": name,
-                "us": 1e6 * seconds,
-                "yardstick_us": 1e6 * unit,
-                "ratio": seconds / unit,
-                "bound": f"{torch.get_num_threads()} threads",
-            }
-        )
+    with peer_calls() as calls:
+        for name, call in calls.items():
+            seconds, unit = timed(max(3, args.repeats // 10), call, plain[name.partition(": ")[2]])
+            rows.append(
+                {
+                    "what": name,
+                    "us": 1e6 * seconds,
+                    "yardstick_us": 1e6 * unit,
+                    "ratio": seconds / unit,
+                    "bound": f"{torch.get_num_threads()} threads",
+                }
+            )
     return rows
 
 

@@ -1,6 +1,7 @@
 """Steps of other libraries on the network of our own: torch's, and aihwkit's where it is installed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -15,32 +16,25 @@ READING = "reading 784 -> 256, batch 256"
 STEP = "training step 784-256-10 by backpropagation, batch 512"
 
 
-def torch_calls() -> dict[str, Callable[[], Any]]:
-    """What torch does, by name: a training step by fused Adam."""
-    with torch.random.fork_rng(devices=[]):  # its weights are drawn from the global generator
-        net = torch.nn.Sequential(torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
-    return {f"torch: {STEP}": _training(net, torch.optim.Adam(net.parameters(), 1e-3, fused=True))}
+@contextmanager
+def peer_calls() -> Iterator[dict[str, Callable[[], Any]]]:
+    """What other libraries do on the same shapes, by name; the global generator they draw from is put back.
 
-
-def aihwkit_calls() -> dict[str, Callable[[], Any]]:
-    """What aihwkit does on the same shapes, by name: a reading of a layer, and a training step, in two ways.
-
+    Torch trains by backpropagation and fused Adam. Of aihwkit (extra "peers", https://github.com/IBM/aihwkit)
     `TorchInferenceRPUConfig` is its tile in pure torch (noise-aware training, no pulses), `SingleRPUConfig`
-    its simulation of pulsed devices; both whole, and of default settings. https://github.com/IBM/aihwkit
-
-    Returns:
-        Nothing where aihwkit is not installed (extra "peers"), and only the former where its compiled tiles
-        do not run with this torch.
+    its simulation of pulsed devices; both whole, and of default settings. A tile compiled for another
+    torch is left out, with a warning.
     """
-    calls: dict[str, Callable[[], Any]] = {}
-    if find_spec("aihwkit") is not None:
-        for config in ("TorchInferenceRPUConfig", "SingleRPUConfig"):
-            try:
-                with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):
+        net = torch.nn.Sequential(torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
+        calls = {f"torch: {STEP}": _training(net, torch.optim.Adam(net.parameters(), 1e-3, fused=True))}
+        if find_spec("aihwkit") is not None:
+            for config in ("TorchInferenceRPUConfig", "SingleRPUConfig"):
+                try:
                     calls |= _aihwkit_calls(config)
-            except RuntimeError as problem:  # compiled for another torch
-                warn(f"aihwkit's {config} does not run here: {problem}", stacklevel=2)
-    return calls
+                except RuntimeError as problem:
+                    warn(f"aihwkit's {config} does not run here: {problem}", stacklevel=2)
+        yield calls
 
 
 def _aihwkit_calls(config: str) -> dict[str, Callable[[], Any]]:

@@ -1,11 +1,33 @@
-"""The figure of hyper-parameters over a training, a panel for each way of setting them."""
+"""Figures of tuned trainings: where they end by where they began, and hyper-parameters on the way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from ..run.study import Row
 from .figures import INTERVAL, course, legend, looks, note, panels
+
+
+def ends_by_start(ends: Sequence[Row], value: Callable[[Row], float], **axis_settings: Any) -> Figure:
+    """Draw what trainings came to by the learning rate they began with, a line for each "tuned by".
+
+    Args:
+        ends: rows of ends, each with "tuned by", "start" and "seed".
+        value: of such a row, what is drawn.
+        axis_settings: of the axis, as `ylabel` and `yscale`.
+    """
+    figure, (axis,) = panels(1, width=4.2, height=3.2)
+    for way, look in looks(r["tuned by"] for r in ends).items():
+        values: dict[float, list[float]] = {}
+        for r in ends:
+            if r["tuned by"] == way:
+                values.setdefault(r["start"], []).append(value(r))
+        course(axis, values, label=f"set by {way}", **look)
+    axis.set(xlabel="learning rate at the start", xscale="log", **axis_settings)
+    legend(figure)
+    note(figure, f"mean of {len({r['seed'] for r in ends})} networks; bands: {INTERVAL}")
+    return figure
 
 
 def hyperparameter_courses(rows: Sequence[Row], names: Mapping[str, str]) -> Figure:
