@@ -10,10 +10,10 @@ demo: $(READY)  ## run the main job on embedded data
 	$(BIN)/python -m studies heirs
 
 test: check  ## lint, types and the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 fuzz: $(READY)  ## property tests on fresh examples and more of them
-	HYPOTHESIS_PROFILE=fuzz OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	HYPOTHESIS_PROFILE=fuzz OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(READY)  ## lint and types
 	$(BIN)/ruff format --check .

@@ -1,11 +1,13 @@
-"""Without a label, chips come to show what a linear read-out needs: agreement, learned by perturbation.
+"""Without a label, chips come to show what a linear read-out needs: agreement, learned by measurements.
 
 Chips are taught by local contrastive agreement, through wires alone and with no labels, by one of two
 objectives: two views of an image (shifted, turned, scaled, sheared) agree; or what each patch of a view
 shows agrees with the average of the other patches of the other view, at two levels of two layers, greedily.
 Then they are frozen, and a linear read-out of all their taps (logistic regression, digital) is fitted to 10,
-100, 1,000 or all labels. Beside them: untrained chips of the same wiring, the exact gradient of the same
-chips by x-ray, and as many hidden neurons taught in place by the same labels and views.
+100, 1,000 or all labels. Gradients are told by node perturbation, or by mirrors of layers, which signs added
+to what drives these teach (`learners.local.MirroredFeedback`). Beside them: untrained chips of the same
+wiring, the exact gradient of the same chips by x-ray, and as many hidden neurons taught in place by the same
+labels and views.
 
 Published beside ours: Ren et al. (ICLR 2023, https://arxiv.org/abs/2210.03310), contrastive, linear read-out
 of CIFAR-10, M/8/16, test error: backprop 24.11 %, perturbed activities without local losses 54.59 %, with
@@ -14,10 +16,10 @@ them and groups 32.88 %. For MNIST by perturbation we found none.
 Theirs is another network on other data, without noise, with one direction a step; and `beside untrained` says
 what learning brings: the paired difference, at all labels, to the same chips as they were made. Both
 objectives stand in one table. With other patches each loss has many parts, for which there is no control
-variate yet, so that its estimates are the plain ones; with two views they are those of learned feedback.
+variate, so that estimates by perturbation are the plain ones; with two views they are those of learned
+feedback. A mirror knows all outputs of a layer at once and does not ask how many parts a loss has.
 
-Open questions: how a control variate could predict the losses of parts, which would let many patches learn as
-two views do; what deeper levels add; how much the choice of views is a label in disguise.
+Open questions: what deeper levels add; how much the choice of views is a label in disguise.
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,9 +47,9 @@ from learners import (
     fit,
     linear_decay,
 )
-from learners.data import Dataset, draw_batches, load_data
+from learners.data import Dataset, draw_batches, held_out, load_data
 from learners.learner import Learner
-from learners.local import Block, Greedy, InfoNCE, PatchInfoNCE, stack_views
+from learners.local import Block, Greedy, InfoNCE, MirroredFeedback, PatchInfoNCE, stack_views
 from learners.recipes import PROBE_SIZE
 
 from ..kit.data.augment import ViewRanges, random_view
@@ -64,7 +66,7 @@ from ..kit.run.references import reference
 from ..kit.run.study import Row
 
 Objective = Literal["two views", "other patches"]
-Method = Literal["untrained", "perturbation", "exact gradient", "labels"]
+Method = Literal["untrained", "perturbation", "mirrored feedback", "exact gradient", "labels"]
 PENALTY = 1.0  # of the read-out's weights; on held-out training data, where 0.1 to 10 hardly differ
 DRAWS = 5  # of each number of labels short of all
 
@@ -80,8 +82,8 @@ class Size(NamedTuple):
     learning_rate: float
 
 
-SMALL = Size(hidden=128, outputs=16, across=4, images=64, steps=1000, learning_rate=1e-2)
-LARGE = Size(hidden=1024, outputs=32, across=4, images=128, steps=1000, learning_rate=3e-3)
+SMALL = Size(hidden=128, outputs=16, across=2, images=64, steps=1000, learning_rate=1e-2)
+LARGE = Size(hidden=1024, outputs=32, across=2, images=128, steps=1000, learning_rate=3e-3)
 VIEWS = ViewRanges()
 PROBES = 4
 FEEDBACK = Feedback(decay=0.98, estimate_weight=0.03)  # on held-out MNIST .03 beats .2, on noisy chips
@@ -98,6 +100,8 @@ class Args(SeededChips):
     chips: Count = 5  # identities, a fleet
     hidden: Count | None = None  # neurons of a hidden layer; by default 128, or 1024 on large data
     steps: Count | None = None  # batches learned from; by default 1000
+    across: Count | None = None  # patches along a side of an image; by default 2
+    held_out: bool = False  # judge by a fifth of the training images, kept from all, and not by the test's
 
 
 TOY = Args(devices=(Mismatched(),), chips=1, hidden=16, steps=2, labels=(10,))
@@ -122,12 +126,13 @@ def plan(args: Args) -> list[Trial]:
 
 def run(trial: Trial) -> Iterator[Row]:
     data, size = load_data(trial.args.data), _size(trial)
+    data = held_out(data) if trial.args.held_out else data
     yield from _by_labels(trial, data, size) if trial.method == "labels" else _by_views(trial, data, size)
 
 
 def _size(trial: Trial) -> Size:
     args, data = trial.args, load_data(trial.args.data)
-    overrides = size_overrides(hidden=args.hidden, steps=args.steps)
+    overrides = size_overrides(hidden=args.hidden, steps=args.steps, across=args.across)
     size = (LARGE if is_large(data) else SMALL)._replace(**overrides)
     if size.hidden < size.across**2:  # a neuron or more for each patch
         raise ValueError(f"hidden is {size.hidden}, wanted at least {size.across**2}")
@@ -202,6 +207,8 @@ def _learner(trial: Trial, chip: Chip, stack: Sequence[Level], update: Update) -
             estimator = NodePerturbation(PROBE_SIZE, PROBES)
             feedback = FEEDBACK if whole else None
             learner = Descent(estimator, update, level.loss, delta_rule=whole, control_variate=feedback)
+        elif trial.method == "mirrored feedback":
+            learner = MirroredFeedback(update, level.loss)
         blocks.append(Block(len(level.layers), learner))
         first = last + 1
     return Greedy(blocks)
@@ -289,7 +296,7 @@ def figures(rows: Sequence[Row]) -> dict[str, Figure]:
     figure, axes = panels(len(devices), width=3.6, height=3.2, sharey=True)
     colors = {"two views": PALETTE[0], "other patches": PALETTE[1], "none": "black"}
     styles = {"untrained": (":", "o"), "perturbation": ("-", "s"), "exact gradient": ("--", "D")}
-    styles["labels"] = ("-", "^")
+    styles |= {"mirrored feedback": ("-.", "v"), "labels": ("-", "^")}
     rightmost = 10 * max([r["labels"] for r in ends if r["labels"]], default=1)  # where "all" is drawn
     for axis, device in zip(axes, devices, strict=False):
         of_device = [r for r in ends if r["device"] == device]
