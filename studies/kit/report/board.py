@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import Any, Final
+from typing import Final
 
 from matplotlib.figure import Figure
 
@@ -17,26 +17,21 @@ COLUMNS: Final = {  # what is ranked: the field of the rows, and what the table 
     "within_joules": "within the joules",
     "after_a_day": "after a day",
 }
-ALL: Final = "(mean rank)"
+ALL: Final = "(all)"
 
 
 def board_table(rows: Sequence[Row]) -> list[Row]:
-    """A line for each device and learner, with its rank on the device behind each accuracy.
+    """What each learner comes to over all devices; then a line for each device and learner, best first.
 
-    Then a line for each learner with its mean rank over the devices that it could be run on, and a line for
-    each thing that could not be run, with the reason.
+    Behind each accuracy stands its rank on the device, and over all devices the mean rank on those that it
+    could be run on. Then a line for each thing that could not be run, with the reason.
 
     Args:
         rows: of the study `league`.
     """
     ends, ranks = _ends(rows), _ranks(rows)
     lines = [_line(row, ranks) for row in sorted(ends, key=lambda row: _order(row, ends))]
-    lines += _mean_ranks(ends, ranks)
-    for row in rows:
-        if row["what"] == "not run":
-            words = {"learner": row["learner"], "at all reads": "not run", "why not": row["why"]}
-            lines.append({"class": row["class"], "device": short_reference(row["device"]), **words})
-    return lines
+    return [*_over_devices(ends, ranks), *lines, *_not_run(rows)]
 
 
 def _ends(rows: Iterable[Row]) -> list[Row]:
@@ -88,19 +83,40 @@ def _line(row: Row, ranks: dict[tuple[str, str, str], int]) -> Row:
     }
 
 
-def _mean_ranks(ends: Sequence[Row], ranks: dict[tuple[str, str, str], int]) -> list[Row]:
-    """Lines of learners by their mean rank at all reads, where there are several devices."""
-    devices = list(dict.fromkeys(row["device"] for row in ends))
-    if len(devices) < 2:
+def _over_devices(ends: Sequence[Row], ranks: dict[tuple[str, str, str], int]) -> list[Row]:
+    """A line for each learner with means over devices, by mean rank at all reads, where there are several."""
+    if len({row["device"] for row in ends}) < 2:
         return []
     lines: list[tuple[float, Row]] = []
-    for learner in dict.fromkeys(learner for _, learner, _ in ranks):
-        own = [d for d in devices if (d, learner, "accuracy") in ranks]
-        means = {key: fmean(ranks[d, learner, key] for d in own) for key in COLUMNS}
-        words: dict[str, Any] = {COLUMNS[key]: fixed(mean, 1) for key, mean in means.items()}
-        line = {"class": ALL, "device": f"{len(own)} devices", "learner": short_reference(learner), **words}
-        lines.append((means["accuracy"], line))
+    for learner in dict.fromkeys(row["learner"] for row in ends):
+        own = [row for row in ends if row["learner"] == learner]
+        devices = f"{len(own)} device{'s' * (len(own) > 1)}"
+        line = {"class": ALL, "device": devices, "learner": short_reference(learner)}
+        for key, name in COLUMNS.items():
+            found = [ranks[place] for row in own if (place := (row["device"], learner, key)) in ranks]
+            rank = fixed(fmean(found), 1) if found else "-"
+            line[name] = f"{fixed(100 * fmean(_mean(row, key) for row in own), 1)} ({rank})"
+        at_all = [ranks[row["device"], learner, "accuracy"] for row in own if row["access"] != "x-ray"]
+        lines.append((fmean(at_all) if at_all else 0.0, line))
     return [line for _, line in sorted(lines, key=lambda pair: pair[0])]
+
+
+def _not_run(rows: Sequence[Row]) -> list[Row]:
+    """A line for each learner and class that could not be run, devices with the same reason in one."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        if row["what"] == "not run":
+            alike.setdefault((row["class"], row["learner"], row["why"]), []).append(row["device"])
+    return [
+        {
+            "class": kind,
+            "device": ", ".join(map(short_reference, devices)),
+            "learner": learner,
+            "at all reads": "not run",
+            "why not": why,
+        }
+        for (kind, learner, why), devices in alike.items()
+    ]
 
 
 def board_figure(rows: Sequence[Row]) -> Figure:

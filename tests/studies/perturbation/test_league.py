@@ -86,8 +86,21 @@ def test_every_column_is_ranked_by_itself_and_the_x_ray_stands_outside() -> None
     assert ranks["b"] == ("(1)", "(3)") and ranks["a"] == ("(2)", "(2)") and ranks["dead"][0] == "(3)"
     assert ranks["exact gradient"] == ("(-)", "(-)")
     both = [*rows, end_row("b", 0.7, device="a:Two"), end_row("a", 0.8, device="a:Two")]
-    means = {r["learner"]: r["at all reads"] for r in board_table(both) if r["device"].endswith("devices")}
-    assert means == {"b": "1.5", "a": "1.5", "dead": "3.0"}
+    means = {r["learner"]: r["at all reads"] for r in board_table(both) if r["class"] == "(all)"}
+    assert means == {
+        "exact gradient": "95.0 (-)",
+        "b": "80.0 (1.5)",
+        "a": "80.0 (1.5)",
+        "dead": "0.0 (3.0)",
+    }
+    counts = [line["device"] for line in board_table(both)[:4]]
+    assert counts == ["1 device", "2 devices", "2 devices", "1 device"]
+
+
+def test_what_could_not_be_run_for_one_reason_stands_in_one_line() -> None:
+    why = {"what": "not run", "class": "smooth", "learner": "a", "why": "no taps"}
+    (line,) = board_table([{**why, "device": "a:One"}, {**why, "device": "a:Two"}])
+    assert (line["device"], line["why not"]) == ("One, Two", "no taps")
 
 
 def test_a_strangers_learner_is_tuned_alike_and_gets_its_row_by_one_command(
