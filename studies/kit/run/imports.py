@@ -13,10 +13,11 @@ import importlib.util
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from .canonical import canonical
 
@@ -24,6 +25,23 @@ _STANDARD = Path(sysconfig.get_path("stdlib")).resolve()
 TOOLKIT = ("analog", "learners", "distill", "studies")
 LIBRARIES = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "gymnasium")  # told by their versions
 Edit = Callable[[ast.Module], ast.Module]
+
+
+class _Import(NamedTuple):
+    """An import of one name."""
+
+    base: str  # from where
+    name: str | None  # which name; None: all
+    bound: str | None  # its name here
+    statement: ast.stmt
+
+
+class _Module(NamedTuple):
+    """What is read of a module's code."""
+
+    canonical: str
+    imports: tuple[_Import, ...]
+    only_passes_on: bool  # it is imports and `__all__` alone
 
 
 class ImportGraph:
@@ -40,7 +58,7 @@ class ImportGraph:
     def __init__(self, roots: Iterable[str], edits: Mapping[str, Edit] = MappingProxyType({})) -> None:
         self.imported: set[str] = set()  # modules that another module imports
         self._edits = edits
-        self._locate, self._parse = cache(locate), cache(_parse)
+        self._locate, self._source = cache(locate), cache(Path.read_bytes)
         self._read: dict[str, str] = {}  # code of modules that were read whole
         self._passed_on: dict[
             str, dict[str, str]
@@ -88,7 +106,7 @@ class ImportGraph:
         is_bound = False
         path = self._locate(package)
         assert path is not None
-        for base, name, bound, statement in _imports(package, path, self._parse(path)):
+        for base, name, bound, statement in self._module(package, path).imports:
             if wanted is None or bound in (wanted, None):
                 is_bound = is_bound or bound == wanted
                 if f"{bound} {base}" not in passed_on:
@@ -108,12 +126,13 @@ class ImportGraph:
         if path.suffix != ".py":  # compiled
             self._read[name] = path.read_bytes().hex()
             return
-        tree = self._parse(path)
-        if name in self._edits:
-            tree = self._edits[name](tree)
-        self._read[name] = canonical(tree)
-        for base, taken, _, _ in _imports(name, path, tree):
+        module = self._module(name, path, self._edits.get(name))
+        self._read[name] = module.canonical
+        for base, taken, _, _ in module.imports:
             self._follow(base, taken)
+
+    def _module(self, name: str, path: Path, edit: Edit | None = None) -> _Module:
+        return _read(name, path.name == "__init__.py", self._source(path), edit)
 
     def _counts(self, name: str, path: Path) -> bool:
         if _top(name) in LIBRARIES or _is_standard(name, path):
@@ -124,7 +143,7 @@ class ImportGraph:
         """Whether a module is a package of ours whose `__init__` is imports and `__all__` alone."""
         if _top(name) not in TOOLKIT or path.name != "__init__.py":
             return False
-        return all(map(_only_passes_on, self._parse(path).body))
+        return self._module(name, path).only_passes_on
 
 
 def _only_passes_on(statement: ast.stmt) -> bool:
@@ -163,11 +182,19 @@ def _spec(name: str) -> ModuleSpec | None:
     return PathFinder.find_spec(name, list(places)) if places else None
 
 
-def _imports(
-    name: str, path: Path, tree: ast.Module
-) -> Iterator[tuple[str, str | None, str | None, ast.stmt]]:
-    """Each import in a module: from where, which name (None: all), its name here, and the statement."""
-    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+@lru_cache(maxsize=1024)  # every study is made by nearly the same files
+def _read(name: str, is_package: bool, source: bytes, edit: Edit | None) -> _Module:
+    """Read a module's code, as an edit of it leaves it."""
+    tree = ast.parse(source)
+    if edit is not None:
+        tree = edit(tree)
+    imports = tuple(_imports(name, is_package, tree))
+    return _Module(canonical(tree), imports, all(map(_only_passes_on, tree.body)))
+
+
+def _imports(name: str, is_package: bool, tree: ast.Module) -> Iterator[_Import]:
+    """Each import in a module."""
+    package = name.split(".") if is_package else name.split(".")[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
@@ -175,11 +202,12 @@ def _imports(
             for alias in node.names:
                 all_names = alias.name == "*"
                 called = None if all_names else alias.asname or alias.name
-                yield base, None if all_names else alias.name, called, ast.ImportFrom(base, [alias], 0)
+                taken, statement = None if all_names else alias.name, ast.ImportFrom(base, [alias], 0)
+                yield _Import(base, taken, called, statement)
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 for base in (*(() if alias.asname else _parents(alias.name)), alias.name):
-                    yield base, None, alias.asname or _top(alias.name), ast.Import([alias])
+                    yield _Import(base, None, alias.asname or _top(alias.name), ast.Import([alias]))
 
 
 def _parents(name: str) -> list[str]:
@@ -196,7 +224,3 @@ def _is_standard(name: str, path: Path | None) -> bool:
     if path is None:
         return _top(name) in sys.stdlib_module_names
     return path.is_relative_to(_STANDARD) and not {"site-packages", "dist-packages"} & set(path.parts)
-
-
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_bytes())
