@@ -92,12 +92,13 @@ def _over_devices(ends: Sequence[Row], ranks: dict[tuple[str, str, str], int]) -
         own = [row for row in ends if row["learner"] == learner]
         devices = f"{len(own)} device{'s' * (len(own) > 1)}"
         line = {"class": ALL, "device": devices, "learner": short_reference(learner)}
+        means = {}
         for key, name in COLUMNS.items():
             found = [ranks[place] for row in own if (place := (row["device"], learner, key)) in ranks]
-            rank = fixed(fmean(found), 1) if found else "-"
-            line[name] = f"{fixed(100 * fmean(_mean(row, key) for row in own), 1)} ({rank})"
-        at_all = [ranks[row["device"], learner, "accuracy"] for row in own if row["access"] != "x-ray"]
-        lines.append((fmean(at_all) if at_all else 0.0, line))
+            means[key] = fmean(found) if found else None
+            right = fixed(100 * fmean(_mean(row, key) for row in own), 1)
+            line[name] = f"{right} ({fixed(means[key], 1) or '-'})"
+        lines.append((means["accuracy"] or 0.0, line))
     return [line for _, line in sorted(lines, key=lambda pair: pair[0])]
 
 

@@ -132,7 +132,7 @@ class ImportGraph:
             self._follow(base, taken)
 
     def _module(self, name: str, path: Path, edit: Edit | None = None) -> _Module:
-        return _read(name, path.name == "__init__.py", self._source(path), edit)
+        return _read_module(name, path.name == "__init__.py", self._source(path), edit)
 
     def _counts(self, name: str, path: Path) -> bool:
         if _top(name) in LIBRARIES or _is_standard(name, path):
@@ -183,7 +183,7 @@ def _spec(name: str) -> ModuleSpec | None:
 
 
 @lru_cache(maxsize=1024)  # every study is made by nearly the same files
-def _read(name: str, is_package: bool, source: bytes, edit: Edit | None) -> _Module:
+def _read_module(name: str, is_package: bool, source: bytes, edit: Edit | None) -> _Module:
     """Read a module's code, as an edit of it leaves it."""
     tree = ast.parse(source)
     if edit is not None:
