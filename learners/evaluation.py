@@ -1,4 +1,4 @@
-"""What a chip is worth: the share of examples that it names rightly, or its mean loss on them."""
+"""What a chip is worth: the share of examples that it names rightly, or of a variance that it explains."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ from .class_numbers import require_outputs
 from .data.sources import Source, as_source, in_pieces
 from .flattening import flatten_examples
 from .learner import Batch
-from .losses import Loss
+from .losses import Loss, Sharpened, SquaredError
 
 _PIECE = 2500  # examples that are measured at once, so that the taps fit in memory
 
@@ -71,6 +71,29 @@ def mean_loss(port: Port, data: Batch, loss: Loss) -> Tensor:
         total = total.to(port.spec.on) + loss(port.measure(batch.x).out, batch.target).double().sum(-1)
     settle()  # of all readings; nobody is told a loss of bad ones
     return total / len(data.x)
+
+
+def r_squared(port: Port, data: Batch, output_gain: float = 1.0) -> Tensor:
+    """The share of the targets' variance that a chip explains (the coefficient of determination).
+
+    It is 1 of a chip that is always right, 0 of one that always says the mean, and below 0 of worse ones.
+
+    Args:
+        port: one chip, or a fleet.
+        data: x (examples, features_in), target (examples, features).
+        output_gain: by which outputs are amplified digitally before they are compared.
+
+    Returns:
+        (*fleet,), float64.
+
+    Raises:
+        ValueError: the target is not of the shape of the outputs, or has no variance.
+    """
+    squared = mean_loss(port, data, Sharpened(SquaredError(), output_gain))
+    variance = data.target.double().var(0, correction=0).sum()
+    if not variance > 0:
+        raise ValueError("r_squared: all targets are the same, wanted some variance")
+    return 1 - 2 * output_gain * squared / variance.to(squared.device)
 
 
 def evaluate_source(port: Port, source: Source) -> Tensor:

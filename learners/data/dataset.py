@@ -15,12 +15,12 @@ from .split import split
 
 
 class Dataset(NamedTuple):
-    """Examples to learn from and examples to judge by: rows of numbers, and class numbers as targets."""
+    """Examples to learn from and examples to judge by: rows of numbers, with classes or values as targets."""
 
     name: str
-    train: Batch  # x (examples, features) float32, target (examples,) int64
+    train: Batch  # x (examples, features) float32, target (examples,) int64 or (examples, values) float32
     test: Batch
-    classes: int
+    classes: int  # 0 where targets are values
     checksum: str  # MD5 over all numbers
     shape: tuple[int, ...] = ()  # of an example before it became a row: (planes, height, width) of an image
     class_names: tuple[str, ...] = ()  # of class 0, 1, ..., where they have names
@@ -31,12 +31,18 @@ class Dataset(NamedTuple):
         """How many numbers an example has."""
         return self.train.x.shape[-1]
 
+    @property
+    def outputs(self) -> int:
+        """How many outputs a chip needs: one for each class, or for each value."""
+        return self.classes or self.train.target.shape[-1]
+
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.shape or (self.features,)))
         split = "" if self.split_seed is None else f", held out of all by seed {self.split_seed}"
+        targets = f"{self.classes} classes" if self.classes else f"{self.outputs} values"
         return (
             f"Dataset({self.name}, {len(self.train.x):,} examples of {shape} to learn from, "
-            f"{len(self.test.x):,} to judge by{split}, {self.classes} classes)"
+            f"{len(self.test.x):,} to judge by{split}, {targets})"
         )
 
     @classmethod
@@ -48,21 +54,23 @@ class Dataset(NamedTuple):
         Args:
             name: what tables and files call it.
             train: x (examples, features), or (examples, planes, height, width), which become rows; target
-                (examples,) int64.
+                (examples,) int64, or values (examples, values) float32.
             test: likewise.
             class_names: of class 0, 1, ..., where they have names.
 
         Raises:
-            BadData: the halves differ in the shape of examples, have no or too few targets, or all
-                examples to learn from are of one class.
+            BadData: the halves differ in the shape of examples or targets, have no or too few targets, or
+                all examples to learn from are of one class.
         """
         shape = tuple(train.x.shape[1:])
         for part in (train, test):
-            _require_pairs(name, part, shape)
+            _require_pairs(name, part, train)
         train, test = (Batch(part.x.flatten(1), part.target) for part in (train, test))
         digest = hashlib.md5(usedforsecurity=False)
         for tensor in (train.x, train.target, test.x, test.target):
             digest.update(tensor.contiguous().numpy().data)
+        if train.target.ndim > 1:
+            return cls(name, train, test, 0, digest.hexdigest(), shape)
         classes = int(train.target.max()) + 1
         if int(train.target.min()) == classes - 1:
             named = class_names[classes - 1] if class_names else classes - 1
@@ -109,13 +117,22 @@ class Dataset(NamedTuple):
         return cls.from_batches(name, train, test, class_names=class_names)._replace(split_seed=seed)
 
 
-def _require_pairs(name: str, part: Batch, shape: tuple[int, ...]) -> None:
-    """Refuse a half that has not a class number for each example, or examples of another shape."""
-    target = part.target
-    if not isinstance(target, Tensor) or target.dtype != torch.int64 or target.shape != part.x.shape[:1]:
+def _require_pairs(name: str, part: Batch, like: Batch) -> None:
+    """Refuse a half that has no target for each example, or examples or targets of another shape."""
+    target, count, shape = part.target, len(part.x), tuple(like.x.shape[1:])
+    has_values = isinstance(target, Tensor) and target.dtype == torch.float32 and target.ndim == 2
+    has_classes = isinstance(target, Tensor) and target.dtype == torch.int64 and target.ndim == 1
+    if not (has_values or has_classes) or len(target) != count:
         came = f"{target.dtype} {tuple(target.shape)}" if isinstance(target, Tensor) else repr(target)
-        raise BadData(f"{name}: target is {came}, wanted int64 class numbers ({len(part.x)},)")
+        raise BadData(
+            f"{name}: target is {came}, wanted int64 class numbers ({count},) or float32 values "
+            f"({count}, values)"
+        )
     if tuple(part.x.shape[1:]) != shape or not prod(part.x.shape):
         raise BadData(f"{name}: examples are {tuple(part.x.shape)} here and (..., {shape}) there")
-    if int(target.min()) < 0:
+    if target.shape[1:] != like.target.shape[1:]:
+        raise BadData(f"{name}: targets are {tuple(target.shape)} here and {tuple(like.target.shape)} there")
+    if has_classes and int(target.min()) < 0:
         raise BadData(f"{name}: the class number {int(target.min())} is negative; they begin at 0")
+    if has_values and not (target.numel() and bool(target.isfinite().all())):
+        raise BadData(f"{name}: targets are {tuple(target.shape)} values, wanted some, all finite")

@@ -20,15 +20,16 @@ from .images import has_class_folders, read_pictures
 from .npz import read_npz
 
 
-def load_data(where: str | Path, *, seed: int = 0) -> Dataset:
+def load_data(where: str | Path, *, seed: int = 0, values: bool = False) -> Dataset:
     """Load a data set; the numbers of pictures are from 0 to 1, planes first.
 
     "mnist" and "fashion-mnist" are read from $MORTAL_DATA/NAME when that folder exists, else downloaded once
     into the user's cache and checked against their MD5. "cifar10" is read from $MORTAL_DATA/cifar10.
+    "friedman1" has values for targets, none of the others has: to be learned by `SquaredError()`.
 
     Args:
         where: one of
-            "digits", "mnist", "fashion-mnist", "cifar10";
+            "digits", "mnist", "fashion-mnist", "cifar10", "friedman1";
             a folder, or a .zip, of pictures of one size: train/CLASS/*.png and test/CLASS/*.png, or
             CLASS/*.png. Classes are direct subfolders, pictures lie directly in them;
             a folder of four IDX files, gzipped or not, of any number of dimensions;
@@ -37,13 +38,23 @@ def load_data(where: str | Path, *, seed: int = 0) -> Dataset:
             judge by), or a function that returns one of these.
         seed: by which a fifth of every class is held out to judge by, where the data are not split; it then
             stands in the data set's `split_seed` and repr.
+        values: whether targets may be values instead of classes.
 
     Raises:
         BadData: naming the file or the module, what was found and what was wanted.
     """
-    name = str(where)
+    data = _load(str(where), seed)
+    if not (data.classes or values):
+        raise BadData(f"data: {str(where)!r} has values for targets, wanted classes")
+    return data
+
+
+def _load(name: str, seed: int) -> Dataset:
+    """The data set of a name, a path or a reference."""
     if name == "digits":
         return _digits()
+    if name == "friedman1":
+        return _friedman1()
     if name in SOURCES:
         return _from_idx(name, read_named(name))
     if name == "cifar10":
@@ -53,7 +64,7 @@ def load_data(where: str | Path, *, seed: int = 0) -> Dataset:
         return _read(path.expanduser(), seed)
     if ":" in name:
         return _import(name, seed)
-    known = ", ".join(("digits", *SOURCES, "cifar10"))
+    known = ", ".join(("digits", *SOURCES, "cifar10", "friedman1"))
     raise BadData(f"data: {name!r} is no folder, nor .zip or .npz, nor one of {known}, nor module:attribute")
 
 
@@ -74,6 +85,16 @@ def _digits() -> Dataset:
     order = torch.randperm(len(x), generator=stream(0, "data", "digits"))
     test, train = order[:360], order[360:]
     return Dataset.from_batches("digits", Batch(x[train], y[train]), Batch(x[test], y[test]))
+
+
+def _friedman1() -> Dataset:
+    """Friedman's first function (https://doi.org/10.1214/aos/1176347963) of 10 uniform inputs, 5 of which say
+    nothing, without noise, standardized: 1,600 and 400."""
+    from sklearn.datasets import make_friedman1  # slow to import
+
+    x, y = (torch.tensor(part, dtype=torch.float32) for part in make_friedman1(2_000, random_state=0))
+    y = ((y - y[:1_600].mean()) / y[:1_600].std()).unsqueeze(-1)
+    return Dataset.from_batches("friedman1", Batch(x[:1_600], y[:1_600]), Batch(x[1_600:], y[1_600:]))
 
 
 def _read(path: Path, seed: int) -> Dataset:

@@ -1,4 +1,4 @@
-"""Test examples that are held out of all, class by class."""
+"""Test examples that are held out of all, class by class where there are classes."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def split(name: str, examples: Batch, seed: int, class_names: Sequence[str] = ()
 
     Args:
         name: of the data set, by which and by the seed it is drawn.
-        examples: x (examples, ...), target (examples,) int64.
+        examples: x (examples, ...), target (examples,) int64 or values (examples, values).
         seed: of the choice.
         class_names: of class 0, 1, ..., for messages.
 
@@ -29,8 +29,9 @@ def split(name: str, examples: Batch, seed: int, class_names: Sequence[str] = ()
         BadData: a class has one example only.
     """
     generator, is_test = stream(seed, "data", "split", name), torch.zeros(len(examples.x), dtype=torch.bool)
-    for number in examples.target.unique().tolist():
-        members = (examples.target == number).nonzero()[:, 0]
+    groups = examples.target if examples.target.ndim == 1 else torch.zeros_like(is_test)  # values: all alike
+    for number in groups.unique().tolist():
+        members = (groups == number).nonzero()[:, 0]
         if len(members) < 2:
             word = class_names[number] if class_names else number
             raise BadData(f"{name}: class {word} has one example; to hold some out it takes two or more")

@@ -20,7 +20,8 @@ A learner of one's own is tuned in the same way, and its row stands beside those
 
 Names are those of `studies.kit.recipes.methods`, ours and alternatives of the literature. What else is named
 is called with its arguments and then with the loss of the task (see there). Data of your own are a folder or
-`module:attribute`.
+`module:attribute`. Where targets are values, as in `--data friedman1`, accuracy is the share of their
+variance that a chip explains.
 
 Published: nothing at equal cost over several devices that we know of. Skalli et al. (2025),
 https://arxiv.org/abs/2503.16943, compare five methods on one laser network.
@@ -40,13 +41,13 @@ from analog import Chip, Dead, Mismatched, Port
 from analog.access import Access, NoAccess
 from analog.devices import ZOO, Hopfield, LinearECRAM, Resistive, SoftBoundsRRAM
 from analog.wires import withheld
-from learners import CrossEntropy, evaluate
+from learners import CrossEntropy, SquaredError
 from learners.data import Dataset, load_data
 
-from ..kit.recipes.equal_reads import Settings, accuracy_within, rounded
+from ..kit.recipes.equal_reads import Settings, accuracy_within, scores
 from ..kit.recipes.methods import NAMES, AnyLearner, default_size, method_name, takes_update
 from ..kit.recipes.published_learner import WRITE_THRESHOLD
-from ..kit.recipes.technologies import DeviceClass, device_class, suitable_layers, suitable_loss
+from ..kit.recipes.technologies import DeviceClass, device_class, output_gain, suitable_layers, suitable_loss
 from ..kit.recipes.training_size import training_size
 from ..kit.recipes.tuned import TRIES, Comparison
 from ..kit.report.board import board_figure, board_table
@@ -60,7 +61,7 @@ DAY: Final = 86_400.0  # s
 
 @dataclass(frozen=True)
 class Args(SeededChips):
-    data: str = "digits"  # digits, mnist, fashion-mnist, a folder, or module:attribute
+    data: str = "digits"  # mnist, fashion-mnist, friedman1 (a regression), a folder, or module:attribute
     devices: tuple[AnyDevice, ...] = (Mismatched(), *ZOO, Hopfield(), Resistive())  # each, by every learner
     learners: tuple[AnyLearner, ...] = NAMES  # type: ignore[assignment]  # names, as they are
     tuned_on: tuple[AnyDevice, ...] = (
@@ -82,6 +83,10 @@ class Args(SeededChips):
     batch: Count = 64  # examples of a step
     learning_rate: Positive | None = None  # of Adam, tried first; by default .01, or .006 on large data
     points: Count = 16  # of the curve, evenly over the reads
+
+    def load_data(self, where: str) -> Dataset:
+        """The data set of a task; its targets may be values."""
+        return load_data(where, values=True)
 
 
 TOY = Args(
@@ -124,7 +129,7 @@ def plan(args: Args) -> list[Trial]:
 
 
 def run(trial: Trial) -> Iterator[Row]:
-    args, data = trial.args, load_data(trial.args.data)
+    args, data = trial.args, trial.args.load_data(trial.args.data)
     about: Row = {"class": trial.kind, "learner": method_name(trial.learner)}
     total, refusal, settings = len(trial.devices) + 1, "", Settings()
     try:
@@ -174,7 +179,7 @@ def _comparison(args: Args, data: Dataset, device: Any) -> Comparison:
         suitable_layers(device, data, *(size.hidden,) * args.depth),
         data,
         args.reads,
-        suitable_loss(device, CrossEntropy()),
+        suitable_loss(device, CrossEntropy() if data.classes else SquaredError()),
         None if access == Access() else partial(_shown, access=access),
         args.seed,
         args.batch,
@@ -207,7 +212,7 @@ def _train(trial: Trial, data: Dataset, device: Any, settings: Settings) -> Iter
 
 
 def _accuracy(chips: Chip, data: Dataset) -> list[float]:
-    return rounded(evaluate(chips.port(), data.test))
+    return scores(chips.port(), data, output_gain(chips.device))
 
 
 def _after(chips: Chip, data: Dataset, seconds: float) -> list[float]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from analog import Chip, Ideal, Mismatched, mlp, stream, xray
-from learners import Batch, CrossEntropy, evaluate
+from learners import Batch, CrossEntropy, evaluate, r_squared
 from learners.evaluation import mean_loss
 
 X = torch.rand(3000, 4, generator=stream(0, "evaluation"))
@@ -37,3 +37,19 @@ def test_the_mean_loss_of_many_examples_is_that_of_all_at_once() -> None:
     losses = mean_loss(chips.port(), Batch(x, target), CrossEntropy())
     wanted = CrossEntropy()(xray.respond(chips, x).out, target).double().mean(-1)
     torch.testing.assert_close(losses, wanted)
+
+
+def test_explained_variance_is_one_of_the_truth_and_none_of_the_mean() -> None:
+    """Of each chip, behind a digital gain or not; what is worse than the mean comes out below 0."""
+    chips = Chip(Ideal(), mlp(4, 5, 2), [1, 2])
+    said = xray.respond(chips, X).out
+    torch.testing.assert_close(r_squared(chips.port(), Batch(X, said[0]))[0].item(), 1.0)
+    torch.testing.assert_close(r_squared(chips.port(), Batch(X, 3 * said[1]), output_gain=3.0)[1].item(), 1.0)
+    shown = said[0].double()
+    for target in (said[1], -said[0], said[0] + 1):
+        wrong, spread = shown - target.double(), target.double() - target.double().mean(0)
+        wanted = 1 - wrong.square().sum() / spread.square().sum()
+        found = r_squared(chips.port(), Batch(X, target))[0]
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="all targets are the same"):
+        r_squared(chips.port(), Batch(X, torch.ones(3000, 2)))

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Generator, Tensor
 
 from analog import Budget, Chip, Dead, Ledger, OverBudget, Port, Spec, budgeted, metered, stream
-from learners import CrossEntropy, Loss, Update, accumulate, adam, evaluate, fit, linear_decay
+from learners import CrossEntropy, Loss, Update, accumulate, adam, evaluate, fit, linear_decay, r_squared
 from learners.access import stated_access
 from learners.data import Dataset, draw_batches
 from learners.learner import Learner
@@ -16,6 +17,7 @@ from ..run.references import reference
 from ..run.study import Row
 from .deep_chips import scaled_per_chip
 from .methods import Setup, make_learner, method_name, passed, takes_update
+from .technologies import output_gain
 
 PILOT = 10  # steps by which the reads of a step are counted
 LEARNING_RATE = 1e-2  # of Adam, on a chip of 64 hidden neurons
@@ -142,9 +144,9 @@ def train_within_reads(
         points: how often accuracy is told, the end included.
 
     Yields:
-        rows with device, learner, accuracy (one of each chip) and done; reads, pulses, joules and seconds,
-        those of a second array among them; what it descends by, and whether the read-out learns by its delta
-        rule; "what" of the last is "end", of others "curve".
+        rows with device, learner, accuracy (one of each chip, as `scores` has it) and done; reads, pulses,
+        joules and seconds, those of a second array among them; what it descends by, and whether the read-out
+        learns by its delta rule; "what" of the last is "end", of others "curve".
 
     Raises:
         TooDear: the reads do not pay for one step.
@@ -159,12 +161,12 @@ def train_within_reads(
     about |= described(named, learner, chip.spec)
     wires = budgeted(port, ledger, Budget(reads=reads))
     examples = draw_batches(data.train, batch, reads, _generator(seed, "order"))
-    told = 1
+    told, scored = 1, partial(scores, port, data, output_gain(chip.device))
     try:
         for _ in fit(learner, wires, examples, _generator(seed, "probes")):
             if ledgers.reads >= told * reads / points and told < points:
                 told = int(points * ledgers.reads / reads) + 1
-                yield {"what": "curve", **about, **_row(port, data, ledgers, reads)}
+                yield {"what": "curve", **about, **_row(scored(), ledgers, reads)}
             if ledgers.reads >= reads:
                 break
     except OverBudget:
@@ -172,7 +174,7 @@ def train_within_reads(
     except Dead as end:
         yield {"what": "end", **about, "accuracy": [], "died": str(end), "done": 1.0}
         return
-    yield {"what": "end", **about, **_row(port, data, ledgers, reads), "done": 1.0}
+    yield {"what": "end", **about, **_row(scored(), ledgers, reads), "done": 1.0}
 
 
 def described(named: Named, learner: Learner, spec: Spec) -> Row:
@@ -186,9 +188,9 @@ def described(named: Named, learner: Learner, spec: Spec) -> Row:
     }
 
 
-def _row(port: Port, data: Dataset, ledgers: Ledgers, reads: int) -> Row:
+def _row(accuracy: list[float], ledgers: Ledgers, reads: int) -> Row:
     return {
-        "accuracy": rounded(evaluate(port, data.test)),
+        "accuracy": accuracy,
         "reads": ledgers.reads,
         "pulses_per_cell": sum(float(ledger.pulses_per_cell.mean()) for ledger in ledgers.opened),
         "joules": sum(float(ledger.joules.mean()) for ledger in ledgers.opened),
@@ -197,9 +199,16 @@ def _row(port: Port, data: Dataset, ledgers: Ledgers, reads: int) -> Row:
     }
 
 
-def rounded(accuracy: Tensor) -> list[float]:
-    """The accuracy of each chip, as rows keep it."""
-    return [round(a, 6) for a in accuracy.reshape(-1).tolist()]
+def scores(port: Port, data: Dataset, gain: float = 1.0) -> list[float]:
+    """The share of test examples that each chip names rightly, or of the variance of values that it explains.
+
+    Args:
+        port: one chip, or a fleet.
+        data: by whose test examples it is judged.
+        gain: digital, behind the outputs, where values are compared.
+    """
+    judged = evaluate(port, data.test) if data.classes else r_squared(port, data.test, gain)
+    return [round(score, 6) for score in judged.reshape(-1).tolist()]
 
 
 def accuracy_within(curve: Sequence[Row], key: str, limit: float) -> list[float]:

@@ -27,13 +27,13 @@ def suitable_layers(
 
     Args:
         device: the technology.
-        data: what the chip is to classify.
+        data: what the chip is to learn.
         hidden: neurons of each hidden layer.
         input_gain: V, of a full input where they come in pairs.
     """
     if device.synapse != "difference":
-        return mlp(data.features, *hidden, data.classes)
-    first, *above = mlp(2 * (data.features + 1), *hidden, data.classes, bias=False)
+        return mlp(data.features, *hidden, data.outputs)
+    first, *above = mlp(2 * (data.features + 1), *hidden, data.outputs, bias=False)
     wide = dense(first.features_in, first.features, bias=False, linear=first.linear)
     return prepared(wide, Paired(input_gain)), *above
 

@@ -50,7 +50,7 @@ def training_size(data: Dataset, **sizes: Any) -> TrainingSize:
 
 def network(data: Dataset, hidden: int) -> tuple[Layer, ...]:
     """The layers of a chip: a hidden one and a linear read-out."""
-    return mlp(data.features, hidden, data.classes)
+    return mlp(data.features, hidden, data.outputs)
 
 
 def require_examples(flag: str, count: int, data: Dataset) -> None:

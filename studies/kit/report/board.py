@@ -24,7 +24,8 @@ def board_table(rows: Sequence[Row]) -> list[Row]:
     """What each learner comes to over all devices; then a line for each device and learner, best first.
 
     Behind each accuracy stands its rank on the device, and over all devices the mean rank on those that it
-    could be run on. Then a line for each thing that could not be run, with the reason.
+    could be run on. A chip that explains less than nothing of the values of a regression counts as 0. Then a
+    line for each thing that could not be run, with the reason.
 
     Args:
         rows: of the study `league`.
@@ -45,7 +46,11 @@ def _order(row: Row, ends: Sequence[Row]) -> tuple[int, float]:
 
 
 def _mean(row: Row, key: str) -> float:
-    return fmean(row.get(key) or [0.0])  # what died knows nothing
+    return fmean(_scores(row, key) or [0.0])  # what died knows nothing
+
+
+def _scores(row: Row, key: str) -> list[float]:
+    return [max(0.0, score) for score in row.get(key) or []]
 
 
 def _ranks(rows: Sequence[Row]) -> dict[tuple[str, str, str], int]:
@@ -63,7 +68,7 @@ def _ranks(rows: Sequence[Row]) -> dict[tuple[str, str, str], int]:
 def _line(row: Row, ranks: dict[tuple[str, str, str], int]) -> Row:
     def cell(key: str) -> str:
         rank = ranks.get((row["device"], row["learner"], key))
-        words = percent_with_interval(row.get(key) or []) or "died"
+        words = percent_with_interval(_scores(row, key)) or "died"
         return f"{words} ({rank})" if rank else f"{words} (-)"
 
     return {
@@ -134,7 +139,7 @@ def board_figure(rows: Sequence[Row]) -> Figure:
     for axis, kind in zip(axes, classes, strict=False):
         for device in dict.fromkeys(row["device"] for row in ends if row["class"] == kind):
             own = [row for row in ends if row["device"] == device]
-            errors = [max(100 - 100 * fmean(row["accuracy"]), 0.1) for row in own]
+            errors = [max(100 - 100 * _mean(row, "accuracy"), 0.1) for row in own]
             places = [learners.index(row["learner"]) for row in own]
             style = {**look[device], "ls": "", "alpha": 0.8}
             axis.plot(errors, places, **style, label=short_reference(device))

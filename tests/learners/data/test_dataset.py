@@ -65,3 +65,33 @@ def test_pictures_become_numbers_planes_first() -> None:
 def test_what_gives_no_pairs_is_refused(train: Any, says: str) -> None:
     with pytest.raises(BadData, match=says):
         Dataset.from_torch("mine", train, train)
+
+
+def test_targets_may_be_values() -> None:
+    values = torch.rand(12, 2, generator=stream(0, "y"))
+    data = Dataset.from_batches("mine", Batch(X, values), Batch(X[:3], values[:3]))
+    assert data.classes == 0 and data.outputs == 2 and torch.equal(data.train.target, values)
+    assert repr(data).endswith("3 to judge by, 2 values)")
+    parted = Dataset.from_split("mine", Batch(X, values))
+    assert len(parted.test.x) == 2 and len(parted.train.x) == 10 and parted.outputs == 2
+    classes = Dataset.from_batches("mine", Batch(X, Y), Batch(X[:3], Y[:3]))
+    assert classes.outputs == classes.classes == 3 and classes.checksum != data.checksum
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "says"),
+    [
+        (
+            Y.float(),
+            Y.float(),
+            r"target is torch.float32 \(12,\), wanted int64 class numbers \(12,\) or float32",
+        ),
+        (Y[:, None].double(), Y[:, None].double(), r"target is torch.float64 \(12, 1\), wanted"),
+        (Y[:, None].float(), Y, r"targets are \(12,\) here and \(12, 1\) there"),
+        (Y[:, None].float() / 0, Y[:, None].float(), "wanted some, all finite"),
+        (torch.zeros(12, 0), torch.zeros(12, 0), r"targets are \(12, 0\) values, wanted some"),
+    ],
+)
+def test_values_that_are_none_are_refused(train: Any, test: Any, says: str) -> None:
+    with pytest.raises(BadData, match=says):
+        Dataset.from_batches("mine", Batch(X, train), Batch(X, test))

@@ -114,7 +114,7 @@ def test_bad_files_are_named_and_refused(folder: Path, harm: Callable[[Path], No
 
 
 def test_a_place_that_is_not_there(tmp_path: Path) -> None:
-    known = "digits, mnist, fashion-mnist, cifar10"
+    known = "digits, mnist, fashion-mnist, cifar10, friedman1"
     with pytest.raises(BadData, match=f"is no folder, nor .zip or .npz, nor one of {known}, nor module:attr"):
         load_data(str(tmp_path / "nowhere"))
 

@@ -62,3 +62,16 @@ def test_a_folder_of_neither_kind_is_told_of_both(tmp_path: Path) -> None:
             BadData, match=r"neither class folders of pictures \(CLASS/\*.png\) nor IDX files"
         ):
             load_data(tmp_path)
+
+
+def test_values_are_given_to_those_that_ask_for_them() -> None:
+    data = load_data("friedman1", values=True)
+    assert data.outputs == 1 and data.features == 10 and len(data.train.x) == 1600 and len(data.test.x) == 400
+    assert abs(float(data.train.target.mean())) < 1e-5 and abs(float(data.train.target.std()) - 1) < 1e-5
+    x, y = data.test.x.double(), data.test.target.double().squeeze(1)
+    curve = (
+        10 * (torch.pi * x[:, 0] * x[:, 1]).sin() + 20 * (x[:, 2] - 0.5).square() + 10 * x[:, 3] + 5 * x[:, 4]
+    )
+    assert float(torch.corrcoef(torch.stack([curve, y]))[0, 1]) > 0.999999
+    with pytest.raises(BadData, match="'friedman1' has values for targets, wanted classes"):
+        load_data("friedman1")

@@ -97,6 +97,21 @@ def test_every_column_is_ranked_by_itself_and_the_x_ray_stands_outside() -> None
     assert counts == ["1 device", "2 devices", "2 devices", "1 device"]
 
 
+def test_a_regression_is_judged_by_what_it_explains() -> None:
+    """A chip of small outputs is judged behind its digital gain; what does harm counts as nothing."""
+    args = replace(league.TOY, data="friedman1", devices=(Ideal(), Hopfield()), reads=60_000, tries=1)
+    args = replace(args, learners=("exact gradient", "equilibrium propagation"))
+    ends = {
+        (row["device"].rpartition(":")[2], row["learner"]): row
+        for row in rows_of(args)
+        if row["what"] == "end"
+    }
+    assert min(ends["Ideal", "exact gradient"]["accuracy"]) > 0.6
+    assert min(ends["Hopfield", "equilibrium propagation"]["accuracy"]) > 0.5
+    (line,) = board_table([end_row("harmful", -7.0)])
+    assert line["at all reads"].startswith("0.00")
+
+
 def test_what_could_not_be_run_for_one_reason_stands_in_one_line() -> None:
     why = {"what": "not run", "class": "smooth", "learner": "a", "why": "no taps"}
     (line,) = board_table([{**why, "device": "a:One"}, {**why, "device": "a:Two"}])
