@@ -16,7 +16,7 @@ from .estimators.gradient import Gradient
 from .estimators.node import NodePerturbation
 from .estimators.schemes import antithetic, leave_one_out, one_sided
 from .estimators.weight import WeightPerturbation
-from .evaluation import evaluate, r_squared
+from .evaluation import evaluate
 from .learner import Batch, Learner, Step, fit
 from .losses import BinaryCrossEntropy, CrossEntropy, Loss, MeasuredLoss, SquaredError
 from .measured_feedback import MeasuredFeedback
@@ -71,7 +71,6 @@ __all__ = [
     "load_state",
     "momentum",
     "one_sided",
-    "r_squared",
     "rademacher",
     "recipes",
     "rmsprop",

@@ -96,23 +96,31 @@ def _results(device: Any, boards: Sequence[StoredRun]) -> Iterator[str]:
             for line in board_table([row for row in own if row["what"] == "end"])
         ]
         if rows:
-            yield _best(own)
+            yield _best(own, board)
             yield "\n".join(markdown_table(rows)).replace(" ± ", "\u00a0±\u00a0")
-            yield f"Right %, 95 % intervals, ranks: {{ref}}`league <archive-{board.place.name}>`."
+            place = f"{{ref}}`league <archive-{board.place.name}>`"
+            yield f"Right % (of a regression, variance explained %), 95 % intervals, ranks: {place}."
 
 
-def _best(rows: Sequence[dict[str, Any]]) -> str:
+def _task(board: StoredRun) -> str:
+    """What the chips of a league learned, in words."""
+    made_by = board.manifest["made_by"]
+    layers = f", {made_by['depth']} hidden layers" if made_by["depth"] > 1 else ""
+    return f"{made_by['data']}{layers}"
+
+
+def _best(rows: Sequence[dict[str, Any]], board: StoredRun) -> str:
     """Which learner does best through the wires, what it takes, and what is left of it after a day."""
     ends = [r for r in rows if r["what"] == "end" and r["accuracy"] and r["access"] != "x-ray"]
     if not ends:
-        return "No learner could be run on it."
+        return f"On {_task(board)} no learner could be run."
     best = max(ends, key=lambda r: sum(r["accuracy"]))
     count = len(best["accuracy"])
     right, later = (100 * sum(best[key]) / count for key in ("accuracy", "after_a_day"))
     return (
-        f"The best through its wires is **{short_reference(best['learner'])}** (access: {best['access']}): "
-        f"{right:.1f} % right in the mean of {count} chips after {best['reads']:,} reads, "
-        f"{best['pulses_per_cell']:.0f} pulses of each cell and {best['joules']:.1g} J, {later:.1f} % a day "
+        f"On {_task(board)} the best through its wires is **{short_reference(best['learner'])}** "
+        f"(access: {best['access']}): {right:.1f} % in the mean of {count} chips after "
+        f"{best['reads']:,} reads, {best['pulses_per_cell']:.0f} pulses of each cell and {best['joules']:.1g} J, {later:.1f} % a day "
         "later."
     )
 
@@ -129,7 +137,7 @@ def _index(kinds: Sequence[type], boards: Sequence[StoredRun]) -> str:
     rows = []
     for kind in kinds:
         best = [
-            _best([r for r in board.rows if r.get("device") == reference(device)])
+            _best([r for r in board.rows if r.get("device") == reference(device)], board)
             for device in _of_kind(kind)
             for board in boards
             if any(r["what"] == "end" and r["device"] == reference(device) for r in board.rows)

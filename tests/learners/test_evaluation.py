@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from analog import Chip, Ideal, Mismatched, mlp, stream, xray
-from learners import Batch, CrossEntropy, evaluate, r_squared
-from learners.evaluation import mean_loss
+from learners import Batch, CrossEntropy, evaluate
+from learners.evaluation import mean_loss, r_squared
 
 X = torch.rand(3000, 4, generator=stream(0, "evaluation"))
 

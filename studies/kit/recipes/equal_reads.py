@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from torch import Generator, Tensor
 
 from analog import Budget, Chip, Dead, Ledger, OverBudget, Port, Spec, budgeted, metered, stream
-from learners import CrossEntropy, Loss, Update, accumulate, adam, evaluate, fit, linear_decay, r_squared
+from learners import CrossEntropy, Loss, Update, accumulate, adam, evaluate, fit, linear_decay
 from learners.access import stated_access
 from learners.data import Dataset, draw_batches
+from learners.evaluation import r_squared
 from learners.learner import Learner
 
 from ..run.references import reference
