@@ -120,8 +120,8 @@ def _best(rows: Sequence[dict[str, Any]], board: StoredRun) -> str:
     return (
         f"On {_task(board)} the best through its wires is **{short_reference(best['learner'])}** "
         f"(access: {best['access']}): {right:.1f} % in the mean of {count} chips after "
-        f"{best['reads']:,} reads, {best['pulses_per_cell']:.0f} pulses of each cell and {best['joules']:.1g} J, {later:.1f} % a day "
-        "later."
+        f"{best['reads']:,} reads, {best['pulses_per_cell']:.0f} pulses of each cell and "
+        f"{best['joules']:.1g} J, {later:.1f} % a day later."
     )
 
 
