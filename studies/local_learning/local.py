@@ -6,10 +6,12 @@ each group of channels (LG). All see the same batches; all but BP's take the sam
 network is theirs for MNIST, 784-512-512 in 16 groups-10 (M/1/16; `--channels 256 --groups 1` is S/1/1). The
 block's head is a digital delta-rule read-out; the chip's own read-out learns by its delta rule on top. Beside
 their rows stand LG-FG-A with mirrors and FG-A with feedback that is learned or measured, as in `in_place`:
-all of these learn or measure a model of the chip, which the rows of Ren et al. do not. BP has the best of
-five rates, on held-out training data; the rate of all others is that of `in_place`; on held-out training
-data twice as much did no better with normalized activity, which makes the rate matter less than plain
-activity does.
+all of these learn or measure a model of the chip, which the rows of Ren et al. do not. `--learners "feedback
+alignment" "direct feedback alignment"` are those of their comparison that send errors back by chance.
+
+BP has the best of five rates, on held-out training data; the rate of all others is that of `in_place`; on
+held-out training data twice as much did no better with normalized activity, which makes the rate matter less
+than plain activity does.
 
 Ours on MNIST, test error % of one `Mismatched` chip (`--data mnist --devices analog:Mismatched --chips 1`,
 seed 0, 15 epochs, 4.5 M readings, 3 to 6 minutes a row on a busy core), beside Ren, Kornblith, Liao and
@@ -42,7 +44,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal, cast, get_args
 
 from matplotlib.figure import Figure
 from torch import Generator
@@ -68,15 +70,18 @@ from ..kit.run.ranges import Count, Positive
 from ..kit.run.references import reference, short_reference
 from ..kit.run.study import Row
 
-AnyLearner = Annotated[Method | Recipe | Learner, learner_by_name(get_args(Method))]
+RandomFeedback = Literal["feedback alignment", "direct feedback alignment"]  # of the source's comparison
+GRID: Final = get_args(Method)
+NAMES: Final = (*GRID, *get_args(RandomFeedback))
+AnyLearner = Annotated[Method | RandomFeedback | Recipe | Learner, learner_by_name(NAMES)]
 Optimizer = Literal["adam", "momentum"]
 MOMENTUM_RATE: Final = 0.03  # of .01 to .3, by LG-FG-A after an epoch on held-out MNIST, one probe a step
 EXACT: Final = ("BP", "L-BP", "LG-BP")
 PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
     (256, 1): {"BP": 2.66, "L-BP": 2.38, "LG-BP": 2.43, "FG-W": 9.25, "FG-A": 3.24}
-    | {"LG-FG-W": 9.25, "LG-FG-A": 3.24},
+    | {"LG-FG-W": 9.25, "LG-FG-A": 3.24, "feedback alignment": 2.82, "direct feedback alignment": 3.31},
     (512, 16): {"BP": 2.41, "L-BP": 2.16, "LG-BP": 2.81, "FG-W": 8.56, "FG-A": 3.76}
-    | {"LG-FG-W": 5.66, "LG-FG-A": 2.55},
+    | {"LG-FG-W": 5.66, "LG-FG-A": 2.55, "feedback alignment": 2.90, "direct feedback alignment": 3.17},
 }
 
 
@@ -84,7 +89,7 @@ PUBLISHED: Final = {  # test error %, MNIST, by channels and groups
 class Args(SeededChips):
     data: str = "digits"  # digits, mnist, fashion-mnist, or a folder, of pictures or IDX files
     devices: tuple[AnyDevice, ...] = (Ideal(), Mismatched(), SoftBoundsRRAM())  # each, by every method
-    learners: tuple[AnyLearner, ...] = get_args(Method)  # rows of the grid
+    learners: tuple[AnyLearner, ...] = GRID  # of the grid, of random feedback, or of your own
     chips: Count = 3  # identities, one fleet
     channels: Count | None = None  # of both hidden layers; by default 64, or 512 on large data
     groups: Count | None = None  # of channels; by default 4, or 16 on large data
@@ -170,9 +175,9 @@ def _layers(data: Dataset, args: Args) -> tuple[Layer, ...]:
 def _learner(trial: Trial, chip: Chip, update: Update, probes: int, steps: int) -> Learner:
     """A row of the grid, or a learner of one's own on the same chip."""
     method, (_, groups) = trial.method, _network(load_data(trial.args.data), trial.args)
-    if not isinstance(method, str):
+    if method not in GRID:
         return make_learner(method, Setup(chip, update, probes, steps=steps))
-    return ren2023.Recipe(method, probes, update, groups, trial.args.own_heads).learner(chip)
+    return ren2023.Recipe(cast(Method, method), probes, update, groups, trial.args.own_heads).learner(chip)
 
 
 @lru_cache

@@ -1,5 +1,6 @@
 """The grid's references are exact, and its rows are laid beside the published column of their network."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,6 +45,15 @@ def test_replicated_rows_leave_out_the_exact_row_that_is_another_twice() -> None
     assert "LG-BP" not in shared and "LG-BP" in alone and len(alone) == len(shared) + 1
 
 
+def test_errors_may_come_back_by_chance() -> None:
+    args = replace(
+        local.TOY, learners=("feedback alignment", "direct feedback alignment"), epochs=4, channels=32
+    )
+    for trial in local.plan(args):
+        *_, end = local.run(trial)
+        assert end["access"] == "taps without node probes" and min(end["accuracy"]) > 0.5
+
+
 def test_the_published_column_goes_with_its_network_alone() -> None:
     row = {"what": "end", "device": "analog:Ideal", "method": "LG-FG-A", "own_heads": False}
     row |= {"data": "mnist", "channels": 512, "groups": 16, "accuracy": [0.97, 0.98], "reads": 10}
@@ -53,6 +63,7 @@ def test_the_published_column_goes_with_its_network_alone() -> None:
         for other in ({}, {"channels": 256, "groups": 1}, {"channels": 64}, {"data": "digits"})
     ]
     assert papers == [2.55, 3.24, "", ""]
+    assert local.table([row | {"method": "direct feedback alignment"}])[0]["paper %"] == 3.17
     assert local.table([row])[0]["error %"] == "2.50 +- 6.35"  # Student's for two
 
 
