@@ -17,22 +17,27 @@ COLUMNS: Final = {  # what is ranked: the field of the rows, and what the table 
     "within_joules": "within the joules",
     "after_a_day": "after a day",
 }
-ALL: Final = "(all)"
+FORWARD: Final = "(feed-forward)"  # all devices through which signals go one way
+RELAXING: Final = "(relaxing)"  # all that relax
 
 
 def board_table(rows: Sequence[Row]) -> list[Row]:
-    """What each learner comes to over all devices; then a line for each device and learner, best first.
+    """What each learner comes to over devices of a kind; then a line for each device and learner, best first.
 
-    Behind each accuracy stands its rank on the device, and over all devices the mean rank on those that it
-    could be run on. A chip that explains less than nothing of the values of a regression counts as 0. Then a
-    line for each thing that could not be run, with the reason.
+    Behind each accuracy stands its rank on the device, and over devices the mean rank on those that it
+    could be run on; those that relax stand apart, for some learners need signals that go one way. A chip
+    that explains less than nothing of the values of a regression counts as 0. Then a line for each thing
+    that could not be run, with the reason.
 
     Args:
         rows: of the study `league`.
     """
     ends, ranks = _ends(rows), _ranks(rows)
     lines = [_line(row, ranks) for row in sorted(ends, key=lambda row: _order(row, ends))]
-    return [*_over_devices(ends, ranks), *lines, *_not_run(rows)]
+    relaxing = [row for row in ends if row["class"] == "relaxing"]
+    forward = [row for row in ends if row not in relaxing]
+    means = [*_over_devices(FORWARD, forward, ranks), *_over_devices(RELAXING, relaxing, ranks)]
+    return [*means, *lines, *_not_run(rows)]
 
 
 def _ends(rows: Iterable[Row]) -> list[Row]:
@@ -88,7 +93,7 @@ def _line(row: Row, ranks: dict[tuple[str, str, str], int]) -> Row:
     }
 
 
-def _over_devices(ends: Sequence[Row], ranks: dict[tuple[str, str, str], int]) -> list[Row]:
+def _over_devices(kind: str, ends: Sequence[Row], ranks: dict[tuple[str, str, str], int]) -> list[Row]:
     """A line for each learner with means over devices, by mean rank at all reads, where there are several."""
     if len({row["device"] for row in ends}) < 2:
         return []
@@ -96,7 +101,7 @@ def _over_devices(ends: Sequence[Row], ranks: dict[tuple[str, str, str], int]) -
     for learner in dict.fromkeys(row["learner"] for row in ends):
         own = [row for row in ends if row["learner"] == learner]
         devices = f"{len(own)} device{'s' * (len(own) > 1)}"
-        line = {"class": ALL, "device": devices, "learner": short_reference(learner)}
+        line = {"class": kind, "device": devices, "learner": short_reference(learner)}
         means = {}
         for key, name in COLUMNS.items():
             found = [ranks[place] for row in own if (place := (row["device"], learner, key)) in ranks]

@@ -86,7 +86,7 @@ def test_every_column_is_ranked_by_itself_and_the_x_ray_stands_outside() -> None
     assert ranks["b"] == ("(1)", "(3)") and ranks["a"] == ("(2)", "(2)") and ranks["dead"][0] == "(3)"
     assert ranks["exact gradient"] == ("(-)", "(-)")
     both = [*rows, end_row("b", 0.7, device="a:Two"), end_row("a", 0.8, device="a:Two")]
-    means = {r["learner"]: r["at all reads"] for r in board_table(both) if r["class"] == "(all)"}
+    means = {r["learner"]: r["at all reads"] for r in board_table(both) if r["class"] == "(feed-forward)"}
     assert means == {
         "exact gradient": "95.0 (-)",
         "b": "80.0 (1.5)",
@@ -95,6 +95,9 @@ def test_every_column_is_ranked_by_itself_and_the_x_ray_stands_outside() -> None
     }
     counts = [line["device"] for line in board_table(both)[:4]]
     assert counts == ["1 device", "2 devices", "2 devices", "1 device"]
+    apart = [end_row("b", 0.2, device=f"a:{name}") | {"class": "relaxing"} for name in ("Three", "Four")]
+    (relaxing,) = [line for line in board_table([*both, *apart]) if line["class"] == "(relaxing)"]
+    assert (relaxing["device"], relaxing["at all reads"]) == ("2 devices", "20.0 (1.0)")
 
 
 def test_a_regression_is_judged_by_what_it_explains() -> None:
