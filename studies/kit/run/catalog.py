@@ -6,6 +6,7 @@ import importlib.util
 import traceback
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,11 +86,26 @@ def study_of(manifest: Row) -> Any:
 def _entries(package: Path, name: str) -> Iterator[Entry]:
     """The studies among the modules of a package, in alphabetical order."""
     for path in sorted(package.parent.glob(f"{name}.py")):
-        tree = ast.parse(path.read_bytes())
-        if {*PARTS} <= {getattr(statement, "name", None) for statement in tree.body}:
-            theme = _first_line(ast.parse(package.read_bytes()))
+        found = _read_source(path.read_bytes())
+        if found.is_study:
+            theme = _read_source(package.read_bytes()).claim
             module = f"{HOME.name}.{package.parent.name}.{path.stem}"
-            yield Entry(path.stem, module, theme, _first_line(tree), _default_data(tree))
+            yield Entry(path.stem, module, theme, found.claim, found.data)
+
+
+class _Source(NamedTuple):
+    """What is taken from a module's code."""
+
+    is_study: bool
+    claim: str  # the first line of its docstring
+    data: str
+
+
+@lru_cache(maxsize=256)  # the catalog is asked for many times, and parsing is what it costs
+def _read_source(code: bytes) -> _Source:
+    tree = ast.parse(code)
+    is_study = {*PARTS} <= {getattr(statement, "name", None) for statement in tree.body}
+    return _Source(is_study, _first_line(tree), _default_data(tree))
 
 
 def _first_line(tree: ast.Module) -> str:
