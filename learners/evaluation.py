@@ -14,7 +14,7 @@ from .class_numbers import require_outputs
 from .data.sources import Source, as_source, in_pieces
 from .flattening import flatten_examples
 from .learner import Batch
-from .losses import Loss, Sharpened, SquaredError
+from .losses import Loss
 
 _PIECE = 2500  # examples that are measured at once, so that the taps fit in memory
 
@@ -89,11 +89,14 @@ def r_squared(port: Port, data: Batch, output_gain: float = 1.0) -> Tensor:
     Raises:
         ValueError: the target is not of the shape of the outputs, or has no variance.
     """
-    squared = mean_loss(port, data, Sharpened(SquaredError(), output_gain))
-    variance = data.target.double().var(0, correction=0).sum()
-    if not variance > 0:
+    x, target = data.to(port.spec.on, port.spec.dtype)
+    said, target = output_gain * predict(port, x).double(), target.double()
+    if target.shape != said.shape[-2:]:
+        raise ValueError(f"r_squared: target is {tuple(target.shape)}, wanted {tuple(said.shape[-2:])}")
+    spread = (target - target.mean(0)).square().sum()
+    if not spread > 0:
         raise ValueError("r_squared: all targets are the same, wanted some variance")
-    return 1 - 2 * output_gain * squared / variance.to(squared.device)
+    return 1 - (said - target).square().sum((-2, -1)) / spread
 
 
 def evaluate_source(port: Port, source: Source) -> Tensor:

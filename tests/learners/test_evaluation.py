@@ -53,3 +53,5 @@ def test_explained_variance_is_one_of_the_truth_and_none_of_the_mean() -> None:
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
     with pytest.raises(ValueError, match="all targets are the same"):
         r_squared(chips.port(), Batch(X, torch.ones(3000, 2)))
+    with pytest.raises(ValueError, match=r"target is \(3000, 1\), wanted \(3000, 2\)"):
+        r_squared(chips.port(), Batch(X, said[0][:, :1]))

@@ -84,7 +84,7 @@ def test_laws_are_fresh_only_if_that_is_asked_for(monkeypatch: pytest.MonkeyPatc
 @settings(max_examples=2)
 @pytest.mark.filterwarnings("error")
 def test_it_runs_inside_a_property_test_of_ones_own(severity: float, read_noise: float) -> None:
-    check_device(Mismatched(severity=severity, read_noise=read_noise), steps=5)
+    check_device(Mismatched(severity=severity, read_noise=read_noise), steps=25)
 
 
 @given(st.integers(0, 1))
